@@ -1,0 +1,42 @@
+"""What the measurements share: a scratch database behind a delaying proxy, and a table."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import connection
+
+from bench.delay_proxy import Address, DelayProxy
+
+
+def upstream_of(settings: dict[str, object]) -> Address:
+    """Where the database of a Django DATABASES entry listens."""
+    host, port = str(settings["HOST"] or "localhost"), int(str(settings["PORT"] or 5432))
+    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port)
+
+
+@contextmanager
+def proxied_database() -> Iterator[DelayProxy]:
+    """Django, set up on a fresh scratch database next to the configured one, reached through a proxy.
+
+    The database is dropped at the end.
+    """
+    upstream = upstream_of(connection.settings_dict)
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    with DelayProxy(upstream) as proxy:
+        connection.close()
+        connection.close_pool()
+        connection.settings_dict.update(HOST="127.0.0.1", PORT=str(proxy.port))
+        try:
+            yield proxy
+        finally:
+            proxy.rtt_s = 0.0
+            connection.close()
+            connection.close_pool()
+            connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The rows as a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

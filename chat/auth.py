@@ -1,0 +1,116 @@
+"""Who is at the other end of a socket, and whether its page may open one."""
+
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
+from django.utils.module_loading import import_string
+
+from chat.conf import conf
+from chat.errors import CredentialsInvalid, OriginRefused
+from chat.guest_cookie import GUEST_COOKIE, read_guest_cookie
+from sessions_app.lifecycle import Visitor
+from sessions_app.threads import in_db_thread
+
+GUEST_KEY = "guest"
+"""The API key that an SDK sends when it has none: a guest, where guests are allowed."""
+_KEY_SUBPROTOCOL = "openai-insecure-api-key."
+_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    visitor: Visitor
+    is_staff: bool = False
+
+
+def check_origin(headers: dict[str, str]) -> None:
+    """Raises `OriginRefused` unless the page may open a socket here.
+
+    A browser always names the page's origin; it has to be this server's own host or one of ``ALLOWED_ORIGINS``. A
+    client without an ``Origin`` is no browser: it is let in, but not on the strength of a cookie.
+    """
+    origin, host = headers.get("origin"), headers.get("host", "")
+    if origin is None:
+        if "cookie" in headers:
+            raise OriginRefused("A client that sends cookies has to send its Origin, too.")
+        return
+    if origin in conf().allowed_origins:
+        return
+    if not validate_host(split_domain_port(host)[0], _allowed_hosts()) or not _same_host(origin, host):
+        raise OriginRefused
+
+
+def _allowed_hosts() -> list[str]:
+    if settings.DEBUG and not settings.ALLOWED_HOSTS:
+        return [".localhost", "127.0.0.1", "[::1]"]
+    return list(settings.ALLOWED_HOSTS)
+
+
+def _same_host(origin: str, host: str) -> bool:
+    """Whether origin and Host header name one server; all names of the loopback are one."""
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return False
+    default_port = ":443" if parts.scheme == "https" else ":80"
+    page, server = (
+        (name, port or default_port) for name, port in map(_name_and_port, (parts.netloc, host))
+    )
+    return page == server or (page[1] == server[1] and page[0] in _LOOPBACK and server[0] in _LOOPBACK)
+
+
+def _name_and_port(netloc: str) -> tuple[str, str]:
+    domain, port = split_domain_port(netloc.lower())
+    return domain, f":{port}" if port else ""
+
+
+async def identify(headers: dict[str, str], subprotocols: list[str]) -> Identity:
+    """The visitor: by session cookie, else by guest cookie, else nobody in particular.
+
+    Raises `CredentialsInvalid` for a key that is no key of ours, and for a guest where none are allowed.
+    """
+    key = _api_key(headers, subprotocols)
+    if key is not None and key != GUEST_KEY:
+        raise CredentialsInvalid("This API key is not valid here. Guests use the key 'guest'.")
+    cookies = _cookies(headers.get("cookie", ""))
+    guest_id = read_guest_cookie(cookies.get(GUEST_COOKIE)) or ""
+    user = await _user_of(cookies.get(settings.SESSION_COOKIE_NAME))
+    if user is not None:
+        return Identity(visitor=Visitor(user_id=user.pk, guest_id=guest_id), is_staff=user.is_staff)
+    if not conf().guests_allowed:
+        raise CredentialsInvalid
+    return Identity(visitor=Visitor(guest_id=guest_id))
+
+
+def _api_key(headers: dict[str, str], subprotocols: list[str]) -> str | None:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    keys = (name for name in subprotocols if name.startswith(_KEY_SUBPROTOCOL))
+    return next((name.removeprefix(_KEY_SUBPROTOCOL) for name in keys), None)
+
+
+def _cookies(header: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}
+
+
+async def _user_of(session_key: str | None) -> Any | None:
+    """The active user that a Django session cookie stands for; without a cookie no query is made."""
+    if not session_key:
+        return None
+    return await in_db_thread(_load_user, session_key)
+
+
+def _load_user(session_key: str) -> Any | None:
+    request = HttpRequest()
+    request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key)
+    user = get_user(request)
+    return user if user.is_authenticated else None

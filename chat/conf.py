@@ -1,0 +1,73 @@
+"""Every setting of the chat, typed, with its default. Read as ``settings.CHAT_<NAME>``."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+DEFAULT_GEMINI_MODEL = "gemini-3.5-flash"
+
+DEFAULT_INSTRUCTIONS = (
+    "You are a helpful assistant inside a web application. Answer in the user's language, briefly and plainly; use "
+    "Markdown where it helps. Use the tools for anything about the user's account, this session or past sessions, for "
+    "the time and for arithmetic; never invent what a tool would tell you."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatConf:
+    llm_model: str | None = None
+    """PROVIDER:NAME, or ``demo``. None: Gemini when there is a key, else ``demo``."""
+    gemini_api_key: str | None = None
+    instructions: str = DEFAULT_INSTRUCTIONS
+    max_output_tokens: int = 8192
+    max_tool_rounds: int = 8
+    """Model rounds in one response that may ask for tools; the last one is told to answer without."""
+    max_queued_turns: int = 16
+    turn_policy: str = "enqueue"
+    """What a turn that arrives during another does: enqueue, interrupt or reject."""
+    model_connect_seconds: float = 10.0
+    model_first_event_seconds: float = 60.0
+    model_silence_seconds: float = 45.0
+    """Between two events of a stream that has begun."""
+    demo_delay_ms: float = 25.0
+    """The demo model's pause between two words."""
+    tool_seconds: float = 20.0
+    tool_output_chars: int = 32_000
+    max_frame_bytes: int = 65_536
+    max_message_chars: int = 32_000
+    max_frames_per_10_seconds: int = 200
+    max_sockets_per_address: int = 300
+    max_session_messages: int = 2_000
+    idle_seconds: float = 3600.0
+    """A socket that says nothing for so long is closed with 4408."""
+    send_seconds: float = 20.0
+    """A socket that does not take a frame for so long is closed with 4408; it can resume."""
+    drain_seconds: float = 4.0
+    """How long a stopping process lets running answers finish."""
+    guests_allowed: bool = True
+    allowed_origins: tuple[str, ...] = ()
+    """Origins beside the server's own host that may open sockets, e.g. ``https://app.example.com``."""
+    summary_model: str | None = None
+    """None: the session's own model."""
+    summary_attempts: int = 5
+
+
+@cache
+def conf() -> ChatConf:
+    """The settings as they stand; read anew after Django's ``setting_changed``."""
+    given = {
+        field.name: getattr(settings, f"CHAT_{field.name.upper()}")
+        for field in fields(ChatConf)
+        if hasattr(settings, f"CHAT_{field.name.upper()}")
+    }
+    return ChatConf(**given)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting.startswith("CHAT_"):
+        conf.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="chat.conf")

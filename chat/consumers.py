@@ -1,0 +1,204 @@
+"""The sockets: accept or refuse, join a session, pass frames in, send what the log says out.
+
+A consumer is a subscriber. It holds a cursor into the session's log and nothing that would be lost with it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from chat import metrics
+from chat.auth import check_origin, identify
+from chat.conf import conf
+from chat.dialects import Dialect, PlainDialect
+from chat.engine.conversation import Conversation
+from chat.engine.hub import Join
+from chat.errors import BinaryFrame, ChatError, ShuttingDown
+from chat.ratelimits import FrameBudget, socket_of
+from chat.realtime import RealtimeDialect
+from chat.runtime import runtime
+from sessions_app.errors import DatabaseAway, SessionsError
+from sessions_app.ids import check_session_id, new_id
+
+logger = logging.getLogger(__name__)
+
+SUBPROTOCOL = "realtime"
+_OPEN_SECONDS = 12.0
+_MAX_NOTICES = 64
+
+
+class SessionConsumer(AsyncWebsocketConsumer):
+    """One socket, of either dialect."""
+
+    channel_layer_alias: ClassVar[str] = ""  # no channel per socket: the process talks to other processes, not the socket
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
+        handler = getattr(self, message["type"].replace(".", "_"))
+        await handler(message)
+
+    async def connect(self) -> None:
+        self.connection_id = new_id("conn")
+        self.conversation: Conversation | None = None
+        self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
+        self._pump: asyncio.Task[None] | None = None
+        self._closed = False
+        self._held = contextlib.ExitStack()
+        self._budget = FrameBudget()
+        self._dialect: Dialect = self._choose_dialect()
+        await self.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
+        try:
+            await self._open()
+        except (ChatError, SessionsError) as error:
+            await self._refuse(error)
+        except TimeoutError:
+            await self._refuse(DatabaseAway())
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.conversation is None or self._closed:
+            return
+        metrics.frames_in.labels(dialect=self.dialect).inc()
+        self._restart_idle_timer()
+        try:
+            self._budget.spend()
+            if text_data is None:
+                raise BinaryFrame
+            await self._dialect.receive(text_data)
+        except (ChatError, SessionsError) as error:
+            await self._report(error)
+
+    async def disconnect(self, code: int) -> None:
+        self._closed = True
+        if self._pump:
+            self._pump.cancel()
+        if self.conversation:
+            runtime().hub.leave(self.conversation, self, code)
+            self._idle.cancel()
+        self._held.close()
+
+    # As a subscriber
+
+    @property
+    def dialect(self) -> str:
+        return self._dialect.name
+
+    def notify(self, error: Exception) -> None:
+        with contextlib.suppress(asyncio.QueueFull):  # a socket that leaves so many errors unread misses none it needs
+            self._notices.put_nowait(error)
+
+    # Opening
+
+    def _choose_dialect(self) -> Dialect:
+        realtime = SUBPROTOCOL in self.scope["subprotocols"] or self.scope["path"].startswith("/v1/")
+        return (RealtimeDialect if realtime else PlainDialect)(self)
+
+    async def _open(self) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+        check_origin(headers)
+        self._held.enter_context(socket_of(_address(self.scope)))
+        metrics.sockets.labels(dialect=self.dialect).inc()
+        self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
+        async with asyncio.timeout(_OPEN_SECONDS):
+            identity = await identify(headers, self.scope["subprotocols"])
+            join = self._join_request(identity)
+            self.conversation = await runtime().hub.join(self, join)
+            cursor = await self._dialect.opened(self.conversation)
+        self._restart_idle_timer()
+        self._pump = asyncio.create_task(self._send_all(cursor), name=f"pump {self.connection_id}")
+
+    def _join_request(self, identity: Any) -> Join:
+        """Raises `InvalidSessionId`."""
+        self.query = {name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode()).items()}
+        path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
+        session_id = self.query.get("session_id") or path_id
+        return Join(
+            visitor=identity.visitor,
+            is_staff=identity.is_staff,
+            session_id=check_session_id(session_id) if session_id else None,
+            create="session_id" not in self.query,
+            model=self.query.get("model"),
+            source=self.dialect,
+        )
+
+    # Sending
+
+    async def _send_all(self, cursor: Any) -> None:
+        """The log from the cursor on, and notices between, until the log ends or the client leaves."""
+        notices = asyncio.create_task(self._send_notices())
+        try:
+            await self._dialect.send_log(cursor)
+            await self._refuse(ShuttingDown() if runtime().hub.closing else None)
+        except (ChatError, SessionsError) as error:
+            await self._refuse(error)
+        except TimeoutError:
+            await self._close(4408, "you did not read fast enough; reconnect to resume")
+        except Exception:
+            if not self._closed:
+                logger.exception("socket %s failed", self.connection_id)
+                await self._close(1011)
+        finally:
+            notices.cancel()
+
+    async def send_frame(self, frame: str) -> None:
+        """Raises TimeoutError when the client does not take it."""
+        async with asyncio.timeout(conf().send_seconds):
+            await self.send(text_data=frame)
+
+    async def _send_notices(self) -> None:
+        while True:
+            await self._report(await self._notices.get())
+
+    async def _report(self, error: Any) -> None:
+        """Send an error frame; close when the error says so."""
+        metrics.frame_errors.labels(code=error.code).inc()
+        if self._closed:
+            return
+        with contextlib.suppress(TimeoutError):
+            await self.send_frame(self._dialect.error(error))
+        if isinstance(error, ChatError) and error.close_code is not None:
+            await self._close(error.close_code)
+
+    async def _refuse(self, error: Any | None) -> None:
+        """Send the error, then close with its code; None: a session that ended well."""
+        if error is None:
+            await self._close(1000)
+            return
+        metrics.frame_errors.labels(code=error.code).inc()
+        with contextlib.suppress(TimeoutError):
+            await self.send_frame(self._dialect.error(error))
+        await self._close(error.close_code or 1011, error.code)
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(Exception):  # the client is gone already, or reads nothing
+            async with asyncio.timeout(1.0):
+                await self.close(code=code, reason=reason)
+        if self.conversation:
+            runtime().hub.leave(self.conversation, self, code)
+
+    # Silence
+
+    def _restart_idle_timer(self) -> None:
+        if hasattr(self, "_idle"):
+            self._idle.cancel()
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
+
+    def _gone_idle(self) -> None:
+        if self.conversation and self.conversation.answering:
+            self._restart_idle_timer()
+        else:
+            self._idle_close = asyncio.ensure_future(self._close(4408, "silent for too long; reconnect to resume"))
+
+
+def _address(scope: dict[str, Any]) -> str:
+    client = scope.get("client")
+    return client[0] if client else "unknown"
+
+

@@ -1,0 +1,58 @@
+"""The two dialects of the wire between a socket and its conversation: what a frame means, how the log is told."""
+
+from typing import Any, ClassVar, Protocol
+
+from chat.engine.conversation import Conversation
+from chat.protocol.plain import plain_error, plain_message
+from chat.protocol.projector import PlainProjector
+
+
+class Socket(Protocol):
+    """The consumer, as its dialect sees it."""
+
+    connection_id: str
+    query: dict[str, str]
+
+    async def send_frame(self, frame: str) -> None: ...
+
+
+class Dialect(Protocol):
+    name: ClassVar[str]
+
+    async def opened(self, conversation: Conversation) -> Any:
+        """Greet; returns the cursor that `send_log` starts from."""
+
+    async def receive(self, frame: str) -> None:
+        """Raises a `ChatError` or a `SessionsError` that the client is told."""
+
+    async def send_log(self, cursor: Any) -> None:
+        """Send the log from the cursor on until it ends."""
+
+    def error(self, error: Any) -> str: ...
+
+
+class PlainDialect:
+    """Whole messages in, pieces of the answer out, nothing around them."""
+
+    name = "plain"
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    async def opened(self, conversation: Conversation) -> int:
+        self._conversation, cursor = conversation, conversation.log.last_seq
+        await self._socket.send_frame(f"Connected to session {conversation.session_id}")
+        return cursor
+
+    async def receive(self, frame: str) -> None:
+        self._conversation.add_message(plain_message(frame), respond=True)
+
+    async def send_log(self, cursor: int) -> None:
+        projector = PlainProjector()
+        async for records in self._conversation.follow(cursor):
+            for record in records:
+                for frame in projector.frames(record):
+                    await self._socket.send_frame(frame)
+
+    def error(self, error: Any) -> str:
+        return plain_error(error.code, error.message)

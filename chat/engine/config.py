@@ -1,0 +1,63 @@
+"""What a session, or one response, asks of the model. Kept in the log, so that any process rebuilds it."""
+
+from typing import Any
+
+import msgspec
+
+from chat.conf import conf
+from chat.messages import JSON, ToolSpec
+
+
+class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One response's own wishes; what is None follows the session's."""
+
+    instructions: str | None = None
+    tools: list[JSON] | None = None
+    tool_choice: Any = None
+    max_output_tokens: int | str | None = None
+    metadata: JSON | None = None
+
+
+class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The session's settings as ``session.update`` changes them."""
+
+    instructions: str = ""
+    tools: list[JSON] = []
+    """The client's own tools: flat ``{"type": "function", "name", "description", "parameters"}``."""
+    tool_choice: Any = "auto"
+    max_output_tokens: int | str | None = None
+    """Tokens, ``"inf"``, or None for the server's default."""
+    turn_policy: str = ""
+    """enqueue, interrupt or reject; empty: the server's."""
+
+    def updated(self, changes: JSON) -> "SessionConfig":
+        """Raises `msgspec.ValidationError` for a wrong type."""
+        return msgspec.convert({**msgspec.to_builtins(self), **changes}, SessionConfig)
+
+    @property
+    def policy(self) -> str:
+        return self.turn_policy or conf().turn_policy
+
+    def for_response(self, options: ResponseOptions) -> "SessionConfig":
+        given = {name: value for name, value in msgspec.to_builtins(options).items() if name != "metadata"}
+        return self.updated(given)
+
+    def client_tools(self) -> list[ToolSpec]:
+        return [
+            ToolSpec(tool["name"], tool.get("description", ""), tool.get("parameters") or _NO_PARAMETERS)
+            for tool in self.tools
+            if tool.get("type") == "function"
+        ]
+
+    def tool_choice_name(self) -> str:
+        """auto, none, required, or the name of the one function to call."""
+        if isinstance(self.tool_choice, dict):
+            return str(self.tool_choice.get("name", "auto"))
+        return str(self.tool_choice)
+
+    def output_token_limit(self) -> int:
+        limit = self.max_output_tokens
+        return min(limit, conf().max_output_tokens) if isinstance(limit, int) else conf().max_output_tokens
+
+
+_NO_PARAMETERS: JSON = {"type": "object", "properties": {}}

@@ -1,0 +1,314 @@
+"""One live session in the one process that holds its lease: takes the turns, runs the responses, knows its subscribers.
+
+Nothing here waits for a subscriber, and no subscriber owns anything: dropping one cancels nothing.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from chat.conf import conf
+from chat.engine.config import ResponseOptions, SessionConfig
+from chat.engine.history import History
+from chat.engine.response import CANCELLED, INTERRUPTED, STORAGE_AWAY, Response, Stop
+from chat.errors import ActiveResponse, ItemNotFound, NoActiveResponse, QueueFull, SessionFull, ShuttingDown
+from chat.messages import JSON
+from chat.providers.base import Provider
+from chat.tools.base import ToolContext
+from chat.tools.registry import Registry
+from sessions_app import events as ev
+from sessions_app.errors import JournalError
+from sessions_app.ids import new_id
+from sessions_app.lifecycle import Visitor
+from sessions_app.livelog import LiveLog
+
+logger = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    LIVE = "live"
+    ENDING = "ending"
+    CLOSED = "closed"
+
+
+class Subscriber(Protocol):
+    """A socket, as its conversation sees it."""
+
+    connection_id: str
+    dialect: str
+
+    def notify(self, error: Exception) -> None:
+        """Something went wrong that is not in the log."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A response that was asked for."""
+
+    item_ids: list[str]
+    options: ResponseOptions = ResponseOptions()
+    client_event_id: str | None = None
+
+
+class Conversation:
+    """All methods run on the event loop's thread; those that are not ``async`` never wait."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        log: LiveLog,
+        history: History,
+        config: SessionConfig,
+        provider: Provider,
+        model: str,
+        visitor: Visitor,
+        is_staff: bool,
+        registry: Registry,
+        on_idle: Callable[["Conversation"], None],
+    ) -> None:
+        self.session_id = session_id
+        self.log = log
+        self.history = history
+        self.config = config
+        self.provider = provider
+        self.model = model
+        self.visitor = visitor
+        self.is_staff = is_staff
+        self.state = State.LIVE
+        self.subscribers: dict[str, Subscriber] = {}
+        self._registry = registry
+        self._on_idle = on_idle
+        self._queue: deque[Turn] = deque()
+        self._response: Response | None = None
+        self._response_task: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
+
+    # Subscribers
+
+    def attach(self, subscriber: Subscriber) -> None:
+        self.subscribers[subscriber.connection_id] = subscriber
+        self._append_quietly(
+            ev.ConnectionOpened(connection_id=subscriber.connection_id, dialect=subscriber.dialect)
+        )
+
+    def detach(self, subscriber: Subscriber, close_code: int) -> None:
+        if self.subscribers.pop(subscriber.connection_id, None) and self.state is State.LIVE:
+            self._append_quietly(
+                ev.ConnectionClosed(connection_id=subscriber.connection_id, close_code=close_code)
+            )
+        self._check_idle()
+
+    def follow(self, after: int) -> AsyncIterator[Sequence[ev.Record]]:
+        return self.log.follow(after)
+
+    @property
+    def answering(self) -> bool:
+        return self._runner is not None
+
+    @property
+    def model_spec(self) -> str:
+        return self.provider.name if self.provider.name == self.model else f"{self.provider.name}:{self.model}"
+
+    # What a client may do. Each raises a `ChatError` or a `JournalError`, and then nothing has happened.
+
+    def add_message(
+        self,
+        text: str,
+        *,
+        item_id: str | None = None,
+        respond: bool = False,
+        client_event_id: str | None = None,
+        previous_item_id: str | None = None,
+    ) -> str:
+        """Add a user message; returns its item id. It is accepted once its event is committed (a reader sees it then)."""
+        self._check_live()
+        if self.history.user_messages >= conf().max_session_messages:
+            raise SessionFull
+        if respond:
+            self._check_turn()
+        event = ev.UserMessage(
+            item_id=item_id or new_id("item"),
+            text=text,
+            respond=respond,
+            client_event_id=client_event_id,
+            previous_item_id=previous_item_id,
+        )
+        self.append(event)
+        if respond:
+            self._enqueue(Turn(item_ids=[event.item_id], client_event_id=client_event_id))
+        return event.item_id
+
+    def request_response(self, options: ResponseOptions, *, client_event_id: str | None = None) -> None:
+        """Answer what was said since the last response. Raises `ActiveResponse` or `QueueFull` as the policy says."""
+        self._check_live()
+        self._check_turn()
+        self.log.check_room()
+        self.config.for_response(options)
+        claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
+        item_ids = [item_id for item_id in self.history.waiting if item_id not in claimed]
+        self._enqueue(Turn(item_ids=item_ids, options=options, client_event_id=client_event_id))
+
+    def add_tool_output(self, call_id: str, output: str, *, item_id: str | None = None) -> None:
+        """The client's answer to a call of one of its own tools. Raises `ItemNotFound`."""
+        self._check_live()
+        call = self.history.client_call(call_id)
+        if call is None:
+            raise ItemNotFound(f"There is no open function call with call_id {call_id!r}.", param="item.call_id")
+        self.append(
+            ev.ToolResult(item_id=item_id or new_id("item"), call_id=call_id, name=call.name, output=output)
+        )
+
+    def update(self, changes: JSON) -> None:
+        """Change the session's settings. Raises `msgspec.ValidationError`."""
+        self._check_live()
+        config = self.config.updated(changes)
+        self.append(ev.SessionUpdated(config=changes))
+        self.config = config
+
+    def delete_item(self, item_id: str) -> None:
+        self._check_live()
+        if item_id not in self.history.item_seqs:
+            raise ItemNotFound(param="item_id")
+        self.append(ev.ItemDeleted(item_id=item_id))
+
+    async def cancel(self, response_id: str | None = None) -> None:
+        """Stop the running response; returns when its partial text is committed. Raises `NoActiveResponse`."""
+        task = self._response_task
+        if self._response is None or task is None or response_id not in (None, self._response.response_id):
+            raise NoActiveResponse
+        self._stop_response(CANCELLED)
+        await asyncio.wait([task])
+        await self.log.durable()
+
+    def seen_event(self, client_event_id: str | None) -> int | None:
+        """The seq of what this client event brought about before, if it did."""
+        return self.history.client_events.get(client_event_id) if client_event_id else None
+
+    # Turns
+
+    def _check_live(self) -> None:
+        if self.state is not State.LIVE:
+            raise ShuttingDown
+
+    def _check_turn(self) -> None:
+        if self.answering and self.config.policy == "reject":
+            raise ActiveResponse
+        if len(self._queue) >= conf().max_queued_turns:
+            raise QueueFull
+
+    def _enqueue(self, turn: Turn) -> None:
+        self._queue.append(turn)
+        if self.answering and self.config.policy == "interrupt":
+            self._stop_response(CANCELLED)
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run_turns(), name=f"turns {self.session_id}")
+
+    async def _run_turns(self) -> None:
+        try:
+            while self._queue and self.state is State.LIVE:
+                await self._respond(self._queue.popleft())
+        except JournalError as error:
+            self._notify(error)
+        except Exception:
+            logger.exception("session %s: the turn failed", self.session_id)
+        finally:
+            self._runner = None
+            self._check_idle()
+
+    async def _respond(self, turn: Turn) -> None:
+        response = Response(
+            log=self,
+            history=self.history,
+            provider=self.provider,
+            model=self.model,
+            config=self.config,
+            options=turn.options,
+            registry=self._registry,
+            tool_context=self._tool_context,
+        )
+        self.append(
+            ev.ResponseStarted(
+                response_id=response.response_id,
+                provider=self.provider.name,
+                model=self.model,
+                input_item_ids=[item_id for item_id in turn.item_ids if item_id in self.history.waiting],
+                client_event_id=turn.client_event_id,
+                options=msgspec.to_builtins(turn.options),
+            ),
+            reserved=True,
+        )
+        self._response = response
+        self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
+        try:
+            await asyncio.wait([self._response_task])
+            self._response_task.result()
+        finally:
+            self._response = self._response_task = None
+        await self.log.durable()
+
+    def _stop_response(self, stop: Stop) -> None:
+        if self._response and self._response_task and not self._response_task.done():
+            self._response.stopped_by(stop)
+            self._response_task.cancel()
+
+    def _tool_context(self, call_id: str) -> ToolContext:
+        return ToolContext(
+            session_id=self.session_id,
+            call_id=call_id,
+            user_id=self.visitor.user_id,
+            guest_id=self.visitor.guest_id,
+            is_staff=self.is_staff,
+        )
+
+    # The log
+
+    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
+        """Append to the log and to the model's history alike."""
+        last = self.log.append(*events, reserved=reserved)
+        for offset, event in enumerate(events, start=1 - len(events)):
+            self.history.apply(ev.Record(last.session_id, last.seq + offset, last.at, event))
+        return last
+
+    async def durable(self) -> None:
+        await self.log.durable()
+
+    def _append_quietly(self, event: ev.Event) -> None:
+        """For what is worth a line in the log but no error to anybody."""
+        try:
+            self.append(event)
+        except JournalError as error:
+            logger.info("session %s: %s not logged: %s", self.session_id, event.event_type, error.code)
+
+    def _notify(self, error: Exception) -> None:
+        for subscriber in list(self.subscribers.values()):
+            subscriber.notify(error)
+
+    # The end
+
+    def _check_idle(self) -> None:
+        if not self.answering:
+            self.log.forget()
+            if not self.subscribers:
+                self._on_idle(self)
+
+    def storage_away(self) -> None:
+        """The database has been away for longer than the buffer: fail what runs, say so, keep the session."""
+        if self.answering:
+            self._queue.clear()
+            self._stop_response(STORAGE_AWAY)
+            self._notify(STORAGE_AWAY.error())
+
+    async def finish_running(self, *, timeout_s: float) -> None:
+        """Let the running response end; after ``timeout_s`` it is cut off as interrupted."""
+        self._queue.clear()
+        if self._runner is None:
+            return
+        await asyncio.wait([self._runner], timeout=timeout_s)
+        if self._runner is not None:
+            self._stop_response(INTERRUPTED)
+            await asyncio.wait([self._runner], timeout=1.0)

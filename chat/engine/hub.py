@@ -1,0 +1,301 @@
+"""The live sessions of this process: who joins gets the one conversation, the last one to leave starts its end."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from chat.engine.config import SessionConfig
+from chat.engine.conversation import Conversation, State, Subscriber
+from chat.engine.history import History
+from chat.errors import ShuttingDown
+from chat.providers.registry import ProviderNotConfigured, default_model_spec, provider_for
+from chat.tools.registry import Registry
+from sessions_app import events as ev
+from sessions_app import metrics
+from sessions_app.conf import conf
+from sessions_app.errors import DatabaseAway, JournalError, JournalFenced, JournalFull, SessionNotFound
+from sessions_app.ids import uuid7
+from sessions_app.journal import Journal, SessionWriter
+from sessions_app.lifecycle import OpenedSession, Visitor, end_session, open_session
+from sessions_app.livelog import LiveLog
+from sessions_app.replay import read_history, read_records
+from sessions_app.settle import settlement
+from sessions_app.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join:
+    """What a socket asks for. ``session_id`` None: a session of its own, new."""
+
+    visitor: Visitor
+    is_staff: bool = False
+    session_id: str | None = None
+    create: bool = True
+    """False: the session has to exist."""
+    model: str | None = None
+    source: str = ""
+
+
+class Hub:
+    """One per process. `join` and `leave` are its whole surface for sockets."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        process_id: str,
+        registry: Registry,
+        registered: Callable[[], "asyncio.Future[None]"],
+    ) -> None:
+        self._journal = journal
+        self._process_id = process_id
+        self._registry = registry
+        self._registered = registered
+        self._conversations: dict[str, Conversation] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._grace: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    def conversations(self) -> list[Conversation]:
+        return list(self._conversations.values())
+
+    async def join(self, subscriber: Subscriber, join: Join) -> Conversation:
+        """The conversation, with the subscriber attached.
+
+        Raises `SessionNotFound`, `SessionElsewhere`, `ShuttingDown`; a database error when it is away.
+        """
+        if self.closing:
+            raise ShuttingDown
+        if join.session_id is None:
+            return self._attach(self._start_new(join), subscriber)
+        async with self._lock(join.session_id):
+            conversation = self._live(join.session_id) or await self._open(join.session_id, join)
+            if not _may_join(conversation.visitor, join.visitor):
+                raise SessionNotFound
+            return self._attach(conversation, subscriber)
+
+    def leave(self, conversation: Conversation, subscriber: Subscriber, close_code: int) -> None:
+        conversation.detach(subscriber, close_code)
+
+    def _attach(self, conversation: Conversation, subscriber: Subscriber) -> Conversation:
+        self._stop_grace(conversation.session_id)
+        conversation.attach(subscriber)
+        return conversation
+
+    def _live(self, session_id: str) -> Conversation | None:
+        conversation = self._conversations.get(session_id)
+        if conversation and conversation.log.failed:
+            self._drop(conversation)
+            return None
+        return conversation
+
+    # New sessions: the socket does not wait for the database.
+
+    def _start_new(self, join: Join) -> Conversation:
+        """A session under a fresh id is ours without asking; its row is made while the model is already called."""
+        opened = OpenedSession(
+            session_id=uuid7(),
+            epoch=1,
+            last_seq=0,
+            created=True,
+            was_ended=False,
+            model=self._model_spec(join.model),
+            config={},
+            user_id=join.visitor.user_id,
+            guest_id="" if join.visitor.user_id else join.visitor.guest_id,
+        )
+        writer = self._journal.writer(session_id=opened.session_id, epoch=1, last_seq=0, ready=False)
+        conversation = self._build(opened, [], join, writer)
+        self._spawn(self._make_row(writer, opened, join))
+        return conversation
+
+    async def _make_row(self, writer: SessionWriter, opened: OpenedSession, join: Join) -> None:
+        deadline = asyncio.get_running_loop().time() + conf().buffer_seconds
+        while True:
+            try:
+                await self._registered()
+                row = await self._open_row(opened.session_id, join, opened.model)
+            except DatabaseAway as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    writer.fail(JournalFull())
+                    return
+                logger.warning("session %s: cannot be stored yet: %s", opened.session_id, error)
+                await asyncio.sleep(0.5)
+            else:
+                writer.epoch = row.epoch
+                writer.open()
+                return
+
+    # Sessions that exist
+
+    async def _open(self, session_id: str, join: Join) -> Conversation:
+        await self._registered()
+        opened = await self._open_row(session_id, join, self._model_spec(join.model))
+        records = [] if opened.created else await in_db_thread(read_history, session_id=session_id)
+        writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=opened.last_seq)
+        return self._build(opened, records, join, writer)
+
+    async def _open_row(self, session_id: str, join: Join, model: str) -> OpenedSession:
+        return await in_db_thread(
+            open_session,
+            session_id=session_id,
+            visitor=join.visitor,
+            process_id=self._process_id,
+            model=model,
+            source=join.source,
+            create=join.create,
+        )
+
+    def _build(
+        self, opened: OpenedSession, records: list[ev.Record], join: Join, writer: SessionWriter
+    ) -> Conversation:
+        session_id = opened.session_id
+
+        async def read_log(after: int) -> list[ev.Record]:
+            return await in_db_thread(read_records, session_id=session_id, after=after)
+
+        provider, model = self._provider(opened.model)
+        conversation = Conversation(
+            session_id=session_id,
+            log=LiveLog(writer, read_log),
+            history=History(records),
+            config=_config(records),
+            provider=provider,
+            model=model,
+            visitor=Visitor(user_id=opened.user_id, guest_id=opened.guest_id),
+            is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
+            registry=self._registry,
+            on_idle=self._on_idle,
+        )
+        for event in _opening_events(opened, records, join.source):
+            conversation.append(event)
+        self._conversations[session_id] = conversation
+        metrics.live_sessions.set(len(self._conversations))
+        return conversation
+
+    def _provider(self, spec: str):  # type: ignore[no-untyped-def]
+        try:
+            return provider_for(spec)
+        except ProviderNotConfigured:
+            logger.warning("model %s is not configured any more; the default answers", spec)
+            return provider_for(None)
+
+    def _model_spec(self, wanted: str | None) -> str:
+        return wanted or default_model_spec()
+
+    # The end
+
+    def _on_idle(self, conversation: Conversation) -> None:
+        if self.closing or conversation.state is not State.LIVE:
+            return
+        if conversation.log.failed:
+            self._drop(conversation)
+            return
+        self._stop_grace(conversation.session_id)
+        loop = asyncio.get_running_loop()
+        self._grace[conversation.session_id] = loop.call_later(
+            conf().grace_seconds, lambda: self._spawn(self.end(conversation, reason="left"))
+        )
+
+    def _stop_grace(self, session_id: str) -> None:
+        if timer := self._grace.pop(session_id, None):
+            timer.cancel()
+
+    async def end(self, conversation: Conversation, *, reason: str) -> None:
+        """End the session for good; a ``reason`` of "left" only when still nobody is there."""
+        async with self._lock(conversation.session_id):
+            self._stop_grace(conversation.session_id)
+            if self.closing or conversation.state is not State.LIVE:
+                return
+            if reason == "left" and (conversation.subscribers or conversation.answering):
+                return
+            conversation.state = State.ENDING
+            try:
+                await conversation.finish_running(timeout_s=0.0)
+                await self._end_row(conversation, reason)
+            except JournalError as error:
+                logger.info("session %s: not ended here: %s", conversation.session_id, error.code)
+            self._drop(conversation)
+
+    async def _end_row(self, conversation: Conversation, reason: str) -> None:
+        """Tries until the database takes it. Raises a `JournalError` when the session is not ours any more."""
+        await conversation.durable()
+        while True:
+            try:
+                await in_db_thread(
+                    end_session,
+                    session_id=conversation.session_id,
+                    epoch=conversation.log.epoch,
+                    last_seq=conversation.log.last_seq,
+                    reason=reason,
+                )
+            except DatabaseAway as error:
+                if self.closing:
+                    raise JournalFenced from error
+                logger.warning("session %s: cannot be ended yet: %s", conversation.session_id, error)
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+    def _drop(self, conversation: Conversation) -> None:
+        conversation.state = State.CLOSED
+        conversation.log.close()
+        if self._conversations.get(conversation.session_id) is conversation:
+            del self._conversations[conversation.session_id]
+        metrics.live_sessions.set(len(self._conversations))
+
+    async def shutdown(self, *, drain_s: float) -> None:
+        """Take nobody in, let answers finish for a while, write what is pending, close all followers."""
+        self.closing = True
+        for session_id in list(self._grace):
+            self._stop_grace(session_id)
+        live = self.conversations()
+        await asyncio.gather(*(one.finish_running(timeout_s=drain_s) for one in live), return_exceptions=True)
+        for task in list(self._tasks):
+            task.cancel()
+
+    def close_all(self) -> None:
+        for conversation in self.conversations():
+            self._drop(conversation)
+
+    def _lock(self, session_id: str) -> asyncio.Lock:
+        lock = self._locks.get(session_id)
+        if lock is None:
+            lock = self._locks[session_id] = asyncio.Lock()
+        return lock
+
+    def _spawn(self, work) -> None:  # type: ignore[no-untyped-def]
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _may_join(owner: Visitor, visitor: Visitor) -> bool:
+    if owner.user_id is not None:
+        return owner.user_id == visitor.user_id
+    return owner.guest_id in ("", visitor.guest_id)
+
+
+def _config(records: list[ev.Record]) -> SessionConfig:
+    config = SessionConfig()
+    for record in records:
+        if isinstance(record.event, ev.SessionUpdated):
+            config = config.updated(record.event.config)
+    return config
+
+
+def _opening_events(opened: OpenedSession, records: list[ev.Record], source: str) -> list[ev.Event]:
+    if opened.created:
+        return [ev.SessionStarted(model=opened.model, source=source)]
+    cause = "returned" if opened.was_ended else "takeover"
+    return [
+        *settlement(records),
+        ev.SessionReopened(model=opened.model, source=source, cause=cause),
+    ]
+
+

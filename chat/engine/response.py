@@ -1,0 +1,309 @@
+"""One response: model round, tools, model round, ..., until the model has answered or somebody stops it.
+
+Every step is an event in the log; what a client sees are readers of that log. However a response ends, its last two
+kinds of event, the texts it has and `ResponseDone`, commit together.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from chat import metrics
+from chat.conf import conf
+from chat.engine.config import ResponseOptions, SessionConfig
+from chat.engine.history import History
+from chat.errors import ChatError, ProviderError
+from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, ToolCallRequest, ToolSpec
+from chat.providers.base import Provider
+from chat.tools.base import ToolContext
+from chat.tools.registry import Registry
+from chat.tools.runner import run_tools
+from sessions_app import events as ev
+from sessions_app.errors import JournalError, JournalFull
+from sessions_app.ids import new_id
+from sessions_app.settle import UNKNOWN_OUTCOME
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a response was stopped, as its `ResponseDone` says it."""
+
+    status: str
+    reason: str
+    message: str = ""
+
+    def error(self) -> Exception:
+        return JournalFull(self.message)
+
+
+CANCELLED = Stop("cancelled", "client_cancelled")
+INTERRUPTED = Stop("incomplete", "interrupted", "The server stopped while it answered. Ask again to go on.")
+STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
+
+
+class Log(Protocol):
+    """The session's log as a response needs it."""
+
+    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record: ...
+    async def durable(self) -> None: ...
+
+
+class Response:
+    """One response in the making. `run` never raises but for `JournalError`; it is stopped by cancelling its task."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        history: History,
+        provider: Provider,
+        model: str,
+        config: SessionConfig,
+        options: ResponseOptions,
+        registry: Registry,
+        tool_context: Callable[[str], ToolContext],
+        response_id: str | None = None,
+    ) -> None:
+        self.response_id = response_id or new_id("resp")
+        self._stop = CANCELLED
+        self._log = log
+        self._history = history
+        self._provider = provider
+        self._model = model
+        self._config = config.for_response(options)
+        self._options = options
+        self._registry = registry
+        self._tool_context = tool_context
+        self._text: _OpenText | None = None
+        self._output_index = 0
+        self._usage = ev.Usage()
+        self._clock = _Clock()
+        self._running: dict[str, ev.ToolCall] = {}
+
+    def stopped_by(self, stop: "Stop") -> None:
+        """Say why, before the task that runs `run` is cancelled."""
+        self._stop = stop
+
+    async def run(self) -> None:
+        try:
+            status, reason = await self._rounds()
+            self._settle(status, reason)
+        except asyncio.CancelledError:
+            self._settle(self._stop.status, self._stop.reason, message=self._stop.message)
+        except ProviderError as error:
+            self._settle("failed", error.code, message=error.message, cause=error.cause)
+        except JournalError as error:
+            self._settle("failed", error.code, message=error.message)
+        except Exception as error:
+            logger.exception("response %s failed", self.response_id)
+            self._settle("failed", ChatError.code, message="The server failed to answer. Try again.", cause=repr(error))
+
+    async def _rounds(self) -> tuple[str, str]:
+        """Raises `ProviderError`, `JournalError`. Returns the status and its reason."""
+        limit = conf().max_tool_rounds
+        for round_number in range(limit + 1):
+            finish, calls = await self._model_round(round_number)
+            if not calls:
+                return _status_of(finish)
+            server_calls = [call for call in calls if call.location == "server"]
+            await self._run_tools(server_calls)
+            if len(server_calls) < len(calls):  # the client has to answer the others, then asks for a response
+                return "completed", ""
+        return "incomplete", "max_tool_rounds"
+
+    async def _model_round(self, round_number: int) -> tuple[Completed, list[ev.ToolCall]]:
+        calls: list[ev.ToolCall] = []
+        finish = Completed(FinishReason.OTHER)
+        started = time.monotonic()
+        async with aclosing(self._provider.stream(self._request(round_number))) as stream:
+            async for event in stream:
+                match event:
+                    case TextDelta():
+                        self._delta(event)
+                    case ToolCallRequest():
+                        calls.append(self._call(event, round_number))
+                    case Completed():
+                        finish = event
+        self._clock.model_s += time.monotonic() - started
+        self._usage += finish.usage
+        if calls:
+            self._log.append(*self._close_text("completed"), *calls)
+        return finish, calls
+
+    def _request(self, round_number: int) -> ModelRequest:
+        return ModelRequest(
+            model=self._model,
+            history=self._history.items(),
+            instructions=self._config.instructions or conf().instructions,
+            tools=self._tools(),
+            tool_choice=self._tool_choice(round_number),
+            max_output_tokens=self._config.output_token_limit(),
+        )
+
+    def _tool_choice(self, round_number: int) -> str:
+        """The wish counts for the first round; the last one must answer without tools."""
+        if round_number == 0:
+            return self._config.tool_choice_name()
+        return "none" if round_number >= conf().max_tool_rounds else "auto"
+
+    def _tools(self) -> list[ToolSpec]:
+        client = self._config.client_tools()
+        names = {spec.name for spec in client}
+        server = self._registry.specs_for(self._tool_context(""))
+        return [*client, *(spec for spec in server if spec.name not in names)]
+
+    def _delta(self, delta: TextDelta) -> None:
+        if self._text is None:
+            self._text = _OpenText(new_id("item"), self._take_index())
+        text, offset = self._text, self._text.length
+        clean = text.add(delta)
+        if clean:
+            self._clock.first_token()
+            self._log.append(
+                ev.AssistantDelta(
+                    response_id=self.response_id,
+                    item_id=text.item_id,
+                    output_index=text.output_index,
+                    offset=offset,
+                    text=clean,
+                )
+            )
+
+    def _call(self, call: ToolCallRequest, round_number: int) -> ev.ToolCall:
+        self._clock.first_token()
+        client = any(spec.name == call.name for spec in self._config.client_tools())
+        tool = None if client else self._registry.get(call.name)
+        return ev.ToolCall(
+            response_id=self.response_id,
+            item_id=new_id("item"),
+            call_id=call.call_id,
+            output_index=self._take_index(),
+            name=call.name,
+            arguments=call.arguments.replace("\x00", ""),
+            round=round_number,
+            location="client" if client else "server",
+            side_effects=bool(tool and tool.side_effects),
+            extra=call.extra,
+        )
+
+    async def _run_tools(self, calls: list[ev.ToolCall]) -> None:
+        """The calls are in the log before the first of them runs, each result as soon as it is there."""
+        await self._log.durable()
+        started = time.monotonic()
+        self._running = {call.call_id: call for call in calls}
+        requests = [(call.name, call.arguments, self._tool_context(call.call_id)) for call in calls]
+        async with aclosing(run_tools(self._registry, requests)) as outcomes:
+            async for index, outcome in outcomes:
+                call = self._running.pop(calls[index].call_id)
+                self._log.append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
+        self._clock.tools_s += time.monotonic() - started
+
+    def _settle(self, status: str, reason: str, *, message: str = "", cause: str = "") -> None:
+        """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
+        self._log.append(
+            *(_result(call, UNKNOWN_OUTCOME, "unknown", 0.0) for call in self._running.values()),
+            *self._close_text("completed" if status == "completed" else "incomplete"),
+            ev.ResponseDone(
+                response_id=self.response_id,
+                status=status,
+                reason=reason,
+                message=message,
+                cause=cause,
+                model=f"{self._provider.name}:{self._model}",
+                usage=self._usage,
+                timings=self._clock.timings(),
+            ),
+            reserved=True,
+        )
+        metrics.responses.labels(provider=self._provider.name, status=status).inc()
+
+    def _close_text(self, status: str) -> list[ev.Event]:
+        text, self._text = self._text, None
+        return [text.message(self.response_id, status)] if text else []
+
+    def _take_index(self) -> int:
+        self._output_index += 1
+        return self._output_index - 1
+
+
+class _OpenText:
+    """An item of text while its deltas come in."""
+
+    def __init__(self, item_id: str, output_index: int) -> None:
+        self.item_id = item_id
+        self.output_index = output_index
+        self.length = 0
+        self._texts: list[str] = []
+        self._parts: list[ev.Part] = []
+
+    def add(self, delta: TextDelta) -> str:
+        """The text as it can be stored; a part with an ``extra`` stays a part of its own."""
+        clean = delta.text.replace("\x00", "").encode(errors="replace").decode()
+        self._texts.append(clean)
+        self.length += len(clean)
+        last = self._parts[-1] if self._parts else None
+        if delta.extra is None and last is not None and last.extra is None:
+            self._parts[-1] = ev.Part(last.length + len(clean))
+        elif clean or delta.extra is not None:
+            self._parts.append(ev.Part(len(clean), delta.extra))
+        return clean
+
+    def message(self, response_id: str, status: str) -> ev.AssistantMessage:
+        vendor_parts = any(part.extra is not None for part in self._parts)
+        return ev.AssistantMessage(
+            response_id=response_id,
+            item_id=self.item_id,
+            output_index=self.output_index,
+            text="".join(self._texts),
+            status=status,
+            parts=self._parts if vendor_parts else [],
+        )
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._first_s: float | None = None
+        self.model_s = 0.0
+        self.tools_s = 0.0
+
+    def first_token(self) -> None:
+        if self._first_s is None:
+            self._first_s = time.monotonic() - self._started
+            metrics.first_token_seconds.observe(self._first_s)
+
+    def timings(self) -> ev.Timings:
+        return ev.Timings(
+            first_token_ms=None if self._first_s is None else round(self._first_s * 1000, 1),
+            total_ms=round((time.monotonic() - self._started) * 1000, 1),
+            model_ms=round(self.model_s * 1000, 1),
+            tools_ms=round(self.tools_s * 1000, 1),
+        )
+
+
+def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) -> ev.ToolResult:
+    return ev.ToolResult(
+        item_id=call.item_id,
+        call_id=call.call_id,
+        name=call.name,
+        output=output.replace("\x00", ""),
+        outcome=outcome,
+        duration_ms=round(duration_ms, 1),
+        response_id=call.response_id,
+    )
+
+
+def _status_of(finish: Completed) -> tuple[str, str]:
+    match finish.finish:
+        case FinishReason.STOP | FinishReason.TOOL_CALLS:
+            return "completed", ""
+        case FinishReason.OTHER:
+            return "incomplete", finish.vendor_reason.lower() or "unknown"
+        case reason:
+            return "incomplete", reason.value

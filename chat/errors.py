@@ -1,0 +1,236 @@
+"""The errors of the chat.
+
+    ChatError
+    ├── FrameError              the client sent something that we cannot take
+    │   ├── FrameTooLarge
+    │   └── BinaryFrame
+    ├── AccessError
+    │   ├── CredentialsInvalid
+    │   ├── OriginRefused
+    │   └── TooManySockets
+    ├── RateLimited
+    ├── TurnError               this turn cannot run now
+    │   ├── ActiveResponse
+    │   ├── QueueFull
+    │   ├── SessionFull
+    │   ├── NoActiveResponse
+    │   └── ItemNotFound
+    ├── ShuttingDown
+    ├── ToolError               said to the model in words that it can act on
+    └── ProviderError           the model failed
+        ├── ModelCredentials
+        ├── ModelQuota
+        ├── ModelOverloaded
+        ├── ModelRefused
+        ├── ModelContextTooLong
+        ├── ModelUnreachable
+        ├── ModelTimeout
+        └── ModelBadRequest
+"""
+
+from typing import ClassVar
+
+
+class ChatError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "internal_error"
+    error_type: ClassVar[str] = "server_error"
+    """The ``error.type`` of the Realtime protocol: invalid_request_error or server_error."""
+    close_code: ClassVar[int | None] = None
+    """The socket is closed with it; None: the session goes on."""
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None, *, param: str | None = None, event_id: str | None = None) -> None:
+        super().__init__(message or " ".join((self.__doc__ or "").split()))
+        self.param = param
+        self.event_id = event_id
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class FrameError(ChatError):
+    """The frame could not be understood."""
+
+    error_type = "invalid_request_error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str = "invalid_event",
+        param: str | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        super().__init__(message, param=param, event_id=event_id)
+        self.code = code  # type: ignore[misc]  # the codes of bad frames are many and need no class each
+
+
+class FrameTooLarge(ChatError):
+    """The message is too long."""
+
+    code = "message_too_large"
+    error_type = "invalid_request_error"
+
+
+class BinaryFrame(ChatError):
+    """Binary frames are not understood here; send text frames."""
+
+    code = "binary_frame"
+    error_type = "invalid_request_error"
+
+
+class AccessError(ChatError):
+    """You may not do this."""
+
+    code = "forbidden"
+    error_type = "invalid_request_error"
+    close_code = 4401
+
+
+class CredentialsInvalid(AccessError):
+    """Sign in first: the credentials are missing, wrong or expired."""
+
+    code = "invalid_credentials"
+
+
+class OriginRefused(AccessError):
+    """This page's origin may not open sockets here. Add it to ALLOWED_ORIGINS if it is yours."""
+
+    code = "origin_refused"
+    close_code = 4403
+
+
+class TooManySockets(AccessError):
+    """Too many open connections from your address. Close some and try again."""
+
+    code = "too_many_connections"
+    close_code = 4429
+    retryable = True
+
+
+class RateLimited(ChatError):
+    """Too many frames in a short time. Slow down and connect again."""
+
+    code = "rate_limited"
+    error_type = "invalid_request_error"
+    close_code = 4429
+    retryable = True
+
+
+class TurnError(ChatError):
+    """The turn cannot run now."""
+
+    code = "turn_refused"
+    error_type = "invalid_request_error"
+
+
+class ActiveResponse(TurnError):
+    """The conversation already has an active response. Wait for it or cancel it."""
+
+    code = "conversation_already_has_active_response"
+    retryable = True
+
+
+class QueueFull(TurnError):
+    """Too many messages wait for an answer already. Send it again when one is answered."""
+
+    code = "queue_full"
+    retryable = True
+
+
+class SessionFull(TurnError):
+    """This session has as many messages as one may have. Start a new one."""
+
+    code = "session_full"
+
+
+class NoActiveResponse(TurnError):
+    """There is no active response to cancel."""
+
+    code = "response_cancel_not_active"
+
+
+class ItemNotFound(TurnError):
+    """There is no such item in this conversation."""
+
+    code = "item_not_found"
+
+
+class ShuttingDown(ChatError):
+    """This server is restarting. Connect again."""
+
+    code = "server_restarting"
+    close_code = 1012
+    retryable = True
+
+
+class ToolError(ChatError):
+    """The tool failed. Raise it from a tool to tell the model why, in words that it can act on."""
+
+    code = "tool_error"
+
+
+class ProviderError(ChatError):
+    """The model failed. ``cause`` is for staff: the vendor's own words, without keys."""
+
+    code = "model_error"
+
+    def __init__(self, message: str | None = None, *, cause: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after_s = retry_after_s
+
+
+class ModelCredentials(ProviderError):
+    """The model's vendor refused our key. The operator of this server has to set a valid one."""
+
+    code = "model_bad_credentials"
+
+
+class ModelQuota(ProviderError):
+    """The model's quota is used up. Try again later."""
+
+    code = "model_quota_exceeded"
+    retryable = True
+
+
+class ModelOverloaded(ProviderError):
+    """The model is overloaded. Try again in a moment."""
+
+    code = "model_overloaded"
+    retryable = True
+
+
+class ModelRefused(ProviderError):
+    """The model's vendor refused to answer this."""
+
+    code = "model_refused"
+
+
+class ModelContextTooLong(ProviderError):
+    """The conversation is too long for this model. Start a new session."""
+
+    code = "model_context_too_long"
+
+
+class ModelUnreachable(ProviderError):
+    """The connection to the model failed or broke off. Try again."""
+
+    code = "model_unreachable"
+    retryable = True
+
+
+class ModelTimeout(ProviderError):
+    """The model did not answer in time. Try again."""
+
+    code = "model_timeout"
+    retryable = True
+
+
+class ModelBadRequest(ProviderError):
+    """The model's vendor did not understand our request; this is a fault of this server's."""
+
+    code = "model_bad_request"

@@ -1,0 +1,44 @@
+"""Bounds on what one socket and one address may do."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chat.conf import conf
+from chat.errors import RateLimited, TooManySockets
+
+
+class FrameBudget:
+    """A token bucket for one socket: a burst of ``max_frames_per_10_seconds``, refilled evenly over 10 seconds."""
+
+    def __init__(self) -> None:
+        self._left = float(conf().max_frames_per_10_seconds)
+        self._at = time.monotonic()
+
+    def spend(self) -> None:
+        """Raises `RateLimited`."""
+        most = conf().max_frames_per_10_seconds
+        now = time.monotonic()
+        self._left = min(most, self._left + (now - self._at) * most / 10)
+        self._at = now
+        if self._left < 1:
+            raise RateLimited
+        self._left -= 1
+
+
+_sockets_by_address: Counter[str] = Counter()
+
+
+@contextmanager
+def socket_of(address: str) -> Iterator[None]:
+    """Count one open socket of an address. Raises `TooManySockets`."""
+    if _sockets_by_address[address] >= conf().max_sockets_per_address:
+        raise TooManySockets
+    _sockets_by_address[address] += 1
+    try:
+        yield
+    finally:
+        _sockets_by_address[address] -= 1
+        if not _sockets_by_address[address]:
+            del _sockets_by_address[address]

@@ -1,0 +1,112 @@
+"""What one server process runs beside its sockets: the journal, the hub, the heartbeat of its lease.
+
+Started by the server's lifespan; a server without one (daphne) starts it with the first socket.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from chat.conf import conf
+from chat.engine.hub import Hub
+from chat.providers.registry import close_providers
+from chat.tools.registry import default_registry
+from sessions_app.conf import conf as sessions_conf
+from sessions_app.database import connect_journal
+from sessions_app.errors import DatabaseAway
+from sessions_app.ids import new_id
+from sessions_app.journal import Journal, set_current
+from sessions_app.leases import release_process, renew_process
+from sessions_app.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+
+class Runtime:
+    """Bound to the event loop that started it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.process_id = new_id("proc")
+        self.journal = Journal(connect_journal, self.loop)
+        self._registered: asyncio.Future[None] = self.loop.create_future()
+        self.hub = Hub(
+            journal=self.journal,
+            process_id=self.process_id,
+            registry=default_registry,
+            registered=lambda: asyncio.shield(self._registered),
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self.journal.start()
+        set_current(self.journal)
+        self._tasks = [
+            self.loop.create_task(self._heartbeat(), name="heartbeat"),
+            self.loop.create_task(self._watch_journal(), name="watch journal"),
+        ]
+
+    async def stop(self) -> None:
+        """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
+        started = time.monotonic()
+        await self.hub.shutdown(drain_s=conf().drain_seconds)
+        written = await self.journal.stop(timeout_s=3.0)
+        self.hub.close_all()
+        for task in self._tasks:
+            task.cancel()
+        if written:
+            with contextlib.suppress(DatabaseAway, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await in_db_thread(release_process, process_id=self.process_id)
+        set_current(None)
+        await close_providers()
+        logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
+
+    async def _heartbeat(self) -> None:
+        """Renew the lease. A missed renewal is no alarm: appends are fenced by the epoch, not by the clock."""
+        while True:
+            try:
+                await in_db_thread(renew_process, process_id=self.process_id)
+            except DatabaseAway as error:
+                logger.warning("lease not renewed: %s", error)
+                await asyncio.sleep(0.5)
+                continue
+            if not self._registered.done():
+                self._registered.set_result(None)
+            await asyncio.sleep(sessions_conf().lease_renew_seconds)
+
+    async def _watch_journal(self) -> None:
+        """When the database has been away for longer than the buffer is long, say so to whoever waits."""
+        told = False
+        while True:
+            await asyncio.sleep(0.25)
+            away = self.journal.stalled_seconds() >= sessions_conf().buffer_seconds
+            if away and not told:
+                for conversation in self.hub.conversations():
+                    conversation.storage_away()
+            told = away
+
+
+_current: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    """This event loop's runtime, started when it was not."""
+    global _current
+    loop = asyncio.get_running_loop()
+    if _current is None or _current.loop is not loop:
+        _current = Runtime()
+        _current.start()
+    return _current
+
+
+async def startup() -> None:
+    runtime()
+
+
+async def shutdown() -> None:
+    global _current
+    stopping, _current = _current, None
+    if stopping is not None:
+        await stopping.stop()

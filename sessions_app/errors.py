@@ -1,0 +1,107 @@
+"""The errors of the log.
+
+    SessionsError
+    ├── InvalidSessionId      the id breaks the rule for ids
+    ├── SessionNotFound       no such session, or not yours
+    ├── SessionElsewhere      another live process holds the lease
+    ├── SessionEnded          the session has ended; open it again first
+    ├── ReplayGap             the log has a hole where it must not
+    ├── DatabaseAway          the database cannot be reached now
+    └── JournalError
+        ├── JournalFull       the database has been away for longer than the buffer
+        ├── JournalFenced     another process holds the session now
+        └── JournalRejected   the database refused an event for good
+"""
+
+from typing import ClassVar
+
+
+class SessionsError(Exception):
+    """Something about a session went wrong."""
+
+    code: ClassVar[str] = "session_error"
+    close_code: ClassVar[int] = 1011
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join((self.__doc__ or "").split()))
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class InvalidSessionId(SessionsError):
+    """A session id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and is not '.' or '..'."""
+
+    code = "invalid_session_id"
+    close_code = 4400
+
+
+class SessionNotFound(SessionsError):
+    """There is no such session, or it is not yours. Open a new one."""
+
+    code = "session_not_found"
+    close_code = 4404
+
+
+class SessionElsewhere(SessionsError):
+    """Another server process serves this session now. Connect again."""
+
+    code = "session_moved"
+    close_code = 4409
+    retryable = True
+
+    def __init__(self, owner: str = "") -> None:
+        super().__init__()
+        self.owner = owner
+
+
+class SessionEnded(SessionsError):
+    """This session has ended. Connect to it again to reopen it."""
+
+    code = "session_ended"
+    close_code = 1000
+    retryable = True
+
+
+class ReplayGap(SessionsError):
+    """The log of this session has a gap, so that it cannot be replayed. Staff have to look at it."""
+
+    code = "replay_gap"
+
+
+class DatabaseAway(SessionsError):
+    """The database cannot be reached now. Nothing that was acknowledged is lost; try again in a moment."""
+
+    code = "storage_unavailable"
+    close_code = 1013
+    retryable = True
+
+
+class JournalError(SessionsError):
+    """An event could not be written to the log."""
+
+    code = "storage_error"
+
+
+class JournalFull(JournalError):
+    """The database has been away for too long. Nothing that was acknowledged is lost; send it again in a while."""
+
+    code = "storage_unavailable"
+    close_code = 1013
+    retryable = True
+
+
+class JournalFenced(JournalError):
+    """Another server process took this session over. Connect again."""
+
+    code = "session_moved"
+    close_code = 4409
+    retryable = True
+
+
+class JournalRejected(JournalError):
+    """The database refused to store an event of this session."""
+
+    code = "storage_rejected"

@@ -1,0 +1,422 @@
+"""The closed set of events that make up a session's log.
+
+An event says what happened; a `Record` is an event with its place (``seq``) and time in one session. One record is
+one row of ``session_events``, but for `AssistantDelta`: a run of deltas of one item is stored as one row that
+remembers the length of each, so that a replay gives back the same deltas with the same ``seq``.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, get_args
+
+import msgspec
+
+JSON = dict[str, Any]
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    OPERATOR = "operator"
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens as the vendor counted them; ``input_tokens`` includes the cached ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Milliseconds since the response started."""
+
+    first_token_ms: float | None = None
+    total_ms: float = 0.0
+    model_ms: float = 0.0
+    tools_ms: float = 0.0
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A stretch of an assistant text that the vendor gave as one part.
+
+    ``length`` in characters; ``extra`` is the vendor's own opaque data (a thought signature, ...), which goes back
+    to that vendor unchanged on the same part.
+    """
+
+    length: int
+    extra: JSON | None = None
+
+
+class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all events share: how they are stored and when a subscriber may see them."""
+
+    event_type: ClassVar[str]
+    role: ClassVar[Role] = Role.SYSTEM
+    eager: ClassVar[bool] = False
+    """True: subscribers may see it before it is committed."""
+    urgent: ClassVar[bool] = True
+    """False: may wait up to ``SESSIONS_FLUSH_SECONDS`` to share a commit with what follows."""
+    text_field: ClassVar[str | None] = None
+    """The field that is stored in the column ``content``."""
+
+
+class SessionStarted(EventBase):
+    event_type = "session_started"
+    eager = True
+    urgent = False
+    model: str
+    source: str = ""
+    """The dialect of the first connection: plain or realtime."""
+
+
+class SessionReopened(EventBase):
+    event_type = "session_reopened"
+    eager = True
+    urgent = False
+    model: str
+    source: str = ""
+    cause: str = "returned"
+    """returned: it had ended; takeover: the process that held it is gone."""
+
+
+class SessionUpdated(EventBase):
+    """The client changed the session's settings; ``config`` holds the changed keys only."""
+
+    event_type = "session_updated"
+    config: JSON
+
+
+class SessionEnded(EventBase):
+    event_type = "session_ended"
+    reason: str
+    """left (grace over), closed (asked for), orphaned (its process died)."""
+
+
+class ConnectionOpened(EventBase):
+    event_type = "connection_opened"
+    eager = True
+    urgent = False
+    connection_id: str
+    dialect: str
+
+
+class ConnectionClosed(EventBase):
+    event_type = "connection_closed"
+    eager = True
+    urgent = False
+    connection_id: str
+    close_code: int
+
+
+class UserMessage(EventBase):
+    event_type = "user_message"
+    role = Role.USER
+    text_field = "text"
+    item_id: str
+    text: str
+    respond: bool = False
+    """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
+    client_event_id: str | None = None
+    previous_item_id: str | None = None
+
+
+class OperatorMessage(EventBase):
+    """A staff member spoke to the session; the model sees it as an instruction."""
+
+    event_type = "operator_message"
+    role = Role.OPERATOR
+    text_field = "text"
+    item_id: str
+    text: str
+    author: str
+
+
+class ItemDeleted(EventBase):
+    """The client took an item out of the model's history; the log keeps it."""
+
+    event_type = "item_deleted"
+    item_id: str
+
+
+class ResponseStarted(EventBase):
+    event_type = "response_started"
+    eager = True
+    response_id: str
+    provider: str
+    model: str
+    input_item_ids: list[str] = []
+    """User items that enter the model's history with this response."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
+    options: JSON = {}
+    """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
+
+
+class AssistantDelta(EventBase):
+    event_type = "assistant_delta"
+    role = Role.ASSISTANT
+    eager = True
+    urgent = False
+    text_field = "text"
+    response_id: str
+    item_id: str
+    output_index: int
+    offset: int
+    """Characters of the item before this delta."""
+    text: str
+
+
+class AssistantMessage(EventBase):
+    """The final text of one item: the joined deltas, byte for byte."""
+
+    event_type = "assistant_message"
+    role = Role.ASSISTANT
+    text_field = "text"
+    response_id: str
+    item_id: str
+    output_index: int
+    text: str
+    status: str = "completed"
+    """completed or incomplete."""
+    parts: list[Part] = []
+    """Empty when no part carries anything of the vendor's own."""
+
+
+class ToolCall(EventBase):
+    """The model asked for a tool. Committed before the tool runs.
+
+    ``location`` server: we run it; client: the client does and sends a `ToolResult`.
+    """
+
+    event_type = "tool_call"
+    role = Role.TOOL
+    text_field = "arguments"
+    response_id: str
+    item_id: str
+    call_id: str
+    output_index: int
+    name: str
+    arguments: str
+    """JSON text as the model gave it."""
+    round: int = 0
+    """Calls of one round of one response were asked for together and are answered together."""
+    location: str = "server"
+    side_effects: bool = False
+    extra: JSON | None = None
+    """The vendor's own data of this part (thought signature, vendor's call id)."""
+
+
+class ToolApprovalRequested(EventBase):
+    event_type = "tool_approval_requested"
+    role = Role.TOOL
+    response_id: str
+    item_id: str
+    call_id: str
+    approval_id: str
+    name: str
+    arguments: str
+
+
+class ToolApproval(EventBase):
+    event_type = "tool_approval"
+    role = Role.OPERATOR
+    approval_id: str
+    approve: bool
+    by: str
+    reason: str = ""
+
+
+class ToolResult(EventBase):
+    event_type = "tool_result"
+    role = Role.TOOL
+    text_field = "output"
+    item_id: str
+    call_id: str
+    name: str
+    output: str
+    outcome: str = "ok"
+    """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
+    duration_ms: float = 0.0
+    response_id: str | None = None
+
+
+class ResponseDone(EventBase):
+    event_type = "response_done"
+    role = Role.ASSISTANT
+    response_id: str
+    status: str
+    """completed, cancelled, incomplete or failed."""
+    reason: str = ""
+    """Why it is not completed: client_cancelled, max_output_tokens, content_filter, interrupted, or an error code."""
+    message: str = ""
+    """One sentence for the client."""
+    cause: str = ""
+    """The cause in full, for staff; never sent to a client."""
+    model: str = ""
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+
+
+class SummaryWritten(EventBase):
+    event_type = "summary_written"
+    text_field = "summary"
+    summary: str
+    title: str
+    model: str
+    usage: Usage = Usage()
+
+
+class SummaryFailed(EventBase):
+    event_type = "summary_failed"
+    text_field = "error"
+    error: str
+    attempts: int
+
+
+Event = (
+    SessionStarted
+    | SessionReopened
+    | SessionUpdated
+    | SessionEnded
+    | ConnectionOpened
+    | ConnectionClosed
+    | UserMessage
+    | OperatorMessage
+    | ItemDeleted
+    | ResponseStarted
+    | AssistantDelta
+    | AssistantMessage
+    | ToolCall
+    | ToolApprovalRequested
+    | ToolApproval
+    | ToolResult
+    | ResponseDone
+    | SummaryWritten
+    | SummaryFailed
+)
+EVENT_TYPES: dict[str, type[Event]] = {cls.event_type: cls for cls in get_args(Event)}
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An event in its place: ``seq`` counts from 1 within the session, without a gap."""
+
+    session_id: str
+    seq: int
+    at: datetime
+    event: Event
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A record, or a run of deltas, as one row of ``session_events`` stores it."""
+
+    session_id: str
+    first_seq: int
+    seq: int
+    role: str
+    event_type: str
+    content: str | None
+    payload: JSON
+    created_at: datetime
+
+
+def encode_rows(records: Sequence[Record]) -> list[Row]:
+    """The rows for consecutive records of one session; neighbouring deltas of one item share a row."""
+    rows: list[Row] = []
+    run: list[Record] = []
+    for record in records:
+        if run and not _joins(run[-1], record):
+            rows.append(_delta_row(run))
+            run = []
+        if isinstance(record.event, AssistantDelta):
+            run.append(record)
+        else:
+            rows.append(_row(record))
+    if run:
+        rows.append(_delta_row(run))
+    return rows
+
+
+def decode_row(row: Row) -> list[Record]:
+    """The records of a row, as they were before `encode_rows`.
+
+    Raises `msgspec.ValidationError` for a payload that does not fit its event type, KeyError for an unknown type.
+    """
+    if row.event_type == AssistantDelta.event_type:
+        return list(_deltas(row))
+    cls = EVENT_TYPES[row.event_type]
+    fields = dict(row.payload)
+    if cls.text_field:
+        fields[cls.text_field] = row.content or ""
+    return [Record(row.session_id, row.seq, row.created_at, msgspec.convert(fields, cls))]
+
+
+def _joins(last: Record, record: Record) -> bool:
+    return (
+        isinstance(record.event, AssistantDelta)
+        and isinstance(last.event, AssistantDelta)
+        and last.event.item_id == record.event.item_id
+    )
+
+
+def _row(record: Record) -> Row:
+    event = record.event
+    payload: JSON = msgspec.to_builtins(event)
+    content = payload.pop(event.text_field, "") if event.text_field else None
+    return Row(
+        record.session_id,
+        record.seq,
+        record.seq,
+        event.role.value,
+        event.event_type,
+        content,
+        payload,
+        record.at,
+    )
+
+
+def _delta_row(run: Sequence[Record]) -> Row:
+    events = [record.event for record in run if isinstance(record.event, AssistantDelta)]
+    first = events[0]
+    return Row(
+        run[0].session_id,
+        run[0].seq,
+        run[-1].seq,
+        first.role.value,
+        first.event_type,
+        "".join(event.text for event in events),
+        {
+            "response_id": first.response_id,
+            "item_id": first.item_id,
+            "output_index": first.output_index,
+            "offset": first.offset,
+            "lengths": [len(event.text) for event in events],
+        },
+        run[0].at,
+    )
+
+
+def _deltas(row: Row) -> Iterator[Record]:
+    content, start, payload = row.content or "", 0, row.payload
+    for index, length in enumerate(payload["lengths"]):
+        event = AssistantDelta(
+            response_id=payload["response_id"],
+            item_id=payload["item_id"],
+            output_index=payload["output_index"],
+            offset=payload["offset"] + start,
+            text=content[start : start + length],
+        )
+        yield Record(row.session_id, row.first_seq + index, row.created_at, event)
+        start += length

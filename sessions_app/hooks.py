@@ -1,0 +1,19 @@
+"""Where upper rooms hear of what happens below: they register, the log calls, nobody imports upward."""
+
+from collections.abc import Callable
+
+SessionEndedHook = Callable[[str, int], None]
+"""Called with (session_id, last_seq) inside the transaction that ends the session; what it raises undoes the end."""
+
+_session_ended: list[SessionEndedHook] = []
+
+
+def on_session_ended(hook: SessionEndedHook) -> SessionEndedHook:
+    if hook not in _session_ended:
+        _session_ended.append(hook)
+    return hook
+
+
+def session_ended(session_id: str, last_seq: int) -> None:
+    for hook in _session_ended:
+        hook(session_id, last_seq)

@@ -1,0 +1,326 @@
+"""The group-commit journal: one writer thread per process commits the pending events of all its sessions together.
+
+The event loop appends to memory and never waits for the database; the thread takes what is due, commits it in one
+statement (`sessions_app.journal_sql`) and tells the loop. While a commit is under way the next batch gathers, so the
+rate of events does not depend on the round trip. A batch that fails for want of a database is tried again until it
+is in: it carries its own place in each log (epoch, first seq), so that a retry can never write twice.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+
+from sessions_app import metrics
+from sessions_app.conf import conf
+from sessions_app.errors import JournalError, JournalFenced, JournalFull, JournalRejected
+from sessions_app.events import Record
+from sessions_app.journal_sql import APPEND, STATE, Append, append_params
+
+logger = logging.getLogger(__name__)
+
+Connect = Callable[[], "psycopg.Connection[Any]"]
+_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class SessionWriter:
+    """One session's place in the journal. Made under a lease; lives on the event loop's thread.
+
+    ``ready`` False holds its events back: the session's row is still being made.
+    """
+
+    __slots__ = (
+        "_journal",
+        "_waiters",
+        "due_at",
+        "durable_seq",
+        "epoch",
+        "failed",
+        "next_seq",
+        "on_commit",
+        "pending",
+        "pending_bytes",
+        "ready",
+        "session_id",
+    )
+
+    def __init__(
+        self, journal: "Journal", *, session_id: str, epoch: int, last_seq: int, ready: bool = True
+    ) -> None:
+        self._journal = journal
+        self.session_id = session_id
+        self.epoch = epoch
+        self.next_seq = last_seq + 1
+        self.durable_seq = last_seq
+        self.failed: JournalError | None = None
+        self.ready = ready
+        self.on_commit: Callable[[], None] | None = None
+        self.pending: list[Record] = []
+        self.pending_bytes = 0
+        self.due_at = 0.0
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+
+    @property
+    def settled(self) -> bool:
+        """Nothing waits to be written."""
+        return self.durable_seq == self.next_seq - 1
+
+    def append(self, records: Sequence[Record], *, reserved: bool = False) -> None:
+        """Give consecutive records to the journal; they carry ``next_seq`` onward.
+
+        ``reserved`` records are taken beyond the buffer's bound: the few that settle a turn. Raises `JournalFull`,
+        or the error that this writer failed with.
+        """
+        if self.failed:
+            raise self.failed.with_traceback(None)
+        self._journal.put(self, records, reserved=reserved)
+        self.next_seq = records[-1].seq + 1
+
+    def check_room(self) -> None:
+        """Raises what `append` would raise now for a record that is not ``reserved``."""
+        if self.failed:
+            raise self.failed.with_traceback(None)
+        self._journal.check_room()
+
+    async def wait_durable(self, seq: int) -> None:
+        """Return once ``seq`` is committed. Raises the `JournalError` that made it impossible."""
+        if self.failed:
+            raise self.failed.with_traceback(None)
+        if self.durable_seq >= seq:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((seq, future))
+        await future
+
+    def open(self) -> None:
+        """The session's row exists now: let its events through."""
+        self.ready = True
+        self._journal.wake()
+
+    def committed(self, seq: int) -> None:
+        self.durable_seq = seq
+        self._wake(lambda wanted: wanted <= seq)
+        if self.on_commit:
+            self.on_commit()
+
+    def fail(self, error: JournalError) -> None:
+        self.failed = error
+        self._wake(lambda _: True)
+        if self.on_commit:
+            self.on_commit()
+
+    def _wake(self, reached: Callable[[int], bool]) -> None:
+        waiting, self._waiters = self._waiters, []
+        for seq, future in waiting:
+            if not reached(seq):
+                self._waiters.append((seq, future))
+            elif not future.done():
+                future.set_exception(self.failed) if self.failed else future.set_result(None)
+
+
+class Journal:
+    """The writer thread and its buffer. One per process and event loop."""
+
+    def __init__(self, connect: Connect, loop: asyncio.AbstractEventLoop) -> None:
+        self._connect = connect
+        self._loop = loop
+        self._condition = threading.Condition()
+        self._dirty: dict[SessionWriter, None] = {}
+        self._buffered_events = 0
+        self._buffered_bytes = 0
+        self._busy_since: float | None = None
+        self._stopping = False
+        self._connection: psycopg.Connection[Any] | None = None
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self, *, timeout_s: float) -> bool:
+        """Write what is pending and end the thread; False when the database did not let it in time."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        await asyncio.to_thread(self._thread.join, timeout_s)
+        return not self._thread.is_alive()
+
+    def writer(self, *, session_id: str, epoch: int, last_seq: int, ready: bool = True) -> SessionWriter:
+        return SessionWriter(self, session_id=session_id, epoch=epoch, last_seq=last_seq, ready=ready)
+
+    def stalled_seconds(self) -> float:
+        """For how long the writer has been trying to commit one batch; 0.0 when it is not."""
+        since = self._busy_since
+        return time.monotonic() - since if since is not None else 0.0
+
+    def check_room(self) -> None:
+        """Raises `JournalFull` when a new event would be refused now."""
+        limits = conf()
+        if (
+            self._buffered_events >= limits.buffer_events
+            or self._buffered_bytes >= limits.buffer_bytes
+            or self.stalled_seconds() >= limits.buffer_seconds
+        ):
+            metrics.journal_refused.inc()
+            raise JournalFull
+
+    def put(self, writer: SessionWriter, records: Sequence[Record], *, reserved: bool) -> None:
+        if not reserved:
+            self.check_room()
+        size = sum(_size(record) for record in records)
+        urgent = any(record.event.urgent for record in records)
+        with self._condition:
+            self._buffered_events += len(records)
+            self._buffered_bytes += size
+            if not writer.pending:
+                writer.due_at = time.monotonic() + conf().flush_seconds
+            writer.pending.extend(records)
+            writer.pending_bytes += size
+            if urgent or writer.pending_bytes >= conf().flush_bytes:
+                writer.due_at = 0.0
+            first = not self._dirty
+            self._dirty[writer] = None
+            if first or writer.due_at == 0.0:
+                self._condition.notify()
+
+    def wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
+
+    # Below: the writer's thread.
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            self._busy_since = time.monotonic()
+            try:
+                self._write(batch)
+            finally:
+                self._busy_since = None
+        if self._connection:
+            self._connection.close()
+
+    def _next_batch(self) -> list[tuple[SessionWriter, Append, int]] | None:
+        """What is due, at most ``batch_events``; waits for it. None: stopping, and nothing is left."""
+        with self._condition:
+            while True:
+                now = time.monotonic()
+                ready = [writer for writer in self._dirty if writer.ready]
+                due = [writer for writer in ready if self._stopping or writer.due_at <= now]
+                if due:
+                    return [self._take(writer) for writer in self._within_bounds(due)]
+                if self._stopping:
+                    return None
+                next_due = min((writer.due_at for writer in ready), default=None)
+                self._condition.wait(None if next_due is None else next_due - now)
+
+    def _within_bounds(self, due: list[SessionWriter]) -> list[SessionWriter]:
+        chosen, events = [], 0
+        for writer in due:
+            chosen.append(writer)
+            events += len(writer.pending)
+            if events >= conf().batch_events:
+                break
+        return chosen
+
+    def _take(self, writer: SessionWriter) -> tuple[SessionWriter, Append, int]:
+        records, size = writer.pending, writer.pending_bytes
+        writer.pending, writer.pending_bytes = [], 0
+        del self._dirty[writer]
+        return writer, Append(writer.session_id, writer.epoch, records), size
+
+    def _write(self, batch: list[tuple[SessionWriter, Append, int]]) -> None:
+        """Commit the batch, however long it takes, and tell the loop what became of each session."""
+        started = time.monotonic()
+        outcome = self._commit([append for _, append, _ in batch])
+        metrics.journal_commit_seconds.observe(time.monotonic() - started)
+        metrics.journal_events.inc(sum(len(append.records) for _, append, _ in batch))
+        with self._condition:
+            self._buffered_events -= sum(len(append.records) for _, append, _ in batch)
+            self._buffered_bytes -= sum(size for _, _, size in batch)
+        told = [(writer, append.upto, outcome.get(append.session_id)) for writer, append, _ in batch]
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(_tell, told)
+
+    def _commit(self, appends: list[Append]) -> dict[str, JournalError]:
+        """The sessions that failed for good, by id; all others are in."""
+        failures = 0
+        while True:
+            try:
+                return self._commit_once(appends)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self._disconnect()
+                if self._stopping and failures >= len(_RETRY_S):
+                    return {append.session_id: JournalFull() for append in appends}
+                if failures in (0, 10, 100):
+                    logger.warning("journal: the database is away, trying again: %s", error)
+                time.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+                failures += 1
+            except (psycopg.Error, UnicodeError, ValueError) as error:
+                if len(appends) > 1:  # one bad event must not hold up the others: find whose it is
+                    failed = {}
+                    for append in appends:
+                        failed.update(self._commit([append]))
+                    return failed
+                logger.exception("journal: session %s: the database refuses an event", appends[0].session_id)
+                self._disconnect()
+                return {appends[0].session_id: JournalRejected(f"The database refused an event: {error}")}
+
+    def _commit_once(self, appends: list[Append]) -> dict[str, JournalError]:
+        connection = self._connected()
+        written = {row[0] for row in connection.execute(APPEND, append_params(appends))}
+        missing = [append for append in appends if append.session_id not in written]
+        return self._resolve(connection, missing) if missing else {}
+
+    def _resolve(self, connection: "psycopg.Connection[Any]", missing: list[Append]) -> dict[str, JournalError]:
+        """Tell a commit whose acknowledgement was lost from a lost lease."""
+        cursor = connection.execute(STATE, {"session_ids": [append.session_id for append in missing]})
+        states = {row[0]: (row[1], row[2]) for row in cursor}
+        failed: dict[str, JournalError] = {}
+        for append in missing:
+            epoch, last_seq = states.get(append.session_id, (None, 0))
+            if epoch != append.epoch or last_seq < append.upto:
+                logger.warning("journal: session %s: fenced at seq %s", append.session_id, append.after)
+                metrics.journal_fenced.inc()
+                failed[append.session_id] = JournalFenced()
+        return failed
+
+    def _connected(self) -> "psycopg.Connection[Any]":
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+        self._connection = None
+
+
+def _tell(told: list[tuple[SessionWriter, int, JournalError | None]]) -> None:
+    for writer, seq, error in told:
+        writer.fail(error) if error else writer.committed(seq)
+
+
+def _size(record: Record) -> int:
+    field = record.event.text_field
+    return 200 + (len(getattr(record.event, field)) if field else 0)
+
+
+_current: Journal | None = None
+
+
+def set_current(journal: Journal | None) -> None:
+    global _current
+    _current = journal
+
+
+def health() -> str | None:
+    """Why this process must not get new sessions, in one sentence; None when the writer is well."""
+    stalled_s = _current.stalled_seconds() if _current else 0.0
+    if stalled_s > 5.0:
+        return f"the journal has been trying to commit for {stalled_s:.0f} s"
+    return None

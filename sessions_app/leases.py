@@ -1,0 +1,54 @@
+"""Who is alive. A process holds its sessions as long as its one row in ``server_processes`` is renewed.
+
+A session names its process (``lease_owner``) and counts its holders (``lease_epoch``). The epoch fences every append,
+so that a lease which ran out unnoticed can do no harm; the time only says when another process may take over. One row
+a process makes the renewal one small write, however many sessions the process holds.
+"""
+
+import os
+import socket
+from datetime import timedelta
+
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from sessions_app.conf import conf
+from sessions_app.models import ServerProcess
+
+
+def _lease_end() -> ExpressionWrapper:
+    return ExpressionWrapper(
+        Now() + Value(timedelta(seconds=conf().lease_seconds)), output_field=DateTimeField()
+    )
+
+
+def renew_process(*, process_id: str, channel: str = "") -> None:
+    """Say that the process lives (the database's clock counts); the first call makes its row."""
+    ServerProcess.objects.update_or_create(
+        process_id=process_id,
+        defaults={"expires_at": _lease_end()},
+        create_defaults={
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "channel": channel,
+            "expires_at": _lease_end(),
+        },
+    )
+
+
+def release_process(*, process_id: str) -> None:
+    """Hand all leases of the process back at once: any other may take its sessions from now on."""
+    ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now()).update(expires_at=Now())
+
+
+def channel_of(*, process_id: str) -> str | None:
+    """The channel that a living process listens on; None when it is not alive."""
+    alive = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
+    return alive.values_list("channel", flat=True).first()
+
+
+def forget_dead_processes(*, older_than: timedelta) -> int:
+    """Delete the rows of processes that ended long ago; returns how many."""
+    deleted, _ = ServerProcess.objects.filter(expires_at__lt=timezone.now() - older_than).delete()
+    return deleted

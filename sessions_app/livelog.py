@@ -1,0 +1,160 @@
+"""The log of one live session: gives each event its seq, keeps the newest in memory, lets any number of readers follow.
+
+A reader holds nothing but its cursor, the last seq it has. It takes what comes after it from the ring in memory, or
+from the database when the ring does not reach back so far, and waits when there is nothing. So a reader can never
+miss or repeat an event at any cut point, and a slow one costs no memory.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sessions_app.conf import conf
+from sessions_app.errors import JournalError, ReplayGap
+from sessions_app.events import Event, Record
+from sessions_app.journal import SessionWriter
+
+ReadLog = Callable[[int], Awaitable[Sequence[Record]]]
+"""Given a seq: the committed records after it (a page of them)."""
+
+
+class Follow(Protocol):
+    """What a subscriber needs of a log, wherever the session lives."""
+
+    def follow(self, after: int) -> AsyncIterator[Sequence[Record]]: ...
+
+
+class LiveLog:
+    """The one writer's log. Everything here runs on the event loop's thread and never waits for the database,
+    but for `durable` and a reader that has fallen behind the ring.
+
+    An event may be seen by readers once it is committed; an ``eager`` one (a delta) as soon as all before it may.
+    """
+
+    def __init__(self, writer: SessionWriter, read_log: ReadLog) -> None:
+        self.session_id = writer.session_id
+        self._writer = writer
+        self._read_log = read_log
+        self._ring: list[Record] = []
+        self._visible_seq = writer.durable_seq
+        self._readers: list[asyncio.Future[None]] = []
+        self.closed = False
+        writer.on_commit = self._committed
+
+    @property
+    def last_seq(self) -> int:
+        return self._writer.next_seq - 1
+
+    @property
+    def epoch(self) -> int:
+        return self._writer.epoch
+
+    @property
+    def visible_seq(self) -> int:
+        return self._visible_seq
+
+    @property
+    def durable_seq(self) -> int:
+        return self._writer.durable_seq
+
+    @property
+    def failed(self) -> JournalError | None:
+        return self._writer.failed
+
+    def append(self, *events: Event, reserved: bool = False) -> Record:
+        """Append events that commit together; returns the last one's record. Raises a `JournalError`."""
+        now, first = datetime.now(UTC), self._writer.next_seq
+        records = [
+            Record(self.session_id, first + index, now, event) for index, event in enumerate(events)
+        ]
+        self._writer.append(records, reserved=reserved)
+        self._ring.extend(records)
+        self._show()
+        return records[-1]
+
+    def check_room(self) -> None:
+        """Raises `JournalFull` when a new event would be refused now."""
+        self._writer.check_room()
+
+    async def durable(self, seq: int | None = None) -> None:
+        """Return once ``seq`` (default: everything so far) is committed. Raises a `JournalError`."""
+        await self._writer.wait_durable(self.last_seq if seq is None else seq)
+
+    async def follow(self, after: int) -> AsyncIterator[Sequence[Record]]:
+        """The visible records after seq ``after``, as they come, until the log is closed. Raises a `JournalError`."""
+        while True:
+            records = await self._next(after)
+            if records is None:
+                return
+            after = records[-1].seq
+            yield records
+
+    def forget(self) -> None:
+        """Drop all committed records from memory: the session is idle, and the log has them."""
+        if self._writer.settled:
+            self._ring.clear()
+
+    def close(self) -> None:
+        """Readers get what is visible, then end."""
+        self.closed = True
+        self._wake_readers()
+
+    async def _next(self, after: int) -> Sequence[Record] | None:
+        while True:
+            if after < self._visible_seq:
+                return self._from_ring(after) or await self._from_log(after)
+            if self.failed:
+                raise self.failed.with_traceback(None)
+            if self.closed:
+                return None
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._readers.append(future)
+            await future
+
+    def _from_ring(self, after: int) -> Sequence[Record] | None:
+        if not self._ring or self._ring[0].seq > after + 1:
+            return None
+        base = self._ring[0].seq
+        return self._ring[after + 1 - base : self._visible_seq + 1 - base]
+
+    async def _from_log(self, after: int) -> Sequence[Record]:
+        records = await self._read_log(after)
+        if not records:
+            raise ReplayGap(f"Session {self.session_id}: nothing after seq {after} in the log.")
+        return records
+
+    def _committed(self) -> None:
+        self._trim()
+        self._show()
+        if self.failed:
+            self._wake_readers()
+
+    def _show(self) -> None:
+        """Move the watermark over all that may be seen now."""
+        if not self._ring:
+            return
+        before, base = self._visible_seq, self._ring[0].seq
+        durable = self._writer.durable_seq
+        while self._visible_seq < self.last_seq:
+            record = self._ring[self._visible_seq + 1 - base]
+            if not (record.event.eager or record.seq <= durable):
+                break
+            self._visible_seq += 1
+        if self._visible_seq > before:
+            self._wake_readers()
+
+    def _trim(self) -> None:
+        """Forget the oldest committed records once the ring is twice its size; readers find them in the log."""
+        keep = conf().ring_records
+        if len(self._ring) < 2 * keep:
+            return
+        base = self._ring[0].seq
+        droppable = min(self._writer.durable_seq, self._visible_seq) + 1 - base
+        del self._ring[: min(droppable, len(self._ring) - keep)]
+
+    def _wake_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        for future in readers:
+            if not future.done():
+                future.set_result(None)

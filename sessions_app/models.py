@@ -1,0 +1,126 @@
+"""The tables: ``sessions`` (one row a session), ``session_events`` (append-only), ``server_processes`` (who is alive)."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
+from django.db import models
+from django.db.models.functions import Now
+
+
+class SessionStatus(models.TextChoices):
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class SummaryState(models.TextChoices):
+    NONE = "none", "not due"
+    PENDING = "pending"
+    WRITTEN = "written"
+    FAILED = "failed"
+    SKIPPED = "skipped", "nothing to summarise"
+
+
+class Session(models.Model):
+    """One conversation. Counters are written in the commit of the events that they count."""
+
+    session_id = models.CharField(primary_key=True, max_length=128)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="ai_sessions"
+    )
+    guest_id = models.CharField(max_length=64, blank=True, default="")
+    status = models.CharField(max_length=16, choices=SessionStatus, default=SessionStatus.ACTIVE)
+    source = models.CharField(max_length=16, blank=True, default="")
+    start_time = models.DateTimeField(db_default=Now())
+    end_time = models.DateTimeField(null=True, blank=True)
+    duration_seconds = models.FloatField(null=True, blank=True)
+    end_reason = models.CharField(max_length=32, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    last_event_at = models.DateTimeField(db_default=Now())
+
+    model = models.CharField(max_length=128, blank=True, default="")
+    config = models.JSONField(default=dict, blank=True)
+
+    title = models.CharField(max_length=200, blank=True, default="")
+    summary = models.TextField(blank=True, default="")
+    summary_state = models.CharField(max_length=16, choices=SummaryState, default=SummaryState.NONE)
+    summary_seq = models.BigIntegerField(null=True, blank=True)
+
+    last_seq = models.BigIntegerField(default=0, db_default=0)
+    user_messages = models.IntegerField(default=0, db_default=0)
+    assistant_messages = models.IntegerField(default=0, db_default=0)
+    tool_calls = models.IntegerField(default=0, db_default=0)
+    responses = models.IntegerField(default=0, db_default=0)
+    failed_responses = models.IntegerField(default=0, db_default=0)
+    input_tokens = models.BigIntegerField(default=0, db_default=0)
+    output_tokens = models.BigIntegerField(default=0, db_default=0)
+
+    lease_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
+    lease_epoch = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        db_table = "sessions"
+        ordering = ("-start_time", "-session_id")
+        indexes = (
+            models.Index(fields=("-start_time", "-session_id"), name="sessions_newest"),
+            models.Index(fields=("user", "-start_time"), name="sessions_of_user"),
+            models.Index(
+                fields=("guest_id", "-start_time"), condition=~models.Q(guest_id=""), name="sessions_of_guest"
+            ),
+            models.Index(
+                fields=("lease_owner",), condition=models.Q(status=SessionStatus.ACTIVE), name="sessions_active"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title or self.session_id
+
+
+class SessionEvent(models.Model):
+    """One event, or one run of deltas, of a session. Rows are never updated (a trigger refuses it)."""
+
+    event_id = models.BigAutoField(primary_key=True)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="events", db_index=False)
+    first_seq = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    role = models.CharField(max_length=16)
+    event_type = models.CharField(max_length=32)
+    content = models.TextField(null=True)  # noqa: DJ001 - NULL says that the event has no text, '' that it is empty
+    payload = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "session_events"
+        ordering = ("session_id", "seq")
+        constraints = (
+            models.UniqueConstraint(fields=("session", "seq"), name="session_events_seq_once"),
+            models.CheckConstraint(
+                condition=models.Q(first_seq__gte=1, first_seq__lte=models.F("seq")), name="session_events_seq_run"
+            ),
+        )
+        indexes = (
+            GinIndex(
+                SearchVector("content", config="simple"),
+                name="session_events_text",
+                condition=models.Q(event_type__in=("user_message", "assistant_message")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.session_id} #{self.seq} {self.event_type}"
+
+
+class ServerProcess(models.Model):
+    """A server process that may hold leases. It is alive while ``expires_at`` (the database's clock) is ahead."""
+
+    process_id = models.CharField(primary_key=True, max_length=64)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    channel = models.CharField(max_length=128, blank=True, default="")
+    started_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "server_processes"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

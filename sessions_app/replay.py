@@ -1,0 +1,66 @@
+"""The replay reader: records of one session from the log, in order and without a gap."""
+
+from collections.abc import Iterable, Iterator
+
+from sessions_app.errors import ReplayGap
+from sessions_app.events import AssistantDelta, Record, ResponseStarted, Row, decode_row
+from sessions_app.models import SessionEvent
+
+_COLUMNS = ("session_id", "first_seq", "seq", "role", "event_type", "content", "payload", "created_at")
+
+
+def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Record]:
+    """The records after seq ``after``: of at most ``limit`` rows (a row of deltas gives several), oldest first.
+
+    Raises `ReplayGap` where the log does not go on with the very next seq.
+    """
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")
+    records: list[Record] = []
+    for record in _decoded(rows.values_list(*_COLUMNS)[:limit]):
+        if record.seq <= after:  # the cut lies within a run of deltas
+            continue
+        if record.seq != after + 1:
+            raise ReplayGap(f"Session {session_id}: the log goes from seq {after} to {record.seq}.")
+        after = record.seq
+        records.append(record)
+    return records
+
+
+def response_start_before(*, session_id: str, seq: int) -> int:
+    """The seq of the last response that started at or before ``seq``; ``seq`` itself when there is none.
+
+    A reader that starts within a response folds from there, so that it knows the response's items.
+    """
+    starts = SessionEvent.objects.filter(
+        session_id=session_id, seq__lte=seq, event_type=ResponseStarted.event_type
+    )
+    return starts.order_by("-seq").values_list("seq", flat=True).first() or seq
+
+
+def read_history(*, session_id: str) -> list[Record]:
+    """All records but deltas, and the deltas of a response that was never finished: what a conversation is rebuilt from.
+
+    The log of a finished item holds its text in `AssistantMessage`, so its deltas are not read.
+    """
+    rows = SessionEvent.objects.filter(session_id=session_id).order_by("seq")
+    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*_COLUMNS)))
+    open_since = _open_response_seq(records)
+    if open_since is None:
+        return records
+    deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=open_since)
+    return sorted([*records, *_decoded(deltas.values_list(*_COLUMNS))], key=lambda record: record.seq)
+
+
+def _open_response_seq(records: Iterable[Record]) -> int | None:
+    open_since: int | None = None
+    for record in records:
+        if isinstance(record.event, ResponseStarted):
+            open_since = record.seq
+        elif record.event.event_type == "response_done":
+            open_since = None
+    return open_since
+
+
+def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Record]:
+    for row in rows:
+        yield from decode_row(Row(*row))  # type: ignore[arg-type]  # _COLUMNS stand in the order of Row's fields

@@ -1,0 +1,78 @@
+"""What to append when a process died in the middle of an answer, so that the log says how it came out."""
+
+from collections.abc import Sequence
+
+from sessions_app import events as ev
+
+INTERRUPTED = "interrupted"
+UNKNOWN_OUTCOME = "The server stopped while this tool ran: whether it took effect is not known. Do not assume either."
+
+
+def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:
+    """The events that close the response left open in ``records`` (all but deltas of finished items); empty when none is.
+
+    The partial text becomes an incomplete message, a tool call without a result one of unknown outcome.
+    """
+    tail = _open_response(records)
+    if not tail:
+        return []
+    started = tail[0].event
+    assert isinstance(started, ev.ResponseStarted)
+    return [
+        *_unknown_results(tail),
+        *_partial_messages(tail),
+        ev.ResponseDone(
+            response_id=started.response_id,
+            status="incomplete",
+            reason=INTERRUPTED,
+            message="The server stopped while it answered. Ask again to go on.",
+            model=f"{started.provider}:{started.model}",
+        ),
+    ]
+
+
+def _open_response(records: Sequence[ev.Record]) -> Sequence[ev.Record]:
+    for index in range(len(records) - 1, -1, -1):
+        match records[index].event:
+            case ev.ResponseDone():
+                return ()
+            case ev.ResponseStarted():
+                return records[index:]
+    return ()
+
+
+def _unknown_results(tail: Sequence[ev.Record]) -> list[ev.Event]:
+    answered = {record.event.call_id for record in tail if isinstance(record.event, ev.ToolResult)}
+    return [
+        ev.ToolResult(
+            item_id=call.item_id,
+            call_id=call.call_id,
+            name=call.name,
+            output=UNKNOWN_OUTCOME,
+            outcome="unknown",
+            response_id=call.response_id,
+        )
+        for record in tail
+        if isinstance(call := record.event, ev.ToolCall)
+        and call.location == "server"
+        and call.call_id not in answered
+    ]
+
+
+def _partial_messages(tail: Sequence[ev.Record]) -> list[ev.Event]:
+    """One incomplete message for each item whose deltas are there and whose final text is not."""
+    finished = {record.event.item_id for record in tail if isinstance(record.event, ev.AssistantMessage)}
+    texts: dict[str, list[ev.AssistantDelta]] = {}
+    for record in tail:
+        if isinstance(record.event, ev.AssistantDelta) and record.event.item_id not in finished:
+            texts.setdefault(record.event.item_id, []).append(record.event)
+    return [
+        ev.AssistantMessage(
+            response_id=deltas[0].response_id,
+            item_id=item_id,
+            output_index=deltas[0].output_index,
+            text="".join(delta.text for delta in deltas),
+            status="incomplete",
+        )
+        for item_id, deltas in texts.items()
+    ]

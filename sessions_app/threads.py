@@ -1,0 +1,40 @@
+"""Reads and rare writes from the event loop: a thread pool of its own, as wide as the connection pool.
+
+Channels' `database_sync_to_async` puts all callers behind one shared thread by default; with a pool of threads the
+same calls ran 20 to 50 times faster at 50 ms of round trip (see docs/decisions).
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import ParamSpec, TypeVar
+
+from channels.db import DatabaseSyncToAsync
+from django.db.utils import InterfaceError, OperationalError
+
+from sessions_app.conf import conf
+from sessions_app.errors import DatabaseAway
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=conf().db_threads, thread_name_prefix="db")
+
+
+async def in_db_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call ``function`` in a database thread; its connection goes back to the pool afterwards.
+
+    Raises `DatabaseAway` when the database cannot be reached, and what ``function`` raises.
+    """
+    call = DatabaseSyncToAsync(function, thread_sensitive=False, executor=_executor())
+    try:
+        return await call(*args, **kwargs)
+    except (OperationalError, InterfaceError) as error:
+        logger.info("database away: %s", error)
+        raise DatabaseAway from error
