@@ -31,7 +31,12 @@ async def _open() -> list[OpenedSession]:
     await in_db_thread(renew_process, process_id=PROCESS)
     return [
         await in_db_thread(
-            open_session, session_id=uuid7(), visitor=Visitor(), process_id=PROCESS, model="demo", source="bench"
+            open_session,
+            session_id=uuid7(),
+            visitor=Visitor(),
+            process_id=PROCESS,
+            model="demo",
+            source="bench",
         )
         for _ in range(SESSIONS)
     ]

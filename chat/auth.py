@@ -58,9 +58,7 @@ def _same_host(origin: str, host: str) -> bool:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return False
     default_port = ":443" if parts.scheme == "https" else ":80"
-    page, server = (
-        (name, port or default_port) for name, port in map(_name_and_port, (parts.netloc, host))
-    )
+    page, server = ((name, port or default_port) for name, port in map(_name_and_port, (parts.netloc, host)))
     return page == server or (page[1] == server[1] and page[0] in _LOOPBACK and server[0] in _LOOPBACK)
 
 

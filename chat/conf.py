@@ -52,6 +52,24 @@ class ChatConf:
     summary_model: str | None = None
     """None: the session's own model."""
     summary_attempts: int = 5
+    """Tries in all before a summary is given up; a worker that was killed over it counts as one."""
+    summary_retry_seconds: float = 10.0
+    """Before the second try; three times as long before each further one."""
+    summary_seconds: float = 120.0
+    """One try, from asking the model to its last word."""
+    worker_concurrency: int = 8
+    """Jobs at once in one worker process; a summary mostly waits for the model."""
+    worker_listen: bool | None = None
+    """Hear of new jobs by LISTEN beside polling; None: unless the database URL is a transaction pooler's."""
+    worker_poll_seconds: float = 1.0
+    """Between two looks for jobs without LISTEN; five times as long with it."""
+    worker_heartbeat_seconds: float = 10.0
+    worker_stalled_seconds: float = 30.0
+    """A worker silent for so long is dead, and its jobs are another's."""
+    worker_stop_seconds: float = 5.0
+    """How long a stopping worker lets its jobs finish; then they go back into the queue."""
+    upkeep_seconds: int = 20
+    """Between two sweeps of orphaned sessions, and of dead workers' jobs; a divisor of 60."""
 
 
 @cache

@@ -16,7 +16,8 @@ from chat.auth import check_origin, identify
 from chat.conf import conf
 from chat.dialects import Dialect, PlainDialect
 from chat.engine.conversation import Conversation
-from chat.engine.hub import Join
+from chat.engine.hub import Hub, Join
+from chat.engine.relay import RemoteConversation
 from chat.errors import BinaryFrame, ChatError, ShuttingDown
 from chat.ratelimits import FrameBudget, socket_of
 from chat.realtime import RealtimeDialect
@@ -31,10 +32,12 @@ _OPEN_SECONDS = 12.0
 _MAX_NOTICES = 64
 
 
-class SessionConsumer(AsyncWebsocketConsumer):
+class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One socket, of either dialect."""
 
-    channel_layer_alias: ClassVar[str] = ""  # no channel per socket: the process talks to other processes, not the socket
+    channel_layer_alias: ClassVar[str] = (
+        ""  # no channel per socket: the process talks to other processes, not the socket
+    )
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
@@ -43,10 +46,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         self.connection_id = new_id("conn")
-        self.conversation: Conversation | None = None
+        self.conversation: Conversation | RemoteConversation | None = None
+        self._hub: Hub
         self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
+        self._idle: asyncio.TimerHandle | None = None
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
         self._dialect: Dialect = self._choose_dialect()
@@ -76,7 +81,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if self._pump:
             self._pump.cancel()
         if self.conversation:
-            runtime().hub.leave(self.conversation, self, code)
+            self.conversation.detach(self, code)
+        if self._idle:
             self._idle.cancel()
         self._held.close()
 
@@ -87,14 +93,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
         return self._dialect.name
 
     def notify(self, error: Exception) -> None:
-        with contextlib.suppress(asyncio.QueueFull):  # a socket that leaves so many errors unread misses none it needs
+        with contextlib.suppress(
+            asyncio.QueueFull
+        ):  # a socket that leaves so many errors unread misses none it needs
             self._notices.put_nowait(error)
 
     # Opening
 
     def _choose_dialect(self) -> Dialect:
         realtime = SUBPROTOCOL in self.scope["subprotocols"] or self.scope["path"].startswith("/v1/")
-        return (RealtimeDialect if realtime else PlainDialect)(self)
+        return RealtimeDialect(self) if realtime else PlainDialect(self)
 
     async def _open(self) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
@@ -105,14 +113,17 @@ class SessionConsumer(AsyncWebsocketConsumer):
         async with asyncio.timeout(_OPEN_SECONDS):
             identity = await identify(headers, self.scope["subprotocols"])
             join = self._join_request(identity)
-            self.conversation = await runtime().hub.join(self, join)
+            self._hub = (await runtime()).hub
+            self.conversation = await self._hub.join(self, join)
             cursor = await self._dialect.opened(self.conversation)
         self._restart_idle_timer()
         self._pump = asyncio.create_task(self._send_all(cursor), name=f"pump {self.connection_id}")
 
     def _join_request(self, identity: Any) -> Join:
         """Raises `InvalidSessionId`."""
-        self.query = {name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode()).items()}
+        self.query = {
+            name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode()).items()
+        }
         path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
         session_id = self.query.get("session_id") or path_id
         return Join(
@@ -131,7 +142,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         notices = asyncio.create_task(self._send_notices())
         try:
             await self._dialect.send_log(cursor)
-            await self._refuse(ShuttingDown() if runtime().hub.closing else None)
+            await self._refuse(ShuttingDown() if self._hub.closing else None)
         except (ChatError, SessionsError) as error:
             await self._refuse(error)
         except TimeoutError:
@@ -180,12 +191,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
             async with asyncio.timeout(1.0):
                 await self.close(code=code, reason=reason)
         if self.conversation:
-            runtime().hub.leave(self.conversation, self, code)
+            self.conversation.detach(self, code)
 
     # Silence
 
     def _restart_idle_timer(self) -> None:
-        if hasattr(self, "_idle"):
+        if self._idle:
             self._idle.cancel()
         loop = asyncio.get_running_loop()
         self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
@@ -194,11 +205,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if self.conversation and self.conversation.answering:
             self._restart_idle_timer()
         else:
-            self._idle_close = asyncio.ensure_future(self._close(4408, "silent for too long; reconnect to resume"))
+            self._idle_close = asyncio.ensure_future(
+                self._close(4408, "silent for too long; reconnect to resume")
+            )
 
 
 def _address(scope: dict[str, Any]) -> str:
     client = scope.get("client")
     return client[0] if client else "unknown"
-
-

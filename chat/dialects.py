@@ -2,9 +2,13 @@
 
 from typing import Any, ClassVar, Protocol
 
+from chat.engine.commands import AddMessage
 from chat.engine.conversation import Conversation
+from chat.engine.relay import RemoteConversation
 from chat.protocol.plain import plain_error, plain_message
 from chat.protocol.projector import PlainProjector
+
+AnyConversation = Conversation | RemoteConversation
 
 
 class Socket(Protocol):
@@ -19,7 +23,7 @@ class Socket(Protocol):
 class Dialect(Protocol):
     name: ClassVar[str]
 
-    async def opened(self, conversation: Conversation) -> Any:
+    async def opened(self, conversation: AnyConversation) -> Any:
         """Greet; returns the cursor that `send_log` starts from."""
 
     async def receive(self, frame: str) -> None:
@@ -34,18 +38,18 @@ class Dialect(Protocol):
 class PlainDialect:
     """Whole messages in, pieces of the answer out, nothing around them."""
 
-    name = "plain"
+    name: ClassVar[str] = "plain"
 
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
-    async def opened(self, conversation: Conversation) -> int:
-        self._conversation, cursor = conversation, conversation.log.last_seq
+    async def opened(self, conversation: AnyConversation) -> int:
+        self._conversation, cursor = conversation, conversation.info().last_seq
         await self._socket.send_frame(f"Connected to session {conversation.session_id}")
         return cursor
 
     async def receive(self, frame: str) -> None:
-        self._conversation.add_message(plain_message(frame), respond=True)
+        await self._conversation.do(AddMessage(text=plain_message(frame), respond=True))
 
     async def send_log(self, cursor: int) -> None:
         projector = PlainProjector()

@@ -1,31 +1,32 @@
 """The errors of the chat.
 
-    ChatError
-    ├── FrameError              the client sent something that we cannot take
-    │   ├── FrameTooLarge
-    │   └── BinaryFrame
-    ├── AccessError
-    │   ├── CredentialsInvalid
-    │   ├── OriginRefused
-    │   └── TooManySockets
-    ├── RateLimited
-    ├── TurnError               this turn cannot run now
-    │   ├── ActiveResponse
-    │   ├── QueueFull
-    │   ├── SessionFull
-    │   ├── NoActiveResponse
-    │   └── ItemNotFound
-    ├── ShuttingDown
-    ├── ToolError               said to the model in words that it can act on
-    └── ProviderError           the model failed
-        ├── ModelCredentials
-        ├── ModelQuota
-        ├── ModelOverloaded
-        ├── ModelRefused
-        ├── ModelContextTooLong
-        ├── ModelUnreachable
-        ├── ModelTimeout
-        └── ModelBadRequest
+ChatError
+├── FrameError              the client sent something that we cannot take
+│   ├── FrameTooLarge
+│   └── BinaryFrame
+├── AccessError
+│   ├── CredentialsInvalid
+│   ├── OriginRefused
+│   └── TooManySockets
+├── RateLimited
+├── TurnError               this turn cannot run now
+│   ├── ActiveResponse
+│   ├── QueueFull
+│   ├── SessionFull
+│   ├── NoActiveResponse
+│   ├── ItemExists
+│   └── ItemNotFound
+├── ShuttingDown
+├── ToolError               said to the model in words that it can act on
+└── ProviderError           the model failed
+    ├── ModelCredentials
+    ├── ModelQuota
+    ├── ModelOverloaded
+    ├── ModelRefused
+    ├── ModelContextTooLong
+    ├── ModelUnreachable
+    ├── ModelTimeout
+    └── ModelBadRequest
 """
 
 from typing import ClassVar
@@ -41,7 +42,9 @@ class ChatError(Exception):
     """The socket is closed with it; None: the session goes on."""
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str | None = None, *, param: str | None = None, event_id: str | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, param: str | None = None, event_id: str | None = None
+    ) -> None:
         super().__init__(message or " ".join((self.__doc__ or "").split()))
         self.param = param
         self.event_id = event_id
@@ -54,32 +57,32 @@ class ChatError(Exception):
 class FrameError(ChatError):
     """The frame could not be understood."""
 
+    code = "invalid_event"
     error_type = "invalid_request_error"
 
     def __init__(
         self,
         message: str | None = None,
         *,
-        code: str = "invalid_event",
+        code: str | None = None,
         param: str | None = None,
         event_id: str | None = None,
     ) -> None:
         super().__init__(message, param=param, event_id=event_id)
-        self.code = code  # type: ignore[misc]  # the codes of bad frames are many and need no class each
+        if code is not None:
+            self.code = code  # type: ignore[misc]  # the codes of bad frames are many and need no class each
 
 
-class FrameTooLarge(ChatError):
+class FrameTooLarge(FrameError):
     """The message is too long."""
 
     code = "message_too_large"
-    error_type = "invalid_request_error"
 
 
-class BinaryFrame(ChatError):
+class BinaryFrame(FrameError):
     """Binary frames are not understood here; send text frames."""
 
     code = "binary_frame"
-    error_type = "invalid_request_error"
 
 
 class AccessError(ChatError):
@@ -153,6 +156,12 @@ class NoActiveResponse(TurnError):
     code = "response_cancel_not_active"
 
 
+class ItemExists(TurnError):
+    """An item with this id is in the conversation already. Choose another id or none."""
+
+    code = "item_exists"
+
+
 class ItemNotFound(TurnError):
     """There is no such item in this conversation."""
 
@@ -178,7 +187,9 @@ class ProviderError(ChatError):
 
     code = "model_error"
 
-    def __init__(self, message: str | None = None, *, cause: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, cause: str = "", retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.cause = cause
         self.retry_after_s = retry_after_s

@@ -8,8 +8,12 @@ import contextlib
 import logging
 import time
 
+from channels.layers import get_channel_layer
+from django.conf import settings
+
 from chat.conf import conf
 from chat.engine.hub import Hub
+from chat.engine.relay import Relay
 from chat.providers.registry import close_providers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
@@ -37,10 +41,14 @@ class Runtime:
             registry=default_registry,
             registered=lambda: asyncio.shield(self._registered),
         )
+        self._channel = ""
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    async def start(self) -> None:
         self.journal.start()
+        if _spans_processes():
+            self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
+            self._channel = await self.hub.relay.open()
         set_current(self.journal)
         self._tasks = [
             self.loop.create_task(self._heartbeat(), name="heartbeat"),
@@ -53,6 +61,8 @@ class Runtime:
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         written = await self.journal.stop(timeout_s=3.0)
         self.hub.close_all()
+        if self.hub.relay:
+            self.hub.relay.close()
         for task in self._tasks:
             task.cancel()
         if written:
@@ -67,7 +77,7 @@ class Runtime:
         """Renew the lease. A missed renewal is no alarm: appends are fenced by the epoch, not by the clock."""
         while True:
             try:
-                await in_db_thread(renew_process, process_id=self.process_id)
+                await in_db_thread(renew_process, process_id=self.process_id, channel=self._channel)
             except DatabaseAway as error:
                 logger.warning("lease not renewed: %s", error)
                 await asyncio.sleep(0.5)
@@ -88,21 +98,27 @@ class Runtime:
             told = away
 
 
+def _spans_processes() -> bool:
+    """Whether the channel layer reaches other processes."""
+    backend = settings.CHANNEL_LAYERS.get("default", {}).get("BACKEND", "")
+    return bool(backend) and not backend.endswith(".InMemoryChannelLayer")
+
+
 _current: Runtime | None = None
 
 
-def runtime() -> Runtime:
+async def runtime() -> Runtime:
     """This event loop's runtime, started when it was not."""
     global _current
     loop = asyncio.get_running_loop()
     if _current is None or _current.loop is not loop:
         _current = Runtime()
-        _current.start()
+        await _current.start()
     return _current
 
 
 async def startup() -> None:
-    runtime()
+    await runtime()
 
 
 async def shutdown() -> None:

@@ -29,6 +29,12 @@ class SessionsConf:
     """Committed records kept in memory per live session, so that a short drop replays without a query."""
     db_threads: int = 8
     """Threads (and at most as many pooled connections) for reads and rare writes."""
+    embedded_database: bool = False
+    """The database is the embedded server of a developer's machine, not one that somebody runs."""
+    server_processes: int = 1
+    """Server processes of this installation, on all its machines: what the check of the connection budget counts."""
+    pooler_connections: int = 15
+    """Connections that Supabase's session pooler allows (its pool size, in the dashboard)."""
 
 
 @cache

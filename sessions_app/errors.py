@@ -1,16 +1,16 @@
 """The errors of the log.
 
-    SessionsError
-    ├── InvalidSessionId      the id breaks the rule for ids
-    ├── SessionNotFound       no such session, or not yours
-    ├── SessionElsewhere      another live process holds the lease
-    ├── SessionEnded          the session has ended; open it again first
-    ├── ReplayGap             the log has a hole where it must not
-    ├── DatabaseAway          the database cannot be reached now
-    └── JournalError
-        ├── JournalFull       the database has been away for longer than the buffer
-        ├── JournalFenced     another process holds the session now
-        └── JournalRejected   the database refused an event for good
+SessionsError
+├── InvalidSessionId      the id breaks the rule for ids
+├── SessionNotFound       no such session, or not yours
+├── SessionElsewhere      another live process holds the lease
+├── SessionEnded          the session has ended; open it again first
+├── ReplayGap             the log has a hole where it must not
+├── DatabaseAway          the database cannot be reached now
+└── JournalError
+    ├── JournalFull       the database has been away for longer than the buffer
+    ├── JournalFenced     another process holds the session now
+    └── JournalRejected   the database refused an event for good
 """
 
 from typing import ClassVar

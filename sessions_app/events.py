@@ -73,7 +73,7 @@ class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The field that is stored in the column ``content``."""
 
 
-class SessionStarted(EventBase):
+class SessionStarted(EventBase, frozen=True, kw_only=True):
     event_type = "session_started"
     eager = True
     urgent = False
@@ -82,7 +82,7 @@ class SessionStarted(EventBase):
     """The dialect of the first connection: plain or realtime."""
 
 
-class SessionReopened(EventBase):
+class SessionReopened(EventBase, frozen=True, kw_only=True):
     event_type = "session_reopened"
     eager = True
     urgent = False
@@ -92,20 +92,20 @@ class SessionReopened(EventBase):
     """returned: it had ended; takeover: the process that held it is gone."""
 
 
-class SessionUpdated(EventBase):
+class SessionUpdated(EventBase, frozen=True, kw_only=True):
     """The client changed the session's settings; ``config`` holds the changed keys only."""
 
     event_type = "session_updated"
     config: JSON
 
 
-class SessionEnded(EventBase):
+class SessionEnded(EventBase, frozen=True, kw_only=True):
     event_type = "session_ended"
     reason: str
     """left (grace over), closed (asked for), orphaned (its process died)."""
 
 
-class ConnectionOpened(EventBase):
+class ConnectionOpened(EventBase, frozen=True, kw_only=True):
     event_type = "connection_opened"
     eager = True
     urgent = False
@@ -113,7 +113,7 @@ class ConnectionOpened(EventBase):
     dialect: str
 
 
-class ConnectionClosed(EventBase):
+class ConnectionClosed(EventBase, frozen=True, kw_only=True):
     event_type = "connection_closed"
     eager = True
     urgent = False
@@ -121,7 +121,7 @@ class ConnectionClosed(EventBase):
     close_code: int
 
 
-class UserMessage(EventBase):
+class UserMessage(EventBase, frozen=True, kw_only=True):
     event_type = "user_message"
     role = Role.USER
     text_field = "text"
@@ -133,7 +133,7 @@ class UserMessage(EventBase):
     previous_item_id: str | None = None
 
 
-class OperatorMessage(EventBase):
+class OperatorMessage(EventBase, frozen=True, kw_only=True):
     """A staff member spoke to the session; the model sees it as an instruction."""
 
     event_type = "operator_message"
@@ -144,14 +144,14 @@ class OperatorMessage(EventBase):
     author: str
 
 
-class ItemDeleted(EventBase):
+class ItemDeleted(EventBase, frozen=True, kw_only=True):
     """The client took an item out of the model's history; the log keeps it."""
 
     event_type = "item_deleted"
     item_id: str
 
 
-class ResponseStarted(EventBase):
+class ResponseStarted(EventBase, frozen=True, kw_only=True):
     event_type = "response_started"
     eager = True
     response_id: str
@@ -165,7 +165,7 @@ class ResponseStarted(EventBase):
     """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
 
 
-class AssistantDelta(EventBase):
+class AssistantDelta(EventBase, frozen=True, kw_only=True):
     event_type = "assistant_delta"
     role = Role.ASSISTANT
     eager = True
@@ -179,7 +179,7 @@ class AssistantDelta(EventBase):
     text: str
 
 
-class AssistantMessage(EventBase):
+class AssistantMessage(EventBase, frozen=True, kw_only=True):
     """The final text of one item: the joined deltas, byte for byte."""
 
     event_type = "assistant_message"
@@ -195,7 +195,7 @@ class AssistantMessage(EventBase):
     """Empty when no part carries anything of the vendor's own."""
 
 
-class ToolCall(EventBase):
+class ToolCall(EventBase, frozen=True, kw_only=True):
     """The model asked for a tool. Committed before the tool runs.
 
     ``location`` server: we run it; client: the client does and sends a `ToolResult`.
@@ -219,7 +219,7 @@ class ToolCall(EventBase):
     """The vendor's own data of this part (thought signature, vendor's call id)."""
 
 
-class ToolApprovalRequested(EventBase):
+class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     event_type = "tool_approval_requested"
     role = Role.TOOL
     response_id: str
@@ -230,7 +230,7 @@ class ToolApprovalRequested(EventBase):
     arguments: str
 
 
-class ToolApproval(EventBase):
+class ToolApproval(EventBase, frozen=True, kw_only=True):
     event_type = "tool_approval"
     role = Role.OPERATOR
     approval_id: str
@@ -239,7 +239,7 @@ class ToolApproval(EventBase):
     reason: str = ""
 
 
-class ToolResult(EventBase):
+class ToolResult(EventBase, frozen=True, kw_only=True):
     event_type = "tool_result"
     role = Role.TOOL
     text_field = "output"
@@ -253,7 +253,7 @@ class ToolResult(EventBase):
     response_id: str | None = None
 
 
-class ResponseDone(EventBase):
+class ResponseDone(EventBase, frozen=True, kw_only=True):
     event_type = "response_done"
     role = Role.ASSISTANT
     response_id: str
@@ -270,7 +270,7 @@ class ResponseDone(EventBase):
     timings: Timings = Timings()
 
 
-class SummaryWritten(EventBase):
+class SummaryWritten(EventBase, frozen=True, kw_only=True):
     event_type = "summary_written"
     text_field = "summary"
     summary: str
@@ -279,7 +279,7 @@ class SummaryWritten(EventBase):
     usage: Usage = Usage()
 
 
-class SummaryFailed(EventBase):
+class SummaryFailed(EventBase, frozen=True, kw_only=True):
     event_type = "summary_failed"
     text_field = "error"
     error: str

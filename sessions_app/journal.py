@@ -275,7 +275,9 @@ class Journal:
         missing = [append for append in appends if append.session_id not in written]
         return self._resolve(connection, missing) if missing else {}
 
-    def _resolve(self, connection: "psycopg.Connection[Any]", missing: list[Append]) -> dict[str, JournalError]:
+    def _resolve(
+        self, connection: "psycopg.Connection[Any]", missing: list[Append]
+    ) -> dict[str, JournalError]:
         """Tell a commit whose acknowledgement was lost from a lost lease."""
         cursor = connection.execute(STATE, {"session_ids": [append.session_id for append in missing]})
         states = {row[0]: (row[1], row[2]) for row in cursor}

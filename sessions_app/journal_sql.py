@@ -50,7 +50,9 @@ WITH wanted AS MATERIALIZED (
 SELECT session_id FROM moved
 """
 
-STATE = "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
+STATE = (
+    "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
+)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ a process makes the renewal one small write, however many sessions the process h
 import os
 import socket
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.functions import Now
@@ -17,7 +18,7 @@ from sessions_app.conf import conf
 from sessions_app.models import ServerProcess
 
 
-def _lease_end() -> ExpressionWrapper:
+def _lease_end() -> "ExpressionWrapper[Any]":
     return ExpressionWrapper(
         Now() + Value(timedelta(seconds=conf().lease_seconds)), output_field=DateTimeField()
     )
@@ -42,10 +43,15 @@ def release_process(*, process_id: str) -> None:
     ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now()).update(expires_at=Now())
 
 
-def channel_of(*, process_id: str) -> str | None:
-    """The channel that a living process listens on; None when it is not alive."""
+def channel_of(*, process_id: str) -> str:
+    """The channel that a living process listens on; empty when it is not alive, or not to be reached."""
     alive = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
-    return alive.values_list("channel", flat=True).first()
+    return alive.values_list("channel", flat=True).first() or ""
+
+
+def living_channels() -> set[str]:
+    """The channels of all processes that are alive."""
+    return set(ServerProcess.objects.filter(expires_at__gt=Now()).values_list("channel", flat=True))
 
 
 def forget_dead_processes(*, older_than: timedelta) -> int:

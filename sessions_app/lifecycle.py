@@ -69,7 +69,7 @@ ON CONFLICT (session_id) DO UPDATE {_TAKE} WHERE {_MINE} AND {_FREE} {_RETURNING
 _OPEN = f"""
 {_OLD}
 UPDATE sessions {_TAKE} WHERE session_id = %(session_id)s AND {_MINE} AND {_FREE} {_RETURNING}
-"""  # noqa: S608
+"""
 
 
 def open_session(
@@ -139,7 +139,7 @@ def append_now(*, session_id: str, epoch: int, last_seq: int, events: Sequence[e
     now = datetime.now(UTC)
     records = [ev.Record(session_id, last_seq + 1 + index, now, event) for index, event in enumerate(events)]
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))
+        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))  # type: ignore[arg-type]
         if cursor.fetchone() is None:
             raise JournalFenced
     return records[-1].seq
@@ -186,7 +186,9 @@ def sweep_orphans(*, limit: int = 100) -> int:
 
 def _end_orphan(orphans: Any, session_id: str) -> bool:
     with transaction.atomic():
-        session = orphans.select_for_update(skip_locked=True, of=("self",)).filter(session_id=session_id).first()
+        session = (
+            orphans.select_for_update(skip_locked=True, of=("self",)).filter(session_id=session_id).first()
+        )
         if session is None:  # somebody came back, or another sweep has it
             return False
         session.lease_epoch += 1
@@ -196,7 +198,5 @@ def _end_orphan(orphans: Any, session_id: str) -> bool:
             last_seq = append_now(
                 session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, events=events
             )
-        end_session(
-            session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned"
-        )
+        end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned")
     return True

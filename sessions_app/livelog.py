@@ -40,11 +40,18 @@ class LiveLog:
         self._visible_seq = writer.durable_seq
         self._readers: list[asyncio.Future[None]] = []
         self.closed = False
+        self.idle = False
+        """Set by the owner while nothing goes on in the session."""
         writer.on_commit = self._committed
 
     @property
     def last_seq(self) -> int:
         return self._writer.next_seq - 1
+
+    @property
+    def settled(self) -> bool:
+        """Everything is committed."""
+        return self._writer.settled
 
     @property
     def epoch(self) -> int:
@@ -65,9 +72,7 @@ class LiveLog:
     def append(self, *events: Event, reserved: bool = False) -> Record:
         """Append events that commit together; returns the last one's record. Raises a `JournalError`."""
         now, first = datetime.now(UTC), self._writer.next_seq
-        records = [
-            Record(self.session_id, first + index, now, event) for index, event in enumerate(events)
-        ]
+        records = [Record(self.session_id, first + index, now, event) for index, event in enumerate(events)]
         self._writer.append(records, reserved=reserved)
         self._ring.extend(records)
         self._show()
@@ -89,11 +94,6 @@ class LiveLog:
                 return
             after = records[-1].seq
             yield records
-
-    def forget(self) -> None:
-        """Drop all committed records from memory: the session is idle, and the log has them."""
-        if self._writer.settled:
-            self._ring.clear()
 
     def close(self) -> None:
         """Readers get what is visible, then end."""
@@ -125,8 +125,8 @@ class LiveLog:
         return records
 
     def _committed(self) -> None:
-        self._trim()
         self._show()
+        self._trim()
         if self.failed:
             self._wake_readers()
 
@@ -145,7 +145,9 @@ class LiveLog:
             self._wake_readers()
 
     def _trim(self) -> None:
-        """Forget the oldest committed records once the ring is twice its size; readers find them in the log."""
+        """Forget committed records once the ring is twice its size, or nothing goes on; readers find them in the log."""
+        if self.idle and self._writer.settled and self._visible_seq == self.last_seq:
+            self._ring.clear()
         keep = conf().ring_records
         if len(self._ring) < 2 * keep:
             return

@@ -67,8 +67,23 @@ class Session(models.Model):
                 fields=("guest_id", "-start_time"), condition=~models.Q(guest_id=""), name="sessions_of_guest"
             ),
             models.Index(
-                fields=("lease_owner",), condition=models.Q(status=SessionStatus.ACTIVE), name="sessions_active"
+                fields=("lease_owner",),
+                condition=models.Q(status=SessionStatus.ACTIVE),
+                name="sessions_active",
             ),
+            # The four below serve the admin's filters and search: docs/decisions/0005-admin-at-a-million-rows.md
+            models.Index(fields=("model", "-start_time"), name="sessions_of_model"),
+            models.Index(
+                fields=("-start_time",),
+                condition=models.Q(failed_responses__gt=0),
+                name="sessions_with_errors",
+            ),
+            models.Index(
+                fields=("summary_state", "-start_time"),
+                condition=~models.Q(summary_state=SummaryState.WRITTEN),
+                name="sessions_without_summary",
+            ),
+            GinIndex(SearchVector("title", "summary", config="simple"), name="sessions_text"),
         )
 
     def __str__(self) -> str:
@@ -94,7 +109,8 @@ class SessionEvent(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("session", "seq"), name="session_events_seq_once"),
             models.CheckConstraint(
-                condition=models.Q(first_seq__gte=1, first_seq__lte=models.F("seq")), name="session_events_seq_run"
+                condition=models.Q(first_seq__gte=1, first_seq__lte=models.F("seq")),
+                name="session_events_seq_run",
             ),
         )
         indexes = (
@@ -102,6 +118,11 @@ class SessionEvent(models.Model):
                 SearchVector("content", config="simple"),
                 name="session_events_text",
                 condition=models.Q(event_type__in=("user_message", "assistant_message")),
+            ),
+            models.Index(
+                fields=("-created_at",),
+                condition=models.Q(event_type="response_done"),
+                name="session_events_answers",
             ),
         )
 

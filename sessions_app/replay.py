@@ -37,6 +37,15 @@ def response_start_before(*, session_id: str, seq: int) -> int:
     return starts.order_by("-seq").values_list("seq", flat=True).first() or seq
 
 
+def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record | None]:
+    """The record that made an item, and, for a tool call, the one of its result; a deleted item is not found."""
+    rows = SessionEvent.objects.filter(session_id=session_id, payload__item_id=item_id).order_by("seq")
+    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*_COLUMNS)))
+    if not records or any(record.event.event_type == "item_deleted" for record in records):
+        return None, None
+    return records[0], records[1] if len(records) > 1 else None
+
+
 def read_history(*, session_id: str) -> list[Record]:
     """All records but deltas, and the deltas of a response that was never finished: what a conversation is rebuilt from.
 

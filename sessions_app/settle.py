@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from sessions_app import events as ev
 
 INTERRUPTED = "interrupted"
-UNKNOWN_OUTCOME = "The server stopped while this tool ran: whether it took effect is not known. Do not assume either."
+UNKNOWN_OUTCOME = (
+    "The server stopped while this tool ran: whether it took effect is not known. Do not assume either."
+)
 
 
 def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:

@@ -34,7 +34,8 @@ async def in_db_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwar
     """
     call = DatabaseSyncToAsync(function, thread_sensitive=False, executor=_executor())
     try:
-        return await call(*args, **kwargs)
+        result: R = await call(*args, **kwargs)
     except (OperationalError, InterfaceError) as error:
         logger.info("database away: %s", error)
         raise DatabaseAway from error
+    return result

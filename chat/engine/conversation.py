@@ -13,10 +13,31 @@ from typing import Protocol
 import msgspec
 
 from chat.conf import conf
+from chat.engine.commands import (
+    AddMessage,
+    AddToolOutput,
+    CancelResponse,
+    Command,
+    DeleteItem,
+    Done,
+    EndSession,
+    RequestResponse,
+    SessionInfo,
+    UpdateSession,
+)
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
 from chat.engine.response import CANCELLED, INTERRUPTED, STORAGE_AWAY, Response, Stop
-from chat.errors import ActiveResponse, ItemNotFound, NoActiveResponse, QueueFull, SessionFull, ShuttingDown
+from chat.errors import (
+    ActiveResponse,
+    FrameError,
+    ItemExists,
+    ItemNotFound,
+    NoActiveResponse,
+    QueueFull,
+    SessionFull,
+    ShuttingDown,
+)
 from chat.messages import JSON
 from chat.providers.base import Provider
 from chat.tools.base import ToolContext
@@ -70,6 +91,7 @@ class Conversation:
         is_staff: bool,
         registry: Registry,
         on_idle: Callable[["Conversation"], None],
+        on_end: Callable[["Conversation"], None],
     ) -> None:
         self.session_id = session_id
         self.log = log
@@ -83,9 +105,11 @@ class Conversation:
         self.subscribers: dict[str, Subscriber] = {}
         self._registry = registry
         self._on_idle = on_idle
+        self._on_end = on_end
         self._queue: deque[Turn] = deque()
         self._response: Response | None = None
         self._response_task: asyncio.Task[None] | None = None
+        self._response_seq: int | None = None
         self._runner: asyncio.Task[None] | None = None
 
     # Subscribers
@@ -110,74 +134,106 @@ class Conversation:
     def answering(self) -> bool:
         return self._runner is not None
 
+    def info(self) -> SessionInfo:
+        return SessionInfo(
+            session_id=self.session_id,
+            model=self.model_spec,
+            config=msgspec.to_builtins(self.config),
+            last_seq=self.log.last_seq,
+            response_seq=self._response_seq,
+        )
+
     @property
     def model_spec(self) -> str:
-        return self.provider.name if self.provider.name == self.model else f"{self.provider.name}:{self.model}"
+        return (
+            self.provider.name if self.provider.name == self.model else f"{self.provider.name}:{self.model}"
+        )
 
-    # What a client may do. Each raises a `ChatError` or a `JournalError`, and then nothing has happened.
+    # What a client may ask
 
-    def add_message(
-        self,
-        text: str,
-        *,
-        item_id: str | None = None,
-        respond: bool = False,
-        client_event_id: str | None = None,
-        previous_item_id: str | None = None,
-    ) -> str:
-        """Add a user message; returns its item id. It is accepted once its event is committed (a reader sees it then)."""
-        self._check_live()
+    async def do(self, command: Command) -> Done:
+        """Take a command. Raises a `ChatError` or a `JournalError`, and then nothing has happened.
+
+        A message is accepted once its event is committed: its readers see it then. This does not wait for it.
+        """
+        if self.state is not State.LIVE:
+            raise ShuttingDown
+        match command:
+            case AddMessage():
+                return self._add_message(command)
+            case RequestResponse():
+                return self._request_response(command)
+            case AddToolOutput():
+                self._add_tool_output(command)
+            case UpdateSession():
+                done = self._update(command.changes)
+                await self.log.durable()
+                return done
+            case DeleteItem():
+                self._delete_item(command.item_id)
+            case CancelResponse():
+                await self._cancel(command.response_id)
+            case EndSession():
+                self._on_end(self)
+        return Done()
+
+    def _add_message(self, command: AddMessage) -> Done:
+        if (seq := self._seen(command.client_event_id)) is not None:
+            return Done(repeated_seq=seq)
         if self.history.user_messages >= conf().max_session_messages:
             raise SessionFull
-        if respond:
+        if command.respond:
             self._check_turn()
-        event = ev.UserMessage(
-            item_id=item_id or new_id("item"),
-            text=text,
-            respond=respond,
-            client_event_id=client_event_id,
-            previous_item_id=previous_item_id,
-        )
+        event = _message_event(command)
+        if event.item_id in self.history.item_seqs:
+            raise ItemExists(param="item.id")
         self.append(event)
-        if respond:
-            self._enqueue(Turn(item_ids=[event.item_id], client_event_id=client_event_id))
-        return event.item_id
+        if command.respond:
+            self._enqueue(Turn(item_ids=[event.item_id]))
+        return Done()
 
-    def request_response(self, options: ResponseOptions, *, client_event_id: str | None = None) -> None:
-        """Answer what was said since the last response. Raises `ActiveResponse` or `QueueFull` as the policy says."""
-        self._check_live()
+    def _request_response(self, command: RequestResponse) -> Done:
+        if (seq := self._seen(command.client_event_id)) is not None:
+            return Done(repeated_seq=seq)
         self._check_turn()
         self.log.check_room()
-        self.config.for_response(options)
+        self.config.for_response(command.options)
         claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
         item_ids = [item_id for item_id in self.history.waiting if item_id not in claimed]
-        self._enqueue(Turn(item_ids=item_ids, options=options, client_event_id=client_event_id))
+        turn = Turn(item_ids=item_ids, options=command.options, client_event_id=command.client_event_id)
+        self._enqueue(turn)
+        return Done()
 
-    def add_tool_output(self, call_id: str, output: str, *, item_id: str | None = None) -> None:
-        """The client's answer to a call of one of its own tools. Raises `ItemNotFound`."""
-        self._check_live()
-        call = self.history.client_call(call_id)
+    def _add_tool_output(self, command: AddToolOutput) -> None:
+        call = self.history.client_call(command.call_id)
         if call is None:
-            raise ItemNotFound(f"There is no open function call with call_id {call_id!r}.", param="item.call_id")
+            raise ItemNotFound(
+                f"There is no open function call with call_id {command.call_id!r}.", param="item.call_id"
+            )
         self.append(
-            ev.ToolResult(item_id=item_id or new_id("item"), call_id=call_id, name=call.name, output=output)
+            ev.ToolResult(
+                item_id=command.item_id or new_id("item"),
+                call_id=command.call_id,
+                name=call.name,
+                output=command.output,
+            )
         )
 
-    def update(self, changes: JSON) -> None:
-        """Change the session's settings. Raises `msgspec.ValidationError`."""
-        self._check_live()
-        config = self.config.updated(changes)
+    def _update(self, changes: JSON) -> Done:
+        try:
+            config = self.config.updated(changes)
+        except msgspec.ValidationError as error:
+            raise FrameError(f"session: {error}", param="session") from error
         self.append(ev.SessionUpdated(config=changes))
         self.config = config
+        return Done(config=msgspec.to_builtins(config))
 
-    def delete_item(self, item_id: str) -> None:
-        self._check_live()
+    def _delete_item(self, item_id: str) -> None:
         if item_id not in self.history.item_seqs:
             raise ItemNotFound(param="item_id")
         self.append(ev.ItemDeleted(item_id=item_id))
 
-    async def cancel(self, response_id: str | None = None) -> None:
-        """Stop the running response; returns when its partial text is committed. Raises `NoActiveResponse`."""
+    async def _cancel(self, response_id: str | None) -> None:
         task = self._response_task
         if self._response is None or task is None or response_id not in (None, self._response.response_id):
             raise NoActiveResponse
@@ -185,15 +241,14 @@ class Conversation:
         await asyncio.wait([task])
         await self.log.durable()
 
-    def seen_event(self, client_event_id: str | None) -> int | None:
+    def _seen(self, client_event_id: str | None) -> int | None:
         """The seq of what this client event brought about before, if it did."""
-        return self.history.client_events.get(client_event_id) if client_event_id else None
+        if not client_event_id:
+            return None
+        queued = any(turn.client_event_id == client_event_id for turn in self._queue)
+        return self.log.last_seq if queued else self.history.client_events.get(client_event_id)
 
     # Turns
-
-    def _check_live(self) -> None:
-        if self.state is not State.LIVE:
-            raise ShuttingDown
 
     def _check_turn(self) -> None:
         if self.answering and self.config.policy == "reject":
@@ -205,6 +260,7 @@ class Conversation:
         self._queue.append(turn)
         if self.answering and self.config.policy == "interrupt":
             self._stop_response(CANCELLED)
+        self.log.idle = False
         if self._runner is None:
             self._runner = asyncio.create_task(self._run_turns(), name=f"turns {self.session_id}")
 
@@ -231,7 +287,7 @@ class Conversation:
             registry=self._registry,
             tool_context=self._tool_context,
         )
-        self.append(
+        started = self.append(
             ev.ResponseStarted(
                 response_id=response.response_id,
                 provider=self.provider.name,
@@ -242,14 +298,13 @@ class Conversation:
             ),
             reserved=True,
         )
-        self._response = response
+        self._response, self._response_seq = response, started.seq
         self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
         try:
             await asyncio.wait([self._response_task])
             self._response_task.result()
         finally:
-            self._response = self._response_task = None
-        await self.log.durable()
+            self._response = self._response_task = self._response_seq = None
 
     def _stop_response(self, stop: Stop) -> None:
         if self._response and self._response_task and not self._response_task.done():
@@ -291,16 +346,16 @@ class Conversation:
     # The end
 
     def _check_idle(self) -> None:
-        if not self.answering:
-            self.log.forget()
-            if not self.subscribers:
-                self._on_idle(self)
+        self.log.idle = not self.answering
+        if self.log.idle and not self.subscribers:
+            self._on_idle(self)
 
     def storage_away(self) -> None:
         """The database has been away for longer than the buffer: fail what runs, say so, keep the session."""
         if self.answering:
             self._queue.clear()
             self._stop_response(STORAGE_AWAY)
+        if not self.log.settled:
             self._notify(STORAGE_AWAY.error())
 
     async def finish_running(self, *, timeout_s: float) -> None:
@@ -312,3 +367,16 @@ class Conversation:
         if self._runner is not None:
             self._stop_response(INTERRUPTED)
             await asyncio.wait([self._runner], timeout=1.0)
+
+
+def _message_event(command: AddMessage) -> ev.UserMessage | ev.OperatorMessage:
+    item_id = command.item_id or new_id("item")
+    if command.role == "system":
+        return ev.OperatorMessage(item_id=item_id, text=command.text, author="client")
+    return ev.UserMessage(
+        item_id=item_id,
+        text=command.text,
+        respond=command.respond,
+        client_event_id=command.client_event_id,
+        previous_item_id=command.previous_item_id,
+    )

@@ -2,22 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakValueDictionary
 
 from chat.engine.config import SessionConfig
 from chat.engine.conversation import Conversation, State, Subscriber
 from chat.engine.history import History
+from chat.engine.relay import Relay, RemoteConversation
 from chat.errors import ShuttingDown
+from chat.providers.base import Provider
 from chat.providers.registry import ProviderNotConfigured, default_model_spec, provider_for
 from chat.tools.registry import Registry
 from sessions_app import events as ev
 from sessions_app import metrics
 from sessions_app.conf import conf
-from sessions_app.errors import DatabaseAway, JournalError, JournalFenced, JournalFull, SessionNotFound
+from sessions_app.errors import (
+    DatabaseAway,
+    JournalError,
+    JournalFenced,
+    JournalFull,
+    SessionElsewhere,
+    SessionNotFound,
+)
 from sessions_app.ids import uuid7
 from sessions_app.journal import Journal, SessionWriter
+from sessions_app.leases import channel_of
 from sessions_app.lifecycle import OpenedSession, Visitor, end_session, open_session
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
@@ -41,7 +52,7 @@ class Join:
 
 
 class Hub:
-    """One per process. `join` and `leave` are its whole surface for sockets."""
+    """One per process."""
 
     def __init__(
         self,
@@ -60,29 +71,47 @@ class Hub:
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False
+        self.relay: Relay | None = None
 
     def conversations(self) -> list[Conversation]:
         return list(self._conversations.values())
 
-    async def join(self, subscriber: Subscriber, join: Join) -> Conversation:
-        """The conversation, with the subscriber attached.
+    async def join(self, subscriber: Subscriber, join: Join) -> Conversation | RemoteConversation:
+        """The conversation, here or in another process, with the subscriber attached.
 
-        Raises `SessionNotFound`, `SessionElsewhere`, `ShuttingDown`; a database error when it is away.
+        Raises `SessionNotFound`, `SessionElsewhere`, `ShuttingDown`, `DatabaseAway`.
         """
         if self.closing:
             raise ShuttingDown
         if join.session_id is None:
-            return self._attach(self._start_new(join), subscriber)
-        async with self._lock(join.session_id):
-            conversation = self._live(join.session_id) or await self._open(join.session_id, join)
-            if not _may_join(conversation.visitor, join.visitor):
-                raise SessionNotFound
-            return self._attach(conversation, subscriber)
+            return self.attach(self._start_new(join), subscriber)
+        try:
+            async with self._lock(join.session_id):
+                if self._live(join.session_id) is None:
+                    await self._open(join.session_id, join)
+                return self.attach(self.find(join.session_id, join.visitor), subscriber)
+        except SessionElsewhere as error:
+            return await self._join_elsewhere(subscriber, join, error.owner)
 
-    def leave(self, conversation: Conversation, subscriber: Subscriber, close_code: int) -> None:
-        conversation.detach(subscriber, close_code)
+    async def _join_elsewhere(self, subscriber: Subscriber, join: Join, owner: str) -> RemoteConversation:
+        channel = await in_db_thread(channel_of, process_id=owner)
+        if self.relay is None or not channel or join.session_id is None:
+            raise SessionElsewhere(owner)
+        return await self.relay.join(subscriber, join.session_id, join.visitor, channel)
 
-    def _attach(self, conversation: Conversation, subscriber: Subscriber) -> Conversation:
+    def find(self, session_id: str, visitor: Visitor | None) -> Conversation:
+        """The conversation if it lives here; ``visitor`` None: without asking whose it is.
+
+        Raises `SessionNotFound` for another's, `SessionElsewhere`.
+        """
+        conversation = self._live(session_id)
+        if conversation is None or conversation.state is not State.LIVE:
+            raise SessionElsewhere
+        if visitor is not None and not _may_join(conversation.visitor, visitor):
+            raise SessionNotFound
+        return conversation
+
+    def attach(self, conversation: Conversation, subscriber: Subscriber) -> Conversation:
         self._stop_grace(conversation.session_id)
         conversation.attach(subscriber)
         return conversation
@@ -171,6 +200,7 @@ class Hub:
             is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
             registry=self._registry,
             on_idle=self._on_idle,
+            on_end=lambda one: self._spawn(self.end(one, reason="closed")),
         )
         for event in _opening_events(opened, records, join.source):
             conversation.append(event)
@@ -178,7 +208,7 @@ class Hub:
         metrics.live_sessions.set(len(self._conversations))
         return conversation
 
-    def _provider(self, spec: str):  # type: ignore[no-untyped-def]
+    def _provider(self, spec: str) -> tuple[Provider, str]:
         try:
             return provider_for(spec)
         except ProviderNotConfigured:
@@ -269,7 +299,7 @@ class Hub:
             lock = self._locks[session_id] = asyncio.Lock()
         return lock
 
-    def _spawn(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -297,5 +327,3 @@ def _opening_events(opened: OpenedSession, records: list[ev.Record], source: str
         *settlement(records),
         ev.SessionReopened(model=opened.model, source=source, cause=cause),
     ]
-
-

@@ -102,7 +102,9 @@ class Response:
             self._settle("failed", error.code, message=error.message)
         except Exception as error:
             logger.exception("response %s failed", self.response_id)
-            self._settle("failed", ChatError.code, message="The server failed to answer. Try again.", cause=repr(error))
+            self._settle(
+                "failed", ChatError.code, message="The server failed to answer. Try again.", cause=repr(error)
+            )
 
     async def _rounds(self) -> tuple[str, str]:
         """Raises `ProviderError`, `JournalError`. Returns the status and its reason."""
@@ -113,7 +115,9 @@ class Response:
                 return _status_of(finish)
             server_calls = [call for call in calls if call.location == "server"]
             await self._run_tools(server_calls)
-            if len(server_calls) < len(calls):  # the client has to answer the others, then asks for a response
+            if len(server_calls) < len(
+                calls
+            ):  # the client has to answer the others, then asks for a response
                 return "completed", ""
         return "incomplete", "max_tool_rounds"
 

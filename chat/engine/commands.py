@@ -1,0 +1,74 @@
+"""What a client may ask of a conversation: a closed set, the same in this process and across processes."""
+
+import msgspec
+
+from chat.engine.config import ResponseOptions
+from chat.messages import JSON
+
+
+class AddMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    text: str
+    role: str = "user"
+    """user, or system: an instruction that the client gives."""
+    item_id: str | None = None
+    respond: bool = False
+    """True: answer it, too."""
+    client_event_id: str | None = None
+    previous_item_id: str | None = None
+
+
+class RequestResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Answer what was said since the last response."""
+
+    options: ResponseOptions = ResponseOptions()
+    client_event_id: str | None = None
+
+
+class AddToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The client's answer to a call of one of its own tools."""
+
+    call_id: str
+    output: str
+    item_id: str | None = None
+
+
+class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    changes: JSON
+
+
+class DeleteItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    item_id: str
+
+
+class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Stop the running response; done when its partial text is committed."""
+
+    response_id: str | None = None
+
+
+class EndSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """End the session now, without the grace."""
+
+
+Command = (
+    AddMessage | RequestResponse | AddToolOutput | UpdateSession | DeleteItem | CancelResponse | EndSession
+)
+
+
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subscriber is told when it joins."""
+
+    session_id: str
+    model: str
+    config: JSON
+    last_seq: int
+    response_seq: int | None = None
+    """The seq at which the response that runs now started."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A command was taken. ``repeated_seq``: it had been taken before, and this seq is what came of it."""
+
+    repeated_seq: int | None = None
+    config: JSON | None = None
+    """The session's settings after `UpdateSession`."""

@@ -1,0 +1,363 @@
+"""A session that lives in another process: its log is followed here, its commands are sent there.
+
+Redis (any channel layer between processes) is a hint only. What arrives over it is checked by seq; what it loses, the
+reader finds in the database, a little later. Each process listens on one channel, whose name stands in its row of
+``server_processes``; there is no channel per socket.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from channels.exceptions import ChannelFull
+
+from chat.engine.commands import Command, Done, SessionInfo
+from chat.engine.conversation import Conversation, Subscriber
+from chat.engine.relay_messages import (
+    Attach,
+    Detach,
+    Do,
+    Records,
+    RemoteError,
+    Reply,
+    Request,
+    decode,
+    encode,
+    wire_error,
+)
+from chat.errors import ChatError
+from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
+from sessions_app.events import Record, decode_row, encode_rows
+from sessions_app.ids import new_id
+from sessions_app.leases import living_channels
+from sessions_app.lifecycle import Visitor
+from sessions_app.replay import read_records
+from sessions_app.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+_REPLY_SECONDS = 5.0
+_POLL_DEAF_SECONDS = 0.25
+"""How often a reader looks into the log while Redis is gone: the bound on its delay then."""
+_POLL_SECONDS = 10.0
+"""And while Redis is there, for the hint that got lost."""
+_CHECK_PEERS_SECONDS = 2.0
+_RING_RECORDS = 256
+
+
+class ChannelLayer(Protocol):
+    """What the relay needs of a Channels layer."""
+
+    async def new_channel(self, prefix: str = ...) -> str: ...
+    async def send(self, channel: str, message: dict[str, Any]) -> None: ...
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+
+
+class RemoteConversation:
+    """A session of another process, to a socket of this one: the same surface as `Conversation`."""
+
+    def __init__(self, relay: "Relay", owner: str, info: SessionInfo) -> None:
+        self.session_id = info.session_id
+        self.owner = owner
+        self.subscribers: dict[str, Subscriber] = {}
+        self._relay = relay
+        self._info = info
+        self._ring: list[Record] = []
+        self._news = asyncio.Event()
+        self._end: Exception | None = None
+        self._closed = False
+
+    answering = False
+
+    def info(self) -> SessionInfo:
+        return self._info
+
+    def told(self, info: SessionInfo) -> None:
+        self._info = info
+
+    async def do(self, command: Command) -> Done:
+        reply = await self._relay.ask(self.owner, Do(session_id=self.session_id, command=command))
+        done = reply.done or Done()
+        if done.config is not None:
+            self._info = msgspec.structs.replace(self._info, config=done.config)
+        return done
+
+    def detach(self, subscriber: Subscriber, close_code: int) -> None:
+        self._relay.detach(self, subscriber, close_code)
+
+    async def follow(self, after: int) -> AsyncIterator[Sequence[Record]]:
+        """As `LiveLog.follow`; raises `SessionElsewhere` when the other process is gone."""
+        while (records := await self._next(after)) is not None:
+            after = records[-1].seq
+            yield records
+
+    async def _next(self, after: int) -> Sequence[Record] | None:
+        while True:
+            if records := self._from_ring(after):
+                return records
+            known_newer = bool(self._ring) and self._ring[-1].seq > after
+            if (known_newer or not self._news.is_set()) and (records := await self._from_log(after)):
+                return records
+            if self._closed:
+                return await self._rest(after)
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS if self._relay.hears else _POLL_DEAF_SECONDS):
+                    await self._news.wait()
+                continue
+            self._news.clear()
+
+    def _from_ring(self, after: int) -> Sequence[Record]:
+        if not self._ring or self._ring[0].seq > after + 1:
+            return ()
+        return self._ring[after + 1 - self._ring[0].seq :]
+
+    async def _from_log(self, after: int) -> Sequence[Record]:
+        return await in_db_thread(read_records, session_id=self.session_id, after=after)
+
+    async def _rest(self, after: int) -> Sequence[Record] | None:
+        """What the log still has; then the end, or the error that was it."""
+        records = await self._from_log(after)
+        if not records and self._end:
+            raise self._end
+        return records or None
+
+    def feed(self, records: Sequence[Record]) -> None:
+        """Take what the other process sent; after a gap the ring starts anew and readers go to the log."""
+        if self._ring and records and records[0].seq != self._ring[-1].seq + 1:
+            self._ring = []
+        self._ring = [*self._ring, *records][-_RING_RECORDS:]
+        self._news.set()
+
+    def close(self, error: Exception | None = None) -> None:
+        self._end, self._closed = error, True
+        self._news.set()
+
+
+class _RemoteSubscriber:
+    """A socket of another process, to a conversation of this one."""
+
+    def __init__(self, attach: Attach, channel: str) -> None:
+        self.connection_id = attach.connection_id
+        self.dialect = attach.dialect
+        self.channel = channel
+
+    def notify(self, error: Exception) -> None:
+        """Errors beside the log stay with the sockets of this process."""
+
+
+class Relay:
+    """One per process: its ear on the channel layer, and its part in sessions that others hold or follow."""
+
+    def __init__(
+        self,
+        layer: ChannelLayer,
+        *,
+        find: Callable[[str, Visitor | None], Conversation],
+        attach: Callable[[Conversation, Subscriber], object],
+    ) -> None:
+        self._layer = layer
+        self._find = find
+        self._attach_to = attach
+        self.channel = ""
+        self.hears = True
+        self._followed: dict[str, RemoteConversation] = {}
+        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._guests: dict[tuple[str, str], dict[str, _RemoteSubscriber]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> str:
+        """Start listening; the name of this process's channel."""
+        self.channel = await self._layer.new_channel("realtime.process")
+        self._spawn(self._listen())
+        self._spawn(self._watch_peers())
+        return self.channel
+
+    def close(self) -> None:
+        for task in [*self._tasks, *self._publishers.values()]:
+            task.cancel()
+
+    # This process follows
+
+    async def join(
+        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+    ) -> RemoteConversation:
+        """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`."""
+        request = Attach(
+            session_id=session_id,
+            connection_id=subscriber.connection_id,
+            dialect=subscriber.dialect,
+            user_id=visitor.user_id,
+            guest_id=visitor.guest_id,
+        )
+        reply = await self.ask(owner, request)
+        if reply.info is None:
+            raise SessionElsewhere
+        conversation = self._followed.get(session_id)
+        if conversation is None or conversation.owner != owner:
+            conversation = self._followed[session_id] = RemoteConversation(self, owner, reply.info)
+        conversation.told(reply.info)
+        conversation.subscribers[subscriber.connection_id] = subscriber
+        return conversation
+
+    def detach(self, conversation: RemoteConversation, subscriber: Subscriber, close_code: int) -> None:
+        if conversation.subscribers.pop(subscriber.connection_id, None) is None:
+            return
+        if not conversation.subscribers and self._followed.get(conversation.session_id) is conversation:
+            del self._followed[conversation.session_id]
+        what = Detach(
+            session_id=conversation.session_id,
+            connection_id=subscriber.connection_id,
+            close_code=close_code,
+        )
+        self._spawn(self._tell(conversation.owner, what))
+
+    async def ask(self, owner: str, what: Attach | Do) -> Reply:
+        """Raises `RemoteError` as the other process says, `SessionElsewhere` when it does not answer."""
+        request = Request(request_id=new_id("ask"), reply_to=self.channel, what=what)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._replies[request.request_id] = future
+        try:
+            async with asyncio.timeout(_REPLY_SECONDS):
+                await self._layer.send(owner, encode(request))
+                reply = await future
+        except (TimeoutError, ChannelFull, OSError) as error:
+            raise SessionElsewhere from error
+        except Exception as error:
+            if isinstance(error, SessionsError | ChatError):
+                raise
+            logger.warning("relay: cannot ask %s: %r", owner, error)
+            raise SessionElsewhere from error
+        finally:
+            del self._replies[request.request_id]
+        if reply.error:
+            raise RemoteError(reply.error)
+        return reply
+
+    async def _tell(self, owner: str, what: Detach) -> None:
+        with contextlib.suppress(SessionsError, ChatError):
+            await self.ask(owner, what)  # type: ignore[arg-type]
+
+    # This process holds
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            reply = await self._carry_out(request)
+        except (ChatError, SessionsError) as error:
+            reply = Reply(request_id=request.request_id, error=wire_error(error))
+        await self._send(request.reply_to, encode(reply))
+
+    async def _carry_out(self, request: Request) -> Reply:
+        what = request.what
+        match what:
+            case Attach():
+                return Reply(request_id=request.request_id, info=self._let_in(what, request.reply_to))
+            case Detach():
+                self._let_go(what.session_id, request.reply_to, what.connection_id, what.close_code)
+                return Reply(request_id=request.request_id)
+            case Do():
+                guests = self._guests.get((what.session_id, request.reply_to))
+                if not guests:
+                    raise SessionElsewhere
+                done = await self._conversation(what.session_id).do(what.command)
+                return Reply(request_id=request.request_id, done=done)
+
+    def _conversation(self, session_id: str) -> Conversation:
+        return self._find(session_id, None)  # the right was checked when the guest was let in
+
+    def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
+        visitor = Visitor(user_id=attach.user_id, guest_id=attach.guest_id)
+        conversation = self._find(attach.session_id, visitor)
+        info = conversation.info()
+        guest = _RemoteSubscriber(attach, channel)
+        self._attach_to(conversation, guest)
+        key = (attach.session_id, channel)
+        self._guests.setdefault(key, {})[guest.connection_id] = guest
+        if key not in self._publishers:
+            self._publishers[key] = asyncio.create_task(self._publish(conversation, channel, info.last_seq))
+        return info
+
+    def _let_go(self, session_id: str, channel: str, connection_id: str, close_code: int) -> None:
+        key = (session_id, channel)
+        guests = self._guests.get(key, {})
+        if guest := guests.pop(connection_id, None):
+            with contextlib.suppress(SessionsError):
+                self._conversation(session_id).detach(guest, close_code)
+        if not guests:
+            self._guests.pop(key, None)
+            if task := self._publishers.pop(key, None):
+                task.cancel()
+
+    async def _publish(self, conversation: Conversation, channel: str, after: int) -> None:
+        session_id = conversation.session_id
+        try:
+            async for records in conversation.follow(after):
+                await self._send(channel, encode(Records(session_id=session_id, rows=encode_rows(records))))
+        except SessionsError as error:
+            logger.info("relay: session %s: %s", session_id, error.code)
+        self._publishers.pop((session_id, channel), None)
+        await self._send(channel, encode(Records(session_id=session_id, rows=[], closed=True)))
+
+    # The channel layer
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                message = decode(await self._layer.receive(self.channel))
+            except (msgspec.ValidationError, KeyError):
+                logger.exception("relay: a message that is none of ours")
+                continue
+            except Exception as error:  # noqa: BLE001 - the layer's own kinds of a lost connection are many
+                if self.hears:
+                    logger.warning("relay: the channel layer is away, readers poll the log: %r", error)
+                self.hears = False
+                await asyncio.sleep(0.5)
+                continue
+            self.hears = True
+            self._take(message)
+
+    def _take(self, message: Request | Reply | Records) -> None:
+        match message:
+            case Request():
+                self._spawn(self._answer(message))
+            case Reply():
+                future = self._replies.get(message.request_id)
+                if future and not future.done():
+                    future.set_result(message)
+            case Records():
+                if conversation := self._followed.get(message.session_id):
+                    conversation.feed([record for row in message.rows for record in decode_row(row)])
+                    if message.closed:
+                        conversation.close()
+
+    async def _send(self, channel: str, message: dict[str, Any]) -> None:
+        """A hint that cannot be sent is dropped: the reader finds it in the log."""
+        try:
+            await self._layer.send(channel, message)
+        except Exception as error:  # noqa: BLE001 - whatever kept it, the log has it
+            logger.info("relay: dropped a message for %s: %r", channel, error)
+
+    async def _watch_peers(self) -> None:
+        """Let go of processes that died: nobody else says that they are gone."""
+        while True:
+            await asyncio.sleep(_CHECK_PEERS_SECONDS)
+            if not self._followed and not self._guests:
+                continue
+            try:
+                alive = await in_db_thread(living_channels)
+            except DatabaseAway:
+                continue
+            for conversation in [one for one in self._followed.values() if one.owner not in alive]:
+                conversation.close(SessionElsewhere())
+            for session_id, channel in [key for key in self._guests if key[1] not in alive]:
+                for connection_id in list(self._guests.get((session_id, channel), {})):
+                    self._let_go(session_id, channel, connection_id, 1006)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,200 @@
+"""The Realtime dialect: client events become commands, the log becomes frames, a cursor makes a resume."""
+
+from typing import ClassVar
+
+import msgspec
+
+from chat.conf import conf
+from chat.dialects import AnyConversation, Socket
+from chat.engine.commands import (
+    AddMessage,
+    AddToolOutput,
+    CancelResponse,
+    Command,
+    DeleteItem,
+    RequestResponse,
+    UpdateSession,
+)
+from chat.engine.config import ResponseOptions, SessionConfig
+from chat.errors import ChatError, FrameError, ItemNotFound
+from chat.protocol import client_events as ce
+from chat.protocol import client_objects as co
+from chat.protocol.cursor import Cursor, event_id, parse_event_id
+from chat.protocol.direct import error_event, item_retrieved, session_created, session_updated
+from chat.protocol.error_codes import FrameCode
+from chat.protocol.items import item_of
+from chat.protocol.objects import SessionObject, StreamInfo
+from chat.protocol.projector import RealtimeProjector
+from chat.protocol.server_events import encode
+from sessions_app import replay
+from sessions_app.errors import SessionsError
+from sessions_app.threads import in_db_thread
+
+_NOTICES = {
+    "demo": "The built-in demo model answers: no model is configured. Set GEMINI_API_KEY to talk to Gemini."
+}
+
+
+class RealtimeDialect:
+    """The OpenAI Realtime API (GA), text modality, with our resume."""
+
+    name: ClassVar[str] = "realtime"
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    # Opening
+
+    async def opened(self, conversation: AnyConversation) -> tuple[int, Cursor]:
+        """Greet; the seq to read from, so that the fold is whole, and the cursor to send from.
+
+        Raises `FrameError` for a ``last_event_id`` that is none of this session's.
+        """
+        self._conversation = conversation
+        info = conversation.info()
+        given = self._socket.query.get("last_event_id")
+        wanted = parse_event_id(info.session_id, given) if given else None
+        cursor = self._start(wanted)
+        stream = StreamInfo(
+            session_id=info.session_id,
+            resumed=wanted is not None,
+            last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
+            status="responding" if info.response_seq is not None else "idle",
+        )
+        if wanted is not None and wanted.seq > info.last_seq:
+            stream.truncated_to = stream.last_event_id
+        created = session_created(self._session_object(), stream, notice=_NOTICES.get(info.model, ""))
+        await self._socket.send_frame(encode(created))
+        return await self._fold_start(cursor), cursor
+
+    def _start(self, wanted: Cursor | None) -> Cursor:
+        """Where the client is; without a word of its own: where the running response began, else now."""
+        info = self._conversation.info()
+        if wanted is None:
+            return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
+        return wanted if wanted.seq <= info.last_seq else Cursor(info.last_seq)
+
+    async def _fold_start(self, cursor: Cursor) -> int:
+        """The seq after which the fold begins: before the response in which the cursor lies."""
+        info = self._conversation.info()
+        if cursor.seq == 0 or (info.response_seq is None and cursor == Cursor(info.last_seq)):
+            return cursor.seq
+        if info.response_seq is not None and info.response_seq <= cursor.seq:
+            return info.response_seq - 1
+        start = await in_db_thread(replay.response_start_before, session_id=info.session_id, seq=cursor.seq)
+        return start - 1
+
+    def _session_object(self) -> SessionObject:
+        info = self._conversation.info()
+        config = msgspec.convert(info.config, SessionConfig)
+        return SessionObject(
+            id=info.session_id,
+            model=info.model,
+            instructions=config.instructions or conf().instructions,
+            tools=config.tools,
+            tool_choice=config.tool_choice,
+            max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
+            x_turn_policy=config.policy,  # type: ignore[arg-type]
+        )
+
+    # Frames in
+
+    async def receive(self, frame: str) -> None:
+        event = ce.decode(frame)
+        try:
+            await self._handle(event)
+        except (ChatError, SessionsError) as error:
+            if isinstance(error, ChatError) and error.event_id:
+                raise
+            await self._socket.send_frame(encode(error_event(error, event_id=event.event_id)))
+
+    async def _handle(self, event: ce.ClientEvent) -> None:
+        if isinstance(event, ce.ItemRetrieve):
+            await self._retrieve(event.item_id)
+            return
+        done = await self._conversation.do(_command(event))
+        if done.repeated_seq is not None:
+            await self._say_again(done.repeated_seq)
+        if isinstance(event, ce.SessionUpdate):
+            await self._socket.send_frame(encode(session_updated(self._session_object())))
+
+    async def _retrieve(self, item_id: str) -> None:
+        record, result = await in_db_thread(
+            replay.find_item, session_id=self._conversation.session_id, item_id=item_id
+        )
+        item = item_of(record, result) if record else None
+        if item is None:
+            raise ItemNotFound(param="item_id")
+        await self._socket.send_frame(encode(item_retrieved(item)))
+
+    async def _say_again(self, seq: int) -> None:
+        """What the event brought about the first time, for a client that did not hear it."""
+        session_id = self._conversation.session_id
+        start = await in_db_thread(replay.response_start_before, session_id=session_id, seq=seq)
+        projector = RealtimeProjector(session_id)
+        for record in await in_db_thread(replay.read_records, session_id=session_id, after=start - 1):
+            frames = projector.frames(record)
+            for frame in frames if record.seq == seq else ():
+                await self._socket.send_frame(encode(frame))
+
+    # Frames out
+
+    async def send_log(self, start: tuple[int, Cursor]) -> None:
+        after, cursor = start
+        projector = RealtimeProjector(self._conversation.session_id)
+        async for records in self._conversation.follow(after):
+            for record in records:
+                for frame in projector.frames_after(record, cursor):
+                    await self._socket.send_frame(encode(frame))
+
+    def error(self, error: ChatError | SessionsError) -> str:
+        return encode(error_event(error))
+
+
+def _command(event: ce.ClientEvent) -> Command:
+    """Raises `FrameError` for what the wire allows and this server cannot do."""
+    match event:
+        case ce.SessionUpdate():
+            return UpdateSession(changes=event.session.changes())
+        case ce.ItemCreate():
+            return _new_item(event)
+        case ce.ItemDelete():
+            return DeleteItem(item_id=event.item_id)
+        case ce.ResponseCreate():
+            return _response(event)
+        case ce.ResponseCancel():
+            return CancelResponse(response_id=event.response_id)
+        case ce.ItemRetrieve():
+            raise AssertionError("is answered by the dialect itself")
+
+
+def _new_item(event: ce.ItemCreate) -> Command:
+    item = event.item
+    match item:
+        case co.NewMessage():
+            return AddMessage(
+                text=item.text,
+                role=item.role,
+                item_id=item.id,
+                client_event_id=event.event_id,
+                previous_item_id=event.previous_item_id,
+            )
+        case co.NewFunctionCallOutput():
+            return AddToolOutput(call_id=item.call_id, output=item.output, item_id=item.id)
+        case co.NewApprovalResponse():
+            raise ItemNotFound(
+                f"There is no open approval request {item.approval_request_id!r}.",
+                param="item.approval_request_id",
+            )
+
+
+def _response(event: ce.ResponseCreate) -> Command:
+    settings = event.response or co.ResponseSettings()
+    if settings.conversation == "none" or settings.input is not None:
+        raise FrameError(
+            "Responses outside the conversation are not supported here: leave out conversation and input.",
+            code=FrameCode.UNSUPPORTED_PARAMETER,
+            param="response.conversation" if settings.conversation == "none" else "response.input",
+        )
+    options = msgspec.convert(settings.changes(), ResponseOptions)
+    return RequestResponse(options=options, client_event_id=event.event_id)

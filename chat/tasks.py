@@ -1,0 +1,143 @@
+"""The jobs: the summary of an ended session, and the upkeep that every worker does on the side.
+
+Jobs live in the application's own database (procrastinate), so that a session's end and its job commit together.
+Every job may run twice, after a crash or beside a stuck worker, and does no harm by it. See
+docs/decisions/0002-jobs-with-procrastinate.md.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+
+from chat.conf import conf
+from chat.job_retry import SummaryRetry, cause_for_staff, will_retry
+from chat.summary import summarise
+from sessions_app.conf import conf as sessions_conf
+from sessions_app.errors import DatabaseAway
+from sessions_app.leases import forget_dead_processes
+from sessions_app.lifecycle import sweep_orphans
+from sessions_app.summaries import due_summary, fail_summary, request_summary, write_summary
+from sessions_app.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+UPKEEP = "upkeep"
+_KEEP_FAILED_HOURS = 14 * 24
+_SWEEP_SIZE = 100
+
+
+def session_ended(session_id: str, last_seq: int) -> None:
+    """The hook: queue the summary in the transaction that ends the session, on Django's own connection."""
+    if not request_summary(session_id=session_id):
+        return
+    # A worker gives procrastinate's app a connector of its own, whose jobs commit at once, whatever becomes of our
+    # transaction; a manager of ours stays on Django's connection in every process and thread.
+    deferrer = summarise_session.configure()
+    deferrer.job_manager = JobManager(DjangoConnector())
+    try:
+        deferrer.defer(session_id=session_id, through_seq=last_seq)
+    except ConnectorException as error:
+        raise DatabaseAway(
+            f"The summary of session {session_id} cannot be queued: {error.__cause__}"
+        ) from error
+
+
+@app.task(name="summarise_session", queue="summaries", retry=SummaryRetry(), pass_context=True)
+async def summarise_session(context: JobContext, *, session_id: str, through_seq: int) -> None:
+    """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more."""
+    due = await in_db_thread(due_summary, session_id=session_id, through_seq=through_seq)
+    if due is None:
+        logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
+        return
+    try:
+        summary = await summarise(model=due.model, transcript=due.transcript)
+    except Exception as error:
+        await _failed(context.job, error, session_id=session_id, through_seq=through_seq)
+        raise
+    written = await in_db_thread(
+        write_summary,
+        session_id=session_id,
+        through_seq=through_seq,
+        title=summary.title,
+        summary=summary.summary,
+        model=summary.model,
+        usage=summary.usage,
+    )
+    logger.info(
+        "session %s: summary %s (%s)", session_id, "written" if written else "outdated", summary.model
+    )
+
+
+async def _failed(job: Job, error: BaseException, *, session_id: str, through_seq: int) -> None:
+    """Say in the log of the session when this was the last try; in the server's log always."""
+    attempt, cause = job.attempts + 1, cause_for_staff(error)
+    if will_retry(error, attempt):
+        logger.warning("session %s: no summary yet, attempt %d: %s", session_id, attempt, cause)
+        return
+    logger.error("session %s: summary given up after attempt %d: %s", session_id, attempt, cause)
+    await in_db_thread(
+        fail_summary, session_id=session_id, through_seq=through_seq, error=cause, attempts=attempt
+    )
+
+
+# Upkeep. Each runs once per tick, whatever the number of workers; one that died is simply followed by the next.
+
+_EVERY_TICK = f"* * * * * */{conf().upkeep_seconds}"
+
+
+@app.periodic(cron=_EVERY_TICK)
+@app.task(name="sweep_sessions", queue=UPKEEP, queueing_lock="sweep_sessions", priority=10)
+async def sweep_sessions(timestamp: int) -> None:
+    """End the sessions whose process is gone; each end queues its summary."""
+    ended = _SWEEP_SIZE
+    while ended == _SWEEP_SIZE:
+        ended = await in_db_thread(sweep_orphans, limit=_SWEEP_SIZE)
+        if ended:
+            logger.info("%d sessions of dead processes ended", ended)
+
+
+@app.periodic(cron=_EVERY_TICK)
+@app.task(name="rescue_jobs", queue=UPKEEP, queueing_lock="rescue_jobs", priority=10, pass_context=True)
+async def rescue_jobs(context: JobContext, timestamp: int) -> None:
+    """Put the jobs of dead workers back into the queue, or give them up when they seem to be what kills."""
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=conf().worker_stalled_seconds):
+        try:
+            await _rescue(manager, job)
+        except ConnectorException as error:  # finished or rescued by somebody else meanwhile
+            logger.info("job %s not rescued: %s", job.call_string, error.__cause__)
+
+
+async def _rescue(manager: JobManager, job: Job) -> None:
+    assert job.id is not None
+    if job.queue == UPKEEP:  # its place in the queue may be taken again, and the next tick does its work
+        await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
+        return
+    attempts = job.attempts + 1
+    if attempts < conf().summary_attempts:
+        logger.warning("job %s: its worker died; queued again after attempt %d", job.call_string, attempts)
+        await manager.retry_job_by_id_async(job.id, retry_at=datetime.now(UTC))
+        return
+    logger.error("job %s: given up, its worker died in attempt %d", job.call_string, attempts)
+    if job.task_name == summarise_session.name:
+        error = "The worker died every time it tried."
+        await in_db_thread(fail_summary, **job.task_kwargs, error=error, attempts=attempts)
+    await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
+async def clean_up(context: JobContext, timestamp: int) -> None:
+    """Delete jobs that failed two weeks ago (those that succeeded are not kept), and rows of processes long gone."""
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+    # the sweep needs the row of a dead process until its sessions' grace is over
+    older_than = timedelta(days=2, seconds=sessions_conf().grace_seconds)
+    await in_db_thread(forget_dead_processes, older_than=older_than)

@@ -1,0 +1,39 @@
+"""Figures as people read them."""
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units: ``3 min 12 s``; below ten seconds with a decimal; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{max(seconds, 0.0):.1f} s"
+    rest, parts = round(seconds), []
+    for unit, size in _UNITS:
+        if rest >= size or parts:
+            parts.append((rest // size, unit))
+            rest %= size
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+
+
+def milliseconds(ms: float | None) -> str:
+    """``820 ms`` below a second, else as `duration`; empty for None."""
+    if ms is None:
+        return ""
+    return f"{ms:.0f} ms" if ms < 999.5 else duration(ms / 1000)
+
+
+def compact(count: int | None) -> str:
+    """``950``, ``12.3k``, ``4.1M``; empty for None."""
+    if count is None:
+        return ""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size * 0.9995:
+            return f"{count / size:.1f}".removesuffix(".0") + letter
+    return str(count)
+
+
+def exact(count: int) -> str:
+    """With a comma between thousands."""
+    return f"{count:,}"

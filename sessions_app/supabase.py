@@ -1,0 +1,42 @@
+"""Which way a database URL leads to Supabase: what holds for the one breaks on the other (docs/supabase.md)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+_SESSION_PORT = 5432
+_TRANSACTION_PORT = 6543
+
+
+class SupabaseMode(StrEnum):
+    DIRECT = "direct"
+    """The database server itself: IPv6, everything works."""
+    SESSION_POOLER = "session_pooler"
+    """IPv4; a server connection per client connection, few of them; everything works."""
+    TRANSACTION_POOLER = "transaction_pooler"
+    """IPv4; each transaction may run on another server connection: no LISTEN, no session state."""
+
+
+def describe(database: str | Mapping[str, Any]) -> SupabaseMode | None:
+    """The mode of a URL or of one entry of Django's ``DATABASES``; None when it does not lead to Supabase."""
+    host, port = _address(database)
+    if host.endswith(".pooler.supabase.com"):
+        return SupabaseMode.TRANSACTION_POOLER if port == _TRANSACTION_PORT else SupabaseMode.SESSION_POOLER
+    if host.startswith("db.") and host.endswith((".supabase.co", ".supabase.net")):
+        # the dedicated pooler (PgBouncer, paid projects) listens beside the server, in transaction mode
+        return SupabaseMode.TRANSACTION_POOLER if port == _TRANSACTION_PORT else SupabaseMode.DIRECT
+    return None
+
+
+def pools_transactions(database: str | Mapping[str, Any]) -> bool:
+    """True for a transaction pooler: Supabase's, or any other on its port (a local pgbouncer that stands in for it)."""
+    return _address(database)[1] == _TRANSACTION_PORT
+
+
+def _address(database: str | Mapping[str, Any]) -> tuple[str, int]:
+    if isinstance(database, str):
+        parts = urlsplit(database)
+        return unquote(parts.hostname or "").lower(), parts.port or _SESSION_PORT
+    port = str(database.get("PORT") or _SESSION_PORT)
+    return str(database.get("HOST") or "").lower(), int(port) if port.isdecimal() else _SESSION_PORT

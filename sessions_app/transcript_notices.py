@@ -1,0 +1,53 @@
+"""What the transcript says of the events that are no conversation: (sentence, tone) of each."""
+
+from sessions_app import events as ev
+
+_DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON"}
+_REOPENED = {
+    "returned": ("Session reopened: the client came back", "info"),
+    "takeover": ("Taken over by another server process: the one that held it is gone", "warning"),
+}
+_ENDED = {
+    "left": ("Session ended: the client had left", "neutral"),
+    "closed": ("Session ended on request", "neutral"),
+    "orphaned": ("Session ended: the server process that held it died", "warning"),
+}
+_NORMAL_CLOSE = (1000, 1001, 1005)
+
+
+def notice_text(event: ev.Event) -> tuple[str, str]:
+    """The tone is one of `sessions_app.transcript.Tone`; an event that has no sentence of its own is named."""
+    match event:
+        case ev.SessionStarted():
+            return _with(_with("Session started", event.model), _dialect(event.source)), "neutral"
+        case ev.SessionReopened():
+            text, tone = _REOPENED.get(event.cause, (f"Session reopened: {event.cause}", "info"))
+            return _with(text, event.model), tone
+        case ev.SessionUpdated():
+            return f"Settings changed: {', '.join(sorted(event.config)) or 'nothing'}", "neutral"
+        case ev.SessionEnded():
+            return _ENDED.get(event.reason, (f"Session ended: {event.reason}", "neutral"))
+        case ev.ConnectionOpened() | ev.ConnectionClosed():
+            return _connection(event)
+        case ev.ItemDeleted():
+            return "The client removed an item from the model's history", "neutral"
+        case ev.SummaryWritten():
+            return _with("Summary written", event.model), "neutral"
+        case ev.SummaryFailed():
+            return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
+    return event.event_type.replace("_", " ").capitalize(), "neutral"
+
+
+def _connection(event: ev.ConnectionOpened | ev.ConnectionClosed) -> tuple[str, str]:
+    if isinstance(event, ev.ConnectionOpened):
+        return _with("Connected", _dialect(event.dialect)), "neutral"
+    normal = event.close_code in _NORMAL_CLOSE
+    return f"Disconnected, close code {event.close_code}", "neutral" if normal else "warning"
+
+
+def _dialect(name: str) -> str:
+    return _DIALECTS.get(name, name)
+
+
+def _with(text: str, detail: str) -> str:
+    return f"{text} \N{MIDDLE DOT} {detail}" if detail else text

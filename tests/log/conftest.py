@@ -1,0 +1,63 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from sessions_app.database import connect_journal
+from sessions_app.events import Record
+from sessions_app.ids import uuid7
+from sessions_app.journal import Connect, Journal
+from sessions_app.leases import renew_process
+from sessions_app.lifecycle import Visitor, open_session
+from sessions_app.livelog import LiveLog
+from sessions_app.replay import read_records
+from sessions_app.threads import in_db_thread
+
+PROCESS = "proc_test"
+MakeJournal = Callable[..., Journal]
+OpenLog = Callable[..., Awaitable[LiveLog]]
+
+
+@pytest.fixture
+async def make_journal(transactional_db: None) -> AsyncIterator[MakeJournal]:
+    made: list[Journal] = []
+
+    def make(connect: Connect = connect_journal) -> Journal:
+        journal = Journal(connect, asyncio.get_running_loop())
+        journal.start()
+        made.append(journal)
+        return journal
+
+    yield make
+    for journal in made:
+        await journal.stop(timeout_s=5)
+
+
+@pytest.fixture
+async def journal(make_journal: MakeJournal) -> Journal:
+    return make_journal()
+
+
+@pytest.fixture
+async def open_log(journal: Journal) -> OpenLog:
+    """Opens a session (a new one, or one by id) for a process and gives its live log."""
+
+    async def open_one(
+        session_id: str | None = None, *, process_id: str = PROCESS, through: Journal = journal
+    ) -> LiveLog:
+        await in_db_thread(renew_process, process_id=process_id)
+        opened = await in_db_thread(
+            open_session,
+            session_id=session_id or uuid7(),
+            visitor=Visitor(),
+            process_id=process_id,
+            model="demo",
+        )
+
+        async def read_log(after: int) -> list[Record]:
+            return await in_db_thread(read_records, session_id=opened.session_id, after=after)
+
+        writer = through.writer(session_id=opened.session_id, epoch=opened.epoch, last_seq=opened.last_seq)
+        return LiveLog(writer, read_log)
+
+    return open_one

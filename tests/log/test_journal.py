@@ -1,0 +1,337 @@
+"""The journal on real PostgreSQL: what it writes, what it refuses, and what happens when the database goes away."""
+
+import asyncio
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DatabaseError
+from pytest_django import Settings
+
+from bench.delay_proxy import DelayProxy
+from bench.support import upstream_of
+from sessions_app import events as ev
+from sessions_app.database import connect_journal
+from sessions_app.errors import JournalFenced, JournalFull, JournalRejected
+from sessions_app.journal import health, set_current
+from sessions_app.leases import release_process
+from sessions_app.livelog import LiveLog
+from sessions_app.models import Session, SessionEvent
+from sessions_app.replay import read_records
+from sessions_app.threads import in_db_thread
+
+from .conftest import PROCESS, MakeJournal, OpenLog
+
+
+def message(text: str = "hello") -> ev.UserMessage:
+    return ev.UserMessage(item_id="item_1", text=text)
+
+
+def delta(text: str, offset: int = 0, item_id: str = "item_2") -> ev.AssistantDelta:
+    return ev.AssistantDelta(response_id="resp_1", item_id=item_id, output_index=0, offset=offset, text=text)
+
+
+async def rows_of(log: LiveLog) -> list[SessionEvent]:
+    return await in_db_thread(
+        lambda: list(SessionEvent.objects.filter(session_id=log.session_id).order_by("seq"))
+    )
+
+
+async def session_of(log: LiveLog) -> Session:
+    return await in_db_thread(lambda: Session.objects.get(pk=log.session_id))
+
+
+async def stream(log: LiveLog, words: int, *, pause_s: float = 0.0) -> str:
+    text = ""
+    for index in range(words):
+        piece = f"word{index} "
+        log.append(delta(piece, len(text)))
+        text += piece
+        await asyncio.sleep(pause_s)
+    return text
+
+
+async def test_seqs_have_no_gap_and_deltas_share_rows(open_log: OpenLog) -> None:
+    log = await open_log()
+    log.append(message())
+    text = await stream(log, 300)
+    log.append(
+        ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text=text),
+        ev.ResponseDone(response_id="resp_1", status="completed"),
+    )
+    await log.durable()
+    rows = await rows_of(log)
+    assert [row.first_seq for row in rows] == [1, *(row.seq + 1 for row in rows[:-1])]
+    assert rows[-1].seq == log.last_seq == 303
+    runs = [row for row in rows if row.event_type == "assistant_delta"]
+    assert len(runs) < 30
+    assert "".join(row.content or "" for row in runs) == text
+    assert all(row.payload["offset"] == text.index(row.content) for row in runs if row.content)
+
+
+async def test_a_delta_is_in_the_database_within_100_ms_without_anything_urgent(
+    open_log: OpenLog, settings: Settings
+) -> None:
+    log = await open_log()
+    log.append(delta("one"))
+    assert log.durable_seq == 0
+    async with asyncio.timeout(
+        2.0
+    ):  # far above the promise: this asks that it comes at all, the bench how soon
+        await log.durable()
+    assert (await rows_of(log))[0].content == "one"
+
+
+async def test_counters_change_in_the_commit_of_the_events(open_log: OpenLog) -> None:
+    log = await open_log()
+    log.append(message())
+    log.append(
+        ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text="hi"),
+        ev.ResponseDone(
+            response_id="resp_1", status="failed", usage=ev.Usage(input_tokens=7, output_tokens=3)
+        ),
+    )
+    await log.durable()
+    session = await session_of(log)
+    assert (session.user_messages, session.assistant_messages, session.responses) == (1, 1, 1)
+    assert (session.failed_responses, session.input_tokens, session.output_tokens) == (1, 7, 3)
+    assert session.last_seq == 3
+
+
+async def test_the_final_message_and_the_end_of_the_response_commit_together(open_log: OpenLog) -> None:
+    log = await open_log()
+    log.append(
+        ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text="hi"),
+        ev.ResponseDone(response_id="resp_1", status="completed"),
+    )
+    await log.durable()
+
+    def transactions() -> list[str]:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT xmin::text FROM session_events WHERE session_id = %s "
+                "UNION ALL SELECT xmin::text FROM sessions WHERE session_id = %s",
+                [log.session_id, log.session_id],
+            )
+            return [row[0] for row in cursor.fetchall()]
+
+    found = await in_db_thread(transactions)
+    assert len(found) == 3
+    assert len(set(found)) == 1
+
+
+async def test_a_process_that_lost_its_lease_writes_nothing(open_log: OpenLog) -> None:
+    log = await open_log()
+    log.append(message("mine"))
+    await log.durable()
+    await in_db_thread(release_process, process_id=PROCESS)
+    other = await open_log(log.session_id, process_id="proc_other")
+    log.append(message("late"))
+    with pytest.raises(JournalFenced):
+        await log.durable()
+    with pytest.raises(JournalFenced):
+        log.append(message("later"))
+    other.append(message("theirs"))
+    await other.durable()
+    assert [row.content for row in await rows_of(other)] == ["mine", "theirs"]
+
+
+async def test_two_writers_under_one_epoch_cannot_both_write(
+    open_log: OpenLog, make_journal: MakeJournal
+) -> None:
+    log = await open_log()
+    twin_writer = make_journal().writer(session_id=log.session_id, epoch=log.epoch, last_seq=0)
+    twin = LiveLog(twin_writer, None)  # type: ignore[arg-type]  # it never reads
+    log.append(message("first"))
+    await log.durable()
+    twin.append(message("second"))
+    twin.append(message("third"))
+    with pytest.raises(JournalFenced):
+        await twin.durable()
+    assert [row.content for row in await rows_of(log)] == ["first"]
+
+
+async def test_the_database_itself_refuses_a_seq_twice_and_any_change(open_log: OpenLog) -> None:
+    log = await open_log()
+    log.append(message())
+    await log.durable()
+    with pytest.raises(DatabaseError, match="session_events_seq_once"):
+        await in_db_thread(
+            lambda: SessionEvent.objects.create(
+                session_id=log.session_id,
+                first_seq=1,
+                seq=1,
+                role="user",
+                event_type="x",
+                created_at="2026-01-01T00:00Z",
+            )
+        )
+    with pytest.raises(DatabaseError, match="append-only"):
+        await in_db_thread(
+            lambda: SessionEvent.objects.filter(session_id=log.session_id).update(content="other")
+        )
+
+
+async def test_a_lost_acknowledgement_does_not_write_twice(
+    open_log: OpenLog, make_journal: MakeJournal
+) -> None:
+    """The connection breaks after the server committed and before the client heard of it."""
+    breaks = [True]
+
+    class Deaf(psycopg.Connection[Any]):
+        def execute(self, *args: Any, **kwargs: Any) -> Any:
+            cursor = super().execute(*args, **kwargs)
+            if breaks and "INSERT INTO session_events" in str(args[0]):
+                breaks.clear()
+                self.close()
+                raise psycopg.OperationalError("connection lost after commit")
+            return cursor
+
+    def connect() -> psycopg.Connection[Any]:
+        info = connect_journal()
+        dsn, password = info.info.dsn, info.info.password
+        info.close()
+        return Deaf.connect(dsn, password=password, autocommit=True)
+
+    log = await open_log(through=make_journal(connect))
+    log.append(message("once"))
+    await log.durable()
+    log.append(message("and on"))
+    await log.durable()
+    assert not breaks
+    assert [row.content for row in await rows_of(log)] == ["once", "and on"]
+
+
+async def test_a_database_that_goes_away_mid_stream_loses_nothing(
+    open_log: OpenLog, make_journal: MakeJournal
+) -> None:
+    from django.db import connection
+
+    with DelayProxy(upstream_of(connection.settings_dict)) as proxy:
+        log = await open_log(through=make_journal(_through(proxy)))
+        log.append(message())
+        await log.durable()
+        text = await stream(log, 50, pause_s=0.002)
+        proxy.cut()
+        more = await stream_on(log, text, 200)
+        held = log.durable_seq
+        assert held < log.last_seq
+        assert log.visible_seq == log.last_seq  # deltas go on to the subscribers meanwhile
+        proxy.mend()
+        async with asyncio.timeout(10):
+            await log.durable()
+    records = await in_db_thread(read_records, session_id=log.session_id, after=1)
+    assert (
+        "".join(record.event.text for record in records if isinstance(record.event, ev.AssistantDelta))
+        == more
+    )
+
+
+async def stream_on(log: LiveLog, text: str, words: int) -> str:
+    for index in range(words):
+        piece = f"more{index} "
+        log.append(delta(piece, len(text)))
+        text += piece
+        await asyncio.sleep(0.002)
+    return text
+
+
+def _through(proxy: DelayProxy) -> Any:
+    def connect() -> psycopg.Connection[Any]:
+        straight = connect_journal()
+        dsn, password = straight.info.dsn, straight.info.password
+        straight.close()
+        params = psycopg.conninfo.conninfo_to_dict(dsn) | {"host": "127.0.0.1", "port": proxy.port}
+        return psycopg.connect(**params, password=password, autocommit=True)  # type: ignore[arg-type]
+
+    return connect
+
+
+async def test_beyond_the_buffer_new_events_are_refused_and_old_ones_kept(
+    open_log: OpenLog, make_journal: MakeJournal, settings: Settings
+) -> None:
+    settings.SESSIONS_BUFFER_EVENTS = 10
+    away = threading.Event()
+
+    def connect() -> psycopg.Connection[Any]:
+        if not away.is_set():
+            raise psycopg.OperationalError("away")
+        return connect_journal()
+
+    log = await open_log(through=make_journal(connect))
+    for index in range(10):
+        log.append(message(f"m{index}"))
+    with pytest.raises(JournalFull) as refused:
+        log.append(message("one too many"))
+    assert refused.value.retryable
+    log.append(ev.ResponseDone(response_id="resp_1", status="failed"), reserved=True)
+    away.set()
+    await log.durable()
+    log.append(message("and again"))
+    await log.durable()
+    assert [row.content for row in await rows_of(log)] == [
+        *(f"m{index}" for index in range(10)),
+        None,
+        "and again",
+    ]
+
+
+async def test_a_writer_that_is_stuck_is_not_ready(
+    open_log: OpenLog, make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = make_journal(lambda: (_ for _ in ()).throw(psycopg.OperationalError("away")))
+    set_current(journal)
+    try:
+        assert health() is None
+        log = await open_log(through=journal)
+        log.append(message())
+        await asyncio.sleep(0.1)
+        assert journal.stalled_seconds() > 0
+        monkeypatch.setattr(journal, "_busy_since", journal._busy_since - 6)  # type: ignore[operator]
+        assert "trying to commit" in (health() or "")
+    finally:
+        set_current(None)
+
+
+async def test_an_event_that_the_database_refuses_hurts_its_session_alone(open_log: OpenLog) -> None:
+    good, bad = await open_log(), await open_log()
+    bad.append(message("nul \x00 character"))
+    good.append(message("fine"))
+    await good.durable()
+    with pytest.raises(JournalRejected):
+        await bad.durable()
+    assert [row.content for row in await rows_of(good)] == ["fine"]
+
+
+async def test_a_new_session_is_held_back_until_its_row_exists(open_log: OpenLog) -> None:
+    log = await open_log()
+    writer = log._writer
+    writer.ready = False
+    log.append(message())
+    await asyncio.sleep(0.15)
+    assert await rows_of(log) == []
+    writer.open()
+    await log.durable()
+    assert len(await rows_of(log)) == 1
+
+
+async def test_no_statement_runs_on_the_event_loops_thread(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[threading.Thread] = set()
+    execute = psycopg.Cursor.execute
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        threads.add(threading.current_thread())
+        return execute(*args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", watched)
+    log = await open_log()
+    await stream(log, 100)
+    await log.durable()
+    await rows_of(log)
+    assert threads
+    assert threading.current_thread() not in threads

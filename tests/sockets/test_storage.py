@@ -1,0 +1,103 @@
+"""A database that goes away while people talk."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from bench.delay_proxy import DelayProxy
+from bench.support import upstream_of
+from sessions_app.models import SessionEvent
+from sessions_app.threads import in_db_thread
+from tests.support.sockets import joined, realtime
+
+from .conftest import StartServer
+
+
+@pytest.fixture
+def proxy(transactional_db: None) -> Iterator[DelayProxy]:
+    with DelayProxy(upstream_of(connection.settings_dict)) as proxy:
+        yield proxy
+
+
+def through(proxy: DelayProxy) -> str:
+    settings = connection.settings_dict
+    return f"postgresql://{settings['USER']}:{settings['PASSWORD']}@127.0.0.1:{proxy.port}/{settings['NAME']}"
+
+
+async def text_of(session_id: str) -> list[str | None]:
+    return await in_db_thread(
+        lambda: list(
+            SessionEvent.objects.filter(session_id=session_id, event_type="assistant_message")
+            .order_by("seq")
+            .values_list("content", flat=True)
+        )
+    )
+
+
+async def test_an_outage_in_mid_answer_loses_nothing(start_server: StartServer, proxy: DelayProxy) -> None:
+    server = start_server(DATABASE_URL=through(proxy), DEMO_DELAY_MS="10")
+    async with realtime(server.ws_url) as client:
+        await client.say("count to 200")
+        await client.until("response.output_text.delta")
+        proxy.cut()
+        await client.until("response.output_text.delta")  # it goes on streaming
+        await asyncio.sleep(3)
+        assert not any(frame["type"] == "response.done" for frame in client.frames)
+        proxy.mend()
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "completed"
+        assert await text_of(client.session_id) == [joined(client.frames)]
+
+
+async def test_no_acknowledgement_and_no_token_before_the_message_is_stored(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    server = start_server(DATABASE_URL=through(proxy))
+    async with realtime(server.ws_url) as client:
+        await client.ask("count to 3")
+        proxy.cut()
+        before = len(client.frames)
+        await client.say("count to 5")
+        with pytest.raises(TimeoutError):
+            await client.recv(timeout_s=1.0)
+        proxy.mend()
+        await client.until("response.done")
+        assert [frame["type"] for frame in client.frames[before : before + 2]] == [
+            "conversation.item.added",
+            "conversation.item.done",
+        ]
+
+
+async def test_an_outage_beyond_the_buffer_is_a_retryable_error_and_the_session_survives(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    server = start_server(DATABASE_URL=through(proxy), SESSIONS_BUFFER_SECONDS="1", DEMO_DELAY_MS="10")
+    async with realtime(server.ws_url) as client:
+        await client.ask("count to 3")
+        proxy.cut()
+        await client.say("count to 500")
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["x_retryable"]) == ("storage_unavailable", True)
+        await client.say("one more")
+        error = (await client.until("error"))["error"]
+        assert error["code"] == "storage_unavailable"
+        proxy.mend()
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "failed"
+        assert done["response"]["status_details"]["error"]["code"] == "storage_unavailable"
+        text, done = await client.ask("count to 4")
+        assert "4" in text
+        assert done["response"]["status"] == "completed"
+
+
+async def test_a_database_that_is_away_when_a_socket_comes(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    server = start_server(DATABASE_URL=through(proxy))
+    proxy.cut()
+    async with realtime(server.ws_url, "/ws/session/chosen") as client:
+        assert client.created["error"]["code"] == "storage_unavailable"
+        assert await client.closed() == 1013
+    proxy.mend()
