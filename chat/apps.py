@@ -7,7 +7,10 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from chat import checks  # noqa: F401 - registers them
         from chat.tasks import session_ended
+        from chat.tools.registry import discover_tools
         from sessions_app.hooks import on_session_ended
 
         on_session_ended(session_ended)
+        discover_tools()

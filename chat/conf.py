@@ -6,7 +6,7 @@ from functools import cache
 from django.conf import settings
 from django.core.signals import setting_changed
 
-DEFAULT_GEMINI_MODEL = "gemini-3.5-flash"
+DEFAULT_GEMINI_MODEL = "gemini-3.8-flash"
 
 DEFAULT_INSTRUCTIONS = (
     "You are a helpful assistant inside a web application. Answer in the user's language, briefly and plainly; use "

@@ -62,6 +62,9 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._refuse(error)
         except TimeoutError:
             await self._refuse(DatabaseAway())
+        except Exception:
+            logger.exception("socket %s could not be opened", self.connection_id)
+            await self._refuse(ChatError())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.conversation is None or self._closed:
@@ -75,6 +78,11 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._dialect.receive(text_data)
         except (ChatError, SessionsError) as error:
             await self._report(error)
+        except OSError:
+            pass  # the client has gone meanwhile
+        except Exception:
+            logger.exception("socket %s: a frame could not be handled", self.connection_id)
+            await self._report(ChatError())
 
     async def disconnect(self, code: int) -> None:
         self._closed = True
@@ -131,7 +139,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             is_staff=identity.is_staff,
             session_id=check_session_id(session_id) if session_id else None,
             create="session_id" not in self.query,
-            model=self.query.get("model"),
             source=self.dialect,
         )
 
@@ -147,6 +154,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._refuse(error)
         except TimeoutError:
             await self._close(4408, "you did not read fast enough; reconnect to resume")
+        except OSError:
+            pass  # the client has gone; its disconnect is on the way
         except Exception:
             if not self._closed:
                 logger.exception("socket %s failed", self.connection_id)
@@ -160,8 +169,9 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self.send(text_data=frame)
 
     async def _send_notices(self) -> None:
-        while True:
-            await self._report(await self._notices.get())
+        with contextlib.suppress(OSError):
+            while True:
+                await self._report(await self._notices.get())
 
     async def _report(self, error: Any) -> None:
         """Send an error frame; close when the error says so."""

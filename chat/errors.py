@@ -85,6 +85,13 @@ class BinaryFrame(FrameError):
     code = "binary_frame"
 
 
+class InvalidCursor(FrameError):
+    """last_event_id is not an event_id of this session's stream. Give the last one you received, or leave it out."""
+
+    code = "invalid_cursor"
+    close_code = 4400
+
+
 class AccessError(ChatError):
     """You may not do this."""
 

@@ -45,7 +45,8 @@ def will_retry(error: BaseException, attempt: int) -> bool:
 
 def wait_s(error: BaseException, attempt: int) -> float:
     """Seconds until the next try, jittered; not less than the vendor asked for, and an hour at most."""
-    wait = conf().summary_retry_seconds * _GROWTH ** (attempt - 1) * random.uniform(1 - _JITTER, 1 + _JITTER)
+    wait: float = conf().summary_retry_seconds * _GROWTH ** (attempt - 1)
+    wait *= random.uniform(1 - _JITTER, 1 + _JITTER)
     if isinstance(error, _NEEDS_SOMEBODY):
         wait *= _SLOWER
     asked = error.retry_after_s if isinstance(error, ProviderError) else None

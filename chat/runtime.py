@@ -60,9 +60,11 @@ class Runtime:
         started = time.monotonic()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         written = await self.journal.stop(timeout_s=3.0)
+        if self.hub.relay:
+            self.hub.relay.closing()
         self.hub.close_all()
         if self.hub.relay:
-            self.hub.relay.close()
+            await self.hub.relay.close()
         for task in self._tasks:
             task.cancel()
         if written:
@@ -77,7 +79,9 @@ class Runtime:
         """Renew the lease. A missed renewal is no alarm: appends are fenced by the epoch, not by the clock."""
         while True:
             try:
-                await in_db_thread(renew_process, process_id=self.process_id, channel=self._channel)
+                held = await in_db_thread(renew_process, process_id=self.process_id, channel=self._channel)
+                if not held and self._registered.done():
+                    await self.hub.check_leases()
             except DatabaseAway as error:
                 logger.warning("lease not renewed: %s", error)
                 await asyncio.sleep(0.5)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from contextlib import aclosing
 
 import msgspec
@@ -24,7 +25,7 @@ INSTRUCTIONS = (
 )
 
 
-class NoSummary(Exception):
+class EmptySummaryError(Exception):
     """The model answered without a word of text."""
 
 
@@ -41,12 +42,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 async def summarise(*, model: str, transcript: str) -> Summary:
     """Ask ``model`` (or ``CHAT_SUMMARY_MODEL``) for a summary.
 
-    Raises a `ProviderError`, `ProviderNotConfigured`, or `NoSummary`.
+    Raises a `ProviderError`, `ProviderNotConfigured`, or `EmptySummaryError`.
     """
     provider, name = _provider(conf().summary_model or model)
     request = ModelRequest(
         model=name,
-        history=[UserText("summary", f"<conversation>\n{transcript}\n</conversation>")],
+        history=[UserText("summary", _material(transcript))],
         instructions=INSTRUCTIONS,
         tool_choice="none",
         max_output_tokens=conf().max_output_tokens,
@@ -69,6 +70,12 @@ async def summarise(*, model: str, transcript: str) -> Summary:
     return Summary(title=title, summary=summary, model=f"{provider.name}:{name}", usage=end.usage)
 
 
+def _material(transcript: str) -> str:
+    """Marked off, so that a message cannot pretend to stand outside."""
+    inside = re.sub(r"</?\s*conversation\s*>", "", transcript, flags=re.IGNORECASE)
+    return f"<conversation>\n{inside}\n</conversation>"
+
+
 def _provider(spec: str) -> tuple[Provider, str]:
     """The model asked for; the default where it is not configured any more, as for the session's answers."""
     try:
@@ -82,4 +89,4 @@ def _without_text(end: Completed) -> Exception:
     why = f"finish {end.finish.value}" + (f" ({end.vendor_reason})" if end.vendor_reason else "")
     if end.finish is FinishReason.CONTENT_FILTER:
         return ModelRefused(cause=why)
-    return NoSummary(f"the model gave no text: {why}")
+    return EmptySummaryError(f"the model gave no text: {why}")

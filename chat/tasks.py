@@ -7,6 +7,7 @@ docs/decisions/0002-jobs-with-procrastinate.md.
 
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
@@ -126,8 +127,9 @@ async def _rescue(manager: JobManager, job: Job) -> None:
         return
     logger.error("job %s: given up, its worker died in attempt %d", job.call_string, attempts)
     if job.task_name == summarise_session.name:
+        end: dict[str, Any] = job.task_kwargs
         error = "The worker died every time it tried."
-        await in_db_thread(fail_summary, **job.task_kwargs, error=error, attempts=attempts)
+        await in_db_thread(fail_summary, **end, error=error, attempts=attempts)
     await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)
 
 

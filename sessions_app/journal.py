@@ -259,7 +259,7 @@ class Journal:
                     logger.warning("journal: the database is away, trying again: %s", error)
                 time.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
-            except (psycopg.Error, UnicodeError, ValueError) as error:
+            except Exception as error:
                 if len(appends) > 1:  # one bad event must not hold up the others: find whose it is
                     failed = {}
                     for append in appends:

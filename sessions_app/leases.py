@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.conf import conf
-from sessions_app.models import ServerProcess
+from sessions_app.models import ServerProcess, Session
 
 
 def _lease_end() -> "ExpressionWrapper[Any]":
@@ -24,8 +24,14 @@ def _lease_end() -> "ExpressionWrapper[Any]":
     )
 
 
-def renew_process(*, process_id: str, channel: str = "") -> None:
-    """Say that the process lives (the database's clock counts); the first call makes its row."""
+def renew_process(*, process_id: str, channel: str = "") -> bool:
+    """Say that the process lives (the database's clock counts); the first call makes its row.
+
+    True when the lease had not run out: nobody can have taken a session of the process meanwhile.
+    """
+    held = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
+    if held.update(expires_at=_lease_end()):
+        return True
     ServerProcess.objects.update_or_create(
         process_id=process_id,
         defaults={"expires_at": _lease_end()},
@@ -36,6 +42,14 @@ def renew_process(*, process_id: str, channel: str = "") -> None:
             "expires_at": _lease_end(),
         },
     )
+    return False
+
+
+def lost_leases(*, epochs: dict[str, int]) -> set[str]:
+    """Of the sessions with the epochs under which this process holds them: those that it does not hold any more."""
+    stand = Session.objects.filter(session_id__in=epochs).values_list("session_id", "lease_epoch")
+    held = {session_id for session_id, epoch in stand if epoch == epochs[session_id]}
+    return set(epochs) - held
 
 
 def release_process(*, process_id: str) -> None:

@@ -49,6 +49,11 @@ class LiveLog:
         return self._writer.next_seq - 1
 
     @property
+    def stored(self) -> bool:
+        """The session's row exists."""
+        return self._writer.ready
+
+    @property
     def settled(self) -> bool:
         """Everything is committed."""
         return self._writer.settled
@@ -94,6 +99,10 @@ class LiveLog:
                 return
             after = records[-1].seq
             yield records
+
+    def fail(self, error: JournalError) -> None:
+        """Nothing can be appended any more; readers are told why."""
+        self._writer.fail(error)
 
     def close(self) -> None:
         """Readers get what is visible, then end."""

@@ -23,12 +23,13 @@ from sessions_app.errors import (
     JournalError,
     JournalFenced,
     JournalFull,
+    JournalRejected,
     SessionElsewhere,
     SessionNotFound,
 )
 from sessions_app.ids import uuid7
 from sessions_app.journal import Journal, SessionWriter
-from sessions_app.leases import channel_of
+from sessions_app.leases import channel_of, lost_leases
 from sessions_app.lifecycle import OpenedSession, Visitor, end_session, open_session
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
@@ -47,7 +48,6 @@ class Join:
     session_id: str | None = None
     create: bool = True
     """False: the session has to exist."""
-    model: str | None = None
     source: str = ""
 
 
@@ -133,7 +133,7 @@ class Hub:
             last_seq=0,
             created=True,
             was_ended=False,
-            model=self._model_spec(join.model),
+            model=default_model_spec(),
             config={},
             user_id=join.visitor.user_id,
             guest_id="" if join.visitor.user_id else join.visitor.guest_id,
@@ -155,6 +155,10 @@ class Hub:
                     return
                 logger.warning("session %s: cannot be stored yet: %s", opened.session_id, error)
                 await asyncio.sleep(0.5)
+            except Exception:
+                logger.exception("session %s cannot be stored", opened.session_id)
+                writer.fail(JournalRejected())
+                return
             else:
                 writer.epoch = row.epoch
                 writer.open()
@@ -164,7 +168,7 @@ class Hub:
 
     async def _open(self, session_id: str, join: Join) -> Conversation:
         await self._registered()
-        opened = await self._open_row(session_id, join, self._model_spec(join.model))
+        opened = await self._open_row(session_id, join, default_model_spec())
         records = [] if opened.created else await in_db_thread(read_history, session_id=session_id)
         writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=opened.last_seq)
         return self._build(opened, records, join, writer)
@@ -214,9 +218,6 @@ class Hub:
         except ProviderNotConfigured:
             logger.warning("model %s is not configured any more; the default answers", spec)
             return provider_for(None)
-
-    def _model_spec(self, wanted: str | None) -> str:
-        return wanted or default_model_spec()
 
     # The end
 
@@ -271,6 +272,18 @@ class Hub:
                 await asyncio.sleep(1.0)
             else:
                 return
+
+    async def check_leases(self) -> None:
+        """Step down from sessions that another process took while this one slept.
+
+        Their next append would be refused anyway; but until then their sockets would wait here for what happens there.
+        """
+        epochs = {one.session_id: one.log.epoch for one in self.conversations() if one.log.stored}
+        lost = await in_db_thread(lost_leases, epochs=epochs) if epochs else set()
+        for session_id in lost:
+            if conversation := self._conversations.get(session_id):
+                conversation.log.fail(JournalFenced())
+                self._drop(conversation)
 
     def _drop(self, conversation: Conversation) -> None:
         conversation.state = State.CLOSED

@@ -164,6 +164,7 @@ class Relay:
         self._attach_to = attach
         self.channel = ""
         self.hears = True
+        self._closing = False
         self._followed: dict[str, RemoteConversation] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -177,7 +178,14 @@ class Relay:
         self._spawn(self._watch_peers())
         return self.channel
 
-    def close(self) -> None:
+    def closing(self) -> None:
+        """From now on a session whose log closes has moved, not ended."""
+        self._closing = True
+
+    async def close(self) -> None:
+        """Let the followers elsewhere hear the end, then stop listening."""
+        if self._publishers:
+            await asyncio.wait(list(self._publishers.values()), timeout=0.5)
         for task in [*self._tasks, *self._publishers.values()]:
             task.cancel()
 
@@ -293,14 +301,18 @@ class Relay:
                 task.cancel()
 
     async def _publish(self, conversation: Conversation, channel: str, after: int) -> None:
-        session_id = conversation.session_id
+        session_id, closed = conversation.session_id, "ended"
         try:
             async for records in conversation.follow(after):
                 await self._send(channel, encode(Records(session_id=session_id, rows=encode_rows(records))))
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
+            closed = "moved"
+        if self._closing:
+            closed = "moved"
         self._publishers.pop((session_id, channel), None)
-        await self._send(channel, encode(Records(session_id=session_id, rows=[], closed=True)))
+        self._guests.pop((session_id, channel), None)
+        await self._send(channel, encode(Records(session_id=session_id, rows=[], closed=closed)))
 
     # The channel layer
 
@@ -332,7 +344,7 @@ class Relay:
                 if conversation := self._followed.get(message.session_id):
                     conversation.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
-                        conversation.close()
+                        conversation.close(SessionElsewhere() if message.closed == "moved" else None)
 
     async def _send(self, channel: str, message: dict[str, Any]) -> None:
         """A hint that cannot be sent is dropped: the reader finds it in the log."""

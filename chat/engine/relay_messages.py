@@ -56,11 +56,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """New visible records of a session for a process that follows it; ``closed``: there will be no more from here."""
+    """New visible records of a session for a process that follows it.
+
+    ``closed``: there will be no more from here, for the session "ended", or it "moved" and has another holder soon.
+    """
 
     session_id: str
     rows: list[Row]
-    closed: bool = False
+    closed: str = ""
 
 
 class RemoteError(ChatError):

@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.server import ServerProcess
@@ -98,7 +98,7 @@ async def test_text_that_cannot_be_stored_is_refused(server: ServerProcess) -> N
         assert (await client.recv()).startswith("[error] invalid_text: ")
 
 
-@pytest.mark.parametrize("path", ["../etc/passwd", "a%2F..%2Fb", "a b", "x" * 129, "%00", "ümlaut", ".."])
+@pytest.mark.parametrize("path", ["../etc/passwd", "a%2F..%2Fb", "a%20b", "x" * 129, "%00", "ümlaut", ".."])
 async def test_a_bad_session_id_is_named(server: ServerProcess, path: str) -> None:
     async with plain(server.ws_url, f"/ws/session/{path}") as client:
         assert client.session_id.startswith("[error] invalid_session_id: ")
@@ -109,12 +109,20 @@ async def test_a_flood_of_tiny_frames_closes_with_4429_and_others_are_not_distur
     server: ServerProcess,
 ) -> None:
     async with plain(server.ws_url) as other, plain(server.ws_url) as flooder:
+        reading = asyncio.create_task(read_all(flooder.connection))
         with contextlib.suppress(ConnectionClosed):
             for _ in range(100_000):
                 await flooder.send("x")
+        await reading
         assert await flooder.closed() == 4429
         await other.send("count to 3")
         await other.until("3")
+
+
+async def read_all(connection: ClientConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        async for _ in connection:
+            pass
 
 
 async def test_an_unknown_session_to_resume_answers_as_not_found(server: ServerProcess) -> None:

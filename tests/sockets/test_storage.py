@@ -73,7 +73,7 @@ async def test_no_acknowledgement_and_no_token_before_the_message_is_stored(
 async def test_an_outage_beyond_the_buffer_is_a_retryable_error_and_the_session_survives(
     start_server: StartServer, proxy: DelayProxy
 ) -> None:
-    server = start_server(DATABASE_URL=through(proxy), SESSIONS_BUFFER_SECONDS="1", DEMO_DELAY_MS="10")
+    server = start_server(DATABASE_URL=through(proxy), SESSION_BUFFER_SECONDS="1", DEMO_DELAY_MS="10")
     async with realtime(server.ws_url) as client:
         await client.ask("count to 3")
         proxy.cut()

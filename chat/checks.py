@@ -1,0 +1,90 @@
+"""System checks of the chat's settings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+from procrastinate.contrib.django import app
+
+from chat.conf import conf
+from chat.providers.registry import ProviderNotConfigured, provider_for
+from sessions_app.supabase import pools_transactions
+
+
+@register("chat")
+def check_models(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    for name, spec, code in (
+        ("LLM_MODEL", conf().llm_model, "chat.E001"),
+        ("CHAT_SUMMARY_MODEL", conf().summary_model, "chat.E002"),
+    ):
+        try:
+            if spec or name == "LLM_MODEL":
+                provider_for(spec)
+        except ProviderNotConfigured as error:
+            problem = str(error).replace("LLM_MODEL=", f"{name}=", 1)
+            hint = f"Set {name} to PROVIDER:NAME and that provider's key, or to demo."
+            messages.append(Error(problem, hint=hint, id=code))
+    return messages
+
+
+@register("chat")
+def check_worker(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    if conf().worker_listen and pools_transactions(settings.DATABASES["default"]):
+        messages.append(
+            Error(
+                "LISTEN hears nothing through a transaction pooler (port 6543).",
+                hint="Leave CHAT_WORKER_LISTEN unset: the worker then polls every CHAT_WORKER_POLL_SECONDS.",
+                id="chat.E003",
+            )
+        )
+    if conf().worker_stalled_seconds < 2 * conf().worker_heartbeat_seconds:
+        messages.append(
+            Error(
+                "A worker would count as dead between two of its heartbeats.",
+                hint="Set CHAT_WORKER_STALLED_SECONDS to at least twice CHAT_WORKER_HEARTBEAT_SECONDS.",
+                id="chat.E004",
+            )
+        )
+    if not 1 <= conf().upkeep_seconds <= 60 or 60 % conf().upkeep_seconds:
+        messages.append(
+            Error(
+                f"CHAT_UPKEEP_SECONDS={conf().upkeep_seconds} does not divide a minute.",
+                hint="Use 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60.",
+                id="chat.E005",
+            )
+        )
+    return messages
+
+
+@register("chat")
+def check_upkeep(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    registered = {task_name for task_name, _ in app.periodic_registry.periodic_tasks}
+    missing = sorted({"sweep_sessions", "rescue_jobs", "clean_up"} - registered)
+    if not missing:
+        return []
+    return [
+        CheckWarning(
+            f"Workers will not do: {', '.join(missing)}. Jobs of a killed worker and orphaned sessions stay behind.",
+            hint="List procrastinate.contrib.django before chat in INSTALLED_APPS, and leave "
+            'PROCRASTINATE_AUTODISCOVER_MODULE_NAME at "tasks".',
+            id="chat.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_guests(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if not conf().guests_allowed:
+        return []
+    return [
+        CheckWarning(
+            "Anybody may chat without signing in, at the cost of your model's quota.",
+            hint="Set GUESTS_ALLOWED=0, or silence this when guests are what you want.",
+            id="chat.W002",
+        )
+    ]

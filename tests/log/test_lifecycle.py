@@ -1,0 +1,165 @@
+"""Opening, ending and sweeping: who may open a session, what its end leaves behind, what becomes of an orphan."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from sessions_app import events as ev
+from sessions_app import hooks
+from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
+from sessions_app.leases import forget_dead_processes, lost_leases, release_process, renew_process
+from sessions_app.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
+from sessions_app.models import ServerProcess, Session, SessionEvent
+from sessions_app.settle import UNKNOWN_OUTCOME
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+A, B = "proc_a", "proc_b"
+NOBODY = Visitor()
+
+
+def opened(session_id: str = "s1", *, visitor: Visitor = NOBODY, process: str = A, create: bool = True) -> int:
+    renew_process(process_id=process)
+    return open_session(
+        session_id=session_id, visitor=visitor, process_id=process, model="demo", create=create
+    ).epoch
+
+
+def types_of(session_id: str = "s1") -> list[str]:
+    rows = SessionEvent.objects.filter(session_id=session_id).order_by("seq")
+    return list(rows.values_list("event_type", flat=True))
+
+
+def dead(process: str = A, *, for_seconds: float = 3600) -> None:
+    ServerProcess.objects.filter(process_id=process).update(
+        expires_at=timezone.now() - timedelta(seconds=for_seconds)
+    )
+
+
+def test_each_opening_has_a_higher_epoch() -> None:
+    assert [opened(), opened(), opened()] == [1, 2, 3]
+
+
+def test_a_living_process_keeps_its_session_from_others() -> None:
+    opened()
+    with pytest.raises(SessionElsewhere) as elsewhere:
+        opened(process=B)
+    assert elsewhere.value.owner == A
+    release_process(process_id=A)
+    assert opened(process=B) == 2
+    assert lost_leases(epochs={"s1": 1}) == {"s1"}
+    assert lost_leases(epochs={"s1": 2}) == set()
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_another_ones_session_is_not_found(create: bool) -> None:
+    ada = User.objects.create(username="ada")
+    bob = User.objects.create(username="bob")
+    opened(visitor=Visitor(user_id=ada.pk))
+    opened("s2", visitor=Visitor(guest_id="g1"))
+    for visitor in (NOBODY, Visitor(user_id=bob.pk), Visitor(guest_id="g1"), Visitor(user_id=bob.pk, guest_id="g1")):
+        with pytest.raises(SessionNotFound):
+            opened(visitor=visitor, create=create)
+    for visitor in (NOBODY, Visitor(guest_id="g2"), Visitor(user_id=bob.pk)):
+        with pytest.raises(SessionNotFound):
+            opened("s2", visitor=visitor, create=create)
+
+
+def test_a_guest_who_signed_in_keeps_the_guests_sessions() -> None:
+    ada = User.objects.create(username="ada")
+    opened(visitor=Visitor(guest_id="g1"))
+    assert opened(visitor=Visitor(user_id=ada.pk, guest_id="g1")) == 2
+
+
+def test_a_session_that_does_not_exist_is_not_made_on_resume() -> None:
+    with pytest.raises(SessionNotFound):
+        opened("none", create=False)
+    assert not Session.objects.exists()
+
+
+def test_the_end_and_what_the_hooks_do_are_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch = opened()
+
+    def failing(session_id: str, last_seq: int) -> None:
+        raise RuntimeError("the job cannot be queued")
+
+    monkeypatch.setattr(hooks, "_session_ended", [failing])
+    with pytest.raises(RuntimeError):
+        end_session(session_id="s1", epoch=epoch, last_seq=0, reason="left")
+    session = Session.objects.get()
+    assert (session.status, session.end_time, session.last_seq) == ("active", None, 0)
+    assert types_of() == []
+    calls: list[tuple[str, int]] = []
+    monkeypatch.setattr(hooks, "_session_ended", [lambda *call: calls.append(call)])
+    end_session(session_id="s1", epoch=epoch, last_seq=0, reason="left")
+    assert calls == [("s1", 1)]
+    assert types_of() == ["session_ended"]
+
+
+def test_a_stale_holder_cannot_end_a_session() -> None:
+    stale = opened()
+    opened()
+    with pytest.raises(JournalFenced):
+        end_session(session_id="s1", epoch=stale, last_seq=0, reason="left")
+    assert Session.objects.get().status == "active"
+
+
+def in_flight(epoch: int) -> int:
+    """A response with a streamed text and a tool call that never came back; the log's last seq."""
+    return append_now(
+        session_id="s1",
+        epoch=epoch,
+        last_seq=0,
+        events=[
+            ev.UserMessage(item_id="i1", text="hello", respond=True),
+            ev.ResponseStarted(response_id="r1", provider="demo", model="demo", input_item_ids=["i1"]),
+            ev.AssistantDelta(response_id="r1", item_id="i2", output_index=0, offset=0, text="half "),
+            ev.AssistantDelta(response_id="r1", item_id="i2", output_index=0, offset=5, text="an ans"),
+            ev.ToolCall(
+                response_id="r1", item_id="i3", call_id="c1", output_index=1, name="pay", arguments="{}", side_effects=True
+            ),
+        ],
+    )
+
+
+def test_an_orphan_is_settled_and_ended() -> None:
+    in_flight(opened())
+    dead()
+    assert sweep_orphans() == 1
+    session = Session.objects.get()
+    assert (session.status, session.end_reason, session.lease_owner) == ("ended", "orphaned", "")
+    assert types_of()[-4:] == ["tool_result", "assistant_message", "response_done", "session_ended"]
+    message = SessionEvent.objects.get(event_type="assistant_message")
+    assert (message.content, message.payload["status"]) == ("half an ans", "incomplete")
+    result = SessionEvent.objects.get(event_type="tool_result")
+    assert (result.content, result.payload["outcome"]) == (UNKNOWN_OUTCOME, "unknown")
+    seqs = list(SessionEvent.objects.order_by("seq").values_list("first_seq", "seq"))
+    assert [first for first, _ in seqs] == [1, *(seq + 1 for _, seq in seqs[:-1])]
+    assert sweep_orphans() == 0
+
+
+def test_the_sweeper_leaves_living_and_just_gone_processes_alone() -> None:
+    opened()
+    assert sweep_orphans() == 0
+    dead(for_seconds=1)  # within the grace: its clients are coming back
+    assert sweep_orphans() == 0
+
+
+def test_the_dead_writer_of_a_swept_session_is_fenced() -> None:
+    epoch = opened()
+    dead()
+    sweep_orphans()
+    with pytest.raises(JournalFenced):
+        append_now(
+            session_id="s1", epoch=epoch, last_seq=1, events=[ev.UserMessage(item_id="i9", text="late")]
+        )
+
+
+def test_the_rows_of_long_dead_processes_are_forgotten() -> None:
+    opened()
+    opened("s2", process=B)
+    dead(A)
+    assert forget_dead_processes(older_than=timedelta(minutes=10)) == 1
+    assert list(ServerProcess.objects.values_list("process_id", flat=True)) == [B]
