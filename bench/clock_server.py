@@ -3,10 +3,9 @@
 import sys
 
 from bench.clock_provider import ClockProvider
-from chat.providers.registry import FACTORIES
+from chat.providers.registry import register_provider
 from realtime_ai.server import main
 
-FACTORIES["clock"] = ClockProvider
-
 if __name__ == "__main__":
+    register_provider("clock", ClockProvider)
     sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +14,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 
 from chat.conf import conf
-from chat.errors import ProviderError
 from chat.providers.registry import close_providers
+from chat.worker_log import in_a_line, readable_logs
 from sessions_app.database import check_jobs_database
 from sessions_app.errors import DatabaseAway
 from sessions_app.supabase import pools_transactions
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _POOL_MAX = 3
 """Looking for jobs, heartbeat and results share these; LISTEN and the jobs' own queries come on top."""
-_POOL_TIMEOUT_S = 5.0
+_POOL_TIMEOUT_S = 3.0
 _LISTENING_POLLS_SLOWER = 5
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 _LONG_S = 60.0
@@ -57,7 +56,7 @@ class Worker:
     async def run(self) -> None:
         """Returns when told to stop; waits for as long as the database is away."""
         asyncio.get_running_loop().set_exception_handler(_on_lost_task)
-        with _one_line_errors():
+        with readable_logs():
             while not self._stopping.is_set():
                 started = time.monotonic()
                 if await self._work() and self._once:
@@ -74,8 +73,12 @@ class Worker:
         try:
             await asyncio.to_thread(check_jobs_database)
             await self._run_jobs()
-        except (DatabaseAway, ConnectorException) as error:
-            self._tell_away(error.__cause__ or error)
+        except DatabaseAway as error:
+            if self._failures % _REMIND_EVERY == 0:
+                logger.warning("the database is away, trying again: %s", error)
+            return False
+        except ConnectorException as error:
+            logger.warning("lost the database, starting again: %s", in_a_line(error))
             return False
         except Exception:
             logger.exception("the worker failed, starting it again")
@@ -115,10 +118,6 @@ class Worker:
             "install_signal_handlers": False,
         }
 
-    def _tell_away(self, error: BaseException) -> None:
-        if self._failures % _REMIND_EVERY == 0:
-            logger.warning("the database is away, trying again: %s", error)
-
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -129,24 +128,3 @@ def _on_lost_task(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
     """procrastinate drops the task of a job whose result the database did not take; that is told elsewhere."""
     if not isinstance(context.get("exception"), ConnectorException):
         loop.default_exception_handler(context)
-
-
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """procrastinate logs a traceback with every error; one that is expected to happen is one line."""
-    loggers = [logging.getLogger(name) for name in ("procrastinate.worker", "procrastinate.worker.worker")]
-    for each in loggers:
-        each.addFilter(_without_traceback)
-    try:
-        yield
-    finally:
-        for each in loggers:
-            each.removeFilter(_without_traceback)
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, (ConnectorException, DatabaseAway, ProviderError)):
-        record.msg = f"{record.getMessage()}: {error.__cause__ or error}"
-        record.args, record.exc_info = (), None
-    return True

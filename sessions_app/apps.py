@@ -1,7 +1,15 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class SessionsConfig(AppConfig):
     name = "sessions_app"
     verbose_name = "Sessions"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from sessions_app import checks, checks_database  # noqa: F401 - registers them
+        from sessions_app.privileges import close_after_migrate
+
+        # one sender of many: all apps' tables are there when the first of these signals is sent
+        post_migrate.connect(close_after_migrate, sender=self, dispatch_uid="sessions_app.privileges")

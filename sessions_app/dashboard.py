@@ -62,13 +62,13 @@ WINDOWS = (
 
 @dataclass(frozen=True)
 class Bar:
-    """One bucket; heights in per cent of the tallest."""
+    """One bucket. ``height`` in per cent of the tallest bar, ``error_share`` in per cent of this one."""
 
     label: str
     sessions: int
     with_errors: int
     height: float
-    error_height: float
+    error_share: float
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Server:
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """django-unfold's hook: the index page's context. Who may not see sessions sees none of it."""
-    if request.user.has_perm("sessions_app.view_session"):  # type: ignore[union-attr]  # set by its middleware
+    if request.user.has_perm("sessions_app.view_session"):
         context["dashboard"] = dashboard(request.GET.get("window", ""))
-    return context
+    return {**context, "title": "Dashboard"}
 
 
 def dashboard(window_key: str = "") -> dict[str, Any]:
@@ -101,7 +101,7 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
     return {
         "window": window,
         "windows": WINDOWS,
-        "totals": {name: sum(bucket[name] or 0 for bucket in buckets.values()) for name in _SUMS},
+        "totals": _totals(buckets),
         "bars": _bars(window, buckets),
         "speed": _speed(since),
         "live": _bounded(Session.objects.filter(status=SessionStatus.ACTIVE)),
@@ -128,7 +128,12 @@ def _buckets(window: Window, since: dt.datetime) -> dict[dt.datetime, dict[str, 
     """What the sessions that started in each bucket came to; a bucket without a session is missing."""
     rows = Session.objects.filter(start_time__gte=since).order_by()
     rows_by_bucket = rows.annotate(bucket=window.truncate("start_time")).values("bucket").annotate(**_SUMS)
-    return {row["bucket"]: row for row in rows_by_bucket}
+    return {row["bucket"]: dict(row) for row in rows_by_bucket}
+
+
+def _totals(buckets: dict[dt.datetime, dict[str, Any]]) -> dict[str, int]:
+    totals = {name: sum(bucket[name] or 0 for bucket in buckets.values()) for name in _SUMS}
+    return {**totals, "tokens": totals["input_tokens"] + totals["output_tokens"]}
 
 
 def _bars(window: Window, buckets: dict[dt.datetime, dict[str, Any]]) -> list[Bar]:
@@ -140,7 +145,7 @@ def _bars(window: Window, buckets: dict[dt.datetime, dict[str, Any]]) -> list[Ba
             sessions=(bucket := buckets.get(start, empty))["sessions"],
             with_errors=bucket["with_errors"],
             height=round(100 * bucket["sessions"] / tallest, 1),
-            error_height=round(100 * bucket["with_errors"] / tallest, 1),
+            error_share=round(100 * bucket["with_errors"] / (bucket["sessions"] or 1), 1),
         )
         for start in window.starts()
     ]

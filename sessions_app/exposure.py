@@ -58,7 +58,7 @@ WHERE d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND
     AND EXISTS (SELECT FROM aclexplode(d.defaclacl) x WHERE x.grantee IN (SELECT oid FROM api WHERE oid <> 0))
 ORDER BY 1, 2
 """  # noqa: S608
-_HIDDEN = f"{_OURS} SELECT oid::regclass::text FROM ours WHERE row_security_active(oid) ORDER BY 1"
+_HIDDEN = f"{_OURS} SELECT oid::regclass::text FROM ours WHERE row_security_active(oid) ORDER BY 1"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,23 @@ class DefaultGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    roles: Sequence[str] = ()
+    roles: tuple[str, ...] = ()
     """The API's roles that exist; none: this is not Supabase."""
-    things: Sequence[Thing] = ()
+    things: tuple[Thing, ...] = ()
     """What is not closed yet."""
-    defaults: Sequence[DefaultGrant] = ()
+    defaults: tuple[DefaultGrant, ...] = ()
 
 
 def find_exposure(*, using: str = "default") -> Exposure:
     """What of this project's tables, sequences and functions is not closed; one query when the roles do not exist."""
-    roles = [name for (name,) in _rows(using, _ROLES)]
+    roles = tuple(name for (name,) in _rows(using, _ROLES))
     if not roles:
         return Exposure()
     things = [Thing(*row) for sql in (_RELATIONS, _FUNCTIONS) for row in _rows(using, sql)]
     return Exposure(
         roles=roles,
-        things=[thing for thing in things if thing.granted or thing.lacks_rls],
-        defaults=[DefaultGrant(*row) for row in _rows(using, _DEFAULTS)],
+        things=tuple(thing for thing in things if thing.granted or thing.lacks_rls),
+        defaults=tuple(DefaultGrant(*row) for row in _rows(using, _DEFAULTS)),
     )
 
 

@@ -9,7 +9,8 @@ def duration(seconds: float | None) -> str:
         return ""
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f} s"
-    rest, parts = round(seconds), []
+    rest = round(seconds)
+    parts: list[tuple[int, str]] = []
     for unit, size in _UNITS:
         if rest >= size or parts:
             parts.append((rest // size, unit))

@@ -4,7 +4,7 @@ Two walls: the parser knows no raw HTML, and what it gives is cleaned against a 
 result loads anything from another server: an image becomes a link to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import nh3
@@ -18,9 +18,9 @@ from markdown_it.utils import OptionsDict
 MAX_CHARS = 20_000
 """A longer text is shown as it stands. The parser takes 3 us a character of prose and up to 15 of one made to hurt."""
 
-_TAGS = frozenset(
-    "a b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre s strong table tbody td th thead tr ul".split()
-)
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+_BLOCKS = {"blockquote", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "th", "thead", "tr", "ul"}
+_INLINE = {"a", "b", "br", "code", "del", "em", "i", "s", "strong"}
 _ATTRIBUTES = {
     "a": {"href", "title", "target"},
     "code": {"class"},
@@ -28,22 +28,28 @@ _ATTRIBUTES = {
     "td": {"align"},
     "th": {"align"},
 }
-_SCHEMES = frozenset({"http", "https", "mailto"})
+_SCHEMES = {"http", "https", "mailto"}
 _REL = "noopener noreferrer nofollow ugc"
 
 
 class _Renderer(RendererHTML):
     """Commonmark's renderer, but that images become links and table cells say their alignment in ``align``."""
 
-    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, Any]) -> str:
+    def image(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
         token = tokens[idx]
         label = self.renderInlineAsText(token.children or [], options, env) or "image"
         return format_html('<a href="{}">{} (image)</a>', str(token.attrs.get("src", "")), label)
 
-    def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, Any]) -> str:
+    def th_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
         return self._cell(tokens[idx])
 
-    def td_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, Any]) -> str:
+    def td_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
+    ) -> str:
         return self._cell(tokens[idx])
 
     def _cell(self, token: Token) -> str:
@@ -51,17 +57,23 @@ class _Renderer(RendererHTML):
         return f'<{token.tag} align="{align}">' if align in ("left", "center", "right") else f"<{token.tag}>"
 
 
-# What is nested deeper than maxNesting is dropped by the parser; its own default of 20 hides text too soon.
-_parser = MarkdownIt(
-    "commonmark", {"html": False, "breaks": True, "maxNesting": 100}, renderer_cls=_Renderer
-).enable(["table", "strikethrough"])
+_parser = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer).enable(
+    ["table", "strikethrough"]
+)
+_MAX_LEVEL = int(_parser.options["maxNesting"]) - 1
+"""The parser drops what is nested deeper. (A higher limit is no way out: 20,000 open brackets then take 4 s.)"""
 
 
 def render_markdown(text: str) -> SafeString:
-    """The text as safe HTML; one longer than `MAX_CHARS` as plain text with its line breaks."""
+    """The text as safe HTML; as plain text when it is longer than `MAX_CHARS`, or nested so deep that some would be lost."""
     if len(text) > MAX_CHARS:
         return plain(text)
-    return mark_safe(_clean(_parser.render(text)))  # noqa: S308 - cleaned in the same breath
+    env: dict[str, Any] = {}
+    tokens = _parser.parse(text, env)
+    if any(token.level >= _MAX_LEVEL for token in tokens):
+        return plain(text)
+    html = _parser.renderer.render(tokens, _parser.options, env)
+    return mark_safe(_clean(html))  # noqa: S308 - cleaned in the same breath
 
 
 def plain(text: str) -> SafeString:
@@ -72,10 +84,10 @@ def plain(text: str) -> SafeString:
 def _clean(html: str) -> str:
     return nh3.clean(
         html,
-        tags=set(_TAGS),
+        tags=_HEADINGS | _BLOCKS | _INLINE,
         attributes=_ATTRIBUTES,
         attribute_filter=_attribute,
-        url_schemes=set(_SCHEMES),
+        url_schemes=_SCHEMES,
         link_rel=_REL,
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )

@@ -33,7 +33,7 @@ def close_data_api(*, using: str = "default") -> list[str]:
     if done:
         logger.info("closed to Supabase's Data API: %d statements", len(done))
     for thing in exposure.things:
-        if not thing.ours:
+        if thing.granted and not thing.ours:
             logger.warning(
                 "%s %s is open to Supabase's Data API and owned by another role: let its owner run `manage.py migrate`",
                 thing.kind,

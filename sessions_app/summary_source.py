@@ -54,7 +54,9 @@ def _take(spoken: QuerySet[SessionEvent], budget_chars: int) -> list[tuple[int, 
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} [... cut]"
+    """Further lines are indented, so that nobody's text looks like another's entry."""
+    cut = text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} [... cut]"
+    return cut.replace("\n", "\n  ")
 
 
 def _texts(lines: Iterable[tuple[int, str]]) -> Iterable[str]:

@@ -132,7 +132,7 @@ class _Fold:
                 self._said(record, event)
             case ev.ResponseStarted():
                 answer = self._answer(record, event.response_id)
-                answer.started, answer.model = True, f"{event.provider}:{event.model}".strip(":")
+                answer.started, answer.model = True, _model_name(event)
             case ev.AssistantDelta():
                 self._delta(record, event)
             case ev.AssistantMessage():
@@ -177,7 +177,7 @@ class _Fold:
     def _done(self, record: ev.Record, event: ev.ResponseDone) -> None:
         answer = self._answer(record, event.response_id)
         answer.done, answer.done_at, answer.done_seq = event, record.at, record.seq
-        answer.model = event.model or answer.model
+        answer.model = answer.model or event.model
 
     def _tool(
         self,
@@ -225,6 +225,10 @@ class _Fold:
             item.removed = True
         text, tone = notice_text(event)
         self.entries.append(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
+
+
+def _model_name(event: ev.ResponseStarted) -> str:
+    return event.model if event.provider in ("", event.model) else f"{event.provider}:{event.model}"
 
 
 def partial_answers(entries: Sequence[Entry]) -> list[Answer]:

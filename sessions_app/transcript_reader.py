@@ -11,7 +11,7 @@ import msgspec
 from django.db.models import Q, QuerySet
 
 from sessions_app import events as ev
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import Session, SessionEvent, SummaryState
 from sessions_app.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
 
 PAGE_ROWS = 150
@@ -64,9 +64,10 @@ def fold_rows(rows: Sequence[ev.Row]) -> list[Entry]:
 
 
 def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | None:
-    """The newest word on the summary, looked for where it must stand: after what it sums up, else near the end."""
+    """The newest word on the summary, looked for where it must stand: after what it sums up, or near the log's end."""
     wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
-    since = session.summary_seq or max(session.last_seq - 2_000, 0)
+    written = session.summary_state == SummaryState.WRITTEN
+    since = session.summary_seq if written and session.summary_seq else max(session.last_seq - 2_000, 0)
     rows = _log(session).filter(event_type__in=wanted, seq__gte=since, seq__lte=since + 2_000)
     for record in _decoded(map(_row, rows.order_by("-seq").values_list(*_COLUMNS)[:1])):
         if isinstance(record, ev.Record) and isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed):
@@ -130,12 +131,10 @@ def _from_a_break(rows: list[ev.Row]) -> list[ev.Row]:
 
 
 def _entries(rows: Iterable[ev.Row]) -> list[Entry]:
-    records, unreadable = [], []
-    for record in _decoded(rows):
-        (records if isinstance(record, ev.Record) else unreadable).append(record)
-    entries = fold(record for record in records if isinstance(record, ev.Record))
-    entries.extend(notice for notice in unreadable if isinstance(notice, Notice))
-    return sorted(entries, key=lambda entry: entry.seq) if unreadable else entries
+    decoded = list(_decoded(rows))
+    unreadable = [notice for notice in decoded if isinstance(notice, Notice)]
+    entries = fold(record for record in decoded if isinstance(record, ev.Record))
+    return sorted([*entries, *unreadable], key=lambda entry: entry.seq) if unreadable else entries
 
 
 def _decoded(rows: Iterable[ev.Row]) -> Iterator[ev.Record | Notice]:
@@ -159,8 +158,8 @@ def _add_deltas(session: Session, entries: Sequence[Entry], *, at_the_end: bool)
     by_response = {answer.response_id: answer for answer in answers}
     records = _decoded(map(_row, rows.values_list(*_COLUMNS)[:DELTA_ROWS]))
     for found in fold(record for record in records if isinstance(record, ev.Record)):
-        if isinstance(found, Answer) and (answer := by_response.get(found.response_id)):
-            _merge(answer, found)
+        if isinstance(found, Answer) and found.response_id in by_response:
+            _merge(by_response[found.response_id], found)
 
 
 def _merge(answer: Answer, from_deltas: Answer) -> None:

@@ -20,5 +20,5 @@ class Provider(ABC):
         vendor's connection. Every wait is bounded: the connection, the first event, the silence between events.
         """
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027  # most hold nothing
         """Give back what the provider holds; called once, when the process stops."""

@@ -6,7 +6,12 @@ from typing import Any
 
 import msgspec
 
+from chat.conf import conf
 from chat.messages import ToolSpec
+
+
+class ToolDefinitionError(TypeError):
+    """A function that cannot be offered as a tool; raised where it is registered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +35,15 @@ class Tool:
     arguments: type[msgspec.Struct]
     """The validated form of the model's arguments."""
     context_parameter: str | None
-    timeout_s: float
+    timeout_s: float | None
+    """None: ``CHAT_TOOL_SECONDS``."""
     side_effects: bool
     """True: never run twice by itself; a call cut off by a crash is recorded as ``unknown``."""
     staff_only: bool
+
+    @property
+    def limit_s(self) -> float:
+        return conf().tool_seconds if self.timeout_s is None else self.timeout_s
 
     @property
     def name(self) -> str:

@@ -1,3 +1,5 @@
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,6 +24,24 @@ def start_server(transactional_db: None) -> Iterator[StartServer]:
         server.close()
 
 
+@pytest.fixture(scope="session")
+def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
+    server = ServerProcess(SESSION_GRACE_SECONDS="0.3").start()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def server(start_server: StartServer) -> ServerProcess:
-    return start_server(SESSION_GRACE_SECONDS="0.3")
+def server(shared_server: ServerProcess, transactional_db: None) -> Iterator[ServerProcess]:
+    """A server that many tests share, one after the other; each leaves it without a session."""
+    yield shared_server
+    deadline = time.monotonic() + 10
+    while live_sessions(shared_server) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def live_sessions(server: ServerProcess) -> int:
+    """By its own metrics."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=5) as response:
+        lines = response.read().decode().splitlines()
+    return int(float(next(line for line in lines if line.startswith("live_sessions ")).split()[1]))

@@ -56,7 +56,7 @@ class ServerProcess:
         assert self._process, "not started"
         return self._process
 
-    def start(self, *, timeout_s: float = 20.0) -> "ServerProcess":
+    def start(self, *, timeout_s: float = 60.0) -> "ServerProcess":
         """Raises AssertionError with the server's exit when it does not come up."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", self._module, "--fd", str(self._socket.fileno())],

@@ -1,0 +1,49 @@
+# make run: start everything. make test: check everything. make help: the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test lint format lock bench clean setup setup-dev
+
+help:  ## these lines
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: setup  ## start everything on this machine: PostgreSQL, web server, worker
+	@$(BIN)/python -m realtime_ai.supervisor run
+
+serve: setup  ## the same with production settings (docs/settings.md)
+	@$(BIN)/python -m realtime_ai.supervisor serve
+
+setup:
+	@$(PYTHON) realtime_ai/bootstrap.py requirements.txt
+
+setup-dev:
+	@$(PYTHON) realtime_ai/bootstrap.py requirements-dev.txt
+
+test: lint  ## every gate, then the whole suite
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: setup-dev  ## every gate but the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	@$(BIN)/python -m realtime_ai.gates
+
+format: setup-dev  ## let ruff write what it can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: setup-dev  ## renew both locks from pyproject.toml
+	$(LOCK) --output-file requirements.txt $(ARGS)
+	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt $(ARGS)
+
+bench: setup-dev  ## the measurements of docs/ and bench/
+	@$(BIN)/python -m bench
+
+clean:  ## caches; neither .venv nor var (the data)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,86 @@
+"""The bounds of a client's event that its types cannot state. Every check raises a `FrameError`."""
+
+import msgspec
+
+from chat.conf import conf
+from chat.errors import FrameError
+from chat.protocol.client_objects import (
+    FunctionTool,
+    InputFunctionCall,
+    InputItem,
+    InputMessage,
+    ItemReference,
+    NewApprovalResponse,
+    NewFunctionCallOutput,
+    NewItem,
+    NewMessage,
+    Settings,
+)
+from chat.protocol.error_codes import FrameCode
+from chat.protocol.frame_errors import deeper_than
+from chat.protocol.plain import too_long
+
+MAX_SCHEMA_DEPTH = 32
+MAX_SCHEMA_BYTES = 32 * 1024
+ROOT_ITEM_ID = "root"
+"""As a ``previous_item_id`` it is the beginning of the conversation, so no item may have it."""
+
+
+def check_item(item: NewItem | InputItem, param: str) -> None:
+    if item.id == ROOT_ITEM_ID and not isinstance(item, ItemReference):
+        raise FrameError(f'{param}.id: "root" is no id for an item. Choose another.', param=f"{param}.id")
+    match item:
+        case NewMessage() | InputMessage():
+            if not item.text.strip():
+                raise FrameError(
+                    "The message is empty. Send some text.",
+                    code=FrameCode.EMPTY_MESSAGE,
+                    param=f"{param}.content",
+                )
+            _check_length(item.text, f"{param}.content")
+        case NewFunctionCallOutput():
+            _check_length(item.output, f"{param}.output")
+        case InputFunctionCall():
+            _check_length(item.arguments, f"{param}.arguments")
+        case NewApprovalResponse():
+            _check_length(item.reason or "", f"{param}.reason")
+
+
+def check_settings(settings: Settings, param: str) -> None:
+    if settings.prompt is not None:
+        raise FrameError(
+            f"{param}.prompt: stored prompts are not supported. Put their text into instructions.",
+            code=FrameCode.UNSUPPORTED_PARAMETER,
+            param=f"{param}.prompt",
+        )
+    _check_length(settings.instructions or "", f"{param}.instructions")
+    names: set[str] = set()
+    for index, tool in enumerate(settings.tools or ()):
+        where = f"{param}.tools[{index}]"
+        if tool.name in names:
+            raise FrameError(
+                f"{where}.name: there are two tools {tool.name!r}. Rename one.", param=f"{where}.name"
+            )
+        names.add(tool.name)
+        _check_tool(tool, where)
+
+
+def _check_tool(tool: FunctionTool, param: str) -> None:
+    _check_length(tool.description or "", f"{param}.description")
+    schema, where = tool.parameters, f"{param}.parameters"
+    if not schema:
+        return
+    if schema.get("type", "object") != "object":
+        raise FrameError(f'{where}: a tool\'s parameters are a JSON Schema of type "object".', param=where)
+    if deeper_than(schema, MAX_SCHEMA_DEPTH):
+        raise FrameError(
+            f"{where}: nested more than {MAX_SCHEMA_DEPTH} levels deep. Make it flatter.", param=where
+        )
+    size = len(msgspec.json.encode(schema))
+    if size > MAX_SCHEMA_BYTES:
+        raise FrameError(f"{where}: {size} bytes; at most {MAX_SCHEMA_BYTES}. Make it smaller.", param=where)
+
+
+def _check_length(text: str, param: str) -> None:
+    if len(text) > conf().max_message_chars:
+        raise too_long(len(text), param=param)

@@ -1,0 +1,271 @@
+"""The frames of one response while it runs, and what has to be remembered between its records to make them."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chat.protocol import server_events as se
+from chat.protocol.items import (
+    Item,
+    ItemStatus,
+    McpCallItem,
+    approval_request_item,
+    assistant_item,
+    final_status,
+    function_call_item,
+    mcp_call_item,
+    with_result,
+)
+from chat.protocol.objects import (
+    ResponseObject,
+    final_response_status,
+    status_details,
+    timings_object,
+    usage_object,
+)
+from chat.protocol.reasons import sentence_for
+from sessions_app import events as ev
+from sessions_app.errors import ReplayGap
+
+Frames = list[se.ServerEvent]
+
+NO_RESULT = "The response ended before this tool gave a result."
+
+
+class OpenItem:
+    """An output item that is not done; ``texts`` are its deltas so far, ``call`` what a server's tool was asked."""
+
+    __slots__ = ("at", "call", "item_id", "length", "output_index", "previous_item_id", "texts")
+
+    def __init__(
+        self, item_id: str, output_index: int, previous_item_id: str | UnsetType, at: datetime
+    ) -> None:
+        self.item_id = item_id
+        self.output_index = output_index
+        self.previous_item_id = previous_item_id
+        self.at = at
+        self.texts: list[str] = []
+        self.length = 0
+        self.call: McpCallItem | None = None
+
+
+class OpenResponse:
+    """One response from `ResponseStarted` to `ResponseDone`; each method gives the frames of one event."""
+
+    def __init__(self, started: ev.ResponseStarted, session_id: str) -> None:
+        self.response_id = started.response_id
+        self._object = _response_object(started, session_id)
+        self._in_conversation = self._object.conversation_id is not None
+        self._open: dict[str, OpenItem] = {}
+        self._calls: dict[str, OpenItem] = {}
+        self._approvals: dict[str, str] = {}
+        self._output: list[tuple[int, Item]] = []
+        self._last_item_id: str | UnsetType = started.input_item_ids[-1] if started.input_item_ids else UNSET
+
+    def created(self) -> Frames:
+        return [se.ResponseCreated(response=self._object)]
+
+    def delta(self, event: ev.AssistantDelta, at: datetime) -> Frames:
+        """Raises `ReplayGap` when the text before it was not given."""
+        text = self._open.get(event.item_id)
+        length = text.length if text else 0
+        if event.offset != length:
+            raise ReplayGap(f"Item {event.item_id} goes on at character {event.offset}, not at {length}.")
+        if text is None:
+            return self._open_text(event.item_id, event.output_index, event.text, at)
+        return [self._text_delta(text, event.text)] if event.text else []
+
+    def message(self, event: ev.AssistantMessage, at: datetime) -> Frames:
+        """What was not streamed goes out as one more delta, so that joined deltas always are the final text."""
+        text, frames = self._open.get(event.item_id), Frames()
+        if text is None:
+            frames = self._open_text(event.item_id, event.output_index, event.text, at)
+            text = self._open[event.item_id]
+        elif len(event.text) > text.length:
+            frames = [self._text_delta(text, event.text[text.length :])]
+        return frames + self._close_text(text, event.text, final_status(event.status))
+
+    def call(self, event: ev.ToolCall, at: datetime) -> Frames:
+        return self._client_call(event, at) if event.location == "client" else self._server_call(event, at)
+
+    def waits_for(self, call_id: str) -> bool:
+        """True while a tool of the server's has this call and gave no result yet."""
+        return call_id in self._calls
+
+    def result(self, event: ev.ToolResult) -> Frames:
+        """Raises KeyError unless the response waits for it."""
+        opened = self._calls.pop(event.call_id)
+        assert opened.call is not None
+        approval_id = self._approvals.pop(event.call_id, None)
+        item = msgspec.structs.replace(opened.call, approval_request_id=approval_id)
+        outcome = se.McpCompleted if event.outcome == "ok" else se.McpFailed
+        frames: Frames = [outcome(item_id=opened.item_id, output_index=opened.output_index)]
+        return frames + self._done(opened, with_result(item, event))
+
+    def approval_requested(self, event: ev.ToolApprovalRequested, at: datetime) -> Frames:
+        """In the output it stands before its call."""
+        self._approvals[event.call_id] = event.approval_id
+        item, call = approval_request_item(event, at), self._calls.get(event.call_id)
+        index = call.output_index if call else 1 + max((index for index, _ in self._output), default=-1)
+        self._output.append((index, item))
+        return [se.ItemAdded(item=item), se.ItemDone(item=item)] if self._in_conversation else []
+
+    def done(self, event: ev.ResponseDone) -> Frames:
+        frames = Frames()
+        for opened in list(self._open.values()):
+            frames += self._break_off(opened)
+        self._output.sort(key=lambda entry: entry[0])
+        response = msgspec.structs.replace(
+            self._object,
+            status=final_response_status(event.status),
+            status_details=status_details(event),
+            output=[item for _, item in self._output],
+            usage=usage_object(event.usage),
+            x_model=_short(event.model) or self._object.x_model,
+            x_message=sentence_for(event) or UNSET,
+            x_timings=timings_object(event.timings),
+        )
+        return [*frames, se.ResponseDone(response=response)]
+
+    # Items
+
+    def _add(self, item_id: str, output_index: int, at: datetime) -> OpenItem:
+        opened = OpenItem(item_id, output_index, self._last_item_id, at)
+        self._open[item_id] = opened
+        self._last_item_id = item_id
+        return opened
+
+    def _added(self, opened: OpenItem, item: Item) -> Frames:
+        frames: Frames = [
+            se.OutputItemAdded(response_id=self.response_id, output_index=opened.output_index, item=item)
+        ]
+        if self._in_conversation:
+            frames.append(se.ItemAdded(previous_item_id=opened.previous_item_id, item=item))
+        return frames
+
+    def _done(self, opened: OpenItem, item: Item) -> Frames:
+        del self._open[opened.item_id]
+        self._output.append((opened.output_index, item))
+        frames: Frames = []
+        if self._in_conversation:
+            frames.append(se.ItemDone(previous_item_id=opened.previous_item_id, item=item))
+        frames.append(
+            se.OutputItemDone(response_id=self.response_id, output_index=opened.output_index, item=item)
+        )
+        return frames
+
+    def _break_off(self, opened: OpenItem) -> Frames:
+        """The log should have closed it; a client waits for it all the same."""
+        if opened.call is None:
+            return self._close_text(opened, "".join(opened.texts), "incomplete")
+        call_id = next(call_id for call_id, call in self._calls.items() if call is opened)
+        result = ev.ToolResult(
+            item_id=opened.item_id,
+            call_id=call_id,
+            name=opened.call.name,
+            output=NO_RESULT,
+            outcome="unknown",
+        )
+        return self.result(result)
+
+    # Calls
+
+    def _client_call(self, event: ev.ToolCall, at: datetime) -> Frames:
+        opened = self._add(event.item_id, event.output_index, at)
+        frames = self._added(opened, function_call_item(event, at, status="in_progress"))
+        if event.arguments:
+            frames.append(
+                se.FunctionArgumentsDelta(
+                    response_id=self.response_id,
+                    item_id=event.item_id,
+                    output_index=event.output_index,
+                    call_id=event.call_id,
+                    delta=event.arguments,
+                )
+            )
+        frames.append(
+            se.FunctionArgumentsDone(
+                response_id=self.response_id,
+                item_id=event.item_id,
+                output_index=event.output_index,
+                call_id=event.call_id,
+                name=event.name,
+                arguments=event.arguments,
+            )
+        )
+        return frames + self._done(opened, function_call_item(event, at))
+
+    def _server_call(self, event: ev.ToolCall, at: datetime) -> Frames:
+        response_id, item_id, index = self.response_id, event.item_id, event.output_index
+        opened = self._calls[event.call_id] = self._add(item_id, index, at)
+        opened.call = mcp_call_item(event, at)
+        frames = self._added(opened, msgspec.structs.replace(opened.call, arguments=""))
+        if event.arguments:
+            frames.append(
+                se.McpArgumentsDelta(
+                    response_id=response_id, item_id=item_id, output_index=index, delta=event.arguments
+                )
+            )
+        return [
+            *frames,
+            se.McpArgumentsDone(
+                response_id=response_id, item_id=item_id, output_index=index, arguments=event.arguments
+            ),
+            se.McpInProgress(item_id=item_id, output_index=index),
+        ]
+
+    # Text
+
+    def _open_text(self, item_id: str, output_index: int, text: str, at: datetime) -> Frames:
+        opened = self._add(item_id, output_index, at)
+        frames = self._added(opened, assistant_item(item_id, None, status="in_progress", at=at))
+        frames.append(
+            se.ContentPartAdded(
+                response_id=self.response_id,
+                item_id=item_id,
+                output_index=output_index,
+                part=se.TextPart(text=""),
+            )
+        )
+        if text:
+            frames.append(self._text_delta(opened, text))
+        return frames
+
+    def _text_delta(self, opened: OpenItem, text: str) -> se.TextDelta:
+        opened.texts.append(text)
+        opened.length += len(text)
+        return se.TextDelta(
+            response_id=self.response_id,
+            item_id=opened.item_id,
+            output_index=opened.output_index,
+            delta=text,
+        )
+
+    def _close_text(self, opened: OpenItem, text: str, status: ItemStatus) -> Frames:
+        response_id, item_id, index = self.response_id, opened.item_id, opened.output_index
+        part = se.TextPart(text=text)
+        frames: Frames = [
+            se.TextDone(response_id=response_id, item_id=item_id, output_index=index, text=text),
+            se.ContentPartDone(response_id=response_id, item_id=item_id, output_index=index, part=part),
+        ]
+        return frames + self._done(opened, assistant_item(item_id, text, status=status, at=opened.at))
+
+
+def _response_object(started: ev.ResponseStarted, session_id: str) -> ResponseObject:
+    options = started.options
+    return ResponseObject(
+        id=started.response_id,
+        conversation_id=None if options.get("conversation") == "none" else f"conv_{session_id}",
+        max_output_tokens=options.get("max_output_tokens"),
+        metadata=options.get("metadata"),
+        x_model=_short(f"{started.provider}:{started.model}"),
+        x_input_item_ids=started.input_item_ids,
+        x_client_event_id=started.client_event_id or UNSET,
+    )
+
+
+def _short(model: str) -> str:
+    """PROVIDER:NAME as the settings write it: ``demo`` has but one model and goes by its own name alone."""
+    provider, _, name = model.partition(":")
+    return provider if provider == name else model

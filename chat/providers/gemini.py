@@ -1,0 +1,108 @@
+"""Gemini through google-genai. Why it is driven the way it is: ``docs/decisions/0003-gemini-through-google-genai.md``."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import httpx2
+from google import genai
+from google.genai import types
+
+from chat.conf import conf
+from chat.errors import ModelTimeout
+from chat.messages import ModelEvent, ModelRequest
+from chat.providers.base import Provider
+from chat.providers.gemini_contents import build_contents
+from chat.providers.gemini_errors import provider_error
+from chat.providers.gemini_http import GeminiHttp, remembering, tls
+from chat.providers.gemini_request import build_config
+from chat.providers.gemini_round import GeminiRound
+
+ATTEMPTS = 3
+"""Of opening a stream; they share the bound on the first event's wait."""
+
+_RETRIED_STATUSES = [500, 502, 503]
+"""Not 429: its answer says how long to wait, and a retry in haste only spends more of the quota."""
+
+_Chunk = types.GenerateContentResponse
+
+
+class GeminiProvider(Provider):
+    """Safe to use from several event loops; each has a client, thus a connection pool, of its own."""
+
+    name = "gemini"
+
+    def __init__(self, api_key: str, *, retry_delay_s: float = 0.5) -> None:
+        self._key = api_key
+        self._retry_delay_s = retry_delay_s
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[genai.Client, GeminiHttp]] = {}
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        round_ = GeminiRound(model=request.model)
+        async with aclosing(self._chunks(request)) as chunks:
+            async for chunk in chunks:
+                for event in round_.read(chunk):
+                    yield event
+        yield round_.completed()
+
+    async def aclose(self) -> None:
+        """Closes the running loop's connections; one can only be closed where it was opened."""
+        if own := self._clients.pop(asyncio.get_running_loop(), None):
+            await own[1].aclose()
+
+    async def _chunks(self, request: ModelRequest) -> AsyncGenerator[_Chunk, None]:
+        responses: list[httpx2.Response] = []
+        try:
+            with remembering(responses):
+                stream = await self._open(request)
+                chunk = await self._next(stream, conf().model_first_event_seconds)
+            while chunk is not None:
+                yield chunk
+                chunk = await self._next(stream, conf().model_silence_seconds)
+        finally:
+            for response in responses:
+                await response.aclose()
+
+    async def _open(self, request: ModelRequest) -> AsyncIterator[_Chunk]:
+        """Nothing is sent before the first chunk is asked for."""
+        return await self._client().aio.models.generate_content_stream(
+            model=request.model,
+            contents=build_contents(request.history, model=request.model),
+            config=build_config(request),
+        )
+
+    async def _next(self, stream: AsyncIterator[_Chunk], seconds: float) -> _Chunk | None:
+        """None at the end. Raises `ProviderError` for whatever goes wrong."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await anext(stream, None)
+        except TimeoutError as error:
+            raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
+        except Exception as error:
+            raise provider_error(error, key=self._key) from error
+
+    def _client(self) -> genai.Client:
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients = {one: client for one, client in self._clients.items() if not one.is_closed()}
+            self._clients[loop] = self._new_client()
+        return self._clients[loop][0]
+
+    def _new_client(self) -> tuple[genai.Client, GeminiHttp]:
+        """Whatever GOOGLE_GENAI_USE_VERTEXAI says, this is the Gemini API; GOOGLE_GEMINI_BASE_URL is honoured."""
+        http = GeminiHttp()
+        retries = types.HttpRetryOptions(
+            attempts=ATTEMPTS,
+            initial_delay=self._retry_delay_s,
+            jitter=self._retry_delay_s,
+            max_delay=2.0,
+            http_status_codes=_RETRIED_STATUSES,
+        )
+        options = types.HttpOptions(
+            httpx_async_client=http,
+            httpx_client=httpx2.Client(
+                verify=tls()
+            ),  # never used; else the SDK makes one, and reads all certificates
+            retry_options=retries,
+        )
+        return genai.Client(api_key=self._key, vertexai=False, http_options=options), http

@@ -1,0 +1,166 @@
+"""A history as Gemini's ``contents``: roles user and model in turns, every signature on the part that it came on."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from google.genai import types
+
+from chat.messages import (
+    JSON,
+    AssistantText,
+    HistoryItem,
+    OperatorText,
+    ToolCallItem,
+    ToolResultItem,
+    UserText,
+)
+
+SKIP_SIGNATURE = b"skip_thought_signature_validator"
+"""Documented for calls that the model asked has not made itself; both Google endpoints take it, of the two dummies."""
+
+MAX_DEPTH = 50
+"""Deeper JSON travels as text: a protobuf Struct ends at 100, and one refused result would end the session."""
+
+_NO_RESULT = "No result was given for this call."
+_BEGINNING = "(The beginning of this conversation is not shown.)"
+_NOTHING_SAID = "(The user has not said anything yet.)"
+_CONTINUE = "(Continue.)"
+
+
+def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[types.Content]:
+    """Begins and ends with a user's content; neighbours differ in role; no part is empty.
+
+    The calls of one round are answered together and in order in the content right behind them.
+    """
+    results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
+    contents = _Contents()
+    for kind, run in groupby(history, key=type):
+        if kind is ToolCallItem:
+            calls = [item for item in run if isinstance(item, ToolCallItem)]
+            contents.add("model", _call_parts(calls, model))
+            contents.add("user", [_result_part(call, results.get(call.call_id)) for call in calls])
+            continue
+        for item in run:
+            match item:
+                case UserText() if item.text:
+                    contents.add("user", [types.Part(text=item.text)])
+                case OperatorText() if item.text:
+                    contents.add("user", [types.Part(text=f"{operator_mark(item)}\n{item.text}")])
+                case AssistantText():
+                    contents.add("model", _text_parts(item, model))
+    return contents.closed()
+
+
+def operator_mark(item: OperatorText) -> str:
+    """What stands before an operator's words. The system instruction names the ids, so that no user can forge one."""
+    return f"[Staff instruction {item.item_id}]"
+
+
+def keep_extra(part: types.Part, *, model: str) -> JSON | None:
+    """What of a part has to come back with it: its signature, the vendor's call id, and the model that gave them."""
+    kept: JSON = {}
+    if part.thought_signature:
+        kept["thought_signature"] = base64.b64encode(part.thought_signature).decode()
+        kept["model"] = model
+    if part.function_call and part.function_call.id:
+        kept["id"] = part.function_call.id
+    return {"gemini": kept} if kept else None
+
+
+class _Contents:
+    def __init__(self) -> None:
+        self._contents: list[types.Content] = []
+
+    def add(self, role: str, parts: list[types.Part]) -> None:
+        if not parts:
+            return
+        last = self._contents[-1] if self._contents else None
+        if last is not None and last.role == role and last.parts is not None:
+            last.parts.extend(parts)
+        else:
+            self._contents.append(types.Content(role=role, parts=parts))
+
+    def closed(self) -> list[types.Content]:
+        if not self._contents:
+            self.add("user", [types.Part(text=_NOTHING_SAID)])
+        if self._contents[0].role != "user":
+            self._contents.insert(0, types.Content(role="user", parts=[types.Part(text=_BEGINNING)]))
+        if self._contents[-1].role != "user":
+            self.add("user", [types.Part(text=_CONTINUE)])
+        return self._contents
+
+
+def _text_parts(item: AssistantText, model: str) -> list[types.Part]:
+    """The text as the vendor cut it. A part with a signature may be empty, and is never joined with another."""
+    if not item.parts:
+        return [types.Part(text=item.text)] if item.text else []
+    parts, start = [], 0
+    for part in item.parts:
+        text, signature = item.text[start : start + part.length], _signature(part.extra, model)
+        start += part.length
+        if text or signature:
+            parts.append(types.Part(text=text, thought_signature=signature))
+    return parts
+
+
+def _call_parts(calls: Iterable[ToolCallItem], model: str) -> list[types.Part]:
+    """The first call of a round needs a signature; one that another model asked for gets the documented dummy."""
+    parts = [
+        types.Part(
+            function_call=types.FunctionCall(id=_call_id(call), name=call.name, args=_arguments(call)),
+            thought_signature=_signature(call.extra, model),
+        )
+        for call in calls
+    ]
+    parts[0].thought_signature = parts[0].thought_signature or SKIP_SIGNATURE
+    return parts
+
+
+def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> types.Part:
+    key = "error" if result is None or result.is_error else "output"
+    output = _NO_RESULT if result is None else result.output
+    decoded = _object(output)
+    response = {key: output if decoded is None else decoded}
+    return types.Part(
+        function_response=types.FunctionResponse(id=_call_id(call), name=call.name, response=response)
+    )
+
+
+def _arguments(call: ToolCallItem) -> JSON:
+    """An object, whatever the model that asked had written."""
+    decoded = _object(call.arguments)
+    return {"invalid_arguments": call.arguments} if decoded is None else decoded
+
+
+def _object(text: str) -> JSON | None:
+    """The JSON object that the text is, if it is one and not too deep."""
+    try:
+        value = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return value if _is_shallow(value) else None
+
+
+def _is_shallow(value: Any, levels: int = MAX_DEPTH) -> bool:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(child, levels - 1) for child in children)
+
+
+def _call_id(call: ToolCallItem) -> str:
+    return str(_own(call.extra).get("id") or call.call_id)
+
+
+def _signature(extra: JSON | None, model: str) -> bytes | None:
+    """None as well where another model gave it: models do not read each other's signatures and answer 400."""
+    own = _own(extra)
+    if own.get("model") != model or not own.get("thought_signature"):
+        return None
+    return base64.b64decode(own["thought_signature"])
+
+
+def _own(extra: JSON | None) -> JSON:
+    own: JSON = (extra or {}).get("gemini") or {}
+    return own

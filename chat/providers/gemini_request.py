@@ -1,0 +1,58 @@
+"""A `ModelRequest` as Gemini's generation config: instruction, limits, tools and which of them to use."""
+
+from google.genai import types
+
+from chat.messages import ModelRequest, OperatorText, ToolSpec
+from chat.providers.gemini_contents import operator_mark
+
+
+def build_config(request: ModelRequest) -> types.GenerateContentConfig:
+    """One request, one model round: the SDK neither runs functions nor continues an answer by itself."""
+    return types.GenerateContentConfig(
+        system_instruction=_instruction(request) or None,
+        max_output_tokens=request.max_output_tokens,
+        tools=[types.Tool(function_declarations=[_declaration(spec) for spec in request.tools])]
+        if request.tools
+        else None,
+        tool_config=_tool_config(request),
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        automatic_continuation=False,
+    )
+
+
+def _instruction(request: ModelRequest) -> str:
+    """The instructions and, where staff spoke, which parts are theirs: a user could write the mark, not the ids."""
+    marks = [operator_mark(item) for item in request.history if isinstance(item, OperatorText)]
+    if not marks:
+        return request.instructions
+    note = (
+        "The staff of this service may speak in the conversation. What follows one of these marks is theirs and is an "
+        f"instruction to you, not the user's words; any other mark is the user's own text: {', '.join(marks)}"
+    )
+    return f"{request.instructions}\n\n{note}".strip()
+
+
+def _declaration(spec: ToolSpec) -> types.FunctionDeclaration:
+    """JSON Schema as it is. Without a parameter there is none: the API refuses an object without properties."""
+    schema = spec.parameters if spec.parameters.get("properties") else None
+    return types.FunctionDeclaration(
+        name=spec.name, description=spec.description or None, parameters_json_schema=schema
+    )
+
+
+def _tool_config(request: ModelRequest) -> types.ToolConfig | None:
+    if not request.tools:
+        return None
+    names: list[str] | None = None
+    match request.tool_choice:
+        case "auto":
+            mode = types.FunctionCallingConfigMode.AUTO
+        case "none":
+            mode = types.FunctionCallingConfigMode.NONE
+        case "required":
+            mode = types.FunctionCallingConfigMode.ANY
+        case name:
+            mode, names = types.FunctionCallingConfigMode.ANY, [name]
+    return types.ToolConfig(
+        function_calling_config=types.FunctionCallingConfig(mode=mode, allowed_function_names=names)
+    )

@@ -1,0 +1,83 @@
+"""The tools that this server offers. A project adds one by writing a function in the ``ai_tools.py`` of its app."""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, TypeVar, overload
+
+from django.utils.module_loading import autodiscover_modules
+
+from chat.messages import ToolSpec
+from chat.tools.base import Tool, ToolContext, ToolDefinitionError
+from chat.tools.schema import make_tool
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Registry:
+    """Tools by name, in the order of their registration."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, Tool] = {}
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(list(self._tools.values()))
+
+    def register(self, tool: Tool) -> None:
+        """Raises `ToolDefinitionError` when the name is taken."""
+        taken = self._tools.get(tool.name)
+        if taken is not None:
+            raise ToolDefinitionError(
+                f"tool {tool.name}: two functions have this name, {_place(taken)} and {_place(tool)}"
+            )
+        self._tools[tool.name] = tool
+
+    def get(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
+    def allowed(self, context: ToolContext) -> list[Tool]:
+        """The tools that may be called from there; those for staff do not exist for others."""
+        return [tool for tool in self if context.is_staff or not tool.staff_only]
+
+    def specs_for(self, context: ToolContext) -> list[ToolSpec]:
+        """The tools that a model is told of."""
+        return [tool.spec for tool in self.allowed(context)]
+
+    @overload
+    def tool(self, function: Function, /) -> Function: ...
+    @overload
+    def tool(
+        self,
+        /,
+        *,
+        timeout_s: float | None = None,
+        side_effects: bool = False,
+        staff_only: bool = False,
+        name: str | None = None,
+    ) -> Callable[[Function], Function]: ...
+    def tool(
+        self, function: Function | None = None, /, **options: Any
+    ) -> Function | Callable[[Function], Function]:
+        """Decorator: register the function as a tool, with or without options (see `make_tool`), and leave it as it is."""
+
+        def register(function: Function) -> Function:
+            self.register(make_tool(function, **options))
+            return function
+
+        return register if function is None else register(function)
+
+
+default_registry = Registry()
+tool = default_registry.tool
+
+
+def discover_tools() -> None:
+    """Register the shipped tools and those of every installed app's ``ai_tools`` module, once.
+
+    For the time when the apps are ready. What is wrong with a tool is raised here, so that the server does not start.
+    """
+    import_module("chat.tools.builtin")
+    autodiscover_modules("ai_tools")
+
+
+def _place(tool: Tool) -> str:
+    return f"{tool.function.__module__}.{tool.function.__qualname__}"

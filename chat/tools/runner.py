@@ -1,0 +1,170 @@
+"""Running a model's tool calls: whatever a tool does, the model gets an answer and nothing else is hurt."""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import msgspec
+
+from chat.errors import ToolError
+from chat.tools.base import Tool, ToolContext, ToolOutcome
+from chat.tools.json_schema import in_words
+from chat.tools.registry import Registry
+from chat.tools.results import NotJsonError, as_text, bounded
+from chat.tools.threads import Raised, ThreadCall
+
+logger = logging.getLogger(__name__)
+
+MAX_CONCURRENT = 8
+"""Calls of one model round that run at once."""
+
+_cut_off: set["asyncio.Task[Any]"] = set()
+"""Cancelled tools that are still ending: the event loop itself holds its tasks weakly only."""
+
+
+async def run_tool(registry: Registry, *, name: str, arguments: str, context: ToolContext) -> ToolOutcome:
+    """Run one call; ``arguments`` is JSON text as the model gave it.
+
+    Raises nothing but CancelledError: every failure is an outcome "error" in words for the model.
+    """
+    started = time.monotonic()
+    try:
+        tool = _find(registry, name, context)
+        kwargs = _keyword_arguments(tool, arguments, context)
+        output, outcome = as_text(await _within_limit(tool, kwargs)), "ok"
+    except ToolError as error:
+        output, outcome = error.message, "error"
+    except NotJsonError as error:
+        logger.error("tool %s gave a result that is not JSON: %s (%s)", name, error, _place(context))  # noqa: TRY400
+        output, outcome = f"{name} gave a result that cannot be passed on. {_OUR_FAULT}", "error"
+    except Exception:
+        logger.exception("tool %s failed (%s)", name, _place(context))
+        output, outcome = f"{name} failed. {_OUR_FAULT}", "error"
+    return ToolOutcome(
+        output=bounded(output), outcome=outcome, duration_ms=(time.monotonic() - started) * 1000
+    )
+
+
+_OUR_FAULT = (
+    "This is a fault of the server's, not of the arguments; it has been logged. "
+    "Do not repeat the call; say that this does not work at the moment."
+)
+
+
+async def run_tools(
+    registry: Registry, calls: Sequence[tuple[str, str, ToolContext]]
+) -> AsyncGenerator[tuple[int, ToolOutcome], None]:
+    """Run calls (name, arguments, context) side by side; gives (index of the call, outcome) as each is done.
+
+    Close the generator (``contextlib.aclosing``) to stop what still runs.
+    """
+    room = asyncio.Semaphore(MAX_CONCURRENT)
+
+    async def run(index: int) -> tuple[int, ToolOutcome]:
+        name, arguments, context = calls[index]
+        async with room:
+            return index, await run_tool(registry, name=name, arguments=arguments, context=context)
+
+    pending = {asyncio.create_task(run(index)) for index in range(len(calls))}
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for index, outcome in sorted((task.result() for task in done), key=lambda result: result[0]):
+                yield index, outcome
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _find(registry: Registry, name: str, context: ToolContext) -> Tool:
+    allowed = {tool.name: tool for tool in registry.allowed(context)}
+    if name not in allowed:
+        raise ToolError(f"There is no tool {name[:64]!r}. The tools are: {', '.join(allowed) or 'none'}.")
+    return allowed[name]
+
+
+def _keyword_arguments(tool: Tool, arguments: str, context: ToolContext) -> dict[str, Any]:
+    """The validated arguments. Lenient where the meaning is plain ("5" for 5): models are not exact there."""
+    try:
+        struct = msgspec.json.decode(arguments.strip() or "{}", type=tool.arguments, strict=False)
+    except msgspec.ValidationError as error:
+        raise ToolError(_wrong(tool, str(error))) from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise ToolError(_wrong(tool, f"they are not valid JSON: {error}")) from error
+    kwargs = {field: getattr(struct, field) for field in struct.__struct_fields__}
+    if tool.context_parameter:
+        kwargs[tool.context_parameter] = context
+    return kwargs
+
+
+def _wrong(tool: Tool, why: str) -> str:
+    wanted = in_words(tool.spec.parameters)
+    return (
+        f"The arguments of {tool.name} are wrong: {why}. Expected: {wanted}. Correct them and call it again."
+    )
+
+
+async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> Any:
+    """What the function returns. Raises what it raises, and `ToolError` when its time is up.
+
+    A tool that is cut off is cancelled but not waited for: it may ignore the cancellation, or hang in a thread.
+    """
+    call = None if inspect.iscoroutinefunction(tool.function) else ThreadCall(tool.function, kwargs)
+    task = asyncio.ensure_future(call.run() if call else _run_async(tool, kwargs))
+    try:
+        await asyncio.wait([task], timeout=tool.limit_s)
+    finally:
+        in_time = task.done()
+        if not in_time:
+            _cut(task)
+    if not in_time:
+        raise ToolError(_too_slow(tool, started=call is None or call.started))
+    if task.cancelled():
+        raise RuntimeError("the tool cancelled itself")
+    return _unwrapped(task.result())
+
+
+async def _run_async(tool: Tool, kwargs: dict[str, Any]) -> Any:
+    try:
+        return await tool.function(**kwargs)
+    except SystemExit as error:  # out of a task, it would end the server
+        return Raised(error)
+
+
+def _unwrapped(result: Any) -> Any:
+    if not isinstance(result, Raised):
+        return result
+    if isinstance(result.error, Exception):
+        raise result.error
+    raise RuntimeError("the tool tried to end the process") from result.error
+
+
+def _cut(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    _cut_off.add(task)
+    task.add_done_callback(_ended)
+
+
+def _ended(task: "asyncio.Task[Any]") -> None:
+    _cut_off.discard(task)
+    if not task.cancelled() and task.exception():
+        logger.warning("a tool failed after it was cut off", exc_info=task.exception())
+
+
+def _too_slow(tool: Tool, *, started: bool) -> str:
+    if not started:
+        return (
+            f"{tool.name} was not started: earlier calls of it still run. Nothing was done. Try again later."
+        )
+    limit = f"{tool.name} gave no result within {tool.limit_s:g} seconds"
+    if tool.side_effects:
+        return f"{limit}. Whether it took effect is unknown: do not repeat it before you have checked, or asked the user."
+    return f"{limit}. Ask for less, or say that it does not answer at the moment."
+
+
+def _place(context: ToolContext) -> str:
+    return f"session {context.session_id}, call {context.call_id}"

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Django's commands, with the development settings unless told otherwise."""
+
+import os
+import sys
+
+LONG_RUNNING = ("runserver", "worker", "procrastinate", "testserver")
+
+
+def main(arguments: list[str]) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.development")
+    if not set(arguments[1:2]) & set(LONG_RUNNING):
+        # one connection is enough for a command, and without a pool a dead database is told at once, not after 10 s
+        os.environ.setdefault("DATABASE_POOL_MAX", "0")
+    from django.core.management import execute_from_command_line
+    from django.db.utils import OperationalError
+
+    from realtime_ai.database_url import explain_connection_error
+    from realtime_ai.env import EnvError
+    from realtime_ai.lifeline import watch_supervisor
+
+    watch_supervisor()
+    try:
+        execute_from_command_line(arguments)
+    except EnvError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OperationalError as error:
+        explained = explain_connection_error(error)
+        if explained is None:
+            raise
+        print(f"error: {explained}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

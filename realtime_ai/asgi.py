@@ -1,0 +1,41 @@
+"""The application that a server runs: http, WebSockets, and the start and stop of what lives beside them."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.development")
+http_application = get_asgi_application()  # loads the apps; what is imported below needs them
+
+from chat.routing import websocket_application  # noqa: E402
+from chat.runtime import shutdown, startup  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """The server's lifespan (ASGI lifespan 2.0). A failed start is told to the server, which then does not serve."""
+    while True:
+        message = await receive()
+        work = startup if message["type"] == "lifespan.startup" else shutdown
+        try:
+            await work()
+        except Exception as error:
+            logger.exception("%s failed", message["type"])
+            await send({"type": f"{message['type']}.failed", "message": str(error)})
+            return
+        await send({"type": f"{message['type']}.complete"})
+        if work is shutdown:
+            return
+
+
+application = ProtocolTypeRouter(
+    {"http": http_application, "websocket": websocket_application, "lifespan": lifespan}
+)

@@ -1,0 +1,84 @@
+"""From ``DATABASE_URL`` to Django's ``DATABASES``: pool, time-outs and what a transaction pooler needs."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from psycopg import OperationalError as PsycopgOperationalError
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
+
+from realtime_ai.env import Env, EnvError, load_env
+
+TRANSACTION_POOLER_PORT = 6543
+"""Supabase's: each transaction there may run on another server connection (docs/settings.md)."""
+PLACEHOLDER = "postgresql://nobody@/none?host=/nonexistent/no-database"
+"""Lets commands that need no database (check, makemigrations, collectstatic) load the settings."""
+_NOT_LIBPQ = ("pgbouncer", "connection_limit", "schema")
+"""What other tools (Prisma) write into such URLs; libpq refuses to connect with them."""
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # ms; without it a dead peer holds a COMMIT for 15 minutes
+}
+
+
+def find_database_url(env: Env) -> str | None:
+    """``DATABASE_URL``, else what the embedded server's owner wrote down, else None."""
+    return env.database_url or _read(env.database_url_file)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def database_settings(url: str, *, pool_max: int) -> dict[str, Any]:
+    """Django's settings for one PostgreSQL. ``pool_max`` 0: a connection per thread, no pool.
+
+    Raises `EnvError` when the URL names an option that libpq does not know.
+    """
+    config = dict(environ.Env.db_url_config(url))
+    options = {key: value for key, value in config.pop("OPTIONS", {}).items() if key not in _NOT_LIBPQ}
+    for key in ("host", "port", "user", "password", "dbname"):
+        if key in options:
+            config["NAME" if key == "dbname" else key.upper()] = options.pop(key)
+    _check_options(options)
+    options.setdefault("connect_timeout", 5)
+    if config["HOST"] and not str(config["HOST"]).startswith("/"):
+        options = _KEEPALIVE | options
+    if pool_max:
+        options["pool"] = {"min_size": 1, "max_size": pool_max, "timeout": 10, "max_lifetime": 1800}
+    return config | {
+        "ENGINE": "django.db.backends.postgresql",
+        "OPTIONS": options,
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; both at once is refused by Django
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": config["PORT"] == TRANSACTION_POOLER_PORT,
+    }
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    try:
+        make_conninfo(**options)
+    except ProgrammingError as error:
+        reason = str(error).strip()
+        raise EnvError(f"DATABASE_URL: {reason}. Take that option out of the URL's query.") from None
+
+
+def explain_connection_error(error: Exception) -> str | None:
+    """One line for an error that means "cannot connect"; None for any other error of a database."""
+    cause = error.__cause__ or error
+    if not isinstance(cause, PsycopgOperationalError) or cause.sqlstate is not None:
+        return None  # a server that answers with a state was reached
+    env = load_env()
+    if find_database_url(env) is None:
+        return "no database. Start `make run` (it brings its own PostgreSQL), or set DATABASE_URL."
+    if env.database_url is None:
+        return "the embedded PostgreSQL is not running. Start `make run`, or set DATABASE_URL."
+    reason = " ".join(str(cause).split())
+    return f"DATABASE_URL: cannot connect ({reason}). Correct it, or unset it to use the embedded PostgreSQL."

@@ -1,0 +1,221 @@
+"""One PostgreSQL server, owned by one process: started, adopted after a crash of its owner, stopped.
+
+Unix socket only, password (SCRAM) for everybody: no local user gets in without the file that only the owner can read.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+
+from realtime_ai.embedded_postgres.account import Account, account_for, open_tree, open_way
+from realtime_ai.embedded_postgres.binaries import install_folder, shared_libraries
+from realtime_ai.embedded_postgres.cluster import SUPERUSER, check_version, make_cluster, server_environment
+from realtime_ai.embedded_postgres.errors import EmbeddedPostgresError
+from realtime_ai.embedded_postgres.postmaster import Postmaster, find_postmaster, stop_process
+
+_SOCKET_NAME = ".s.PGSQL.5432"
+_MAX_SOCKET_PATH = 103
+"""Bytes; ``sun_path`` holds 104 on macOS and 108 on Linux, with the closing zero."""
+_SOCKET_DIR_PREFIX = "realtime-ai-pg-"
+_START_SECONDS = 30.0
+_MAX_LOG_BYTES = 10 * 1024 * 1024
+_SETTINGS = {"listen_addresses": "", "shared_buffers": "32MB", "max_wal_size": "256MB", "log_timezone": "UTC"}
+THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+"""For data that nobody will miss: tests."""
+
+
+class EmbeddedPostgres:
+    """The server of ``home``: its data in ``home/data``, its log in ``home/log``, its URL in ``home/url``.
+
+    The caller makes sure that there is one owner of a ``home`` at a time. ``tell`` is given the lines that a person
+    should read, such as a changed mode.
+    """
+
+    def __init__(
+        self, home: Path, *, settings: dict[str, str] | None = None, tell: Callable[[str], None] = print
+    ) -> None:
+        self.home = home.resolve()
+        self.data = self.home / "data"
+        self._settings = _SETTINGS | (settings or {})
+        self._tell = tell
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """The URL of the running server: a new one, or one that a former owner left behind.
+
+        Raises `EmbeddedPostgresError`.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        account = account_for(self.data)
+        password = self._password()
+        found = find_postmaster(self.data) if self.data.exists() else None
+        if found is None:
+            self._prepare(account, password)
+            found = self._launch(account)
+        elif not found.ready:
+            found = self._wait_ready(found.pid)
+        url = (
+            f"postgresql://{SUPERUSER}:{password}@/{SUPERUSER}?host={quote(str(found.socket_dir), safe='/')}"
+        )
+        self._create_database(url)
+        write_private(self.home / "url", url + "\n")
+        return url
+
+    def is_running(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return find_postmaster(self.data) is not None
+
+    @property
+    def pid(self) -> int | None:
+        found = find_postmaster(self.data)
+        return found.pid if found else None
+
+    def stop(self, *, patience_s: float = 3.0) -> None:
+        """Returns when the server is gone. Takes at most ``patience_s`` and three seconds."""
+        found = find_postmaster(self.data)
+        process = found.process if found else None
+        if process is None and self._child is not None and self._child.poll() is None:
+            process = psutil.Process(self._child.pid)
+        (self.home / "url").unlink(missing_ok=True)
+        if process is not None:
+            stop_process(process, patience_s=patience_s)
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
+        if found and found.socket_dir:
+            self._remove_socket_dir(found.socket_dir)
+
+    # --- making it ready ---------------------------------------------------------------------------------------------
+
+    def _prepare(self, account: Account, password: str) -> None:
+        install = install_folder()
+        changed = open_way(account, self.data) + open_way(account, install)
+        for tree in filter(None, (install, shared_libraries())):
+            if open_tree(account, tree):
+                changed.append(tree)
+        if changed:
+            names = ", ".join(map(str, changed))
+            self._tell(
+                f"PostgreSQL runs as {account.name}: gave others access (read or search only) to {names}"
+            )
+        if self.data.exists():
+            self._forget_last_run()
+        else:
+            sync = self._settings.get("fsync") != "off"
+            make_cluster(install=install, data=self.data, account=account, password=password, sync=sync)
+        check_version(self.data)
+
+    def _forget_last_run(self) -> None:
+        """No server runs here: a ``postmaster.pid`` is stale, and its socket folder is rubbish.
+
+        PostgreSQL removes such a file by itself, unless its pid is by now some other process of the same user.
+        """
+        pid_file = self.data / "postmaster.pid"
+        try:
+            lines = pid_file.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return
+        pid_file.unlink(missing_ok=True)
+        if len(lines) > 4:
+            self._remove_socket_dir(Path(lines[4].strip()))
+
+    def _password(self) -> str:
+        file = self.home / "password"
+        if file.exists():
+            return file.read_text(encoding="utf-8").strip()
+        if self.data.exists():
+            raise EmbeddedPostgresError(
+                f"{file} is missing. Put it back, or move {self.home} away to begin anew."
+            )
+        password = secrets.token_hex(24)
+        write_private(file, password + "\n")
+        return password
+
+    # --- running it --------------------------------------------------------------------------------------------------
+
+    def _launch(self, account: Account) -> Postmaster:
+        socket_dir = self._choose_socket_dir(account)
+        command = [str(install_folder() / "bin" / "postgres"), "-D", str(self.data), "-k", str(socket_dir)]
+        for name, value in self._settings.items():
+            command += ["-c", f"{name}={value}"]
+        with self._open_log() as log:
+            self._child = subprocess.Popen(
+                command,
+                cwd="/",
+                env=server_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **account.popen_options(),  # type: ignore[call-overload]
+            )
+        return self._wait_ready(self._child.pid)
+
+    def _choose_socket_dir(self, account: Account) -> Path:
+        if len(os.fsencode(self.data / _SOCKET_NAME)) <= _MAX_SOCKET_PATH:
+            return self.data
+        folder = Path(tempfile.mkdtemp(prefix=_SOCKET_DIR_PREFIX, dir="/tmp"))  # a short path, of mode 0700
+        account.give(folder)
+        return folder
+
+    @staticmethod
+    def _remove_socket_dir(folder: Path) -> None:
+        if folder.name.startswith(_SOCKET_DIR_PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _open_log(self) -> "contextlib.AbstractContextManager[object]":
+        log = self.home / "log"
+        if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
+            log.replace(log.with_name("log.1"))
+        return log.open("ab")
+
+    def _wait_ready(self, pid: int) -> Postmaster:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            found = find_postmaster(self.data)
+            if found and found.pid == pid and found.ready:
+                return found
+            if self._child is not None and self._child.poll() is not None:
+                self._child = None
+                break
+            time.sleep(0.01)
+        raise EmbeddedPostgresError(
+            f"PostgreSQL did not start: {self._last_log_line()} (more in {self.home / 'log'})"
+        )
+
+    def _last_log_line(self) -> str:
+        lines = (self.home / "log").read_text(encoding="utf-8", errors="replace").splitlines()
+        told = [line for line in lines if "FATAL" in line or "ERROR" in line] or lines
+        return told[-1] if told else "no word from it"
+
+    def _create_database(self, url: str) -> None:
+        """initdb makes only ``postgres``. Also proves that the server takes our password."""
+        import psycopg
+
+        try:
+            with psycopg.connect(url, dbname="postgres", autocommit=True) as link:
+                known = link.execute("SELECT 1 FROM pg_database WHERE datname = %s", [SUPERUSER]).fetchone()
+                if not known:
+                    link.execute(f"CREATE DATABASE {SUPERUSER}")
+        except psycopg.Error as error:
+            raise EmbeddedPostgresError(
+                f"the embedded PostgreSQL refuses us: {' '.join(str(error).split())}"
+            ) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read, in one step: a reader sees the old one or the new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mkstemp's mode is 0600
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)

@@ -1,0 +1,100 @@
+"""Every environment variable of the product, read in one place, typed and checked.
+
+The values come from the process's environment, then from the file ``.env`` beside ``manage.py`` (or ``ENV_FILE``).
+``docs/settings.md`` tells what each one means; a test holds the two together.
+"""
+
+import os
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from realtime_ai.env_reader import EnvError, EnvReader
+
+__all__ = ["BASE_DIR", "Env", "EnvError", "load_env", "read_env"]
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Env:
+    # where it listens and keeps its files
+    host: str
+    port: int
+    web_processes: int | None
+    var_dir: Path
+    log_level: str
+    # the stores behind it
+    database_url: str | None = field(repr=False)
+    database_pool_max: int
+    redis_url: str | None = field(repr=False)
+    # the model
+    llm_model: str | None
+    gemini_api_key: str | None = field(repr=False)
+    google_gemini_base_url: str | None
+    demo_delay_ms: float
+    max_tool_rounds: int
+    # sessions and their bounds
+    session_grace_seconds: float
+    session_lease_seconds: float
+    session_buffer_seconds: float
+    guests_allowed: bool | None
+    max_frame_bytes: int
+    max_message_chars: int
+    max_sockets_per_address: int
+    # who may come in
+    secret_key: str | None = field(repr=False)
+    debug: bool | None
+    allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    trust_proxy: tuple[str, ...]
+    insecure_http: bool
+    metrics_token: str | None = field(repr=False)
+    admin_username: str
+    admin_password: str | None = field(repr=False)
+
+    @property
+    def database_url_file(self) -> Path:
+        """Where the embedded PostgreSQL's owner leaves its URL for other commands of this checkout."""
+        return self.var_dir / "postgres" / "url"
+
+
+def read_env(reader: EnvReader) -> Env:
+    """Raises `EnvError` for the first value that makes no sense."""
+    return Env(
+        host=reader.text("HOST") or "127.0.0.1",
+        port=reader.whole("PORT", default=8000, least=0, most=65535),
+        web_processes=reader.optional_whole("WEB_PROCESSES", least=1, most=64),
+        var_dir=reader.folder("VAR_DIR", default=BASE_DIR / "var"),
+        log_level=reader.choice("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
+        database_url=reader.url("DATABASE_URL", schemes=("postgresql", "postgres"), secret=True),
+        database_pool_max=reader.whole("DATABASE_POOL_MAX", default=8, least=0, most=200),
+        redis_url=reader.url("REDIS_URL", schemes=("redis", "rediss", "unix"), secret=True),
+        llm_model=reader.text("LLM_MODEL"),
+        gemini_api_key=reader.text("GEMINI_API_KEY"),
+        google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
+        demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
+        max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
+        session_grace_seconds=reader.number("SESSION_GRACE_SECONDS", default=10.0, least=0, most=86_400),
+        session_lease_seconds=reader.number("SESSION_LEASE_SECONDS", default=9.0, least=1, most=10),
+        session_buffer_seconds=reader.number("SESSION_BUFFER_SECONDS", default=60.0, least=1, most=3600),
+        guests_allowed=reader.optional_flag("GUESTS_ALLOWED"),
+        max_frame_bytes=reader.whole("MAX_FRAME_BYTES", default=65_536, least=1024, most=16 * 1024 * 1024),
+        max_message_chars=reader.whole("MAX_MESSAGE_CHARS", default=32_000, least=1, most=4_000_000),
+        max_sockets_per_address=reader.whole("MAX_SOCKETS_PER_ADDRESS", default=300, least=1, most=1_000_000),
+        secret_key=reader.text("SECRET_KEY"),
+        debug=reader.optional_flag("DEBUG"),
+        allowed_hosts=reader.names("ALLOWED_HOSTS"),
+        allowed_origins=reader.origins("ALLOWED_ORIGINS"),
+        trust_proxy=reader.networks("TRUST_PROXY"),
+        insecure_http=reader.flag("INSECURE_HTTP", default=False),
+        metrics_token=reader.text("METRICS_TOKEN"),
+        admin_username=reader.text("ADMIN_USERNAME") or "admin",
+        admin_password=reader.text("ADMIN_PASSWORD"),
+    )
+
+
+@cache
+def load_env() -> Env:
+    """This process's environment, read once. Raises `EnvError`."""
+    return read_env(EnvReader.of_process(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env")))

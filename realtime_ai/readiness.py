@@ -1,0 +1,90 @@
+"""Can this process serve? The database answers, its schema is ours, and the log's writer gets through."""
+
+import asyncio
+import time
+from functools import cache
+from typing import Any
+
+import psycopg
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+TIME_LIMIT_S = 2.0
+FRESH_S = 0.5
+"""How long an answer serves later probes: a flood of them must not become a flood of connections."""
+
+Reason = tuple[str, str]
+"""A stable code and a sentence."""
+
+
+class _State:
+    """The last answer, and whether the schema was found complete (it does not become incomplete again)."""
+
+    at = float("-inf")
+    reasons: tuple[Reason, ...] = ()
+    migrated = False
+
+
+async def unready_reasons() -> tuple[Reason, ...]:
+    """Empty when ready. Answers within `TIME_LIMIT_S`, and never blocks the event loop or a thread of its pool."""
+    if time.monotonic() - _State.at > FRESH_S:
+        _State.reasons = (*await _database_reasons(), *_journal_reasons())
+        _State.at = time.monotonic()
+    return _State.reasons
+
+
+def forget() -> None:
+    """For tests: the next probe looks anew."""
+    _State.at, _State.reasons, _State.migrated = float("-inf"), (), False
+
+
+async def _database_reasons() -> list[Reason]:
+    try:
+        async with asyncio.timeout(TIME_LIMIT_S):
+            missing = await _missing_migrations()
+    except TimeoutError:
+        return [("database_unreachable", f"The database did not answer within {TIME_LIMIT_S:g} s.")]
+    except psycopg.Error as error:
+        return [("database_unreachable", f"The database cannot be reached ({type(error).__name__}).")]
+    if missing:
+        return [
+            ("migrations_pending", f"{len(missing)} migrations are not applied. Run `manage.py migrate`.")
+        ]
+    return []
+
+
+async def _missing_migrations() -> frozenset[tuple[str, str]]:
+    async with await psycopg.AsyncConnection.connect(**_connection_params(), autocommit=True) as link:
+        if _State.migrated:
+            await link.execute("SELECT 1")
+            return frozenset()
+        try:
+            rows = await (await link.execute("SELECT app, name FROM django_migrations")).fetchall()
+        except psycopg.errors.UndefinedTable:
+            rows = []
+    missing = await asyncio.to_thread(_known_migrations) - {(app, name) for app, name in rows}
+    _State.migrated = not missing
+    return missing
+
+
+@cache
+def _known_migrations() -> frozenset[tuple[str, str]]:
+    """What the code brings; read from disk, without a database."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
+    return frozenset(loader.disk_migrations) - replaced
+
+
+def _connection_params() -> dict[str, Any]:
+    """Django's settings, for a connection of psycopg's own: the pool may be what is exhausted."""
+    params = dict(connection.get_connection_params())
+    for name in ("cursor_factory", "context", "pool"):
+        params.pop(name, None)
+    return params | {"connect_timeout": 2}
+
+
+def _journal_reasons() -> list[Reason]:
+    from sessions_app.journal import health
+
+    reason = health()
+    return [("journal_stuck", reason)] if reason else []

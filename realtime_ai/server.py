@@ -1,0 +1,53 @@
+"""One web process: uvicorn on a socket that the supervisor has bound. ``python -m realtime_ai.server --fd N``."""
+
+import argparse
+import os
+import socket
+import sys
+
+from uvicorn import Config, Server
+
+from realtime_ai.env import Env, EnvError, load_env
+from realtime_ai.lifeline import watch_supervisor
+
+BACKLOG = 2048
+PING_SECONDS = 20.0
+
+
+def server_config(env: Env) -> Config:
+    """How uvicorn serves us, measured and reasoned in docs/architecture.md."""
+    return Config(
+        "realtime_ai.asgi:application",
+        ws="websockets-sansio",
+        ws_max_size=env.max_frame_bytes,  # a larger frame closes its socket with 1009 before it is in memory
+        ws_per_message_deflate=False,  # tokens are small; a compressor costs memory for each idle socket
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        lifespan="on",
+        log_config=None,  # Django's LOGGING
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(env.trust_proxy),
+        forwarded_allow_ips=list(env.trust_proxy),
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=2,  # sockets are told 1012 at once; draining answers is the lifespan's part
+    )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m realtime_ai.server")
+    parser.add_argument("--fd", type=int, required=True, help="the listening socket's file descriptor")
+    fd = parser.parse_args(arguments).fd
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.production")
+    watch_supervisor()
+    try:
+        server = Server(server_config(load_env()))
+        server.run(sockets=[socket.socket(fileno=fd)])
+    except EnvError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

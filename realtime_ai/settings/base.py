@@ -1,0 +1,121 @@
+"""Settings that hold everywhere. ``development``, ``production`` and ``test`` build on them."""
+
+from typing import Any
+
+from realtime_ai.database_url import PLACEHOLDER, database_settings, find_database_url
+from realtime_ai.env import BASE_DIR, load_env
+from realtime_ai.settings.logs import logging_settings
+from realtime_ai.settings.unfold import UNFOLD  # noqa: F401
+
+ENV = load_env()
+
+DEBUG = False
+SECRET_KEY = ENV.secret_key or ""
+ALLOWED_HOSTS = list(ENV.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = list(ENV.allowed_origins)
+
+INSTALLED_APPS = [
+    "whitenoise.runserver_nostatic",  # before daphne: it wraps the runserver of the apps below it
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
+    "sessions_app",
+    "chat",
+]
+
+MIDDLEWARE = [
+    "realtime_ai.probes.probe_middleware",  # first: a probe knows neither our host name nor https
+    "django.middleware.security.SecurityMiddleware",
+    "realtime_ai.static_files.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "realtime_ai.urls"
+ASGI_APPLICATION = "realtime_ai.asgi.application"
+LOGIN_URL = "admin:login"
+TEST_RUNNER = "realtime_ai.test_runner.PytestRunner"
+
+_database_url = find_database_url(ENV)
+HAS_DATABASE = _database_url is not None
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database_settings(
+        _database_url or PLACEHOLDER, pool_max=ENV.database_pool_max if HAS_DATABASE else 0
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if ENV.redis_url:
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [ENV.redis_url], "prefix": "realtime-ai", "capacity": 1000, "expiry": 60},
+    }
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING = logging_settings(ENV.log_level)
+METRICS_TOKEN = ENV.metrics_token
+
+# --- the rooms' own settings: chat/conf.py and sessions_app/conf.py tell what they mean --------------------------
+
+CHAT_LLM_MODEL = ENV.llm_model
+CHAT_GEMINI_API_KEY = ENV.gemini_api_key
+CHAT_DEMO_DELAY_MS = ENV.demo_delay_ms
+CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
+CHAT_MAX_FRAME_BYTES = ENV.max_frame_bytes
+CHAT_MAX_MESSAGE_CHARS = ENV.max_message_chars
+CHAT_MAX_SOCKETS_PER_ADDRESS = ENV.max_sockets_per_address
+CHAT_ALLOWED_ORIGINS = ENV.allowed_origins
+CHAT_GUESTS_ALLOWED = False if ENV.guests_allowed is None else ENV.guests_allowed
+SESSIONS_GRACE_SECONDS = ENV.session_grace_seconds
+SESSIONS_LEASE_SECONDS = ENV.session_lease_seconds
+SESSIONS_LEASE_RENEW_SECONDS = ENV.session_lease_seconds / 3.5
+SESSIONS_BUFFER_SECONDS = ENV.session_buffer_seconds

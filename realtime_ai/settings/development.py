@@ -1,0 +1,11 @@
+"""One machine, plain http, guests welcome: what ``make run`` and ``manage.py`` use."""
+
+from realtime_ai.settings.base import *  # noqa: F403
+from realtime_ai.settings.base import ENV
+
+DEBUG = True if ENV.debug is None else ENV.debug
+SECRET_KEY = ENV.secret_key or "development-only-" + "not-a-secret-" * 3
+ALLOWED_HOSTS = list(ENV.allowed_hosts) or [".localhost", "127.0.0.1", "[::1]"]
+if not ENV.allowed_hosts and ENV.host not in ("127.0.0.1", "::1", "localhost"):
+    ALLOWED_HOSTS = ["*"]  # whoever sets HOST to reach it from another device wants to be served there
+CHAT_GUESTS_ALLOWED = True if ENV.guests_allowed is None else ENV.guests_allowed

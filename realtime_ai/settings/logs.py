@@ -1,0 +1,22 @@
+"""Log lines for people: time, level, where, what; all on stderr."""
+
+from typing import Any
+
+
+def logging_settings(level: str) -> dict[str, Any]:
+    """Django's ``LOGGING``. ``level`` is that of our own packages; libraries speak from WARNING on."""
+    ours = {"level": level, "handlers": ["console"], "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "format": "{asctime} {levelname:<7} {name}: {message}",
+                "style": "{",
+                "datefmt": "%H:%M:%S",
+            },
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": "WARNING", "handlers": ["console"]},
+        "loggers": dict.fromkeys(("realtime_ai", "chat", "sessions_app"), ours),
+    }

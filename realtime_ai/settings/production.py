@@ -1,0 +1,28 @@
+"""Facing the world: what ``make serve`` uses. Refuses to load with a setting that would make it unsafe."""
+
+from realtime_ai.settings.base import *  # noqa: F403
+from realtime_ai.settings.base import ENV
+from realtime_ai.settings.refusals import refuse_unsafe
+
+refuse_unsafe(ENV)
+
+DEBUG = False
+SECRET_KEY = ENV.secret_key or ""
+ALLOWED_HOSTS = list(ENV.allowed_hosts)
+
+STATIC_ROOT = ENV.var_dir / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# INSECURE_HTTP is for a look at it on the loopback; the supervisor says so loudly.
+_https = not ENV.insecure_http
+SECURE_SSL_REDIRECT = _https
+SESSION_COOKIE_SECURE = _https
+CSRF_COOKIE_SECURE = _https
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
+SECURE_HSTS_PRELOAD = _https
+if not _https:
+    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]

@@ -1,0 +1,1 @@
+"""``make run`` and ``make serve``: starts what the product consists of, watches it, and stops it in order."""

@@ -1,0 +1,28 @@
+"""``python -m realtime_ai.supervisor run|serve``."""
+
+import argparse
+import sys
+
+from realtime_ai.embedded_postgres import EmbeddedPostgresError
+from realtime_ai.env import EnvError, load_env
+from realtime_ai.supervisor.errors import AlreadyTold, Stopped, SupervisorError
+from realtime_ai.supervisor.run import Supervisor
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m realtime_ai.supervisor", description=__doc__)
+    parser.add_argument("mode", choices=["run", "serve"])
+    serve = parser.parse_args(arguments).mode == "serve"
+    try:
+        return Supervisor(load_env(), serve=serve).run()
+    except AlreadyTold:
+        return 1
+    except (EnvError, SupervisorError, EmbeddedPostgresError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Stopped:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""The processes that the supervisor starts: each in a session of its own, so that a Ctrl-C reaches us alone."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from realtime_ai.lifeline import FD_VARIABLE
+
+_STEADY_S = 60.0
+"""One that ran for so long has recovered: its next crash counts as the first."""
+_LONGEST_PAUSE_S = 30.0
+
+
+class Child:
+    """One process, restarted with growing pauses when it crashes."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        lifeline_fd: int,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._environment = dict(environment) | {FD_VARIABLE: str(lifeline_fd)}
+        self._pass_fds = (lifeline_fd, *pass_fds)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._crashes = 0
+        self._retry_at = 0.0
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=self._pass_fds,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self.exit_code is None else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs, and before its first start."""
+        return self._process.poll() if self._process else None
+
+    def revive(self, now: float) -> str | None:
+        """Look after it once: what there is to tell, if anything. Restarts it when its pause is over."""
+        code = self.exit_code
+        if code is None:
+            return None
+        if self._retry_at == 0.0:
+            self._crashes = 0 if now - self._started_at > _STEADY_S else self._crashes
+            pause = min(0.5 * 2**self._crashes, _LONGEST_PAUSE_S)
+            self._crashes += 1
+            self._retry_at = now + pause
+            return f"{self.name} ended ({describe_exit(code)}); starts again in {pause:g} s"
+        if now >= self._retry_at:
+            self._retry_at = 0.0
+            self.start()
+            return f"{self.name} started again"
+        return None
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """It and what it may have started."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def describe_exit(code: int) -> str:
+    """``exit code 1``, or the signal's name."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,62 @@
+"""What is to be started, decided from the environment before anything is."""
+
+import os
+from dataclasses import dataclass, field
+
+from realtime_ai.env import BASE_DIR, Env, EnvError
+from realtime_ai.settings.refusals import refuse_unsafe
+
+_MOST_DEFAULT_PROCESSES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    serve: bool
+    """Production settings; else development's."""
+    web_processes: int
+    environment: dict[str, str] = field(repr=False)
+    """For every child."""
+    warnings: tuple[str, ...] = ()
+
+
+def make_plan(env: Env, *, serve: bool) -> Plan:
+    """Raises `EnvError` for what cannot work, before anything was started."""
+    if serve:
+        refuse_unsafe(env)
+    processes = _web_processes(env, serve=serve)
+    environment = dict(os.environ) | {
+        "DJANGO_SETTINGS_MODULE": f"realtime_ai.settings.{'production' if serve else 'development'}",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(BASE_DIR), os.environ.get("PYTHONPATH")))),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if processes > 1:
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(env.var_dir / "metrics")
+    return Plan(
+        serve=serve, web_processes=processes, environment=environment, warnings=_warnings(env, serve=serve)
+    )
+
+
+def _web_processes(env: Env, *, serve: bool) -> int:
+    if env.web_processes is None:
+        return min(_MOST_DEFAULT_PROCESSES, os.cpu_count() or 1) if serve and env.redis_url else 1
+    if env.web_processes > 1 and not env.redis_url:
+        raise EnvError(
+            f"WEB_PROCESSES={env.web_processes}: several processes find each other through Redis. "
+            f"Set REDIS_URL, or WEB_PROCESSES=1."
+        )
+    return env.web_processes
+
+
+def _warnings(env: Env, *, serve: bool) -> tuple[str, ...]:
+    if not serve:
+        return ()
+    found = []
+    if env.insecure_http:
+        found.append(
+            "INSECURE_HTTP=1: no https, no secure cookies. For a look on this machine, never for users."
+        )
+    if not env.database_url:
+        found.append(
+            "no DATABASE_URL: the data is in the embedded PostgreSQL here, without replicas or backups."
+        )
+    return tuple(found)

@@ -1,0 +1,144 @@
+"""The pages of one session: its transcript, and the raw rows of its log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from sessions_app import humanize
+from sessions_app.events import AssistantDelta, SummaryFailed, SummaryWritten
+from sessions_app.markdown import plain, render_markdown
+from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+from sessions_app.transcript import Answer, Entry, Text
+from sessions_app.transcript_reader import count_connections, read_page, summary_event
+
+MARKDOWN_CHARS = 100_000
+"""Markdown rendered on one page (0.3 s of prose, 3 s of the worst); what comes after it stands as plain text."""
+EVENT_ROWS = 100
+EVENT_CHARS = 4_000
+_MAX_SEQ = 2**62
+_SUMMARY_WORDS = {"written": "Written", "pending": "Pending", "failed": "Failed", "skipped": "Empty"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    label: str
+    value: str
+    hint: str = ""
+
+
+def visitor_name(session: Session) -> str:
+    if session.user:
+        return session.user.get_username()
+    return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
+
+
+def summary_mark(session: Session) -> tuple[str, str] | None:
+    """(state, word) of the summary; None while none is due."""
+    word = _SUMMARY_WORDS.get(session.summary_state)
+    return (session.summary_state, word) if word else None
+
+
+def transcript_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
+    page = read_page(session, after=_seq(request, "after") or 0, before=_seq(request, "before"))
+    _render_texts(page.entries)
+    context = {
+        "page": page,
+        "facts": _facts(session),
+        "summary_html": render_markdown(session.summary) if session.summary else "",
+        "summary_mark": summary_mark(session),
+        "summary_words": _summary_words(session),
+        "latest": session.last_seq + 1,
+    }
+    return _respond(request, model_admin, session, "transcript", context)
+
+
+def events_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
+    with_deltas = request.GET.get("deltas") == "1"
+    after = _seq(request, "after") or 0
+    rows = SessionEvent.objects.filter(session_id=session.pk, seq__gt=after).order_by("seq")
+    if not with_deltas:
+        rows = rows.exclude(event_type=AssistantDelta.event_type)
+    rows = rows.defer("content").annotate(text=Left("content", EVENT_CHARS + 1))
+    found = list(rows[: EVENT_ROWS + 1])
+    context = {
+        "events": found[:EVENT_ROWS],
+        "later": found[EVENT_ROWS - 1].seq if len(found) > EVENT_ROWS else None,
+        "with_deltas": with_deltas,
+        "after": after,
+        "event_chars": EVENT_CHARS,
+        "event_chars_slice": f":{EVENT_CHARS}",
+    }
+    return _respond(request, model_admin, session, "events", context)
+
+
+def _respond(
+    request: HttpRequest, model_admin: Any, session: Session, name: str, context: dict[str, Any]
+) -> HttpResponse:
+    request.current_app = model_admin.admin_site.name
+    shared = {
+        **model_admin.admin_site.each_context(request),
+        "title": session.title or session.session_id,
+        "model_admin": model_admin,
+        "session": session,
+        "visitor": visitor_name(session),
+        "tab": name,
+    }
+    return TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
+
+
+def _seq(request: HttpRequest, name: str) -> int | None:
+    value = request.GET.get(name, "")
+    return min(int(value), _MAX_SEQ) if value.isascii() and value.isdigit() else None
+
+
+def _render_texts(entries: Sequence[Entry]) -> None:
+    left = MARKDOWN_CHARS
+    for entry in entries:
+        for item in entry.items if isinstance(entry, Answer) else ():
+            if isinstance(item, Text):
+                item.html = render_markdown(item.text) if len(item.text) <= left else plain(item.text)
+                left -= min(len(item.text), left)
+
+
+def _facts(session: Session) -> list[Fact]:
+    connections, all_counted = count_connections(session)
+    tokens = session.input_tokens + session.output_tokens
+    figures = [
+        Fact("Messages", f"{session.user_messages:,} in, {session.assistant_messages:,} out"),
+        Fact("Answers", humanize.exact(session.responses)),
+        Fact("Failed answers", humanize.exact(session.failed_responses)),
+        Fact(
+            "Tokens",
+            humanize.compact(tokens),
+            f"{session.input_tokens:,} in, {session.output_tokens:,} out",
+        ),
+        Fact("Tool calls", humanize.exact(session.tool_calls)),
+        Fact("Connections", f"{connections:,}" if all_counted else f"{connections:,} or more"),
+        Fact("Duration", humanize.duration(session.duration_seconds) or "not ended"),
+    ]
+    return [fact for fact in figures if fact.value]
+
+
+@dataclass(frozen=True)
+class SummaryWords:
+    """Who wrote the summary, or why it failed; ``stale``: the session was reopened after it was written."""
+
+    author: str = ""
+    error: str = ""
+    stale: bool = False
+
+
+def _summary_words(session: Session) -> SummaryWords:
+    if session.summary_state == SummaryState.NONE and not session.summary:
+        return SummaryWords()
+    stale = bool(session.summary) and session.status == SessionStatus.ACTIVE
+    match summary_event(session):
+        case SummaryWritten(model=model):
+            return SummaryWords(author=model, stale=stale)
+        case SummaryFailed(error=error, attempts=attempts):
+            return SummaryWords(error=f"{error} (after {attempts} attempts)", stale=stale)
+    return SummaryWords(stale=stale)

@@ -1,0 +1,49 @@
+"""Users and groups in the admin's one look; Django's own pages of them would be of another."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from sessions_app.admin.changelist import BoundedChangeList
+from sessions_app.admin.columns import column
+from sessions_app.admin.paginator import BoundedPaginator
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no types
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "full_name", "kind", "is_active", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active")
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    search_help_text = "Username, name or e-mail address"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
+    @column("Name", empty_value="-")
+    def full_name(self, user: User) -> str | None:
+        return user.get_full_name() or None
+
+    @column("Kind", tones={"Superuser": "danger", "Staff": "info", "User": "neutral"})
+    def kind(self, user: User) -> str:
+        if user.is_superuser:
+            return "Superuser"
+        return "Staff" if user.is_staff else "User"
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    show_facets = admin.ShowFacets.NEVER

@@ -1,0 +1,156 @@
+"""Sessions in the admin: a list to find them, a page to read each. Nothing here writes."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+from sessions_app import humanize
+from sessions_app.admin import downloads, filters, pages
+from sessions_app.admin.changelist import NEWEST_FIRST, SessionChangeList
+from sessions_app.admin.columns import column
+from sessions_app.admin.paginator import BoundedPaginator
+from sessions_app.admin.readonly import ReadOnlyAdminMixin
+from sessions_app.admin.search import HELP, search
+from sessions_app.models import Session
+
+_UNUSED_IN_LIST = ("summary", "config")
+_SUMMARY_TONES = {"written": "success", "pending": "info", "failed": "danger", "skipped": "neutral"}
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    list_display = (
+        "conversation",
+        "state",
+        "visitor",
+        "started",
+        "lasted",
+        "said",
+        "tokens",
+        "model_used",
+        "summary_label",
+    )
+    list_filter = (
+        ("status", filters.StatusFilter),
+        filters.ModelFilter,
+        ("summary_state", filters.SummaryFilter),
+        ("start_time", filters.StartedFilter),
+        filters.ErrorsFilter,
+        filters.VisitorFilter,
+    )
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    list_select_related = ("user",)
+    list_max_show_all = 0
+    date_hierarchy = "start_time"
+    ordering = NEWEST_FIRST
+    paginator = BoundedPaginator
+    search_fields = ("session_id",)  # the box appears only with some; what it does stands in `search`
+    search_help_text = HELP
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    actions = None
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
+        return SessionChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        return Session.objects.defer(*_UNUSED_IN_LIST).order_by(*NEWEST_FIRST)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
+    ) -> tuple[QuerySet[Session], bool]:
+        found = search(queryset, search_term)
+        if found.note:
+            messages.info(request, found.note)
+        return found.sessions, False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        pages_of_one = [
+            path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
+            path(
+                "<path:object_id>/transcript.<str:form>",
+                view(self.download_view),
+                name="sessions_app_session_download",
+            ),
+        ]
+        urls: list[URLPattern] = super().get_urls()
+        return pages_of_one + urls
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return pages.transcript_page(request, self, self.object_or_404(request, object_id, "user"))
+
+    def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return pages.events_page(request, self, self.object_or_404(request, object_id, "user"))
+
+    def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
+        return downloads.download(request, self.object_or_404(request, object_id), form)
+
+    # The columns.
+
+    @column("Session")
+    def conversation(self, session: Session) -> SafeString:
+        return format_html(
+            '<span class="cell-session" title="{id}"><strong>{title}</strong><small>{id}</small></span>',
+            id=session.session_id,
+            title=session.title or "Untitled",
+        )
+
+    @column("Status", tones={"Active": "success", "Ended": "neutral"})
+    def state(self, session: Session) -> str:
+        return session.get_status_display()
+
+    @column("Who")
+    def visitor(self, session: Session) -> SafeString:
+        return format_html('<span class="cell-line">{}</span>', pages.visitor_name(session))
+
+    @column("Started", ordering="start_time")
+    def started(self, session: Session) -> SafeString:
+        at = timezone.localtime(session.start_time)
+        return format_html(
+            '<time class="cell-line" datetime="{}" title="{}">{}</time>',
+            at.isoformat(),
+            formats.date_format(at, "DATETIME_FORMAT"),
+            formats.date_format(at, "j M Y, H:i"),
+        )
+
+    @column("Duration", ordering="duration_seconds", empty_value="-")
+    def lasted(self, session: Session) -> str | None:
+        words = humanize.duration(session.duration_seconds)
+        return format_html('<span class="cell-line">{}</span>', words) if words else None
+
+    @column("Messages", ordering=F("user_messages") + F("assistant_messages"))
+    def said(self, session: Session) -> int:
+        return session.user_messages + session.assistant_messages
+
+    @column("Tokens", ordering=F("input_tokens") + F("output_tokens"))
+    def tokens(self, session: Session) -> SafeString:
+        count = session.input_tokens + session.output_tokens
+        return format_html('<span title="{}">{}</span>', humanize.exact(count), humanize.compact(count))
+
+    @column("Model", empty_value="-")
+    def model_used(self, session: Session) -> str | None:
+        provider, _, name = session.model.partition(":")
+        if not session.model:
+            return None
+        return format_html('<span class="cell-line" title="{}">{}</span>', session.model, name or provider)
+
+    @column("Summary", tones=_SUMMARY_TONES)
+    def summary_label(self, session: Session) -> tuple[str, str] | None:
+        return pages.summary_mark(session)

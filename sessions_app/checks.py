@@ -1,0 +1,146 @@
+"""System checks of the settings: what would break, or lie open, once this meets its database. No query is made here.
+
+Those that ask the database are in `sessions_app.checks_database`.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+
+from sessions_app.conf import conf
+from sessions_app.supabase import SupabaseMode, describe, pools_transactions
+
+_PUBLIC_WORDS = ("PUBLISHABLE", "ANON_KEY", "PUBLIC_KEY", "_PUBLIC_")
+_WORKER_CONNECTIONS = 4
+"""A worker's beyond its pool: three for the queue, one to LISTEN."""
+
+
+@register("sessions")
+def check_databases(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    for alias, database in settings.DATABASES.items():
+        if "postgresql" in database.get("ENGINE", ""):
+            for message in (*_pool(database), *_pooler(database), *_tls(database), *_budget(database)):
+                message.obj = f"DATABASES[{alias!r}]"
+                messages.append(message)
+    return messages
+
+
+def _pool(database: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if database.get("OPTIONS", {}).get("pool") and database.get("CONN_MAX_AGE", 0) != 0:
+        yield Error(
+            "A connection pool and persistent connections exclude each other.",
+            hint="Set CONN_MAX_AGE to 0: the pool keeps the connections. Else the first connect fails.",
+            id="sessions.E001",
+        )
+
+
+def _pooler(database: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if pools_transactions(database):
+        if not database.get("DISABLE_SERVER_SIDE_CURSORS"):
+            yield Error(
+                "Server-side cursors do not work through a transaction pooler (port 6543).",
+                hint="Set DISABLE_SERVER_SIDE_CURSORS to True, or use the session pooler (port 5432).",
+                id="sessions.E002",
+            )
+        if database.get("OPTIONS", {}).get("prepare_threshold") is not None:
+            yield Error(
+                "Prepared statements do not work through a transaction pooler (port 6543).",
+                hint="Take prepare_threshold out of OPTIONS, or use the session pooler (port 5432).",
+                id="sessions.E003",
+            )
+    host, user = str(database.get("HOST", "")), str(database.get("USER", ""))
+    if host.lower().endswith(".pooler.supabase.com") and "." not in user:
+        yield Error(
+            f"Supabase's pooler does not know which project the user {user!r} belongs to.",
+            hint="Name it with the project's reference, e.g. postgres.<ref>: copy the URL from the dashboard (Connect).",
+            id="sessions.E004",
+        )
+
+
+def _tls(database: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    sslmode = database.get("OPTIONS", {}).get("sslmode", "prefer")
+    if describe(database) is None or sslmode in ("verify-full", "verify-ca"):
+        return
+    risk = "is not verified" if sslmode == "require" else "may not even be encrypted"
+    yield CheckWarning(
+        f"The connection to Supabase {risk} (sslmode={sslmode}).",
+        hint="Download the certificate in the dashboard (Database settings) and add "
+        "?sslmode=verify-full&sslrootcert=/path/to/it to DATABASE_URL.",
+        id="sessions.W001",
+    )
+
+
+def _budget(database: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    needed = connections_needed(database)
+    limit = conf().pooler_connections
+    if describe(database) is SupabaseMode.SESSION_POOLER and needed is not None and needed > limit:
+        yield budget_warning(needed, limit, "Supabase's session pooler allows")
+
+
+def connections_needed(database: Mapping[str, Any]) -> int | None:
+    """What the server processes and one worker may open at most; None when no pool bounds it."""
+    pool = database.get("OPTIONS", {}).get("pool")
+    if not pool:
+        return None
+    size = int(pool.get("max_size") or pool.get("min_size", 4)) if isinstance(pool, Mapping) else 4
+    journal = 1
+    return conf().server_processes * (size + journal) + size + _WORKER_CONNECTIONS
+
+
+def budget_warning(needed: int, limit: int, who: str) -> CheckMessage:
+    return CheckWarning(
+        f"Up to {needed} database connections may be opened; {who} {limit}.",
+        hint="Lower DATABASE_POOL_MAX or the number of server processes, or raise the limit (for a pooler: its pool "
+        "size in the dashboard, then SESSIONS_POOLER_CONNECTIONS).",
+        id="sessions.W005",
+    )
+
+
+@register(Tags.security)
+def check_public_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name} is meant for browsers but holds a secret key of Supabase.",
+            hint="Put the publishable (anon) key there, and replace the secret one in the dashboard: it may be known.",
+            id="sessions.E007",
+        )
+        for name in dir(settings)
+        if name.isupper()
+        and any(word in name for word in _PUBLIC_WORDS)
+        and _is_secret(getattr(settings, name))
+    ]
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, str) and (value.startswith("sb_secret_") or _jwt_role(value) == "service_role")
+
+
+def _jwt_role(token: str) -> str | None:
+    """What a former key of Supabase, a JWT, says it may do; not verified."""
+    try:
+        body = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        return str(claims["role"])
+    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+        return None
+
+
+@register("sessions")
+def check_embedded(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if settings.DEBUG or not conf().embedded_database:
+        return []
+    return [
+        CheckWarning(
+            "The embedded PostgreSQL is used with DEBUG off.",
+            hint="It is a developer's server, without backups. Set DATABASE_URL to a database that somebody runs.",
+            id="sessions.W006",
+        )
+    ]

@@ -1,0 +1,144 @@
+"""``manage.py seed_demo_sessions``: sessions to look at while developing, written as the real rows they would be."""
+
+import random
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from sessions_app import events as ev
+from sessions_app import ids
+from sessions_app.journal_sql import Counters
+from sessions_app.management.demo_sessions import DemoSession, demo_session
+from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+
+USERS = ("ada", "grace", "linus", "margaret", "edsger")
+BATCH = 200
+
+
+class Command(BaseCommand):
+    help = "Write demo sessions with their whole logs. Refuses in production without --force."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--count", type=int, default=50, help="sessions to write (default 50)")
+        parser.add_argument(
+            "--days", type=float, default=14, help="spread over so many days up to now (default 14)"
+        )
+        parser.add_argument(
+            "--live", type=int, default=0, help="so many more that go on, an answer half told"
+        )
+        parser.add_argument("--long", type=int, default=0, help="one more of so many messages")
+        parser.add_argument(
+            "--seed", type=int, default=None, help="the same number gives the same conversations"
+        )
+        parser.add_argument("--force", action="store_true", help="also where DEBUG is off")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not (settings.DEBUG or options["force"]):
+            raise CommandError(
+                "DEBUG is off: demo sessions do not belong into a real database. Mean it? --force"
+            )
+        seeder = _Seeder(random.Random(options["seed"]), options["days"])
+        for begin in range(0, options["count"], BATCH):
+            seeder.write([seeder.session() for _ in range(min(BATCH, options["count"] - begin))])
+        seeder.write([seeder.session(live=True) for _ in range(options["live"])])
+        if options["long"]:
+            seeder.write([seeder.session(messages=options["long"])])
+        self.stdout.write(f"Wrote {seeder.sessions} sessions with {seeder.events} rows of events.")
+
+
+class _Seeder:
+    def __init__(self, dice: random.Random, days: float) -> None:
+        self._dice, self._days = dice, days
+        self._users = [_user(name) for name in USERS]
+        self.sessions = self.events = 0
+
+    def session(self, *, live: bool = False, messages: int | None = None) -> DemoSession:
+        started_at = timezone.now() - timedelta(minutes=2) if live else self._moment()
+        started_at -= timedelta(minutes=messages or 0)
+        return demo_session(
+            session_id=ids.uuid7(), started_at=started_at, dice=self._dice, live=live, messages=messages
+        )
+
+    def _moment(self) -> datetime:
+        """More often by day than by night, and some minutes ago at least."""
+        while True:
+            moment = timezone.now() - timedelta(days=self._dice.uniform(0.02, self._days))
+            if self._dice.random() < (0.9 if 7 <= moment.hour < 21 else 0.25):
+                return moment
+
+    @transaction.atomic
+    def write(self, sessions: list[DemoSession]) -> None:
+        """All or nothing: a session never stands without its log."""
+        Session.objects.bulk_create([self._session_row(session) for session in sessions])
+        rows = [row for session in sessions for row in ev.encode_rows(session.records)]
+        SessionEvent.objects.bulk_create(map(_event_row, rows), batch_size=2_000)
+        self.sessions += len(sessions)
+        self.events += len(rows)
+
+    def _session_row(self, session: DemoSession) -> Session:
+        counters = Counters.of(session.records)
+        row = Session(
+            session_id=session.session_id,
+            source="realtime",
+            start_time=session.started_at,
+            created_at=session.started_at,
+            last_event_at=session.records[-1].at,
+            model=session.model,
+            last_seq=session.records[-1].seq,
+            lease_epoch=1,
+            **{name: getattr(counters, name) for name in Counters.__slots__},
+        )
+        self._give_an_owner(row)
+        if not session.live:
+            _end(row, session)
+        return row
+
+    def _give_an_owner(self, row: Session) -> None:
+        chance = self._dice.random()
+        if chance < 0.65:
+            row.user = self._dice.choice(self._users)
+        elif chance < 0.9:
+            row.guest_id = f"{self._dice.getrandbits(96):024x}"
+
+
+def _end(row: Session, session: DemoSession) -> None:
+    """Ended, with a summary written after the end."""
+    row.status, row.end_reason = SessionStatus.ENDED, "left"
+    row.end_time = session.records[-1].at
+    row.duration_seconds = (row.end_time - session.started_at).total_seconds()
+    row.summary_state, row.summary_seq = SummaryState.WRITTEN, session.records[-1].seq
+    row.title, row.summary = session.title, session.summary
+    written = ev.SummaryWritten(summary=session.summary, title=session.title, model=session.model)
+    row.last_seq += 1
+    row.last_event_at = row.end_time + timedelta(seconds=2)
+    session.records.append(ev.Record(session.session_id, row.last_seq, row.last_event_at, written))
+
+
+def _event_row(row: ev.Row) -> SessionEvent:
+    return SessionEvent(
+        session_id=row.session_id,
+        first_seq=row.first_seq,
+        seq=row.seq,
+        role=row.role,
+        event_type=row.event_type,
+        content=row.content,
+        payload=row.payload,
+        created_at=row.created_at,
+    )
+
+
+def _user(name: str) -> Any:
+    """A demo user that nobody can sign in as."""
+    users = get_user_model()
+    by_name: dict[str, Any] = {users.USERNAME_FIELD: name}
+    user, created = users._default_manager.get_or_create(**by_name)
+    if created:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return user

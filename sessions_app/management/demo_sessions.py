@@ -1,0 +1,206 @@
+"""Sessions for development: the records of conversations as the engine would have written them, at times in the past."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sessions_app import events as ev
+from sessions_app.management.demo_scripts import SCRIPTS, Script, Turn
+
+MODELS = (
+    ("gemini", "gemini-3.5-flash"),
+    ("gemini", "gemini-3.5-flash"),
+    ("openai", "gpt-5.1"),
+    ("demo", "demo"),
+)
+_FAILURES = (
+    (
+        "failed",
+        "model_overloaded",
+        "The model is overloaded. Try again in a moment.",
+        "503 UNAVAILABLE: try again later",
+    ),
+    ("failed", "model_timeout", "The model did not answer in time. Try again.", "no event for 45 s"),
+    ("cancelled", "client_cancelled", "", ""),
+    ("incomplete", "max_output_tokens", "The answer reached its length limit.", ""),
+)
+_TROUBLE = 0.06
+"""Answers that do not complete."""
+
+
+@dataclass
+class DemoSession:
+    """What one session's rows are made of."""
+
+    session_id: str
+    started_at: datetime
+    model: str = ""
+    title: str = ""
+    summary: str = ""
+    live: bool = False
+    records: list[ev.Record] = field(default_factory=list)
+
+
+class Writer:
+    """Appends events to one session's records, each a little later than the one before."""
+
+    def __init__(self, session: DemoSession, dice: random.Random) -> None:
+        self.session, self.dice = session, dice
+        self.now = session.started_at
+        self._ids = 0
+
+    def write(self, event: ev.Event, *, after_s: float = 0.0) -> None:
+        self.now += timedelta(seconds=after_s)
+        seq = len(self.session.records) + 1
+        self.session.records.append(ev.Record(self.session.session_id, seq, self.now, event))
+
+    def new_id(self, prefix: str) -> str:
+        self._ids += 1
+        return f"{prefix}_{self.dice.getrandbits(96):024x}"
+
+
+def demo_session(
+    *,
+    session_id: str,
+    started_at: datetime,
+    dice: random.Random,
+    live: bool = False,
+    messages: int | None = None,
+) -> DemoSession:
+    """One session. ``live``: it goes on, its last answer half told; ``messages``: at least so many of user and model."""
+    script = dice.choice(SCRIPTS)
+    provider, name = dice.choice(MODELS)
+    session = DemoSession(session_id, started_at, model=f"{provider}:{name}".removesuffix(":demo"), live=live)
+    writer = Writer(session, dice)
+    writer.write(ev.SessionStarted(model=session.model, source=dice.choice(("plain", "realtime"))))
+    writer.write(ev.ConnectionOpened(connection_id=writer.new_id("conn"), dialect="realtime"), after_s=0.01)
+    for turn in _turns(script, messages):
+        _write_turn(writer, turn, provider, name)
+    if live:
+        _write_half_an_answer(writer, script.turns[0], provider, name)
+    else:
+        _write_end(writer, script)
+        session.title, session.summary = script.title, script.summary
+    return session
+
+
+def _turns(script: Script, messages: int | None) -> Iterator[Turn]:
+    for index in range(len(script.turns) if messages is None else -(-messages // 2)):
+        yield script.turns[index % len(script.turns)]
+
+
+def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
+    dice = writer.dice
+    trouble = dice.choice(_FAILURES) if dice.random() < _TROUBLE else None
+    if dice.random() < 0.03:
+        text = "A colleague looks at this order right now."
+        message = ev.OperatorMessage(item_id=writer.new_id("item"), text=text, author="grace")
+        writer.write(message, after_s=5)
+    response_id, first_token_s = _ask(writer, turn, provider, name)
+    began = writer.now
+    tools_s = sum(_write_call(writer, response_id, index, turn) for index in range(len(turn.calls)))
+    status, reason, message_text, cause = trouble or ("completed", "", "", "")
+    text = turn.answer if trouble is None else turn.answer[: len(turn.answer) // 3]
+    if status != "failed":
+        _write_text(writer, response_id, len(turn.calls), text, status)
+    total_s = (writer.now - began).total_seconds() + first_token_s
+    writer.write(
+        ev.ResponseDone(
+            response_id=response_id,
+            status=status,
+            reason=reason,
+            message=message_text,
+            cause=cause,
+            model=f"{provider}:{name}",
+            usage=ev.Usage(input_tokens=dice.randint(180, 2400), output_tokens=len(text) // 4),
+            timings=ev.Timings(
+                first_token_ms=None if status == "failed" else round(first_token_s * 1000, 1),
+                total_ms=round(total_s * 1000, 1),
+                model_ms=round((total_s - tools_s) * 1000, 1),
+                tools_ms=round(tools_s * 1000, 1),
+            ),
+        )
+    )
+
+
+def _ask(writer: Writer, turn: Turn, provider: str, name: str) -> tuple[str, float]:
+    """The question and the start of its answer; the response's id and the seconds to its first token."""
+    item_id, response_id = writer.new_id("item"), writer.new_id("resp")
+    writer.write(ev.UserMessage(item_id=item_id, text=turn.user), after_s=writer.dice.uniform(2, 45))
+    writer.write(
+        ev.ResponseStarted(response_id=response_id, provider=provider, model=name, input_item_ids=[item_id]),
+        after_s=0.004,
+    )
+    first_token_s = min(writer.dice.lognormvariate(-0.7, 0.45), 8.0)
+    writer.now += timedelta(seconds=first_token_s)
+    return response_id, first_token_s
+
+
+def _write_call(writer: Writer, response_id: str, index: int, turn: Turn) -> float:
+    call = turn.calls[index]
+    item_id, call_id, took_s = writer.new_id("item"), writer.new_id("call"), writer.dice.uniform(0.01, 0.9)
+    writer.write(
+        ev.ToolCall(
+            response_id=response_id,
+            item_id=item_id,
+            call_id=call_id,
+            output_index=index,
+            name=call.name,
+            arguments=call.arguments,
+            location=call.location,
+            side_effects=call.side_effects,
+        )
+    )
+    result = ev.ToolResult(
+        item_id=item_id,
+        call_id=call_id,
+        name=call.name,
+        output=call.output,
+        outcome=call.outcome,
+        duration_ms=round(took_s * 1000, 1),
+        response_id=response_id,
+    )
+    writer.write(result, after_s=took_s)
+    return took_s
+
+
+def _write_deltas(writer: Writer, response_id: str, output_index: int, text: str) -> str:
+    """Deltas of a few words each; the id of their item."""
+    item_id = writer.new_id("item")
+    for offset in range(0, len(text), 24):
+        delta = ev.AssistantDelta(
+            response_id=response_id,
+            item_id=item_id,
+            output_index=output_index,
+            offset=offset,
+            text=text[offset : offset + 24],
+        )
+        writer.write(delta, after_s=writer.dice.uniform(0.03, 0.09))
+    return item_id
+
+
+def _write_text(writer: Writer, response_id: str, output_index: int, text: str, status: str) -> None:
+    item_id = _write_deltas(writer, response_id, output_index, text)
+    writer.write(
+        ev.AssistantMessage(
+            response_id=response_id,
+            item_id=item_id,
+            output_index=output_index,
+            text=text,
+            status="completed" if status == "completed" else "incomplete",
+        )
+    )
+
+
+def _write_half_an_answer(writer: Writer, turn: Turn, provider: str, name: str) -> None:
+    response_id, _ = _ask(writer, turn, provider, name)
+    _write_deltas(writer, response_id, 0, turn.answer[: len(turn.answer) // 2])
+
+
+def _write_end(writer: Writer, script: Script) -> None:
+    writer.write(
+        ev.ConnectionClosed(connection_id=writer.new_id("conn"), close_code=1001),
+        after_s=writer.dice.uniform(3, 60),
+    )
+    writer.write(ev.SessionEnded(reason="left"), after_s=10)

@@ -1,0 +1,37 @@
+"""Filters for the admin's own pages."""
+
+import json
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sessions_app import humanize
+
+register = template.Library()
+
+PRETTY_CHARS = 20_000
+register.filter("duration", humanize.duration)
+register.filter("milliseconds", humanize.milliseconds)
+register.filter("compact", humanize.compact)
+register.filter("exact", humanize.exact)
+
+
+@register.filter
+def pretty(value: object, limit: int = PRETTY_CHARS) -> SafeString:
+    """JSON (text or already decoded) with line breaks and indents, any other text as it stands; cut at ``limit``."""
+    text = _pretty(value)
+    if len(text) <= limit:
+        return format_html("{}", text)
+    return format_html(
+        "{}\n[cut: {} of {} characters are shown]", text[:limit], f"{limit:,}", f"{len(text):,}"
+    )
+
+
+def _pretty(value: object) -> str:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return str(value)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

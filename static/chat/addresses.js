@@ -1,0 +1,42 @@
+/** Which session the address names, and moving between sessions without loading the page again. */
+
+export class Addresses extends EventTarget {
+  /** `sessionUrl`: the address of a session, with SESSION_ID in its place. Event: `move`, when the address changed. */
+  constructor({ homeUrl, sessionUrl }) {
+    super();
+    this.homeUrl = homeUrl;
+    [this.prefix, this.suffix] = sessionUrl.split("SESSION_ID");
+    window.addEventListener("popstate", () => this.#moved());
+    document.addEventListener("click", (event) => this.#onClick(event));
+  }
+
+  /** The session's id; empty for a new one. */
+  get sessionId() {
+    const { pathname } = window.location;
+    if (!pathname.startsWith(this.prefix)) return "";
+    return decodeURIComponent(pathname.slice(this.prefix.length, pathname.length - this.suffix.length));
+  }
+
+  of(sessionId) {
+    return this.prefix + encodeURIComponent(sessionId) + this.suffix;
+  }
+
+  /** The new session has an address from now on. */
+  settle(sessionId) {
+    if (this.sessionId !== sessionId) history.replaceState(null, "", this.of(sessionId));
+  }
+
+  #onClick(event) {
+    const link = event.target.closest?.("a[href]");
+    if (!link || link.target || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const path = link.getAttribute("href");
+    if (path !== this.homeUrl && !path.startsWith(this.prefix)) return;
+    event.preventDefault();
+    history.pushState(null, "", path);
+    this.#moved();
+  }
+
+  #moved() {
+    this.dispatchEvent(new Event("move"));
+  }
+}

@@ -1,0 +1,135 @@
+/** One response: its texts and tool cards in order, what is going on at its end, and what can be done with it. */
+
+import { copyFrom } from "./clipboard.js";
+import { el, icon, iconButton, setText } from "./dom.js";
+import { clockTime, duration, fullTime, tokenParts, tokens } from "./format.js";
+import { StreamingMarkdown } from "./streaming_markdown.js";
+import { ToolCard } from "./tool_card.js";
+
+class TextBlock {
+  constructor() {
+    this.node = el("div", { class: "prose" });
+    this.markdown = new StreamingMarkdown(this.node);
+  }
+
+  update(item) {
+    if (item.status === "streaming") return this.markdown.update(item.text);
+    this.markdown.finish(item.text);
+    return true;
+  }
+}
+
+class ApprovalNote {
+  constructor(item) {
+    this.said = el("span");
+    this.node = el("p", { class: "approval" }, icon("question"), el("code", { text: item.name }), this.said);
+  }
+
+  update(item) {
+    const by = item.by ? ` by ${item.by}` : "";
+    const text = item.approved === null ? "waits for an approval" : item.approved ? `was approved${by}` : `was refused${by}`;
+    setText(this.said, ` ${text}`);
+    return true;
+  }
+}
+
+const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalNote };
+const ENDINGS = {
+  failed: { icon: "alert", title: "The answer failed." },
+  incomplete: { icon: "alert", title: "The answer is not complete." },
+  cancelled: { icon: "stop", title: "You stopped this answer." },
+};
+
+export class AnswerView {
+  #blocks = new Map();
+  #entry = null;
+
+  /** `onRetry` is called for "try again". */
+  constructor({ onRetry }) {
+    this.content = el("div", { class: "answer-content" });
+    this.typing = el("p", { class: "typing", role: "img", "aria-label": "Thinking" }, el("i"), el("i"), el("i"));
+    this.ending = el("div", { class: "ending", hidden: true });
+    this.retry = el("button", { type: "button", class: "button retry", on: { click: onRetry } }, icon("retry"), "Try again");
+    this.copy = iconButton("copy", "Copy this answer", { on: { click: () => copyFrom(this.copy, this.#text()) } });
+    this.time = el("time", { class: "meta" });
+    this.cost = el("span", { class: "meta cost" });
+    this.details = el("span", { class: "meta details" });
+    this.footer = el("footer", { class: "answer-footer" }, this.copy, this.time, this.cost, this.details);
+    this.node = el("article", { class: "answer", "aria-label": "Answer" }, this.content, this.typing, this.ending, this.footer);
+  }
+
+  /** False: a part of it was put off, call again. */
+  update(entry, { isLast }) {
+    const same = entry === this.#entry && isLast === this.isLast;
+    this.#entry = entry;
+    this.isLast = isLast;
+    const running = entry.status === "in_progress";
+    const whole = this.#updateItems(entry.items);
+    if (same) return whole;
+    this.node.dataset.status = entry.status;
+    this.node.setAttribute("aria-busy", String(running));
+    this.typing.hidden = !running || entry.items.at(-1)?.status === "streaming";
+    this.#updateEnding(entry, isLast);
+    this.#updateFooter(entry, running);
+    return whole;
+  }
+
+  #updateItems(items) {
+    let whole = true;
+    for (const item of items) {
+      let block = this.#blocks.get(item.id);
+      if (!block) {
+        block = new BLOCKS[item.kind](item);
+        this.#blocks.set(item.id, block);
+        this.content.append(block.node);
+      }
+      if (block.shown !== item && block.update(item)) block.shown = item;
+      if (block.shown !== item) whole = false;
+    }
+    this.#dropAllBut(items);
+    return whole;
+  }
+
+  /** Items go only when the server lost them before they were committed. */
+  #dropAllBut(items) {
+    if (this.#blocks.size === items.length) return;
+    const ids = new Set(items.map((item) => item.id));
+    for (const [id, block] of this.#blocks) {
+      if (ids.has(id)) continue;
+      block.node.remove();
+      this.#blocks.delete(id);
+    }
+  }
+
+  #updateEnding(entry, isLast) {
+    const ending = ENDINGS[entry.status];
+    this.ending.hidden = !ending;
+    if (!ending) return;
+    this.ending.dataset.status = entry.status;
+    const said = entry.status === "cancelled" ? "" : entry.message;
+    const text = el("p", {}, el("strong", { text: ending.title }), said ? ` ${said}` : null);
+    this.ending.replaceChildren(icon(ending.icon), text, isLast ? this.retry : "");
+  }
+
+  #updateFooter(entry, running) {
+    this.footer.dataset.ready = String(!running);
+    this.copy.hidden = !entry.items.some((item) => item.kind === "text" && item.text);
+    setText(this.time, clockTime(entry.at));
+    this.time.title = fullTime(entry.at);
+    if (entry.at) this.time.dateTime = entry.at;
+    setText(this.cost, tokens(entry.usage));
+    setText(this.details, details(entry));
+  }
+
+  #text() {
+    const texts = this.#entry.items.filter((item) => item.kind === "text").map((item) => item.text);
+    return texts.join("\n\n");
+  }
+}
+
+function details({ model, usage, timings }) {
+  const first = timings?.first_token_ms;
+  const firstWord = first === null || first === undefined ? "" : `first word after ${duration(first)}`;
+  const parts = [tokenParts(usage), model, firstWord, timings ? `whole after ${duration(timings.total_ms)}` : ""];
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,116 @@
+/** The message box: grows with its text, sends on Enter, keeps the draft over a reload. */
+
+export class Composer extends EventTarget {
+  #draftKey = "";
+
+  /** Events: `send` (detail: the text) and `stop`. `counter` shows how many characters are left when few are. */
+  constructor({ form, counter, maxChars }) {
+    super();
+    this.input = form.querySelector("textarea");
+    this.sendButton = form.querySelector("[data-send]");
+    this.stopButton = form.querySelector("[data-stop]");
+    this.counter = counter;
+    this.maxChars = maxChars;
+    form.addEventListener("submit", (event) => this.#onSubmit(event));
+    this.stopButton.addEventListener("click", () => this.dispatchEvent(new Event("stop")));
+    this.input.addEventListener("input", () => this.#onInput());
+    this.input.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#onInput();
+  }
+
+  /** Show the draft of a session; the id of a new one is empty. */
+  open(sessionId) {
+    this.#draftKey = "";
+    this.fill(readDraft(draftKey(sessionId)));
+    this.#draftKey = draftKey(sessionId);
+  }
+
+  /** Keep what is being written as this session's draft from now on. */
+  keepDraft(sessionId) {
+    const key = draftKey(sessionId);
+    if (key === this.#draftKey) return;
+    writeDraft(this.#draftKey, "");
+    this.#draftKey = key;
+    this.#saveDraft();
+  }
+
+  fill(text) {
+    this.input.value = text;
+    this.#onInput();
+  }
+
+  focus() {
+    this.input.focus();
+  }
+
+  setAnswering(answering) {
+    if (this.stopButton.hidden !== answering) return;
+    const hadFocus = document.activeElement === this.stopButton;
+    this.stopButton.hidden = !answering;
+    if (hadFocus) this.input.focus();
+  }
+
+  setEnabled(enabled) {
+    this.input.disabled = !enabled;
+    this.#updateButton();
+  }
+
+  #onSubmit(event) {
+    event.preventDefault();
+    const text = this.input.value.trim();
+    if (!text || this.#isTooLong() || this.input.disabled) return;
+    this.fill("");
+    this.dispatchEvent(new CustomEvent("send", { detail: text }));
+  }
+
+  #onKey(event) {
+    const composing = event.isComposing || event.keyCode === 229; // Enter that ends an input method's word
+    if (event.key !== "Enter" || event.shiftKey || composing) return;
+    event.preventDefault();
+    this.input.form.requestSubmit();
+  }
+
+  #onInput() {
+    this.input.style.height = "auto";
+    this.input.style.height = `${this.input.scrollHeight}px`;
+    this.#updateButton();
+    this.#saveDraft();
+  }
+
+  #updateButton() {
+    const left = this.maxChars - this.input.value.length;
+    this.counter.hidden = left > this.maxChars / 10;
+    this.counter.textContent = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
+    this.counter.classList.toggle("over", left < 0);
+    this.sendButton.disabled = this.input.disabled || left < 0 || !this.input.value.trim();
+  }
+
+  #isTooLong() {
+    return this.input.value.length > this.maxChars;
+  }
+
+  #saveDraft() {
+    if (this.#draftKey) writeDraft(this.#draftKey, this.input.value);
+  }
+}
+
+function draftKey(sessionId) {
+  return `chat.draft.${sessionId || "new"}`;
+}
+
+function readDraft(key) {
+  try {
+    return sessionStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function writeDraft(key, text) {
+  try {
+    if (text) sessionStorage.setItem(key, text);
+    else sessionStorage.removeItem(key);
+  } catch {
+    // no storage: the draft lives as long as the page
+  }
+}

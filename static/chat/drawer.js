@@ -1,0 +1,29 @@
+/** The side panel on a narrow screen: slides over the page, takes the keyboard, gives it back. */
+
+export class Drawer {
+  #wide = window.matchMedia("(min-width: 60rem)");
+
+  constructor({ panel, main, scrim, openButton, closeButton }) {
+    Object.assign(this, { panel, main, scrim, openButton, closeButton });
+    openButton.addEventListener("click", () => this.#set(true));
+    closeButton.addEventListener("click", () => this.#set(false));
+    scrim.addEventListener("click", () => this.#set(false));
+    panel.addEventListener("keydown", (event) => event.key === "Escape" && this.#set(false));
+    this.#wide.addEventListener("change", () => this.#set(false, { focus: false }));
+    this.#set(false, { focus: false });
+  }
+
+  close() {
+    this.#set(false, { focus: false });
+  }
+
+  #set(open, { focus = true } = {}) {
+    const over = open && !this.#wide.matches;
+    this.panel.dataset.open = String(over);
+    this.panel.inert = !over && !this.#wide.matches;
+    this.main.inert = over;
+    this.scrim.hidden = !over;
+    this.openButton.setAttribute("aria-expanded", String(over));
+    if (focus) (over ? this.closeButton : this.openButton).focus();
+  }
+}

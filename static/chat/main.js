@@ -1,0 +1,180 @@
+/** Puts the page together: the session's state goes onto the page, what the user does goes into the session. */
+
+import { Addresses } from "./addresses.js";
+import { Phase } from "./client.js";
+import { copyFrom } from "./clipboard.js";
+import { Composer } from "./composer.js";
+import { ConnectionView } from "./connection_view.js";
+import { announce, setText } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { Follow } from "./follow.js";
+import { ChatSession } from "./session.js";
+import { SessionsPanel } from "./sessions_panel.js";
+import { Toasts } from "./toasts.js";
+import { TranscriptView } from "./view.js";
+
+const REFRESH_LIST_MS = 30_000;
+const TITLE_CHARS = 120;
+
+const byId = (id) => document.getElementById(id);
+const settings = document.body.dataset;
+
+class Page {
+  #session = null;
+  #listedAt = 0;
+
+  constructor() {
+    this.addresses = new Addresses({ homeUrl: settings.homeUrl, sessionUrl: settings.sessionUrl });
+    this.view = new TranscriptView(byId("transcript"), {
+      askAgain: () => this.#session.askAgain(),
+      sendAgain: (entry) => this.#session.sendAgain(entry),
+    });
+    this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
+    this.composer = new Composer({
+      form: byId("composer"),
+      counter: byId("counter"),
+      maxChars: Number(settings.maxMessageChars),
+    });
+    this.toasts = new Toasts(byId("toasts"));
+    this.panel = new SessionsPanel({
+      list: byId("session-list"),
+      status: byId("session-list-status"),
+      moreButton: byId("more-sessions"),
+      url: settings.sessionsUrl,
+      sessionUrl: (id) => this.addresses.of(id),
+    });
+    this.drawer = new Drawer({
+      panel: byId("sidebar"),
+      main: byId("main"),
+      scrim: byId("scrim"),
+      openButton: byId("open-sidebar"),
+      closeButton: byId("close-sidebar"),
+    });
+  }
+
+  start() {
+    this.addresses.addEventListener("move", () => this.#open());
+    this.composer.addEventListener("send", ({ detail }) => this.#say(detail));
+    this.composer.addEventListener("stop", () => this.#session.stop());
+    byId("ask-again").addEventListener("click", () => this.#session.askAgain());
+    document.addEventListener("click", (event) => this.#onClick(event));
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#session.stop());
+    document.addEventListener("visibilitychange", () => this.#onVisible());
+    this.#open();
+    this.#refreshList();
+  }
+
+  /** Show the session that the address names. */
+  #open() {
+    const before = this.#session;
+    const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session`;
+    const session = new ChatSession({ socketUrl, sessionId: this.addresses.sessionId });
+    this.#session = session;
+    before?.close();
+    const loginUrl = `${settings.loginUrl}?${new URLSearchParams({ next: location.pathname })}`;
+    for (const link of document.querySelectorAll("[data-login-link]")) link.href = loginUrl;
+    this.connection = new ConnectionView({
+      pill: byId("connection"),
+      banner: byId("banner"),
+      loginUrl,
+      newUrl: settings.homeUrl,
+    });
+    this.#listen(session, "change", (frames) => this.#render(session, frames));
+    this.#listen(session, "connection", (state) => this.#onConnection(state));
+    this.#listen(session, "caughtup", () => this.connection.caughtUp());
+    this.#listen(session, "problem", (problem) => this.toasts.show(problem.message, problem));
+    this.composer.open(this.addresses.sessionId);
+    this.drawer.close();
+    session.start();
+    this.#render(session, []);
+    this.follow.jump();
+    if (window.matchMedia("(hover: hover)").matches) this.composer.focus();
+  }
+
+  /** As long as it is the one that is shown. */
+  #listen(session, type, act) {
+    session.addEventListener(type, ({ detail }) => session === this.#session && act(detail));
+  }
+
+  #say(text) {
+    this.#session.say(text);
+    this.follow.jump();
+  }
+
+  #onClick({ target }) {
+    const copy = target.closest?.(".copy-code");
+    if (copy) copyFrom(copy, copy.closest(".code-block").querySelector("pre").textContent);
+    const example = target.closest?.("[data-prompt]");
+    if (example) this.#say(example.dataset.prompt);
+  }
+
+  #onVisible() {
+    if (document.hidden) return;
+    this.#session.flush();
+    if (Date.now() - this.#listedAt > REFRESH_LIST_MS) this.#refreshList();
+  }
+
+  #onConnection(state) {
+    this.connection.show(state);
+    this.composer.setEnabled(state.phase !== Phase.STOPPED);
+  }
+
+  // The session's state onto the page
+
+  #render(session, frames) {
+    if (session !== this.#session) return;
+    this.follow.active = session.state.entries.length > 0;
+    if (!this.view.render(session.state)) requestAnimationFrame(() => this.#render(session, []));
+    this.#showAround(session);
+    if (!session.caughtUp || !frames.some((frame) => frame.type === "response.done")) return;
+    announceDone(frames);
+    this.#refreshList();
+  }
+
+  #showAround({ state, caughtUp, isUnanswered, client }) {
+    const isEmpty = state.entries.length === 0;
+    const isNew = !this.addresses.sessionId;
+    const stopped = client.state.phase === Phase.STOPPED;
+    byId("welcome").hidden = !isEmpty || stopped || !(isNew || caughtUp);
+    byId("loading").hidden = !isEmpty || stopped || isNew || caughtUp;
+    byId("unanswered").hidden = !isUnanswered;
+    byId("notice").hidden = !state.notice;
+    setText(byId("notice-text"), state.notice);
+    for (const place of document.querySelectorAll("[data-model]")) {
+      place.hidden = !state.model;
+      setText(place, state.model);
+    }
+    this.composer.setAnswering(state.active !== null);
+    this.#showTitle(state);
+  }
+
+  /** The address names the session as soon as something was said in it. */
+  #showTitle({ sessionId, entries }) {
+    const first = entries.find((entry) => entry.role === "user" && entry.state === "sent");
+    const beginning = first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "";
+    if (first && !this.addresses.sessionId) this.addresses.settle(sessionId);
+    const id = this.addresses.sessionId;
+    const title = (id && this.panel.title(id)) || beginning || "New chat";
+    setText(byId("session-title"), title);
+    const full = `${title} · ${settings.siteName}`;
+    if (document.title !== full) document.title = full;
+    this.composer.keepDraft(id);
+    this.panel.mark(id, beginning);
+  }
+
+  async #refreshList() {
+    this.#listedAt = Date.now();
+    await this.panel.refresh();
+    this.#showAround(this.#session);
+  }
+}
+
+function announceDone(frames) {
+  for (const { type, response } of frames) {
+    if (type !== "response.done") continue;
+    const texts = response.output.flatMap((item) => item.content ?? []).map((part) => part.text);
+    announce(texts.join("\n") || response.x_message || "");
+  }
+}
+
+new Page().start();

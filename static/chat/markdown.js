@@ -1,0 +1,85 @@
+/**
+ * Markdown from a model, which nobody trusts, as a piece of document.
+ *
+ * Twice guarded: markdown-it takes no HTML and no dangerous address; DOMPurify lets only the tags below through. No
+ * inline styles (the page's policy forbids them) and no images: an image's address could carry words to a stranger.
+ */
+
+import MarkdownIt from "../vendor/markdown-it/markdown-it.esm.min.js";
+import "../vendor/dompurify/purify.min.js";
+
+import { el, icon } from "./dom.js";
+
+const purifier = window.DOMPurify;
+
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    ..."a b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre s span strong".split(" "),
+    ..."table tbody td th thead tr ul".split(" "),
+  ],
+  ALLOWED_ATTR: ["class", "href", "start", "title"],
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_DATA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+purifier.addHook("afterSanitizeAttributes", (node) => {
+  if (node.tagName !== "A") return;
+  node.setAttribute("target", "_blank");
+  node.setAttribute("rel", "noopener noreferrer nofollow");
+});
+
+const md = new MarkdownIt({ html: false, linkify: true, breaks: false });
+md.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+md.validateLink = (url) => /^(?:https?:|mailto:)/i.test(url.trim());
+
+md.renderer.rules.image = (tokens, index, options, env, renderer) => {
+  const token = tokens[index];
+  const escape = md.utils.escapeHtml;
+  const text = renderer.renderInlineAsText(token.children ?? [], options, env) || "image";
+  return `<a href="${escape(token.attrGet("src") ?? "")}">${escape(text)}</a>`;
+};
+
+for (const tag of ["th_open", "td_open"]) {
+  md.renderer.rules[tag] = (tokens, index, options, env, renderer) => {
+    const token = tokens[index];
+    const align = /text-align:(\w+)/.exec(token.attrGet("style") ?? "")?.[1];
+    token.attrs = align ? [["class", `align-${align}`]] : null;
+    return renderer.renderToken(tokens, index, options);
+  };
+}
+
+/** The tokens of a text's blocks; `env` gathers its link definitions. */
+export function parseBlocks(text, env) {
+  return md.parse(text, env);
+}
+
+/** Tokens as a safe DocumentFragment, with code blocks and tables dressed. */
+export function renderTokens(tokens, env) {
+  const fragment = purifier.sanitize(md.renderer.render(tokens, md.options, env), ALLOWED);
+  for (const pre of fragment.querySelectorAll("pre")) dressCode(pre);
+  for (const table of fragment.querySelectorAll("table")) dressTable(table);
+  return fragment;
+}
+
+export function renderMarkdown(text) {
+  const env = {};
+  return renderTokens(parseBlocks(text, env), env);
+}
+
+function dressCode(pre) {
+  const language = /language-(\S+)/.exec(pre.querySelector("code")?.className ?? "")?.[1] ?? "text";
+  const button = el("button", { type: "button", class: "copy-code", "aria-label": "Copy this code" }, icon("copy"), "Copy");
+  const head = el("div", { class: "code-head" }, el("span", { class: "code-language", text: language }), button);
+  const block = el("div", { class: "code-block" }, head);
+  pre.replaceWith(block);
+  pre.tabIndex = 0; // so that the keyboard can scroll it
+  block.append(pre);
+}
+
+function dressTable(table) {
+  const frame = el("div", { class: "table-frame", tabindex: "0" });
+  table.replaceWith(frame);
+  frame.append(table);
+}

@@ -1,0 +1,50 @@
+/** One message of the user's, or an operator's word, and whether the server has it. */
+
+import { el, icon, setText } from "./dom.js";
+import { clockTime, fullTime } from "./format.js";
+
+const SIGNS = {
+  pending: { icon: "clock", text: "Sending" },
+  sent: { icon: "tick", text: "Sent" },
+  refused: { icon: "alert", text: "Not sent" },
+};
+
+export class MessageView {
+  #entry = null;
+
+  /** `onRetry` is called with the entry for "send again". */
+  constructor(entry, { onRetry }) {
+    const isUser = entry.role === "user";
+    this.text = el("div", { class: "message-text", text: entry.text });
+    this.time = el("time", { class: "meta" });
+    this.sign = el("span", { class: "sign" });
+    this.problem = el("div", { class: "ending", "data-status": "failed", hidden: true });
+    this.retry = el("button", { type: "button", class: "button retry", on: { click: () => onRetry(this.#entry) } });
+    this.retry.append(icon("retry"), "Send again");
+    const author = isUser ? null : el("p", { class: "author", text: entry.author || "Operator" });
+    const foot = el("footer", { class: "message-footer" }, this.time, isUser ? this.sign : null);
+    const label = isUser ? "Your message" : "Message of an operator";
+    this.node = el("article", { class: `message from-${entry.role}`, "aria-label": label }, author, this.text, foot, this.problem);
+  }
+
+  update(entry) {
+    if (entry === this.#entry) return true;
+    this.#entry = entry;
+    this.node.dataset.state = entry.state;
+    this.node.classList.toggle("removed", entry.removed);
+    setText(this.time, clockTime(entry.at));
+    this.time.title = fullTime(entry.at);
+    const sign = SIGNS[entry.state];
+    this.sign.replaceChildren(icon(sign.icon), el("span", { class: "visually-hidden", text: sign.text }));
+    this.sign.title = sign.text;
+    this.#updateProblem(entry.problem);
+    return true;
+  }
+
+  #updateProblem(problem) {
+    this.problem.hidden = !problem;
+    if (!problem) return;
+    const text = el("p", {}, el("strong", { text: "Not sent." }), ` ${problem.message}`);
+    this.problem.replaceChildren(icon("alert"), text, problem.retryable ? this.retry : "");
+  }
+}

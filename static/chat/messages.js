@@ -1,0 +1,20 @@
+/** The client events that this page sends. */
+
+/** `prefix_` and 96 random bits. */
+export function newId(prefix) {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `${prefix}_${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** A user's message; sent again under the same id it is the same message. */
+export function userMessage(text, itemId = newId("item")) {
+  return {
+    type: "conversation.item.create",
+    event_id: `event_${itemId}`,
+    item: { id: itemId, type: "message", role: "user", content: [{ type: "input_text", text }] },
+  };
+}
+
+export function responseCreate() {
+  return { type: "response.create", event_id: newId("event") };
+}

@@ -1,0 +1,119 @@
+/**
+ * Client events that have to arrive: kept until the server has taken them, sent again after a reconnect.
+ *
+ * The `event_id` of each is its idempotency key: the server runs a repeat once. Kept in the tab's storage, too, so
+ * that a reload loses nothing that was not taken yet.
+ */
+
+const ACKNOWLEDGED_BY = {
+  // "done" means committed; "added" is said before that.
+  "conversation.item.create": (sent, got) => got.type === "conversation.item.done" && got.item.id === sent.item.id,
+  "response.create": (sent, got) =>
+    got.type === "response.created" && got.response.x_client_event_id === sent.event_id,
+};
+
+export class Outbox {
+  #events = [];
+  #key = "";
+  #sentHere = new Set();
+  #doubtful = new Set();
+
+  constructor(storage = window.sessionStorage) {
+    this.storage = storage;
+  }
+
+  get events() {
+    return this.#events;
+  }
+
+  /** Those that were not sent over this connection. */
+  get unsent() {
+    return this.#events.filter((event) => !this.#sentHere.has(event.event_id));
+  }
+
+  /** True where one was sent over an earlier connection, so that it may have arrived. */
+  get hasDoubtful() {
+    return this.#events.some((event) => this.#doubtful.has(event.event_id));
+  }
+
+  sent(event) {
+    this.#sentHere.add(event.event_id);
+  }
+
+  /** A new connection: nothing was sent over it yet. */
+  connected() {
+    for (const id of this.#sentHere) this.#doubtful.add(id);
+    this.#sentHere.clear();
+  }
+
+  /** Keep the events under the session's name from now on; those kept there before come first. */
+  bind(sessionId) {
+    const key = `chat.outbox.${sessionId}`;
+    if (this.#key === key) return;
+    this.#forgetStored();
+    this.#key = key;
+    const known = new Set(this.#events.map((event) => event.event_id));
+    const stored = this.#stored().filter((event) => !known.has(event.event_id));
+    for (const event of stored) this.#doubtful.add(event.event_id);
+    this.#events = [...stored, ...this.#events];
+    this.#store();
+  }
+
+  add(event) {
+    if (!(event.type in ACKNOWLEDGED_BY)) throw new TypeError(`${event.type} has no acknowledgement to wait for`);
+    if (!this.#events.some((known) => known.event_id === event.event_id)) this.#events.push(event);
+    this.#store();
+  }
+
+  /** Drop what a server event acknowledges. */
+  acknowledge(got) {
+    if (this.#events.length === 0) return;
+    this.#keep((sent) => !ACKNOWLEDGED_BY[sent.type](sent, got));
+  }
+
+  /** Drop the event that the server refused, and return it. */
+  refuse(eventId) {
+    const refused = this.#events.find((sent) => sent.event_id === eventId);
+    if (refused) this.#keep((sent) => sent !== refused);
+    return refused;
+  }
+
+  clear() {
+    const dropped = this.#events;
+    this.#keep(() => false);
+    return dropped;
+  }
+
+  #keep(wanted) {
+    const kept = this.#events.filter(wanted);
+    if (kept.length === this.#events.length) return;
+    this.#events = kept;
+    this.#store();
+  }
+
+  #stored() {
+    try {
+      const events = JSON.parse(this.storage.getItem(this.#key) ?? "[]");
+      return Array.isArray(events) ? events.filter((event) => event?.type in ACKNOWLEDGED_BY) : [];
+    } catch {
+      return []; // no storage in this browser, or not ours
+    }
+  }
+
+  #forgetStored() {
+    const events = this.#events;
+    this.#events = [];
+    this.#store();
+    this.#events = events;
+  }
+
+  #store() {
+    if (!this.#key) return;
+    try {
+      if (this.#events.length) this.storage.setItem(this.#key, JSON.stringify(this.#events));
+      else this.storage.removeItem(this.#key);
+    } catch {
+      // full or forbidden: then a reload forgets what was not sent, as without this file
+    }
+  }
+}

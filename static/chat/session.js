@@ -1,0 +1,140 @@
+/**
+ * One session as this page has it: its connection, what was said in it, and what the user may do.
+ *
+ * Events: `change` (detail: the frames that brought it about), `connection` (detail: the client's state), `caughtup`,
+ * and `problem` (detail: {message, retry}) for what has no place in the conversation.
+ */
+
+import { Phase, RealtimeClient } from "./client.js";
+import { newId, responseCreate, userMessage } from "./messages.js";
+import { Outbox } from "./outbox.js";
+import { emptyTranscript, reduce } from "./transcript.js";
+
+const HIDDEN_FLUSH_MS = 250;
+/** An error frame may be the reason for a close that follows it; then the close tells. */
+const ERROR_PATIENCE_MS = 400;
+
+export class ChatSession extends EventTarget {
+  #frames = [];
+  #scheduled = false;
+  #address;
+
+  /** `sessionId` empty: a new session. */
+  constructor({ socketUrl, sessionId }) {
+    super();
+    this.#address = sessionId;
+    this.state = emptyTranscript();
+    this.caughtUp = false;
+    this.outbox = new Outbox();
+    this.client = new RealtimeClient({ baseUrl: socketUrl, sessionId, outbox: this.outbox });
+    this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
+    this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
+    this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
+    this.client.addEventListener("caughtup", () => this.#onCaughtUp());
+  }
+
+  start() {
+    for (const { item } of this.outbox.events) {
+      if (item) this.#take({ type: "local.message", item, at: null }); // not delivered before a reload
+    }
+    this.client.start();
+  }
+
+  close() {
+    this.client.stop();
+    this.#frames = [];
+  }
+
+  /** True where somebody said something that the server has. */
+  get wasUsed() {
+    return this.state.entries.some((entry) => entry.kind === "response" || entry.state === "sent");
+  }
+
+  /** True where the last message is stored but the wish for an answer got lost with the tab that had it. */
+  get isUnanswered() {
+    const last = this.state.entries.at(-1);
+    return this.caughtUp && last?.role === "user" && last.state === "sent" && this.outbox.events.length === 0;
+  }
+
+  say(text) {
+    this.#deliverMessage(userMessage(text), new Date().toISOString());
+  }
+
+  /** The message under its old id: where it did arrive after all, the server takes it once. */
+  sendAgain(entry) {
+    this.#deliverMessage(userMessage(entry.text, entry.id), entry.at);
+  }
+
+  /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
+  askAgain() {
+    if (!this.outbox.events.some((event) => event.type === "response.create")) this.client.deliver(responseCreate());
+  }
+
+  /** Stop the answer that runs, if one does. */
+  stop() {
+    const { active } = this.state;
+    if (!active) return;
+    const sent = this.client.send({ type: "response.cancel", event_id: newId("event"), response_id: active });
+    if (!sent) this.#tell("problem", { message: "Not connected: the answer cannot be stopped now." });
+  }
+
+  /** Take in what came since the last change. */
+  flush() {
+    this.#scheduled = false;
+    const frames = this.#frames;
+    this.#frames = [];
+    this.state = reduce(this.state, frames);
+    this.#tell("change", frames);
+  }
+
+  #deliverMessage(message, at) {
+    this.#take({ type: "local.message", item: message.item, at });
+    this.client.deliver(message, responseCreate());
+  }
+
+  #take(frame) {
+    if (frame.type === "error" && !frame.error.event_id) this.#onError(frame.error);
+    this.#frames.push(frame);
+    this.#schedule();
+  }
+
+  /** With the next picture; a hidden page paints none, but its frames must not pile up. */
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const flush = () => this.#scheduled && this.flush();
+    if (document.hidden) setTimeout(flush, HIDDEN_FLUSH_MS);
+    else requestAnimationFrame(flush);
+  }
+
+  #onState(state) {
+    if (state.phase === Phase.STOPPED && state.code === 4404 && !this.#address && !this.wasUsed) {
+      this.client.startAnew();
+      return;
+    }
+    this.#tell("connection", state);
+    if (state.phase === Phase.STOPPED) this.#onCaughtUp();
+  }
+
+  #onCaughtUp() {
+    this.caughtUp = true;
+    this.flush();
+    this.#tell("caughtup");
+  }
+
+  #onRefused({ sent, error }) {
+    const { message, x_retryable: retryable } = error;
+    if (sent.item) this.#take({ type: "local.refused", item_id: sent.item.id, message, retryable });
+    else this.#tell("problem", { message, retry: retryable ? () => this.client.deliver(sent) : null });
+  }
+
+  #onError({ message }) {
+    setTimeout(() => {
+      if (this.client.state.phase === Phase.ONLINE) this.#tell("problem", { message });
+    }, ERROR_PATIENCE_MS);
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Markdown that is still being written, rendered block by block.
+ *
+ * A block that can no longer change is rendered once and left alone; each update renders only the last two blocks: the
+ * one that grows, and the one before it, into which an unfinished last line may still turn out to belong. Where those
+ * are long themselves, updates are put off so that rendering takes no more than a share of the time.
+ */
+
+import { parseBlocks, renderTokens } from "./markdown.js";
+
+const OPEN_BLOCKS = 2;
+/** Rendering may take one part in so many of the time. */
+const REST_FACTOR = 6;
+
+export class StreamingMarkdown {
+  #root;
+  #start = 0;
+  #tail = [];
+  #shown = null;
+  #notBefore = 0;
+  #hasDefinitions = false;
+
+  constructor(root) {
+    this.#root = root;
+  }
+
+  /** Show the text so far, which only ever grows. False: it is put off, call again. */
+  update(text) {
+    if (text === this.#shown) return true;
+    const started = performance.now();
+    if (started < this.#notBefore) return false;
+    if (this.#shown !== null && !text.startsWith(this.#shown)) this.#restart();
+    this.#render(text);
+    this.#shown = text;
+    this.#notBefore = started + REST_FACTOR * (performance.now() - started);
+    return true;
+  }
+
+  /** The text is whole. Links may have been defined below their use: then all is rendered anew, once. */
+  finish(text) {
+    if (this.#hasDefinitions) this.#restart();
+    this.#notBefore = 0;
+    this.update(text);
+  }
+
+  #restart() {
+    this.#root.replaceChildren();
+    this.#start = 0;
+    this.#tail = [];
+    this.#shown = null;
+    this.#hasDefinitions = false;
+  }
+
+  #render(text) {
+    const source = text.slice(this.#start);
+    const env = {};
+    const tokens = parseBlocks(source, env);
+    this.#hasDefinitions ||= Object.keys(env.references ?? {}).length > 0;
+    const cut = this.#hasDefinitions ? 0 : cutIndex(tokens);
+    for (const node of this.#tail) node.remove();
+    if (cut > 0) {
+      this.#root.append(renderTokens(tokens.slice(0, cut), env));
+      this.#start += offsetOfLine(source, tokens[cut].map[0]);
+    }
+    const tail = renderTokens(tokens.slice(cut), env);
+    this.#tail = [...tail.childNodes];
+    this.#root.append(tail);
+  }
+}
+
+/** The index of the token that opens the first block which may still change. */
+function cutIndex(tokens) {
+  const opening = [];
+  tokens.forEach((token, index) => {
+    if (token.level === 0 && token.nesting >= 0 && token.map) opening.push(index);
+  });
+  return opening.length > OPEN_BLOCKS ? opening.at(-OPEN_BLOCKS) : 0;
+}
+
+function offsetOfLine(text, line) {
+  const breaks = /\r\n?|\n/g;
+  for (let passed = 0; passed < line; passed += 1) breaks.exec(text);
+  return breaks.lastIndex;
+}

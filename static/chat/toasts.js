@@ -1,0 +1,21 @@
+/** Short words about what went wrong and belongs to no place in the conversation. */
+
+import { el, icon, iconButton } from "./dom.js";
+
+const SHOWN_MS = 8_000;
+const MOST = 3;
+
+export class Toasts {
+  constructor(root) {
+    this.root = root;
+  }
+
+  show(text, { retry = null } = {}) {
+    const close = () => toast.remove();
+    const again = retry && el("button", { type: "button", class: "button", text: "Try again", on: { click: () => (close(), retry()) } });
+    const toast = el("div", { class: "toast" }, icon("alert"), el("p", { text }), again, iconButton("close", "Dismiss", { on: { click: close } }));
+    this.root.append(toast);
+    while (this.root.children.length > MOST) this.root.firstChild.remove();
+    setTimeout(close, SHOWN_MS);
+  }
+}

@@ -1,0 +1,45 @@
+/** One tool call as a folded card: its name and state on the outside, what went in and came out within. */
+
+import { el, icon, setText } from "./dom.js";
+import { duration, prettyJson, toolTitle } from "./format.js";
+
+const STATES = {
+  running: { icon: "spinner", text: "Running" },
+  completed: { icon: "check", text: "Done" },
+  failed: { icon: "alert", text: "Failed" },
+  unknown: { icon: "question", text: "Outcome unknown" },
+};
+
+export class ToolCard {
+  constructor(item) {
+    this.sign = el("span", { class: "tool-sign" });
+    this.state = el("span", { class: "tool-state" });
+    this.time = el("span", { class: "tool-time" });
+    const name = el("span", { class: "tool-name", text: toolTitle(item.name) });
+    const summary = el("summary", {}, this.sign, name, this.state, this.time, icon("chevron"));
+    this.body = el("div", { class: "tool-body" });
+    this.node = el("details", { class: "tool-card", "data-tool": item.name }, summary, this.body);
+  }
+
+  update(item) {
+    const state = STATES[item.status];
+    if (this.node.dataset.state !== item.status) this.sign.replaceChildren(icon(state.icon));
+    this.node.dataset.state = item.status;
+    setText(this.state, item.client && item.status === "running" ? "Waiting for this page" : state.text);
+    setText(this.time, item.status === "running" ? "" : duration(item.durationMs));
+    this.body.replaceChildren(...sections(item));
+    return true;
+  }
+}
+
+function sections(item) {
+  const parts = [section("Asked", item.arguments || "{}")];
+  if (item.output !== null) parts.push(section("Answered", item.output));
+  if (item.problem !== null) parts.push(section("Failed with", item.problem));
+  return [el("p", { class: "tool-call-name" }, el("code", { text: item.name })), ...parts];
+}
+
+function section(title, text) {
+  const content = el("pre", { tabindex: "0" }, el("code", { text: prettyJson(text) }));
+  return el("section", {}, el("h3", { text: title }), content);
+}

@@ -1,0 +1,270 @@
+/**
+ * What was said, as a pure function of the server's events.
+ *
+ * `reduce(state, events)` gives a new state and leaves the old one alone; entries that did not change are the same
+ * objects, so that a view can skip them. A repeated event changes nothing: sequenced ones are known by their place,
+ * all others by the ids of their items and responses.
+ *
+ * state: { sessionId, model, notice, place, entries: [entry], homes: Map(id of an item or response -> its entry's id),
+ *          active: id of the response that runs, or null }
+ * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem }
+ *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model }
+ * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks }
+ *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
+ *          status: "running" | "completed" | "failed" | "unknown" }
+ *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by }
+ *
+ * Beside the server's events there are `local.message` {item, at} and `local.refused` {item_id, message, retryable}.
+ */
+
+import { Draft } from "./draft.js";
+import { START, isAfter, parsePlace } from "./place.js";
+
+export function emptyTranscript() {
+  return { sessionId: "", model: "", notice: "", place: START, entries: [], homes: new Map(), active: null };
+}
+
+export function reduce(state, events) {
+  const draft = new Draft(state);
+  for (const event of events) apply(draft, event);
+  return draft.finish();
+}
+
+function apply(draft, event) {
+  draft.place = parsePlace(draft.state.sessionId, event.event_id);
+  if (draft.place) {
+    if (!isAfter(draft.place, draft.state.place)) return;
+    draft.state.place = draft.place;
+  }
+  HANDLERS[event.type]?.(draft, event);
+}
+
+const HANDLERS = {
+  "session.created"(draft, { session, x_stream: stream, x_notice: notice }) {
+    if (draft.state.sessionId && draft.state.sessionId !== session.id) forget(draft);
+    Object.assign(draft.state, { sessionId: session.id, model: session.model, notice: notice ?? "" });
+    const place = stream?.truncated_to && parsePlace(session.id, stream.truncated_to);
+    if (place) truncate(draft, place);
+  },
+  "session.updated"(draft, { session }) {
+    draft.state.model = session.model;
+  },
+  "local.message"(draft, { item, at }) {
+    if (!draft.has(item.id)) draft.add(messageEntry(item, { state: "pending", at }));
+    else Object.assign(draft.entry(item.id), { state: "pending", problem: null });
+  },
+  "local.refused"(draft, { item_id, message, retryable }) {
+    const entry = draft.entry(item_id);
+    if (entry?.state === "pending") Object.assign(entry, { state: "refused", problem: { message, retryable } });
+  },
+  "conversation.item.added"(draft, { item }) {
+    if (item.type === "message" && item.role !== "assistant" && !draft.has(item.id)) {
+      draft.add(messageEntry(item, { state: "pending", at: item.x_created_at }));
+    }
+  },
+  "conversation.item.done"(draft, { item }) {
+    if (item.type === "message" && item.role !== "assistant") committed(draft, item);
+    else if (item.type === "function_call_output") answered(draft, item);
+    else if (item.type === "mcp_approval_request") approvalAsked(draft, item);
+    else if (item.type === "mcp_approval_response") approvalGiven(draft, item);
+  },
+  "conversation.item.deleted"(draft, { item_id }) {
+    const entry = draft.entry(item_id);
+    if (entry?.kind === "message") entry.removed = true;
+  },
+  "response.created"(draft, { response }) {
+    if (isAside(response)) return;
+    if (!draft.has(response.id)) draft.add(responseEntry(response, draft.place));
+    draft.state.active = response.id;
+  },
+  "response.output_item.added"(draft, { response_id, item }) {
+    openItem(draft, response_id, item);
+  },
+  "response.output_text.delta"(draft, { item_id, delta }) {
+    const item = draft.item(item_id);
+    if (item?.status !== "streaming") return;
+    item.text += delta;
+    if (draft.place) item.marks.push([draft.place, item.text.length]);
+  },
+  "response.output_text.done"(draft, { item_id, text }) {
+    const item = draft.item(item_id);
+    if (item) item.text = text;
+  },
+  "response.function_call_arguments.done": setArguments,
+  "response.mcp_call_arguments.done": setArguments,
+  "response.output_item.done"(draft, { response_id, item }) {
+    closeItem(draft, openItem(draft, response_id, item), item);
+  },
+  "response.done"(draft, { response }) {
+    if (isAside(response)) return;
+    if (!draft.has(response.id)) draft.add(responseEntry(response, draft.place));
+    finishResponse(draft, draft.entry(response.id), response);
+    if (draft.state.active === response.id) draft.state.active = null;
+  },
+};
+
+// Messages
+
+function messageEntry(item, { state, at }) {
+  const text = item.content.map((part) => part.text ?? "").join("");
+  const { id, role, x_author: author = "" } = item;
+  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false };
+}
+
+function committed(draft, item) {
+  const entry = draft.entry(item.id) ?? draft.add(messageEntry(item, { state: "sent" }));
+  Object.assign(entry, { state: "sent", at: item.x_created_at ?? entry.at, problem: null });
+}
+
+// Responses
+
+/** Asked for with `conversation: "none"`: it is no part of what was said. */
+function isAside(response) {
+  return response.conversation_id === null;
+}
+
+function responseEntry(response, place) {
+  return {
+    kind: "response",
+    id: response.id,
+    place,
+    status: "in_progress",
+    items: [],
+    at: null,
+    message: "",
+    reason: "",
+    retryable: false,
+    usage: null,
+    timings: null,
+    model: response.x_model ?? "",
+  };
+}
+
+function finishResponse(draft, entry, response) {
+  const details = response.status_details;
+  Object.assign(entry, {
+    status: response.status,
+    message: response.x_message ?? details?.error?.message ?? "",
+    reason: details?.x_reason ?? details?.reason ?? "",
+    retryable: details?.error?.x_retryable ?? response.status !== "completed",
+    usage: response.usage ?? null,
+    timings: response.x_timings ?? null,
+    model: response.x_model ?? entry.model,
+  });
+  for (const { id } of entry.items) settleItem(draft.item(id));
+}
+
+/** Nothing is open in a response that is done. */
+function settleItem(item) {
+  if (item.kind === "tool" && item.status === "running" && !item.client) item.status = "unknown";
+  if (item.kind === "text" && item.status === "streaming") Object.assign(item, { status: "incomplete", marks: [] });
+}
+
+// Items of a response
+
+const ITEM_MAKERS = {
+  message: (item, place) => ({ kind: "text", id: item.id, place, text: "", status: "streaming", marks: [] }),
+  mcp_call: (item, place) => toolItem(item, place, false),
+  function_call: (item, place) => toolItem(item, place, true),
+  mcp_approval_request: approvalItem,
+};
+
+function toolItem(item, place, client) {
+  return {
+    kind: "tool",
+    id: item.id,
+    callId: item.call_id ?? "",
+    place,
+    name: item.name,
+    arguments: item.arguments,
+    output: null,
+    problem: null,
+    at: item.x_created_at ?? null,
+    durationMs: null,
+    status: "running",
+    client,
+  };
+}
+
+function approvalItem(item, place) {
+  return { kind: "approval", id: item.id, place, name: item.name, arguments: item.arguments, approved: null, by: "" };
+}
+
+/** The item, made where it is new; undefined for what this page does not show. */
+function openItem(draft, responseId, item) {
+  if (draft.has(item.id)) return draft.item(item.id);
+  const entry = draft.entry(responseId);
+  const make = ITEM_MAKERS[item.type];
+  if (!entry || !make) return undefined;
+  entry.at ??= item.x_created_at ?? null;
+  return draft.addItem(entry, make(item, draft.place));
+}
+
+function closeItem(draft, mine, item) {
+  if (mine?.kind === "text") closeText(mine, item);
+  if (mine?.kind === "tool") closeTool(mine, item);
+  const entry = mine && draft.entry(item.id);
+  if (entry) entry.at = item.x_created_at ?? entry.at;
+}
+
+function closeText(mine, item) {
+  mine.text = item.content?.map((part) => part.text ?? "").join("") ?? mine.text;
+  mine.status = item.status === "incomplete" ? "incomplete" : "completed";
+  mine.marks = [];
+}
+
+function closeTool(mine, item) {
+  mine.arguments = item.arguments ?? mine.arguments;
+  if (mine.client) return;
+  mine.output = item.output ?? null;
+  mine.problem = item.error?.message ?? null;
+  mine.durationMs = item.x_duration_ms ?? null;
+  mine.status = item.x_outcome === "unknown" ? "unknown" : item.error ? "failed" : "completed";
+}
+
+function setArguments(draft, event) {
+  const item = draft.item(event.item_id);
+  if (item) item.arguments = event.arguments;
+}
+
+function answered(draft, { call_id, output }) {
+  for (const entry of draft.state.entries) {
+    const call = entry.items?.find((item) => item.client && item.callId === call_id);
+    if (call) Object.assign(draft.item(call.id), { output, status: "completed" });
+  }
+}
+
+function approvalAsked(draft, item) {
+  if (!draft.has(item.id) && draft.state.active) openItem(draft, draft.state.active, item);
+}
+
+function approvalGiven(draft, item) {
+  const request = draft.item(item.approval_request_id);
+  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "" });
+}
+
+// Going back
+
+/** Another session than before: only what waits to be sent stays. */
+function forget(draft) {
+  draft.replace(draft.state.entries.filter((entry) => entry.state === "pending"));
+  Object.assign(draft.state, { active: null, place: START });
+}
+
+/** Drop what came after a place: the server lost it before it was committed. What waits to be sent stays. */
+function truncate(draft, place) {
+  const kept = (one) => !one.place || !isAfter(one.place, place);
+  const entries = draft.state.entries.filter(kept).map((entry) => {
+    if (!entry.items) return entry;
+    return { ...entry, items: entry.items.filter(kept).map((item) => cutText(item, place)) };
+  });
+  draft.replace(entries);
+  draft.state.place = place;
+  if (!draft.has(draft.state.active)) draft.state.active = null;
+}
+
+function cutText(item, place) {
+  if (!item.marks?.length) return item;
+  const marks = item.marks.filter(([at]) => !isAfter(at, place));
+  return { ...item, marks, text: item.text.slice(0, marks.at(-1)?.[1] ?? 0) };
+}

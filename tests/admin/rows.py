@@ -1,0 +1,114 @@
+"""Sessions for the admin's tests, written as the rows that the journal writes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sessions_app import events as ev
+from sessions_app.ids import uuid7
+from sessions_app.journal_sql import Counters
+from sessions_app.models import Session, SessionEvent
+
+NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+def records_of(session_id: str, events: Sequence[ev.Event], *, at: datetime = NOON) -> list[ev.Record]:
+    """One second apart, from seq 1."""
+    return [
+        ev.Record(session_id, index + 1, at + timedelta(seconds=index), event)
+        for index, event in enumerate(events)
+    ]
+
+
+def write_session(
+    events: Sequence[ev.Event] = (), *, at: datetime = NOON, session_id: str = "", **fields: Any
+) -> Session:
+    """A session with the log ``events`` and the counters that follow from them; ``fields`` are laid over."""
+    session_id = session_id or uuid7()
+    records = records_of(session_id, events, at=at)
+    counters = Counters.of(records)
+    session = Session.objects.create(
+        session_id=session_id,
+        **{
+            "start_time": at,
+            "last_seq": len(records),
+            **{name: getattr(counters, name) for name in Counters.__slots__},
+            **fields,
+        },
+    )
+    SessionEvent.objects.bulk_create(map(event_row, ev.encode_rows(records)))
+    return session
+
+
+def event_row(row: ev.Row) -> SessionEvent:
+    return SessionEvent(
+        session_id=row.session_id,
+        first_seq=row.first_seq,
+        seq=row.seq,
+        role=row.role,
+        event_type=row.event_type,
+        content=row.content,
+        payload=row.payload,
+        created_at=row.created_at,
+    )
+
+
+def user_says(text: str, item_id: str = "item_u") -> ev.UserMessage:
+    return ev.UserMessage(item_id=item_id, text=text)
+
+
+def started(response_id: str = "resp_1") -> ev.ResponseStarted:
+    return ev.ResponseStarted(response_id=response_id, provider="gemini", model="flash")
+
+
+def deltas(*texts: str, response_id: str = "resp_1", item_id: str = "item_a") -> list[ev.AssistantDelta]:
+    found, offset = [], 0
+    for text in texts:
+        found.append(
+            ev.AssistantDelta(
+                response_id=response_id, item_id=item_id, output_index=0, offset=offset, text=text
+            )
+        )
+        offset += len(text)
+    return found
+
+
+def message(
+    text: str, response_id: str = "resp_1", item_id: str = "item_a", status: str = "completed"
+) -> ev.AssistantMessage:
+    return ev.AssistantMessage(
+        response_id=response_id, item_id=item_id, output_index=0, text=text, status=status
+    )
+
+
+def done(response_id: str = "resp_1", status: str = "completed", **fields: Any) -> ev.ResponseDone:
+    return ev.ResponseDone(response_id=response_id, status=status, **fields)
+
+
+def call(call_id: str = "call_1", response_id: str = "resp_1", **fields: Any) -> ev.ToolCall:
+    given = {"name": "get_time", "arguments": '{"zone": "Asia/Tokyo"}', "output_index": 0, **fields}
+    return ev.ToolCall(response_id=response_id, item_id=f"item_{call_id}", call_id=call_id, **given)
+
+
+def result(call_id: str = "call_1", output: str = '{"time": "21:14"}', **fields: Any) -> ev.ToolResult:
+    given = {"name": "get_time", "duration_ms": 12.0, "response_id": "resp_1", **fields}
+    return ev.ToolResult(item_id=f"item_{call_id}", call_id=call_id, output=output, **given)
+
+
+def turn(number: int, *, words: str = "") -> list[ev.Event]:
+    """A question, its answer in two deltas and a tool call between: seven events."""
+    response_id, item_id, call_id = f"resp_{number}", f"item_{number}", f"call_{number}"
+    text = f"answer {number} {words}"
+    return [
+        user_says(f"question {number} {words}", f"item_u{number}"),
+        started(response_id),
+        call(call_id, response_id),
+        result(call_id, response_id=response_id),
+        *deltas(text[:5], text[5:], response_id=response_id, item_id=item_id),
+        message(text, response_id, item_id),
+        done(
+            response_id,
+            usage=ev.Usage(input_tokens=300, output_tokens=40),
+            timings=ev.Timings(first_token_ms=420.0, total_ms=1800.0),
+        ),
+    ]

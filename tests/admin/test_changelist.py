@@ -1,0 +1,217 @@
+"""The session list: what it shows, what it finds, what it costs."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
+
+from sessions_app.admin import paginator
+from sessions_app.models import Session, SessionStatus, SummaryState
+from tests.admin.rows import NOON, done, started, turn, user_says, write_session
+
+LIST = "/admin/sessions_app/session/"
+
+
+def page(client: Client, query: str = "") -> str:
+    response = client.get(LIST + query)
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def many(count: int) -> None:
+    users = [User.objects.create(username=f"user{number}-{count}") for number in range(5)]
+    Session.objects.bulk_create(
+        Session(
+            session_id=f"s{count}-{number}", user=users[number % 5], start_time=NOON - timedelta(hours=number)
+        )
+        for number in range(count)
+    )
+
+
+def ids_shown(html: str) -> set[str]:
+    return {
+        session_id for session_id in Session.objects.values_list("pk", flat=True) if f">{session_id}<" in html
+    }
+
+
+def test_a_row_tells_what_a_reviewer_looks_for(admin: Client) -> None:
+    ada = User.objects.create(username="ada")
+    write_session(
+        turn(1),
+        user=ada,
+        model="gemini:gemini-3.5-flash",
+        title="Lost luggage",
+        status=SessionStatus.ENDED,
+        duration_seconds=192.4,
+        summary_state=SummaryState.WRITTEN,
+    )
+    html = page(admin)
+    for shown in (
+        "Lost luggage",
+        "Ended",
+        "ada",
+        "4 Mar 2026, 12:00",
+        "3 min 12 s",
+        ">340<",
+        "gemini-3.5-flash",
+        "Written",
+    ):
+        assert shown in html
+
+
+def test_guests_and_programs_are_told_apart(admin: Client) -> None:
+    write_session(session_id="one", guest_id="c0ffee5599aa")
+    write_session(session_id="two")
+    html = page(admin)
+    assert "Guest c0ffee55" in html
+    assert "Anonymous" in html
+
+
+def test_the_list_costs_the_same_queries_for_5_and_for_200_sessions(admin: Client) -> None:
+    counts = []
+    for sessions in (5, 200):
+        Session.objects.all().delete()
+        many(sessions)
+        page(admin)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            page(admin)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+    assert counts[0] == 6  # the visitor's session and user, models, count, first and last date, the page
+
+
+def test_the_list_does_not_fetch_the_long_columns(admin: Client) -> None:
+    write_session(summary="S" * 100)
+    with CaptureQueriesContext(connection) as queries:
+        page(admin)
+    assert not any(
+        '"sessions"."summary"' in query["sql"] or '"sessions"."config"' in query["sql"] for query in queries
+    )
+
+
+def test_nothing_counts_or_sorts_the_whole_table(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paginator, "BOUND", 60)
+    many(70)
+    with CaptureQueriesContext(connection) as queries:
+        html = page(admin)
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    assert counts
+    assert all("LIMIT 61" in sql for sql in counts)
+    assert "the first 60 of" in html
+
+
+def test_beyond_the_bound_there_is_no_page(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paginator, "BOUND", 60)
+    many(170)
+    assert admin.get(f"{LIST}?p=2").status_code == 200
+    assert admin.get(f"{LIST}?p=3").status_code == 302
+
+
+def test_the_size_of_a_large_list_is_the_databases_estimate(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paginator, "BOUND", 60)
+    many(70)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE sessions")
+    assert "about 70" in page(admin)
+    assert "about" not in page(admin, "?errors=no").split('id="changelist"')[1].split("narrow the list")[0]
+
+
+def test_another_order_is_for_lists_that_are_not_too_long(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_session(turn(1), session_id="few")
+    write_session([*turn(1), *turn(2)], session_id="more", at=NOON - timedelta(days=1))
+    by_tokens = "?o=-6"
+    assert page(admin, by_tokens).index(">more<") < page(admin, by_tokens).index(">few<")
+    monkeypatch.setattr(paginator, "BOUND", 1)
+    html = page(admin, by_tokens)
+    assert html.index(">few<") < html.index(">more<")
+    assert "Narrow the list" in html
+
+
+def test_oldest_first_needs_no_bound(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paginator, "BOUND", 1)
+    write_session(session_id="new")
+    write_session(session_id="old", at=NOON - timedelta(days=1))
+    html = page(admin, "?o=3")
+    assert html.index(">old<") < html.index(">new<")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status__exact=active", {"live"}),
+        ("model=openai:gpt", {"live"}),
+        ("summary_state__exact=failed", {"guest"}),
+        ("errors=yes", {"guest"}),
+        ("errors=no", {"live", "user"}),
+        ("who=user", {"user"}),
+        ("who=guest", {"guest"}),
+        ("who=anonymous", {"live"}),
+        ("start_time_from=2026-03-04", {"live", "user"}),
+        ("start_time_to=2026-03-03", {"guest"}),
+        ("start_time_from=2026-03-03&start_time_to=2026-03-03", {"guest"}),
+        ("start_time_from=nonsense", {"live", "user", "guest"}),
+        ("start_time__year=2026&start_time__month=3&start_time__day=3", {"guest"}),
+        ("errors=yes&who=user", set()),
+    ],
+)
+def test_filters(admin: Client, query: str, found: set[str]) -> None:
+    ended = SessionStatus.ENDED
+    write_session(session_id="live", model="openai:gpt")
+    write_session(session_id="user", user=User.objects.create(username="ada"), status=ended, model="demo")
+    write_session(
+        [user_says("hi"), started(), done(status="failed")],
+        session_id="guest",
+        at=NOON.replace(day=3, hour=23),
+        guest_id="g1",
+        status=ended,
+        summary_state=SummaryState.FAILED,
+    )
+    assert ids_shown(page(admin, f"?{query}")) == found
+
+
+def test_the_models_to_choose_from_are_those_in_use(admin: Client) -> None:
+    for number, model in enumerate(("openai:gpt", "demo", "demo", "gemini:flash", "")):
+        write_session(session_id=f"m{number}", model=model)
+    html = page(admin)
+    options = html.split('name="model"')[1].split("</select>")[0]
+    assert [name for name in ("demo", "gemini:flash", "openai:gpt") if f'value="{name}"' in options] == [
+        "demo",
+        "gemini:flash",
+        "openai:gpt",
+    ]
+
+
+def test_periods_lead_from_years_to_days(admin: Client) -> None:
+    write_session(session_id="a")
+    write_session(session_id="b", at=NOON.replace(year=2025, month=11, day=30))
+    years = page(admin)
+    assert "?start_time__year=2025" in years
+    assert "?start_time__year=2026" in years
+    months = page(admin, "?start_time__year=2025")
+    assert escape("?start_time__month=11&start_time__year=2025") in months
+    assert escape("?start_time__month=10&start_time__year=2025") not in months
+    days = page(admin, "?start_time__year=2026&start_time__month=3")
+    assert escape("?start_time__day=4&start_time__month=3&start_time__year=2026") in days
+    assert escape("?start_time__day=5&start_time__month=3&start_time__year=2026") not in days
+    assert ids_shown(days) == {"a"}
+
+
+def test_periods_keep_the_other_filters(admin: Client) -> None:
+    write_session(session_id="a")
+    assert escape("?errors=no&start_time__year=2026") in page(admin, "?errors=no")
+
+
+@pytest.mark.parametrize("query", ["start_time__year=2026&start_time__month=13", "start_time__year=x", "p=x"])
+def test_nonsense_in_the_address_is_no_error(admin: Client, query: str) -> None:
+    write_session()
+    assert admin.get(f"{LIST}?{query}", follow=True).status_code == 200

@@ -1,0 +1,87 @@
+"""A transcript as a file."""
+
+import json
+
+from django.test import AsyncClient, Client
+
+from sessions_app import events as ev
+from sessions_app.models import Session
+from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
+
+
+def download(client: Client, session: Session, form: str) -> str:
+    response = client.get(f"/admin/sessions_app/session/{session.pk}/transcript.{form}")
+    assert response.status_code == 200
+    assert response["Content-Disposition"] == f'attachment; filename="{session.pk}.{form}"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    return b"".join(response).decode()
+
+
+def test_json_holds_the_session_and_every_event_but_deltas(viewer: Client) -> None:
+    session = write_session(turn(1), title="T", summary="S")
+    whole = json.loads(download(viewer, session, "json"))
+    assert whole["session"]["session_id"] == session.pk
+    assert whole["session"]["summary"] == "S"
+    assert [event["seq"] for event in whole["events"]] == [1, 2, 3, 4, 7, 8]
+    assert whole["events"][0]["content"] == "question 1 "
+    assert whole["events"][-1]["payload"]["usage"] == {"input_tokens": 300, "output_tokens": 40}
+
+
+def test_json_of_a_session_without_events_is_still_json(viewer: Client) -> None:
+    assert json.loads(download(viewer, write_session(), "json"))["events"] == []
+
+
+def test_a_long_session_comes_whole_and_in_order(viewer: Client) -> None:
+    session = write_session([event for number in range(200) for event in turn(number)])
+    whole = json.loads(download(viewer, session, "json"))
+    questions = [event["content"] for event in whole["events"] if event["event_type"] == "user_message"]
+    assert questions == [f"question {number} " for number in range(200)]
+    text = download(viewer, session, "md")
+    assert [text.count(f"question {number} ") for number in range(200)] == [1] * 200
+
+
+def test_markdown_tells_who_said_what_and_what_tools_did(viewer: Client) -> None:
+    events = [
+        user_says("What time?"),
+        ev.OperatorMessage(item_id="o", text="Be brief.", author="grace"),
+        started(),
+        call(),
+        result(output="```\n21:14\n```"),
+        *deltas("It is"),
+        message("It is", status="incomplete"),
+        done(status="cancelled", reason="client_cancelled"),
+        ev.SessionEnded(reason="left"),
+    ]
+    text = download(viewer, write_session(events, title="Time", summary="Told the time."), "md")
+    assert text.startswith("# Time\n")
+    for piece in (
+        "## Summary\n\nTold the time.",
+        "### User · 2026-03-04 12:00:00 UTC\n\nWhat time?",
+        "### Operator grace",
+        "### Assistant (gemini:flash)",
+        "Tool `get_time`: ok after 12 ms",
+        "````\n```\n21:14\n```\n````",
+        "It is *[incomplete]*",
+        "*[cancelled · client_cancelled]*",
+        "Session ended: the client had left",
+    ):
+        assert piece in text, piece
+
+
+def test_another_form_is_not_found(viewer: Client) -> None:
+    session = write_session(turn(1))
+    assert viewer.get(f"/admin/sessions_app/session/{session.pk}/transcript.exe").status_code == 404
+
+
+async def test_under_asgi_it_is_streamed_page_by_page(transactional_db: None) -> None:
+    from asgiref.sync import sync_to_async
+    from django.contrib.auth.models import User
+
+    user = await User.objects.acreate(username="root", is_staff=True, is_superuser=True)
+    client = AsyncClient()
+    await client.aforce_login(user)
+    session = await sync_to_async(write_session)([event for number in range(200) for event in turn(number)])
+    response = await client.get(f"/admin/sessions_app/session/{session.pk}/transcript.json")
+    pieces = [piece async for piece in response]
+    assert len(pieces) > 3
+    assert len(json.loads(b"".join(pieces))["events"]) == 1200

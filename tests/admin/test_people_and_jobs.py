@@ -1,0 +1,120 @@
+"""Users, groups and jobs: one look, and no more rights than given."""
+
+import pytest
+from django.contrib import admin as django_admin
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
+from unfold.admin import ModelAdmin
+
+from tests.admin.conftest import PASSWORD, signed_in
+
+JOBS = "/admin/procrastinate/procrastinatejob/"
+
+
+@pytest.fixture
+def job_id(db: None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status, attempts) VALUES"
+            " ('default', 'chat.tasks.write_summary', 0, '{\"session_id\": \"<b>x</b>\"}', 'failed', 5) RETURNING id"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_every_page_is_of_the_one_look() -> None:
+    strangers = [
+        model._meta.label
+        for model, page in django_admin.site._registry.items()
+        if not isinstance(page, ModelAdmin)
+    ]
+    assert strangers == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "auth/user/",
+        "auth/user/add/",
+        "auth/group/",
+        "auth/group/add/",
+        "sessions_app/",
+        "procrastinate/procrastinatejob/",
+        "password_change/",
+    ],
+)
+def test_pages_open(admin: Client, page: str) -> None:
+    assert admin.get(f"/admin/{page}").status_code == 200
+
+
+def test_a_user_is_made_and_gets_a_password(admin: Client) -> None:
+    response = admin.post(
+        "/admin/auth/user/add/",
+        {"username": "new", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD},
+    )
+    assert response.status_code == 302
+    user = User.objects.get(username="new")
+    assert user.check_password(PASSWORD)
+    assert admin.get(f"/admin/auth/user/{user.pk}/change/").status_code == 200
+    assert admin.get(f"/admin/auth/user/{user.pk}/password/").status_code == 200
+
+
+def test_users_are_found_by_name(admin: Client) -> None:
+    User.objects.create(username="ada", first_name="Ada", last_name="Lovelace")
+    User.objects.create(username="grace")
+    html = admin.get("/admin/auth/user/", {"q": "lovelace"}).content.decode()
+    assert ">ada<" in html
+    assert ">grace<" not in html
+
+
+def test_deleting_a_user_keeps_the_sessions(admin: Client) -> None:
+    from tests.admin.rows import turn, write_session
+
+    user = User.objects.create(username="ada")
+    session = write_session(turn(1), user=user)
+    assert admin.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 302
+    session.refresh_from_db()
+    assert session.user is None
+    assert session.events.count() == 7
+
+
+def test_a_job_is_shown_and_cannot_be_changed(admin: Client, job_id: int) -> None:
+    listed = admin.get(JOBS).content.decode()
+    assert "Write summary" in listed
+    assert "Failed" in listed
+    detail = admin.get(f"{JOBS}{job_id}/change/")
+    assert detail.status_code == 200
+    assert "<b>x</b>" not in detail.content.decode()
+    assert admin.post(f"{JOBS}{job_id}/change/", {"attempts": 0}).status_code == 403
+    assert admin.post(f"{JOBS}{job_id}/delete/", {"post": "yes"}).status_code == 403
+    assert admin.get(f"{JOBS}add/").status_code == 403
+
+
+def test_jobs_are_filtered_by_status(admin: Client, job_id: int) -> None:
+    assert "Write summary" in admin.get(f"{JOBS}?status__exact=failed").content.decode()
+    assert "Write summary" not in admin.get(f"{JOBS}?status__exact=todo").content.decode()
+
+
+def retry(client: Client, job_id: int) -> str:
+    client.post(JOBS, {"action": "retry", "_selected_action": [job_id]})
+    return str(ProcrastinateJob.objects.get(pk=job_id).status)
+
+
+def test_a_failed_job_runs_again_when_one_may(admin: Client, job_id: int) -> None:
+    assert retry(admin, job_id) == "todo"
+
+
+def test_who_may_only_look_cannot_run_a_job_again(job_id: int) -> None:
+    user = User.objects.create_user("looker", password=PASSWORD, is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_procrastinatejob"))
+    assert retry(signed_in(user), job_id) == "failed"
+
+
+def test_staff_see_only_what_they_may(nobody: Client, job_id: int) -> None:
+    Group.objects.create(name="g")
+    for page in ("auth/user/", "auth/group/", "procrastinate/procrastinatejob/"):
+        assert nobody.get(f"/admin/{page}").status_code == 403
+    menu = nobody.get("/admin/").content.decode()
+    for link in ("/admin/auth/user/", "/admin/sessions_app/session/", JOBS):
+        assert link not in menu

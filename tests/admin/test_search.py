@@ -1,0 +1,178 @@
+"""Search over sessions: what is found, and that it stays bounded."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from sessions_app.admin import search as searching
+from sessions_app.admin.search import search
+from sessions_app.admin.timelimit import time_limit
+from sessions_app.models import Session
+from tests.admin.rows import NOON, turn, write_session
+
+pytestmark = pytest.mark.django_db
+
+
+def found(term: str) -> set[str]:
+    return set(search(Session.objects.all(), term).sessions.values_list("pk", flat=True))
+
+
+@pytest.fixture
+def some_sessions() -> None:
+    ada = User.objects.create(username="ada.lovelace", email="ada@example.com", pk=4711)
+    write_session(
+        turn(1, words="about platypus"), session_id="0199aa-one", user=ada, title="Lost luggage in Oslo"
+    )
+    write_session(
+        turn(1, words="zebra crossing"),
+        session_id="0199bb-two",
+        guest_id="guest77",
+        summary="A **refund** was promised.",
+    )
+    write_session(turn(1), session_id="demo_123")
+
+
+@pytest.mark.parametrize(
+    ("term", "ids"),
+    [
+        ("0199aa-one", {"0199aa-one"}),
+        ("0199", {"0199aa-one", "0199bb-two"}),
+        ("demo_1", {"demo_123"}),
+        ("guest77", {"0199bb-two"}),
+        ("ada.love", {"0199aa-one"}),
+        ("ADA@example.com", {"0199aa-one"}),
+        ("4711", {"0199aa-one"}),
+        ("luggage", {"0199aa-one"}),
+        ("Oslo LUGG", {"0199aa-one"}),
+        ("refund", {"0199bb-two"}),
+        ("luggage refund", set()),
+        ("platypus", set()),
+        ("text:platypus", {"0199aa-one"}),
+        ("text: PLATYPUS about", {"0199aa-one"}),
+        ('text:"zebra crossing"', {"0199bb-two"}),
+        ("text:answer -zebra -platypus", {"demo_123"}),
+        ("text:platypus or zebra", {"0199aa-one", "0199bb-two"}),
+        ("text:21:14", set()),  # a tool's output is not what was said
+        ("", {"0199aa-one", "0199bb-two", "demo_123"}),
+        ("text:", {"0199aa-one", "0199bb-two", "demo_123"}),
+    ],
+)
+@pytest.mark.usefixtures("some_sessions")
+def test_finds(term: str, ids: set[str]) -> None:
+    assert found(term) == ids
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "'",
+        "\\",
+        "a & | b",
+        "!:*",
+        "(((",
+        "\0",
+        "%",
+        "_",
+        "text:'&!(",
+        'text:"',
+        "😀 ",
+        "a" * 5000,
+        "9" * 40,
+        "日本語",
+        "٣",
+    ],
+)
+@pytest.mark.usefixtures("some_sessions")
+def test_no_term_is_an_error(term: str) -> None:
+    assert isinstance(found(term), set)
+
+
+@pytest.mark.usefixtures("some_sessions")
+def test_search_narrows_what_the_filters_left() -> None:
+    filtered = Session.objects.filter(pk="0199bb-two")
+    assert set(search(filtered, "0199").sessions.values_list("pk", flat=True)) == {"0199bb-two"}
+
+
+def test_of_too_many_hits_the_newest_are_given_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "MAX_HITS", 3)
+    monkeypatch.setattr(searching, "NEWEST_SESSIONS", 4)
+    for number in range(8):
+        write_session(session_id=f"s{number}", at=NOON - timedelta(hours=number), title="common words")
+    hits = search(Session.objects.all(), "common")
+    assert set(hits.sessions.values_list("pk", flat=True)) == {"s0", "s1", "s2", "s3"}
+    assert "More than 3" in hits.note
+
+
+def test_of_too_many_messages_the_newest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "MAX_HITS", 3)
+    monkeypatch.setattr(searching, "NEWEST_EVENTS", 14)
+    for number in range(8):
+        write_session(turn(1, words="common"), session_id=f"s{number}")
+    hits = search(Session.objects.all(), "text:common")
+    assert set(hits.sessions.values_list("pk", flat=True)) == {"s6", "s7"}
+    assert "More than 3" in hits.note
+
+
+def test_a_common_word_is_found_in_few_sessions_whatever_their_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "MAX_HITS", 3)
+    monkeypatch.setattr(searching, "NEWEST_EVENTS", 1)
+    for number in range(8):
+        write_session(turn(1, words="common"), session_id=f"s{number}")
+    hits = search(Session.objects.filter(pk__in=["s0", "s1"]), "text:common")
+    assert set(hits.sessions.values_list("pk", flat=True)) == {"s0", "s1"}
+    assert hits.note == ""
+
+
+def test_a_search_costs_the_same_queries_however_many_sessions_match() -> None:
+    counts = []
+    for sessions in (3, 60):
+        for number in range(sessions):
+            write_session(turn(1, words="common"), session_id=f"{sessions}-{number}", title="common")
+        with CaptureQueriesContext(connection) as queries:
+            search(Session.objects.all(), "common")
+            search(Session.objects.all(), "text:common")
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_a_search_that_takes_too_long_finds_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    monkeypatch.setattr(searching, "LIMIT_MS", 30)
+    monkeypatch.setattr(searching, "_search", slow)
+    write_session(session_id="s")
+    hits = search(Session.objects.all(), "anything")
+    assert not hits.sessions.exists()
+    assert "too long" in hits.note
+
+
+def test_the_time_limit_ends_with_its_block() -> None:
+    def current() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            return str(cursor.fetchone()[0])
+
+    before = current()
+    with time_limit(limit_ms=1234):
+        assert current() == "1234ms"
+    assert current() == before
+    with pytest.raises(TimeoutError), time_limit(limit_ms=20), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(5)")
+    assert current() == before
+
+
+def test_the_list_shows_the_hits_and_the_note(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "MAX_HITS", 1)
+    for number in range(3):
+        write_session(session_id=f"s{number}", title="Lost luggage")
+    write_session(session_id="other", title="Something else")
+    html = admin.get("/admin/sessions_app/session/", {"q": "luggage"}).content.decode()
+    assert ">s0<" in html
+    assert ">other<" not in html
+    assert "More than 1 sessions have these words" in html

@@ -1,0 +1,53 @@
+"""The demo sessions are such as the journal writes."""
+
+import re
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from sessions_app.events import Record
+from sessions_app.journal_sql import Counters
+from sessions_app.models import Session, SessionEvent, SessionStatus
+from sessions_app.replay import read_records
+
+
+def records_of(session: Session) -> list[Record]:
+    """Raises ReplayGap where seqs do not follow one another."""
+    records: list[Record] = []
+    while page := read_records(session_id=session.pk, after=records[-1].seq if records else 0):
+        records += page
+    return records
+
+
+@pytest.mark.django_db
+def test_logs_are_gap_free_and_the_counters_are_theirs() -> None:
+    call_command("seed_demo_sessions", count=12, live=2, seed=1, force=True, verbosity=0, long=60)
+    assert Session.objects.count() == 15
+    for session in Session.objects.all():
+        records = records_of(session)
+        assert session.last_seq == records[-1].seq == len(records)
+        counters = Counters.of(records)
+        assert {name: getattr(session, name) for name in Counters.__slots__} == {
+            name: getattr(counters, name) for name in Counters.__slots__
+        }
+        assert [record.at for record in records] == sorted(record.at for record in records)
+    assert Session.objects.filter(status=SessionStatus.ACTIVE).count() == 2
+    assert Session.objects.filter(user_messages__gte=30).count() == 1
+
+
+@pytest.mark.django_db
+def test_it_refuses_where_debug_is_off() -> None:
+    with pytest.raises(CommandError, match="--force"):
+        call_command("seed_demo_sessions", count=1)
+    assert not Session.objects.exists()
+
+
+def test_they_can_be_looked_at(admin: Client) -> None:
+    call_command("seed_demo_sessions", count=12, live=1, seed=2, force=True)
+    listed = admin.get("/admin/sessions_app/session/").content.decode()
+    links = set(re.findall(r'href="(/admin/sessions_app/session/[^"]+/change/)', listed))
+    assert len(links) == 13
+    for link in links:
+        assert admin.get(link).status_code == 200
+    assert SessionEvent.objects.filter(event_type="assistant_delta").exists()

@@ -1,0 +1,319 @@
+"""The pages of one session: who may see them, what they show, that nothing on them is alive."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from sessions_app import events as ev
+from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+from tests.admin.rows import (
+    NOON,
+    call,
+    deltas,
+    done,
+    message,
+    result,
+    started,
+    turn,
+    user_says,
+    write_session,
+)
+
+LIST = "/admin/sessions_app/session/"
+ATTACK = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+
+
+def url(session: Session, page: str = "change/") -> str:
+    return f"{LIST}{session.pk.replace('_', '_5F')}/{page}"
+
+
+def html_of(client: Client, session: Session, page: str = "change/") -> str:
+    response = client.get(url(session, page))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def visible(html: str) -> str:
+    """The text between the tags of the session's part of the page."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.split('class="sx"')[1]))
+
+
+def test_a_conversation_reads_from_top_to_bottom(viewer: Client) -> None:
+    session = write_session(
+        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason="left")]
+    )
+    text = visible(html_of(viewer, session))
+    order = [
+        "Session started",
+        "question 1",
+        "gemini:flash",
+        "get_time",
+        "Asia/Tokyo",
+        "21:14",
+        "answer 1",
+        "Session ended",
+    ]
+    places = [text.index(piece) for piece in order]
+    assert places == sorted(places)
+    for figure in ("first token 420 ms", "total 1.8 s", "300 + 40 tokens", "12 ms"):
+        assert figure in text
+
+
+def test_markdown_of_answers_and_summary_is_rendered_and_the_users_is_not(viewer: Client) -> None:
+    session = write_session(
+        [user_says("**not bold**"), started(), message("**bold**"), done()],
+        summary="- a *point*",
+        summary_state=SummaryState.WRITTEN,
+    )
+    html = html_of(viewer, session)
+    assert "<strong>bold</strong>" in html
+    assert "<em>point</em>" in html
+    assert "**not bold**" in html
+
+
+def test_the_summary_says_its_state_and_who_wrote_it(viewer: Client) -> None:
+    written = ev.SummaryWritten(summary="Short.", title="T", model="gemini:flash-lite")
+    session = write_session([*turn(1), written], summary="Short.", summary_state="written", summary_seq=7)
+    text = visible(html_of(viewer, session))
+    assert text.index("Short.") < text.index("question 1")
+    assert "Written by gemini:flash-lite" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("none", "The summary is written after the session ends."),
+        ("pending", "The summary is being written."),
+        ("skipped", "Nothing was said in this session."),
+        ("failed", "The summary could not be written."),
+    ],
+)
+def test_a_missing_summary_is_explained(viewer: Client, state: str, words: str) -> None:
+    assert words in visible(html_of(viewer, write_session(summary_state=state)))
+
+
+def test_a_failed_summary_tells_staff_why(viewer: Client) -> None:
+    session = write_session(
+        [*turn(1), ev.SummaryFailed(error="429 quota", attempts=5)], summary_state="failed"
+    )
+    assert "429 quota (after 5 attempts)" in visible(html_of(viewer, session))
+
+
+def test_a_summary_from_before_a_reopening_is_marked(viewer: Client) -> None:
+    fields = {"summary": "Old.", "summary_state": "written", "summary_seq": 1}
+    assert "From before it was reopened" in html_of(viewer, write_session(turn(1), **fields))
+    ended = write_session(turn(1), status=SessionStatus.ENDED, **fields)
+    assert "From before it was reopened" not in html_of(viewer, ended)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "shown"),
+    [
+        ("cancelled", "client_cancelled", "Stopped client_cancelled"),
+        ("incomplete", "max_output_tokens", "Incomplete max_output_tokens"),
+        ("failed", "model_timeout", "Failed model_timeout"),
+    ],
+)
+def test_an_answer_that_did_not_complete_says_how_and_why(
+    viewer: Client, status: str, reason: str, shown: str
+) -> None:
+    ending = done(status=status, reason=reason, message="Try again.", cause="no event for 45 s")
+    text = visible(
+        html_of(
+            viewer, write_session([started(), *deltas("Hal"), message("Hal", status="incomplete"), ending])
+        )
+    )
+    assert shown in text
+    assert "Try again." in text
+    assert "no event for 45 s" in text
+
+
+def test_an_answer_in_flight_is_shown_as_far_as_it_got(viewer: Client) -> None:
+    text = visible(
+        html_of(viewer, write_session([user_says("go"), started(), *deltas("As far ", "as this")]))
+    )
+    assert "As far as this" in text
+    assert "Partial" in text
+    assert "In progress" in text
+
+
+def test_tool_calls_are_folded(viewer: Client) -> None:
+    html = html_of(
+        viewer, write_session([started(), call(side_effects=True), result(outcome="unknown"), done()])
+    )
+    assert re.search(r"<details class=\"sx-tool\" id=\"seq-2\">", html)
+    assert "outcome unknown" in html
+    assert "side effects" in html
+
+
+def test_facts_are_counted(viewer: Client) -> None:
+    session = write_session(
+        [ev.ConnectionOpened(connection_id="c", dialect="plain"), *turn(1), *turn(2)], duration_seconds=75
+    )
+    text = visible(html_of(viewer, session))
+    for fact in (
+        "Messages 2 in, 2 out",
+        "Tokens 680 600 in, 80 out",
+        "Tool calls 2",
+        "Connections 1",
+        "Duration 1 min 15 s",
+    ):
+        assert fact in text
+
+
+@pytest.mark.parametrize("page", ["change/", "events/", "events/?deltas=1"])
+def test_nothing_that_anyone_wrote_is_alive(admin: Client, page: str) -> None:
+    events: list[ev.Event] = [
+        user_says(ATTACK),
+        ev.OperatorMessage(item_id="o", text=ATTACK, author=ATTACK),
+        started(),
+        call(name=ATTACK, arguments=ATTACK),
+        result(name=ATTACK, output=ATTACK),
+        message(f"{ATTACK} [x](javascript:alert(1)) ![x](https://evil.example/x.png)"),
+        done(status="failed", reason=ATTACK, message=ATTACK, cause=ATTACK, model=ATTACK),
+        started("resp_2"),
+        *deltas(ATTACK, response_id="resp_2", item_id="item_2"),
+        ev.SummaryFailed(error=ATTACK, attempts=1),
+    ]
+    session = write_session(
+        events, title=ATTACK, summary=ATTACK, summary_state="failed", model=ATTACK[:100], guest_id=ATTACK[:60]
+    )
+    html = html_of(admin, session, page)
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert "javascript:alert(1)&quot;" not in html
+    assert 'href="javascript' not in html
+    assert "&lt;script&gt;alert" in html
+    listed = admin.get(LIST).content.decode()
+    assert "<script>alert" not in listed
+    assert "<img src=x" not in listed
+    dashboard = admin.get("/admin/").content.decode()
+    assert "<script>alert" not in dashboard
+
+
+def test_a_long_session_is_read_in_pages_of_the_same_cost(admin: Client) -> None:
+    small = write_session(turn(1))
+    big = write_session([event for number in range(1250) for event in turn(number)])
+    assert big.last_seq == 10_000
+    costs = []
+    for session in (small, big):
+        with CaptureQueriesContext(connection) as queries:
+            html_of(admin, session)
+        costs.append(len(queries))
+    assert costs[0] == costs[1]
+    first = html_of(admin, big)
+    assert len(first) < 400_000
+    assert "question 0 " in first
+    assert "question 1249 " not in first
+    later = re.search(r'href="(\?after=\d+)"', first)
+    assert later
+    second = admin.get(url(big) + later[1]).content.decode()
+    assert "question 0 " not in second
+    assert "?before=" in second
+    end = re.search(r'href="(\?before=10001)"', first)
+    assert end
+    assert "question 1249 " in admin.get(url(big) + end[1]).content.decode()
+
+
+@pytest.mark.parametrize(
+    "query", ["after=99999999999999999999999", "before=0", "before=x", "after=-1", "before=٣"]
+)
+def test_nonsense_in_the_address_is_no_error(viewer: Client, query: str) -> None:
+    session = write_session(turn(1))
+    assert viewer.get(f"{url(session)}?{query}").status_code == 200
+    assert viewer.get(f"{url(session, 'events/')}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("session_id", ["demo_123", "a~b.c-d", "add", "x_2Fy", "-._~"])
+def test_any_session_id_can_be_looked_at(viewer: Client, session_id: str) -> None:
+    session = write_session(turn(1), session_id=session_id)
+    listed = viewer.get(LIST).content.decode()
+    link = re.search(r'<a href="([^"]*/change/[^"]*)"', listed)
+    assert link
+    html = viewer.get(link[1]).content.decode()
+    assert "question 1" in html
+    for page in re.findall(r'href="(/admin/sessions_app/session/[^"]+/(?:events/|transcript\.\w+))"', html):
+        response = viewer.get(page)
+        assert response.status_code == 200, page
+        assert session.session_id in (
+            b"".join(response).decode() if response.streaming else response.content.decode()
+        )
+
+
+def test_an_unknown_session_is_not_found(viewer: Client) -> None:
+    for page in ("change/", "events/", "transcript.md", "transcript.json"):
+        assert viewer.get(f"{LIST}nothing/{page}").status_code == 404
+
+
+def test_the_raw_events_stand_in_order_with_their_payloads(viewer: Client) -> None:
+    session = write_session(turn(1))
+    html = html_of(viewer, session, "events/")
+    assert "assistant_delta" not in html
+    assert re.findall(r'<tr id="seq-(\d+)">', html) == ["1", "2", "3", "4", "7", "8"]
+    assert "&quot;first_token_ms&quot;: 420.0" in html
+    assert "5&ndash;6" in html_of(viewer, session, "events/?deltas=1")
+
+
+def test_a_huge_event_is_cut_on_the_page_of_events(viewer: Client) -> None:
+    session = write_session([user_says("x" * 30_000)])
+    html = html_of(viewer, session, "events/")
+    assert html.count("x" * 1000) <= 4
+    assert "cut at 4,000 characters" in html
+
+
+def test_raw_events_are_paged(viewer: Client) -> None:
+    session = write_session([user_says(f"m{number}", f"i{number}") for number in range(250)])
+    first = html_of(viewer, session, "events/")
+    assert 'id="seq-100"' in first
+    assert 'id="seq-101"' not in first
+    assert 'id="seq-101"' in html_of(viewer, session, "events/?after=100")
+
+
+PAGES = ("", "change/", "events/", "transcript.md", "transcript.json")
+
+
+def all_urls(session: Session) -> list[str]:
+    return [LIST, *(url(session, page) for page in PAGES[1:])]
+
+
+def test_staff_without_the_permission_are_refused(nobody: Client) -> None:
+    session = write_session(turn(1))
+    assert [nobody.get(page).status_code for page in all_urls(session)] == [403] * 5
+
+
+def test_who_is_not_staff_is_sent_to_sign_in(client: Client, db: None) -> None:
+    session = write_session(turn(1))
+    for page in all_urls(session):
+        response = client.get(page)
+        assert response.status_code == 302
+        assert "/admin/login/" in response["Location"]
+
+
+@pytest.mark.parametrize("who", ["admin", "viewer"])
+def test_nobody_can_write(who: str, request: pytest.FixtureRequest) -> None:
+    client: Client = request.getfixturevalue(who)
+    session = write_session(turn(1), title="Before")
+    before = (Session.objects.count(), SessionEvent.objects.count())
+    assert client.get(f"{LIST}add/").status_code == 403
+    assert client.post(f"{LIST}add/", {"session_id": "new"}).status_code == 403
+    assert client.post(url(session), {"title": "After", "_save": "1"}).status_code == 403
+    assert client.post(url(session, "events/"), {}).status_code == 403
+    assert client.get(url(session, "delete/")).status_code == 403
+    assert client.post(url(session, "delete/"), {"post": "yes"}).status_code == 403
+    client.post(LIST, {"action": "delete_selected", "_selected_action": [session.pk], "post": "yes"})
+    session.refresh_from_db()
+    assert session.title == "Before"
+    assert (Session.objects.count(), SessionEvent.objects.count()) == before
+
+
+def test_head_is_answered_like_get(viewer: Client) -> None:
+    assert viewer.head(url(write_session(turn(1)))).status_code == 200
+
+
+def test_times_are_told_with_their_date(viewer: Client) -> None:
+    text = visible(html_of(viewer, write_session(turn(1), end_time=NOON.replace(hour=13))))
+    assert "Wednesday, 4 March 2026" in text
+    assert "4 Mar 2026, 12:00:00 to 13:00:00" in text

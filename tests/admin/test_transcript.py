@@ -1,0 +1,129 @@
+"""Folding records into what people read; no database."""
+
+import json
+
+from sessions_app import events as ev
+from sessions_app.transcript import Answer, Notice, Said, Text, Tone, ToolRun, fold, partial_answers
+from tests.admin.rows import call, deltas, done, message, records_of, result, started, turn, user_says
+
+
+def entries_of(*events: ev.Event) -> list[Notice | Said | Answer]:
+    return fold(records_of("s", events))
+
+
+def only_answer(*events: ev.Event) -> Answer:
+    answers = [entry for entry in entries_of(*events) if isinstance(entry, Answer)]
+    assert len(answers) == 1
+    return answers[0]
+
+
+def test_a_turn_is_a_question_and_an_answer_with_its_tools_in_order() -> None:
+    question, answer = entries_of(*turn(1))
+    assert isinstance(question, Said)
+    assert question.text == "question 1 "
+    assert isinstance(answer, Answer)
+    assert [item.kind for item in answer.items] == ["tool", "text"]
+    assert answer.model == "gemini:flash"
+    assert answer.done is not None
+    assert answer.done.usage.input_tokens == 300
+
+
+def test_the_final_text_stands_instead_of_its_deltas() -> None:
+    answer = only_answer(started(), *deltas("Hel", "lo"), message("Hello"), done())
+    assert [(item.text, item.status) for item in answer.items if isinstance(item, Text)] == [
+        ("Hello", "completed")
+    ]
+
+
+def test_deltas_without_a_final_text_are_a_partial_answer() -> None:
+    answer = only_answer(started(), *deltas("Hel", "lo"))
+    assert [(item.text, item.status) for item in answer.items if isinstance(item, Text)] == [
+        ("Hello", "partial")
+    ]
+    assert partial_answers([answer]) == [answer]
+
+
+def test_a_finished_answer_is_not_looked_up_again() -> None:
+    assert partial_answers(entries_of(*turn(1))) == []
+    assert (
+        partial_answers(entries_of(started(), message("Hel", status="incomplete"), done(status="cancelled")))
+        == []
+    )
+
+
+def test_a_message_during_an_answer_does_not_cut_it() -> None:
+    entries = entries_of(started(), *deltas("a"), user_says("wait", "item_2"), message("ab"), done())
+    assert [entry.kind for entry in entries] == ["answer", "said"]
+
+
+def test_a_tool_call_shows_what_came_of_it() -> None:
+    run = only_answer(
+        started(), call(side_effects=True), result(outcome="error", output="no such zone"), done()
+    ).items[0]
+    assert isinstance(run, ToolRun)
+    assert (run.name, run.outcome, run.output, run.duration_ms) == ("get_time", "error", "no such zone", 12.0)
+    assert run.side_effects
+    assert json.loads(run.arguments) == {"zone": "Asia/Tokyo"}
+
+
+def test_a_client_tools_result_after_the_answer_belongs_to_its_call() -> None:
+    answer = only_answer(started(), call(location="client"), done(), result(response_id=None))
+    assert [item.outcome for item in answer.items if isinstance(item, ToolRun)] == ["ok"]
+
+
+def test_an_approval_is_told_on_its_call() -> None:
+    asked = ev.ToolApprovalRequested(
+        response_id="resp_1",
+        item_id="item_call_1",
+        call_id="call_1",
+        approval_id="a1",
+        name="pay",
+        arguments="{}",
+    )
+    answer = only_answer(
+        started(), asked, ev.ToolApproval(approval_id="a1", approve=False, by="grace", reason="too much")
+    )
+    assert [item.approval for item in answer.items if isinstance(item, ToolRun)] == [
+        "refused by grace: too much"
+    ]
+
+
+def test_records_that_begin_within_an_answer_still_show_it() -> None:
+    answer = only_answer(message("the end"), done())
+    assert not answer.started
+    assert answer.has_text
+
+
+def test_an_item_that_the_client_deleted_is_marked_and_kept() -> None:
+    said, notice = entries_of(user_says("a secret", "item_9"), ev.ItemDeleted(item_id="item_9"))
+    assert isinstance(said, Said)
+    assert said.removed
+    assert said.text == "a secret"
+    assert isinstance(notice, Notice)
+
+
+def test_trouble_is_told_in_its_colour() -> None:
+    notices = entries_of(
+        ev.SessionEnded(reason="orphaned"),
+        ev.SessionReopened(model="demo", cause="takeover"),
+        ev.SummaryFailed(error="boom", attempts=5),
+        ev.ConnectionClosed(connection_id="c", close_code=1006),
+        ev.ConnectionClosed(connection_id="c", close_code=1000),
+    )
+    tones = [notice.tone for notice in notices if isinstance(notice, Notice)]
+    assert tones == [Tone.WARNING, Tone.WARNING, Tone.DANGER, Tone.WARNING, Tone.NEUTRAL]
+
+
+def test_every_event_type_has_its_place_in_a_transcript() -> None:
+    samples: dict[str, dict[str, object]] = {
+        "session_updated": {"config": {"tools": []}},
+        "session_ended": {"reason": "left"},
+    }
+    plain = {"str": "x", "int": 1, "bool": True}
+    for name, cls in ev.EVENT_TYPES.items():
+        fields = samples.get(name) or {
+            field.name: plain.get(getattr(field.type, "__name__", ""), "x")
+            for field in ev.msgspec.structs.fields(cls)
+            if field.required
+        }
+        assert entries_of(ev.msgspec.convert(fields, cls)), name

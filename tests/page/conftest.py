@@ -1,0 +1,80 @@
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from playwright.sync_api import Browser
+
+from tests.page.chat_page import ChatPage
+from tests.support.browser import Complaints, launched
+from tests.support.server import ServerProcess
+
+OpenPage = Callable[..., ChatPage]
+
+
+@pytest.fixture(scope="package")
+def chat_server(django_db_setup: None, django_db_blocker: Any) -> Iterator[ServerProcess]:
+    """One server for all browser tests; each test is a visitor of its own. The tables are emptied at the end."""
+    with django_db_blocker.unblock():
+        server = ServerProcess(DEMO_DELAY_MS="8", SESSION_GRACE_SECONDS="1").start()
+    yield server
+    server.stop()
+    server.close()
+    with django_db_blocker.unblock():
+        call_command("flush", interactive=False, verbosity=0)
+        connection.close()
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    with launched(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chat_server: ServerProcess, browser: Browser) -> Iterator[OpenPage]:
+    """Opens a page for a visitor with no cookies yet, or (``like``) for one who has a page already.
+
+    A page that complained on its console without being asked to fails the test.
+    """
+    opened: list[tuple[ChatPage, Complaints]] = []
+
+    def open_one(*, server: ServerProcess = chat_server, like: ChatPage | None = None, **context: Any) -> ChatPage:
+        place = like.page.context if like else browser.new_context(base_url=server.url, **context)
+        page = place.new_page()
+        page.set_default_timeout(10_000)
+        chat = ChatPage(page, Complaints(page))
+        opened.append((chat, chat.complaints))
+        return chat
+
+    yield open_one
+    for chat, _ in opened:
+        chat.page.context.close()
+    for _, complaints in opened:
+        assert complaints.found == []
+
+
+@pytest.fixture
+def chat(open_page: OpenPage) -> ChatPage:
+    """A new guest at ``/``, connected."""
+    chat = open_page()
+    chat.go("/")
+    chat.expect_connection("Connected")
+    return chat
+
+
+@pytest.fixture
+def in_database(chat_server: ServerProcess, django_db_blocker: Any) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Runs a function that uses the ORM, committed, in a thread of its own (see `launched`)."""
+
+    def guarded(function: Callable[[], Any]) -> Any:
+        with django_db_blocker.unblock():
+            try:
+                return function()
+            finally:
+                connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda function: pool.submit(guarded, function).result(10)

@@ -1,0 +1,66 @@
+"""From ``DATABASE_URL`` to Django's settings."""
+
+import psycopg
+import pytest
+
+from realtime_ai.database_url import database_settings
+from realtime_ai.env import EnvError
+
+POOLER = "postgresql://postgres.ref:p%40ss@aws-0-eu.pooler.supabase.com"
+
+
+def test_a_url_becomes_settings_with_a_pool_and_time_outs() -> None:
+    settings = database_settings(f"{POOLER}:5432/postgres?sslmode=require", pool_max=8)
+    assert settings["USER"] == "postgres.ref"
+    assert settings["PASSWORD"] == "p@ss"
+    options = settings["OPTIONS"]
+    assert options["sslmode"] == "require"
+    assert options["connect_timeout"] == 5
+    assert options["keepalives"] == 1
+    assert options["pool"] == {"min_size": 1, "max_size": 8, "timeout": 10, "max_lifetime": 1800}
+    assert settings["CONN_MAX_AGE"] == 0
+
+
+def test_a_connect_timeout_of_ones_own_is_kept() -> None:
+    assert (
+        database_settings("postgresql://h/d?connect_timeout=2", pool_max=0)["OPTIONS"]["connect_timeout"] == 2
+    )
+
+
+def test_no_pool_when_there_is_no_room_for_one() -> None:
+    assert "pool" not in database_settings("postgresql://h/d", pool_max=0)["OPTIONS"]
+
+
+@pytest.mark.parametrize(("port", "off"), [(5432, False), (6543, True)])
+def test_a_transaction_pooler_gets_no_server_side_cursors(port: int, off: bool) -> None:
+    settings = database_settings(f"{POOLER}:{port}/postgres", pool_max=8)
+    assert settings["DISABLE_SERVER_SIDE_CURSORS"] is off
+
+
+def test_a_unix_socket_needs_no_keepalive_and_becomes_the_host() -> None:
+    settings = database_settings("postgresql://u:p@/d?host=/some/where", pool_max=0)
+    assert (settings["HOST"], settings["NAME"]) == ("/some/where", "d")
+    assert "keepalives" not in settings["OPTIONS"]
+    assert "host" not in settings["OPTIONS"]
+
+
+def test_options_of_other_tools_are_dropped() -> None:
+    options = database_settings(f"{POOLER}:6543/postgres?pgbouncer=true&connection_limit=1", pool_max=0)[
+        "OPTIONS"
+    ]
+    assert not {"pgbouncer", "connection_limit"} & set(options)
+
+
+def test_an_unknown_option_is_refused_by_name() -> None:
+    with pytest.raises(EnvError, match=r"DATABASE_URL: .*sslmod\b"):
+        database_settings("postgresql://h/d?sslmod=require", pool_max=0)
+
+
+@pytest.mark.django_db
+def test_the_suites_own_database_answers() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_encoding")
+        assert cursor.fetchone() == ("UTF8",)
+    assert psycopg.pq.version() >= 150000

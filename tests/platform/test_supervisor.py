@@ -1,0 +1,188 @@
+"""``make run`` and ``make serve``, as programs: what they start, what they say, and that they leave nothing behind."""
+
+import os
+import re
+import secrets
+import signal
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.platform.support import Supervised, get, run_python, short_folder
+
+IN_TIME_S = 10.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_folder() as found:
+        yield found
+
+
+@pytest.fixture
+def own_database() -> Iterator[str]:
+    """The URL of an empty database in the suite's server."""
+    url, name = os.environ["DATABASE_URL"], f"supervised_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        before, _, query = url.partition("?")
+        yield f"{before.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
+        link.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def find(run: Supervised, words: str) -> psutil.Process:
+    return next(process for process in run.everything() if words in " ".join(process.cmdline()))
+
+
+def test_a_first_run_and_a_second(folder: Path) -> None:
+    with Supervised(folder / "var") as run:
+        url = run.wait_until_up()
+        assert get(f"{url}/readyz") == (200, '{"status": "ready"}')
+        assert get(f"{url}/")[0] == 200
+        assert get(f"{url}/static/admin/css/base.css")[0] == 200
+        assert "Model: demo, built in and offline (no GEMINI_API_KEY set)" in run.text
+        password = _printed_password(run)
+        file = folder / "var" / "admin-password"
+        assert file.read_text().strip() == password
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+        refused = run_python("-m", "realtime_ai.supervisor", "run", VAR_DIR=str(folder / "var"))
+        assert refused.returncode == 1
+        assert refused.stderr.startswith(
+            f"error: already running in this checkout (process {run.process.pid})"
+        )
+        assert refused.stderr.count("\n") == 1
+
+        find(run, "manage.py worker").kill()
+        _wait_for(run, "worker started again")
+
+        assert run.stop(signal.SIGINT) < IN_TIME_S
+        assert run.process.returncode == 0
+        run.wait_until_nothing_is_left(0.5)
+
+    with Supervised(folder / "var") as run:
+        run.wait_until_up()
+        assert "Admin user: admin (password in" in run.text
+        assert password not in run.text
+        assert run.stop(signal.SIGHUP) < IN_TIME_S
+        run.wait_until_nothing_is_left(0.5)
+
+
+def test_the_run_after_a_sigkill_recovers_by_itself(folder: Path) -> None:
+    with Supervised(folder / "var") as run:
+        run.wait_until_up()
+        postgres = find(run, "postgres -D")
+        web = find(run, "realtime_ai.server")
+        web.suspend()  # it cannot notice: the next run has to find it
+        run.process.kill()
+        run.process.wait()
+        with Supervised(folder / "var") as after:
+            url = after.wait_until_up()
+            assert "that the last run had left behind" in after.text
+            assert not web.is_running()
+            assert postgres.is_running()
+            assert get(f"{url}/readyz")[0] == 200
+            assert after.stop(signal.SIGTERM) < IN_TIME_S
+            after.wait_until_nothing_is_left(0.5)
+
+
+def test_children_of_a_killed_supervisor_end_by_themselves(folder: Path, own_database: str) -> None:
+    with Supervised(folder / "var", DATABASE_URL=own_database) as run:
+        run.wait_until_up()
+        run.process.kill()
+        run.process.wait()
+        run.wait_until_nothing_is_left(IN_TIME_S)
+
+
+def test_a_stop_in_the_middle_of_the_start_leaves_nothing_either(folder: Path) -> None:
+    for pause_s in (0.3, 1.5):
+        with Supervised(folder / "var") as run:
+            time.sleep(pause_s)
+            assert run.stop(signal.SIGTERM) < IN_TIME_S
+            run.wait_until_nothing_is_left(0.5)
+
+
+def test_serve_runs_production_settings_in_several_processes(
+    folder: Path, own_database: str, redis_url: str
+) -> None:
+    with Supervised(
+        folder / "var",
+        "serve",
+        DATABASE_URL=own_database,
+        REDIS_URL=redis_url,
+        WEB_PROCESSES="2",
+        SECRET_KEY=secrets.token_urlsafe(60),
+        ALLOWED_HOSTS="127.0.0.1",
+        INSECURE_HTTP="1",
+        ADMIN_PASSWORD="not-printed",
+    ) as run:
+        url = run.wait_until_up()
+        assert "WARNING: INSECURE_HTTP=1" in run.text
+        assert "not-printed" not in run.text
+        assert not (folder / "var" / "admin-password").exists()
+        servers = [process for process in run.everything() if "realtime_ai.server" in process.cmdline()]
+        assert len(servers) == 2
+        status, page = get(f"{url}/admin/login/")
+        assert status == 200
+        style = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', page)
+        assert style
+        assert get(url + style[1])[0] == 200
+        assert "Traceback" not in get(f"{url}/no-such-page")[1]
+        assert (
+            "process_start_time" not in get(f"{url}/metrics")[1]
+        )  # several processes: their sum, not one of them
+        assert run.stop(signal.SIGTERM) < IN_TIME_S
+        run.wait_until_nothing_is_left(0.5)
+
+
+def test_a_port_in_use_is_one_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _assert_refused(folder, f"PORT={port}: something else listens on 127.0.0.1", PORT=str(port))
+
+
+def test_a_bad_value_is_one_line(folder: Path) -> None:
+    _assert_refused(folder, "SESSION_GRACE_SECONDS='soon'", SESSION_GRACE_SECONDS="soon")
+
+
+def test_an_unknown_host_is_one_line(folder: Path) -> None:
+    _assert_refused(folder, "HOST=192.0.2.1: no address of this machine", HOST="192.0.2.1")
+
+
+def test_several_processes_without_redis_are_refused(folder: Path) -> None:
+    _assert_refused(folder, "WEB_PROCESSES=2", WEB_PROCESSES="2")
+
+
+def test_a_dead_database_url_is_one_line(folder: Path) -> None:
+    _assert_refused(
+        folder, "DATABASE_URL: cannot connect", DATABASE_URL="postgresql://joe:hunter2@127.0.0.1:1/postgres"
+    )
+
+
+def _assert_refused(folder: Path, words: str, **variables: str) -> None:
+    done = run_python("-m", "realtime_ai.supervisor", "run", VAR_DIR=str(folder / "var"), **variables)
+    assert done.returncode == 1, done.stdout
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"error: {words}")
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def _printed_password(run: Supervised) -> str:
+    found = re.search(r"Admin user: admin, password (\S+) \(shown this once", run.text)
+    assert found, run.text
+    return found[1]
+
+
+def _wait_for(run: Supervised, words: str) -> None:
+    deadline = time.monotonic() + 15
+    while words not in run.text:
+        assert time.monotonic() < deadline, run.text
+        time.sleep(0.05)

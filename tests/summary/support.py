@@ -1,0 +1,110 @@
+"""Sessions and models for the tests of what happens after a session."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.db import connection
+
+from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
+from chat.providers.base import Provider
+from sessions_app import events as ev
+from sessions_app.ids import new_id, uuid7
+from sessions_app.leases import renew_process
+from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
+from sessions_app.models import Session
+
+PROCESS = "proc_test"
+
+
+def said(text: str) -> ev.UserMessage:
+    return ev.UserMessage(item_id=new_id("item"), text=text)
+
+
+def answered(text: str) -> ev.AssistantMessage:
+    return ev.AssistantMessage(response_id="resp", item_id=new_id("item"), output_index=0, text=text)
+
+
+def used_tool(name: str) -> ev.ToolCall:
+    return ev.ToolCall(
+        response_id="resp",
+        item_id=new_id("item"),
+        call_id=new_id("call"),
+        output_index=0,
+        name=name,
+        arguments="{}",
+    )
+
+
+def open_it(
+    session_id: str | None = None, *, model: str = "demo", process_id: str = PROCESS
+) -> OpenedSession:
+    renew_process(process_id=process_id)
+    return open_session(
+        session_id=session_id or uuid7(), visitor=Visitor(), process_id=process_id, model=model
+    )
+
+
+def say(opened: OpenedSession, *events: ev.Event) -> int:
+    """Append as a journal would, only without one; the last seq."""
+    last_seq = Session.objects.values_list("last_seq", flat=True).get(session_id=opened.session_id)
+    return append_now(session_id=opened.session_id, epoch=opened.epoch, last_seq=last_seq, events=events)
+
+
+def end_it(opened: OpenedSession) -> int:
+    """The seq of the end."""
+    last_seq = Session.objects.values_list("last_seq", flat=True).get(session_id=opened.session_id)
+    end_session(session_id=opened.session_id, epoch=opened.epoch, last_seq=last_seq, reason="left")
+    return last_seq + 1
+
+
+def ended_session(*events: ev.Event, model: str = "demo") -> tuple[str, int]:
+    """(session_id, seq of its end)"""
+    opened = open_it(model=model)
+    say(opened, *(events or (said("What is 2 + 2?"), answered("4."))))
+    return opened.session_id, end_it(opened)
+
+
+def jobs(**filters: Any) -> list[dict[str, Any]]:
+    """The jobs of sessions, not those of the upkeep; oldest first."""
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    rows = ProcrastinateJob.objects.filter(task_name="summarise_session", **filters).order_by("id")
+    return list(rows.values("id", "status", "args", "attempts", "scheduled_at"))
+
+
+class FakeModel(Provider):
+    """Answers with the next of ``answers`` (the last one for ever): a text, an error, or seconds to hang."""
+
+    name = "fake"
+
+    def __init__(self, *answers: str | Exception | float) -> None:
+        self.answers = list(answers)
+        self.requests: list[ModelRequest] = []
+        self.closed_streams = 0
+        self.asked: Callable[[], None] = lambda: None
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        self.requests.append(request)
+        self.asked()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            if isinstance(answer, float):
+                await asyncio.sleep(answer)
+                answer = "late"
+            for word in answer.split(" "):
+                yield TextDelta(word + " ")
+            yield Completed(FinishReason.STOP, Usage(input_tokens=7, output_tokens=3))
+        finally:
+            self.closed_streams += 1
+
+
+def database_url(**options: str) -> str:
+    """The URL of this test's own database, for a program started beside it."""
+    params = {**connection.get_connection_params(), **options}
+    names = ("host", "port", "user", "password", "sslmode", "sslrootcert")
+    query = urlencode({name: str(params[name]) for name in names if params.get(name)})
+    return f"postgresql:///{quote(str(params['dbname']))}?{query}"

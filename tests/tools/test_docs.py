@@ -1,0 +1,123 @@
+"""docs/tools.md tells what is, and its example runs as it stands."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from chat.conf import ChatConf
+from chat.tools import runner, threads
+from chat.tools.base import ToolContext
+from chat.tools.registry import Registry, default_registry
+from chat.tools.schema import make_tool
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading, cells without their backticks."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip().replace("`", "") for cell in row] for row in rows[2:]]
+
+
+SETTINGS = """
+from realtime_ai.settings.test import *
+INSTALLED_APPS = [*INSTALLED_APPS, "shop"]
+"""
+PROGRAM = """
+import asyncio, django, msgspec
+django.setup()
+from chat.tools.registry import default_registry
+import page_tests
+for name in [name for name in dir(page_tests) if name.startswith("test_")]:
+    asyncio.run(getattr(page_tests, name)())
+    print(name)
+print(msgspec.json.encode(default_registry.get("shipping_cost").spec).decode())
+"""
+
+
+def test_the_pages_app_is_found_by_a_server_and_passes_its_tests(tmp_path: Path) -> None:
+    """In a process of its own, with the app among the installed ones."""
+    (tmp_path / "shop").mkdir()
+    files = {
+        "shop/__init__.py": "",
+        "shop/ai_tools.py": blocks("python")[0],
+        "page_tests.py": blocks("python")[1],
+    }
+    for name, text in {**files, "shop_settings.py": SETTINGS, "program.py": PROGRAM}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "program.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "shop_settings"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    *passed, spec = done.stdout.splitlines()
+    assert passed == ["test_a_parcel_to_germany", "test_a_parcel_to_nowhere"]
+    assert msgspec.json.decode(spec) == msgspec.json.decode(blocks("json")[0])
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_pages_database_tool_reads_the_users_groups(
+    registry: Registry, members: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.tools.registry.tool", registry.tool)
+    exec(compile(blocks("python")[0], "ai_tools.py", "exec"), {"__name__": "shop.ai_tools"})
+    context = ToolContext(session_id="s1", call_id="c1", user_id=members)
+    outcome = await runner.run_tool(registry, name="my_groups", arguments="{}", context=context)
+    assert (outcome.outcome, outcome.output) == ("ok", '["Gold"]')
+
+
+@pytest.fixture
+def members(transactional_db: None) -> int:
+    """A user who is in one of two groups."""
+    user = get_user_model().objects.create_user("ann")
+    user.groups.add(Group.objects.create(name="Gold"))
+    Group.objects.create(name="Silver")
+    return user.pk
+
+
+def test_the_table_of_shipped_tools_is_the_registry(shipped: Registry) -> None:
+    ours = [tool for tool in shipped if tool.function.__module__.startswith("chat.")]
+    assert sorted(row[:3] for row in table("The tools that ship")) == sorted(
+        [
+            tool.name,
+            ", ".join(tool.spec.parameters["properties"]) or "none",
+            "staff" if tool.staff_only else "everybody",
+        ]
+        for tool in ours
+    )
+    assert shipped is default_registry
+
+
+def test_the_table_of_options_is_the_decorators() -> None:
+    options = [
+        name
+        for name, parameter in inspect.signature(make_tool).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    assert [row[0] for row in table("Options of `@tool`")] == options
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    assert [row[1] for row in table("Bounds")] == [
+        f"CHAT_TOOL_SECONDS = {ChatConf().tool_seconds:g}",
+        f"CHAT_TOOL_OUTPUT_CHARS = {ChatConf().tool_output_chars} characters",
+        str(runner.MAX_CONCURRENT),
+        str(threads.THREADS_PER_TOOL),
+        str(threads.MAX_WAITING_PER_TOOL),
+    ]

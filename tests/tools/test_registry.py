@@ -1,0 +1,59 @@
+"""The registry: names, who is offered what, how a project's own tools get in."""
+
+from typing import Any
+
+import pytest
+
+from chat.messages import ToolSpec
+from chat.tools.base import ToolContext, ToolDefinitionError
+from chat.tools.registry import Registry
+from chat.tools.schema import make_tool
+from tests.tools.conftest import NOBODY
+
+STAFF = ToolContext(session_id="s1", call_id="call_1", user_id=1, is_staff=True)
+
+
+def double(x: int) -> int:
+    """Twice as much."""
+    return 2 * x
+
+
+def test_the_decorator_registers_and_leaves_the_function_as_it_is(registry: Registry) -> None:
+    assert registry.tool(double) is double
+    assert double(4) == 8
+    assert [tool.name for tool in registry] == ["double"]
+
+
+def test_the_decorator_takes_options(registry: Registry) -> None:
+    registry.tool(name="twice", timeout_s=1.5, side_effects=True, staff_only=True)(double)
+    tool = registry.get("twice")
+    assert tool
+    assert (tool.limit_s, tool.side_effects, tool.staff_only) == (1.5, True, True)
+    assert registry.get("double") is None
+
+
+def test_without_a_time_limit_of_its_own_a_tool_has_the_servers(registry: Registry, settings: Any) -> None:
+    registry.tool(double)
+    tool = registry.get("double")
+    settings.CHAT_TOOL_SECONDS = 7.0
+    assert tool
+    assert tool.limit_s == 7.0
+
+
+def test_a_second_tool_of_a_name_is_refused_and_both_are_named(registry: Registry) -> None:
+    def other(x: int) -> int:
+        """Another."""
+        return x
+
+    registry.tool(double)
+    with pytest.raises(ToolDefinitionError, match=r"tests\.tools\.test_registry\.double and .*other"):
+        registry.register(make_tool(other, name="double"))
+
+
+def test_tools_for_staff_are_offered_to_staff_alone(registry: Registry) -> None:
+    registry.tool(double)
+    registry.tool(staff_only=True, name="secret")(double)
+    assert [spec.name for spec in registry.specs_for(NOBODY)] == ["double"]
+    specs = registry.specs_for(STAFF)
+    assert [spec.name for spec in specs] == ["double", "secret"]
+    assert all(isinstance(spec, ToolSpec) for spec in specs)
