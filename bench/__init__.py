@@ -1,8 +1,2 @@
-"""Measurements: each prints ratios of things measured in one run. Run them with ``make bench`` or ``python -m bench.NAME``."""
-
-import os
-
-import django
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.test")
-django.setup()
+"""Measurements: each prints ratios of things measured in one run. Run them with ``make bench``, or one with
+``python -m bench NAME``."""

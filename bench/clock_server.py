@@ -1,5 +1,7 @@
 """The web process as it is (`realtime_ai.server`), with `ClockProvider` among its models."""
 
+import bench.django_setup  # noqa: F401, I001 - before everything of Django's
+
 import sys
 
 from bench.clock_provider import ClockProvider

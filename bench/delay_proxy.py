@@ -37,7 +37,11 @@ class DelayProxy:
 
     def cut(self) -> None:
         self._away = True
-        self._in_loop(lambda: [writer.transport.abort() for writer in list(self._writers)])
+        self._in_loop(self._abort_all)
+
+    def _abort_all(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
 
     def mend(self) -> None:
         self._away = False

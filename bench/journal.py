@@ -3,8 +3,10 @@
 The rival is what most Channels code does: ``await database_sync_to_async(SessionEvent.objects.create)(...)`` for
 each event. Both write the same events of 20 sessions at once to the same server, through the same proxy, in turn.
 
-    python -m bench.journal
+    python -m bench journal
 """
+
+import bench.django_setup  # noqa: F401, I001 - before everything of Django's
 
 import asyncio
 import time

@@ -4,8 +4,10 @@ what a distant database does to the first token.
 The model says the time in each chunk (`bench.clock_provider`), so a chunk's delay is the time from the model's
 hand to the client's, on one clock.
 
-    python -m bench.streams [--sockets 200] [--seconds 10] [--per-second 15] [--idle 1000]
+    python -m bench streams
 """
+
+import bench.django_setup  # noqa: F401, I001 - before everything of Django's
 
 import argparse
 import asyncio

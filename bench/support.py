@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
 
 from django.db import connection
 
@@ -25,15 +26,20 @@ def proxied_database() -> Iterator[DelayProxy]:
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     with DelayProxy(upstream) as proxy:
         connection.close()
-        connection.close_pool()
+        _close_pool()
         connection.settings_dict.update(HOST="127.0.0.1", PORT=str(proxy.port))
         try:
             yield proxy
         finally:
             proxy.rtt_s = 0.0
             connection.close()
-            connection.close_pool()
+            _close_pool()
             connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def _close_pool() -> None:
+    """Django's PostgreSQL backend has it; the base class that the types know does not."""
+    cast("Any", connection).close_pool()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

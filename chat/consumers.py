@@ -73,9 +73,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._restart_idle_timer()
         try:
             self._budget.spend()
-            if text_data is None:
-                raise BinaryFrame
-            await self._dialect.receive(text_data)
+            await self._dialect.receive(_text(text_data))
         except (ChatError, SessionsError) as error:
             await self._report(error)
         except OSError:
@@ -218,6 +216,12 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self._idle_close = asyncio.ensure_future(
                 self._close(4408, "silent for too long; reconnect to resume")
             )
+
+
+def _text(frame: str | None) -> str:
+    if frame is None:
+        raise BinaryFrame
+    return frame
 
 
 def _address(scope: dict[str, Any]) -> str:

@@ -38,7 +38,9 @@ def start_gemini(start_server: StartServer, gemini: GeminiServer) -> StartGemini
     return start
 
 
-async def test_a_turn_with_a_tool_and_a_reopened_session(gemini: GeminiServer, start_gemini: StartGemini) -> None:
+async def test_a_turn_with_a_tool_and_a_reopened_session(
+    gemini: GeminiServer, start_gemini: StartGemini
+) -> None:
     """The second process rebuilds the history from the log alone; the strict server checks every signature in it."""
     server = start_gemini(SESSION_GRACE_SECONDS="0.2")
     async with realtime(server.ws_url, "/ws/session/talk") as client:
@@ -103,7 +105,9 @@ async def test_a_stop_closes_the_models_connection(gemini: GeminiServer, start_g
         assert await gemini.hung_up_within(5)
 
 
-async def test_leaving_and_the_answer_still_comes_to_its_end(gemini: GeminiServer, start_gemini: StartGemini) -> None:
+async def test_leaving_and_the_answer_still_comes_to_its_end(
+    gemini: GeminiServer, start_gemini: StartGemini
+) -> None:
     gemini.then(Reply((Chunk((text("One, "),)), Sleep(1.0), Chunk((text("two."),), finish="STOP"))))
     server = start_gemini(SESSION_GRACE_SECONDS="0.1")
     async with realtime(server.ws_url) as client:
@@ -141,10 +145,12 @@ async def test_a_failing_model_is_said_well_and_the_key_appears_nowhere(
         assert response["status_details"]["error"]["code"].startswith(code)
         assert response["status_details"]["error"]["x_retryable"] is retryable
         assert len(response["x_message"]) > 20
-        answer, done = await client.ask("Hello again")
+        _, done = await client.ask("Hello again")
         assert done["response"]["status"] == "completed"
         events = await in_db_thread(
-            lambda: list(SessionEvent.objects.filter(session_id=client.session_id).values_list("content", "payload"))
+            lambda: list(
+                SessionEvent.objects.filter(session_id=client.session_id).values_list("content", "payload")
+            )
         )
     assert API_KEY not in str(events)
     assert API_KEY not in str(client.frames)

@@ -153,7 +153,7 @@ async def test_stop_ends_the_answer_and_keeps_what_there_was(start_server: Start
         assert done["response"]["output"][0]["content"][0]["text"] == partial
         messages = await stored(client.session_id, "assistant_message")
         assert [message.content for message in messages] == [partial]
-        text, done = await client.ask("count to 3")
+        _, done = await client.ask("count to 3")
         assert done["response"]["status"] == "completed"
 
 

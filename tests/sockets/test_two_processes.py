@@ -30,9 +30,10 @@ async def test_a_message_and_a_stop_through_the_other_process(
     start_server: StartServer, redis_url: str
 ) -> None:
     one, two = start_server(REDIS_URL=redis_url, **ENV), start_server(REDIS_URL=redis_url, **ENV)
-    async with realtime(one.ws_url, "/ws/session/shared") as here, realtime(
-        two.ws_url, "/ws/session/shared"
-    ) as there:
+    async with (
+        realtime(one.ws_url, "/ws/session/shared") as here,
+        realtime(two.ws_url, "/ws/session/shared") as there,
+    ):
         await there.say("count to 500")
         await here.until("response.output_text.delta")
         await there.send(type="response.cancel")
@@ -89,9 +90,7 @@ async def test_a_killed_process_is_taken_over_and_its_answer_settled(
             return str(text)
 
     assert "3" in await eventually(back)
-    rows = await in_db_thread(
-        lambda: list(SessionEvent.objects.filter(session_id="shared").order_by("seq"))
-    )
+    rows = await in_db_thread(lambda: list(SessionEvent.objects.filter(session_id="shared").order_by("seq")))
     assert [row.first_seq for row in rows] == [1, *(row.seq + 1 for row in rows[:-1])]
 
 
@@ -116,9 +115,7 @@ async def test_a_process_that_slept_through_its_lease_steps_down(
                 assert done["response"]["status"] == "completed"
 
         await eventually(taken_over)
-    rows = await in_db_thread(
-        lambda: list(SessionEvent.objects.filter(session_id="shared").order_by("seq"))
-    )
+    rows = await in_db_thread(lambda: list(SessionEvent.objects.filter(session_id="shared").order_by("seq")))
     assert [row.first_seq for row in rows] == [1, *(row.seq + 1 for row in rows[:-1])]
 
 
