@@ -19,6 +19,7 @@ from chat.engine.conversation import Conversation
 from chat.engine.hub import Hub, Join
 from chat.engine.relay import RemoteConversation
 from chat.errors import BinaryFrame, ChatError, ShuttingDown
+from chat.protocol.close_codes import CloseCode
 from chat.ratelimits import FrameBudget, socket_of
 from chat.realtime import RealtimeDialect
 from chat.runtime import runtime
@@ -151,13 +152,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         except (ChatError, SessionsError) as error:
             await self._refuse(error)
         except TimeoutError:
-            await self._close(4408, "you did not read fast enough; reconnect to resume")
+            await self._close(
+                CloseCode.TOO_SLOW_OR_SILENT, "you did not read fast enough; reconnect to resume"
+            )
         except OSError:
             pass  # the client has gone; its disconnect is on the way
         except Exception:
             if not self._closed:
                 logger.exception("socket %s failed", self.connection_id)
-                await self._close(1011)
+                await self._close(CloseCode.INTERNAL_ERROR)
         finally:
             notices.cancel()
 
@@ -184,22 +187,26 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     async def _refuse(self, error: Any | None) -> None:
         """Send the error, then close with its code; None: a session that ended well."""
         if error is None:
-            await self._close(1000)
+            await self._close(CloseCode.DONE)
             return
         metrics.frame_errors.labels(code=error.code).inc()
         with contextlib.suppress(TimeoutError):
             await self.send_frame(self._dialect.error(error))
-        await self._close(error.close_code or 1011, error.code)
+        await self._close(error.close_code or CloseCode.INTERNAL_ERROR, error.code)
 
     async def _close(self, code: int, reason: str = "") -> None:
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(Exception):  # the client is gone already, or reads nothing
-            async with asyncio.timeout(1.0):
-                await self.close(code=code, reason=reason)
+        # A client that reads nothing gets the close frame when it reads on, and no one waits for that.
+        self._closing = asyncio.ensure_future(self._send_close(code, reason))
+        await asyncio.wait([self._closing], timeout=1.0)
         if self.conversation:
             self.conversation.detach(self, code)
+
+    async def _send_close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # the client is gone already
+            await self.close(code=code, reason=reason)
 
     # Silence
 
@@ -214,7 +221,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self._restart_idle_timer()
         else:
             self._idle_close = asyncio.ensure_future(
-                self._close(4408, "silent for too long; reconnect to resume")
+                self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
             )
 
 

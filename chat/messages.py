@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from sessions_app.events import JSON, Part, Usage
+from sessions_app.events import JSON, Part, Usage, model_spec
 
 __all__ = [
     "JSON",
@@ -28,6 +28,7 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "UserText",
+    "model_spec",
 ]
 
 

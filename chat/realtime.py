@@ -54,25 +54,31 @@ class RealtimeDialect:
         info = conversation.info()
         given = self._socket.query.get("last_event_id")
         wanted = parse_event_id(info.session_id, given) if given else None
-        cursor = self._start(wanted)
+        cursor = await self._start(wanted)
         stream = StreamInfo(
             session_id=info.session_id,
             resumed=wanted is not None,
             last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
             status="responding" if info.response_seq is not None else "idle",
         )
-        if wanted is not None and wanted.seq > info.last_seq:
+        if wanted is not None and wanted.seq > cursor.seq:
             stream.truncated_to = stream.last_event_id
         created = session_created(self._session_object(), stream, notice=_NOTICES.get(info.model, ""))
         await self._socket.send_frame(encode(created))
         return await self._fold_start(cursor), cursor
 
-    def _start(self, wanted: Cursor | None) -> Cursor:
-        """Where the client is; without a word of its own: where the running response began, else now."""
+    async def _start(self, wanted: Cursor | None) -> Cursor:
+        """Where the client is, as far as the log agrees; without a word of its own: where the running response began,
+        else now."""
         info = self._conversation.info()
         if wanted is None:
             return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
-        return wanted if wanted.seq <= info.last_seq else Cursor(info.last_seq)
+        if wanted.seq > info.last_seq:
+            return Cursor(info.last_seq)
+        kept = wanted.seq
+        if wanted.seq < info.last_seq:
+            kept = await in_db_thread(replay.kept_until, session_id=info.session_id, seq=wanted.seq)
+        return wanted if kept == wanted.seq else Cursor(kept)
 
     async def _fold_start(self, cursor: Cursor) -> int:
         """The seq after which the fold begins: before the response in which the cursor lies."""

@@ -9,7 +9,7 @@ import msgspec
 
 from chat.conf import conf
 from chat.errors import ModelRefused, ModelTimeout
-from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText
+from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText, model_spec
 from chat.providers.base import Provider
 from chat.providers.registry import ProviderNotConfigured, provider_for
 from chat.summary_text import read_summary
@@ -67,7 +67,7 @@ async def summarise(*, model: str, transcript: str) -> Summary:
     title, summary = read_summary("".join(texts))
     if not summary:
         raise _without_text(end)
-    return Summary(title=title, summary=summary, model=f"{provider.name}:{name}", usage=end.usage)
+    return Summary(title=title, summary=summary, model=model_spec(provider.name, name), usage=end.usage)
 
 
 def _material(transcript: str) -> str:

@@ -7,7 +7,7 @@ from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
@@ -78,7 +78,7 @@ class SignIn(LoginView):
 
     template_name = "chat/login.html"
     redirect_authenticated_user = True
-    next_page = reverse_lazy("chat:page")
+    next_page = "chat:page"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return with_page_policy(request, super().dispatch(request, *args, **kwargs))
@@ -88,7 +88,7 @@ class SignIn(LoginView):
 
 
 class SignOut(LogoutView):
-    next_page = reverse_lazy("chat:page")
+    next_page = "chat:page"
 
 
 def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:

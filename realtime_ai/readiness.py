@@ -18,24 +18,31 @@ Reason = tuple[str, str]
 
 
 class _State:
-    """The last answer, and whether the schema was found complete (it does not become incomplete again)."""
+    """The last look, and whether the schema was found complete (it does not become incomplete again)."""
 
     at = float("-inf")
-    reasons: tuple[Reason, ...] = ()
+    look: "asyncio.Task[tuple[Reason, ...]] | None" = None
     migrated = False
 
 
 async def unready_reasons() -> tuple[Reason, ...]:
     """Empty when ready. Answers within `TIME_LIMIT_S`, and never blocks the event loop or a thread of its pool."""
-    if time.monotonic() - _State.at > FRESH_S:
-        _State.reasons = (*await _database_reasons(), *_journal_reasons())
-        _State.at = time.monotonic()
-    return _State.reasons
+    look, loop = _State.look, asyncio.get_running_loop()
+    stale = look is not None and look.done() and time.monotonic() - _State.at > FRESH_S
+    if look is None or stale or look.get_loop() is not loop:
+        look = _State.look = loop.create_task(_look())
+    return await asyncio.shield(look)
 
 
 def forget() -> None:
     """For tests: the next probe looks anew."""
-    _State.at, _State.reasons, _State.migrated = float("-inf"), (), False
+    _State.at, _State.look, _State.migrated = float("-inf"), None, False
+
+
+async def _look() -> tuple[Reason, ...]:
+    reasons = (*await _database_reasons(), *_journal_reasons())
+    _State.at = time.monotonic()
+    return reasons
 
 
 async def _database_reasons() -> list[Reason]:

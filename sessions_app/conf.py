@@ -25,6 +25,8 @@ class SessionsConf:
     buffer_bytes: int = 64 * 1024 * 1024
     buffer_seconds: float = 60.0
     """When the oldest uncommitted event is older than this, new ones are refused."""
+    takeover_skips: int = 200_000
+    """Seqs that a takeover leaves out: more than a process can have shown and not stored (see ``buffer_events``)."""
     ring_records: int = 512
     """Committed records kept in memory per live session, so that a short drop replays without a query."""
     db_threads: int = 8

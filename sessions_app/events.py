@@ -23,8 +23,13 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+def model_spec(provider: str, model: str) -> str:
+    """PROVIDER:NAME as the settings write it, or the provider alone where it has one model, as ``demo``."""
+    return provider if provider == model else f"{provider}:{model}"
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens as the vendor counted them; ``input_tokens`` includes the cached ones."""
+    """Tokens as the vendor counted them; ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -89,7 +94,10 @@ class SessionReopened(EventBase, frozen=True, kw_only=True):
     model: str
     source: str = ""
     cause: str = "returned"
-    """returned: it had ended; takeover: the process that held it is gone."""
+    """returned: it had ended; takeover: the process that held it is gone; orphaned: and the sweeper came for it."""
+    skipped: int = 0
+    """How many seqs before its own this event stands for. A process that died may have shown its readers deltas that it
+    had not stored yet; their seqs are never given to other events (docs/decisions/0007)."""
 
 
 class SessionUpdated(EventBase, frozen=True, kw_only=True):
@@ -318,6 +326,11 @@ class Record(msgspec.Struct, frozen=True):
     at: datetime
     event: Event
 
+    @property
+    def first_seq(self) -> int:
+        """Where its row begins; its own seq but for a `SessionReopened` that skipped some."""
+        return self.seq - self.event.skipped if isinstance(self.event, SessionReopened) else self.seq
+
 
 class Row(msgspec.Struct, frozen=True):
     """A record, or a run of deltas, as one row of ``session_events`` stores it."""
@@ -377,7 +390,7 @@ def _row(record: Record) -> Row:
     content = payload.pop(event.text_field, "") if event.text_field else None
     return Row(
         record.session_id,
-        record.seq,
+        record.first_seq,
         record.seq,
         event.role.value,
         event.event_type,

@@ -103,7 +103,7 @@ class Append:
 
     @property
     def after(self) -> int:
-        return self.records[0].seq - 1
+        return self.records[0].first_seq - 1
 
     @property
     def upto(self) -> int:

@@ -17,7 +17,7 @@ from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
 from sessions_app.journal_sql import APPEND, Append, append_params
 from sessions_app.models import ServerProcess, Session, SessionStatus
 from sessions_app.replay import read_history
-from sessions_app.settle import settlement
+from sessions_app.settle import takeover
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +136,20 @@ def append_now(*, session_id: str, epoch: int, last_seq: int, events: Sequence[e
 
     Raises `JournalFenced` when the epoch or the end of the log is not as given.
     """
-    now = datetime.now(UTC)
-    records = [ev.Record(session_id, last_seq + 1 + index, now, event) for index, event in enumerate(events)]
+    records = _records(session_id, last_seq, events)
     with connection.cursor() as cursor:
         cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))  # type: ignore[arg-type]
         if cursor.fetchone() is None:
             raise JournalFenced
     return records[-1].seq
+
+
+def _records(session_id: str, last_seq: int, events: Sequence[ev.Event]) -> list[ev.Record]:
+    now, records = datetime.now(UTC), []
+    for event in events:
+        last_seq += 1 + (event.skipped if isinstance(event, ev.SessionReopened) else 0)
+        records.append(ev.Record(session_id, last_seq, now, event))
+    return records
 
 
 def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> None:
@@ -193,10 +200,11 @@ def _end_orphan(orphans: Any, session_id: str) -> bool:
             return False
         session.lease_epoch += 1
         session.save(update_fields=["lease_epoch"])
-        last_seq = session.last_seq
-        if events := settlement(read_history(session_id=session_id)):
-            last_seq = append_now(
-                session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, events=events
-            )
+        last_seq = append_now(
+            session_id=session_id,
+            epoch=session.lease_epoch,
+            last_seq=session.last_seq,
+            events=takeover(read_history(session_id=session_id), model=session.model, cause="orphaned"),
+        )
         end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned")
     return True

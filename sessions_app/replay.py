@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from sessions_app.errors import ReplayGap
-from sessions_app.events import AssistantDelta, Record, ResponseStarted, Row, decode_row
+from sessions_app.events import AssistantDelta, Record, ResponseStarted, Row, SessionReopened, decode_row
 from sessions_app.models import SessionEvent
 
 _COLUMNS = ("session_id", "first_seq", "seq", "role", "event_type", "content", "payload", "created_at")
@@ -19,11 +19,21 @@ def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Recor
     for record in _decoded(rows.values_list(*_COLUMNS)[:limit]):
         if record.seq <= after:  # the cut lies within a run of deltas
             continue
-        if record.seq != after + 1:
+        if record.first_seq > after + 1:
             raise ReplayGap(f"Session {session_id}: the log goes from seq {after} to {record.seq}.")
         after = record.seq
         records.append(record)
     return records
+
+
+def kept_until(*, session_id: str, seq: int) -> int:
+    """Up to where the log agrees with a reader that has seen ``seq``: ``seq`` itself, or the last event before the
+    takeover in which what that reader saw after it was lost."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gte=seq).order_by("seq")
+    row = rows.values_list("event_type", "first_seq").first()
+    if row and row[0] == SessionReopened.event_type and row[1] <= seq:
+        return int(row[1]) - 1
+    return seq
 
 
 def response_start_before(*, session_id: str, seq: int) -> int:

@@ -5,7 +5,7 @@ import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Left, NullIf
 
 from sessions_app.events import UserMessage
@@ -68,7 +68,7 @@ def _page(owner: Q, place: tuple[datetime, str] | None, limit: int) -> list[Rece
             Q(start_time__lt=started_at) | Q(start_time=started_at, session_id__lt=session_id),
             start_time__lte=started_at,  # what the index can use; the line above it cannot
         )
-    rows = _with_title(sessions.order_by("-start_time", "-session_id"))[:limit]
+    rows = sessions.annotate(shown_title=_title()).order_by("-start_time", "-session_id")[:limit]
     return [
         RecentSession(session_id=key, title=title, started_at=started, last_event_at=last, status=status)
         for key, title, started, last, status in rows.values_list(
@@ -77,17 +77,12 @@ def _page(owner: Q, place: tuple[datetime, str] | None, limit: int) -> list[Rece
     ]
 
 
-def _with_title(sessions: QuerySet[Session]) -> QuerySet[Session]:
-    first_words = SessionEvent.objects.filter(
+def _title() -> Coalesce:
+    messages = SessionEvent.objects.filter(
         session_id=OuterRef("session_id"), event_type=UserMessage.event_type
-    ).order_by("seq")
-    return sessions.annotate(
-        shown_title=Coalesce(
-            NullIf(F("title"), Value("")),
-            Subquery(first_words.values(beginning=Left("content", _TITLE_CHARS))[:1]),
-            Value(""),
-        )
     )
+    first_words = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
+    return Coalesce(NullIf(F("title"), Value("")), Subquery(first_words), Value(""))
 
 
 def _encode_cursor(session: RecentSession) -> str:

@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 
 from sessions_app import events as ev
+from sessions_app.conf import conf
 
 INTERRUPTED = "interrupted"
 UNKNOWN_OUTCOME = (
     "The server stopped while this tool ran: whether it took effect is not known. Do not assume either."
 )
+
+
+def takeover(records: Sequence[ev.Record], *, model: str, source: str = "", cause: str) -> list[ev.Event]:
+    """What a new holder writes first, when the old one is gone without handing over."""
+    reopened = ev.SessionReopened(model=model, source=source, cause=cause, skipped=conf().takeover_skips)
+    return [reopened, *settlement(records)]
 
 
 def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:
@@ -28,7 +35,7 @@ def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:
             status="incomplete",
             reason=INTERRUPTED,
             message="The server stopped while it answered. Ask again to go on.",
-            model=f"{started.provider}:{started.model}",
+            model=ev.model_spec(started.provider, started.model),
         ),
     ]
 

@@ -17,8 +17,8 @@ from sessions_app.transcript import Answer, Entry, Notice, Text, Tone, fold, par
 PAGE_ROWS = 150
 DELTA_ROWS = 3_000
 """At most this much of an answer in flight is read: five minutes of it at one row in 100 ms."""
-CONNECTION_ROWS = 20_000
-"""Connections are counted among so many of the newest rows."""
+COUNTED_SEQS = 20_000
+"""In a longer log connections are not counted: it would be read whole."""
 _COLUMNS = ("session_id", "first_seq", "seq", "role", "event_type", "content", "payload", "created_at")
 _OF_A_RESPONSE = ("assistant_message", "tool_call", "tool_approval_requested", "tool_result", "response_done")
 
@@ -75,11 +75,11 @@ def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | No
     return None
 
 
-def count_connections(session: Session) -> tuple[int, bool]:
-    """How many connections the session has had, and whether that is all of them (not for a very long log)."""
-    newest = _log(session).order_by("-seq").values("event_type")[:CONNECTION_ROWS]
-    rows = SessionEvent.objects.filter(pk__in=newest.values("pk"), event_type=ev.ConnectionOpened.event_type)
-    return rows.count(), session.last_seq <= CONNECTION_ROWS
+def count_connections(session: Session) -> int | None:
+    """How many connections the session has had; None when its log is longer than `COUNTED_SEQS`."""
+    if session.last_seq > COUNTED_SEQS:
+        return None
+    return _log(session).filter(event_type=ev.ConnectionOpened.event_type).count()
 
 
 def _log(session: Session) -> QuerySet[SessionEvent]:
@@ -127,7 +127,7 @@ def _from_a_break(rows: list[ev.Row]) -> list[ev.Row]:
             started.add(response_id)
         elif row.event_type in _OF_A_RESPONSE and response_id and response_id not in started:
             cut = index + 1
-    return rows[cut:] or rows
+    return rows
 
 
 def _entries(rows: Iterable[ev.Row]) -> list[Entry]:

@@ -62,6 +62,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     config: JSON
     last_seq: int
+    """The last event that may be shown."""
     response_seq: int | None = None
     """The seq at which the response that runs now started."""
 

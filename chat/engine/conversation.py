@@ -38,7 +38,7 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
-from chat.messages import JSON
+from chat.messages import JSON, model_spec
 from chat.providers.base import Provider
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
@@ -139,15 +139,13 @@ class Conversation:
             session_id=self.session_id,
             model=self.model_spec,
             config=msgspec.to_builtins(self.config),
-            last_seq=self.log.last_seq,
+            last_seq=self.log.visible_seq,
             response_seq=self._response_seq,
         )
 
     @property
     def model_spec(self) -> str:
-        return (
-            self.provider.name if self.provider.name == self.model else f"{self.provider.name}:{self.model}"
-        )
+        return model_spec(self.provider.name, self.model)
 
     # What a client may ask
 
@@ -197,7 +195,7 @@ class Conversation:
             return Done(repeated_seq=seq)
         self._check_turn()
         self.log.check_room()
-        self.config.for_response(command.options)
+        self._check_tool_choice(self.config.for_response(command.options), "response.tool_choice")
         claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
         item_ids = [item_id for item_id in self.history.waiting if item_id not in claimed]
         turn = Turn(item_ids=item_ids, options=command.options, client_event_id=command.client_event_id)
@@ -224,9 +222,23 @@ class Conversation:
             config = self.config.updated(changes)
         except msgspec.ValidationError as error:
             raise FrameError(f"session: {error}", param="session") from error
+        self._check_tool_choice(config, "session.tool_choice")
         self.append(ev.SessionUpdated(config=changes))
         self.config = config
         return Done(config=msgspec.to_builtins(config))
+
+    def _check_tool_choice(self, config: SessionConfig, param: str) -> None:
+        """Raises `FrameError` for a tool that the model would not be offered."""
+        names = {
+            spec.name for spec in [*config.client_tools(), *self._registry.specs_for(self._tool_context(""))]
+        }
+        choice = config.tool_choice_name()
+        if choice not in names | {"auto", "none", "required"}:
+            raise FrameError(
+                f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
+                f"{', '.join(sorted(names))}.",
+                param=param,
+            )
 
     def _delete_item(self, item_id: str) -> None:
         if item_id not in self.history.item_seqs:

@@ -30,10 +30,10 @@ from sessions_app.errors import (
 from sessions_app.ids import uuid7
 from sessions_app.journal import Journal, SessionWriter
 from sessions_app.leases import channel_of, lost_leases
-from sessions_app.lifecycle import OpenedSession, Visitor, end_session, open_session
+from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
-from sessions_app.settle import settlement
+from sessions_app.settle import takeover
 from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -160,8 +160,10 @@ class Hub:
                 writer.fail(JournalRejected())
                 return
             else:
-                writer.epoch = row.epoch
-                writer.open()
+                if row.epoch == writer.epoch:
+                    writer.open()
+                else:  # the answer to an earlier try got lost, and somebody was in between
+                    writer.fail(JournalFenced())
                 return
 
     # Sessions that exist
@@ -170,8 +172,24 @@ class Hub:
         await self._registered()
         opened = await self._open_row(session_id, join, default_model_spec())
         records = [] if opened.created else await in_db_thread(read_history, session_id=session_id)
-        writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=opened.last_seq)
+        last_seq = opened.last_seq
+        if not opened.created and not opened.was_ended:
+            last_seq, records = await self._take_over(opened, records, join.source)
+        writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=last_seq)
         return self._build(opened, records, join, writer)
+
+    async def _take_over(
+        self, opened: OpenedSession, records: list[ev.Record], source: str
+    ) -> tuple[int, list[ev.Record]]:
+        """Settle what the last holder left behind, before anybody reads on."""
+        last_seq = await in_db_thread(
+            append_now,
+            session_id=opened.session_id,
+            epoch=opened.epoch,
+            last_seq=opened.last_seq,
+            events=takeover(records, model=opened.model, source=source, cause="takeover"),
+        )
+        return last_seq, await in_db_thread(read_history, session_id=opened.session_id)
 
     async def _open_row(self, session_id: str, join: Join, model: str) -> OpenedSession:
         return await in_db_thread(
@@ -206,8 +224,10 @@ class Hub:
             on_idle=self._on_idle,
             on_end=lambda one: self._spawn(self.end(one, reason="closed")),
         )
-        for event in _opening_events(opened, records, join.source):
-            conversation.append(event)
+        if opened.created:
+            conversation.append(ev.SessionStarted(model=opened.model, source=join.source))
+        elif opened.was_ended:
+            conversation.append(ev.SessionReopened(model=opened.model, source=join.source))
         self._conversations[session_id] = conversation
         metrics.live_sessions.set(len(self._conversations))
         return conversation
@@ -330,13 +350,3 @@ def _config(records: list[ev.Record]) -> SessionConfig:
         if isinstance(record.event, ev.SessionUpdated):
             config = config.updated(record.event.config)
     return config
-
-
-def _opening_events(opened: OpenedSession, records: list[ev.Record], source: str) -> list[ev.Event]:
-    if opened.created:
-        return [ev.SessionStarted(model=opened.model, source=source)]
-    cause = "returned" if opened.was_ended else "takeover"
-    return [
-        *settlement(records),
-        ev.SessionReopened(model=opened.model, source=source, cause=cause),
-    ]

@@ -17,7 +17,15 @@ from chat.conf import conf
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
 from chat.errors import ChatError, ProviderError
-from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, ToolCallRequest, ToolSpec
+from chat.messages import (
+    Completed,
+    FinishReason,
+    ModelRequest,
+    TextDelta,
+    ToolCallRequest,
+    ToolSpec,
+    model_spec,
+)
 from chat.providers.base import Provider
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
@@ -219,7 +227,7 @@ class Response:
                 reason=reason,
                 message=message,
                 cause=cause,
-                model=f"{self._provider.name}:{self._model}",
+                model=model_spec(self._provider.name, self._model),
                 usage=self._usage,
                 timings=self._clock.timings(),
             ),

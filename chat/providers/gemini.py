@@ -12,10 +12,9 @@ from chat.conf import conf
 from chat.errors import ModelTimeout
 from chat.messages import ModelEvent, ModelRequest
 from chat.providers.base import Provider
-from chat.providers.gemini_contents import build_contents
 from chat.providers.gemini_errors import provider_error
 from chat.providers.gemini_http import GeminiHttp, remembering, tls
-from chat.providers.gemini_request import build_config
+from chat.providers.gemini_request import PLACEHOLDER, build_config
 from chat.providers.gemini_round import GeminiRound
 
 ATTEMPTS = 3
@@ -66,9 +65,7 @@ class GeminiProvider(Provider):
     async def _open(self, request: ModelRequest) -> AsyncIterator[_Chunk]:
         """Nothing is sent before the first chunk is asked for."""
         return await self._client().aio.models.generate_content_stream(
-            model=request.model,
-            contents=build_contents(request.history, model=request.model),
-            config=build_config(request),
+            model=request.model, contents=PLACEHOLDER, config=build_config(request)
         )
 
     async def _next(self, stream: AsyncIterator[_Chunk], seconds: float) -> _Chunk | None:
@@ -98,11 +95,8 @@ class GeminiProvider(Provider):
             max_delay=2.0,
             http_status_codes=_RETRIED_STATUSES,
         )
-        options = types.HttpOptions(
-            httpx_async_client=http,
-            httpx_client=httpx2.Client(
-                verify=tls()
-            ),  # never used; else the SDK makes one, and reads all certificates
-            retry_options=retries,
-        )
+        unused = httpx2.Client(
+            verify=tls()
+        )  # else the SDK makes one of its own, and reads all certificates for it
+        options = types.HttpOptions(httpx_async_client=http, httpx_client=unused, retry_options=retries)
         return genai.Client(api_key=self._key, vertexai=False, http_options=options), http

@@ -18,7 +18,7 @@ from chat.messages import (
     UserText,
 )
 
-SKIP_SIGNATURE = b"skip_thought_signature_validator"
+SKIP_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Documented for calls that the model asked has not made itself; both Google endpoints take it, of the two dummies."""
 
 MAX_DEPTH = 50
@@ -30,12 +30,13 @@ _NOTHING_SAID = "(The user has not said anything yet.)"
 _CONTINUE = "(Continue.)"
 
 
-def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[types.Content]:
-    """Begins and ends with a user's content; neighbours differ in role; no part is empty.
+def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
+    """The REST API's JSON. Begins and ends with a user's content; neighbours differ in role; no part is empty.
 
     The calls of one round are answered together and in order in the content right behind them.
     """
     results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
+    marks = operator_marks(history)
     contents = _Contents()
     for kind, run in groupby(history, key=type):
         if kind is ToolCallItem:
@@ -45,18 +46,18 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[types.
             continue
         for item in run:
             match item:
-                case UserText() if item.text:
-                    contents.add("user", [types.Part(text=item.text)])
+                case UserText() if text := _without(item.text, marks):
+                    contents.add("user", [{"text": text}])
                 case OperatorText() if item.text:
-                    contents.add("user", [types.Part(text=f"{operator_mark(item)}\n{item.text}")])
+                    contents.add("user", [{"text": f"{_mark(item)}\n{item.text}"}])
                 case AssistantText():
                     contents.add("model", _text_parts(item, model))
     return contents.closed()
 
 
-def operator_mark(item: OperatorText) -> str:
-    """What stands before an operator's words. The system instruction names the ids, so that no user can forge one."""
-    return f"[Staff instruction {item.item_id}]"
+def operator_marks(history: Iterable[HistoryItem]) -> list[str]:
+    """What stands before each operator's words. The system instruction names them; a user's text cannot hold one."""
+    return [_mark(item) for item in history if isinstance(item, OperatorText)]
 
 
 def keep_extra(part: types.Part, *, model: str) -> JSON | None:
@@ -72,61 +73,69 @@ def keep_extra(part: types.Part, *, model: str) -> JSON | None:
 
 class _Contents:
     def __init__(self) -> None:
-        self._contents: list[types.Content] = []
+        self._contents: list[JSON] = []
 
-    def add(self, role: str, parts: list[types.Part]) -> None:
+    def add(self, role: str, parts: list[JSON]) -> None:
         if not parts:
             return
-        last = self._contents[-1] if self._contents else None
-        if last is not None and last.role == role and last.parts is not None:
-            last.parts.extend(parts)
+        if self._contents and self._contents[-1]["role"] == role:
+            self._contents[-1]["parts"].extend(parts)
         else:
-            self._contents.append(types.Content(role=role, parts=parts))
+            self._contents.append({"role": role, "parts": parts})
 
-    def closed(self) -> list[types.Content]:
+    def closed(self) -> list[JSON]:
         if not self._contents:
-            self.add("user", [types.Part(text=_NOTHING_SAID)])
-        if self._contents[0].role != "user":
-            self._contents.insert(0, types.Content(role="user", parts=[types.Part(text=_BEGINNING)]))
-        if self._contents[-1].role != "user":
-            self.add("user", [types.Part(text=_CONTINUE)])
+            self.add("user", [{"text": _NOTHING_SAID}])
+        if self._contents[0]["role"] != "user":
+            self._contents.insert(0, {"role": "user", "parts": [{"text": _BEGINNING}]})
+        if self._contents[-1]["role"] != "user":
+            self.add("user", [{"text": _CONTINUE}])
         return self._contents
 
 
-def _text_parts(item: AssistantText, model: str) -> list[types.Part]:
+def _mark(item: OperatorText) -> str:
+    return f"[Staff instruction {item.item_id}]"
+
+
+def _without(text: str, marks: Iterable[str]) -> str:
+    for mark in marks:
+        text = text.replace(mark, "[...]")
+    return text
+
+
+def _text_parts(item: AssistantText, model: str) -> list[JSON]:
     """The text as the vendor cut it. A part with a signature may be empty, and is never joined with another."""
     if not item.parts:
-        return [types.Part(text=item.text)] if item.text else []
+        return [{"text": item.text}] if item.text else []
     parts, start = [], 0
     for part in item.parts:
         text, signature = item.text[start : start + part.length], _signature(part.extra, model)
         start += part.length
         if text or signature:
-            parts.append(types.Part(text=text, thought_signature=signature))
+            parts.append(_signed({"text": text}, signature))
     return parts
 
 
-def _call_parts(calls: Iterable[ToolCallItem], model: str) -> list[types.Part]:
+def _call_parts(calls: Iterable[ToolCallItem], model: str) -> list[JSON]:
     """The first call of a round needs a signature; one that another model asked for gets the documented dummy."""
-    parts = [
-        types.Part(
-            function_call=types.FunctionCall(id=_call_id(call), name=call.name, args=_arguments(call)),
-            thought_signature=_signature(call.extra, model),
-        )
-        for call in calls
-    ]
-    parts[0].thought_signature = parts[0].thought_signature or SKIP_SIGNATURE
+    parts = []
+    for number, call in enumerate(calls):
+        signature = _signature(call.extra, model) or (None if number else SKIP_SIGNATURE)
+        function = {"id": _call_id(call), "name": call.name, "args": _arguments(call)}
+        parts.append(_signed({"functionCall": function}, signature))
     return parts
 
 
-def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> types.Part:
+def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
     key = "error" if result is None or result.is_error else "output"
     output = _NO_RESULT if result is None else result.output
     decoded = _object(output)
     response = {key: output if decoded is None else decoded}
-    return types.Part(
-        function_response=types.FunctionResponse(id=_call_id(call), name=call.name, response=response)
-    )
+    return {"functionResponse": {"id": _call_id(call), "name": call.name, "response": response}}
+
+
+def _signed(part: JSON, signature: str | None) -> JSON:
+    return {**part, "thoughtSignature": signature} if signature else part
 
 
 def _arguments(call: ToolCallItem) -> JSON:
@@ -153,12 +162,10 @@ def _call_id(call: ToolCallItem) -> str:
     return str(_own(call.extra).get("id") or call.call_id)
 
 
-def _signature(extra: JSON | None, model: str) -> bytes | None:
+def _signature(extra: JSON | None, model: str) -> str | None:
     """None as well where another model gave it: models do not read each other's signatures and answer 400."""
     own = _own(extra)
-    if own.get("model") != model or not own.get("thought_signature"):
-        return None
-    return base64.b64decode(own["thought_signature"])
+    return own.get("thought_signature") if own.get("model") == model else None
 
 
 def _own(extra: JSON | None) -> JSON:

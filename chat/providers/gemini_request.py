@@ -1,13 +1,21 @@
-"""A `ModelRequest` as Gemini's generation config: instruction, limits, tools and which of them to use."""
+"""A `ModelRequest` as Gemini takes it: contents, instruction, limits, tools and which of them to use."""
 
 from google.genai import types
 
-from chat.messages import ModelRequest, OperatorText, ToolSpec
-from chat.providers.gemini_contents import operator_mark
+from chat.messages import ModelRequest, ToolSpec
+from chat.providers.gemini_contents import build_contents, operator_marks
+
+PLACEHOLDER = types.Content(role="user", parts=[types.Part(text=".")])
+"""What the SDK is given for contents. The real ones travel in ``extra_body``, which replaces it."""
 
 
 def build_config(request: ModelRequest) -> types.GenerateContentConfig:
-    """One request, one model round: the SDK neither runs functions nor continues an answer by itself."""
+    """One request, one model round: the SDK neither runs functions nor continues an answer by itself.
+
+    The contents bypass the SDK's types: their conversion takes 0.35 ms a message on the event loop's thread, that is
+    350 ms for a session of 1,000 messages, against 5 ms as JSON.
+    """
+    contents = build_contents(request.history, model=request.model)
     return types.GenerateContentConfig(
         system_instruction=_instruction(request) or None,
         max_output_tokens=request.max_output_tokens,
@@ -17,12 +25,13 @@ def build_config(request: ModelRequest) -> types.GenerateContentConfig:
         tool_config=_tool_config(request),
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         automatic_continuation=False,
+        http_options=types.HttpOptions(extra_body={"contents": contents}),
     )
 
 
 def _instruction(request: ModelRequest) -> str:
-    """The instructions and, where staff spoke, which parts are theirs: a user could write the mark, not the ids."""
-    marks = [operator_mark(item) for item in request.history if isinstance(item, OperatorText)]
+    """The instructions and, where staff spoke, which words are theirs."""
+    marks = operator_marks(request.history)
     if not marks:
         return request.instructions
     note = (

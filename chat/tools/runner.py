@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 MAX_CONCURRENT = 8
 """Calls of one model round that run at once."""
 
+_OUR_FAULT = (
+    "This is a fault of the server's, not of the arguments; it has been logged. "
+    "Do not repeat the call; say that this does not work at the moment."
+)
+
 _cut_off: set["asyncio.Task[Any]"] = set()
 """Cancelled tools that are still ending: the event loop itself holds its tasks weakly only."""
 
@@ -46,12 +51,6 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
     return ToolOutcome(
         output=bounded(output), outcome=outcome, duration_ms=(time.monotonic() - started) * 1000
     )
-
-
-_OUR_FAULT = (
-    "This is a fault of the server's, not of the arguments; it has been logged. "
-    "Do not repeat the call; say that this does not work at the moment."
-)
 
 
 async def run_tools(

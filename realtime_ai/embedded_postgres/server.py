@@ -37,16 +37,22 @@ class EmbeddedPostgres:
     """The server of ``home``: its data in ``home/data``, its log in ``home/log``, its URL in ``home/url``.
 
     The caller makes sure that there is one owner of a ``home`` at a time. ``tell`` is given the lines that a person
-    should read, such as a changed mode.
+    should read, such as a changed mode; ``check`` is called while waiting and may raise to give up.
     """
 
     def __init__(
-        self, home: Path, *, settings: dict[str, str] | None = None, tell: Callable[[str], None] = print
+        self,
+        home: Path,
+        *,
+        settings: dict[str, str] | None = None,
+        tell: Callable[[str], None] = print,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.home = home.resolve()
         self.data = self.home / "data"
         self._settings = _SETTINGS | (settings or {})
         self._tell = tell
+        self._check = check
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -188,6 +194,7 @@ class EmbeddedPostgres:
             if self._child is not None and self._child.poll() is not None:
                 self._child = None
                 break
+            self._check()
             time.sleep(0.01)
         raise EmbeddedPostgresError(
             f"PostgreSQL did not start: {self._last_log_line()} (more in {self.home / 'log'})"

@@ -5,7 +5,7 @@ from typing import Any
 
 def logging_settings(level: str) -> dict[str, Any]:
     """Django's ``LOGGING``. ``level`` is that of our own packages; libraries speak from WARNING on."""
-    ours = {"level": level, "handlers": ["console"], "propagate": False}
+    ours = {"level": level}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -18,5 +18,8 @@ def logging_settings(level: str) -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["console"]},
-        "loggers": dict.fromkeys(("realtime_ai", "chat", "sessions_app"), ours),
+        "loggers": {
+            **dict.fromkeys(("realtime_ai", "chat", "sessions_app"), ours),
+            "django": {"level": "INFO", "handlers": []},  # Django's own handlers would say everything twice
+        },
     }

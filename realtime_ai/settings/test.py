@@ -15,6 +15,8 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
+
 CHAT_LLM_MODEL = "demo"
 CHAT_GEMINI_API_KEY = None
 CHAT_DEMO_DELAY_MS = 0.0

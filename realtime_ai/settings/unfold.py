@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+ICON = "chat/icon.svg"
+
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
@@ -25,24 +27,25 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Realtime AI",
     "SITE_HEADER": "Realtime AI",
     "SITE_SUBHEADER": "Staff",
-    "SITE_SYMBOL": "forum",
+    "SITE_ICON": lambda request: static(ICON),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static(ICON)}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "sessions_app.dashboard.dashboard_callback",
     "STYLES": [lambda request: static("admin_sessions/admin.css")],
     "COLORS": {
-        "primary": {
-            "50": "oklch(96.2% .018 272.314)",
-            "100": "oklch(93% .034 272.788)",
-            "200": "oklch(87% .065 274.039)",
-            "300": "oklch(78.5% .115 274.713)",
-            "400": "oklch(67.3% .182 276.935)",
-            "500": "oklch(58.5% .233 277.117)",
-            "600": "oklch(51.1% .262 276.966)",
-            "700": "oklch(45.7% .24 277.023)",
-            "800": "oklch(39.8% .195 277.366)",
-            "900": "oklch(35.9% .144 278.697)",
-            "950": "oklch(25.7% .09 281.288)",
+        "primary": {  # around the chat page's accent
+            "50": "oklch(97.5% .012 194)",
+            "100": "oklch(94% .03 194)",
+            "200": "oklch(88% .055 194)",
+            "300": "oklch(80% .08 193)",
+            "400": "oklch(75% .095 191)",
+            "500": "oklch(65% .1 193)",
+            "600": "oklch(48% .08 195)",
+            "700": "oklch(42% .07 195)",
+            "800": "oklch(36% .058 196)",
+            "900": "oklch(31% .048 197)",
+            "950": "oklch(23% .035 198)",
         },
     },
     "SIDEBAR": {

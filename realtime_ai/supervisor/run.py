@@ -73,7 +73,7 @@ class Supervisor:
         if self._env.database_url:
             say("Database: DATABASE_URL")
             return {}
-        self._postgres = EmbeddedPostgres(self._env.var_dir / "postgres", tell=say)
+        self._postgres = EmbeddedPostgres(self._env.var_dir / "postgres", tell=say, check=self._signals.check)
         url = self._postgres.start()
         say(f"Database: embedded PostgreSQL in {_short(self._postgres.home)}")
         return {"DATABASE_URL": url}

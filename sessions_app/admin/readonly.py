@@ -13,7 +13,7 @@ class ReadOnlyAdminMixin:
     model: Any
     opts: Any
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:

@@ -1,12 +1,14 @@
 /** Which session the address names, and moving between sessions without loading the page again. */
 
 export class Addresses extends EventTarget {
+  #path = window.location.pathname;
+
   /** `sessionUrl`: the address of a session, with SESSION_ID in its place. Event: `move`, when the address changed. */
   constructor({ homeUrl, sessionUrl }) {
     super();
     this.homeUrl = homeUrl;
     [this.prefix, this.suffix] = sessionUrl.split("SESSION_ID");
-    window.addEventListener("popstate", () => this.#moved());
+    window.addEventListener("popstate", () => this.#path !== window.location.pathname && this.#moved());
     document.addEventListener("click", (event) => this.#onClick(event));
   }
 
@@ -23,7 +25,9 @@ export class Addresses extends EventTarget {
 
   /** The new session has an address from now on. */
   settle(sessionId) {
-    if (this.sessionId !== sessionId) history.replaceState(null, "", this.of(sessionId));
+    if (this.sessionId === sessionId) return;
+    history.replaceState(null, "", this.of(sessionId));
+    this.#path = window.location.pathname;
   }
 
   #onClick(event) {
@@ -37,6 +41,7 @@ export class Addresses extends EventTarget {
   }
 
   #moved() {
+    this.#path = window.location.pathname;
     this.dispatchEvent(new Event("move"));
   }
 }

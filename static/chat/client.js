@@ -152,6 +152,7 @@ export class RealtimeClient extends EventTarget {
 
   #opened(frame) {
     clearTimeout(this.#timers.open);
+    const isNew = !this.#sessionId;
     this.#sessionId = frame.session.id;
     const truncated = frame.x_stream?.truncated_to;
     if (truncated) this.#place = parsePlace(this.#sessionId, truncated) ?? this.#place;
@@ -163,7 +164,8 @@ export class RealtimeClient extends EventTarget {
     this.#flush();
     this.#timers.stable = setTimeout(() => (this.#attempt = 0), STABLE_MS);
     this.#timers.latest = setTimeout(() => this.#caughtUp(), CATCH_UP_MOST_MS);
-    this.#waitForQuiet();
+    if (isNew) this.#caughtUp();
+    else this.#waitForQuiet();
   }
 
   /** The server does not say where the replay ends and the present begins: the first pause tells. */

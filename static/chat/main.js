@@ -71,8 +71,6 @@ class Page {
     const session = new ChatSession({ socketUrl, sessionId: this.addresses.sessionId });
     this.#session = session;
     before?.close();
-    const loginUrl = `${settings.loginUrl}?${new URLSearchParams({ next: location.pathname })}`;
-    for (const link of document.querySelectorAll("[data-login-link]")) link.href = loginUrl;
     this.connection = new ConnectionView({
       pill: byId("connection"),
       banner: byId("banner"),
@@ -158,6 +156,7 @@ class Page {
     setText(byId("session-title"), title);
     const full = `${title} · ${settings.siteName}`;
     if (document.title !== full) document.title = full;
+    for (const link of document.querySelectorAll("[data-login-link]")) link.href = loginUrl();
     this.composer.keepDraft(id);
     this.panel.mark(id, beginning);
   }
@@ -167,6 +166,11 @@ class Page {
     await this.panel.refresh();
     this.#showAround(this.#session);
   }
+}
+
+/** Signing in, and back to where one is. */
+function loginUrl() {
+  return `${settings.loginUrl}?${new URLSearchParams({ next: location.pathname })}`;
 }
 
 function announceDone(frames) {

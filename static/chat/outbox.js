@@ -88,6 +88,9 @@ export class Outbox {
     const kept = this.#events.filter(wanted);
     if (kept.length === this.#events.length) return;
     this.#events = kept;
+    const ids = new Set(kept.map((event) => event.event_id));
+    this.#sentHere = this.#sentHere.intersection(ids); // what is added again is to be sent again
+    this.#doubtful = this.#doubtful.intersection(ids);
     this.#store();
   }
 

@@ -108,7 +108,8 @@ export class ChatSession extends EventTarget {
   }
 
   #onState(state) {
-    if (state.phase === Phase.STOPPED && state.code === 4404 && !this.#address && !this.wasUsed) {
+    const isGone = state.phase === Phase.STOPPED && state.code === 4404;
+    if (isGone && this.client.sessionId && !this.#address && !this.wasUsed) {
       this.client.startAnew();
       return;
     }

@@ -9,19 +9,21 @@
 import { parseBlocks, renderTokens } from "./markdown.js";
 
 const OPEN_BLOCKS = 2;
-/** Rendering may take one part in so many of the time. */
+/** After a rendering, so many times what it took is left to everything else. */
 const REST_FACTOR = 6;
 
 export class StreamingMarkdown {
   #root;
+  #restFactor;
   #start = 0;
   #tail = [];
   #shown = null;
   #notBefore = 0;
   #hasDefinitions = false;
 
-  constructor(root) {
+  constructor(root, { restFactor = REST_FACTOR } = {}) {
     this.#root = root;
+    this.#restFactor = restFactor;
   }
 
   /** Show the text so far, which only ever grows. False: it is put off, call again. */
@@ -32,7 +34,7 @@ export class StreamingMarkdown {
     if (this.#shown !== null && !text.startsWith(this.#shown)) this.#restart();
     this.#render(text);
     this.#shown = text;
-    this.#notBefore = started + REST_FACTOR * (performance.now() - started);
+    this.#notBefore = started + this.#restFactor * (performance.now() - started);
     return true;
   }
 

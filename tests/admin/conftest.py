@@ -17,7 +17,9 @@ def admin(db: None) -> Client:
 def viewer(db: None) -> Client:
     """Signed in as staff who may read sessions and nothing else."""
     user = User.objects.create_user("viewer", password=PASSWORD, is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="view_session"))
+    user.user_permissions.add(
+        Permission.objects.get(codename="view_session", content_type__app_label="sessions_app")
+    )
     return signed_in(user)
 
 

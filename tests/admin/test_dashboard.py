@@ -1,6 +1,6 @@
 """The admin's first page."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +15,7 @@ from sessions_app.models import ServerProcess, Session, SessionEvent, SessionSta
 from tests.admin.rows import done, started, turn, user_says, write_session
 
 
-def a_while_ago(minutes: float = 10) -> timezone.datetime:
+def a_while_ago(minutes: float = 10) -> datetime:
     return timezone.now() - timedelta(minutes=minutes)
 
 

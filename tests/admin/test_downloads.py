@@ -1,11 +1,17 @@
 """A transcript as a file."""
 
 import json
+from typing import Any
 
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from sessions_app import events as ev
 from sessions_app.models import Session
+from sessions_app.threads import in_db_thread
 from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
 
 
@@ -41,7 +47,7 @@ def test_a_long_session_comes_whole_and_in_order(viewer: Client) -> None:
 
 
 def test_markdown_tells_who_said_what_and_what_tools_did(viewer: Client) -> None:
-    events = [
+    events: list[ev.Event] = [
         user_says("What time?"),
         ev.OperatorMessage(item_id="o", text="Be brief.", author="grace"),
         started(),
@@ -73,15 +79,17 @@ def test_another_form_is_not_found(viewer: Client) -> None:
     assert viewer.get(f"/admin/sessions_app/session/{session.pk}/transcript.exe").status_code == 404
 
 
-async def test_under_asgi_it_is_streamed_page_by_page(transactional_db: None) -> None:
-    from asgiref.sync import sync_to_async
-    from django.contrib.auth.models import User
-
-    user = await User.objects.acreate(username="root", is_staff=True, is_superuser=True)
+def sign_in_and_write() -> tuple[AsyncClient, Session]:
     client = AsyncClient()
-    await client.aforce_login(user)
-    session = await sync_to_async(write_session)([event for number in range(200) for event in turn(number)])
-    response = await client.get(f"/admin/sessions_app/session/{session.pk}/transcript.json")
+    client.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))
+    return client, write_session([event for number in range(200) for event in turn(number)])
+
+
+@pytest.mark.usefixtures("transactional_db")
+async def test_under_asgi_it_is_streamed_page_by_page() -> None:
+    client, session = await in_db_thread(sign_in_and_write)
+    response: Any = await client.get(f"/admin/sessions_app/session/{session.pk}/transcript.json")
     pieces = [piece async for piece in response]
+    await sync_to_async(connections.close_all)()  # what the end of a request does outside of tests
     assert len(pieces) > 3
     assert len(json.loads(b"".join(pieces))["events"]) == 1200

@@ -9,6 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 
 from tests.admin.conftest import PASSWORD, signed_in
+from tests.admin.rows import turn, write_session
 
 JOBS = "/admin/procrastinate/procrastinatejob/"
 
@@ -69,8 +70,6 @@ def test_users_are_found_by_name(admin: Client) -> None:
 
 
 def test_deleting_a_user_keeps_the_sessions(admin: Client) -> None:
-    from tests.admin.rows import turn, write_session
-
     user = User.objects.create(username="ada")
     session = write_session(turn(1), user=user)
     assert admin.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 302

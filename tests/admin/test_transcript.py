@@ -2,6 +2,8 @@
 
 import json
 
+import msgspec
+
 from sessions_app import events as ev
 from sessions_app.transcript import Answer, Notice, Said, Text, Tone, ToolRun, fold, partial_answers
 from tests.admin.rows import call, deltas, done, message, records_of, result, started, turn, user_says
@@ -123,7 +125,7 @@ def test_every_event_type_has_its_place_in_a_transcript() -> None:
     for name, cls in ev.EVENT_TYPES.items():
         fields = samples.get(name) or {
             field.name: plain.get(getattr(field.type, "__name__", ""), "x")
-            for field in ev.msgspec.structs.fields(cls)
+            for field in msgspec.structs.fields(cls)
             if field.required
         }
-        assert entries_of(ev.msgspec.convert(fields, cls)), name
+        assert entries_of(msgspec.convert(fields, cls)), name

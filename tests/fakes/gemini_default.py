@@ -17,7 +17,7 @@ def default_answer(body: JSON, word_delay_s: float) -> Reply:
         zone = re.search(r"\b[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+\b", said)
         asked = call("get_time", {"zone": zone.group() if zone else "UTC"}, signed=True)
         return Reply((Chunk((asked,)), Chunk(finish="STOP", usage=_usage(body, 5))))
-    if said.startswith("Summarise"):
+    if _instruction(body).startswith("Summarise"):
         return _spoken(_summary(said), body, 0.0)
     return _spoken(f"You said: {said}", body, word_delay_s)
 
@@ -39,8 +39,12 @@ def _result_in_words(result: JSON) -> str:
 
 
 def _summary(said: str) -> str:
-    summary = f"A conversation of {len(said.split())} words."
-    return json.dumps({"title": "A conversation", "summary": summary}) if "json" in said.lower() else summary
+    words = f"A conversation of {len(said.split())} words."
+    return json.dumps({"title": "A conversation", "summary": words})
+
+
+def _instruction(body: JSON) -> str:
+    return "".join(part["text"] for part in body.get("systemInstruction", {"parts": []})["parts"])
 
 
 def _offered(body: JSON) -> set[str]:

@@ -10,6 +10,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from tests.fakes.gemini_default import default_answer
@@ -163,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with GeminiServer(key=options.key, port=options.port, word_delay_s=options.delay_ms / 1000) as server:
         print("A fake Gemini. Run the app on it with:")
         print(f"GEMINI_API_KEY={options.key} GOOGLE_GEMINI_BASE_URL={server.url} make run")
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 if __name__ == "__main__":

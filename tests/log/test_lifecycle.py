@@ -20,7 +20,9 @@ A, B = "proc_a", "proc_b"
 NOBODY = Visitor()
 
 
-def opened(session_id: str = "s1", *, visitor: Visitor = NOBODY, process: str = A, create: bool = True) -> int:
+def opened(
+    session_id: str = "s1", *, visitor: Visitor = NOBODY, process: str = A, create: bool = True
+) -> int:
     renew_process(process_id=process)
     return open_session(
         session_id=session_id, visitor=visitor, process_id=process, model="demo", create=create
@@ -59,7 +61,12 @@ def test_another_ones_session_is_not_found(create: bool) -> None:
     bob = User.objects.create(username="bob")
     opened(visitor=Visitor(user_id=ada.pk))
     opened("s2", visitor=Visitor(guest_id="g1"))
-    for visitor in (NOBODY, Visitor(user_id=bob.pk), Visitor(guest_id="g1"), Visitor(user_id=bob.pk, guest_id="g1")):
+    for visitor in (
+        NOBODY,
+        Visitor(user_id=bob.pk),
+        Visitor(guest_id="g1"),
+        Visitor(user_id=bob.pk, guest_id="g1"),
+    ):
         with pytest.raises(SessionNotFound):
             opened(visitor=visitor, create=create)
     for visitor in (NOBODY, Visitor(guest_id="g2"), Visitor(user_id=bob.pk)):
@@ -118,7 +125,13 @@ def in_flight(epoch: int) -> int:
             ev.AssistantDelta(response_id="r1", item_id="i2", output_index=0, offset=0, text="half "),
             ev.AssistantDelta(response_id="r1", item_id="i2", output_index=0, offset=5, text="an ans"),
             ev.ToolCall(
-                response_id="r1", item_id="i3", call_id="c1", output_index=1, name="pay", arguments="{}", side_effects=True
+                response_id="r1",
+                item_id="i3",
+                call_id="c1",
+                output_index=1,
+                name="pay",
+                arguments="{}",
+                side_effects=True,
             ),
         ],
     )

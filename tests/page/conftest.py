@@ -27,6 +27,21 @@ def chat_server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Serve
         connection.close()
 
 
+@pytest.fixture
+def start_server(chat_server: ServerProcess) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts more servers, on the same database, with an environment of their own."""
+    started: list[ServerProcess] = []
+
+    def start(**env: str) -> ServerProcess:
+        server = ServerProcess(**{"DATABASE_URL": chat_server.env["DATABASE_URL"], **env})
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.close()
+
+
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with launched(chromium) as browser:
@@ -41,7 +56,9 @@ def open_page(chat_server: ServerProcess, browser: Browser) -> Iterator[OpenPage
     """
     opened: list[tuple[ChatPage, Complaints]] = []
 
-    def open_one(*, server: ServerProcess = chat_server, like: ChatPage | None = None, **context: Any) -> ChatPage:
+    def open_one(
+        *, server: ServerProcess = chat_server, like: ChatPage | None = None, **context: Any
+    ) -> ChatPage:
         place = like.page.context if like else browser.new_context(base_url=server.url, **context)
         page = place.new_page()
         page.set_default_timeout(10_000)
@@ -66,7 +83,9 @@ def chat(open_page: OpenPage) -> ChatPage:
 
 
 @pytest.fixture
-def in_database(chat_server: ServerProcess, django_db_blocker: Any) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+def in_database(
+    chat_server: ServerProcess, django_db_blocker: Any
+) -> Iterator[Callable[[Callable[[], Any]], Any]]:
     """Runs a function that uses the ORM, committed, in a thread of its own (see `launched`)."""
 
     def guarded(function: Callable[[], Any]) -> Any:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, WebSocketRoute
 
+from chat.protocol.close_codes import CloseCode
 from chat.protocol.cursor import Cursor, event_id, parse_event_id
 from chat.protocol.projector import RealtimeProjector
 from chat.protocol.server_events import encode
@@ -38,6 +39,8 @@ class ScriptedServer:
         self.refuse_with: int | None = None
         """Close new connections with this code before they are greeted."""
         self.refuse_error: Frame | None = None
+        self.has_lost_sessions = False
+        """Refuse connections to a session that should exist."""
         self.overlap = 0
         """So many frames that the client has are sent again."""
         self.truncated_to: int | None = None
@@ -81,7 +84,9 @@ class ScriptedServer:
             )
         )
 
-    def write(self, text: str, *, offset: int = 0, response_id: str = "resp_1", item_id: str = "item_a") -> None:
+    def write(
+        self, text: str, *, offset: int = 0, response_id: str = "resp_1", item_id: str = "item_a"
+    ) -> None:
         """A piece of the answer."""
         self.log(
             ev.AssistantDelta(
@@ -111,6 +116,9 @@ class ScriptedServer:
         self.cursors.append(given)
         self.sockets.append(socket)
         socket.on_message(lambda text: self.received.append(json.loads(text)))
+        if self.has_lost_sessions and "session_id" in query:
+            socket.close(code=CloseCode.SESSION_NOT_FOUND)
+            return
         if self.refuse_with is not None:
             if self.refuse_error:
                 self.send({"type": "error", "event_id": "evt_refused", "error": self.refuse_error})
@@ -130,7 +138,9 @@ class ScriptedServer:
             cursor, self.truncated_to = Cursor(self.truncated_to), None
             stream["truncated_to"] = event_id(self.session_id, cursor.seq)
         session = {"type": "realtime", "id": self.session_id, "model": "demo"}
-        self.send({"type": "session.created", "event_id": "evt_hello", "session": session, "x_stream": stream})
+        self.send(
+            {"type": "session.created", "event_id": "evt_hello", "session": session, "x_stream": stream}
+        )
         frames = frames_of(self.records)
         self._send_all(frames[max(0, self._position(frames, cursor) - self.overlap) :])
 

@@ -71,7 +71,6 @@ def test_a_dropped_socket_resumes_where_it_stopped(page: ChatPage, server: Scrip
     page.expect_connection("Reconnected, caught up")
     expect(page.answers.first.locator(".prose")).to_have_text("The answer is whole")
     expect(page.messages).to_have_count(1)
-    page.expect_connection("Connected")
     assert len(server.messages()) == len(server.wishes()) == 1
 
 
@@ -100,6 +99,7 @@ def test_what_was_not_taken_is_sent_again_under_its_id(page: ChatPage, server: S
     expect(page.messages.first).to_have_attribute("data-state", "sent")
     server.drop()
     wait_until(page, lambda: len(server.cursors) == 3)
+    page.expect_connection("Reconnected, caught up")
     page.expect_connection("Connected")
     assert len(server.messages()) == 2, "what was taken is not sent again"
 
@@ -115,14 +115,16 @@ def test_what_the_replay_shows_as_taken_is_not_sent_again(page: ChatPage, server
     assert len(server.messages()) == len(server.wishes()) == 1
 
 
-def test_what_is_written_without_a_connection_goes_out_with_it(page: ChatPage, server: ScriptedServer) -> None:
+def test_what_is_written_without_a_connection_goes_out_with_it(
+    page: ChatPage, server: ScriptedServer
+) -> None:
     server.refuse_with = 1013
     page.go("/")
     page.expect_connection("Reconnecting…")
     page.say("Are you there?")
     expect(page.messages.first).to_have_attribute("data-state", "pending")
     server.refuse_with = None
-    wait_until(page, lambda: server.wishes())
+    wait_until(page, server.wishes)
     assert server.messages()[0]["item"]["content"] == [{"type": "input_text", "text": "Are you there?"}]
 
 
@@ -184,12 +186,12 @@ def test_a_new_session_that_got_lost_before_a_word_was_said_is_replaced(
 ) -> None:
     page.go("/")
     page.expect_connection("Connected")
-    server.refuse_with = CloseCode.SESSION_NOT_FOUND
+    server.has_lost_sessions = True
+    server.session_id = "another"
     server.drop()
-    wait_until(page, lambda: len(server.sockets) == 2)
-    server.refuse_with, server.session_id = None, "another"
-    page.expect_connection("Connected")
-    assert server.cursors[-1] == ""
+    wait_until(page, lambda: len(server.sockets) == 3)
+    page.expect_connection("Reconnected, caught up")
+    assert server.cursors == ["", "event_scripted_0", ""]
     message, _ = said(page, server, "Hello")
     server.accept(message)
     expect(page.page).to_have_url(re.compile("/s/another$"))
@@ -205,9 +207,11 @@ def test_a_session_that_ended_goes_on_with_the_next_word(page: ChatPage, server:
     assert len(server.sockets) == 2
 
 
-def test_a_message_that_is_refused_says_why_and_can_be_sent_again(page: ChatPage, server: ScriptedServer) -> None:
+def test_a_message_that_is_refused_says_why_and_can_be_sent_again(
+    page: ChatPage, server: ScriptedServer
+) -> None:
     page.go(server.path)
-    message, wish = said(page, server, "Hello")
+    message, _ = said(page, server, "Hello")
     server.refuse(message, code="storage_unavailable", message="The store is full.", retryable=True)
     expect(page.messages.first).to_have_attribute("data-state", "refused")
     expect(page.messages.first.locator(".ending")).to_contain_text("The store is full.")
@@ -219,7 +223,9 @@ def test_a_message_that_is_refused_says_why_and_can_be_sent_again(page: ChatPage
     expect(page.messages.first.locator(".ending")).to_be_hidden()
 
 
-def test_a_frame_that_is_too_large_is_given_back_not_sent_for_ever(page: ChatPage, server: ScriptedServer) -> None:
+def test_a_frame_that_is_too_large_is_given_back_not_sent_for_ever(
+    page: ChatPage, server: ScriptedServer
+) -> None:
     page.go(server.path)
     said(page, server, "Hello")
     server.drop(1009)

@@ -132,7 +132,9 @@ def test_the_examples_are_asked_with_a_click(chat: ChatPage) -> None:
 
 def test_markup_in_a_message_and_in_its_echo_does_nothing(chat: ChatPage) -> None:
     chat.page.evaluate("() => { window.hacked = 0; }")
-    answer = chat.ask('<img src=x onerror="window.hacked=1"> [x](javascript:window.hacked=1) ![y](https://e.invalid/p)')
+    answer = chat.ask(
+        '<img src=x onerror="window.hacked=1"> [x](javascript:window.hacked=1) ![y](https://e.invalid/p)'
+    )
     expect(answer.locator("img")).to_have_count(0)
     expect(answer.locator("a[href^=javascript]")).to_have_count(0)
     expect(chat.messages.first.locator("img")).to_have_count(0)

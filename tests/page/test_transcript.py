@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 
 Frame = dict[str, Any]
 IN_BROWSER = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 PRELUDE = """
@@ -55,7 +57,10 @@ def visible(state: Any) -> list[Any]:
     return [
         (entry["text"], entry["state"])
         if entry["kind"] == "message"
-        else (entry["status"], [(item["kind"], item.get("text"), item.get("status")) for item in entry["items"]])
+        else (
+            entry["status"],
+            [(item["kind"], item.get("text"), item.get("status")) for item in entry["items"]],
+        )
         for entry in state["entries"]
     ]
 
@@ -96,7 +101,9 @@ def test_frames_in_any_portions_give_one_state_and_leave_the_old_one_alone(
 
 @IN_BROWSER
 @given(records=logs.logs())
-def test_a_cut_anywhere_and_a_replay_that_overlaps_change_nothing(tab: ChatPage, records: list[ev.Record]) -> None:
+def test_a_cut_anywhere_and_a_replay_that_overlaps_change_nothing(
+    tab: ChatPage, records: list[ev.Record]
+) -> None:
     frames = [created(logs.SESSION_ID), *frames_of(records)]
     script = f"""(module, frames) => {{
       {PRELUDE}
@@ -124,7 +131,12 @@ def test_joined_deltas_are_the_final_text(tab: ChatPage, records: list[ev.Record
     ]
     streamed = [frame for frame in frames if frame["type"] != "response.output_text.done"]
     state = reduced(tab, streamed)
-    texts = [item["text"] for entry in state["entries"] for item in entry.get("items", ()) if item["kind"] == "text"]
+    texts = [
+        item["text"]
+        for entry in state["entries"]
+        for item in entry.get("items", ())
+        if item["kind"] == "text"
+    ]
     assert texts == wanted
 
 

@@ -15,6 +15,7 @@ from typing import Self
 import psutil
 
 from realtime_ai.env import BASE_DIR
+from tests.plugin.reaper import Reaper
 
 START_S = 60.0
 """Generous: eight of these may start at once on two cores."""
@@ -67,6 +68,8 @@ class Supervised:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._reaper = Reaper()
+        self._reaper.register(folder=self.var_dir, pid=self.process.pid)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,6 +77,7 @@ class Supervised:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self.process.wait(10)
+        self._reaper.close()
 
     @property
     def text(self) -> str:

@@ -1,15 +1,6 @@
 """Static files under ASGI: without a hop to a thread, and without Django's warning about sync iterators."""
 
-from typing import Any
-
-import pytest
 from django.test import AsyncClient, Client
-
-
-@pytest.fixture(autouse=True)
-def _from_finders(settings: Any) -> None:
-    settings.WHITENOISE_USE_FINDERS = True
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 async def test_a_file_is_served_whole_with_its_type_and_length() -> None:

@@ -61,7 +61,10 @@ def test_a_first_run_and_a_second(folder: Path) -> None:
         assert refused.stderr.count("\n") == 1
 
         find(run, "manage.py worker").kill()
+        find(run, "postgres -D").kill()
         _wait_for(run, "worker started again")
+        _wait_for(run, "PostgreSQL ended; starting it again")
+        _wait_until_ready(url)
 
         assert run.stop(signal.SIGINT) < IN_TIME_S
         assert run.process.returncode == 0
@@ -179,6 +182,13 @@ def _printed_password(run: Supervised) -> str:
     found = re.search(r"Admin user: admin, password (\S+) \(shown this once", run.text)
     assert found, run.text
     return found[1]
+
+
+def _wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while (answer := get(f"{url}/readyz"))[0] != 200:
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.1)
 
 
 def _wait_for(run: Supervised, words: str) -> None:

@@ -8,13 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 from realtime_ai.embedded_postgres.server import THROWAWAY
-from tests.plugin.reaper import start_reaper
+from tests.plugin.reaper import Reaper
 
 
 class _Server:
@@ -22,19 +21,17 @@ class _Server:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="realtime-ai-tests-"))
-        self.reaper: IO[str] = start_reaper()
-        self.reaper.write(f"folder {self.folder}\n")
+        self.reaper = Reaper()
+        self.reaper.register(folder=self.folder)
         self.postgres = EmbeddedPostgres(self.folder / "pg", settings=THROWAWAY, tell=lambda _line: None)
 
     def start(self) -> None:
         os.environ["DATABASE_URL"] = self.postgres.start()
-        self.reaper.write(f"pid {self.postgres.pid}\n")
-        self.reaper.flush()
+        self.reaper.register(folder=self.folder, pid=self.postgres.pid)
 
     def stop(self) -> None:
         self.postgres.stop(patience_s=1.0)
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.reaper.write("done\n")
         self.reaper.close()
         del os.environ["DATABASE_URL"]
 

@@ -1,6 +1,5 @@
 """Programs that a test needs beside Python: found, or the test is skipped by name; in CI their lack is a failure."""
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.reaper import start_reaper
+from tests.plugin.reaper import Reaper
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -52,22 +51,19 @@ def redis_url() -> Iterator[str]:
     if named:
         yield named
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="rt-redis-") as folder,
-        contextlib.closing(start_reaper()) as reaper,
-    ):
+    with tempfile.TemporaryDirectory(prefix="rt-redis-", dir="/tmp") as folder:
         socket = Path(folder) / "redis.sock"
         command = [_redis_server(), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
+        reaper = Reaper()
         server = subprocess.Popen([*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
-        reaper.write(f"pid {server.pid}\nfolder {folder}\n")
-        reaper.flush()
+        reaper.register(folder=Path(folder), pid=server.pid)
         try:
             _wait_for(socket, server)
             yield f"unix://{socket}"
         finally:
             server.terminate()
             server.wait(5)
-            reaper.write("done\n")
+            reaper.close()
 
 
 def _redis_server() -> str:

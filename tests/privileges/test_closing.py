@@ -60,7 +60,7 @@ def test_nothing_can_be_read_written_or_emptied(supabase: None, role: str) -> No
         for verb in VERBS:
             assert refused(verb.format(table), role=role), verb.format(table)
         column = sql(
-            "SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attidentity = '' LIMIT 1",
+            "SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attidentity = '' AND NOT attisdropped LIMIT 1",
             table,
         )[0][0]
         assert refused(f"UPDATE {table} SET {column} = {column}", role=role), table

@@ -94,7 +94,7 @@ def _answer(draw: st.DrawFn, names: _Names, asked: list[str]) -> list[ev.Event]:
         reason=reason,
         message=draw(st.sampled_from(["", "Said so."])),
         cause="for staff only",
-        model="demo:demo",
+        model="demo",
         usage=draw(usages),
         timings=ev.Timings(first_token_ms=draw(st.none() | st.just(12.5)), total_ms=99.0),
     )

@@ -1,5 +1,6 @@
 """The fake is strict: what the real API refuses, it refuses. Else the tests against it would prove nothing."""
 
+import json
 from collections.abc import Generator
 from typing import Any
 
@@ -221,3 +222,13 @@ def test_left_to_itself_it_asks_for_the_time_and_words_it(http: httpx2.Client) -
     ).json()
     words = "".join(part["text"] for part in second["candidates"][0]["content"]["parts"])
     assert words == 'get_time: "noon"'
+
+
+def test_left_to_itself_it_summarises_when_instructed(http: httpx2.Client) -> None:
+    body = {
+        "contents": [user(text("<conversation>"))],
+        "systemInstruction": user(text("Summarise it, as JSON.")),
+    }
+    whole = http.post("/v1beta/models/gemini-3.8-flash:generateContent", json=body).json()
+    words = "".join(part["text"] for part in whole["candidates"][0]["content"]["parts"])
+    assert json.loads(words).keys() == {"title", "summary"}

@@ -101,3 +101,33 @@ async def test_a_database_that_is_away_when_a_socket_comes(
         assert client.created["error"]["code"] == "storage_unavailable"
         assert await client.closed() == 1013
     proxy.mend()
+
+
+async def test_deltas_that_were_shown_and_lost_with_their_process_are_taken_back(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    """The client is told where the log ends, and no seq that it has seen is ever given to another event."""
+    env = {"DEMO_DELAY_MS": "10", "SESSION_LEASE_SECONDS": "1"}
+    server = start_server(DATABASE_URL=through(proxy), **env)
+    async with realtime(server.ws_url, "/ws/session/cut") as client:
+        await client.say("count to 500")
+        for _ in range(20):
+            await client.until("response.output_text.delta")
+        proxy.cut()
+        for _ in range(40):
+            await client.until("response.output_text.delta")
+        server.kill()
+        seen = {frame["event_id"]: frame for frame in client.frames[1:]}
+    await asyncio.sleep(1.2)
+    other = start_server(**env)
+    path = f"/ws/session/cut?last_event_id={client.frames[-1]['event_id']}"
+    async with realtime(other.ws_url, path) as again:
+        kept_to = again.created["x_stream"]["truncated_to"]
+        await again.until("response.done")
+    ids = list(seen)
+    kept = [seen[event_id] for event_id in ids[: ids.index(kept_to) + 1]]
+    assert 0 < len(kept) < len(seen)
+    assert not {frame["event_id"] for frame in again.frames[1:]} & set(ids)
+    message = again.frames[-1]["response"]["output"][0]
+    assert message["status"] == "incomplete"
+    assert message["content"][0]["text"] == joined(kept) + joined(again.frames)

@@ -38,12 +38,12 @@ async def test_a_message_cannot_end_the_conversation_it_stands_in(use_model: Use
 async def test_without_a_model_of_its_own_the_sessions_model_writes_it(settings: Settings) -> None:
     settings.CHAT_SUMMARY_MODEL = None
     summary = await summarise(model="demo", transcript=TRANSCRIPT)
-    assert summary.model == "demo:demo"
+    assert summary.model == "demo"
 
 
 async def test_a_model_that_is_not_configured_any_more_is_replaced_by_the_default(settings: Settings) -> None:
     settings.CHAT_SUMMARY_MODEL = None
-    assert (await summarise(model="vanished:x", transcript=TRANSCRIPT)).model == "demo:demo"
+    assert (await summarise(model="vanished:x", transcript=TRANSCRIPT)).model == "demo"
     settings.CHAT_LLM_MODEL = "vanished:y"
     with pytest.raises(ProviderNotConfigured):
         await summarise(model="vanished:x", transcript=TRANSCRIPT)

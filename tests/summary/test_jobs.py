@@ -1,12 +1,11 @@
 """chat.tasks: queued with the end or not at all; run until it is written, given up, or outdated."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
@@ -17,12 +16,12 @@ from chat.worker import Worker
 from sessions_app import hooks
 from sessions_app.errors import DatabaseAway
 from sessions_app.events import SummaryFailed
-from sessions_app.lifecycle import end_session
+from sessions_app.lifecycle import OpenedSession, end_session
 from sessions_app.models import Session, SessionStatus, SummaryState
 from sessions_app.replay import read_records
 from sessions_app.threads import in_db_thread
 from tests.summary.conftest import UseModel
-from tests.summary.support import OpenedSession, end_it, ended_session, jobs, open_it, said, say
+from tests.summary.support import end_it, ended_session, jobs, open_it, said, say
 
 GOOD = '{"title": "Sums", "summary": "They added."}'
 
@@ -39,47 +38,46 @@ def a_session() -> OpenedSession:
     return opened
 
 
-class Oops(Exception):
+class OopsError(Exception):
     pass
 
 
 def end_and_fail(opened: OpenedSession) -> None:
-    with pytest.raises(Oops), transaction.atomic():
+    with transaction.atomic():
         end_it(opened)
         assert len(jobs()) == 1
-        raise Oops
+        raise OopsError
 
 
-def in_a_thread(call: Callable[[], None]) -> None:
-    errors: list[BaseException] = []
+Call = Callable[[OpenedSession], object]
 
-    def run() -> None:
+
+def here(call: Call, opened: OpenedSession) -> None:
+    call(opened)
+
+
+def in_a_thread(call: Call, opened: OpenedSession) -> None:
+    with ThreadPoolExecutor(1) as threads:
         try:
-            call()
-        except BaseException as error:
-            errors.append(error)
+            threads.submit(call, opened).result()
         finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert not errors, errors
+            threads.submit(connections.close_all).result()
 
 
-def with_a_workers_connector(call: Callable[[], None]) -> None:
+def beside_a_workers_connector(call: Call, opened: OpenedSession) -> None:
     """As inside a worker process, where procrastinate's own ``defer`` would commit at once."""
     with app.replace_connector(PsycopgConnector(kwargs=connector_params())):
-        call()
+        call(opened)
 
 
-@pytest.mark.parametrize("where", [lambda call: call(), in_a_thread, with_a_workers_connector])
-def test_an_end_that_is_rolled_back_leaves_no_job(where: Callable[[Callable[[], None]], None]) -> None:
+@pytest.mark.parametrize("where", [here, in_a_thread, beside_a_workers_connector])
+def test_an_end_that_is_rolled_back_leaves_no_job(where: Callable[[Call, OpenedSession], None]) -> None:
     opened = a_session()
-    where(lambda: end_and_fail(opened))
+    with pytest.raises(OopsError):
+        where(end_and_fail, opened)
     assert jobs() == []
     assert Session.objects.get().status == SessionStatus.ACTIVE
-    where(lambda: end_it(opened) and None)
+    where(end_it, opened)
     assert len(jobs()) == 1
     assert Session.objects.get().status == SessionStatus.ENDED
 
@@ -175,13 +173,20 @@ async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_m
     model = use_model(GOOD)
     session_id, _ = await in_db_thread(ended_session)
     reopened: list[OpenedSession] = []
-    model.asked = lambda: reopened or reopened.append(_reopen_in_a_thread(session_id))
+
+    def reopen() -> None:
+        if not reopened:
+            with ThreadPoolExecutor(1) as threads:
+                reopened.append(threads.submit(open_it, session_id).result())
+                threads.submit(connections.close_all).result()
+
+    model.asked = reopen
     await run_jobs()
     session = await in_db_thread(Session.objects.get)
     assert (session.status, session.summary) == (SessionStatus.ACTIVE, "")
     assert session.last_seq == reopened[0].last_seq
 
-    def say_and_end() -> Any:
+    def say_and_end() -> int:
         say(reopened[0], said("And 3 + 3?"))
         return end_it(reopened[0])
 
@@ -189,12 +194,6 @@ async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_m
     await run_jobs()
     session = await in_db_thread(Session.objects.get)
     assert (session.summary, session.summary_seq) == ("They added.", second_end)
-
-
-def _reopen_in_a_thread(session_id: str) -> OpenedSession:
-    opened: list[OpenedSession] = []
-    in_a_thread(lambda: opened.append(open_it(session_id)))
-    return opened[0]
 
 
 async def test_two_runs_of_one_job_at_once_write_once(use_model: UseModel) -> None:

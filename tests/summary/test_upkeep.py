@@ -1,7 +1,7 @@
 """chat.tasks: what workers do on the side. Dead workers' jobs, what is old, what is due."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -161,9 +161,10 @@ async def test_old_failures_and_long_dead_processes_are_cleaned_up(
     await in_db_thread(prepare)
     await tasks.clean_up.func(context, timestamp=0)
     assert [job["status"] for job in await in_db_thread(jobs)] == ["failed", "todo"]
-    processes: Callable[[], set[str]] = lambda: set(
-        ServerProcess.objects.values_list("process_id", flat=True)
-    )
+
+    def processes() -> set[str]:
+        return set(ServerProcess.objects.values_list("process_id", flat=True))
+
     assert await in_db_thread(processes) == {"proc_recent", "proc_test"}
 
 

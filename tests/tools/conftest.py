@@ -3,8 +3,9 @@ from datetime import datetime
 
 import pytest
 
-from chat.tools.base import ToolContext
+from chat.tools.base import ToolContext, ToolOutcome
 from chat.tools.registry import Registry, default_registry, discover_tools
+from chat.tools.runner import run_tool
 from sessions_app.events import AssistantMessage, Event, UserMessage
 from sessions_app.ids import new_id
 from sessions_app.lifecycle import Visitor, append_now, open_session
@@ -48,6 +49,10 @@ def make_session(transactional_db: None) -> MakeSession:
         return session_id
 
     return make
+
+
+async def call(registry: Registry, name: str, arguments: str = "{}") -> ToolOutcome:
+    return await run_tool(registry, name=name, arguments=arguments, context=NOBODY)
 
 
 def asked(text: str) -> UserMessage:

@@ -48,7 +48,7 @@ def get_time(zone: str) -> ZoneTime:
     Args:
         zone: An IANA zone such as "Europe/Berlin", a city such as "Tokyo", "UTC", or an offset such as "UTC+2".
     """
-    found = _by_offset(zone) or _by_name(zone)
+    found = _by_name(zone) or _by_offset(zone)
     if found is None:
         raise ToolError(_unknown(zone[:64]))
     now = datetime.now(found)
@@ -61,7 +61,6 @@ def get_time(zone: str) -> ZoneTime:
 
 
 def _by_offset(text: str) -> timezone | None:
-    """Comes before the names: "GMT-5" is meant as five hours behind, the zone Etc/GMT-5 is five ahead."""
     found = _OFFSET.fullmatch(text.strip())
     if found is None:
         return None
@@ -105,6 +104,7 @@ def _zones_by_word() -> dict[str, list[str]]:
     known = available_timezones() - _NO_PLACE
     zones = {city: [name] for name in known & _CITIES.keys() for city in _CITIES[name]}
     for name in sorted(known):
+        # "GMT-5" is meant as five hours behind; the zone Etc/GMT-5 is five ahead
         city = name if name.startswith("Etc/") else name.rpartition("/")[2]
         for word in {_word(name), _word(city)}:
             zones.setdefault(word, []).append(name)

@@ -1,0 +1,125 @@
+"""The admin in a real Chromium, served by the project's own server."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, expect
+
+from sessions_app import events as ev
+from tests.admin.conftest import signed_in
+from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
+from tests.support.browser import Complaints, launched
+from tests.support.server import ServerProcess
+
+ATTACK = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
+    with launched(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[ServerProcess]:
+    server = ServerProcess().start()
+    yield server
+    server.stop()
+    server.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
+    """A page of a signed-in superuser. At its end: it complained of nothing, and nothing came from another server."""
+    user = User.objects.create(username="root", is_staff=True, is_superuser=True)
+    cookie = signed_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+    context = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 900})
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
+    page = context.new_page()
+    complaints, strangers = Complaints(page), []
+    page.on("request", lambda request: strangers.append(request.url))
+    yield page
+    context.close()
+    assert complaints.found == []
+    assert {url for url in strangers if not url.startswith((server.url, "data:", "blob:"))} == set()
+
+
+def test_a_reviewer_finds_a_session_and_reads_it(page: Page) -> None:
+    events: list[ev.Event] = [user_says("What time is it in Tokyo?"), started(), call(), result()]
+    ending: list[ev.Event] = [message("It is **21:14** there."), done()]
+    write_session(
+        [*events, *ending], title="Time in Tokyo", summary="Told the *time*.", summary_state="written"
+    )
+    write_session(turn(1), title="Something else")
+    page.goto("/admin/")
+    page.locator("#nav-sidebar a", has_text="Sessions").click()
+    page.get_by_placeholder("Id, user, words").fill("tokyo")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Something else")).to_have_count(0)
+    page.get_by_text("Time in Tokyo").click()
+    expect(page.locator(".sx-summary em")).to_have_text("time")
+    expect(page.locator(".sx-user .sx-bubble")).to_have_text("What time is it in Tokyo?")
+    expect(page.locator(".sx-answer strong")).to_have_text("21:14")
+    tool = page.locator("details.sx-tool")
+    expect(tool.get_by_text("Asia/Tokyo")).to_be_hidden()
+    tool.locator("summary").click()
+    expect(tool.get_by_text("Asia/Tokyo")).to_be_visible()
+    page.get_by_role("link", name="Events").click()
+    expect(page.locator("table tbody tr")).to_have_count(6)
+    with page.expect_download() as download:
+        page.get_by_role("link", name=".md").click()
+    assert "It is **21:14** there." in download.value.path().read_text()
+
+
+def test_what_people_and_models_wrote_never_runs(page: Page) -> None:
+    session = write_session(
+        [
+            user_says(ATTACK),
+            started(),
+            call(arguments=ATTACK),
+            result(output=ATTACK),
+            message(f"{ATTACK}\n\n[click](javascript:window.hacked=1) ![x](https://evil.example/x.png)"),
+            done(status="failed", reason="model_error", message=ATTACK, cause=ATTACK),
+            started("resp_2"),
+            *deltas(ATTACK, response_id="resp_2", item_id="item_2"),
+        ],
+        title=ATTACK,
+        summary=ATTACK,
+        summary_state="written",
+    )
+    for path in ("", f"{session.pk}/change/", f"{session.pk}/events/?deltas=1"):
+        page.goto(f"/admin/sessions_app/session/{path}")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("window.hacked") is None
+        assert page.locator(".sx img").count() == 0
+    page.goto(f"/admin/sessions_app/session/{session.pk}/change/")
+    for link in page.locator(".sx-prose a").all():
+        assert (link.get_attribute("href") or "").startswith("https://")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(page: Page, scheme: str) -> None:
+    wide = "x" * 400 + "\n\n|" + "column|" * 12 + "\n|" + "-|" * 12 + "\n\n```\n" + "y" * 300 + "\n```"
+    session = write_session(
+        [
+            user_says("z" * 500),
+            started(),
+            call(arguments="w" * 500),
+            result(output="v" * 500),
+            message(wide),
+            done(),
+        ],
+        title="A title that is rather long " * 4,
+        summary=wide,
+    )
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    for path in ("", "sessions_app/session/", f"sessions_app/session/{session.pk}/change/"):
+        page.goto(f"/admin/{path}")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    tool = page.locator("details.sx-tool")
+    tool.locator("summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

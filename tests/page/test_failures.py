@@ -1,0 +1,61 @@
+"""What a user sees when the model, or the server, goes away. Real servers; each ends badly."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.conftest import OpenPage
+from tests.support.server import ServerProcess
+
+pytestmark = pytest.mark.django_db
+
+StartServer = Callable[..., ServerProcess]
+
+
+def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
+    open_page: OpenPage, start_server: StartServer
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    server = start_server(
+        LLM_MODEL="gemini:gemini-3.5-flash", GEMINI_API_KEY="not-a-real-key", GOOGLE_GEMINI_BASE_URL=nobody
+    )
+    chat = open_page(server=server)
+    chat.go("/")
+    chat.expect_connection("Connected")
+    expect(chat.page.locator(".chip[data-model]")).to_have_text("gemini:gemini-3.5-flash")
+    expect(chat.page.locator("#notice")).to_be_hidden()
+    chat.say("Hello")
+    chat.expect_ended(chat.answers.first, "failed")
+    expect(chat.messages.first).to_have_attribute("data-state", "sent")
+    ending = chat.answers.first.locator(".ending")
+    expect(ending).to_contain_text("The answer failed.")
+    assert "not-a-real-key" not in chat.page.content()
+    ending.get_by_role("button", name="Try again").click()
+    chat.expect_ended(chat.answers.nth(1), "failed")
+    expect(chat.messages).to_have_count(1)
+
+
+def test_a_server_killed_in_mid_answer_is_waited_for_and_the_answer_settled(
+    open_page: OpenPage, start_server: StartServer
+) -> None:
+    server = start_server(DEMO_DELAY_MS="20", SESSION_LEASE_SECONDS="1")
+    chat = open_page(server=server)
+    chat.go("/")
+    chat.expect_connection("Connected")
+    chat.say("Count to 2000")
+    chat.expect_streaming("20")
+    server.kill()
+    chat.expect_connection("Reconnecting…")
+    chat.say("Are you back?")
+    expect(chat.messages.nth(1)).to_have_attribute("data-state", "pending")
+    server.start()
+    expect(chat.messages.nth(1)).to_have_attribute("data-state", "sent", timeout=30_000)
+    chat.expect_ended(chat.answers.first, "incomplete")
+    expect(chat.answers.first).to_contain_text("20")
+    chat.expect_ended(chat.answers.nth(1))
+    refused = [found for found in chat.complaints.found if "WebSocket connection" in found]
+    assert chat.complaints.found == refused, "the browser itself reports sockets that were refused"
+    chat.complaints.found.clear()

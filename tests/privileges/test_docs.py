@@ -1,0 +1,14 @@
+"""docs/supabase.md names every check that the code can report, and no other."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ID = re.compile(r"\b(?:sessions|chat)\.[EW]\d{3}\b")
+SOURCES = ("sessions_app/checks.py", "sessions_app/checks_database.py", "chat/checks.py")
+
+
+def test_every_check_is_documented() -> None:
+    in_code = {match for source in SOURCES for match in ID.findall((ROOT / source).read_text(encoding="utf-8"))}
+    in_docs = set(ID.findall((ROOT / "docs/supabase.md").read_text(encoding="utf-8")))
+    assert in_code == in_docs
