@@ -44,7 +44,7 @@ class ChatConf:
     """A socket that says nothing for so long is closed with 4408."""
     send_seconds: float = 20.0
     """A socket that does not take a frame for so long is closed with 4408; it can resume."""
-    drain_seconds: float = 4.0
+    drain_seconds: float = 3.0
     """How long a stopping process lets running answers finish."""
     guests_allowed: bool = True
     allowed_origins: tuple[str, ...] = ()

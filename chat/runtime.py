@@ -63,7 +63,7 @@ class Runtime:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
-        written = await self.journal.stop(timeout_s=3.0)
+        written = await self.journal.stop(timeout_s=2.0)
         if self.hub.relay:
             self.hub.relay.closing()
         self.hub.close_all()
@@ -73,7 +73,7 @@ class Runtime:
             task.cancel()
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(0.5):
                     await in_db_thread(release_process, process_id=self.process_id)
         set_current(None)
         await close_providers()

@@ -10,4 +10,4 @@ journal_commit_seconds = Histogram(
     "Time from taking a batch to its commit.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0),
 )
-live_sessions = Gauge("live_sessions", "Sessions that this process holds.")
+live_sessions = Gauge("live_sessions", "Sessions that the process holds.", multiprocess_mode="livesum")

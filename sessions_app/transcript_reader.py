@@ -127,7 +127,7 @@ def _from_a_break(rows: list[ev.Row]) -> list[ev.Row]:
             started.add(response_id)
         elif row.event_type in _OF_A_RESPONSE and response_id and response_id not in started:
             cut = index + 1
-    return rows
+    return rows[cut:] or rows
 
 
 def _entries(rows: Iterable[ev.Row]) -> list[Entry]:

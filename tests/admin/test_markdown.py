@@ -47,6 +47,12 @@ def test_no_markdown_becomes_code_or_loads_anything(attack: str) -> None:
     assert not re.search(r'(?:href|src)="\s*(?!https?:|mailto:)', html, re.IGNORECASE)
 
 
+def test_html_is_shown_as_it_was_written() -> None:
+    assert "&lt;b&gt;not bold&lt;/b&gt; &lt;script&gt;x&lt;/script&gt;" in render_markdown(
+        "<b>not bold</b> <script>x</script>"
+    )
+
+
 def test_formatting_is_kept() -> None:
     html = render_markdown(
         "# Title\n\n**bold** `code`\n\n- one\n- two\n\n|a|b|\n|:-|-:|\n|1|2|\n\n```js\nlet x\n```"

@@ -335,3 +335,25 @@ async def test_no_statement_runs_on_the_event_loops_thread(
     await rows_of(log)
     assert threads
     assert threading.current_thread() not in threads
+
+
+async def test_events_of_many_sessions_share_commits(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rate of events must not depend on the round trip: here 500 events take a handful of statements."""
+    logs = [await open_log() for _ in range(10)]
+    statements: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def watched(connection: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        statements.append(str(query))
+        return execute(connection, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", watched)
+    for _ in range(50):
+        for log in logs:
+            log.append(message())
+    await asyncio.gather(*(log.durable() for log in logs))
+    appends = [query for query in statements if "INSERT INTO session_events" in query]
+    assert 1 <= len(appends) <= 25
+    assert sum([len(await rows_of(log)) for log in logs]) == 500
