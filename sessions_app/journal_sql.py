@@ -35,7 +35,7 @@ WITH wanted AS MATERIALIZED (
         responses = s.responses + w.responses, failed_responses = s.failed_responses + w.failed_responses,
         input_tokens = s.input_tokens + w.input_tokens, output_tokens = s.output_tokens + w.output_tokens
     FROM wanted w JOIN held h USING (session_id)
-    WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
+    WHERE s.session_id = w.session_id
     RETURNING s.session_id
 ), added AS (
     INSERT INTO session_events

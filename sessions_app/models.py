@@ -25,7 +25,12 @@ class Session(models.Model):
 
     session_id = models.CharField(primary_key=True, max_length=128)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="ai_sessions"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="ai_sessions",
+        db_index=False,  # `sessions_of_user` begins with it
     )
     guest_id = models.CharField(max_length=64, blank=True, default="")
     status = models.CharField(max_length=16, choices=SessionStatus, default=SessionStatus.ACTIVE)

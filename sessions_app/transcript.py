@@ -132,7 +132,7 @@ class _Fold:
                 self._said(record, event)
             case ev.ResponseStarted():
                 answer = self._answer(record, event.response_id)
-                answer.started, answer.model = True, _model_name(event)
+                answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
             case ev.AssistantDelta():
                 self._delta(record, event)
             case ev.AssistantMessage():
@@ -225,10 +225,6 @@ class _Fold:
             item.removed = True
         text, tone = notice_text(event)
         self.entries.append(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
-
-
-def _model_name(event: ev.ResponseStarted) -> str:
-    return event.model if event.provider in ("", event.model) else f"{event.provider}:{event.model}"
 
 
 def partial_answers(entries: Sequence[Entry]) -> list[Answer]:

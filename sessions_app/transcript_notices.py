@@ -6,6 +6,7 @@ _DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON"}
 _REOPENED = {
     "returned": ("Session reopened: the client came back", "info"),
     "takeover": ("Taken over by another server process: the one that held it is gone", "warning"),
+    "orphaned": ("Taken up to be ended: the server process that held it is gone", "warning"),
 }
 _ENDED = {
     "left": ("Session ended: the client had left", "neutral"),

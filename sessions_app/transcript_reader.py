@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from sessions_app import events as ev
 from sessions_app.models import Session, SessionEvent, SummaryState
@@ -17,8 +17,9 @@ from sessions_app.transcript import Answer, Entry, Notice, Text, Tone, fold, par
 PAGE_ROWS = 150
 DELTA_ROWS = 3_000
 """At most this much of an answer in flight is read: five minutes of it at one row in 100 ms."""
-COUNTED_SEQS = 20_000
+COUNTED_ROWS = 20_000
 """In a longer log connections are not counted: it would be read whole."""
+SUMMARY_ROWS = 2_000
 _COLUMNS = ("session_id", "first_seq", "seq", "role", "event_type", "content", "payload", "created_at")
 _OF_A_RESPONSE = ("assistant_message", "tool_call", "tool_approval_requested", "tool_result", "response_done")
 
@@ -65,21 +66,23 @@ def fold_rows(rows: Sequence[ev.Row]) -> list[Entry]:
 
 def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | None:
     """The newest word on the summary, looked for where it must stand: after what it sums up, or near the log's end."""
+    rows = _log(session).order_by("-seq")
+    if session.summary_state == SummaryState.WRITTEN and session.summary_seq:
+        rows = _log(session).filter(seq__gte=session.summary_seq).order_by("seq")
     wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
-    written = session.summary_state == SummaryState.WRITTEN
-    since = session.summary_seq if written and session.summary_seq else max(session.last_seq - 2_000, 0)
-    rows = _log(session).filter(event_type__in=wanted, seq__gte=since, seq__lte=since + 2_000)
-    for record in _decoded(map(_row, rows.order_by("-seq").values_list(*_COLUMNS)[:1])):
+    near = SessionEvent.objects.filter(pk__in=rows.values("pk")[:SUMMARY_ROWS], event_type__in=wanted)
+    for record in _decoded(map(_row, near.order_by("-seq").values_list(*_COLUMNS)[:1])):
         if isinstance(record, ev.Record) and isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed):
             return record.event
     return None
 
 
 def count_connections(session: Session) -> int | None:
-    """How many connections the session has had; None when its log is longer than `COUNTED_SEQS`."""
-    if session.last_seq > COUNTED_SEQS:
-        return None
-    return _log(session).filter(event_type=ev.ConnectionOpened.event_type).count()
+    """How many connections the session has had; None when its log has more than `COUNTED_ROWS`."""
+    opened = Q(event_type=ev.ConnectionOpened.event_type)
+    rows = _log(session).order_by()[: COUNTED_ROWS + 1]
+    counts = rows.aggregate(rows=Count("pk"), opened=Count("pk", filter=opened))
+    return counts["opened"] if counts["rows"] <= COUNTED_ROWS else None
 
 
 def _log(session: Session) -> QuerySet[SessionEvent]:

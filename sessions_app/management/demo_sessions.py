@@ -71,7 +71,7 @@ def demo_session(
     """One session. ``live``: it goes on, its last answer half told; ``messages``: at least so many of user and model."""
     script = dice.choice(SCRIPTS)
     provider, name = dice.choice(MODELS)
-    session = DemoSession(session_id, started_at, model=f"{provider}:{name}".removesuffix(":demo"), live=live)
+    session = DemoSession(session_id, started_at, model=ev.model_spec(provider, name), live=live)
     writer = Writer(session, dice)
     writer.write(ev.SessionStarted(model=session.model, source=dice.choice(("plain", "realtime"))))
     writer.write(ev.ConnectionOpened(connection_id=writer.new_id("conn"), dialect="realtime"), after_s=0.01)
@@ -112,7 +112,7 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
             reason=reason,
             message=message_text,
             cause=cause,
-            model=f"{provider}:{name}",
+            model=ev.model_spec(provider, name),
             usage=ev.Usage(input_tokens=dice.randint(180, 2400), output_tokens=len(text) // 4),
             timings=ev.Timings(
                 first_token_ms=None if status == "failed" else round(first_token_s * 1000, 1),

@@ -5,10 +5,22 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app import events as ev
+from sessions_app import transcript_reader
 from sessions_app.models import Session, SessionEvent
 from sessions_app.transcript import Answer, Entry, Notice, Said, Text
 from sessions_app.transcript_reader import count_connections, read_page, read_rows, summary_event
-from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
+from tests.admin.rows import (
+    call,
+    deltas,
+    done,
+    event_row,
+    message,
+    result,
+    started,
+    turn,
+    user_says,
+    write_session,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -164,7 +176,26 @@ def test_a_later_failure_is_found_although_an_older_summary_stands() -> None:
 
 def test_connections_are_counted() -> None:
     opened = [ev.ConnectionOpened(connection_id=f"c{number}", dialect="plain") for number in range(3)]
-    session = write_session([*opened, *turn(1)])
-    assert count_connections(session) == 3
-    session.last_seq = 20_001
-    assert count_connections(session) is None
+    assert count_connections(write_session([*opened, *turn(1)])) == 3
+
+
+def test_in_a_very_long_log_connections_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcript_reader, "COUNTED_ROWS", 6)
+    assert count_connections(write_session(turn(1)[:6])) == 0
+    assert count_connections(write_session(turn(1))) is None
+
+
+def test_seqs_that_a_takeover_skipped_leave_no_hole_on_the_page() -> None:
+    session = write_session(turn(1))
+    skip = 200_000
+    reopened = ev.SessionReopened(model="demo", cause="takeover", skipped=skip)
+    records = [ev.Record(session.pk, 9 + skip, session.start_time, reopened)]
+    records += [
+        ev.Record(session.pk, 10 + skip + index, session.start_time, event)
+        for index, event in enumerate(turn(2))
+    ]
+    SessionEvent.objects.bulk_create(map(event_row, ev.encode_rows(records)))
+    session.last_seq = records[-1].seq
+    assert texts(forward(session, 8)) == texts(backward(session, 8))
+    assert len(texts(forward(session, 8))) == 4
+    assert count_connections(session) == 0

@@ -9,6 +9,8 @@ SOURCES = ("sessions_app/checks.py", "sessions_app/checks_database.py", "chat/ch
 
 
 def test_every_check_is_documented() -> None:
-    in_code = {match for source in SOURCES for match in ID.findall((ROOT / source).read_text(encoding="utf-8"))}
+    in_code = {
+        match for source in SOURCES for match in ID.findall((ROOT / source).read_text(encoding="utf-8"))
+    }
     in_docs = set(ID.findall((ROOT / "docs/supabase.md").read_text(encoding="utf-8")))
     assert in_code == in_docs
