@@ -49,6 +49,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Milliseconds since the response started."""
 
     first_token_ms: float | None = None
+    """To the first piece of text, tools before it included; None when there was no text."""
     total_ms: float = 0.0
     model_ms: float = 0.0
     tools_ms: float = 0.0

@@ -1,12 +1,13 @@
 """Opening, ending and sweeping sessions: the rare writes, on Django's own connection."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Extract, Now
 
@@ -18,6 +19,8 @@ from sessions_app.journal_sql import APPEND, Append, append_params
 from sessions_app.models import ServerProcess, Session, SessionStatus
 from sessions_app.replay import read_history
 from sessions_app.settle import takeover
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +191,18 @@ def sweep_orphans(*, limit: int = 100) -> int:
         lease_owner__in=alive_or_recent.values("process_id")
     )
     ids = list(orphans.values_list("session_id", flat=True)[:limit])
-    return sum(_end_orphan(orphans, session_id) for session_id in ids)
+    return sum(_swept(orphans, session_id) for session_id in ids)
+
+
+def _swept(orphans: Any, session_id: str) -> bool:
+    """One session that cannot be ended must not keep the ones behind it from their end."""
+    try:
+        return _end_orphan(orphans, session_id)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("session %s: the sweep cannot end it", session_id)
+        return False
 
 
 def _end_orphan(orphans: Any, session_id: str) -> bool:

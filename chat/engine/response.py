@@ -188,7 +188,6 @@ class Response:
             )
 
     def _call(self, call: ToolCallRequest, round_number: int) -> ev.ToolCall:
-        self._clock.first_token()
         client = any(spec.name == call.name for spec in self._config.client_tools())
         tool = None if client else self._registry.get(call.name)
         return ev.ToolCall(

@@ -120,4 +120,6 @@ CHAT_GUESTS_ALLOWED = False if ENV.guests_allowed is None else ENV.guests_allowe
 SESSIONS_GRACE_SECONDS = ENV.session_grace_seconds
 SESSIONS_LEASE_SECONDS = ENV.session_lease_seconds
 SESSIONS_LEASE_RENEW_SECONDS = ENV.session_lease_seconds / 3.5
+SESSIONS_EMBEDDED_DATABASE = HAS_DATABASE and ENV.database_url is None
+SESSIONS_SERVER_PROCESSES = ENV.web_processes or 1
 SESSIONS_BUFFER_SECONDS = ENV.session_buffer_seconds

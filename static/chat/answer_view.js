@@ -37,7 +37,7 @@ const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalNote };
 const ENDINGS = {
   failed: { icon: "alert", title: "The answer failed." },
   incomplete: { icon: "alert", title: "The answer is not complete." },
-  cancelled: { icon: "stop", title: "You stopped this answer." },
+  cancelled: { icon: "stop", title: "This answer was stopped." },
 };
 
 export class AnswerView {

@@ -176,3 +176,17 @@ def test_the_rows_of_long_dead_processes_are_forgotten() -> None:
     dead(A)
     assert forget_dead_processes(older_than=timedelta(minutes=10)) == 1
     assert list(ServerProcess.objects.values_list("process_id", flat=True)) == [B]
+
+
+def test_one_session_that_cannot_be_ended_does_not_stop_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    for session_id in ("s1", "s2", "s3"):
+        opened(session_id)
+
+    def refuse(session_id: str, last_seq: int) -> None:
+        if session_id == "s1":
+            raise ValueError("this one not")
+
+    monkeypatch.setattr(hooks, "_session_ended", [refuse])
+    dead()
+    assert sweep_orphans() == 2
+    assert list(Session.objects.filter(status="active").values_list("session_id", flat=True)) == ["s1"]

@@ -56,7 +56,7 @@ def test_stop_keeps_what_was_written_and_says_so(chat: ChatPage) -> None:
     chat.expect_streaming("20")
     chat.stop_button.click()
     chat.expect_ended(chat.answers.first, "cancelled")
-    expect(chat.answers.first.locator(".ending")).to_contain_text("You stopped this answer")
+    expect(chat.answers.first.locator(".ending")).to_contain_text("This answer was stopped")
     expect(chat.stop_button).to_be_hidden()
     kept = chat.answers.first.locator(".prose").inner_text()
     chat.page.reload()
