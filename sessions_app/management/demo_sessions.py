@@ -9,8 +9,8 @@ from sessions_app import events as ev
 from sessions_app.management.demo_scripts import SCRIPTS, Script, Turn
 
 MODELS = (
-    ("gemini", "gemini-3.5-flash"),
-    ("gemini", "gemini-3.5-flash"),
+    ("gemini", "gemini-3.8-flash"),
+    ("gemini", "gemini-3.8-flash"),
     ("openai", "gpt-5.1"),
     ("demo", "demo"),
 )

@@ -43,7 +43,7 @@ def test_a_row_tells_what_a_reviewer_looks_for(admin: Client) -> None:
     write_session(
         turn(1),
         user=ada,
-        model="gemini:gemini-3.5-flash",
+        model="gemini:gemini-3.8-flash",
         title="Lost luggage",
         status=SessionStatus.ENDED,
         duration_seconds=192.4,
@@ -57,7 +57,7 @@ def test_a_row_tells_what_a_reviewer_looks_for(admin: Client) -> None:
         "4 Mar 2026, 12:00",
         "3 min 12 s",
         ">340<",
-        "gemini-3.5-flash",
+        "gemini-3.8-flash",
         "Written",
     ):
         assert shown in html

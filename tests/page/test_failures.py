@@ -20,12 +20,12 @@ def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
     server = start_server(
-        LLM_MODEL="gemini:gemini-3.5-flash", GEMINI_API_KEY="not-a-real-key", GOOGLE_GEMINI_BASE_URL=nobody
+        LLM_MODEL="gemini:gemini-3.8-flash", GEMINI_API_KEY="not-a-real-key", GOOGLE_GEMINI_BASE_URL=nobody
     )
     chat = open_page(server=server)
     chat.go("/")
     chat.expect_connection("Connected")
-    expect(chat.page.locator(".chip[data-model]")).to_have_text("gemini:gemini-3.5-flash")
+    expect(chat.page.locator(".chip[data-model]")).to_have_text("gemini:gemini-3.8-flash")
     expect(chat.page.locator("#notice")).to_be_hidden()
     chat.say("Hello")
     chat.expect_ended(chat.answers.first, "failed")

@@ -7,7 +7,7 @@ from chat.protocol.server_events import ServerEvent
 from sessions_app import events as ev
 
 SESSION_ID = "demo123"
-MODEL = "gemini-3.5-flash"
+MODEL = "gemini-3.8-flash"
 
 EVENTS: list[ev.Event] = [
     ev.SessionStarted(model=f"gemini:{MODEL}"),
