@@ -213,7 +213,9 @@ class Response:
             async for index, outcome in outcomes:
                 call = self._running.pop(calls[index].call_id)
                 self._log.append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
-                known = call.name if self._registry.get(call.name) else "unknown"  # a label a model cannot multiply
+                known = (
+                    call.name if self._registry.get(call.name) else "unknown"
+                )  # a label a model cannot multiply
                 metrics.tool_calls.labels(tool=known, outcome=outcome.outcome).inc()
         self._clock.tools_s += time.monotonic() - started
 

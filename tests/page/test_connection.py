@@ -88,7 +88,8 @@ def test_a_cut_within_a_record_is_told_to_the_frame(page: ChatPage, server: Scri
 
 def test_what_was_not_taken_is_sent_again_under_its_id(page: ChatPage, server: ScriptedServer) -> None:
     page.go("/")
-    said(page, server, "Hello")
+    message, _ = said(page, server, "Hello")
+    server.send({"type": "conversation.item.added", "event_id": "evt_1", "item": message["item"]})
     server.drop()
     wait_until(page, lambda: len(server.wishes()) == 2)
     first, again = server.messages()

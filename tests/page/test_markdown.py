@@ -40,6 +40,12 @@ DOCUMENT = """# Title
 
 A paragraph with *emphasis*, `code` and a [link](https://example.org).
 # not
+A line that ends in front of a
+#tag that is no heading, or of
+-5 that is no list, nor is
+1.5 or
+~~this~~
+
 - one
 - two
 
@@ -118,9 +124,23 @@ def test_nothing_that_a_model_writes_runs_or_loads(tab: ChatPage) -> None:
     }"""
     for text in ATTACKS:
         found = tab.module("markdown", script, text)
-        forbidden = {"script", "img", "iframe", "form", "input", "style", "math", "object", "embed", "link", "base"}
+        forbidden = {
+            "script",
+            "img",
+            "iframe",
+            "form",
+            "input",
+            "style",
+            "math",
+            "object",
+            "embed",
+            "link",
+            "base",
+        }
         assert not forbidden & set(found["tags"]), text
-        assert not [name for name in found["attributes"] if name.startswith("on") or name in ("style", "id", "src")], text
+        assert not [
+            name for name in found["attributes"] if name.startswith("on") or name in ("style", "id", "src")
+        ], text
         assert all(url.startswith(("https://", "#icon-")) for url in found["addresses"]), text
     tab.page.wait_for_timeout(100)
     assert tab.page.evaluate("() => window.hacked") is None
@@ -166,6 +186,12 @@ _LINES = st.sampled_from(
         "",
         "",
         "- a",
+        "#tag",
+        "-5",
+        "1.5",
+        "para",
+        "~~~",
+        "===",
         "  b",
         "    c",
         "#",

@@ -107,12 +107,12 @@ def test_a_cut_anywhere_and_a_replay_that_overlaps_change_nothing(
     frames = [created(logs.SESSION_ID), *frames_of(records)]
     script = f"""(module, frames) => {{
       {PRELUDE}
-      const whole = shown(module.reduce(module.emptyTranscript(), frames));
-      const again = (cut) => {{
-        const before = module.reduce(module.emptyTranscript(), frames.slice(0, cut));
-        return shown(module.reduce(before, [frames[0], ...frames.slice(Math.max(1, cut - 3))]));
-      }};
-      return frames.map((_, index) => index + 1).filter((cut) => again(cut) !== whole);
+      const upTo = (end) => module.reduce(module.emptyTranscript(), frames.slice(0, end));
+      const again = (cut, end) => module.reduce(upTo(cut), [frames[0], ...frames.slice(Math.max(1, cut - 4), end)]);
+      const cuts = frames.map((_, index) => index + 1);
+      const differs = (cut) =>
+        [cut, cut + 1, cut + 2, frames.length].some((end) => shown(again(cut, end)) !== shown(upTo(end)));
+      return cuts.filter(differs);
     }}"""
     assert tab.module("transcript", script, frames) == []
 
