@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sessions_app import events as ev
+from sessions_app.rows import Row, encode_rows
 
 APPEND = """
 WITH wanted AS MATERIALIZED (
@@ -96,10 +97,10 @@ class Append:
     session_id: str
     epoch: int
     records: Sequence[ev.Record]
-    rows: list[ev.Row] = field(init=False)
+    rows: list[Row] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = ev.encode_rows(self.records)
+        self.rows = encode_rows(self.records)
 
     @property
     def after(self) -> int:

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from sessions_app.errors import ReplayGap
-from sessions_app.events import AssistantDelta, Record, ResponseStarted, Row, SessionReopened, decode_row
+from sessions_app.events import AssistantDelta, Record, ResponseStarted, SessionReopened
 from sessions_app.models import SessionEvent
-
-_COLUMNS = ("session_id", "first_seq", "seq", "role", "event_type", "content", "payload", "created_at")
+from sessions_app.rows import COLUMNS, Row, decode_row
 
 
 def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Record]:
@@ -16,7 +15,7 @@ def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Recor
     """
     rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")
     records: list[Record] = []
-    for record in _decoded(rows.values_list(*_COLUMNS)[:limit]):
+    for record in _decoded(rows.values_list(*COLUMNS)[:limit]):
         if record.seq <= after:  # the cut lies within a run of deltas
             continue
         if record.first_seq > after + 1:
@@ -50,7 +49,7 @@ def response_start_before(*, session_id: str, seq: int) -> int:
 def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record | None]:
     """The record that made an item, and, for a tool call, the one of its result; a deleted item is not found."""
     rows = SessionEvent.objects.filter(session_id=session_id, payload__item_id=item_id).order_by("seq")
-    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*_COLUMNS)))
+    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS)))
     if not records or any(record.event.event_type == "item_deleted" for record in records):
         return None, None
     return records[0], records[1] if len(records) > 1 else None
@@ -62,12 +61,12 @@ def read_history(*, session_id: str) -> list[Record]:
     The log of a finished item holds its text in `AssistantMessage`, so its deltas are not read.
     """
     rows = SessionEvent.objects.filter(session_id=session_id).order_by("seq")
-    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*_COLUMNS)))
+    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS)))
     open_since = _open_response_seq(records)
     if open_since is None:
         return records
     deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=open_since)
-    return sorted([*records, *_decoded(deltas.values_list(*_COLUMNS))], key=lambda record: record.seq)
+    return sorted([*records, *_decoded(deltas.values_list(*COLUMNS))], key=lambda record: record.seq)
 
 
 def _open_response_seq(records: Iterable[Record]) -> int | None:
@@ -82,4 +81,4 @@ def _open_response_seq(records: Iterable[Record]) -> int | None:
 
 def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Record]:
     for row in rows:
-        yield from decode_row(Row(*row))  # type: ignore[arg-type]  # _COLUMNS stand in the order of Row's fields
+        yield from decode_row(Row(*row))  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields

@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from sessions_app import events as ev
 from sessions_app.models import Session, SessionEvent, SummaryState
+from sessions_app.rows import COLUMNS, Row, decode_row
 from sessions_app.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
 
 PAGE_ROWS = 150
@@ -20,7 +21,6 @@ DELTA_ROWS = 3_000
 COUNTED_ROWS = 20_000
 """In a longer log connections are not counted: it would be read whole."""
 SUMMARY_ROWS = 2_000
-_COLUMNS = ("session_id", "first_seq", "seq", "role", "event_type", "content", "payload", "created_at")
 _OF_A_RESPONSE = ("assistant_message", "tool_call", "tool_approval_requested", "tool_result", "response_done")
 
 
@@ -49,7 +49,7 @@ def read_page(session: Session, *, after: int = 0, before: int | None = None, ro
     )
 
 
-def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iterator[list[ev.Row]]:
+def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iterator[list[Row]]:
     """All rows of the session but deltas, in pages that break where no answer is under way."""
     more = True
     while more:
@@ -59,7 +59,7 @@ def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iter
             after = found[-1].seq
 
 
-def fold_rows(rows: Sequence[ev.Row]) -> list[Entry]:
+def fold_rows(rows: Sequence[Row]) -> list[Entry]:
     """The entries of these rows; a row that cannot be read is a notice that says so."""
     return _entries(rows)
 
@@ -71,7 +71,7 @@ def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | No
         rows = _log(session).filter(seq__gte=session.summary_seq).order_by("seq")
     wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
     near = SessionEvent.objects.filter(pk__in=rows.values("pk")[:SUMMARY_ROWS], event_type__in=wanted)
-    for record in _decoded(map(_row, near.order_by("-seq").values_list(*_COLUMNS)[:1])):
+    for record in _decoded(map(_row, near.order_by("-seq").values_list(*COLUMNS)[:1])):
         if isinstance(record, ev.Record) and isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed):
             return record.event
     return None
@@ -93,23 +93,23 @@ def _without_deltas(session: Session) -> QuerySet[SessionEvent]:
     return _log(session).exclude(event_type=ev.AssistantDelta.event_type)
 
 
-def _rows_after(session: Session, after: int, limit: int) -> tuple[list[ev.Row], bool]:
-    rows = _without_deltas(session).filter(seq__gt=after).order_by("seq").values_list(*_COLUMNS)
+def _rows_after(session: Session, after: int, limit: int) -> tuple[list[Row], bool]:
+    rows = _without_deltas(session).filter(seq__gt=after).order_by("seq").values_list(*COLUMNS)
     found = [_row(row) for row in rows[: limit + 1]]
     if len(found) <= limit:
         return found, False
     return _up_to_a_break(found[:limit]), True
 
 
-def _rows_before(session: Session, before: int, limit: int) -> tuple[list[ev.Row], bool]:
-    rows = _without_deltas(session).filter(seq__lt=before).order_by("-seq").values_list(*_COLUMNS)
+def _rows_before(session: Session, before: int, limit: int) -> tuple[list[Row], bool]:
+    rows = _without_deltas(session).filter(seq__lt=before).order_by("-seq").values_list(*COLUMNS)
     found = [_row(row) for row in rows[: limit + 1]][::-1]
     if len(found) <= limit:
         return found, False
     return _from_a_break(found[1:]), True
 
 
-def _up_to_a_break(rows: list[ev.Row]) -> list[ev.Row]:
+def _up_to_a_break(rows: list[Row]) -> list[Row]:
     """Without the beginning of an answer that goes on after the rows; all of them when one answer fills them."""
     open_since: int | None = None
     for index, row in enumerate(rows):
@@ -120,7 +120,7 @@ def _up_to_a_break(rows: list[ev.Row]) -> list[ev.Row]:
     return rows[:open_since] if open_since else rows
 
 
-def _from_a_break(rows: list[ev.Row]) -> list[ev.Row]:
+def _from_a_break(rows: list[Row]) -> list[Row]:
     """Without the end of an answer that began before the rows; all of them when one answer fills them."""
     started: set[str] = set()
     cut = 0
@@ -133,17 +133,17 @@ def _from_a_break(rows: list[ev.Row]) -> list[ev.Row]:
     return rows[cut:] or rows
 
 
-def _entries(rows: Iterable[ev.Row]) -> list[Entry]:
+def _entries(rows: Iterable[Row]) -> list[Entry]:
     decoded = list(_decoded(rows))
     unreadable = [notice for notice in decoded if isinstance(notice, Notice)]
     entries = fold(record for record in decoded if isinstance(record, ev.Record))
     return sorted([*entries, *unreadable], key=lambda entry: entry.seq) if unreadable else entries
 
 
-def _decoded(rows: Iterable[ev.Row]) -> Iterator[ev.Record | Notice]:
+def _decoded(rows: Iterable[Row]) -> Iterator[ev.Record | Notice]:
     for row in rows:
         try:
-            yield from ev.decode_row(row)
+            yield from decode_row(row)
         except (msgspec.ValidationError, KeyError, TypeError):
             text = f"Event {row.seq} of type {row.event_type} cannot be read"
             yield Notice(seq=row.seq, at=row.created_at, text=text, tone=Tone.DANGER)
@@ -159,7 +159,7 @@ def _add_deltas(session: Session, entries: Sequence[Entry], *, at_the_end: bool)
         where |= Q(seq__gt=answer.seq, seq__lt=answer.done_seq) if answer.done_seq else Q(seq__gt=answer.seq)
     rows = _log(session).filter(where, event_type=ev.AssistantDelta.event_type).order_by("seq")
     by_response = {answer.response_id: answer for answer in answers}
-    records = _decoded(map(_row, rows.values_list(*_COLUMNS)[:DELTA_ROWS]))
+    records = _decoded(map(_row, rows.values_list(*COLUMNS)[:DELTA_ROWS]))
     for found in fold(record for record in records if isinstance(record, ev.Record)):
         if isinstance(found, Answer) and found.response_id in by_response:
             _merge(by_response[found.response_id], found)
@@ -173,5 +173,5 @@ def _merge(answer: Answer, from_deltas: Answer) -> None:
     answer.items.sort(key=lambda item: item.seq)
 
 
-def _row(row: tuple[object, ...]) -> ev.Row:
-    return ev.Row(*row)  # type: ignore[arg-type]  # _COLUMNS stand in the order of Row's fields
+def _row(row: tuple[object, ...]) -> Row:
+    return Row(*row)  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields

@@ -30,11 +30,12 @@ from chat.engine.relay_messages import (
 )
 from chat.errors import ChatError
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
-from sessions_app.events import Record, decode_row, encode_rows
+from sessions_app.events import Record
 from sessions_app.ids import new_id
 from sessions_app.leases import living_channels
 from sessions_app.lifecycle import Visitor
 from sessions_app.replay import read_records
+from sessions_app.rows import decode_row, encode_rows
 from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)

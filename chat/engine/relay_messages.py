@@ -7,7 +7,7 @@ import msgspec
 from chat.engine.commands import Command, Done, SessionInfo
 from chat.errors import ChatError
 from sessions_app.errors import SessionsError
-from sessions_app.events import Row
+from sessions_app.rows import Row
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):

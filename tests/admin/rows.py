@@ -8,6 +8,7 @@ from sessions_app import events as ev
 from sessions_app.ids import uuid7
 from sessions_app.journal_sql import Counters
 from sessions_app.models import Session, SessionEvent
+from sessions_app.rows import Row, encode_rows
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
@@ -36,11 +37,11 @@ def write_session(
             **fields,
         },
     )
-    SessionEvent.objects.bulk_create(map(event_row, ev.encode_rows(records)))
+    SessionEvent.objects.bulk_create(map(event_row, encode_rows(records)))
     return session
 
 
-def event_row(row: ev.Row) -> SessionEvent:
+def event_row(row: Row) -> SessionEvent:
     return SessionEvent(
         session_id=row.session_id,
         first_seq=row.first_seq,

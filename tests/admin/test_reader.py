@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from sessions_app import events as ev
 from sessions_app import transcript_reader
 from sessions_app.models import Session, SessionEvent
+from sessions_app.rows import encode_rows
 from sessions_app.transcript import Answer, Entry, Notice, Said, Text
 from sessions_app.transcript_reader import count_connections, read_page, read_rows, summary_event
 from tests.admin.rows import (
@@ -194,7 +195,7 @@ def test_seqs_that_a_takeover_skipped_leave_no_hole_on_the_page() -> None:
         ev.Record(session.pk, 10 + skip + index, session.start_time, event)
         for index, event in enumerate(turn(2))
     ]
-    SessionEvent.objects.bulk_create(map(event_row, ev.encode_rows(records)))
+    SessionEvent.objects.bulk_create(map(event_row, encode_rows(records)))
     session.last_seq = records[-1].seq
     assert texts(forward(session, 8)) == texts(backward(session, 8))
     assert len(texts(forward(session, 8))) == 4

@@ -13,6 +13,7 @@ from chat.protocol.cursor import parse_event_id
 from chat.protocol.projector import PlainProjector, RealtimeProjector
 from chat.protocol.server_events import encode
 from sessions_app import events as ev
+from sessions_app.rows import decode_row, encode_rows
 from tests.protocol.logs import SESSION_ID, logs
 from tests.protocol.sdk import validated
 
@@ -94,7 +95,7 @@ def test_frames_from_the_stored_rows_are_the_live_ones(records: list[ev.Record],
     """The log stores runs of deltas as one row; where a run is cut depends on when the writer flushed."""
     cuts = sorted(data.draw(st.sets(st.integers(0, len(records)), max_size=6)) | {0, len(records)})
     batches = [records[start:end] for start, end in pairwise(cuts)]
-    stored = [record for batch in batches for row in ev.encode_rows(batch) for record in ev.decode_row(row)]
+    stored = [record for batch in batches for row in encode_rows(batch) for record in decode_row(row)]
 
     assert frames_of(stored) == frames_of(records)
 
