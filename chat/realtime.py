@@ -119,7 +119,7 @@ class RealtimeDialect:
             await self._retrieve(event.item_id)
             return
         done = await self._conversation.do(_command(event))
-        if done.repeated_seq is not None:
+        if done.repeated_seq:
             await self._say_again(done.repeated_seq)
         if isinstance(event, ce.SessionUpdate):
             await self._socket.send_frame(encode(session_updated(self._session_object())))

@@ -68,7 +68,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """A command was taken. ``repeated_seq``: it had been taken before, and this seq is what came of it."""
+    """A command was taken. ``repeated_seq``: it had been taken before, and this seq is what came of it (0: nothing yet)."""
 
     repeated_seq: int | None = None
     config: JSON | None = None

@@ -254,11 +254,12 @@ class Conversation:
         await self.log.durable()
 
     def _seen(self, client_event_id: str | None) -> int | None:
-        """The seq of what this client event brought about before, if it did."""
+        """The seq of what this client event brought about before; 0 when it is still in the queue, None when new."""
         if not client_event_id:
             return None
-        queued = any(turn.client_event_id == client_event_id for turn in self._queue)
-        return self.log.last_seq if queued else self.history.client_events.get(client_event_id)
+        if any(turn.client_event_id == client_event_id for turn in self._queue):
+            return 0
+        return self.history.client_events.get(client_event_id)
 
     # Turns
 
@@ -280,10 +281,9 @@ class Conversation:
         try:
             while self._queue and self.state is State.LIVE:
                 await self._respond(self._queue.popleft())
-        except JournalError as error:
+        except JournalError as error:  # the session is lost to this process
+            self._queue.clear()
             self._notify(error)
-        except Exception:
-            logger.exception("session %s: the turn failed", self.session_id)
         finally:
             self._runner = None
             self._check_idle()
@@ -320,8 +320,7 @@ class Conversation:
 
     def _stop_response(self, stop: Stop) -> None:
         if self._response and self._response_task and not self._response_task.done():
-            self._response.stopped_by(stop)
-            self._response_task.cancel()
+            self._response.stop(stop)
 
     def _tool_context(self, call_id: str) -> ToolContext:
         return ToolContext(

@@ -63,7 +63,7 @@ class Log(Protocol):
 
 
 class Response:
-    """One response in the making. `run` never raises but for `JournalError`; it is stopped by cancelling its task."""
+    """One response in the making. `run` raises nothing but `JournalError`, and that only when the session is lost."""
 
     def __init__(
         self,
@@ -79,7 +79,8 @@ class Response:
         response_id: str | None = None,
     ) -> None:
         self.response_id = response_id or new_id("resp")
-        self._stop = CANCELLED
+        self._stop: Stop | None = None
+        self._work: asyncio.Task[tuple[str, str]] | None = None
         self._log = log
         self._history = history
         self._provider = provider
@@ -94,16 +95,22 @@ class Response:
         self._clock = _Clock()
         self._running: dict[str, ev.ToolCall] = {}
 
-    def stopped_by(self, stop: "Stop") -> None:
-        """Say why, before the task that runs `run` is cancelled."""
-        self._stop = stop
+    def stop(self, why: "Stop") -> None:
+        """End it at once, at whatever point it is, also before `run`; the first reason counts."""
+        self._stop = self._stop or why
+        if self._work:
+            self._work.cancel()
 
     async def run(self) -> None:
+        self._work = asyncio.create_task(self._rounds(), name=f"rounds {self.response_id}")
+        if self._stop:
+            self._work.cancel()
         try:
-            status, reason = await self._rounds()
+            status, reason = await self._work
             self._settle(status, reason)
         except asyncio.CancelledError:
-            self._settle(self._stop.status, self._stop.reason, message=self._stop.message)
+            stop = self._stop or INTERRUPTED
+            self._settle(stop.status, stop.reason, message=stop.message)
         except ProviderError as error:
             self._settle("failed", error.code, message=error.message, cause=error.cause)
         except JournalError as error:

@@ -220,6 +220,21 @@ async def test_turn_policy_interrupt(start_server: StartServer) -> None:
         assert (await client.until("response.done"))["response"]["status"] == "completed"
 
 
+async def test_interruptions_in_quick_succession_leave_no_response_open(server: ServerProcess) -> None:
+    """A response may be stopped before it has taken its first step; it still has an end."""
+    async with realtime(server.ws_url) as client:
+        await client.send(type="session.update", session={"type": "realtime", "x_turn_policy": "interrupt"})
+        await client.until("session.updated")
+        for number in range(15):
+            await client.say(f"count to {number + 20}")
+        for _ in range(15):
+            await client.until("response.done")
+    started = await stored(client.session_id, "response_started")
+    done = await stored(client.session_id, "response_done")
+    assert [one.payload["response_id"] for one in started] == [one.payload["response_id"] for one in done]
+    assert done[-1].payload["status"] == "completed"
+
+
 async def test_the_queue_is_bounded(start_server: StartServer) -> None:
     server = start_server(DEMO_DELAY_MS="50")
     async with realtime(server.ws_url) as client:
