@@ -6,6 +6,10 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
+from tests.support.jobs import no_jobs
+
+__all__ = ["no_jobs"]
+
 INSUFFICIENT_PRIVILEGE = "42501"
 ROLES = ("anon", "authenticated")
 LEGACY_GRANTS = """

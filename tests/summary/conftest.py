@@ -2,23 +2,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from pytest_django.fixtures import Settings
 
 from tests.summary.program import Program
 from tests.summary.support import FakeModel, database_url
+from tests.support.jobs import no_jobs
+
+__all__ = ["no_jobs"]
 
 UseModel = Callable[..., FakeModel]
 StartWorker = Callable[..., Program]
-
-
-@pytest.fixture(autouse=True)
-def no_jobs(db: None) -> None:
-    """Django empties its own tables after a test that commits, but not those of the jobs."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs")
-        cursor.execute("DELETE FROM procrastinate_workers")
-        cursor.execute("DELETE FROM procrastinate_periodic_defers")
 
 
 @pytest.fixture
