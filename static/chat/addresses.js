@@ -32,7 +32,16 @@ export class Addresses extends EventTarget {
 
   #onClick(event) {
     const link = event.target.closest?.("a[href]");
-    if (!link || link.target || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      !link ||
+      link.target ||
+      event.button ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     const path = link.getAttribute("href");
     if (path !== this.homeUrl && !path.startsWith(this.prefix)) return;
     event.preventDefault();

@@ -27,7 +27,12 @@ class ApprovalNote {
 
   update(item) {
     const by = item.by ? ` by ${item.by}` : "";
-    const text = item.approved === null ? "waits for an approval" : item.approved ? `was approved${by}` : `was refused${by}`;
+    const text =
+      item.approved === null
+        ? "waits for an approval"
+        : item.approved
+          ? `was approved${by}`
+          : `was refused${by}`;
     setText(this.said, ` ${text}`);
     return true;
   }
@@ -47,15 +52,35 @@ export class AnswerView {
   /** `onRetry` is called for "try again". */
   constructor({ onRetry }) {
     this.content = el("div", { class: "answer-content" });
-    this.typing = el("p", { class: "typing", role: "img", "aria-label": "Thinking" }, el("i"), el("i"), el("i"));
+    this.typing = el(
+      "p",
+      { class: "typing", role: "img", "aria-label": "Thinking" },
+      el("i"),
+      el("i"),
+      el("i"),
+    );
     this.ending = el("div", { class: "ending", hidden: true });
-    this.retry = el("button", { type: "button", class: "button retry", on: { click: onRetry } }, icon("retry"), "Try again");
-    this.copy = iconButton("copy", "Copy this answer", { on: { click: () => copyFrom(this.copy, this.#text()) } });
+    this.retry = el(
+      "button",
+      { type: "button", class: "button retry", on: { click: onRetry } },
+      icon("retry"),
+      "Try again",
+    );
+    this.copy = iconButton("copy", "Copy this answer", {
+      on: { click: () => copyFrom(this.copy, this.#text()) },
+    });
     this.time = el("time", { class: "meta" });
     this.cost = el("span", { class: "meta cost" });
     this.details = el("span", { class: "meta details" });
     this.footer = el("footer", { class: "answer-footer" }, this.copy, this.time, this.cost, this.details);
-    this.node = el("article", { class: "answer", "aria-label": "Answer" }, this.content, this.typing, this.ending, this.footer);
+    this.node = el(
+      "article",
+      { class: "answer", "aria-label": "Answer" },
+      this.content,
+      this.typing,
+      this.ending,
+      this.footer,
+    );
   }
 
   /** False: a part of it was put off, call again. */
@@ -130,6 +155,11 @@ export class AnswerView {
 function details({ model, usage, timings }) {
   const first = timings?.first_token_ms;
   const firstWord = first === null || first === undefined ? "" : `first word after ${duration(first)}`;
-  const parts = [tokenParts(usage), model, firstWord, timings ? `whole after ${duration(timings.total_ms)}` : ""];
+  const parts = [
+    tokenParts(usage),
+    model,
+    firstWord,
+    timings ? `whole after ${duration(timings.total_ms)}` : "",
+  ];
   return parts.filter(Boolean).join(" · ");
 }

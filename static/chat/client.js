@@ -5,7 +5,9 @@
  * `{sent, error}`, a delivered event that the server did not take) and `caughtup` (the replay is through).
  */
 
+import { backoffMs } from "./backoff.js";
 import { START, isAfter, parsePlace, placeId } from "./place.js";
+import { Wake } from "./wake.js";
 
 export const Phase = Object.freeze({
   CONNECTING: "connecting",
@@ -21,24 +23,13 @@ const OPEN_TIMEOUT_MS = 15_000;
 const STABLE_MS = 5_000;
 const QUIET_MS = 250;
 const CATCH_UP_MOST_MS = 2_000;
-const SLEEP_CHECK_MS = 10_000;
-/** More than the once a minute to which browsers slow the timers of a hidden tab. */
-const SLEPT_MS = 90_000;
+/** A browser may be wrong when it says that it is offline. */
+const OFFLINE_RETRY_MS = 30_000;
 
 const NORMAL_END = 1000;
 const FRAME_TOO_LARGE = 1009;
 /** Codes after which trying again by itself would not help. */
 const STOP_CODES = new Set([4400, 4401, 4403, 4404]);
-/** The least wait before the next attempt, where the server asked for patience. */
-const LEAST_WAIT_MS = { 1013: 2_000, 4429: 10_000 };
-
-/** The wait before attempt n (from 0): doubled each time, half of it random, so that clients do not come all at once. */
-export function backoffMs(attempt, closeCode, random = Math.random) {
-  const most = closeCode === 4429 ? 60_000 : 15_000;
-  const step = Math.max(500, LEAST_WAIT_MS[closeCode] ?? 0);
-  const full = Math.min(most, step * 2 ** Math.min(attempt, 10));
-  return full / 2 + (full / 2) * random();
-}
 
 export class RealtimeClient extends EventTarget {
   #baseUrl;
@@ -50,7 +41,7 @@ export class RealtimeClient extends EventTarget {
   #timers = {};
   #lastError = null;
   #replayed = false;
-  #aliveAt = Date.now();
+  #wake = new Wake();
   #phase = Phase.CONNECTING;
   #detail = {};
 
@@ -74,20 +65,18 @@ export class RealtimeClient extends EventTarget {
   }
 
   start() {
-    window.addEventListener("online", this.#onOnline);
-    window.addEventListener("offline", this.#onOffline);
-    window.addEventListener("pageshow", this.#onPageShow);
-    document.addEventListener("visibilitychange", this.#onVisible);
-    this.#timers.sleep = setInterval(this.#checkSleep, SLEEP_CHECK_MS);
+    const again = () => this.#isTrying() && this.#reconnectFresh();
+    this.#wake.addEventListener("online", again);
+    this.#wake.addEventListener("restored", again);
+    this.#wake.addEventListener("offline", () => this.#onOffline());
+    this.#wake.addEventListener("visible", () => this.#onVisible());
+    this.#wake.addEventListener("slept", () => this.#phase === Phase.ONLINE && !document.hidden && again());
+    this.#wake.start();
     this.#connect();
   }
 
   stop() {
-    window.removeEventListener("online", this.#onOnline);
-    window.removeEventListener("offline", this.#onOffline);
-    window.removeEventListener("pageshow", this.#onPageShow);
-    document.removeEventListener("visibilitychange", this.#onVisible);
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#wake.stop();
     this.#abandon();
     this.#become(Phase.STOPPED);
   }
@@ -121,7 +110,10 @@ export class RealtimeClient extends EventTarget {
 
   #connect() {
     clearTimeout(this.#timers.retry);
-    this.#become(this.#attempt || this.#place !== START ? Phase.RECONNECTING : Phase.CONNECTING, this.#detail);
+    this.#become(
+      this.#attempt || this.#place !== START ? Phase.RECONNECTING : Phase.CONNECTING,
+      this.#detail,
+    );
     this.#lastError = null;
     const socket = new WebSocket(this.#address(), [SUBPROTOCOL]);
     this.#socket = socket;
@@ -140,7 +132,6 @@ export class RealtimeClient extends EventTarget {
   }
 
   #receive(frame) {
-    this.#aliveAt = Date.now();
     if (frame.type === "session.created") this.#opened(frame);
     if (frame.type === "error") this.#onError(frame.error);
     const place = parsePlace(this.#sessionId, frame.event_id);
@@ -207,13 +198,11 @@ export class RealtimeClient extends EventTarget {
 
   #retry(code, detail) {
     if (code === FRAME_TOO_LARGE) this.#refuseAll("The message is too long.");
-    if (navigator.onLine === false) {
-      this.#become(Phase.OFFLINE, detail);
-      return; // the `online` event goes on from here
-    }
-    this.#become(Phase.RECONNECTING, detail);
-    if (code === 4408 && document.hidden) return; // nobody looks: `visibilitychange` goes on from here
-    this.#timers.retry = setTimeout(() => this.#connect(), backoffMs(this.#attempt, code));
+    const offline = navigator.onLine === false;
+    this.#become(offline ? Phase.OFFLINE : Phase.RECONNECTING, detail);
+    if (code === 4408 && document.hidden) return; // nobody looks: `visible` goes on from here
+    const wait = offline ? OFFLINE_RETRY_MS : backoffMs(this.#attempt, code);
+    this.#timers.retry = setTimeout(() => this.#connect(), wait);
     this.#attempt += 1;
   }
 
@@ -245,29 +234,15 @@ export class RealtimeClient extends EventTarget {
     this.#socket = null;
   }
 
-  #onOnline = () => {
-    if (this.#isTrying()) this.#reconnectFresh();
-  };
-
-  #onOffline = () => {
+  #onOffline() {
     if (this.#phase === Phase.RECONNECTING) this.#become(Phase.OFFLINE, this.#detail);
-  };
+  }
 
-  #onVisible = () => {
-    const waiting = this.#phase === Phase.RECONNECTING && !this.#socket && this.#detail.code !== 4429;
-    if (!document.hidden && waiting) this.#reconnectFresh();
-  };
-
-  #onPageShow = (event) => {
-    if (event.persisted && this.#isTrying()) this.#reconnectFresh();
-  };
-
-  /** A timer that is late by far means that the machine slept; then the socket may be dead without knowing. */
-  #checkSleep = () => {
-    const late = Date.now() - this.#aliveAt > SLEPT_MS;
-    this.#aliveAt = Date.now();
-    if (late && this.#phase === Phase.ONLINE && !document.hidden) this.#reconnectFresh();
-  };
+  /** The user looks: no reason to wait any longer, but where the server asked for it. */
+  #onVisible() {
+    const waits = this.#phase === Phase.RECONNECTING && !this.#socket;
+    if (waits && this.#detail.code !== 4429) this.#reconnectFresh();
+  }
 
   #isTrying() {
     return this.#phase !== Phase.STOPPED && this.#phase !== Phase.ENDED;

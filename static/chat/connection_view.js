@@ -62,7 +62,11 @@ export class ConnectionView {
     if (phase === Phase.ENDED) return { text: "This session has ended. Write again to go on with it." };
     if (phase !== Phase.STOPPED) return null;
     const newChat = el("a", { class: "button", href: this.newUrl, text: "New chat" });
-    if (code === 4401) return { text: message || "Sign in first.", action: el("a", { class: "button", href: this.loginUrl(), text: "Sign in" }) };
+    if (code === 4401)
+      return {
+        text: message || "Sign in first.",
+        action: el("a", { class: "button", href: this.loginUrl(), text: "Sign in" }),
+      };
     if (code === 4404) return { text: "There is no such session here, or it is not yours.", action: newChat };
     if (code === 4403) return { text: message || "This page's address may not open a connection here." };
     return { text: message || "The server refused the connection.", action: newChat };

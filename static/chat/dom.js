@@ -7,7 +7,8 @@ export function el(tag, properties = {}, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "class") node.className = value;
     else if (name === "text") node.textContent = value;
-    else if (name === "on") for (const [type, handler] of Object.entries(value)) node.addEventListener(type, handler);
+    else if (name === "on")
+      for (const [type, handler] of Object.entries(value)) node.addEventListener(type, handler);
     else node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
@@ -29,7 +30,11 @@ export function icon(name) {
 
 export function iconButton(name, label, properties = {}) {
   const classes = ["icon-button", properties.class].filter(Boolean).join(" ");
-  return el("button", { type: "button", title: label, "aria-label": label, ...properties, class: classes }, icon(name));
+  return el(
+    "button",
+    { type: "button", title: label, "aria-label": label, ...properties, class: classes },
+    icon(name),
+  );
 }
 
 /** Set a text only where it differs, so that nothing is announced or laid out anew for nothing. */

@@ -70,8 +70,18 @@ export function renderMarkdown(text) {
 
 function dressCode(pre) {
   const language = /language-(\S+)/.exec(pre.querySelector("code")?.className ?? "")?.[1] ?? "text";
-  const button = el("button", { type: "button", class: "copy-code", "aria-label": "Copy this code" }, icon("copy"), "Copy");
-  const head = el("div", { class: "code-head" }, el("span", { class: "code-language", text: language }), button);
+  const button = el(
+    "button",
+    { type: "button", class: "copy-code", "aria-label": "Copy this code" },
+    icon("copy"),
+    "Copy",
+  );
+  const head = el(
+    "div",
+    { class: "code-head" },
+    el("span", { class: "code-language", text: language }),
+    button,
+  );
   const block = el("div", { class: "code-block" }, head);
   pre.replaceWith(block);
   pre.tabIndex = 0; // so that the keyboard can scroll it

@@ -19,12 +19,23 @@ export class MessageView {
     this.time = el("time", { class: "meta" });
     this.sign = el("span", { class: "sign" });
     this.problem = el("div", { class: "ending", "data-status": "failed", hidden: true });
-    this.retry = el("button", { type: "button", class: "button retry", on: { click: () => onRetry(this.#entry) } });
+    this.retry = el("button", {
+      type: "button",
+      class: "button retry",
+      on: { click: () => onRetry(this.#entry) },
+    });
     this.retry.append(icon("retry"), "Send again");
     const author = isUser ? null : el("p", { class: "author", text: entry.author || "Operator" });
     const foot = el("footer", { class: "message-footer" }, this.time, isUser ? this.sign : null);
     const label = isUser ? "Your message" : "Message of an operator";
-    this.node = el("article", { class: `message from-${entry.role}`, "aria-label": label }, author, this.text, foot, this.problem);
+    this.node = el(
+      "article",
+      { class: `message from-${entry.role}`, "aria-label": label },
+      author,
+      this.text,
+      foot,
+      this.problem,
+    );
   }
 
   update(entry) {

@@ -7,7 +7,8 @@
 
 const ACKNOWLEDGED_BY = {
   // "done" means committed; "added" is said before that.
-  "conversation.item.create": (sent, got) => got.type === "conversation.item.done" && got.item.id === sent.item.id,
+  "conversation.item.create": (sent, got) =>
+    got.type === "conversation.item.done" && got.item.id === sent.item.id,
   "response.create": (sent, got) =>
     got.type === "response.created" && got.response.x_client_event_id === sent.event_id,
 };
@@ -60,7 +61,8 @@ export class Outbox {
   }
 
   add(event) {
-    if (!(event.type in ACKNOWLEDGED_BY)) throw new TypeError(`${event.type} has no acknowledgement to wait for`);
+    if (!(event.type in ACKNOWLEDGED_BY))
+      throw new TypeError(`${event.type} has no acknowledgement to wait for`);
     if (!this.#events.some((known) => known.event_id === event.event_id)) this.#events.push(event);
     this.#store();
   }

@@ -67,7 +67,8 @@ export class ChatSession extends EventTarget {
 
   /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
   askAgain() {
-    if (!this.outbox.events.some((event) => event.type === "response.create")) this.client.deliver(responseCreate());
+    if (!this.outbox.events.some((event) => event.type === "response.create"))
+      this.client.deliver(responseCreate());
   }
 
   /** Stop the answer that runs, if one does. */

@@ -40,7 +40,8 @@
   apply(chosen());
   document.addEventListener("DOMContentLoaded", () => {
     apply(chosen());
-    for (const button of document.querySelectorAll("[data-theme-toggle]")) button.addEventListener("click", next);
+    for (const button of document.querySelectorAll("[data-theme-toggle]"))
+      button.addEventListener("click", next);
   });
   window.addEventListener("storage", (event) => event.key === KEY && apply(chosen()));
 })();

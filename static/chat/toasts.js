@@ -12,8 +12,22 @@ export class Toasts {
 
   show(text, { retry = null } = {}) {
     const close = () => toast.remove();
-    const again = retry && el("button", { type: "button", class: "button", text: "Try again", on: { click: () => (close(), retry()) } });
-    const toast = el("div", { class: "toast" }, icon("alert"), el("p", { text }), again, iconButton("close", "Dismiss", { on: { click: close } }));
+    const again =
+      retry &&
+      el("button", {
+        type: "button",
+        class: "button",
+        text: "Try again",
+        on: { click: () => (close(), retry()) },
+      });
+    const toast = el(
+      "div",
+      { class: "toast" },
+      icon("alert"),
+      el("p", { text }),
+      again,
+      iconButton("close", "Dismiss", { on: { click: close } }),
+    );
     this.root.append(toast);
     while (this.root.children.length > MOST) this.root.firstChild.remove();
     setTimeout(close, SHOWN_MS);

@@ -55,7 +55,8 @@ const HANDLERS = {
   },
   "local.refused"(draft, { item_id, message, retryable }) {
     const entry = draft.entry(item_id);
-    if (entry?.state === "pending") Object.assign(entry, { state: "refused", problem: { message, retryable } });
+    if (entry?.state === "pending")
+      Object.assign(entry, { state: "refused", problem: { message, retryable } });
   },
   "conversation.item.added"(draft, { item }) {
     if (item.type === "message" && item.role !== "assistant" && !draft.has(item.id)) {
@@ -157,7 +158,8 @@ function finishResponse(draft, entry, response) {
 /** Nothing is open in a response that is done. */
 function settleItem(item) {
   if (item.kind === "tool" && item.status === "running" && !item.client) item.status = "unknown";
-  if (item.kind === "text" && item.status === "streaming") Object.assign(item, { status: "incomplete", marks: [] });
+  if (item.kind === "text" && item.status === "streaming")
+    Object.assign(item, { status: "incomplete", marks: [] });
 }
 
 // Items of a response
@@ -187,7 +189,15 @@ function toolItem(item, place, client) {
 }
 
 function approvalItem(item, place) {
-  return { kind: "approval", id: item.id, place, name: item.name, arguments: item.arguments, approved: null, by: "" };
+  return {
+    kind: "approval",
+    id: item.id,
+    place,
+    name: item.name,
+    arguments: item.arguments,
+    approved: null,
+    by: "",
+  };
 }
 
 /** The item, made where it is new; undefined for what this page does not show. */

@@ -154,6 +154,35 @@ def test_the_browser_back_online_reconnects_at_once(page: ChatPage, server: Scri
     page.expect_connection("Reconnected, caught up")
 
 
+def test_a_user_who_comes_back_to_the_page_does_not_wait(page: ChatPage, server: ScriptedServer) -> None:
+    page.go(server.path)
+    page.expect_connection("Connected")
+    page.page.evaluate("() => Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    server.drop(CloseCode.TOO_SLOW_OR_SILENT)
+    page.expect_connection("Reconnecting…")
+    page.page.wait_for_timeout(1_200)
+    assert len(server.sockets) == 1, "nobody looks, and the server wants no silent sockets"
+    page.page.evaluate(
+        "() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    page.expect_connection("Reconnected, caught up")
+
+
+def test_a_browser_that_says_it_is_offline_is_believed(page: ChatPage, server: ScriptedServer) -> None:
+    page.go(server.path)
+    page.expect_connection("Connected")
+    page.page.evaluate(
+        "() => Object.defineProperty(navigator, 'onLine', { value: false, configurable: true })"
+    )
+    server.drop(1006 + 2000)
+    page.expect_connection("You are offline")
+    page.say("Later, then")
+    expect(page.messages.first).to_have_attribute("data-state", "pending")
+    page.page.evaluate("() => { delete navigator.onLine; window.dispatchEvent(new Event('online')); }")
+    wait_until(page, server.wishes)
+    page.expect_connection("Reconnected, caught up")
+
+
 @pytest.mark.parametrize(
     ("code", "words", "link"),
     [
@@ -303,6 +332,6 @@ def test_the_wait_between_attempts_grows_and_is_random(page: ChatPage) -> None:
     page.go("/login/")
     script = """({ backoffMs }) => [0, 0.999].map((luck) =>
       [[0], [3], [40], [0, 4429], [40, 4429], [0, 1013]].map(([n, code]) => Math.round(backoffMs(n, code, () => luck))))"""
-    least, most = page.module("client", script)
+    least, most = page.module("backoff", script)
     assert least == [250, 2_000, 7_500, 5_000, 30_000, 1_000]
     assert most == pytest.approx([500, 4_000, 15_000, 10_000, 60_000, 2_000], rel=0.01)

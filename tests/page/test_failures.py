@@ -15,7 +15,7 @@ StartServer = Callable[..., ServerProcess]
 
 
 def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
-    open_page: OpenPage, start_server: StartServer
+    start_server: StartServer, open_page: OpenPage
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -39,7 +39,7 @@ def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
 
 
 def test_a_server_killed_in_mid_answer_is_waited_for_and_the_answer_settled(
-    open_page: OpenPage, start_server: StartServer
+    start_server: StartServer, open_page: OpenPage
 ) -> None:
     server = start_server(DEMO_DELAY_MS="20", SESSION_LEASE_SECONDS="1")
     chat = open_page(server=server)
@@ -56,6 +56,6 @@ def test_a_server_killed_in_mid_answer_is_waited_for_and_the_answer_settled(
     chat.expect_ended(chat.answers.first, "incomplete")
     expect(chat.answers.first).to_contain_text("1, 2, 3, 4, 5")
     chat.expect_ended(chat.answers.nth(1))
-    refused = [found for found in chat.complaints.found if "WebSocket connection" in found]
-    assert chat.complaints.found == refused, "the browser itself reports sockets that were refused"
+    refused = [found for found in chat.complaints.found if "ERR_CONNECTION" in found]
+    assert chat.complaints.found == refused, "the browser itself reports what was refused"
     chat.complaints.found.clear()

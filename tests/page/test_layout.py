@@ -146,6 +146,48 @@ def test_the_end_is_followed_until_the_user_scrolls_away(chat: ChatPage) -> None
     assert chat.page.evaluate(gap) <= 1
 
 
+def test_another_session_opens_at_its_end_and_a_card_unfolds_where_it_is(chat: ChatPage) -> None:
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    for number in range(20):
+        server.log(
+            ev.UserMessage(item_id=f"i{number}", text=f"Question {number}"),
+            ev.ResponseStarted(response_id=f"r{number}", provider="demo", model="demo"),
+            ev.ToolCall(
+                response_id=f"r{number}",
+                item_id=f"t{number}",
+                call_id=f"c{number}",
+                output_index=0,
+                name="tool",
+                arguments="{}",
+            ),
+            ev.ToolResult(
+                item_id=f"t{number}",
+                call_id=f"c{number}",
+                name="tool",
+                output="long\n" * 30,
+                response_id=f"r{number}",
+            ),
+            ev.ResponseDone(response_id=f"r{number}", status="completed"),
+        )
+    expect(chat.messages).to_have_count(20)
+    chat.page.mouse.move(600, 400)
+    chat.page.mouse.wheel(0, -900)
+    expect(chat.page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    chat.page.locator(".new-chat").click()  # this server says that it is the same one: all is replayed
+    expect(chat.messages).to_have_count(20)
+    summary = chat.page.locator(".tool-card summary").last
+    expect(summary).to_be_in_viewport()
+    chat.page.wait_for_timeout(200)
+    top = "node => node.getBoundingClientRect().top"
+    before = summary.evaluate(top)
+    summary.click()
+    expect(chat.page.locator(".tool-body").last).to_be_visible()
+    chat.page.wait_for_timeout(200)
+    assert summary.evaluate(top) == before
+
+
 def test_a_running_answer_shows_that_it_thinks_and_moves_nothing_when_it_is_done(chat: ChatPage) -> None:
     server = ScriptedServer(chat.page)
     chat.go(server.path)

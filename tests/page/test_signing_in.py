@@ -85,7 +85,7 @@ def test_the_list_shows_ones_own_sessions_newest_first(chat: ChatPage, open_page
 
 
 def test_without_guests_one_signs_in_first(
-    open_page: OpenPage, start_server: Callable[..., ServerProcess], username: str
+    start_server: Callable[..., ServerProcess], open_page: OpenPage, username: str
 ) -> None:
     chat = open_page(server=start_server(GUESTS_ALLOWED="0"))
     chat.go("/s/some-session")
