@@ -28,6 +28,7 @@ from chat.protocol.projector import RealtimeProjector
 from chat.protocol.server_events import encode
 from sessions_app import replay
 from sessions_app.errors import SessionsError
+from sessions_app.ids import new_id
 from sessions_app.threads import in_db_thread
 
 _NOTICES = {
@@ -141,6 +142,8 @@ class RealtimeDialect:
         for record in await in_db_thread(replay.read_records, session_id=session_id, after=start - 1):
             frames = projector.frames(record)
             for frame in frames if record.seq == seq else ():
+                # not under the id of its place: the client would take it for how far it has come
+                frame.event_id = new_id("evt")
                 await self._socket.send_frame(encode(frame))
 
     # Frames out

@@ -59,7 +59,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 ROOT_URLCONF = "realtime_ai.urls"
 ASGI_APPLICATION = "realtime_ai.asgi.application"
-LOGIN_URL = "admin:login"
+LOGIN_URL = "chat:login"
 TEST_RUNNER = "realtime_ai.test_runner.PytestRunner"
 
 _database_url = find_database_url(ENV)

@@ -13,7 +13,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 STATIC_ROOT = ENV.var_dir / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "realtime_ai.static_files.HashedStaticFiles"},
 }
 
 # INSECURE_HTTP is for a look at it on the loopback; the supervisor says so loudly.
