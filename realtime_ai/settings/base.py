@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from realtime_ai.channel_layer import channel_layer
 from realtime_ai.database_url import PLACEHOLDER, database_settings, find_database_url
 from realtime_ai.env import BASE_DIR, load_env
 from realtime_ai.settings.logs import logging_settings
@@ -71,12 +72,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-if ENV.redis_url:
-    CHANNEL_LAYERS["default"] = {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [ENV.redis_url], "prefix": "realtime-ai", "capacity": 1000, "expiry": 60},
-    }
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": channel_layer(ENV.redis_url)}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
