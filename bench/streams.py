@@ -87,6 +87,7 @@ def _at(values: Sequence[float], share: float) -> float:
 
 def _server(**env: str) -> ServerProcess:
     env = {"LLM_MODEL": "clock", "MAX_SOCKETS_PER_ADDRESS": "100000", "SESSION_GRACE_SECONDS": "1", **env}
+    env.setdefault("MAX_CONNECTS_PER_10_SECONDS", "100000")
     return ServerProcess(module="bench.clock_server", **env).start()
 
 

@@ -53,9 +53,16 @@ def _allowed_hosts() -> list[str]:
 
 
 def _same_host(origin: str, host: str) -> bool:
-    """Whether origin and Host header name one server; all names of the loopback are one."""
-    parts = urlsplit(origin)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    """Whether origin and Host header name one server; all names of the loopback are one.
+
+    A server behind https does not take the plain-http page of its own host for its own.
+    """
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    schemes = ("https",) if settings.SECURE_SSL_REDIRECT else ("http", "https")
+    if parts.scheme not in schemes or not parts.netloc:
         return False
     default_port = ":443" if parts.scheme == "https" else ":80"
     page, server = ((name, port or default_port) for name, port in map(_name_and_port, (parts.netloc, host)))

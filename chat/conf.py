@@ -39,6 +39,8 @@ class ChatConf:
     max_message_chars: int = 32_000
     max_frames_per_10_seconds: int = 200
     max_sockets_per_address: int = 300
+    max_connects_per_10_seconds: int = 200
+    """Sockets that one address may open, whether they stay or not."""
     max_session_messages: int = 2_000
     idle_seconds: float = 3600.0
     """A socket that says nothing for so long is closed with 4408."""

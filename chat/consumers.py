@@ -20,7 +20,7 @@ from chat.engine.hub import Hub, Join
 from chat.engine.relay import RemoteConversation
 from chat.errors import BinaryFrame, ChatError, ShuttingDown
 from chat.protocol.close_codes import CloseCode
-from chat.ratelimits import FrameBudget, socket_of
+from chat.ratelimits import FrameBudget, socket_of, spend_connect
 from chat.realtime import RealtimeDialect
 from chat.runtime import runtime
 from sessions_app.errors import DatabaseAway, SessionsError
@@ -113,8 +113,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _open(self) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+        address = _address(self.scope)
+        spend_connect(address)
         check_origin(headers)
-        self._held.enter_context(socket_of(_address(self.scope)))
+        self._held.enter_context(socket_of(address))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
@@ -129,7 +131,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     def _join_request(self, identity: Any) -> Join:
         """Raises `InvalidSessionId`."""
         self.query = {
-            name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode()).items()
+            name: values[-1]
+            for name, values in parse_qs(self.scope["query_string"].decode(errors="replace")).items()
         }
         path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
         session_id = self.query.get("session_id") or path_id

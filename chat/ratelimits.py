@@ -5,6 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
 from chat.conf import conf
 from chat.errors import RateLimited, TooManySockets
 
@@ -25,6 +29,16 @@ class FrameBudget:
         if self._left < 1:
             raise RateLimited
         self._left -= 1
+
+
+_connects = FixedWindowRateLimiter(MemoryStorage())
+
+
+def spend_connect(address: str) -> None:
+    """One more connect of an address; each may make a session. Raises `TooManySockets`."""
+    limit = RateLimitItemPerSecond(conf().max_connects_per_10_seconds, 10)
+    if not _connects.hit(limit, address):
+        raise TooManySockets
 
 
 _sockets_by_address: Counter[str] = Counter()

@@ -42,6 +42,7 @@ class Env:
     max_frame_bytes: int
     max_message_chars: int
     max_sockets_per_address: int
+    max_connects_per_10_seconds: int
     socket_send_seconds: float
     socket_idle_seconds: float
     # who may come in
@@ -84,6 +85,9 @@ def read_env(reader: EnvReader) -> Env:
         max_frame_bytes=reader.whole("MAX_FRAME_BYTES", default=65_536, least=1024, most=16 * 1024 * 1024),
         max_message_chars=reader.whole("MAX_MESSAGE_CHARS", default=32_000, least=1, most=4_000_000),
         max_sockets_per_address=reader.whole("MAX_SOCKETS_PER_ADDRESS", default=300, least=1, most=1_000_000),
+        max_connects_per_10_seconds=reader.whole(
+            "MAX_CONNECTS_PER_10_SECONDS", default=200, least=1, most=1_000_000
+        ),
         socket_send_seconds=reader.number("SOCKET_SEND_SECONDS", default=20.0, least=0.1, most=600),
         socket_idle_seconds=reader.number("SOCKET_IDLE_SECONDS", default=3600.0, least=1, most=604_800),
         secret_key=reader.text("SECRET_KEY"),

@@ -41,12 +41,16 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(body, content_type=content_type)
 
 
+_PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
+"""A proxy on this machine speaks from the loopback for the whole world; any of these gives it away."""
+
+
 def _may_read_metrics(request: HttpRequest) -> bool:
     token = settings.METRICS_TOKEN
     given = request.headers.get("Authorization", "")
     if token and compare_digest(given.encode(), f"Bearer {token}".encode()):
         return True
-    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    forwarded = any(name in request.headers for name in _PROXY_HEADERS)
     return not token and not forwarded and request.META.get("REMOTE_ADDR", "") in _LOOPBACK
 
 

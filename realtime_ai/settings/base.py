@@ -109,6 +109,7 @@ CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
 CHAT_MAX_FRAME_BYTES = ENV.max_frame_bytes
 CHAT_MAX_MESSAGE_CHARS = ENV.max_message_chars
 CHAT_MAX_SOCKETS_PER_ADDRESS = ENV.max_sockets_per_address
+CHAT_MAX_CONNECTS_PER_10_SECONDS = ENV.max_connects_per_10_seconds
 CHAT_SEND_SECONDS = ENV.socket_send_seconds
 CHAT_IDLE_SECONDS = ENV.socket_idle_seconds
 CHAT_ALLOWED_ORIGINS = ENV.allowed_origins

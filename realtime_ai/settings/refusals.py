@@ -31,5 +31,13 @@ def refuse_unsafe(env: Env) -> None:
 
 
 def _is_weak(secret: str) -> bool:
-    examples = ("django-insecure-", "development-only-", "change-me", "changeme")
+    examples = (
+        "django-insecure-",
+        "development-only-",
+        "change-me",
+        "changeme",
+        "for-tests-only-",
+        "your-secret-key",
+        "replace-me",
+    )
     return len(secret) < LEAST_SECRET_CHARS or len(set(secret)) < 5 or secret.lower().startswith(examples)

@@ -93,12 +93,12 @@ def test_a_line_of_the_file_that_is_no_setting_is_refused_without_its_text(tmp_p
 
 def test_every_variable_stands_in_the_docs_and_the_reverse() -> None:
     text = (BASE_DIR / "docs" / "settings.md").read_text()
-    assert set(re.findall(r"^\| `([A-Z_]+)` \|", text, flags=re.MULTILINE)) == variables()
+    assert set(re.findall(r"^\| `([A-Z0-9_]+)` \|", text, flags=re.MULTILINE)) == variables()
 
 
 def test_every_variable_stands_in_the_example_and_the_reverse() -> None:
     text = (BASE_DIR / ".env.example").read_text()
-    assert set(re.findall(r"^#?([A-Z_]+)=", text, flags=re.MULTILINE)) == variables() - {"ENV_FILE"}
+    assert set(re.findall(r"^#?([A-Z0-9_]+)=", text, flags=re.MULTILINE)) == variables() - {"ENV_FILE"}
 
 
 def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
 
 def test_the_documented_defaults_are_the_defaults() -> None:
     text = (BASE_DIR / "docs" / "settings.md").read_text()
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", text, flags=re.MULTILINE))
+    told = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| `([^`]+)` \|", text, flags=re.MULTILINE))
     numbers = {name: value for name, value in told.items() if re.fullmatch(r"[0-9]+", value)}
     assert parse(**numbers) == parse()
     assert len(numbers) > 8

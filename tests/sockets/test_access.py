@@ -1,8 +1,12 @@
 """Who may open a socket, and whose session it then is."""
 
+import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
+from chat.auth import check_origin
+from chat.errors import OriginRefused
 from chat.guest_cookie import GUEST_COOKIE, issue_guest_id, sign_guest_id
 from sessions_app.models import Session
 from sessions_app.threads import in_db_thread
@@ -30,6 +34,22 @@ async def test_a_strange_origin_is_refused(server: ServerProcess) -> None:
     async with plain(server.ws_url, additional_headers={"Origin": "https://evil.example"}) as client:
         assert client.session_id.startswith("[error] origin_refused: ")
         assert await client.closed() == 4403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "https://", "ftp://localhost", "//", "x"])
+async def test_an_origin_that_makes_no_sense_is_refused(server: ServerProcess, origin: str) -> None:
+    async with plain(server.ws_url, additional_headers={"Origin": origin}) as client:
+        assert await client.closed() == 4403
+
+
+def test_behind_https_the_plain_page_of_the_same_host_is_a_stranger(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["chat.example.com"]
+    plain_page = {"origin": "http://chat.example.com", "host": "chat.example.com"}
+    check_origin(plain_page)
+    settings.SECURE_SSL_REDIRECT = True
+    with pytest.raises(OriginRefused):
+        check_origin(plain_page)
+    check_origin({"origin": "https://chat.example.com", "host": "chat.example.com"})
 
 
 async def test_a_null_origin_is_refused(server: ServerProcess) -> None:

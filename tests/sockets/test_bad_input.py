@@ -138,6 +138,16 @@ async def test_an_unknown_path_is_refused(server: ServerProcess) -> None:
             pass
 
 
+async def test_connecting_too_often_from_one_address(start_server: StartServer) -> None:
+    server = start_server(MAX_CONNECTS_PER_10_SECONDS="3")
+    for _ in range(3):
+        async with plain(server.ws_url) as client:
+            assert not client.session_id.startswith("[error]")
+    async with plain(server.ws_url) as client:
+        assert client.session_id.startswith("[error] too_many_connections: ")
+        assert await client.closed() == 4429
+
+
 async def test_too_many_sockets_from_one_address(start_server: StartServer) -> None:
     server = start_server(MAX_SOCKETS_PER_ADDRESS="2")
     async with plain(server.ws_url), plain(server.ws_url) as second:

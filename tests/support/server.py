@@ -47,6 +47,7 @@ class ServerProcess:
             "LLM_MODEL": "demo",
             "DEMO_DELAY_MS": "0",
             "LOG_LEVEL": "WARNING",
+            "MAX_CONNECTS_PER_10_SECONDS": "100000",
             **env,
         }
         self._process: subprocess.Popen[bytes] | None = None
