@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "realtime"
 _OPEN_SECONDS = 12.0
+_LOST = 1006
+"""RFC 6455, 7.4.1: the connection ended without a close frame; never sent."""
 _MAX_NOTICES = 64
 
 
@@ -40,12 +42,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         ""  # no channel per socket: the process talks to other processes, not the socket
     )
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
-        handler = getattr(self, message["type"].replace(".", "_"))
-        await handler(message)
-
-    async def connect(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.connection_id = new_id("conn")
         self.conversation: Conversation | RemoteConversation | None = None
         self._hub: Hub
@@ -55,6 +53,20 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._idle: asyncio.TimerHandle | None = None
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """However the socket ends, also without a word of the server's, it is given back."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._let_go(_LOST)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
+        handler = getattr(self, message["type"].replace(".", "_"))
+        await handler(message)
+
+    async def connect(self) -> None:
         self._dialect: Dialect = self._choose_dialect()
         await self.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
         try:
@@ -63,6 +75,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._refuse(error)
         except TimeoutError:
             await self._refuse(DatabaseAway())
+        except OSError:
+            pass  # the client has gone meanwhile
         except Exception:
             logger.exception("socket %s could not be opened", self.connection_id)
             await self._refuse(ChatError())
@@ -84,6 +98,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._report(ChatError())
 
     async def disconnect(self, code: int) -> None:
+        self._let_go(code)
+
+    def _let_go(self, code: int) -> None:
+        """May be called again: only the first time counts."""
         self._closed = True
         if self._pump:
             self._pump.cancel()
@@ -182,7 +200,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         metrics.frame_errors.labels(code=error.code).inc()
         if self._closed:
             return
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(OSError):  # the client has gone, or does not read (TimeoutError is one)
             await self.send_frame(self._dialect.error(error))
         if isinstance(error, ChatError) and error.close_code is not None:
             await self._close(error.close_code)
@@ -193,7 +211,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._close(CloseCode.DONE)
             return
         metrics.frame_errors.labels(code=error.code).inc()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(OSError):  # the client has gone, or does not read (TimeoutError is one)
             await self.send_frame(self._dialect.error(error))
         await self._close(error.close_code or CloseCode.INTERNAL_ERROR, error.code)
 

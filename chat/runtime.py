@@ -5,6 +5,7 @@ Started by the server's lifespan; a server without one (daphne) starts it with t
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 
@@ -25,6 +26,9 @@ from sessions_app.leases import release_process, renew_process
 from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
+
+_BEATS_PER_ROUND = 8
+"""Every so many renewals (20 s) the process looks for sessions that stand under its name and live nowhere."""
 
 
 class Runtime:
@@ -81,13 +85,19 @@ class Runtime:
 
     async def _heartbeat(self) -> None:
         """Renew the lease. A missed renewal is no alarm: appends are fenced by the epoch, not by the clock."""
-        while True:
+        for beat in itertools.count(1):
             try:
                 held = await in_db_thread(renew_process, process_id=self.process_id, channel=self._channel)
                 if not held and self._registered.done():
                     await self.hub.check_leases()
+                if beat % _BEATS_PER_ROUND == 0:
+                    await self.hub.hand_back_strays()
             except DatabaseAway as error:
                 logger.warning("lease not renewed: %s", error)
+                await asyncio.sleep(0.5)
+                continue
+            except Exception:  # a database that is read-only for a while, ...: this task must outlive it
+                logger.exception("lease not renewed")
                 await asyncio.sleep(0.5)
                 continue
             if not self._registered.done():

@@ -110,6 +110,7 @@ class SessionWriter:
 
     def fail(self, error: JournalError) -> None:
         self.failed = error
+        self._journal.discard(self)
         self._wake(lambda _: True)
         if self.on_commit:
             self.on_commit()
@@ -176,16 +177,26 @@ class Journal:
         with self._condition:
             self._buffered_events += len(records)
             self._buffered_bytes += size
-            if not writer.pending:
+            first = not writer.pending
+            if first:
                 writer.due_at = time.monotonic() + conf().flush_seconds
             writer.pending.extend(records)
             writer.pending_bytes += size
             if urgent or writer.pending_bytes >= conf().flush_bytes:
                 writer.due_at = 0.0
-            first = not self._dirty
             self._dirty[writer] = None
             if first or writer.due_at == 0.0:
                 self._condition.notify()
+
+    def discard(self, writer: SessionWriter) -> None:
+        """Forget what a failed writer has pending: nobody may write it any more."""
+        with self._condition:
+            if writer not in self._dirty:
+                return
+            del self._dirty[writer]
+            self._buffered_events -= len(writer.pending)
+            self._buffered_bytes -= writer.pending_bytes
+            writer.pending, writer.pending_bytes = [], 0
 
     def wake(self) -> None:
         with self._condition:
@@ -241,12 +252,12 @@ class Journal:
         with self._condition:
             self._buffered_events -= sum(len(append.records) for _, append, _ in batch)
             self._buffered_bytes -= sum(size for _, _, size in batch)
-        told = [(writer, append.upto, outcome.get(append.session_id)) for writer, append, _ in batch]
+        told = [(writer, append.upto, outcome.get(append.key)) for writer, append, _ in batch]
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to be told
             self._loop.call_soon_threadsafe(_tell, told)
 
-    def _commit(self, appends: list[Append]) -> dict[str, JournalError]:
-        """The sessions that failed for good, by id; all others are in."""
+    def _commit(self, appends: list[Append]) -> dict[tuple[str, int], JournalError]:
+        """The appends that failed for good, by their key; all others are in."""
         failures = 0
         while True:
             try:
@@ -254,7 +265,7 @@ class Journal:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._disconnect()
                 if self._stopping and failures >= len(_RETRY_S):
-                    return {append.session_id: JournalFull() for append in appends}
+                    return {append.key: JournalFull() for append in appends}
                 if failures in (0, 10, 100):
                     logger.warning("journal: the database is away, trying again: %s", error)
                 time.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
@@ -267,27 +278,27 @@ class Journal:
                     return failed
                 logger.exception("journal: session %s: the database refuses an event", appends[0].session_id)
                 self._disconnect()
-                return {appends[0].session_id: JournalRejected(f"The database refused an event: {error}")}
+                return {appends[0].key: JournalRejected(f"The database refused an event: {error}")}
 
-    def _commit_once(self, appends: list[Append]) -> dict[str, JournalError]:
+    def _commit_once(self, appends: list[Append]) -> dict[tuple[str, int], JournalError]:
         connection = self._connected()
-        written = {row[0] for row in connection.execute(APPEND, append_params(appends))}
-        missing = [append for append in appends if append.session_id not in written]
+        written = {(row[0], row[1]) for row in connection.execute(APPEND, append_params(appends))}
+        missing = [append for append in appends if append.key not in written]
         return self._resolve(connection, missing) if missing else {}
 
     def _resolve(
         self, connection: "psycopg.Connection[Any]", missing: list[Append]
-    ) -> dict[str, JournalError]:
+    ) -> dict[tuple[str, int], JournalError]:
         """Tell a commit whose acknowledgement was lost from a lost lease."""
         cursor = connection.execute(STATE, {"session_ids": [append.session_id for append in missing]})
         states = {row[0]: (row[1], row[2]) for row in cursor}
-        failed: dict[str, JournalError] = {}
+        failed: dict[tuple[str, int], JournalError] = {}
         for append in missing:
             epoch, last_seq = states.get(append.session_id, (None, 0))
             if epoch != append.epoch or last_seq < append.upto:
                 logger.warning("journal: session %s: fenced at seq %s", append.session_id, append.after)
                 metrics.journal_fenced.inc()
-                failed[append.session_id] = JournalFenced()
+                failed[append.key] = JournalFenced()
         return failed
 
     def _connected(self) -> "psycopg.Connection[Any]":

@@ -23,7 +23,7 @@ WITH wanted AS MATERIALIZED (
     ) AS w(session_id, epoch, after, upto, last_at, user_messages, assistant_messages, tool_calls,
            responses, failed_responses, input_tokens, output_tokens)
 ), held AS MATERIALIZED (
-    SELECT s.session_id FROM sessions s JOIN wanted w USING (session_id)
+    SELECT s.session_id, w.epoch FROM sessions s JOIN wanted w USING (session_id)
     WHERE s.lease_epoch = w.epoch AND s.last_seq = w.after
     ORDER BY s.session_id
     FOR NO KEY UPDATE OF s
@@ -35,20 +35,20 @@ WITH wanted AS MATERIALIZED (
         tool_calls = s.tool_calls + w.tool_calls,
         responses = s.responses + w.responses, failed_responses = s.failed_responses + w.failed_responses,
         input_tokens = s.input_tokens + w.input_tokens, output_tokens = s.output_tokens + w.output_tokens
-    FROM wanted w JOIN held h USING (session_id)
+    FROM wanted w JOIN held h USING (session_id, epoch)
     WHERE s.session_id = w.session_id
-    RETURNING s.session_id
+    RETURNING s.session_id, w.epoch
 ), added AS (
     INSERT INTO session_events
         (session_id, first_seq, seq, role, event_type, content, payload, created_at)
     SELECT e.session_id, e.first_seq, e.seq, e.role, e.event_type, e.content, e.payload::jsonb, e.created_at
     FROM unnest(
-        %(row_session_ids)s::text[], %(row_first_seqs)s::bigint[], %(row_seqs)s::bigint[], %(row_roles)s::text[],
+        %(row_session_ids)s::text[], %(row_epochs)s::bigint[], %(row_first_seqs)s::bigint[], %(row_seqs)s::bigint[], %(row_roles)s::text[],
         %(row_types)s::text[], %(row_contents)s::text[], %(row_payloads)s::text[], %(row_times)s::timestamptz[]
-    ) AS e(session_id, first_seq, seq, role, event_type, content, payload, created_at)
-    JOIN moved m USING (session_id)
+    ) AS e(session_id, epoch, first_seq, seq, role, event_type, content, payload, created_at)
+    JOIN moved m USING (session_id, epoch)
 )
-SELECT session_id FROM moved
+SELECT session_id, epoch FROM moved
 """
 
 STATE = (
@@ -103,6 +103,11 @@ class Append:
         self.rows = encode_rows(self.records)
 
     @property
+    def key(self) -> tuple[str, int]:
+        """Of one session, a batch may hold the appends of two holders, one of which is not it any more."""
+        return self.session_id, self.epoch
+
+    @property
     def after(self) -> int:
         return self.records[0].first_seq - 1
 
@@ -123,6 +128,7 @@ def append_params(appends: Sequence[Append]) -> dict[str, object]:
         "last_at": [append.records[-1].at for append in appends],
         **{name: [getattr(counter, name) for counter in counters] for name in Counters.__slots__},
         "row_session_ids": [row.session_id for row in rows],
+        "row_epochs": [append.epoch for append in appends for _ in append.rows],
         "row_first_seqs": [row.first_seq for row in rows],
         "row_seqs": [row.seq for row in rows],
         "row_roles": [row.role for row in rows],

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.conf import conf
-from sessions_app.models import ServerProcess, Session
+from sessions_app.models import ServerProcess, Session, SessionStatus
 
 
 def _lease_end() -> "ExpressionWrapper[Any]":
@@ -50,6 +50,22 @@ def lost_leases(*, epochs: dict[str, int]) -> set[str]:
     stand = Session.objects.filter(session_id__in=epochs).values_list("session_id", "lease_epoch")
     held = {session_id for session_id, epoch in stand if epoch == epochs[session_id]}
     return set(epochs) - held
+
+
+def strays(*, process_id: str) -> dict[str, int]:
+    """The active sessions that stand under the process's name, with their epochs."""
+    mine = Session.objects.filter(lease_owner=process_id, status=SessionStatus.ACTIVE)
+    return dict(mine.values_list("session_id", "lease_epoch"))
+
+
+def hand_back(*, process_id: str, epochs: dict[str, int]) -> int:
+    """Give up sessions that the process holds by name only, so that the sweep ends them; returns how many."""
+    return sum(
+        Session.objects.filter(session_id=session_id, lease_owner=process_id, lease_epoch=epoch).update(
+            lease_owner=""
+        )
+        for session_id, epoch in epochs.items()
+    )
 
 
 def release_process(*, process_id: str) -> None:

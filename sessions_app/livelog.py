@@ -15,6 +15,9 @@ from sessions_app.errors import JournalError, ReplayGap
 from sessions_app.events import Event, Record
 from sessions_app.journal import SessionWriter
 
+_CLEAR_SECONDS = 1.0
+"""After the last commit of an idle session: its readers have had their turn by then."""
+
 ReadLog = Callable[[int], Awaitable[Sequence[Record]]]
 """Given a seq: the committed records after it (a page of them)."""
 
@@ -40,6 +43,7 @@ class LiveLog:
         self._visible_seq = writer.durable_seq
         self._readers: list[asyncio.Future[None]] = []
         self.closed = False
+        self._clearing: asyncio.TimerHandle | None = None
         self.idle = False
         """Set by the owner while nothing goes on in the session."""
         writer.on_commit = self._committed
@@ -155,14 +159,19 @@ class LiveLog:
 
     def _trim(self) -> None:
         """Forget committed records once the ring is twice its size, or nothing goes on; readers find them in the log."""
-        if self.idle and self._writer.settled and self._visible_seq == self.last_seq:
-            self._ring.clear()
+        if self.idle and self._ring and self._clearing is None:
+            self._clearing = asyncio.get_running_loop().call_later(_CLEAR_SECONDS, self._clear_if_idle)
         keep = conf().ring_records
         if len(self._ring) < 2 * keep:
             return
         base = self._ring[0].seq
         droppable = min(self._writer.durable_seq, self._visible_seq) + 1 - base
         del self._ring[: min(droppable, len(self._ring) - keep)]
+
+    def _clear_if_idle(self) -> None:
+        self._clearing = None
+        if self.idle and self._writer.settled and self._visible_seq == self.last_seq:
+            self._ring.clear()
 
     def _wake_readers(self) -> None:
         readers, self._readers = self._readers, []

@@ -187,7 +187,7 @@ class Conversation:
             raise ItemExists(param="item.id")
         self.append(event)
         if command.respond:
-            self._enqueue(Turn(item_ids=[event.item_id]))
+            self._enqueue(Turn(item_ids=self._unclaimed()))
         return Done()
 
     def _request_response(self, command: RequestResponse) -> Done:
@@ -196,11 +196,16 @@ class Conversation:
         self._check_turn()
         self.log.check_room()
         self._check_tool_choice(self.config.for_response(command.options), "response.tool_choice")
-        claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
-        item_ids = [item_id for item_id in self.history.waiting if item_id not in claimed]
-        turn = Turn(item_ids=item_ids, options=command.options, client_event_id=command.client_event_id)
+        turn = Turn(
+            item_ids=self._unclaimed(), options=command.options, client_event_id=command.client_event_id
+        )
         self._enqueue(turn)
         return Done()
+
+    def _unclaimed(self) -> list[str]:
+        """What was said and no turn takes in yet, also what a turn left behind that never ran."""
+        claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
+        return [item_id for item_id in self.history.waiting if item_id not in claimed]
 
     def _add_tool_output(self, command: AddToolOutput) -> None:
         call = self.history.client_call(command.call_id)

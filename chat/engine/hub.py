@@ -29,7 +29,7 @@ from sessions_app.errors import (
 )
 from sessions_app.ids import uuid7
 from sessions_app.journal import Journal, SessionWriter
-from sessions_app.leases import channel_of, lost_leases
+from sessions_app.leases import channel_of, hand_back, lost_leases, strays
 from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
@@ -304,6 +304,18 @@ class Hub:
             if conversation := self._conversations.get(session_id):
                 conversation.log.fail(JournalFenced())
                 self._drop(conversation)
+
+    async def hand_back_strays(self) -> None:
+        """Sessions under this process's name that no conversation holds: their opening failed half-way."""
+        named = await in_db_thread(strays, process_id=self._process_id)
+        opening = {session_id for session_id, lock in self._locks.items() if lock.locked()}
+        epochs = {
+            session_id: epoch
+            for session_id, epoch in named.items()
+            if session_id not in self._conversations and session_id not in opening
+        }
+        if epochs:
+            await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
 
     def _drop(self, conversation: Conversation) -> None:
         conversation.state = State.CLOSED

@@ -104,6 +104,8 @@ class RemoteConversation:
                 return records
             if self._closed:
                 return await self._rest(after)
+            if self._from_ring(after):  # it came while the log was read
+                continue
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS if self._relay.hears else _POLL_DEAF_SECONDS):
@@ -203,7 +205,11 @@ class Relay:
             user_id=visitor.user_id,
             guest_id=visitor.guest_id,
         )
-        reply = await self.ask(owner, request)
+        try:
+            reply = await self.ask(owner, request)
+        except BaseException:  # it may have let us in all the same: an answer that comes too late
+            self._spawn(self._tell_left(owner, session_id, subscriber.connection_id, 1006))
+            raise
         if reply.info is None:
             raise SessionElsewhere
         conversation = self._followed.get(session_id)
@@ -218,14 +224,12 @@ class Relay:
             return
         if not conversation.subscribers and self._followed.get(conversation.session_id) is conversation:
             del self._followed[conversation.session_id]
-        what = Detach(
-            session_id=conversation.session_id,
-            connection_id=subscriber.connection_id,
-            close_code=close_code,
+        left = self._tell_left(
+            conversation.owner, conversation.session_id, subscriber.connection_id, close_code
         )
-        self._spawn(self._tell(conversation.owner, what))
+        self._spawn(left)
 
-    async def ask(self, owner: str, what: Attach | Do) -> Reply:
+    async def ask(self, owner: str, what: Attach | Detach | Do) -> Reply:
         """Raises `RemoteError` as the other process says, `SessionElsewhere` when it does not answer."""
         request = Request(request_id=new_id("ask"), reply_to=self.channel, what=what)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -247,9 +251,10 @@ class Relay:
             raise RemoteError(reply.error)
         return reply
 
-    async def _tell(self, owner: str, what: Detach) -> None:
+    async def _tell_left(self, owner: str, session_id: str, connection_id: str, close_code: int) -> None:
+        what = Detach(session_id=session_id, connection_id=connection_id, close_code=close_code)
         with contextlib.suppress(SessionsError, ChatError):
-            await self.ask(owner, what)  # type: ignore[arg-type]
+            await self.ask(owner, what)
 
     # This process holds
 
@@ -312,7 +317,8 @@ class Relay:
         if self._closing:
             closed = "moved"
         self._publishers.pop((session_id, channel), None)
-        self._guests.pop((session_id, channel), None)
+        for guest in self._guests.pop((session_id, channel), {}).values():
+            conversation.detach(guest, 1006)
         await self._send(channel, encode(Records(session_id=session_id, rows=[], closed=closed)))
 
     # The channel layer
@@ -331,7 +337,10 @@ class Relay:
                 await asyncio.sleep(0.5)
                 continue
             self.hears = True
-            self._take(message)
+            try:
+                self._take(message)
+            except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
+                logger.exception("relay: a message that cannot be taken")
 
     def _take(self, message: Request | Reply | Records) -> None:
         match message:
@@ -363,6 +372,9 @@ class Relay:
             try:
                 alive = await in_db_thread(living_channels)
             except DatabaseAway:
+                continue
+            except Exception:
+                logger.exception("relay: the peers cannot be looked up")
                 continue
             for conversation in [one for one in self._followed.values() if one.owner not in alive]:
                 conversation.close(SessionElsewhere())

@@ -357,3 +357,28 @@ async def test_events_of_many_sessions_share_commits(
     appends = [query for query in statements if "INSERT INTO session_events" in query]
     assert 1 <= len(appends) <= 6
     assert sum([len(await rows_of(log)) for log in logs]) == 500
+
+
+async def test_a_failed_writer_gives_its_room_back(open_log: OpenLog, settings: Settings) -> None:
+    settings.SESSIONS_BUFFER_EVENTS = 5
+    held = await open_log()
+    held._writer.ready = False
+    for _ in range(5):
+        held.append(message())
+    other = await open_log()
+    with pytest.raises(JournalFull):
+        other.append(message())
+    held.fail(JournalFenced())
+    other.append(message())
+    await other.durable()
+
+
+async def test_a_writer_that_is_held_back_does_not_hold_up_others(open_log: OpenLog) -> None:
+    held = await open_log()
+    held._writer.ready = False
+    held.append(message())
+    await asyncio.sleep(0.1)
+    other = await open_log()
+    other.append(delta("nothing urgent"))
+    async with asyncio.timeout(2):
+        await other.durable()

@@ -9,7 +9,14 @@ from django.utils import timezone
 from sessions_app import events as ev
 from sessions_app import hooks
 from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
-from sessions_app.leases import forget_dead_processes, lost_leases, release_process, renew_process
+from sessions_app.leases import (
+    forget_dead_processes,
+    hand_back,
+    lost_leases,
+    release_process,
+    renew_process,
+    strays,
+)
 from sessions_app.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
 from sessions_app.models import ServerProcess, Session, SessionEvent
 from sessions_app.settle import UNKNOWN_OUTCOME
@@ -190,3 +197,12 @@ def test_one_session_that_cannot_be_ended_does_not_stop_the_sweep(monkeypatch: p
     dead()
     assert sweep_orphans() == 2
     assert list(Session.objects.filter(status="active").values_list("session_id", flat=True)) == ["s1"]
+
+
+def test_a_session_held_by_name_only_is_handed_back_and_swept() -> None:
+    epoch = opened()
+    opened("s2")
+    assert strays(process_id=A) == {"s1": 1, "s2": 1}
+    assert hand_back(process_id=A, epochs={"s1": epoch, "s2": 99}) == 1
+    assert sweep_orphans() == 1
+    assert list(Session.objects.filter(status="active").values_list("session_id", flat=True)) == ["s2"]

@@ -13,7 +13,7 @@ from tests.support.server import ServerProcess
 from tests.support.sockets import plain, realtime
 from tests.support.waiting import eventually
 
-from .conftest import StartServer
+from .conftest import StartServer, live_sessions
 
 
 async def test_a_binary_frame_is_an_error_and_the_session_goes_on(server: ServerProcess) -> None:
@@ -161,3 +161,26 @@ async def test_too_many_sockets_from_one_address(start_server: StartServer) -> N
                 assert not fourth.session_id.startswith("[error]")
 
         await eventually(again)
+
+
+HANDSHAKE = (
+    b"GET /ws/session HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+async def test_clients_that_drop_while_they_connect_leave_nothing_behind(start_server: StartServer) -> None:
+    server = start_server(MAX_SOCKETS_PER_ADDRESS="3", SESSION_GRACE_SECONDS="0.1")
+    for _ in range(12):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(HANDSHAKE)
+        await writer.drain()
+        writer.transport.abort()
+        await asyncio.sleep(0.02)
+
+    async def nothing_left() -> None:
+        assert live_sessions(server) == 0
+        async with plain(server.ws_url) as client:
+            assert not client.session_id.startswith("[error]")
+
+    await eventually(nothing_left)

@@ -122,3 +122,18 @@ async def test_leaving_does_not_stop_the_answer(start_server: object) -> None:
 
     assert "40" in await eventually(whole)
     assert (await in_db_thread(lambda: Session.objects.get(pk=session_id))).failed_responses == 0
+
+
+async def test_a_message_whose_turn_never_came_is_known_to_the_next(start_server: object) -> None:
+    """Accepted is accepted: it was waiting for its answer when the server was stopped."""
+    server = start_server(DEMO_DELAY_MS="50")  # type: ignore[operator]
+    async with plain(server.ws_url, "/ws/session/kept") as client:
+        await client.send("count to 500")
+        await client.until("2")
+        await client.send("My name is Ada.")
+        await asyncio.sleep(0.3)
+        server.stop()
+    other = start_server()  # type: ignore[operator]
+    async with plain(other.ws_url, "/ws/session/kept") as client:
+        await client.send("What is my name?")
+        assert "Ada" in await client.until("Ada")
