@@ -197,11 +197,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _report(self, error: Any) -> None:
         """Send an error frame; close when the error says so."""
-        metrics.frame_errors.labels(code=error.code).inc()
-        if self._closed:
-            return
-        with contextlib.suppress(OSError):  # the client has gone, or does not read (TimeoutError is one)
-            await self.send_frame(self._dialect.error(error))
+        await self._send_error(error)
         if isinstance(error, ChatError) and error.close_code is not None:
             await self._close(error.close_code)
 
@@ -210,10 +206,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if error is None:
             await self._close(CloseCode.DONE)
             return
+        await self._send_error(error)
+        await self._close(error.close_code or CloseCode.INTERNAL_ERROR, error.code)
+
+    async def _send_error(self, error: Any) -> None:
         metrics.frame_errors.labels(code=error.code).inc()
+        if self._closed:
+            return
         with contextlib.suppress(OSError):  # the client has gone, or does not read (TimeoutError is one)
             await self.send_frame(self._dialect.error(error))
-        await self._close(error.close_code or CloseCode.INTERNAL_ERROR, error.code)
 
     async def _close(self, code: int, reason: str = "") -> None:
         if self._closed:

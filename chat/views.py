@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_cookie
 from chat.conf import conf
 from chat.guest_cookie import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
 from chat.page_policy import with_page_policy
-from sessions_app.selectors_recent import InvalidCursor, RecentSession, recent_sessions
+from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
 _MOST_SESSIONS_PER_PAGE = 100
 

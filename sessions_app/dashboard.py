@@ -163,7 +163,7 @@ def _bounded(rows: QuerySet[Any]) -> int:
 
 
 def _latest_sessions() -> list[Session]:
-    return list(Session.objects.select_related("user").defer("summary", "config")[:LATEST_SESSIONS])
+    return list(Session.objects.select_related("user").defer("summary")[:LATEST_SESSIONS])
 
 
 def _servers() -> list[Server]:

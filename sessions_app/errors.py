@@ -57,14 +57,6 @@ class SessionElsewhere(SessionsError):
         self.owner = owner
 
 
-class SessionEnded(SessionsError):
-    """This session has ended. Connect to it again to reopen it."""
-
-    code = "session_ended"
-    close_code = 1000
-    retryable = True
-
-
 class ReplayGap(SessionsError):
     """The log of this session has a gap, so that it cannot be replayed. Staff have to look at it."""
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Extract, Now
@@ -39,7 +38,6 @@ class OpenedSession:
     created: bool
     was_ended: bool
     model: str
-    config: dict[str, Any]
     user_id: int | None
     guest_id: str
 
@@ -57,15 +55,15 @@ _TAKE = """
         status = 'active', end_time = NULL, duration_seconds = NULL, end_reason = ''
 """
 _RETURNING = """
-    RETURNING session_id, lease_epoch, last_seq, model, config, user_id, guest_id,
+    RETURNING session_id, lease_epoch, last_seq, model, user_id, guest_id,
               (SELECT status FROM old) AS old_status
 """
 _OLD = "WITH old AS (SELECT status FROM sessions WHERE session_id = %(session_id)s)"
 _OPEN_OR_CREATE = f"""
 {_OLD}
-INSERT INTO sessions (session_id, user_id, guest_id, status, source, model, config, end_reason, title, summary,
+INSERT INTO sessions (session_id, user_id, guest_id, status, source, model, end_reason, title, summary,
                       summary_state, lease_owner, lease_epoch)
-VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, 'active', %(source)s, %(model)s, %(config)s::jsonb, '', '', '',
+VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, 'active', %(source)s, %(model)s, '', '', '',
         'none', %(process_id)s, 1)
 ON CONFLICT (session_id) DO UPDATE {_TAKE} WHERE {_MINE} AND {_FREE} {_RETURNING}
 """  # noqa: S608 - built from constants alone
@@ -82,7 +80,6 @@ def open_session(
     process_id: str,
     model: str,
     source: str = "",
-    config: dict[str, Any] | None = None,
     create: bool = True,
 ) -> OpenedSession:
     """Take the lease of a session for ``process_id``, making (``create``) or reopening the session; one round trip.
@@ -97,7 +94,6 @@ def open_session(
         "process_id": process_id,
         "model": model,
         "source": source,
-        "config": msgspec.json.encode(config or {}).decode(),
     }
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_OR_CREATE if create else _OPEN, params)
@@ -108,7 +104,7 @@ def open_session(
 
 
 def _opened(row: Sequence[Any]) -> OpenedSession:
-    session_id, epoch, last_seq, model, config, user_id, guest_id, old_status = row
+    session_id, epoch, last_seq, model, user_id, guest_id, old_status = row
     return OpenedSession(
         session_id=session_id,
         epoch=epoch,
@@ -116,7 +112,6 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
         created=old_status is None,
         was_ended=old_status == SessionStatus.ENDED,
         model=model,
-        config=msgspec.json.decode(config) if isinstance(config, str) else config,
         user_id=user_id,
         guest_id=guest_id,
     )

@@ -8,7 +8,6 @@ miss or repeat an event at any cut point, and a slow one costs no memory.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sessions_app.conf import conf
 from sessions_app.errors import JournalError, ReplayGap
@@ -20,12 +19,6 @@ _CLEAR_SECONDS = 1.0
 
 ReadLog = Callable[[int], Awaitable[Sequence[Record]]]
 """Given a seq: the committed records after it (a page of them)."""
-
-
-class Follow(Protocol):
-    """What a subscriber needs of a log, wherever the session lives."""
-
-    def follow(self, after: int) -> AsyncIterator[Sequence[Record]]: ...
 
 
 class LiveLog:

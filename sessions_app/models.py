@@ -1,10 +1,15 @@
 """The tables: ``sessions`` (one row a session), ``session_events`` (append-only), ``server_processes`` (who is alive)."""
 
+from typing import Self
+
+import msgspec
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models.functions import Now
+
+from sessions_app.rows import Row
 
 
 class SessionStatus(models.TextChoices):
@@ -43,7 +48,6 @@ class Session(models.Model):
     last_event_at = models.DateTimeField(db_default=Now())
 
     model = models.CharField(max_length=128, blank=True, default="")
-    config = models.JSONField(default=dict, blank=True)
 
     title = models.CharField(max_length=200, blank=True, default="")
     summary = models.TextField(blank=True, default="")
@@ -133,6 +137,11 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id} #{self.seq} {self.event_type}"
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """The unsaved event that a row of the log is."""
+        return cls(**msgspec.structs.asdict(row))
 
 
 class ServerProcess(models.Model):

@@ -134,7 +134,6 @@ class Hub:
             created=True,
             was_ended=False,
             model=default_model_spec(),
-            config={},
             user_id=join.visitor.user_id,
             guest_id="" if join.visitor.user_id else join.visitor.guest_id,
         )

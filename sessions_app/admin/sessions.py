@@ -21,7 +21,7 @@ from sessions_app.admin.readonly import ReadOnlyAdminMixin
 from sessions_app.admin.search import HELP, search
 from sessions_app.models import Session
 
-_UNUSED_IN_LIST = ("summary", "config")
+_UNUSED_IN_LIST = ("summary",)
 _SUMMARY_TONES = {"written": "success", "pending": "info", "failed": "danger", "skipped": "neutral"}
 
 

@@ -49,7 +49,6 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("last_event_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("model", models.CharField(blank=True, default="", max_length=128)),
-                ("config", models.JSONField(blank=True, default=dict)),
                 ("title", models.CharField(blank=True, default="", max_length=200)),
                 ("summary", models.TextField(blank=True, default="")),
                 (

@@ -1,21 +1,18 @@
 """Full text search in what was said in one's own sessions."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 
-import psycopg.errors
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
-from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
-from django.db.utils import OperationalError
 
 from sessions_app.events import AssistantMessage, UserMessage
 from sessions_app.models import SessionEvent
+from sessions_app.timelimit import time_limit
 
 CONFIG = "simple"
 """No stemming, no stop words: any language. The index `session_events_text` is of this configuration."""
@@ -59,7 +56,7 @@ def search_sessions(
     """
     query = SearchQuery(text.replace("\x00", " "), config=CONFIG, search_type="websearch")
     said = _said_by_visitor(user_id, guest_id).exclude(session_id=without_session_id)
-    with _time_limit():
+    with time_limit(limit_ms=LIMIT_MS):
         found = _newest_sessions(said, query, limit + 1)
         matches = _matches(found[:limit], query)
     return SearchResult(matches=matches, more=len(found) > limit)
@@ -97,16 +94,3 @@ def _matches(found: list[Row], query: SearchQuery) -> list[Match]:
     )
     by_session = {event["session_id"]: event for event in events}
     return [Match(**by_session[one["session_id"]], messages=one["messages"]) for one in found]
-
-
-@contextmanager
-def _time_limit() -> Iterator[None]:
-    """For a query whose cost the visitor chooses: a word that stands everywhere must not hold a connection for long."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LIMIT_MS)])
-            yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
-            raise TimeoutError(f"the search took longer than {LIMIT_MS} ms") from error
-        raise

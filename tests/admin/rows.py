@@ -8,7 +8,7 @@ from sessions_app import events as ev
 from sessions_app.ids import uuid7
 from sessions_app.journal_sql import Counters
 from sessions_app.models import Session, SessionEvent
-from sessions_app.rows import Row, encode_rows
+from sessions_app.rows import encode_rows
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
@@ -37,21 +37,8 @@ def write_session(
             **fields,
         },
     )
-    SessionEvent.objects.bulk_create(map(event_row, encode_rows(records)))
+    SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows(records)))
     return session
-
-
-def event_row(row: Row) -> SessionEvent:
-    return SessionEvent(
-        session_id=row.session_id,
-        first_seq=row.first_seq,
-        seq=row.seq,
-        role=row.role,
-        event_type=row.event_type,
-        content=row.content,
-        payload=row.payload,
-        created_at=row.created_at,
-    )
 
 
 def user_says(text: str, item_id: str = "item_u") -> ev.UserMessage:

@@ -14,7 +14,6 @@ from tests.admin.rows import (
     call,
     deltas,
     done,
-    event_row,
     message,
     result,
     started,
@@ -195,7 +194,7 @@ def test_seqs_that_a_takeover_skipped_leave_no_hole_on_the_page() -> None:
         ev.Record(session.pk, 10 + skip + index, session.start_time, event)
         for index, event in enumerate(turn(2))
     ]
-    SessionEvent.objects.bulk_create(map(event_row, encode_rows(records)))
+    SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows(records)))
     session.last_seq = records[-1].seq
     assert texts(forward(session, 8)) == texts(backward(session, 8))
     assert len(texts(forward(session, 8))) == 4

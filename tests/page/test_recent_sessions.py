@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.selectors_recent import recent_sessions
+from sessions_app.selectors.recent import recent_sessions
 
 pytestmark = pytest.mark.django_db
 

@@ -10,6 +10,7 @@ from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
 from sessions_app.models import SessionEvent
 from sessions_app.threads import in_db_thread
+from tests.support.database import database_url
 from tests.support.sockets import joined, realtime
 
 from .conftest import StartServer
@@ -22,8 +23,7 @@ def proxy(transactional_db: None) -> Iterator[DelayProxy]:
 
 
 def through(proxy: DelayProxy) -> str:
-    settings = connection.settings_dict
-    return f"postgresql://{settings['USER']}:{settings['PASSWORD']}@127.0.0.1:{proxy.port}/{settings['NAME']}"
+    return database_url(host="127.0.0.1", port=str(proxy.port))
 
 
 async def text_of(session_id: str) -> list[str | None]:

@@ -5,7 +5,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from tests.summary.program import Program
-from tests.summary.support import FakeModel, database_url
+from tests.summary.support import FakeModel
+from tests.support.database import database_url
 from tests.support.jobs import no_jobs
 
 __all__ = ["no_jobs"]

@@ -3,9 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
-from urllib.parse import quote, urlencode
-
-from django.db import connection
 
 from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
 from chat.providers.base import Provider
@@ -100,11 +97,3 @@ class FakeModel(Provider):
             yield Completed(FinishReason.STOP, Usage(input_tokens=7, output_tokens=3))
         finally:
             self.closed_streams += 1
-
-
-def database_url(**options: str) -> str:
-    """The URL of this test's own database, for a program started beside it."""
-    params = {**connection.get_connection_params(), **options}
-    names = ("host", "port", "user", "password", "sslmode", "sslrootcert")
-    query = urlencode({name: str(params[name]) for name in names if params.get(name)})
-    return f"postgresql:///{quote(str(params['dbname']))}?{query}"

@@ -12,7 +12,8 @@ from sessions_app.leases import renew_process
 from sessions_app.models import ServerProcess, Session, SessionStatus, SummaryState
 from tests.summary.conftest import StartWorker
 from tests.summary.program import Program, wait_until
-from tests.summary.support import database_url, ended_session, jobs, open_it, said, say
+from tests.summary.support import ended_session, jobs, open_it, said, say
+from tests.support.database import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,24 +8,10 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
 
-from django.db import connection
+from tests.support.database import database_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def database_url() -> str:
-    """The URL of the database that the running test uses."""
-    settings: dict[str, Any] = connection.settings_dict
-    host, port = settings["HOST"], settings["PORT"]
-    query = {"host": host} if str(host).startswith("/") else {}
-    if query and port:
-        query["port"] = str(port)
-    place = "" if query else f"{host}:{port or 5432}"
-    user = f"{quote(settings['USER'])}:{quote(settings['PASSWORD'] or '')}"
-    return f"postgresql://{user}@{place}/{settings['NAME']}?{urlencode(query)}"
 
 
 class ServerProcess:

@@ -16,7 +16,7 @@ from sessions_app import ids
 from sessions_app.journal_sql import Counters
 from sessions_app.management.demo_sessions import DemoSession, demo_session
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
-from sessions_app.rows import Row, encode_rows
+from sessions_app.rows import encode_rows
 
 USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200
@@ -78,7 +78,7 @@ class _Seeder:
         """All or nothing: a session never stands without its log."""
         Session.objects.bulk_create([self._session_row(session) for session in sessions])
         rows = [row for session in sessions for row in encode_rows(session.records)]
-        SessionEvent.objects.bulk_create(map(_event_row, rows), batch_size=2_000)
+        SessionEvent.objects.bulk_create(map(SessionEvent.of, rows), batch_size=2_000)
         self.sessions += len(sessions)
         self.events += len(rows)
 
@@ -119,19 +119,6 @@ def _end(row: Session, session: DemoSession) -> None:
     row.last_seq += 1
     row.last_event_at = row.end_time + timedelta(seconds=2)
     session.records.append(ev.Record(session.session_id, row.last_seq, row.last_event_at, written))
-
-
-def _event_row(row: Row) -> SessionEvent:
-    return SessionEvent(
-        session_id=row.session_id,
-        first_seq=row.first_seq,
-        seq=row.seq,
-        role=row.role,
-        event_type=row.event_type,
-        content=row.content,
-        payload=row.payload,
-        created_at=row.created_at,
-    )
 
 
 def _user(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A bound on what one query of the admin may take from the database that live sessions need."""
+"""A bound on what one query may take from the database that live sessions need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
