@@ -149,6 +149,8 @@ class OperatorMessage(EventBase, frozen=True, kw_only=True):
     item_id: str
     text: str
     author: str
+    client_event_id: str | None = None
+    previous_item_id: str | None = None
 
 
 class ItemDeleted(EventBase, frozen=True, kw_only=True):
@@ -156,6 +158,19 @@ class ItemDeleted(EventBase, frozen=True, kw_only=True):
 
     event_type = "item_deleted"
     item_id: str
+
+
+class ResponseQueued(EventBase, frozen=True, kw_only=True):
+    """A response was asked for while another runs: it waits its turn, also over a restart of the server."""
+
+    event_type = "response_queued"
+    response_id: str
+    position: int
+    """Its place among those that wait, from 1, when it was asked for."""
+    item_ids: list[str] = []
+    """The user items that it is going to answer."""
+    client_event_id: str | None = None
+    options: JSON = {}
 
 
 class ResponseStarted(EventBase, frozen=True, kw_only=True):
@@ -170,6 +185,15 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
     options: JSON = {}
     """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
+    queued: bool = False
+    """True: a `ResponseQueued` came before, and told the client of it."""
+    retry_of: str | None = None
+    """The response that this one is another try of; its texts leave the model's history, and so do its calls but for
+    those that may have had side effects."""
+    attempt: int = 1
+    """Counts the tries that dead processes left behind."""
+    continues: str | None = None
+    """The response whose approved (or refused) tool calls this one goes on with."""
 
 
 class AssistantDelta(EventBase, frozen=True, kw_only=True):
@@ -222,25 +246,40 @@ class ToolCall(EventBase, frozen=True, kw_only=True):
     """Calls of one round of one response were asked for together and are answered together."""
     location: str = "server"
     side_effects: bool = False
+    approval_id: str | None = None
+    """The request that a person said yes to."""
     extra: JSON | None = None
     """The vendor's own data of this part (thought signature, vendor's call id)."""
 
 
 class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
+    """The model asked for a tool that needs a person's yes. It stands in the model's history as a call without a result;
+    a `ToolCall` of the same ``call_id`` follows in a later response once the answer was yes.
+
+    ``item_id`` is the request's own, by which a `ToolApproval` names it.
+    """
+
     event_type = "tool_approval_requested"
     role = Role.TOOL
+    text_field = "arguments"
     response_id: str
     item_id: str
     call_id: str
-    approval_id: str
+    output_index: int
     name: str
     arguments: str
+    """JSON text as the model gave it."""
+    round: int = 0
+    side_effects: bool = False
+    extra: JSON | None = None
 
 
 class ToolApproval(EventBase, frozen=True, kw_only=True):
     event_type = "tool_approval"
     role = Role.OPERATOR
+    item_id: str
     approval_id: str
+    """The ``item_id`` of the `ToolApprovalRequested`."""
     approve: bool
     by: str
     reason: str = ""
@@ -303,6 +342,7 @@ Event = (
     | UserMessage
     | OperatorMessage
     | ItemDeleted
+    | ResponseQueued
     | ResponseStarted
     | AssistantDelta
     | AssistantMessage

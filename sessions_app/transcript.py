@@ -198,7 +198,7 @@ class _Fold:
             case ev.ToolApprovalRequested():
                 run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
                 run.arguments, run.approval = run.arguments or event.arguments, "waits for a person's yes"
-                self._approvals[event.approval_id] = run
+                self._approvals[event.item_id] = run
             case ev.ToolApproval():
                 self._decide(record, event)
 
