@@ -246,6 +246,8 @@ class ToolCall(EventBase, frozen=True, kw_only=True):
     """Calls of one round of one response were asked for together and are answered together."""
     location: str = "server"
     side_effects: bool = False
+    server_label: str = ""
+    """The MCP server that runs it; empty for a tool of our own."""
     approval_id: str | None = None
     """The request that a person said yes to."""
     extra: JSON | None = None
@@ -271,6 +273,7 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     """JSON text as the model gave it."""
     round: int = 0
     side_effects: bool = False
+    server_label: str = ""
     extra: JSON | None = None
 
 

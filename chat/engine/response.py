@@ -207,6 +207,7 @@ class Response:
             round=round_number,
             location="client" if client else "server",
             side_effects=bool(tool and tool.side_effects),
+            server_label=tool.server_label if tool else "",
             extra=call.extra,
         )
 
