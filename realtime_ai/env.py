@@ -34,6 +34,11 @@ class Env:
     google_gemini_base_url: str | None
     demo_delay_ms: float
     max_tool_rounds: int
+    # what it may read and cost
+    history_tokens: int
+    llm_prices: dict[str, dict[str, float]]
+    budget_session_usd: float | None
+    budget_user_day_usd: float | None
     # sessions and their bounds
     session_grace_seconds: float
     session_lease_seconds: float
@@ -78,6 +83,10 @@ def read_env(reader: EnvReader) -> Env:
         google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
+        history_tokens=reader.whole("HISTORY_TOKENS", default=64_000, least=500, most=10_000_000),
+        llm_prices=reader.prices("LLM_PRICES"),
+        budget_session_usd=reader.optional_number("BUDGET_SESSION_USD", least=0.000001, most=1_000_000),
+        budget_user_day_usd=reader.optional_number("BUDGET_USER_DAY_USD", least=0.000001, most=1_000_000),
         session_grace_seconds=reader.number("SESSION_GRACE_SECONDS", default=10.0, least=0, most=86_400),
         session_lease_seconds=reader.number("SESSION_LEASE_SECONDS", default=9.0, least=1, most=10),
         session_buffer_seconds=reader.number("SESSION_BUFFER_SECONDS", default=60.0, least=1, most=3600),

@@ -352,6 +352,8 @@ class HistoryCompacted(EventBase, frozen=True, kw_only=True):
     """The last seq of the compacted turns."""
     kept_seqs: list[int] = []
     """Up to ``through_seq``, the events that still count: messages that wait, turns that wait, open tool calls."""
+    gone_item_ids: list[str] = []
+    """Messages after ``through_seq`` that stand in the summary, because they were put in between the compacted turns."""
     items: int = 0
     """How many items of the history went into this step."""
     user_messages: int = 0

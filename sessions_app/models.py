@@ -12,7 +12,6 @@ from django.db.models.functions import Now
 
 from sessions_app.rows import Row
 
-
 ITEM_EVENTS = (
     "user_message",
     "operator_message",

@@ -130,7 +130,9 @@ def find_ids(
             items[item_id] = last[1]
     events: dict[str, int] = {}
     if client_event_id:
-        asked = rows.filter(payload__has_key="client_event_id").annotate(client=KT("payload__client_event_id"))
+        asked = rows.filter(payload__has_key="client_event_id").annotate(
+            client=KT("payload__client_event_id")
+        )
         seq = asked.filter(client=client_event_id).values_list("seq", flat=True).first()
         if seq is not None:
             events[client_event_id] = seq

@@ -57,8 +57,14 @@ def due_summary(*, session_id: str, through_seq: int) -> DueSummary | None:
 
 
 def write_summary(
-    *, session_id: str, through_seq: int, title: str, summary: str, model: str, usage: ev.Usage,
-    cost_microusd: int | None = None
+    *,
+    session_id: str,
+    through_seq: int,
+    title: str,
+    summary: str,
+    model: str,
+    usage: ev.Usage,
+    cost_microusd: int | None = None,
 ) -> bool:
     """Put the summary on the session and into its log; False, and nothing done, when it is outdated."""
     with transaction.atomic():
