@@ -7,6 +7,7 @@ frames_in = Counter("chat_frames_received_total", "Frames received.", ["dialect"
 frame_errors = Counter("chat_frame_errors_total", "Errors sent to clients, by code.", ["code"])
 responses = Counter("chat_responses_total", "Responses, by provider and status.", ["provider", "status"])
 tool_calls = Counter("chat_tool_calls_total", "Tool calls, by tool and outcome.", ["tool", "outcome"])
+compactions = Counter("chat_compactions_total", "Compactions of histories, by outcome.", ["outcome"])
 first_token_seconds = Histogram(
     "chat_first_token_seconds",
     "Time from the start of a response to its first token.",

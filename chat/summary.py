@@ -10,6 +10,7 @@ import msgspec
 from chat.conf import conf
 from chat.errors import ModelRefused, ModelTimeout
 from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText, model_spec
+from chat.pricing import cost_microusd
 from chat.providers.base import Provider
 from chat.providers.registry import ProviderNotConfigured, provider_for
 from chat.summary_text import read_summary
@@ -37,6 +38,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """Who wrote it, as ``PROVIDER:NAME``."""
     usage: Usage
+    cost_microusd: int | None
+    """Millionths of a US dollar; None: not known."""
 
 
 async def summarise(*, model: str, transcript: str) -> Summary:
@@ -67,7 +70,9 @@ async def summarise(*, model: str, transcript: str) -> Summary:
     title, summary = read_summary("".join(texts))
     if not summary:
         raise _without_text(end)
-    return Summary(title=title, summary=summary, model=model_spec(provider.name, name), usage=end.usage)
+    spec = model_spec(provider.name, name)
+    cost = None if end.usage == Usage() else cost_microusd(spec, end.usage)
+    return Summary(title=title, summary=summary, model=spec, usage=end.usage, cost_microusd=cost)
 
 
 def _material(transcript: str) -> str:

@@ -1,6 +1,6 @@
 """The replay reader: records of one session from the log, in order and without a gap."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -103,9 +103,13 @@ def _compactions(session_id: str) -> QuerySet[SessionEvent]:
     ).order_by("-seq")
 
 
-def summary_before(*, session_id: str, seq: int) -> str:
-    """The newest summary of the history that cannot hold what was said at ``seq``; empty when there is none."""
-    rows = _compactions(session_id).filter(payload__through_seq__lt=seq)
+def summary_before(*, session_id: str, item_id: str, seq: int) -> str:
+    """The newest summary of the history that cannot hold the item, which was made at ``seq``; empty when there is none."""
+    rows = _compactions(session_id)
+    with_item = rows.filter(payload__gone_item_ids__contains=[item_id]).order_by("seq")
+    rows = rows.filter(payload__through_seq__lt=seq)
+    if (first := with_item.values_list("seq", flat=True).first()) is not None:
+        rows = rows.filter(seq__lt=first)
     return rows.values_list("content", flat=True).first() or ""
 
 
@@ -118,12 +122,12 @@ class EarlierIds:
 
 
 def find_ids(
-    *, session_id: str, through_seq: int, item_id: str | None, client_event_id: str | None
+    *, session_id: str, through_seq: int, item_ids: Sequence[str], client_event_id: str | None
 ) -> EarlierIds:
     """Where in the log up to ``through_seq`` the ids were used: by index, whatever the session's length."""
     rows = SessionEvent.objects.filter(session_id=session_id, seq__lte=through_seq).order_by("-seq")
     items: dict[str, int] = {}
-    if item_id:
+    for item_id in item_ids:
         of_item = rows.filter(event_type__in=ITEM_EVENTS).annotate(item=KT("payload__item_id"))
         last = of_item.filter(item=item_id).values_list("event_type", "seq").first()
         if last and last[0] != ItemDeleted.event_type:

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from chat.conf import conf
+from chat.engine.budget import Budget
 from chat.engine.commands import (
     AddMessage,
     AddToolOutput,
@@ -27,9 +28,12 @@ from chat.engine.commands import (
     SessionInfo,
     UpdateSession,
 )
+from chat.engine.compaction import Compaction
 from chat.engine.config import SessionConfig
 from chat.engine.history import ROOT, History
+from chat.engine.meter import Meter
 from chat.engine.outside import view_for
+from chat.engine.recall import recall
 from chat.engine.response import CANCELLED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
 from chat.engine.turns import Turn, turns_left
 from chat.errors import (
@@ -44,7 +48,7 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
-from chat.messages import model_spec
+from chat.messages import ModelRequest, model_spec
 from chat.providers.base import Provider
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
@@ -53,7 +57,9 @@ from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
 from sessions_app.lifecycle import Visitor
 from sessions_app.livelog import LiveLog
+from sessions_app.replay import summary_before
 from sessions_app.settle import dropped
+from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +118,8 @@ class Conversation:
         self._view: History | None = None
         """What the running response looks at, when that is not the conversation."""
         self._runner: asyncio.Task[None] | None = None
+        self.budget = Budget(history, visitor)
+        self._compaction = Compaction(self)
 
     # Subscribers
 
@@ -156,6 +164,9 @@ class Conversation:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
+        await recall(self.session_id, self.history, command)
+        if isinstance(command, AddMessage | RequestResponse):
+            await self.budget.refresh()
         if self.state is not State.LIVE:
             raise ShuttingDown
         if (seq := self._seen(command)) is not None:
@@ -167,15 +178,15 @@ class Conversation:
                 return Done(config=msgspec.to_builtins(self.config))
             case CancelResponse():
                 await self._cancel(command)
+            case DeleteItem():
+                await self._delete_item(command)
             case EndSession():
                 self._on_end(self)
             case _:
                 self._take(command)
         return Done()
 
-    def _take(
-        self, command: AddMessage | RequestResponse | DecideApproval | AddToolOutput | DeleteItem
-    ) -> None:
+    def _take(self, command: AddMessage | RequestResponse | DecideApproval | AddToolOutput) -> None:
         match command:
             case AddMessage():
                 self._add_message(command)
@@ -185,8 +196,6 @@ class Conversation:
                 self._decide(command)
             case AddToolOutput():
                 self._add_tool_output(command)
-            case DeleteItem():
-                self._delete_item(command)
 
     def _seen(self, command: Command) -> int | None:
         """The seq of what this client event brought about before; 0 when it is still to come, None when it is new."""
@@ -205,6 +214,7 @@ class Conversation:
             self.append(event)
             return
         policy = command.turn_policy or self.config.policy
+        self.budget.check()
         self._check_turn(policy)
         self._ask(Turn(item_ids=[*self._unclaimed(), event.item_id]), policy, event)
 
@@ -222,6 +232,7 @@ class Conversation:
 
     def _request_response(self, command: RequestResponse) -> None:
         policy = command.turn_policy or self.config.policy
+        self.budget.check()
         turn = Turn(
             options=command.options, client_event_id=command.client_event_id, retry_of=command.retry_of
         )
@@ -306,10 +317,19 @@ class Conversation:
                 param=param,
             )
 
-    def _delete_item(self, command: DeleteItem) -> None:
-        if command.item_id not in self.history.item_seqs:
+    async def _delete_item(self, command: DeleteItem) -> None:
+        """One that a summary tells of takes with it what the summary says from there on."""
+        item_id, history = command.item_id, self.history
+        before = ""
+        if item_id in history.recalled:
+            seq = history.item_seqs[item_id]
+            before = await in_db_thread(summary_before, session_id=self.session_id, item_id=item_id, seq=seq)
+        if item_id not in history.item_seqs:
             raise ItemNotFound(param="item_id")
-        self.append(ev.ItemDeleted(item_id=command.item_id, client_event_id=command.client_event_id))
+        events: list[ev.Event] = [ev.ItemDeleted(item_id=item_id, client_event_id=command.client_event_id)]
+        if item_id in history.recalled:
+            events.append(self._compaction.without(item_id, before))
+        self.append(*events)
 
     async def _cancel(self, command: CancelResponse) -> None:
         task, response_id = self._response_task, command.response_id
@@ -370,7 +390,11 @@ class Conversation:
     async def _run_turns(self) -> None:
         try:
             while self._queue and self.state is State.LIVE:
-                await self._respond(self._queue.popleft())
+                await self.budget.refresh()
+                await self._compaction.before_turn()
+                if self._queue and self.state is State.LIVE:
+                    await self._respond(self._queue.popleft())
+                    self._compaction.after_turn()
         except JournalError as error:  # the session is lost to this process
             self._queue.clear()
             self._notify(error)
@@ -405,6 +429,8 @@ class Conversation:
             options=turn.options,
             registry=self._registry,
             tool_context=self._tool_context,
+            meter=Meter(self.model_spec, self.history.tokens_per_byte),
+            budget=self.budget,
             continues=turn.continues,
         )
 
@@ -433,8 +459,26 @@ class Conversation:
                 self._view.apply(record)
         return last
 
-    async def durable(self) -> None:
-        await self.log.durable()
+    async def durable(self, seq: int | None = None) -> None:
+        await self.log.durable(seq)
+
+    # For the compaction
+
+    @property
+    def open(self) -> bool:
+        return self.state is State.LIVE
+
+    def may_spend(self) -> bool:
+        return self.budget.left
+
+    def next_request(self) -> ModelRequest:
+        """What the model would be sent now, but for what waits."""
+        return ModelRequest(
+            model=self.model,
+            history=self.history.items(),
+            instructions=self.config.instructions or conf().instructions,
+            tools=[*self.config.client_tools(), *self._registry.specs_for(self._tool_context(""))],
+        )
 
     def _append_quietly(self, event: ev.Event) -> None:
         """For what is worth a line in the log but no error to anybody."""
@@ -466,6 +510,7 @@ class Conversation:
         """Let the running response end; after ``timeout_s`` it is cut off as interrupted. What waits is kept in the log,
         for the next holder of the session."""
         self._queue.clear()
+        self._compaction.cancel()
         if self._runner is None:
             return
         await asyncio.wait([self._runner], timeout=timeout_s)

@@ -102,7 +102,11 @@ class History:
         self.summary: OperatorText | None = None
         """What stands for the turns that were compacted."""
         self.compacted_through = 0
-        """Ids of what happened up to this seq are in the log alone, but for those that still count."""
+        self.checkpoint_seq = 0
+        """The seq of the last compaction: ids from before it may be in the log alone. 0: there was none."""
+        self.recalled: set[str] = set()
+        """Items that the summary tells of, and that were looked up in the log."""
+        self._deleted: set[str] = set()
         self.turns: list[int] = []
         """The seqs at which a turn began, before which the history may be cut."""
         self.spent_microusd = 0
@@ -194,11 +198,12 @@ class History:
             self.client_events[client_event_id] = record.seq
         if isinstance(event, _MAKES_ITEM):
             self.item_seqs[event.item_id] = record.seq
+            self._deleted.discard(event.item_id)
         match event:
             case ev.UserMessage() | ev.OperatorMessage():
                 self._add_message(event)
             case ev.HistoryCompacted():
-                self._compact(event)
+                self._compact(seq, event)
             case ev.SummaryWritten():
                 self.spent_microusd += event.cost_microusd or 0
             case ev.ItemDeleted():
@@ -413,7 +418,16 @@ class History:
                 seqs.append(self.item_seqs.get(entry.item_id, through_seq + 1))
         return sorted(seq for seq in seqs if seq <= through_seq), sorted(gone)
 
-    def _compact(self, event: ev.HistoryCompacted) -> None:
+    def may_have_forgotten(self, item_id: str) -> bool:
+        return item_id not in self.item_seqs and item_id not in self._deleted
+
+    def recall(self, *, items: dict[str, int], client_events: dict[str, int]) -> None:
+        """Take in again what the log knows of ids that were forgotten."""
+        self.item_seqs |= items
+        self.recalled |= items.keys()
+        self.client_events |= client_events
+
+    def _compact(self, checkpoint_seq: int, event: ev.HistoryCompacted) -> None:
         """The same whether the turns were here live or the fold began after them."""
         kept, through = set(event.kept_seqs), event.through_seq
 
@@ -433,7 +447,8 @@ class History:
             one: seq for one, seq in self.client_events.items() if seq > through or seq in kept
         }
         self.turns = [seq for seq in self.turns if seq > through]
-        self.compacted_through = max(through, self.compacted_through)
+        self.compacted_through, self.checkpoint_seq = through, checkpoint_seq
+        self.recalled, self._deleted = set(), set()
         self.summary = OperatorText(event.item_id, event.summary) if event.summary else None
         self.user_messages, self.spent_microusd = event.user_messages, event.spent_microusd
         self.tokens_per_byte = event.tokens_per_byte
@@ -473,6 +488,8 @@ class History:
         self.waiting.pop(item_id, None)
         self._asks.discard(item_id)
         self.item_seqs.pop(item_id, None)
+        self.recalled.discard(item_id)
+        self._deleted.add(item_id)
         self._entries = [
             entry
             for entry in self._entries

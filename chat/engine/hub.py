@@ -365,4 +365,6 @@ def _config(records: list[ev.Record]) -> SessionConfig:
     for record in records:
         if isinstance(record.event, ev.SessionUpdated):
             config = config.updated(record.event.config)
+        elif isinstance(record.event, ev.HistoryCompacted):
+            config = SessionConfig().updated(record.event.config)
     return config
