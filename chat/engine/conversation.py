@@ -143,6 +143,11 @@ class Conversation:
     def answering(self) -> bool:
         return self._runner is not None
 
+    @property
+    def compacting(self) -> bool:
+        """A summary of older turns is in the making."""
+        return self._compaction.running
+
     def info(self) -> SessionInfo:
         return SessionInfo(
             session_id=self.session_id,
