@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 
-from chat.errors import ProviderError
+from chat.errors import ModelUnreachable, ProviderError
 from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage, UserText
 from chat.providers.base import Provider
 
@@ -20,6 +20,8 @@ class ScriptedModel(Provider):
         self.answer: Callable[[str], list[ModelEvent]] = lambda said: [TextDelta(f"Yes: {said[:20]}")]
         self.summary_error: ProviderError | None = None
         self.summary = "THE SUMMARY"
+        self.completes = True
+        """False: the stream breaks off after its last word, as one does that is cut."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         last = request.history[-1]
@@ -34,6 +36,8 @@ class ScriptedModel(Provider):
         events = self.answer(last.text if isinstance(last, UserText) else "")
         for event in events:
             yield event
+        if not self.completes:
+            raise ModelUnreachable
         yield Completed(FinishReason.STOP, Usage(input_tokens=tokens(request), output_tokens=20))
 
 
