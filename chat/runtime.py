@@ -135,6 +135,11 @@ async def runtime() -> Runtime:
     return _current
 
 
+def running() -> Runtime | None:
+    """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
+    return _current
+
+
 async def startup() -> None:
     await runtime()
 

@@ -165,6 +165,9 @@ class Conversation:
                 self._update(command)
                 await self.log.durable()
                 return Done(config=msgspec.to_builtins(self.config))
+            case DecideApproval():
+                self._decide(command)
+                await self.log.durable()
             case CancelResponse():
                 await self._cancel(command)
             case EndSession():
@@ -173,16 +176,12 @@ class Conversation:
                 self._take(command)
         return Done()
 
-    def _take(
-        self, command: AddMessage | RequestResponse | DecideApproval | AddToolOutput | DeleteItem
-    ) -> None:
+    def _take(self, command: AddMessage | RequestResponse | AddToolOutput | DeleteItem) -> None:
         match command:
             case AddMessage():
                 self._add_message(command)
             case RequestResponse():
                 self._request_response(command)
-            case DecideApproval():
-                self._decide(command)
             case AddToolOutput():
                 self._add_tool_output(command)
             case DeleteItem():
