@@ -9,9 +9,11 @@ import pytest
 from pytest_django import Settings
 
 from chat.errors import (
+    ModelBadAnswer,
     ModelBadRequest,
     ModelContextTooLong,
     ModelCredentials,
+    ModelNotFound,
     ModelOverloaded,
     ModelQuota,
     ModelTimeout,
@@ -73,7 +75,7 @@ async def test_a_wrong_key(server: GeminiServer) -> None:
             ModelCredentials,
         ),
         (HttpError(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), ModelCredentials),
-        (HttpError(404, "NOT_FOUND", "models/gemini-0 is not found."), ModelBadRequest),
+        (HttpError(404, "NOT_FOUND", "models/gemini-0 is not found."), ModelNotFound),
         (HttpError(409, "ABORTED", "Something else."), ModelBadRequest),
         (HttpError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit."), ModelContextTooLong),
         (HttpError(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota."), ModelQuota),
@@ -100,7 +102,7 @@ async def test_an_unknown_model_is_told_to_the_operator(
     server: GeminiServer, provider: GeminiProvider
 ) -> None:
     error = await failure_of(provider, model="palm-2")
-    assert type(error) is ModelBadRequest
+    assert type(error) is ModelNotFound
     assert "does not know the model" in error.message
 
 
@@ -176,7 +178,7 @@ async def test_a_cut_connection(
 async def test_a_malformed_chunk(server: GeminiServer, provider: GeminiProvider, garbage: bytes) -> None:
     server.then(reply(Chunk((text("Hel"),)), Raw(garbage), Chunk(finish="STOP")))
     error = await failure_of(provider)
-    assert type(error) is ModelUnreachable
+    assert type(error) is ModelBadAnswer
     assert error.cause
 
 
