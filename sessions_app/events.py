@@ -171,6 +171,8 @@ class ResponseQueued(EventBase, frozen=True, kw_only=True):
     """The user items that it is going to answer."""
     client_event_id: str | None = None
     options: JSON = {}
+    retry_of: str | None = None
+    continues: str | None = None
 
 
 class ResponseStarted(EventBase, frozen=True, kw_only=True):
@@ -185,8 +187,6 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
     options: JSON = {}
     """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
-    queued: bool = False
-    """True: a `ResponseQueued` came before, and told the client of it."""
     retry_of: str | None = None
     """The response that this one is another try of; its texts leave the model's history, and so do its calls but for
     those that may have had side effects."""
@@ -282,7 +282,9 @@ class ToolApproval(EventBase, frozen=True, kw_only=True):
     """The ``item_id`` of the `ToolApprovalRequested`."""
     approve: bool
     by: str
+    """client, or the name of the member of staff."""
     reason: str = ""
+    client_event_id: str | None = None
 
 
 class ToolResult(EventBase, frozen=True, kw_only=True):
@@ -311,6 +313,8 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """One sentence for the client."""
     cause: str = ""
     """The cause in full, for staff; never sent to a client."""
+    waited: bool = False
+    """True: it never started, and leaves the queue so."""
     model: str = ""
     usage: Usage = Usage()
     timings: Timings = Timings()
