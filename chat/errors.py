@@ -37,6 +37,8 @@ ChatError
 
 from typing import ClassVar
 
+from chat.redaction import safe_cause
+
 
 class ChatError(Exception):
     """Something went wrong."""
@@ -215,7 +217,7 @@ class ToolError(ChatError):
 
 
 class ProviderError(ChatError):
-    """The model failed. ``cause`` is for staff: the vendor's own words, without keys."""
+    """The model failed. ``cause`` is for staff: the vendor's own words, without our keys."""
 
     code = "model_error"
     another_may_help: ClassVar[bool] = False
@@ -225,7 +227,7 @@ class ProviderError(ChatError):
         self, message: str | None = None, *, cause: str = "", retry_after_s: float | None = None
     ) -> None:
         super().__init__(message)
-        self.cause = cause
+        self.cause = safe_cause(cause)
         self.retry_after_s = retry_after_s
 
 

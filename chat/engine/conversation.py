@@ -38,8 +38,8 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
-from chat.messages import JSON, model_spec
-from chat.providers.base import Provider
+from chat.messages import JSON
+from chat.providers.choice import Candidate, candidates, chosen
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app import events as ev
@@ -85,7 +85,6 @@ class Conversation:
         log: LiveLog,
         history: History,
         config: SessionConfig,
-        provider: Provider,
         model: str,
         visitor: Visitor,
         is_staff: bool,
@@ -97,8 +96,7 @@ class Conversation:
         self.log = log
         self.history = history
         self.config = config
-        self.provider = provider
-        self.model = model
+        self._model = model
         self.visitor = visitor
         self.is_staff = is_staff
         self.state = State.LIVE
@@ -145,7 +143,11 @@ class Conversation:
 
     @property
     def model_spec(self) -> str:
-        return model_spec(self.provider.name, self.model)
+        """Who is asked first."""
+        return self._candidates()[0].spec
+
+    def _candidates(self) -> list[Candidate]:
+        return candidates(self.config.model or self._model)
 
     # What a client may ask
 
@@ -223,6 +225,7 @@ class Conversation:
         )
 
     def _update(self, changes: JSON) -> Done:
+        changes = _with_full_model(changes)
         try:
             config = self.config.updated(changes)
         except msgspec.ValidationError as error:
@@ -294,11 +297,11 @@ class Conversation:
             self._check_idle()
 
     async def _respond(self, turn: Turn) -> None:
+        asked = self._candidates()
         response = Response(
             log=self,
             history=self.history,
-            provider=self.provider,
-            model=self.model,
+            candidates=asked,
             config=self.config,
             options=turn.options,
             registry=self._registry,
@@ -307,8 +310,8 @@ class Conversation:
         started = self.append(
             ev.ResponseStarted(
                 response_id=response.response_id,
-                provider=self.provider.name,
-                model=self.model,
+                provider=asked[0].provider.name,
+                model=asked[0].model,
                 input_item_ids=[item_id for item_id in turn.item_ids if item_id in self.history.waiting],
                 client_event_id=turn.client_event_id,
                 options=msgspec.to_builtins(turn.options),
@@ -383,6 +386,13 @@ class Conversation:
         if self._runner is not None:
             self._stop_response(INTERRUPTED)
             await asyncio.wait([self._runner], timeout=1.0)
+
+
+def _with_full_model(changes: JSON) -> JSON:
+    """The changes with the model's whole name, or without one that stands for no change. Raises `ModelNotAllowed`."""
+    rest = {name: value for name, value in changes.items() if name != "model"}
+    model = chosen(changes.get("model"), param="session.model")
+    return {**rest, "model": model} if model else rest
 
 
 def _message_event(command: AddMessage) -> ev.UserMessage | ev.OperatorMessage:

@@ -1,6 +1,6 @@
 """What the Gemini SDK raises, in our words (`chat.errors.ProviderError`).
 
-The vendor's own words go into ``cause``, for staff: bounded, and without the key, whoever repeated it.
+The vendor's own words go into ``cause``, for staff; the error itself bounds them and takes our keys out.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,6 @@ from chat.errors import (
     ProviderError,
 )
 
-MAX_CAUSE_CHARS = 2000
-
 _BY_STATUS: dict[int, type[ProviderError]] = {
     400: ModelBadRequest,
     401: ModelCredentials,
@@ -43,9 +41,9 @@ _NOT_SERVED = (
 )
 
 
-def provider_error(error: Exception, *, key: str) -> ProviderError:
+def provider_error(error: Exception) -> ProviderError:
     """The `ProviderError` for whatever the SDK raised while it opened or read a stream."""
-    cause = _clean(f"{type(error).__name__}: {error}", key)
+    cause = f"{type(error).__name__}: {error}"
     if isinstance(error, errors.APIError):
         return _of_status(error, cause)
     if isinstance(error, httpx2.HTTPError):
@@ -91,7 +89,3 @@ def _details(error: errors.APIError) -> Iterator[dict[str, Any]]:
     inner = body.get("error", body)
     details = inner.get("details") if isinstance(inner, dict) else None
     return (detail for detail in details or () if isinstance(detail, dict))
-
-
-def _clean(text: str, key: str) -> str:
-    return (text.replace(key, "***") if key else text)[:MAX_CAUSE_CHARS]
