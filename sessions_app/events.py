@@ -104,6 +104,7 @@ class SessionUpdated(EventBase, frozen=True, kw_only=True):
 
     event_type = "session_updated"
     config: JSON
+    client_event_id: str | None = None
 
 
 class SessionEnded(EventBase, frozen=True, kw_only=True):
@@ -158,6 +159,7 @@ class ItemDeleted(EventBase, frozen=True, kw_only=True):
 
     event_type = "item_deleted"
     item_id: str
+    client_event_id: str | None = None
 
 
 class ResponseQueued(EventBase, frozen=True, kw_only=True):
@@ -267,6 +269,8 @@ class ToolCall(EventBase, frozen=True, kw_only=True):
     """Calls of one round of one response were asked for together and are answered together."""
     location: str = "server"
     side_effects: bool = False
+    server_label: str = ""
+    """The MCP server that runs it; empty for a tool of our own."""
     approval_id: str | None = None
     """The request that a person said yes to."""
     extra: JSON | None = None
@@ -292,6 +296,7 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     """JSON text as the model gave it."""
     round: int = 0
     side_effects: bool = False
+    server_label: str = ""
     extra: JSON | None = None
 
 
@@ -320,6 +325,7 @@ class ToolResult(EventBase, frozen=True, kw_only=True):
     """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
     duration_ms: float = 0.0
     response_id: str | None = None
+    client_event_id: str | None = None
 
 
 class ResponseDone(EventBase, frozen=True, kw_only=True):
@@ -336,6 +342,8 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """The cause in full, for staff; never sent to a client."""
     waited: bool = False
     """True: it never started, and leaves the queue so."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the client's ``response.cancel``."""
     retry_after_s: float | None = None
     """How long the model's vendor wants to be left alone, where it said so."""
     model: str = ""

@@ -68,10 +68,22 @@ def waiting(records: Sequence[ev.Record]) -> dict[str, ev.ResponseQueued]:
     return queue
 
 
-def dropped(response_ids: Iterable[str], *, reason: str, status: str = "cancelled") -> list[ev.Event]:
+def dropped(
+    response_ids: Iterable[str],
+    *,
+    reason: str,
+    status: str = "cancelled",
+    client_event_id: str | None = None,
+) -> list[ev.Event]:
     """The ends of responses that waited and are not going to run."""
     return [
-        ev.ResponseDone(response_id=response_id, status=status, reason=reason, waited=True)
+        ev.ResponseDone(
+            response_id=response_id,
+            status=status,
+            reason=reason,
+            waited=True,
+            client_event_id=client_event_id,
+        )
         for response_id in response_ids
     ]
 

@@ -50,10 +50,12 @@ class AddToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    client_event_id: str | None = None
     changes: JSON
 
 
 class DeleteItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    client_event_id: str | None = None
     item_id: str
 
 
@@ -62,6 +64,7 @@ class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     response_id: str | None = None
     """None: the running one."""
+    client_event_id: str | None = None
 
 
 class EndSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -18,6 +18,20 @@ WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
 REFUSED = "A person refused this call; it has not run."
 
 
+DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
+ROOT = "root"
+"""As ``previous_item_id``: before everything else."""
+
+_MAKES_ITEM = (
+    ev.UserMessage,
+    ev.OperatorMessage,
+    ev.AssistantMessage,
+    ev.ToolCall,
+    ev.ToolApprovalRequested,
+    ev.ToolApproval,
+)
+
+
 class _Calls:
     """The calls of one model round, and their results as far as they are in."""
 
@@ -90,8 +104,24 @@ class History:
     def of_items(cls, items: Iterable[HistoryItem]) -> "History":
         """One that begins with these items: for a response that looks at something else than the conversation."""
         history = cls()
-        history._entries = list(items)
+        for item in items:
+            history._add_item(item)
         return history
+
+    def _add_item(self, item: HistoryItem) -> None:
+        last = self._entries[-1] if self._entries else None
+        match item:
+            case ToolCallItem():
+                if not isinstance(last, _Calls) or last.results:
+                    last = _Calls((item.response_id, len(self._entries)))
+                    self._entries.append(last)
+                last.calls.append(item)
+                self._calls_by_id[item.call_id] = last
+            case ToolResultItem():
+                if calls := self._calls_by_id.get(item.call_id):
+                    calls.results[item.call_id] = item
+            case _:
+                self._entries.append(item)
 
     def items(self) -> list[HistoryItem]:
         """What the model is sent; the results of one round stand behind its calls, in the calls' order."""
@@ -145,47 +175,69 @@ class History:
 
     def apply(self, record: ev.Record) -> None:
         event = record.event
+        if client_event_id := getattr(event, "client_event_id", None):
+            self.client_events[client_event_id] = record.seq
+        if isinstance(event, _MAKES_ITEM):
+            self.item_seqs[event.item_id] = record.seq
         match event:
             case ev.UserMessage() | ev.OperatorMessage():
                 self._add_message(event)
-                self._remember(record.seq, event.item_id, event.client_event_id)
+            case ev.ItemDeleted():
+                self._delete(event.item_id)
+            case ev.ToolApproval():
+                self._decide(event)
+            case ev.SessionEnded():
+                self.last_response = self.last_done = None
+            case _:
+                self._apply_of_response(event)
+
+    def _apply_of_response(self, event: ev.Event) -> None:
+        match event:
             case ev.ResponseQueued():
                 self.queued[event.response_id] = event
-                self._remember(record.seq, None, event.client_event_id)
             case ev.ResponseStarted():
                 self._start(event)
-                self._remember(record.seq, None, event.client_event_id)
-            case ev.ResponseDone():
-                self._end(event)
             case ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():
                 if event.response_id not in self._outside:
                     self._acted = self._acted or acts(event)
                     self._add_output(event)
-                self._remember(record.seq, event.item_id)
             case ev.ToolResult():
                 self._add_result(event)
-            case ev.ToolApproval():
-                self._decide(event)
-                self._remember(record.seq, event.item_id, event.client_event_id)
-            case ev.ItemDeleted():
-                self._delete(event.item_id)
-            case ev.SessionEnded():
-                self.last_response = self.last_done = None
-
-    def _remember(self, seq: int, item_id: str | None, client_event_id: str | None = None) -> None:
-        if item_id:
-            self.item_seqs[item_id] = seq
-        if client_event_id:
-            self.client_events[client_event_id] = seq
+            case ev.ResponseDone():
+                self._end(event)
 
     def _add_message(self, event: ev.UserMessage | ev.OperatorMessage) -> None:
-        if isinstance(event, ev.OperatorMessage):
-            self.waiting[event.item_id] = OperatorText(event.item_id, event.text)
-            return
-        self.waiting[event.item_id] = UserText(event.item_id, event.text)
-        self.user_messages += 1
-        if event.respond:
-            self._asks.add(event.item_id)
+        kind = UserText if isinstance(event, ev.UserMessage) else OperatorText
+        item = kind(event.item_id, event.text)
+        if event.previous_item_id is None or not self._insert(item, event.previous_item_id):
+            self.waiting[event.item_id] = item
+        if isinstance(event, ev.UserMessage):
+            self.user_messages += 1
+            if event.respond:
+                self._asks.add(event.item_id)
+
+    def _insert(self, item: UserText | OperatorText, previous_item_id: str) -> bool:
+        """Put it behind an item that the model has been shown already, or (``root``) before all; False at the end."""
+        places = [] if self.waiting else self._entries[-1:]
+        if places and previous_item_id in _item_ids(places[0]):
+            return False
+        if previous_item_id == ROOT:
+            self._entries.insert(0, item)
+            return True
+        for index, entry in enumerate(self._entries):
+            if previous_item_id in _item_ids(entry):
+                self._entries.insert(index + 1, item)
+                return True
+        return self._insert_waiting(item, previous_item_id)
+
+    def _insert_waiting(self, item: UserText | OperatorText, previous_item_id: str) -> bool:
+        """Among those that no model has been shown yet."""
+        if previous_item_id not in self.waiting:
+            return False
+        order = list(self.waiting.items())
+        index = [item_id for item_id, _ in order].index(previous_item_id)
+        self.waiting = dict([*order[: index + 1], (item.item_id, item), *order[index + 1 :]])
+        return True
 
     def _start(self, event: ev.ResponseStarted) -> None:
         self.queued.pop(event.response_id, None)
@@ -197,6 +249,9 @@ class History:
             self._drop_response(event.retry_of)
         for approval in self.approvals.values():
             approval.continued = approval.continued or approval.asked.response_id == event.continues
+        last = self._entries[-1] if self._entries else None
+        if event.continues and not (isinstance(last, _Calls) and last.key[0] == event.continues):
+            self._entries.append(OperatorText(f"{event.response_id}_note", DECIDED_LATER))
         self._take_in(event.input_item_ids)
 
     def _end(self, event: ev.ResponseDone) -> None:
@@ -300,6 +355,10 @@ class History:
                 else entry.item_id != item_id
             )
         ]
+
+
+def _item_ids(entry: HistoryItem | _Calls) -> set[str]:
+    return {call.item_id for call in entry.calls} if isinstance(entry, _Calls) else {entry.item_id}
 
 
 def _response_of(entry: HistoryItem | _Calls) -> str:

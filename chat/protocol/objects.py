@@ -43,6 +43,8 @@ class StreamInfo(WireObject, kw_only=True):
     last_event_id: str
     """The place after which the frames go on."""
     status: Literal["idle", "responding"]
+    queued: list[str] | UnsetType = UNSET
+    """The ids of the responses that wait for their turn."""
     truncated_to: str | UnsetType = UNSET
     """Given when the client saw more than the log kept: it drops all that came after this place."""
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from chat.conf import conf
 from chat.errors import ModelCredentials, ModelNotAllowed
-from chat.messages import ModelEvent, ModelRequest
+from chat.messages import JSON, ModelEvent, ModelRequest
 from chat.providers.base import Provider
 from chat.providers.registry import ProviderNotConfigured, default_model_spec, full_spec, provider_for
 
@@ -55,6 +55,16 @@ def chosen(name: str | None, *, param: str = "model") -> str | None:
         "or leave it out for the server's own.",
         param=param,
     )
+
+
+def with_full_model(changes: JSON) -> JSON:
+    """A session's changes with the model's whole name, or without one that stands for no change.
+
+    Raises `ModelNotAllowed`.
+    """
+    rest = {name: value for name, value in changes.items() if name != "model"}
+    model = chosen(changes.get("model"), param="session.model")
+    return {**rest, "model": model} if model else rest
 
 
 def candidates(spec: str) -> list[Candidate]:
