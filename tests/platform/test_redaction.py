@@ -76,7 +76,7 @@ def _fail(key: str) -> None:
 def _formatter() -> logging.Formatter:
     """As the settings make it."""
     config = logging_settings("INFO")
-    made: logging.Formatter = logging.config.DictConfigurator(config).configure_formatter(  # type: ignore[attr-defined]
+    made: logging.Formatter = logging.config.DictConfigurator(config).configure_formatter(
         config["formatters"]["line"]
     )
     return made

@@ -25,7 +25,7 @@ from chat.providers import cooling
 from chat.providers.choice import Candidate
 from chat.providers.route import FailedAttempt, Route
 from tests.providers.rounds import joined, request
-from tests.providers.scripted import candidate
+from tests.providers.scripted import Script, candidate
 from tests.support.waiting import eventually
 
 AGAIN = [ModelQuota, ModelOverloaded, ModelUnreachable, ModelTimeout, ModelBadAnswer]
@@ -128,7 +128,7 @@ async def test_the_last_error_of_the_last_model_is_the_responses() -> None:
 async def test_who_answered_answers_the_whole_response() -> None:
     """Its later rounds are asked again, but of nobody else."""
     (first, _), (second, two) = candidate("a"), candidate("b")
-    first, one = candidate("a", ["Round one"], *[[ModelOverloaded()]] * 3)
+    first, one = candidate("a", ["Round one"], *_overloads(3))
     journey = await Journey(first, second).go()
     assert type(await journey.fail()) is ModelOverloaded
     assert (len(one.asked), two.asked) == (4, [])
@@ -159,7 +159,7 @@ async def test_no_wait_goes_beyond_the_total(settings: Settings) -> None:
 
 async def test_waits_double_and_half_of_each_is_random(settings: Settings) -> None:
     settings.CHAT_MODEL_RETRY_SECONDS, settings.CHAT_MODEL_ATTEMPTS = 0.02, 4
-    first, one = candidate("a", *[[ModelOverloaded()]] * 4)
+    first, one = candidate("a", *_overloads(4))
     journey = Journey(first)
     await journey.fail()
     for told, most_s in zip(journey.told, (0.02, 0.04, 0.08), strict=False):
@@ -258,3 +258,7 @@ async def test_closing_the_route_closes_the_models_stream() -> None:
     await anext(stream)
     await stream.aclose()
     assert one.closed == 1
+
+
+def _overloads(count: int) -> list[Script]:
+    return [[ModelOverloaded()] for _ in range(count)]
