@@ -42,11 +42,11 @@ async def test_closing_the_stream_closes_the_connection(
 
 
 @pytest.mark.usefixtures("without_collector")
-@pytest.mark.parametrize("silent_start", [True, False], ids=["before the head", "before the first event"])
+@pytest.mark.parametrize("silence_s", [3600.0, 0.0], ids=["before the head", "before the first event"])
 async def test_cancelling_while_waiting_for_the_beginning(
-    claude_server: AnthropicServer, claude: AnthropicProvider, silent_start: bool
+    claude_server: AnthropicServer, claude: AnthropicProvider, silence_s: float
 ) -> None:
-    claude_server.then(reply(Hang(), begun=False, silent_start=silent_start))
+    claude_server.then(reply(Hang(), begun=False, silence_s=silence_s))
     task = asyncio.create_task(events_of(claude, request("Hi")))
     await claude_server.got_request()
     task.cancel()

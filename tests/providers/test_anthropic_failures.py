@@ -217,12 +217,12 @@ async def test_an_answer_that_is_no_stream(claude_server: AnthropicServer, claud
     assert type(await failure_of(claude)) is ModelUnreachable
 
 
-@pytest.mark.parametrize("silent_start", [True, False], ids=["before the head", "before the first event"])
+@pytest.mark.parametrize("silence_s", [3600.0, 0.0], ids=["before the head", "before the first event"])
 async def test_a_server_that_never_begins(
-    claude_server: AnthropicServer, claude: AnthropicProvider, settings: Settings, silent_start: bool
+    claude_server: AnthropicServer, claude: AnthropicProvider, settings: Settings, silence_s: float
 ) -> None:
     settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.2
-    claude_server.then(reply(Hang(), begun=False, silent_start=silent_start))
+    claude_server.then(reply(Hang(), begun=False, silence_s=silence_s))
     assert type(await failure_of(claude)) is ModelTimeout
     assert await claude_server.hung_up_within(WITHIN_S)
 
