@@ -1,6 +1,7 @@
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+from pytest_django import Settings
 
 from chat.providers.anthropic_claude import AnthropicProvider
 from chat.providers.gemini import GeminiProvider
@@ -26,8 +27,9 @@ async def provider(server: GeminiServer) -> AsyncGenerator[GeminiProvider]:
 
 
 @pytest.fixture
-def claude_server(monkeypatch: pytest.MonkeyPatch) -> Generator[AnthropicServer]:
-    """A fake Messages API, found by the SDK through its own variable."""
+def claude_server(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Generator[AnthropicServer]:
+    """A fake Messages API, found by the SDK through its own variable; its key is ours."""
+    settings.CHAT_ANTHROPIC_API_KEY = ANTHROPIC_KEY
     with AnthropicServer() as running:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
         yield running

@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from chat.errors import ModelBadAnswer
 from chat.messages import TextDelta
 from chat.providers.anthropic_claude import AnthropicProvider
-from tests.fakes.anthropic_script import Hang, reply, say, text
+from tests.fakes.anthropic_script import Hang, Raw, reply, say, text
 from tests.fakes.anthropic_server import API_KEY, AnthropicServer
 from tests.providers.rounds import events_of, text_of
 from tests.providers.rounds import request as request_to
@@ -30,14 +33,35 @@ def without_collector() -> Generator[None]:
     gc.enable()
 
 
+@contextmanager
+def forgotten_generators_stay_open() -> Generator[None]:
+    """The event loop would close them, and so the connections that they read, some time after."""
+    hooks = sys.get_asyncgen_hooks()
+    forgotten: list[object] = []
+    sys.set_asyncgen_hooks(finalizer=forgotten.append)
+    yield
+    sys.set_asyncgen_hooks(*hooks)
+
+
 @pytest.mark.usefixtures("without_collector")
 async def test_closing_the_stream_closes_the_connection(
     claude_server: AnthropicServer, claude: AnthropicProvider
 ) -> None:
     claude_server.then(reply(text("Hel", whole=False), Hang()))
-    stream = claude.stream(request("Hi"))
-    assert await anext(stream) == TextDelta("Hel")
-    await stream.aclose()
+    with forgotten_generators_stay_open():
+        stream = claude.stream(request("Hi"))
+        assert await anext(stream) == TextDelta("Hel")
+        await stream.aclose()
+        assert await claude_server.hung_up_within(WITHIN_S)
+
+
+@pytest.mark.usefixtures("without_collector")
+async def test_an_answer_that_cannot_be_read_is_not_paid_for_any_longer(
+    claude_server: AnthropicServer, claude: AnthropicProvider
+) -> None:
+    claude_server.then(reply(Raw(b"event: message_start\ndata: {not json}\n\n"), Hang(), begun=False))
+    with forgotten_generators_stay_open(), pytest.raises(ModelBadAnswer):
+        await events_of(claude, request("Hi"))
     assert await claude_server.hung_up_within(WITHIN_S)
 
 

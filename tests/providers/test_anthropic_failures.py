@@ -9,9 +9,11 @@ import pytest
 from pytest_django import Settings
 
 from chat.errors import (
+    ModelBadAnswer,
     ModelBadRequest,
     ModelContextTooLong,
     ModelCredentials,
+    ModelNotFound,
     ModelOverloaded,
     ModelQuota,
     ModelTimeout,
@@ -98,7 +100,7 @@ async def test_a_wrong_key(claude_server: AnthropicServer) -> None:
         (HttpError(401, "authentication_error", "invalid x-api-key"), ModelCredentials),
         (HttpError(402, "billing_error", "Check your payment details."), ModelQuota),
         (HttpError(403, "permission_error", "Your API key may not use this resource."), ModelCredentials),
-        (HttpError(404, "not_found_error", "model: claude-0"), ModelBadRequest),
+        (HttpError(404, "not_found_error", "model: claude-0"), ModelNotFound),
         (HttpError(409, "conflict_error", "Something else."), ModelBadRequest),
         (HttpError(413, "request_too_large", "Request exceeds the maximum size"), ModelContextTooLong),
         (HttpError(429, "rate_limit_error", "Number of requests has exceeded your limit"), ModelQuota),
@@ -125,7 +127,7 @@ async def test_an_unknown_model_is_told_to_the_operator(
     claude_server: AnthropicServer, claude: AnthropicProvider
 ) -> None:
     error = await failure_of(claude, model="gpt-2")
-    assert type(error) is ModelBadRequest
+    assert type(error) is ModelNotFound
     assert "does not know the model" in error.message
 
 
@@ -176,7 +178,7 @@ async def test_an_error_in_the_middle_of_a_stream(
     with pytest.raises(ProviderError) as failed:
         await anext(stream)
     assert type(failed.value) is cls
-    assert failed.value.cause == f"{kind}: {words} ***"
+    assert failed.value.cause == f"{kind}: {words} [key]"
 
 
 @pytest.mark.parametrize("said", [(), (text("Hel", whole=False),)], ids=["at once", "mid-stream"])
@@ -206,8 +208,7 @@ async def test_a_malformed_event(
 ) -> None:
     claude_server.then(reply(text("Hel", whole=False), garbage, Stop()))
     error = await failure_of(claude)
-    assert type(error) is ModelUnreachable
-    assert "garbled" in error.message
+    assert type(error) is ModelBadAnswer
     assert error.cause
 
 
@@ -313,10 +314,5 @@ async def test_the_key_is_in_no_message(
     caplog.set_level("DEBUG")
     claude_server.then(HttpError(403, "permission_error", f"The key {API_KEY} was reported as leaked."))
     error = await failure_of(claude)
-    assert "The key *** was reported" in error.cause
+    assert "The key [key] was reported" in error.cause
     assert API_KEY not in f"{error!r} {error.message} {error.cause} {caplog.text}"
-
-
-async def test_a_long_cause_is_cut(claude_server: AnthropicServer, claude: AnthropicProvider) -> None:
-    claude_server.then(HttpError(400, "invalid_request_error", "x" * 100_000))
-    assert len((await failure_of(claude)).cause) == 2000
