@@ -2,7 +2,10 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
+from chat.providers.anthropic_claude import AnthropicProvider
 from chat.providers.gemini import GeminiProvider
+from tests.fakes.anthropic_server import API_KEY as ANTHROPIC_KEY
+from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 
 
@@ -20,3 +23,19 @@ async def provider(server: GeminiServer) -> AsyncGenerator[GeminiProvider]:
     gemini = GeminiProvider(API_KEY, retry_delay_s=0.01)
     yield gemini
     await gemini.aclose()
+
+
+@pytest.fixture
+def claude_server(monkeypatch: pytest.MonkeyPatch) -> Generator[AnthropicServer]:
+    """A fake Messages API, found by the SDK through its own variable."""
+    with AnthropicServer() as running:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
+        yield running
+
+
+@pytest.fixture
+async def claude(claude_server: AnthropicServer) -> AsyncGenerator[AnthropicProvider]:
+    """The real provider and the real SDK."""
+    anthropic = AnthropicProvider(ANTHROPIC_KEY)
+    yield anthropic
+    await anthropic.aclose()
