@@ -10,6 +10,7 @@ from chat.providers.base import Provider
 from tests.contract.asking import ask, events, sent_for
 from tests.contract.test_tools import TOOLS, calls_in
 from tests.contract.vendor import Call, Reply, Thinking, Vendor
+from tests.contract.vendors import VENDORS
 from tests.providers.rounds import joined, remembered, result
 
 THOUGHT = Thinking("The user wants to know the time.")
@@ -65,9 +66,8 @@ async def test_every_round_of_a_turn_and_every_turn_keeps_its_own(vendor: Vendor
     assert len(wanted) >= 4
 
 
+@pytest.mark.parametrize("vendor", [one for one in VENDORS if one.redacts_thinking], indirect=True)
 async def test_thinking_without_readable_text_goes_back_too(vendor: Vendor, provider: Provider) -> None:
-    if not vendor.redacts_thinking:
-        pytest.skip("this vendor has none")
     vendor.then(Reply(thinking=(THOUGHT, Thinking(redacted=True)), calls=(CALL,)))
     items = remembered(await events(provider, ask(vendor, "What time is it?", tools=TOOLS)))
     await sent_for(vendor, provider, "Hi", *items, result(calls_in(items)[0], "noon"), tools=TOOLS)
