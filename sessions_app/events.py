@@ -104,6 +104,7 @@ class SessionUpdated(EventBase, frozen=True, kw_only=True):
 
     event_type = "session_updated"
     config: JSON
+    client_event_id: str | None = None
 
 
 class SessionEnded(EventBase, frozen=True, kw_only=True):
@@ -158,6 +159,7 @@ class ItemDeleted(EventBase, frozen=True, kw_only=True):
 
     event_type = "item_deleted"
     item_id: str
+    client_event_id: str | None = None
 
 
 class ResponseQueued(EventBase, frozen=True, kw_only=True):
@@ -171,6 +173,8 @@ class ResponseQueued(EventBase, frozen=True, kw_only=True):
     """The user items that it is going to answer."""
     client_event_id: str | None = None
     options: JSON = {}
+    retry_of: str | None = None
+    continues: str | None = None
 
 
 class ResponseStarted(EventBase, frozen=True, kw_only=True):
@@ -185,8 +189,6 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
     options: JSON = {}
     """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
-    queued: bool = False
-    """True: a `ResponseQueued` came before, and told the client of it."""
     retry_of: str | None = None
     """The response that this one is another try of; its texts leave the model's history, and so do its calls but for
     those that may have had side effects."""
@@ -194,6 +196,27 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """Counts the tries that dead processes left behind."""
     continues: str | None = None
     """The response whose approved (or refused) tool calls this one goes on with."""
+
+
+class ModelAttemptFailed(EventBase, frozen=True, kw_only=True):
+    """A model was asked and failed. What came of it in the end says `ResponseDone`."""
+
+    event_type = "model_attempt_failed"
+    eager = True
+    urgent = False
+    text_field = "cause"
+    response_id: str
+    model: str
+    """PROVIDER:NAME."""
+    code: str
+    """The error's."""
+    cause: str = ""
+    """The vendor's own words, for staff; never sent to a client."""
+    attempt: int = 1
+    """From 1 for each model in each round; 0: it was not asked, because its vendor wants to be left alone."""
+    next_model: str = ""
+    """Who was asked next; empty: nobody."""
+    delay_s: float = 0.0
 
 
 class AssistantDelta(EventBase, frozen=True, kw_only=True):
@@ -246,6 +269,8 @@ class ToolCall(EventBase, frozen=True, kw_only=True):
     """Calls of one round of one response were asked for together and are answered together."""
     location: str = "server"
     side_effects: bool = False
+    server_label: str = ""
+    """The MCP server that runs it; empty for a tool of our own."""
     approval_id: str | None = None
     """The request that a person said yes to."""
     extra: JSON | None = None
@@ -271,6 +296,7 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     """JSON text as the model gave it."""
     round: int = 0
     side_effects: bool = False
+    server_label: str = ""
     extra: JSON | None = None
 
 
@@ -282,7 +308,9 @@ class ToolApproval(EventBase, frozen=True, kw_only=True):
     """The ``item_id`` of the `ToolApprovalRequested`."""
     approve: bool
     by: str
+    """client, or the name of the member of staff."""
     reason: str = ""
+    client_event_id: str | None = None
 
 
 class ToolResult(EventBase, frozen=True, kw_only=True):
@@ -297,6 +325,7 @@ class ToolResult(EventBase, frozen=True, kw_only=True):
     """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
     duration_ms: float = 0.0
     response_id: str | None = None
+    client_event_id: str | None = None
 
 
 class ResponseDone(EventBase, frozen=True, kw_only=True):
@@ -311,7 +340,14 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """One sentence for the client."""
     cause: str = ""
     """The cause in full, for staff; never sent to a client."""
+    waited: bool = False
+    """True: it never started, and leaves the queue so."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the client's ``response.cancel``."""
+    retry_after_s: float | None = None
+    """How long the model's vendor wants to be left alone, where it said so."""
     model: str = ""
+    """Who answered, or was asked last: PROVIDER:NAME."""
     usage: Usage = Usage()
     timings: Timings = Timings()
 
@@ -344,6 +380,7 @@ Event = (
     | ItemDeleted
     | ResponseQueued
     | ResponseStarted
+    | ModelAttemptFailed
     | AssistantDelta
     | AssistantMessage
     | ToolCall

@@ -96,6 +96,7 @@ class Answer:
     model: str = ""
     started: bool = False
     """Its beginning is among the records."""
+    failed_attempts: list[ev.ModelAttemptFailed] = field(default_factory=list)
     items: list[Text | ToolRun] = field(default_factory=list)
     done: ev.ResponseDone | None = None
     done_at: datetime | None = None
@@ -133,6 +134,8 @@ class _Fold:
             case ev.ResponseStarted():
                 answer = self._answer(record, event.response_id)
                 answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
+            case ev.ModelAttemptFailed():
+                self._answer(record, event.response_id).failed_attempts.append(event)
             case ev.AssistantDelta():
                 self._delta(record, event)
             case ev.AssistantMessage():
@@ -177,7 +180,7 @@ class _Fold:
     def _done(self, record: ev.Record, event: ev.ResponseDone) -> None:
         answer = self._answer(record, event.response_id)
         answer.done, answer.done_at, answer.done_seq = event, record.at, record.seq
-        answer.model = answer.model or event.model
+        answer.model = event.model or answer.model
 
     def _tool(
         self,

@@ -19,8 +19,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Generator[GeminiServer]:
 
 @pytest.fixture
 async def provider(server: GeminiServer) -> AsyncGenerator[GeminiProvider]:
-    """The real provider and the real SDK, which retries without taking its time."""
-    gemini = GeminiProvider(API_KEY, retry_delay_s=0.01)
+    """The real provider and the real SDK."""
+    gemini = GeminiProvider(API_KEY)
     yield gemini
     await gemini.aclose()
 
