@@ -4,7 +4,6 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from chat.conf import conf
 from chat.errors import ModelCredentials, ModelNotAllowed
@@ -110,7 +109,7 @@ def _candidate(spec: str) -> Candidate:
 class _NotConfigured(Provider):
     """Stands where no model can be asked: each response fails and tells staff why."""
 
-    name: ClassVar[str] = "none"
+    name = "none"
 
     def __init__(self, problem: str) -> None:
         self._problem = problem

@@ -66,10 +66,10 @@ def _groq() -> Provider:
 
 def _compatible() -> Provider:
     url = _needed(conf().compatible_base_url, "COMPATIBLE_BASE_URL")
-    return _chat_completions("compatible", conf().compatible_api_key, url)
+    return _chat_completions("compatible", conf().compatible_api_key or "", url)
 
 
-def _chat_completions(name: str, key: str | None, base_url: str) -> Provider:
+def _chat_completions(name: str, key: str, base_url: str) -> Provider:
     with _extra("openai"):
         from chat.providers.openai_chat import ChatCompletionsProvider
     return ChatCompletionsProvider(name, api_key=key, base_url=base_url)

@@ -1,5 +1,7 @@
 """Which provider answers, as the settings say."""
 
+import sys
+
 import pytest
 from pytest_django import Settings
 
@@ -67,6 +69,36 @@ def test_the_first_vendor_with_a_key_gives_the_default(
     for vendor in with_key:
         setattr(settings, f"CHAT_{vendor.upper()}_API_KEY", "key")
     assert default_model_spec() == spec
+
+
+@pytest.mark.parametrize(
+    ("vendor", "sdk"), [("openai", "openai"), ("groq", "openai"), ("anthropic", "anthropic")]
+)
+def test_a_missing_sdk_names_its_extra(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, vendor: str, sdk: str
+) -> None:
+    setattr(settings, f"CHAT_{vendor.upper()}_API_KEY", "key")
+    for module in [name for name in sys.modules if name.startswith(f"chat.providers.{sdk}_")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, sdk, None)
+    with pytest.raises(ProviderNotConfigured, match=rf"package {sdk} is not installed\. .*--extra {sdk}$"):
+        provider_for(vendor)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "cls"),
+    [
+        ("openai", "OpenAIProvider"),
+        ("anthropic", "AnthropicProvider"),
+        ("groq", "ChatCompletionsProvider"),
+        ("compatible", "ChatCompletionsProvider"),
+    ],
+)
+def test_each_vendor_has_its_provider_by_its_own_name(settings: Settings, vendor: str, cls: str) -> None:
+    setattr(settings, f"CHAT_{vendor.upper()}_API_KEY", "key")
+    settings.CHAT_COMPATIBLE_BASE_URL = "http://127.0.0.1:9/v1"
+    provider, model = provider_for(f"{vendor}:some/model:8b")
+    assert (type(provider).__name__, provider.name, model) == (cls, vendor, "some/model:8b")
 
 
 @pytest.mark.parametrize(
