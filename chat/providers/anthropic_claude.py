@@ -91,9 +91,9 @@ class AnthropicProvider(Provider):
         try:
             event = read_event(name, data)
         except Exception as error:
-            raise provider_error(error, key=self._key) from error
+            raise provider_error(error) from error
         if isinstance(event, ErrorEvent):
-            raise streamed_error(event, key=self._key)
+            raise streamed_error(event)
         return event
 
     @asynccontextmanager
@@ -105,7 +105,7 @@ class AnthropicProvider(Provider):
         except TimeoutError as error:
             raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
         except Exception as error:
-            raise provider_error(error, key=self._key) from error
+            raise provider_error(error) from error
 
     def _client(self) -> AsyncAnthropic:
         loop = asyncio.get_running_loop()

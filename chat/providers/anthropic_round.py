@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from chat.errors import ModelRefused, ModelUnreachable
+from chat.errors import ModelBadAnswer, ModelRefused, ModelUnreachable
 from chat.messages import JSON, Completed, FinishReason, TextDelta, ToolCallRequest, Usage
 from chat.providers.anthropic_events import (
     Block,
@@ -19,7 +19,6 @@ from chat.providers.anthropic_events import (
     StopDetails,
 )
 from chat.providers.anthropic_messages import keep_extra
-from chat.providers.failures import GARBLED
 from sessions_app.ids import new_id
 
 _FINISH: dict[str, FinishReason] = {
@@ -50,7 +49,7 @@ class AnthropicRound:
         self._stop_details = StopDetails()
 
     def read(self, event: Event) -> Iterator[TextDelta]:
-        """Raises `ModelUnreachable` for an event that does not follow those before it."""
+        """Raises `ModelBadAnswer` for an event that does not follow those before it."""
         match event:
             case MessageStart():
                 self._count(event.message.usage)
@@ -106,7 +105,7 @@ class AnthropicRound:
 
     def _opened(self, index: int) -> "_OpenBlock":
         if index not in self._open:
-            raise ModelUnreachable(GARBLED, cause=f"an event of block {index}, which is not open")
+            raise ModelBadAnswer(cause=f"an event of block {index}, which is not open")
         return self._open[index]
 
     def _count(self, counts: Counts) -> None:

@@ -1,32 +1,17 @@
-"""What the vendors' failures have in common: how their own words are kept, and a few sentences of ours."""
+"""How a failure of any vendor is told: its own words, and its hint when to come back."""
 
 import math
 
-MAX_CAUSE_CHARS = 2000
 
-UNKNOWN_MODEL = (
-    "The model's vendor does not know the model that this server asks for. Its operator has to name another."
-)
-NOT_SERVED = (
-    "The model's vendor does not serve this server's account or region. Its operator has to settle that."
-)
-GARBLED = "The model's answer was garbled on its way. Try again."
-
-
-def cause_of(error: BaseException, *, key: str) -> str:
-    """The vendor's own words, for staff: bounded, and without the key, whoever repeated it."""
-    words = f"{type(error).__name__}: {error}"
-    if error.__cause__ is not None:
-        words += f" ({type(error.__cause__).__name__}: {error.__cause__})"
-    return clean(words, key=key)
-
-
-def clean(text: str, *, key: str) -> str:
-    return (text.replace(key, "***") if key else text)[:MAX_CAUSE_CHARS]
+def cause_of(error: BaseException) -> str:
+    """In one line, with what is behind it: some SDKs say no more than that the connection failed."""
+    behind = error.__cause__
+    told = f" ({type(behind).__name__}: {behind})" if behind is not None else ""
+    return f"{type(error).__name__}: {error}{told}"
 
 
 def hinted_seconds(text: str) -> float | None:
-    """A vendor's hint when to come back, in seconds; None for one that is no finite number."""
+    """A vendor's hint; None for one that is no finite number."""
     try:
         seconds = float(text)
     except ValueError:

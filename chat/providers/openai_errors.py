@@ -4,6 +4,7 @@ The vendor's own words go into ``cause``, for staff: bounded, and without the ke
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import openai
@@ -19,8 +20,7 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-
-MAX_CAUSE_CHARS = 2000
+from chat.providers.failures import GARBLED, NOT_SERVED, UNKNOWN_MODEL, cause_of, clean, hinted_seconds
 
 _BY_CODE: dict[str, type[ProviderError]] = {
     "invalid_api_key": ModelCredentials,
@@ -54,20 +54,13 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     499: ModelUnreachable,
     504: ModelTimeout,
 }
-_UNKNOWN_MODEL = (
-    "The model's vendor does not know the model that this server asks for. Its operator has to name another."
-)
-_NOT_SERVED = (
-    "The model's vendor does not serve this server's account or region. Its operator has to settle that."
-)
-_GARBLED = "The model's answer was garbled on its way. Try again."
 _MESSAGES = {
-    "model_not_found": _UNKNOWN_MODEL,
-    "model_decommissioned": _UNKNOWN_MODEL,
-    "unsupported_country_region_territory": _NOT_SERVED,
-    "billing_not_active": _NOT_SERVED,
-    "tool_use_failed": _GARBLED,
-    "output_parse_failed": _GARBLED,
+    "model_not_found": UNKNOWN_MODEL,
+    "model_decommissioned": UNKNOWN_MODEL,
+    "unsupported_country_region_territory": NOT_SERVED,
+    "billing_not_active": NOT_SERVED,
+    "tool_use_failed": GARBLED,
+    "output_parse_failed": GARBLED,
 }
 _TOO_LONG = re.compile(
     r"maximum context length|context (window|size|length)|exceeds? the .{0,20}context|prompt is too long|too many tokens",
@@ -79,38 +72,44 @@ _TRY_AGAIN = re.compile(r"try again in (?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.
 
 def provider_error(error: Exception, *, key: str) -> ProviderError:
     """The `ProviderError` for whatever the SDK raised while it opened or read a stream."""
+    cause = cause_of(error, key=key)
     if isinstance(error, openai.APIConnectionError):
-        return ModelUnreachable(cause=_clean(f"{type(error).__name__}: {error.__cause__ or error!r}", key))
-    cause = _clean(f"{type(error).__name__}: {error}", key)
+        return ModelUnreachable(cause=cause)
     if isinstance(error, openai.APIError):
         return _of_api(error, cause)
-    return ModelUnreachable(_GARBLED, cause=cause)
+    return ModelUnreachable(GARBLED, cause=cause)
 
 
 def vendor_error(code: str | None, message: str | None, *, key: str) -> ProviderError:
     """For an error that the vendor tells in the middle of a stream."""
-    cls = _class_of(code or "", None, message or "")
-    cause = _clean(f"{code}: {message}", key)
+    cls = _class_of([code or ""], None, message or "")
+    cause = clean(f"{code}: {message}", key=key)
     return cls(_MESSAGES.get(code or ""), cause=cause, retry_after_s=_hint_s(message or ""))
 
 
 def _of_api(error: openai.APIError, cause: str) -> ProviderError:
     status = getattr(error, "status_code", None)
-    code = str(error.code or error.type or "")
-    message = _MESSAGES.get(code) or (_UNKNOWN_MODEL if status == 404 else None)
+    codes = [str(error.code or ""), str(error.type or "")]
+    message = _MESSAGES.get(codes[0]) or (UNKNOWN_MODEL if status == 404 else None)
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     retry_after_s = _header_s(headers)
     if retry_after_s is None:
         retry_after_s = _hint_s(str(error.message))
-    return _class_of(code, status, str(error.message))(message, cause=cause, retry_after_s=retry_after_s)
+    return _class_of(codes, status, str(error.message))(message, cause=cause, retry_after_s=retry_after_s)
 
 
-def _class_of(code: str, status: int | None, message: str) -> type[ProviderError]:
-    """413 comes first: Groq says it, with the code of its rate limit, for what can never fit into a minute's tokens."""
+def _class_of(codes: Sequence[str], status: int | None, message: str) -> type[ProviderError]:
+    """413 comes first: Groq says it, with the code of its rate limit, for what can never fit into a minute's tokens.
+
+    In the middle of a stream there is no status; some put its number where OpenAI has a code.
+    """
     if status == 413:
         return ModelContextTooLong
-    if cls := _BY_CODE.get(code):
-        return cls
+    for code in codes:
+        if code in _BY_CODE:
+            return _BY_CODE[code]
+    if status is None and codes[0].isdecimal():
+        status = int(codes[0])
     if status in {None, 400, 422, 500} and _TOO_LONG.search(message):
         return ModelContextTooLong
     if status is None:
@@ -124,8 +123,8 @@ def _class_of(code: str, status: int | None, message: str) -> type[ProviderError
 
 
 def _header_s(headers: Any) -> float | None:
-    milliseconds = _number(headers.get("retry-after-ms"))
-    return milliseconds / 1000 if milliseconds is not None else _number(headers.get("retry-after"))
+    milliseconds = hinted_seconds(headers.get("retry-after-ms", ""))
+    return milliseconds / 1000 if milliseconds is not None else hinted_seconds(headers.get("retry-after", ""))
 
 
 def _hint_s(message: str) -> float | None:
@@ -133,16 +132,5 @@ def _hint_s(message: str) -> float | None:
     found = _TRY_AGAIN.search(message)
     if not found or not any(found.groups()):
         return None
-    seconds = (_number(found[2]) or 0.0) / (1000 if found[3] == "ms" else 1)
+    seconds = (hinted_seconds(found[2] or "") or 0.0) / (1000 if found[3] == "ms" else 1)
     return 60.0 * int(found[1] or 0) + seconds
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return max(0.0, float(text or ""))
-    except ValueError:
-        return None
-
-
-def _clean(text: str, key: str) -> str:
-    return (text.replace(key, "***") if key else text)[:MAX_CAUSE_CHARS]

@@ -1,14 +1,11 @@
-"""The openai SDK's clients and connections: one client for each event loop, bounded waits, no bound on streams, no retries."""
+"""The openai SDK's clients: one for each event loop, without retries, and without OpenAI's variables for other vendors."""
 
 import asyncio
-import ssl
-from functools import cache
 from typing import Any
 
-import httpx2
 from openai import AsyncOpenAI, Omit
 
-from chat.conf import conf
+from chat.providers.http_client import new_http_client
 
 _NO_AUTHORIZATION: dict[str, Any] = {"Authorization": Omit()}
 
@@ -39,28 +36,10 @@ class OpenAIClients:
 
     def _new_client(self) -> AsyncOpenAI:
         client = AsyncOpenAI(
-            api_key=self._key or "none", base_url=self._base_url, max_retries=0, http_client=_http_client()
+            api_key=self._key or "none", base_url=self._base_url, max_retries=0, http_client=new_http_client()
         )
         if self._base_url is not None:
             client.organization = client.project = None
             # What OPENAI_CUSTOM_HEADERS says is for OpenAI's eyes; the SDK has no public way to leave it out.
             client._custom_headers = {} if self._key else _NO_AUTHORIZATION
         return client
-
-
-def request_timeout() -> httpx2.Timeout:
-    """Of the connection. The waits between two reads are bounded by the provider, which knows what an event is."""
-    seconds = conf().model_connect_seconds
-    return httpx2.Timeout(None, connect=seconds, write=seconds, pool=seconds)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Reads the certificates: 20 to 40 ms, so once."""
-    return httpx2.create_ssl_context()
-
-
-def _http_client() -> httpx2.AsyncClient:
-    """The SDK's own would end at 1,000 streams and follow redirects, with the key, to wherever they lead."""
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0)
-    return httpx2.AsyncClient(verify=_tls(), limits=limits, follow_redirects=False)

@@ -13,7 +13,8 @@ from chat.messages import (
     ToolSpec,
     UserText,
 )
-from chat.providers.openai_words import NOTHING_SAID, arguments, call_id, output, own, results_by_call
+from chat.providers.fillers import NOTHING_SAID
+from chat.providers.openai_words import arguments, call_id, output, own, results_by_call
 
 MIN_OUTPUT_TOKENS = 16
 """The API refuses a smaller limit."""

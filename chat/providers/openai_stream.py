@@ -17,8 +17,9 @@ from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
 from chat.messages import JSON, Completed, ModelEvent, ModelRequest, TextDelta, ToolCallRequest
 from chat.providers.base import Provider
+from chat.providers.http_client import opening_timeout
 from chat.providers.openai_errors import provider_error
-from chat.providers.openai_http import OpenAIClients, request_timeout
+from chat.providers.openai_http import OpenAIClients
 
 TAIL_SECONDS = 5.0
 """What may still follow the end of an answer: its usage, the end of the HTTP answer."""
@@ -55,7 +56,7 @@ class Answer:
             path,
             cast_to=object,
             body=body,
-            options={"timeout": request_timeout()},
+            options={"timeout": opening_timeout()},
             stream=True,
             stream_cls=_Stream,
         )

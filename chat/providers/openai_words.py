@@ -1,18 +1,16 @@
 """How a call and its result are put into words that both of the openai SDK's APIs take."""
 
 import hashlib
+import json
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from chat.messages import JSON, HistoryItem, ToolCallItem, ToolResultItem
+from chat.providers.fillers import NO_RESULT, object_in
 
 MAX_CALL_ID_CHARS = 64
 """OpenAI refuses a longer one; clients of ours may have chosen up to 128."""
-
-NOTHING_SAID = "(The user has not said anything yet.)"
-_NO_RESULT = "No result was given for this call."
+MAX_DEPTH = 100
+"""Of a call's arguments; deeper JSON travels as text within an object, since servers have limits of their own."""
 
 
 def results_by_call(history: Sequence[HistoryItem]) -> dict[str, ToolResultItem]:
@@ -29,17 +27,15 @@ def call_id(call: ToolCallItem, provider: str) -> str:
 
 def arguments(call: ToolCallItem) -> str:
     """JSON of an object, whatever the model that asked had written: some servers parse what they are sent."""
-    try:
-        msgspec.json.decode(call.arguments, type=dict[str, Any])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return msgspec.json.encode({"invalid_arguments": call.arguments}).decode()
+    if object_in(call.arguments, max_depth=MAX_DEPTH) is None:
+        return json.dumps({"invalid_arguments": call.arguments})
     return call.arguments
 
 
 def output(result: ToolResultItem | None) -> str:
     """Neither API has a mark for a tool that failed, so the words say it. Never empty: some servers refuse that."""
     if result is None:
-        return f"Error: {_NO_RESULT}"
+        return f"Error: {NO_RESULT}"
     if result.is_error:
         return f"Error: {result.output}"
     return result.output or "(empty)"

@@ -4,7 +4,6 @@ An adapter (`gemini_vendor`, `openai_vendor`, ...) is the only place of the suit
 a `Script` into the vendor's own bytes, and what the server received into `Sent`.
 """
 
-import asyncio
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -102,8 +101,8 @@ Script = Reply | Refuse | Fail
 class Entry:
     """One piece of the conversation that the server received, in its order.
 
-    ``kind`` is user, assistant, call, result, error (a result that says that the tool failed) or opaque (what the vendor
-    wants back unchanged). ``text`` is the words, the call's arguments, the tool's output or the opaque data. ``link`` is
+    ``kind`` is user, operator (where the wire has a role for it), assistant, call, result, error (a result that says that
+    the tool failed) or opaque (what the vendor wants back unchanged). ``text`` is the words, the call's arguments, the tool's output or the opaque data. ``link`` is
     the vendor's id that ties a result to its call; ``name`` the tool's.
     """
 
@@ -145,6 +144,12 @@ class Vendor(ABC):
     """True: the vendor has thinking without readable text (`Thinking.redacted`)."""
     says_tool_errors = True
     """False: the wire has no mark for a result that is an error, only words."""
+    calls_are_text = True
+    """False: a call's arguments are an object on the wire, so they cannot be invalid JSON."""
+    counts_reasoning = True
+    """False: the vendor does not tell how many of the output's tokens were reasoning."""
+    tolerant = False
+    """A test that provokes refusals sets it; else the suite ends with none."""
 
     @property
     def spec(self) -> str:
@@ -194,6 +199,11 @@ class Vendor(ABC):
     def hits(self) -> int:
         """Requests of any kind, also those that were refused."""
 
+    @property
+    @abstractmethod
+    def connections(self) -> int:
+        """TCP connections that the server has accepted."""
+
     @abstractmethod
     async def got_request(self) -> None:
         """Waits until one was accepted; AssertionError after 10 s."""
@@ -201,10 +211,3 @@ class Vendor(ABC):
     @abstractmethod
     async def hung_up_within(self, seconds: float) -> bool:
         """Whether a client hung up in the middle of an answer."""
-
-
-async def told(vendor: Vendor, *, timeout_s: float = 10.0) -> Sent:
-    """The last request that the server accepted."""
-    async with asyncio.timeout(timeout_s):
-        await vendor.got_request()
-    return vendor.sent[-1]

@@ -36,7 +36,8 @@ def _in_words(result: JSON, body: JSON) -> str:
         for block in blocks_of(message)
         if block["type"] == "tool_use" and block["id"] == result["tool_use_id"]
     )
-    return f"{name} failed: {result['content']}" if result.get("is_error") else f"{name}: {result['content']}"
+    output = result.get("content", "")
+    return f"{name} failed: {output}" if result.get("is_error") else f"{name}: {output}"
 
 
 def _summary(said: str) -> str:

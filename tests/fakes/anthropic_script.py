@@ -93,13 +93,14 @@ Step = Content | Stop | Event | Raw | Sleep | Drop | Hang
 
 @dataclass(frozen=True)
 class Reply:
-    """A stream. Without ``begun`` its ``message_start`` is missing; ``silent_start``: its head, too, waits for the steps."""
+    """A stream. Without ``begun`` its ``message_start`` is missing."""
 
     steps: tuple[Step, ...]
     usage: JSON = field(default_factory=lambda: {**USAGE, "output_tokens": 1})
     """What ``message_start`` says."""
     begun: bool = True
-    silent_start: bool = False
+    silence_s: float = 0.0
+    """Before the first byte, the HTTP answer's head included."""
 
 
 @dataclass(frozen=True)

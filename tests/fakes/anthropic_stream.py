@@ -37,8 +37,8 @@ class Player:
         """Every thinking block, in order."""
 
     async def play(self, answer: Reply) -> None:
-        if not answer.silent_start:
-            await self._exchange.start_stream("text/event-stream; charset=utf-8")
+        await asyncio.sleep(answer.silence_s)
+        await self._exchange.start_stream("text/event-stream; charset=utf-8")
         if answer.begun:
             await self._event("message_start", {"message": self._message(answer.usage)})
         for step in answer.steps:
