@@ -102,6 +102,7 @@ class Answer:
     """The response that this one is another try of."""
     tried_again: bool = False
     """Another try of it follows."""
+    failed_attempts: list[ev.ModelAttemptFailed] = field(default_factory=list)
     items: list[Text | ToolRun] = field(default_factory=list)
     done: ev.ResponseDone | None = None
     done_at: datetime | None = None
@@ -140,6 +141,8 @@ class _Fold:
                 answer = self._answer(record, event.response_id)
                 answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
                 self._retry(answer, event)
+            case ev.ModelAttemptFailed():
+                self._answer(record, event.response_id).failed_attempts.append(event)
             case ev.AssistantDelta():
                 self._delta(record, event)
             case ev.AssistantMessage():
@@ -189,7 +192,7 @@ class _Fold:
     def _done(self, record: ev.Record, event: ev.ResponseDone) -> None:
         answer = self._answer(record, event.response_id)
         answer.done, answer.done_at, answer.done_seq = event, record.at, record.seq
-        answer.model = answer.model or event.model
+        answer.model = event.model or answer.model
 
     def _tool(
         self,
