@@ -1,6 +1,6 @@
 """What the openai SDK raises, in our words (`chat.errors.ProviderError`), for OpenAI and for those who copy its API.
 
-The vendor's own words go into ``cause``, for staff: bounded, and without the key, whoever repeated it.
+The vendor's own words go into ``cause``, for staff; the error itself bounds them and takes our keys out.
 """
 
 import re
@@ -10,9 +10,11 @@ from typing import Any
 import openai
 
 from chat.errors import (
+    ModelBadAnswer,
     ModelBadRequest,
     ModelContextTooLong,
     ModelCredentials,
+    ModelNotFound,
     ModelOverloaded,
     ModelQuota,
     ModelRefused,
@@ -20,7 +22,7 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.providers.failures import GARBLED, NOT_SERVED, UNKNOWN_MODEL, cause_of, clean, hinted_seconds
+from chat.providers.failures import cause_of, hinted_seconds
 
 _BY_CODE: dict[str, type[ProviderError]] = {
     "invalid_api_key": ModelCredentials,
@@ -30,8 +32,8 @@ _BY_CODE: dict[str, type[ProviderError]] = {
     "rate_limit_exceeded": ModelQuota,
     "context_length_exceeded": ModelContextTooLong,
     "string_above_max_length": ModelContextTooLong,
-    "model_not_found": ModelBadRequest,
-    "model_decommissioned": ModelBadRequest,
+    "model_not_found": ModelNotFound,
+    "model_decommissioned": ModelNotFound,
     "server_error": ModelOverloaded,
     "server_is_overloaded": ModelOverloaded,
     "slow_down": ModelOverloaded,
@@ -40,13 +42,14 @@ _BY_CODE: dict[str, type[ProviderError]] = {
     "content_policy_violation": ModelRefused,
     "bio_policy": ModelRefused,
     "misalignment_policy_violation": ModelRefused,
-    "tool_use_failed": ModelUnreachable,
-    "output_parse_failed": ModelUnreachable,
+    "tool_use_failed": ModelBadAnswer,
+    "output_parse_failed": ModelBadAnswer,
 }
 _BY_STATUS: dict[int, type[ProviderError]] = {
     401: ModelCredentials,
     402: ModelCredentials,
     403: ModelCredentials,
+    404: ModelNotFound,
     408: ModelTimeout,
     413: ModelContextTooLong,
     429: ModelQuota,
@@ -54,13 +57,12 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     499: ModelUnreachable,
     504: ModelTimeout,
 }
+_NOT_SERVED = (
+    "The model's vendor does not serve this server's account or region. Its operator has to settle that."
+)
 _MESSAGES = {
-    "model_not_found": UNKNOWN_MODEL,
-    "model_decommissioned": UNKNOWN_MODEL,
-    "unsupported_country_region_territory": NOT_SERVED,
-    "billing_not_active": NOT_SERVED,
-    "tool_use_failed": GARBLED,
-    "output_parse_failed": GARBLED,
+    "unsupported_country_region_territory": _NOT_SERVED,
+    "billing_not_active": _NOT_SERVED,
 }
 _TOO_LONG = re.compile(
     r"maximum context length|context (window|size|length)|exceeds? the .{0,20}context|prompt is too long|too many tokens",
@@ -70,27 +72,27 @@ _TOO_LONG = re.compile(
 _TRY_AGAIN = re.compile(r"try again in (?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE)
 
 
-def provider_error(error: Exception, *, key: str) -> ProviderError:
+def provider_error(error: Exception) -> ProviderError:
     """The `ProviderError` for whatever the SDK raised while it opened or read a stream."""
-    cause = cause_of(error, key=key)
+    cause = cause_of(error)
     if isinstance(error, openai.APIConnectionError):
         return ModelUnreachable(cause=cause)
     if isinstance(error, openai.APIError):
         return _of_api(error, cause)
-    return ModelUnreachable(GARBLED, cause=cause)
+    return ModelBadAnswer(cause=cause)
 
 
-def vendor_error(code: str | None, message: str | None, *, key: str) -> ProviderError:
+def vendor_error(code: str | None, message: str | None) -> ProviderError:
     """For an error that the vendor tells in the middle of a stream."""
     cls = _class_of([code or ""], None, message or "")
-    cause = clean(f"{code}: {message}", key=key)
+    cause = f"{code}: {message}"
     return cls(_MESSAGES.get(code or ""), cause=cause, retry_after_s=_hint_s(message or ""))
 
 
 def _of_api(error: openai.APIError, cause: str) -> ProviderError:
     status = getattr(error, "status_code", None)
     codes = [str(error.code or ""), str(error.type or "")]
-    message = _MESSAGES.get(codes[0]) or (UNKNOWN_MODEL if status == 404 else None)
+    message = _MESSAGES.get(codes[0])
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     retry_after_s = _header_s(headers)
     if retry_after_s is None:

@@ -17,7 +17,7 @@ class OpenAIProvider(StreamingProvider):
         """Models that refused to give their reasoning, as those without any do; learned by asking."""
 
     def _round(self, request: ModelRequest) -> ResponsesRound:
-        return ResponsesRound(model=request.model, key=self._key)
+        return ResponsesRound(model=request.model)
 
     async def _ask(self, answer: Answer, request: ModelRequest) -> None:
         """Asks a second time where the first was refused for what we asked beside the answer.

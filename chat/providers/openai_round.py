@@ -68,9 +68,8 @@ class _Ended(msgspec.Struct):
 class ResponsesRound:
     """Feed it every event, then ask how it ended. Events that it does not know are none of its business."""
 
-    def __init__(self, *, model: str, key: str) -> None:
+    def __init__(self, *, model: str) -> None:
         self._model = model
-        self._key = key
         self._reasoning: list[JSON] = []
         self._message: JSON | None = None
         self._usage = Usage()
@@ -95,7 +94,7 @@ class ResponsesRound:
                 self._end(msgspec.convert(event, _Ended).response)
             case "error":
                 error = msgspec.convert(event, _Error)
-                raise vendor_error(error.code, error.message, key=self._key)
+                raise vendor_error(error.code, error.message)
             case None:
                 raise msgspec.ValidationError("an event without a type")
 
@@ -159,7 +158,7 @@ class ResponsesRound:
         if response.usage:
             self._usage = _usage(response.usage)
         if response.error:
-            raise vendor_error(response.error.code, response.error.message, key=self._key)
+            raise vendor_error(response.error.code, response.error.message)
         if response.incomplete_details:
             self._incomplete = response.incomplete_details.reason or "incomplete"
 

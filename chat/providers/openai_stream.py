@@ -77,7 +77,6 @@ class StreamingProvider(Provider):
     """The loop that both of the SDK's APIs share. Safe to use from several event loops."""
 
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
-        self._key = api_key
         self._clients = OpenAIClients(api_key=api_key, base_url=base_url)
 
     @abstractmethod
@@ -107,7 +106,7 @@ class StreamingProvider(Provider):
         try:
             return list(round_.read(event))
         except msgspec.ValidationError as error:
-            raise provider_error(error, key=self._key) from error
+            raise provider_error(error) from error
 
     async def _next(self, answer: Answer, round_: Round) -> JSON | None:
         """A model may think for long before it speaks, so until then a wait is one for the first event.
@@ -134,7 +133,7 @@ class StreamingProvider(Provider):
         except TimeoutError as error:
             raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
         except Exception as error:
-            raise provider_error(error, key=self._key) from error
+            raise provider_error(error) from error
 
 
 class _Stream(AsyncStream[object]):

@@ -199,7 +199,7 @@ def _entries(part: JSON, content: JSON) -> Iterator[Entry]:
         kind = "error" if "error" in result["response"] else "result"
         yield Entry(kind, _words(result["response"]), result["id"], result["name"])
     elif part.get("text"):
-        yield Entry({"model": "assistant"}.get(content["role"], content["role"]), part["text"])
+        yield Entry("assistant" if content["role"] == "model" else "user", part["text"])
 
 
 def _words(response: JSON) -> str:

@@ -143,4 +143,4 @@ def _entry(item: JSON) -> Entry:
         case "reasoning":
             return Entry("opaque", item["encrypted_content"])
         case _:
-            return Entry({"developer": "operator"}.get(item["role"], item["role"]), item["content"])
+            return Entry("operator" if item["role"] == "developer" else item["role"], item["content"])

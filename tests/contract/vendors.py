@@ -1,5 +1,6 @@
 """All vendors that keep the contract."""
 
+from tests.contract.anthropic_vendor import AnthropicVendor
 from tests.contract.chat_vendor import CompatibleVendor, GroqVendor
 from tests.contract.gemini_vendor import GeminiVendor
 from tests.contract.openai_vendor import OpenAIVendor
@@ -10,4 +11,5 @@ VENDORS: list[type[Vendor]] = [
     OpenAIVendor,
     GroqVendor,
     CompatibleVendor,
+    AnthropicVendor,
 ]

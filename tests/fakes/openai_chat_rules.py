@@ -88,7 +88,7 @@ def _check_messages(messages: Any, reasoning_given: Sequence[str]) -> None:
 
 def _check_message(message: Any, index: int, reasoning_given: Sequence[str]) -> None:
     where = f"messages[{index}]"
-    role = message.get("role") if isinstance(message, dict) else None
+    role = str(message.get("role")) if isinstance(message, dict) else ""
     rules.one_of(role, tuple(_MESSAGES), f"{where}.role")
     rules.known(message, _MESSAGES[role], where)
     if role == "system" and index:

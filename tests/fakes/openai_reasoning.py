@@ -38,7 +38,7 @@ def reasoning_id_of(call_id: str, model: str) -> str | None:
 
 def is_encrypted_for(item: JSON, model: str) -> bool:
     """Not a character of the item has changed, and it was given by this model."""
-    plain = {key: item[key] for key in ("type", "id", "summary") if key in item}
+    plain: JSON = {key: item[key] for key in ("type", "id", "summary") if key in item}
     return hmac.compare_digest(_encrypted(plain, model), str(item["encrypted_content"]))
 
 
