@@ -34,7 +34,7 @@ from sessions_app.ids import new_id
 from sessions_app.threads import in_db_thread
 
 _NOTICES = {
-    "demo": "The built-in demo model answers: no model is configured. Set GEMINI_API_KEY to talk to Gemini."
+    "demo": "The built-in demo model answers: no model is configured. Set the key of a vendor, e.g. GEMINI_API_KEY, to talk to a real one."
 }
 
 
