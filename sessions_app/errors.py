@@ -49,7 +49,7 @@ class SessionElsewhere(SessionsError):
     """Another server process serves this session now. Connect again."""
 
     code = "session_moved"
-    close_code = 4409
+    close_code = 1012
     retryable = True
 
     def __init__(self, owner: str = "") -> None:
@@ -89,7 +89,7 @@ class JournalFenced(JournalError):
     """Another server process took this session over. Connect again."""
 
     code = "session_moved"
-    close_code = 4409
+    close_code = 1012
     retryable = True
 
 
