@@ -65,7 +65,8 @@ async def test_a_wrong_event_is_an_error_and_the_session_goes_on(
     server: ServerProcess, event: Any, code: str, param: str | None
 ) -> None:
     async with talk(server.ws_url) as client:
-        await client.connection.send({**event, "event_id": "mine"})
+        sent: Any = {**event, "event_id": "mine"}
+        await client.connection.send(sent)
         error = await refused(client, "mine")
     assert (error.type, error.code) == ("invalid_request_error", code)
     assert param is None or error.param == param
@@ -135,9 +136,9 @@ async def test_a_key_that_is_not_valid(server: ServerProcess) -> None:
             await client.next()
 
 
-@pytest.mark.parametrize("query", [{}, {"last_event_id": "event_nobodys_7"}], ids=["session", "place"])
-async def test_a_session_that_does_not_exist(server: ServerProcess, query: dict[str, str]) -> None:
-    async with talk(server.ws_url, session_id="nobodys", **query) as client:
+@pytest.mark.parametrize("place", ["", "event_nobodys_7"])
+async def test_a_session_that_does_not_exist(server: ServerProcess, place: str) -> None:
+    async with talk(server.ws_url, session_id="nobodys", last_event_id=place) as client:
         assert (await client.until("error")).error.code == "session_not_found"
         with closed_with(4404):
             await client.next()
