@@ -6,6 +6,8 @@ import pytest
 from tests.sockets.conftest import live_sessions, server, start_server
 from tests.support.server import ServerProcess
 
+from .node_packages import install, node_command
+
 __all__ = ["server", "slow_server", "start_server"]
 
 
@@ -31,3 +33,11 @@ def slow_server(shared_slow_server: ServerProcess, transactional_db: None) -> It
     deadline = time.monotonic() + 10
     while live_sessions(shared_slow_server) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def node() -> list[str]:
+    """The command that runs a program with OpenAI's npm packages."""
+    command = node_command()
+    install()
+    return command

@@ -15,16 +15,9 @@ from tests.support.server import ServerProcess
 from tests.support.tls import self_signed
 
 from .front import Front
-from .node_packages import install, node_command, report_of
+from .node_packages import report_of
 
 CLIENTS = ["6 ws", "6 websocket", "7 ws", "7 websocket"]
-
-
-@pytest.fixture(scope="session")
-def node() -> list[str]:
-    command = node_command()
-    install()
-    return command
 
 
 @pytest.fixture
