@@ -13,8 +13,9 @@ __all__ = ["server", "slow_server", "start_server"]
 
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
-    """Sessions end with their last socket: no test waits for another's."""
-    shared = ServerProcess(SESSION_GRACE_SECONDS="0").start()
+    """Sessions end with their last socket: no test waits for another's. It has a tool that a person has to allow."""
+    settings = "tests.sdk.house.settings"
+    shared = ServerProcess(SESSION_GRACE_SECONDS="0", DJANGO_SETTINGS_MODULE=settings).start()
     yield shared
     shared.close()
 

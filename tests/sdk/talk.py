@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -116,7 +116,7 @@ def text_of(response: Any) -> str:
 
 @asynccontextmanager
 async def talk(
-    ws_url: str, *, api_key: str = "guest", resume: bool = False, **query: str
+    ws_url: str, query: Mapping[str, str] = {}, *, api_key: str = "guest", resume: bool = False
 ) -> AsyncIterator[Talk]:
     """With ``resume`` the client comes back by itself when its connection is lost."""
     place = Place()
@@ -124,10 +124,11 @@ async def talk(
         AsyncOpenAI(api_key=api_key, websocket_base_url=f"{ws_url}/v1") as client,
         client.realtime.connect(
             model="demo",
-            extra_query=query,
+            extra_query=dict(query),
             on_reconnecting=place.resume if resume else None,
             initial_delay=0.05,
-            max_retries=10,
+            max_delay=0.5,
+            max_retries=60,
         ) as connection,
     ):
         yield Talk(connection, place)

@@ -8,6 +8,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from chat.protocol.server_events import SERVER_EVENT_TYPES
 from tests.protocol.sdk import validated
 from tests.support.server import ServerProcess
 
@@ -67,6 +68,23 @@ async def test_the_client_loses_nothing_of_what_the_server_says(server: ServerPr
             event = client.connection.parse_event(frame)
             assert event.to_dict() == json.loads(frame)
             event_type = event.type
+
+
+async def test_every_event_that_the_server_has_is_one_of_the_clients(server: ServerProcess) -> None:
+    """`Talk` holds each against the client's own type."""
+    tools: Any = [WEATHER]
+    async with talk(server.ws_url) as client:
+        await client.connection.session.update(session={"type": "realtime", "tools": tools})
+        await client.ask("What is 6*7?")
+        await client.ask("What time is it in Atlantis?")
+        call = await client.ask('get_weather in "Berlin"')
+        items = client.connection.conversation.item
+        await items.retrieve(item_id=call.output[0].id)
+        await items.delete(item_id=call.output[0].id)
+        await client.until("conversation.item.deleted")
+        await items.delete(item_id="none")
+        await client.until("error")
+    assert {event.type for event in client.events} == SERVER_EVENT_TYPES.keys()
 
 
 async def test_handlers_instead_of_a_loop(server: ServerProcess) -> None:
