@@ -1,3 +1,4 @@
+import os
 import time
 from collections.abc import Iterator
 
@@ -13,9 +14,9 @@ __all__ = ["server", "slow_server", "start_server"]
 
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
-    """Sessions end with their last socket: no test waits for another's. It has a tool that a person has to allow."""
-    settings = "tests.sdk.house.settings"
-    shared = ServerProcess(SESSION_GRACE_SECONDS="0", DJANGO_SETTINGS_MODULE=settings).start()
+    """Sessions end with their last socket: no test waits for another's. Some of the shop's tools need a person's yes."""
+    env = {"DJANGO_SETTINGS_MODULE": "tests.shop.settings", "SHOP_LEDGER": os.devnull}
+    shared = ServerProcess(SESSION_GRACE_SECONDS="0", **env).start()
     yield shared
     shared.close()
 

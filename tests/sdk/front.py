@@ -21,9 +21,9 @@ class Front:
         self.cut_after_bytes: list[int] = []
         """Of what the server sends: the next connection is cut there, the one after it at the next, and then no more."""
         self.deaf = False
-        """Nothing of what clients send arrives, as on a line that is dead without a word."""
+        """Nothing of what clients send arrives any more, as on a line that is dead without a word."""
         self.mute = False
-        """Nothing of what the server sends arrives."""
+        """Nothing of what the server sends arrives any more."""
         self._tls = tls
         self._open: set[asyncio.Task[None]] = set()
 
@@ -78,13 +78,14 @@ class Front:
 async def _pump(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, lost: Callable[[], bool]
 ) -> None:
-    """Until the reader's end, or until ``limit`` bytes have passed; what comes while ``lost`` goes nowhere."""
-    left = limit
+    """Until the reader's end, or until ``limit`` bytes have passed; from when it is ``lost`` on, they go nowhere."""
+    left, gone = limit, False
     while left is None or left > 0:
         data = await reader.read(_CHUNK_BYTES if left is None else min(left, _CHUNK_BYTES))
         if not data:
             return
-        if not lost():
+        gone = gone or lost()
+        if not gone:
             writer.write(data)
             await writer.drain()
         left = None if left is None else left - len(data)

@@ -56,16 +56,16 @@ async def test_a_turn_that_waits_is_taken_back(slow_server: ServerProcess) -> No
 
 
 async def asked_for(client: Talk) -> Any:
-    """The request to open the door, from a response that ended with it."""
-    response = await client.ask('open_door of the "cellar"')
+    """The request to read the letter, from a response that ended with it."""
+    response = await client.ask('read_letter "home"')
     (request,) = response.output
     assert response.status == "completed"
     assert (request.type, request.name, request.server_label) == (
         "mcp_approval_request",
-        "open_door",
+        "read_letter",
         "server",
     )
-    assert request.arguments == '{"room":"cellar"}'
+    assert request.arguments == '{"name":"home"}'
     done = of_type(client, "conversation.item.done")
     assert done[-1].item.to_dict() == request.to_dict()
     return request
@@ -92,7 +92,7 @@ async def test_a_tool_that_a_person_has_to_allow(server: ServerProcess, approve:
         calls = [item for item in response.output if item.type == "mcp_call"]
         if approve:
             assert [(call.approval_request_id, call.output) for call in calls] == [
-                (request.id, "The door of the cellar is open.")
+                (request.id, "The letter home says: hello.")
             ]
         else:
             assert calls == []
@@ -107,7 +107,7 @@ async def test_a_yes_from_another_socket_of_the_session(server: ServerProcess) -
             yes: Any = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": True}
             await other.connection.conversation.item.create(item=yes)
             response = (await client.until("response.done")).response
-            assert response.output[0].output == "The door of the cellar is open."
+            assert response.output[0].output == "The letter home says: hello."
             await other.until("response.done")
             await other.connection.conversation.item.create(item=yes, event_id="again")
             error = (await other.until("error")).error
@@ -121,7 +121,7 @@ async def test_a_yes_after_the_session_has_ended(server: ServerProcess) -> None:
         yes: Any = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": True}
         await client.connection.conversation.item.create(item=yes)
         response = (await client.until("response.done")).response
-    assert response.output[0].output == "The door of the cellar is open."
+    assert response.output[0].output == "The letter home says: hello."
 
 
 async def test_an_answer_to_no_request(server: ServerProcess) -> None:

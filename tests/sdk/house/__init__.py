@@ -1,1 +1,0 @@
-"""A Django app of a project's own, with a tool that a person has to allow."""
