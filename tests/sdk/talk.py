@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.protocol.sdk import validated
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Place:

@@ -94,7 +94,7 @@ async def test_handlers_instead_of_a_loop(server: ServerProcess) -> None:
         client.connection.on("response.done", lambda event: client.connection.close())
         await client.say("count to 5")
         await client.connection.response.create()
-        await asyncio.wait_for(client.connection.dispatch_events(), timeout=15)
+        await asyncio.wait_for(client.connection.dispatch_events(), timeout=60)
     assert "".join(pieces) == "1, 2, 3, 4, 5."
 
 
@@ -135,7 +135,7 @@ async def test_what_is_sent_before_there_is_a_connection(server: ServerProcess) 
     )
     manager.send({"type": "response.create"})
     text = ""
-    async with client, manager as connection, asyncio.timeout(15):
+    async with client, manager as connection, asyncio.timeout(60):
         async for event in connection:
             if event.type == "response.output_text.done":
                 text = event.text
