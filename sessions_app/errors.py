@@ -50,7 +50,7 @@ class SessionElsewhere(SessionsError):
     """Another server process serves this session now. Connect again."""
 
     code = "session_moved"
-    close_code = 4409
+    close_code = 1012
     retryable = True
 
     def __init__(self, owner: str = "") -> None:
@@ -96,7 +96,7 @@ class JournalFenced(JournalError):
     """Another server process took this session over. Connect again."""
 
     code = "session_moved"
-    close_code = 4409
+    close_code = 1012
     retryable = True
 
 
