@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, AsyncIterator
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -30,6 +30,7 @@ class Reader:
             subprotocols=[Subprotocol("realtime")],
             compression=None,
             max_size=None,
+            max_queue=None,  # with a full queue the client would not read the answer to its own close frame
         ) as connection:
             async with asyncio.timeout(READ_S):
                 self.created = json.loads(await connection.recv())
