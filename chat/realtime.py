@@ -28,6 +28,7 @@ from chat.protocol.projector import RealtimeProjector
 from chat.protocol.server_events import encode
 from sessions_app import replay
 from sessions_app.errors import SessionsError
+from sessions_app.events import Record
 from sessions_app.ids import new_id
 from sessions_app.threads import in_db_thread
 
@@ -139,12 +140,21 @@ class RealtimeDialect:
         session_id = self._conversation.session_id
         start = await in_db_thread(replay.response_start_before, session_id=session_id, seq=seq)
         projector = RealtimeProjector(session_id)
-        for record in await in_db_thread(replay.read_records, session_id=session_id, after=start - 1):
+        for record in await self._records_between(start, seq):
             frames = projector.frames(record)
             for frame in frames if record.seq == seq else ():
                 # not under the id of its place: the client would take it for how far it has come
                 frame.event_id = new_id("evt")
                 await self._socket.send_frame(encode(frame))
+
+    async def _records_between(self, first: int, last: int) -> list[Record]:
+        session_id = self._conversation.session_id
+        records: list[Record] = []
+        after = first - 1
+        while after < last:
+            records += await in_db_thread(replay.read_records, session_id=session_id, after=after)
+            after = records[-1].seq
+        return records
 
     # Frames out
 
