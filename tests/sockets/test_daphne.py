@@ -2,26 +2,22 @@
 
 import pytest
 
+from tests.support.server import ServerProcess
 from tests.support.sockets import realtime
 
 from .conftest import StartServer
 
 
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [("/ws/session/?session_id=nobodys", 4404), ("/ws/session?last_event_id=none", 4400)],
-)
-async def test_a_refusal_says_why_and_closes_with_its_code(
-    start_server: StartServer, path: str, code: int
-) -> None:
-    server = start_server(module="daphne", arguments=("realtime_ai.asgi:application",))
-    async with realtime(server.ws_url, path) as client:
-        assert client.created["type"] == "error"
-        assert await client.closed() == code
+@pytest.fixture
+def daphne(start_server: StartServer) -> ServerProcess:
+    return start_server(module="daphne", arguments=("realtime_ai.asgi:application",), SOCKET_IDLE_SECONDS="1")
 
 
-async def test_a_turn(start_server: StartServer) -> None:
-    server = start_server(module="daphne", arguments=("realtime_ai.asgi:application",))
-    async with realtime(server.ws_url) as client:
+async def test_a_turn_a_refusal_and_a_silent_socket(daphne: ServerProcess) -> None:
+    async with realtime(daphne.ws_url) as client:
         text, done = await client.ask("count to 300")
         assert done["response"]["output"][0]["content"][0]["text"] == text
+        assert await client.closed() == 4408
+    async with realtime(daphne.ws_url, "/ws/session?session_id=nobodys") as client:
+        assert client.created["error"]["code"] == "session_not_found"
+        assert await client.closed() == 4404
