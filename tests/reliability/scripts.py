@@ -1,6 +1,6 @@
 """What the fake model says here: much in a short time, of every kind of item, in many alphabets."""
 
-from tests.fakes.gemini_script import USAGE, Chunk, HttpError, Reply, Sleep, Step, call, sign, text
+from tests.fakes.gemini_script import USAGE, Chunk, Hang, HttpError, Reply, Sleep, Step, call, sign, text
 
 WORDS = (
     "Grüße, ",
@@ -37,6 +37,11 @@ def answer_with_tools(*, pause_s: float) -> list[Reply]:
 def endless(*, pause_s: float) -> Reply:
     """Longer than any test waits."""
     return Reply((*_steps(WORDS * 100, pause_s), Chunk(finish="STOP", usage=USAGE)))
+
+
+def silent() -> Reply:
+    """Takes the question and says nothing, not even that it does."""
+    return Reply((Hang(),), silent_start=True)
 
 
 def cut_short() -> Reply:
