@@ -1,5 +1,6 @@
 """What a tool is, what it may know, and what comes of a call."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chat.conf import conf
-from chat.messages import ToolSpec
+from chat.messages import JSON, ToolSpec
 
 
 class ToolDefinitionError(TypeError):
@@ -20,10 +21,23 @@ class ToolContext:
 
     session_id: str
     call_id: str
-    """Unique per call; pass it on as an idempotency key."""
+    """Unique per call of the session."""
     user_id: int | None = None
     guest_id: str = ""
     is_staff: bool = False
+    """As of the connection."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """37 characters, the same whenever this call of this session is run, and of no other call's."""
+        digest = hashlib.sha256(f"{self.session_id}\n{self.call_id}".encode()).hexdigest()
+        return f"call_{digest[:32]}"
+
+
+Permission = Callable[[ToolContext], bool | Awaitable[bool]]
+"""Whether the tool exists for that person; a sync one runs in a thread and may query the database."""
+ApprovalRule = Callable[[ToolContext, JSON], bool | Awaitable[bool]]
+"""Whether this call, with these arguments, has to wait for a person's yes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +46,26 @@ class Tool:
 
     spec: ToolSpec
     function: Callable[..., Any | Awaitable[Any]]
-    arguments: type[msgspec.Struct]
-    """The validated form of the model's arguments."""
-    context_parameter: str | None
-    timeout_s: float | None
+    arguments: type[msgspec.Struct] | None
+    """The validated form of the model's arguments. None: the function takes them as one JSON object, with the context."""
+    context_parameter: str | None = None
+    timeout_s: float | None = None
     """None: ``CHAT_TOOL_SECONDS``."""
-    side_effects: bool
+    max_concurrent: int | None = None
+    """Calls that run at once in this process; None: as many as come. Others wait, within their time."""
+    max_output_chars: int | None = None
+    """None: ``CHAT_TOOL_OUTPUT_CHARS``."""
+    side_effects: bool = False
     """True: never run twice by itself; a call cut off by a crash is recorded as ``unknown``."""
-    staff_only: bool
+    idempotent: bool = False
+    """True: a call may be run again after a crash or a retry, with the same `ToolContext.idempotency_key`."""
+    requires_approval: bool | ApprovalRule = False
+    """For one call ask `chat.tools.approval.needs_approval`."""
+    allow: str | Permission | None = None
+    """A Django permission ("app.codename") or a function; None: everybody."""
+    staff_only: bool = False
+    server_label: str = ""
+    """The MCP server that it belongs to; empty for our own."""
 
     @property
     def limit_s(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 from django.utils.module_loading import autodiscover_modules
 
 from chat.messages import ToolSpec
-from chat.tools.base import Tool, ToolContext, ToolDefinitionError
+from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
 from chat.tools.schema import make_tool
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -49,10 +49,15 @@ class Registry:
         self,
         /,
         *,
-        timeout_s: float | None = None,
-        side_effects: bool = False,
-        staff_only: bool = False,
         name: str | None = None,
+        timeout_s: float | None = None,
+        max_concurrent: int | None = None,
+        max_output_chars: int | None = None,
+        side_effects: bool = False,
+        idempotent: bool = False,
+        requires_approval: bool | ApprovalRule = False,
+        allow: str | Permission | None = None,
+        staff_only: bool = False,
     ) -> Callable[[Function], Function]: ...
     def tool(
         self, function: Function | None = None, /, **options: Any

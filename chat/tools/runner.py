@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from chat.errors import ToolError
+from chat.messages import JSON
 from chat.tools.base import Tool, ToolContext, ToolOutcome
 from chat.tools.json_schema import in_words
 from chat.tools.registry import Registry
@@ -88,13 +89,16 @@ def _find(registry: Registry, name: str, context: ToolContext) -> Tool:
 
 def _keyword_arguments(tool: Tool, arguments: str, context: ToolContext) -> dict[str, Any]:
     """The validated arguments. Lenient where the meaning is plain ("5" for 5): models are not exact there."""
+    form: Any = JSON if tool.arguments is None else tool.arguments
     try:
-        struct = msgspec.json.decode(arguments.strip() or "{}", type=tool.arguments, strict=False)
+        given = msgspec.json.decode(arguments.strip() or "{}", type=form, strict=False)
     except msgspec.ValidationError as error:
         raise ToolError(_wrong(tool, str(error))) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ToolError(_wrong(tool, f"they are not valid JSON: {error}")) from error
-    kwargs = {field: getattr(struct, field) for field in struct.__struct_fields__}
+    if tool.arguments is None:
+        return {"arguments": given, "context": context}
+    kwargs = {field: getattr(given, field) for field in given.__struct_fields__}
     if tool.context_parameter:
         kwargs[tool.context_parameter] = context
     return kwargs
@@ -112,7 +116,7 @@ async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> Any:
 
     A tool that is cut off is cancelled but not waited for: it may ignore the cancellation, or hang in a thread.
     """
-    call = None if inspect.iscoroutinefunction(tool.function) else ThreadCall(tool.function, kwargs)
+    call = None if inspect.iscoroutinefunction(tool.function) else ThreadCall(tool.function, **kwargs)
     task = asyncio.ensure_future(call.run() if call else _run_async(tool, kwargs))
     try:
         await asyncio.wait([task], timeout=tool.limit_s)
@@ -130,16 +134,16 @@ async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> Any:
 async def _run_async(tool: Tool, kwargs: dict[str, Any]) -> Any:
     try:
         return await tool.function(**kwargs)
-    except SystemExit as error:  # out of a task, it would end the server
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:  # noqa: BLE001 - out of a task, SystemExit and KeyboardInterrupt end the server
         return Raised(error)
 
 
 def _unwrapped(result: Any) -> Any:
     if not isinstance(result, Raised):
         return result
-    if isinstance(result.error, Exception):
-        raise result.error
-    raise RuntimeError("the tool tried to end the process") from result.error
+    raise result.as_exception("the tool")
 
 
 def _cut(task: "asyncio.Task[Any]") -> None:

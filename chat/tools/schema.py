@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from chat.messages import JSON, ToolSpec
-from chat.tools.base import Tool, ToolContext, ToolDefinitionError
+from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
 from chat.tools.docstrings import Docs, parse_docstring
 from chat.tools.json_schema import schema_of
 
@@ -23,7 +23,12 @@ def make_tool(
     *,
     name: str | None = None,
     timeout_s: float | None = None,
+    max_concurrent: int | None = None,
+    max_output_chars: int | None = None,
     side_effects: bool = False,
+    idempotent: bool = False,
+    requires_approval: bool | ApprovalRule = False,
+    allow: str | Permission | None = None,
     staff_only: bool = False,
 ) -> Tool:
     """Describe a function, sync or async, as a tool. Raises `ToolDefinitionError`, which says what it lacks."""
@@ -38,7 +43,12 @@ def make_tool(
             arguments=arguments,
             context_parameter=_context_parameter(hints),
             timeout_s=timeout_s,
+            max_concurrent=max_concurrent,
+            max_output_chars=max_output_chars,
             side_effects=side_effects,
+            idempotent=idempotent,
+            requires_approval=requires_approval,
+            allow=allow,
             staff_only=staff_only,
         )
     except ToolDefinitionError as error:

@@ -34,6 +34,14 @@ class Raised(NamedTuple):
 
     error: BaseException
 
+    def as_exception(self, what: str) -> Exception:
+        """For whoever can take an Exception only."""
+        if isinstance(self.error, Exception):
+            return self.error
+        wrapped = RuntimeError(f"{what} raised {type(self.error).__name__}")
+        wrapped.__cause__ = self.error
+        return wrapped
+
 
 class Lane(Executor):
     """At most ``threads`` calls at once; the others wait in line, in order."""
@@ -98,22 +106,22 @@ _lanes: "WeakKeyDictionary[Callable[..., Any], Lane]" = WeakKeyDictionary()
 class ThreadCall:
     """One call of a sync function in its lane."""
 
-    def __init__(self, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         self.started = False
         self._function = function
-        self._arguments = arguments
+        self._bound = partial(function, *args, **kwargs)
 
     async def run(self) -> Any:
         """What the function returns, or a `Raised`. Cancelling it leaves the function to itself, if it runs already.
 
         The thread's database connection goes back to the pool when the function returns. Raises `ToolError`.
         """
-        lane = _lanes.setdefault(self._function, Lane(self._function.__qualname__))
+        lane = _lanes.setdefault(self._function, Lane(getattr(self._function, "__qualname__", "?")))
         return await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=lane)()
 
     def _caught(self) -> Any:
         self.started = True
         try:
-            return self._function(**self._arguments)
+            return self._bound()
         except BaseException as error:  # noqa: BLE001 - see `Raised`
             return Raised(error)
