@@ -41,6 +41,11 @@ class Reader:
             if abort:
                 connection.transport.abort()
 
+    async def ask(self, connection: ClientConnection, words: str) -> None:
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+        await connection.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        await connection.send(json.dumps({"type": "response.create"}))
+
     async def read(self, connection: ClientConnection) -> dict[str, Any]:
         async with asyncio.timeout(READ_S):
             raw = await connection.recv()

@@ -39,6 +39,11 @@ def endless(*, pause_s: float) -> Reply:
     return Reply((*_steps(WORDS * 100, pause_s), Chunk(finish="STOP", usage=USAGE)))
 
 
+def long_answer(*, seconds: float) -> Reply:
+    words = WORDS * 10
+    return Reply((*_steps(words, seconds / len(words)), Chunk(finish="STOP", usage=USAGE)))
+
+
 def silent() -> Reply:
     """Takes the question and says nothing, not even that it does."""
     return Reply((Hang(),), silent_start=True)

@@ -3,8 +3,6 @@
 import asyncio
 import json
 
-from websockets.asyncio.client import ClientConnection
-
 from sessions_app.models import Session
 from sessions_app.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
@@ -57,25 +55,19 @@ async def _tell_everything(servers: list[ServerProcess], gemini: GeminiServer) -
     here, tab, late = (Reader(SESSION) for _ in range(3))
     late.last_event_id = f"event_{SESSION}_0"
     async with here.connected(servers[0].ws_url) as one, tab.connected(servers[1].ws_url) as two:
-        await _say(one, "Tell me all")
+        await here.ask(one, "Tell me all")
         await here.read_until(one, "response.output_text.delta", times=3)
         async with late.connected(servers[1].ws_url) as three:
             await here.read_until(one, "response.done")
-            await _say(two, "And without an end")
+            await tab.ask(two, "And without an end")
             await here.read_until(one, "response.output_text.delta", times=20)
             await two.send(json.dumps({"type": "response.cancel"}))
             await here.read_until(one, "response.done")
             for words in ("Too long", "Not allowed"):
-                await _say(one, words)
+                await here.ask(one, words)
                 await here.read_until(one, "response.done")
             for reader, connection in ((tab, two), (late, three)):
                 await reader.read_until(connection, "response.done", times=TURNS)
     assert tab.frames == here.frames
     assert late.frames == here.frames
     return here.frames
-
-
-async def _say(connection: ClientConnection, words: str) -> None:
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
-    await connection.send(json.dumps({"type": "conversation.item.create", "item": item}))
-    await connection.send(json.dumps({"type": "response.create"}))

@@ -1,7 +1,6 @@
 """Readers that lose their sockets while an answer runs, as often and as long as they like: the same bytes for all."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from itertools import count
 
@@ -84,13 +83,7 @@ class _Talk:
                 asyncio.create_task(self._follow(reader, plan))
                 for reader, plan in zip(readers, plans, strict=True)
             ]
-            item = {
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": "All of it"}],
-            }
-            await connection.send(json.dumps({"type": "conversation.item.create", "item": item}))
-            await connection.send(json.dumps({"type": "response.create"}))
+            await first.ask(connection, "All of it")
             await first.read_until(connection, "response.done" if self._watched else "response.created")
         await asyncio.gather(*going)
         whole = await self._whole()

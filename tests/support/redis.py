@@ -1,6 +1,7 @@
 """A Redis of one's own, on a Unix socket, that can be killed, started again and emptied."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -61,6 +62,17 @@ class RedisProcess:
             self._process.kill()
             self._process.wait(5)
             self._process = None
+
+    def freeze(self) -> None:
+        """Connections stay, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process, "not started"
+        self._process.send_signal(number)
 
     def flush(self) -> None:
         """Everything that is on its way between processes is gone."""
