@@ -57,8 +57,8 @@ _BATCH = 500
 class EchoProvider(Provider):
     """Answers at once."""
 
-    name: ClassVar[str] = "echo"
-    sent_bytes = 0
+    name = "echo"
+    sent_bytes: ClassVar[int] = 0
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         size = sum(len(getattr(item, "text", "")) for item in request.history)

@@ -69,7 +69,7 @@ _OCTOBER = date(2026, 10, 7)
 _NOVEMBER = date(2026, 11, 5)
 
 PRICE_LIST: dict[str, ModelFacts] = {
-    "demo": ModelFacts(rates=_usd("0", "0", "0"), source="built in"),
+    "demo": ModelFacts(rates=_usd("0", "0", "0"), context_tokens=1_000_000, source="built in"),
     "gemini:gemini-4-hydrogen": ModelFacts(
         rates=_usd("1.50", "0.075", "7.50"),
         context_tokens=1_048_576,

@@ -22,10 +22,10 @@ from chat.engine.config import SessionConfig
 from chat.engine.history import History
 from chat.engine.sizes import items_bytes, request_bytes, text_bytes, tokens_of
 from chat.errors import ChatError, ProviderError
-from chat.messages import Completed, ModelRequest, TextDelta, Usage, UserText, model_spec
+from chat.messages import Completed, ModelRequest, TextDelta, Usage, UserText
 from chat.pricing import cost_microusd, history_budget_tokens
-from chat.providers.base import Provider
-from chat.providers.registry import ProviderNotConfigured, provider_for
+from chat.providers.choice import Candidate, candidates
+from chat.providers.route import Route
 from sessions_app import events as ev
 from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
@@ -42,14 +42,11 @@ class Session(Protocol):
     """The conversation, as its compaction needs it."""
 
     history: History
-    provider: Provider
-    model: str
     config: SessionConfig
 
     @property
-    def model_spec(self) -> str: ...
-    @property
     def open(self) -> bool: ...
+    def candidates(self) -> list[Candidate]: ...
     def next_request(self) -> ModelRequest: ...
     def may_spend(self) -> bool: ...
     def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record: ...
@@ -131,7 +128,8 @@ class Compaction:
         return tokens / self._budget()
 
     def _budget(self) -> int:
-        return history_budget_tokens(self._session.model_spec)
+        """What any of the models that may be asked can take."""
+        return min(history_budget_tokens(one.spec) for one in self._session.candidates())
 
     def _plan(self) -> _Plan | None:
         """The oldest turns, as many as it takes to bring the rest down to `_KEEP`; None when there is nothing to cut."""
@@ -176,13 +174,14 @@ class Compaction:
 
     async def _ask(self, plan: _Plan) -> _Written:
         """Never raises what a model or its vendor did: that is `_Written.error`."""
-        provider, name = self._summariser()
-        request = self._request(plan, name)
-        spec, texts, usage = model_spec(provider.name, name), list[str](), Usage()
+        model = conf().summary_model
+        route = Route(candidates(model) if model else self._session.candidates())
+        request, usage = self._request(plan, route.current.model), Usage()
+        texts: list[str] = []
         try:
             async with (
                 asyncio.timeout(conf().summary_seconds),
-                aclosing(provider.stream(request)) as stream,
+                aclosing(route.stream(request)) as stream,
             ):
                 async for event in stream:
                     match event:
@@ -194,7 +193,7 @@ class Compaction:
             return _Written(error=f"{error.code}: {error.cause or error.message}"[:500])
         except (ChatError, TimeoutError) as error:
             return _Written(error=f"{type(error).__name__}: {error}"[:500])
-        text = _storable("".join(texts))
+        text, spec = _storable("".join(texts)), route.current.spec
         cost = cost_microusd(spec, usage) if usage != Usage() else self._estimated_cost(spec, request, text)
         problem = "" if text else "the model gave no text"
         return _Written(text=text, error=problem, model=spec, usage=usage, cost_microusd=cost)
@@ -208,14 +207,6 @@ class Compaction:
                 output_tokens=tokens_of(text_bytes(text), ratio),
             ),
         )
-
-    def _summariser(self) -> tuple[Provider, str]:
-        if spec := conf().summary_model:
-            try:
-                return provider_for(spec)
-            except ProviderNotConfigured as error:
-                logger.warning("compaction by the session's own model: %s", error)
-        return self._session.provider, self._session.model
 
     def _request(self, plan: _Plan, model: str) -> ModelRequest:
         history = self._session.history

@@ -1,14 +1,16 @@
 """What one response costs, counted while it is written: by the vendor's counts, and where they are missing by its texts."""
 
+from collections.abc import Callable
+
 from chat.engine.sizes import request_bytes, tokens_of
 from chat.messages import ModelRequest, Usage
 from chat.pricing import cost_microusd
 
 
 class Meter:
-    """``model`` as ``PROVIDER:NAME``; ``tokens_per_byte`` as the vendor's last count gave it."""
+    """``model`` says who answers now, as ``PROVIDER:NAME``; ``tokens_per_byte`` is as the vendor's last count gave it."""
 
-    def __init__(self, model: str, tokens_per_byte: float) -> None:
+    def __init__(self, model: Callable[[], str], tokens_per_byte: float) -> None:
         self._model = model
         self._tokens_per_byte = tokens_per_byte
         self._finished: int | None = 0
@@ -55,11 +57,11 @@ class Meter:
         """So far; None: the model's price is not known."""
         if self._finished is None or self._round is None:
             return self._finished
-        running = cost_microusd(self._model, self._round)
+        running = cost_microusd(self._model(), self._round)
         return None if running is None else self._finished + running
 
     def _add(self, usage: Usage) -> None:
-        cost = cost_microusd(self._model, usage)
+        cost = cost_microusd(self._model(), usage)
         self._finished = None if self._finished is None or cost is None else self._finished + cost
         self._round = None
 

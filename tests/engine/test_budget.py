@@ -158,9 +158,11 @@ async def test_yesterdays_spending_does_not_count(process: Process) -> None:
     conversation = await process.join(guest_id="guest_1")
     await say(conversation, "Hello")
     begin = datetime.now(UTC) - timedelta(hours=1)
-    who = {"user_id": None, "guest_id": "guest_1"}
-    assert await in_db_thread(spent_since, **who, since=begin) == 20_000
-    assert await in_db_thread(spent_since, **who, since=begin + timedelta(hours=2)) == 0
+    assert await in_db_thread(spent_since, user_id=None, guest_id="guest_1", since=begin) == 20_000
+    assert (
+        await in_db_thread(spent_since, user_id=None, guest_id="guest_1", since=begin + timedelta(hours=2))
+        == 0
+    )
     assert await in_db_thread(spent_since, user_id=None, guest_id="guest_2", since=begin) == 0
 
 

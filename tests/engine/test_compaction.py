@@ -220,7 +220,7 @@ async def test_a_deleted_item_leaves_the_summary(
     model.summary = "SECOND, with what is to go"
     await talk(conversation, 18, start=13)
     rows = await in_db_thread(compactions, conversation.session_id)
-    later = next(row for row in rows if "SECOND" in row.content)
+    later = next(row for row in rows if "SECOND" in str(row.content))
     assert conversation.history.summary
     assert "SECOND" in conversation.history.summary.text
     gone = await in_db_thread(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.database import database_url
@@ -15,10 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ServerProcess:
-    """uvicorn with the project's ASGI application; ``env`` is laid over a test's plain environment."""
+    """uvicorn with the project's ASGI application (or another ``module`` that takes ``--fd``); ``env`` is laid over a
+    test's plain environment."""
 
-    def __init__(self, *, module: str = "realtime_ai.server", **env: str) -> None:
-        self._module = module
+    def __init__(
+        self, *, module: str = "realtime_ai.server", arguments: Sequence[str] = (), **env: str
+    ) -> None:
+        self._command = [sys.executable, "-m", module, *arguments]
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -46,7 +50,7 @@ class ServerProcess:
     def start(self, *, timeout_s: float = 60.0) -> "ServerProcess":
         """Raises AssertionError with the server's exit when it does not come up."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self._module, "--fd", str(self._socket.fileno())],
+            [*self._command, "--fd", str(self._socket.fileno())],
             cwd=ROOT,
             env=self.env,
             pass_fds=[self._socket.fileno()],
