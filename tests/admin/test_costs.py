@@ -33,8 +33,8 @@ def test_money_is_shown_with_the_digits_that_matter(microusd: int | None, words:
 
 def test_the_list_tells_costs(admin: Client) -> None:
     for session_id, cost in (("known", 1_200), ("mystery", None)):
-        answer = [user_says("x"), started(), message("y"), done(cost_microusd=cost, usage=USAGE)]
-        write_session(answer, session_id=session_id)
+        paid = done(cost_microusd=cost, usage=USAGE)
+        write_session([user_says("x"), started(), message("y"), paid], session_id=session_id)
     write_session(session_id="silent")
     html = admin.get("/admin/sessions_app/session/").content.decode()
     cells = re.findall(r'<span class="cell-line" title="US dollars[^"]*">([^<]*)</span>', html)
