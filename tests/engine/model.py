@@ -1,5 +1,6 @@
 """A model that answers what the test says, at once, and remembers what it was asked."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from chat.errors import ModelUnreachable, ProviderError
@@ -20,6 +21,8 @@ class ScriptedModel(Provider):
         self.answer: Callable[[str], list[ModelEvent]] = lambda said: [TextDelta(f"Yes: {said[:20]}")]
         self.summary_error: ProviderError | None = None
         self.summary = "THE SUMMARY"
+        self.gate: asyncio.Event | None = None
+        """Answers wait for it; summaries do not."""
         self.completes = True
         """False: the stream breaks off after its last word, as one does that is cut."""
 
@@ -33,6 +36,8 @@ class ScriptedModel(Provider):
             yield Completed(FinishReason.STOP, Usage(input_tokens=100, output_tokens=10))
             return
         self.requests.append(request)
+        if self.gate:
+            await self.gate.wait()
         events = self.answer(last.text if isinstance(last, UserText) else "")
         for event in events:
             yield event

@@ -1,10 +1,11 @@
 """Long conversations: the oldest turns give way to a summary, and nothing else changes."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from chat.engine.commands import AddMessage, AddToolOutput, DeleteItem, UpdateSession
+from chat.engine.commands import AddMessage, AddToolOutput, DecideApproval, DeleteItem, UpdateSession
 from chat.engine.compaction_text import DELETED, HEAD, LEFT_OUT
 from chat.engine.conversation import Conversation
 from chat.engine.history import History
@@ -165,6 +166,68 @@ async def test_a_client_call_that_waits_for_its_result_stays(process: Process, m
     assert state(await rebuilt(conversation)) == state(conversation.history)
     await talk(conversation, 30, start=32)
     assert not any(isinstance(item, ToolCallItem) for item in model.requests[-1].history)
+
+
+async def test_an_approval_that_nobody_gave_yet_outlives_a_compaction(
+    process: Process, other_process: Process, model: ScriptedModel
+) -> None:
+    sent: list[str] = []
+
+    def send_letter(to: str) -> str:
+        """Send a letter.
+
+        Args:
+            to: The reader.
+        """
+        sent.append(to)
+        return f"sent to {to}"
+
+    for one in (process, other_process):
+        one.registry.tool(requires_approval=True, side_effects=True)(send_letter)
+    plain = model.answer
+    model.answer = lambda said: [ToolCallRequest("call_1", "send_letter", '{"to": "Ann"}')]
+    conversation = await process.join()
+    await say(conversation, "Write to Ann")
+    model.answer = plain
+    await talk(conversation, 20)
+    assert conversation.history.summary
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    (request,) = conversation.history.approvals
+    await hand_over(process, conversation)
+    here = await other_process.join(conversation.session_id)
+    await here.do(DecideApproval(approval_id=request, approve=True))
+    await quiet(here)
+    assert sent == ["Ann"]
+    assert any("sent to Ann" in getattr(item, "output", "") for item in model.requests[-1].history)
+    await talk(here, 20, start=21)
+    assert state(await rebuilt(here)) == state(here.history)
+    assert not here.history.approvals
+
+
+async def test_turns_that_wait_outlive_a_compaction(process: Process, model: ScriptedModel) -> None:
+    """A summary is made while answers wait for their turn; the log has them all the same."""
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    await talk(conversation, 8)
+    model.summary_error = None
+    model.gate = asyncio.Event()
+    for number in range(3):
+        await conversation.do(
+            AddMessage(text=f"waits {number}", respond=True, client_event_id=f"waits_{number}")
+        )
+    plan = conversation._compaction._plan()
+    assert plan is not None
+    await conversation._compaction._write(plan, await conversation._compaction._ask(plan))
+    assert conversation.history.summary
+    assert list(conversation.history.queued)
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    model.gate.set()
+    await quiet(conversation)
+    assert [getattr(one.history[-1], "text", "") for one in model.requests[-3:]] == [
+        "waits 0",
+        "waits 1",
+        "waits 2",
+    ]
 
 
 async def test_a_message_that_waits_outlives_a_compaction(process: Process, model: ScriptedModel) -> None:
