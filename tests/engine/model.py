@@ -21,7 +21,7 @@ class ScriptedModel(Provider):
         self.answer: Callable[[str], list[ModelEvent]] = lambda said: [TextDelta(f"Yes: {said[:20]}")]
         self.summary_error: ProviderError | None = None
         self.summary = "THE SUMMARY"
-        self.gate: asyncio.Event | None = None
+        self.gate: asyncio.Semaphore | None = None
         """Answers wait for it; summaries do not."""
         self.completes = True
         """False: the stream breaks off after its last word, as one does that is cut."""
@@ -37,7 +37,7 @@ class ScriptedModel(Provider):
             return
         self.requests.append(request)
         if self.gate:
-            await self.gate.wait()
+            await self.gate.acquire()
         events = self.answer(last.text if isinstance(last, UserText) else "")
         for event in events:
             yield event

@@ -157,8 +157,12 @@ async def test_a_users_sum_is_not_read_again_within_its_staleness(
 async def test_yesterdays_spending_does_not_count(process: Process) -> None:
     conversation = await process.join(guest_id="guest_1")
     await say(conversation, "Hello")
-    begin = datetime.now(UTC) - timedelta(hours=1)
-    assert await in_db_thread(spent_since, user_id=None, guest_id="guest_1", since=begin) == 20_000
+    midnight = datetime.now(UTC)
+    await say(conversation, "Hello")
+    await say(conversation, "Hello")
+    begin = midnight - timedelta(hours=1)
+    assert await in_db_thread(spent_since, user_id=None, guest_id="guest_1", since=begin) == 60_000
+    assert await in_db_thread(spent_since, user_id=None, guest_id="guest_1", since=midnight) == 40_000
     assert (
         await in_db_thread(spent_since, user_id=None, guest_id="guest_1", since=begin + timedelta(hours=2))
         == 0

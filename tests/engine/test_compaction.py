@@ -17,6 +17,7 @@ from sessions_app.replay import read_history
 from sessions_app.threads import in_db_thread
 from tests.engine.conftest import Process, hand_over, quiet, say
 from tests.engine.model import ScriptedModel, tokens
+from tests.support.waiting import eventually
 
 BUDGET_TOKENS = 2_000
 WORDS = "lorem ipsum dolor sit amet " * 8
@@ -205,29 +206,48 @@ async def test_an_approval_that_nobody_gave_yet_outlives_a_compaction(
 
 
 async def test_turns_that_wait_outlive_a_compaction(process: Process, model: ScriptedModel) -> None:
-    """A summary is made while answers wait for their turn; the log has them all the same."""
+    """They were asked for before turns that are summarised while they still wait."""
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    model.gate = asyncio.Semaphore(0)
+    for number in range(6):
+        text = f"waits {number} {WORDS * 6}"
+        await conversation.do(AddMessage(text=text, respond=True, client_event_id=f"waits_{number}"))
+    for _ in range(3):
+        model.gate.release()
+
+    async def three_are_answered() -> None:
+        assert len(model.requests) == 4
+
+    await eventually(three_are_answered)
+    model.summary_error = None
+    plan = conversation._compaction._plan()
+    assert plan is not None
+    await conversation._compaction._write(plan, await conversation._compaction._ask(plan))
+    assert len(conversation.history.queued) == 2
+    assert max(conversation.history._queued_seqs.values()) < plan.through_seq
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    for _ in range(6):
+        model.gate.release()
+    await quiet(conversation)
+    last = [getattr(one.history[-1], "text", "")[:7] for one in model.requests[-2:]]
+    assert last == ["waits 4", "waits 5"]
+
+
+async def test_a_message_put_between_old_turns_goes_with_them(process: Process, model: ScriptedModel) -> None:
+    """Its place in the log is behind them."""
     conversation = await process.join()
     model.summary_error = ModelOverloaded()
     await talk(conversation, 8)
     model.summary_error = None
-    model.gate = asyncio.Event()
-    for number in range(3):
-        await conversation.do(
-            AddMessage(text=f"waits {number}", respond=True, client_event_id=f"waits_{number}")
-        )
+    late = AddMessage(text="By the way", item_id="item_late", previous_item_id="item_u1")
+    await conversation.do(late)
     plan = conversation._compaction._plan()
     assert plan is not None
     await conversation._compaction._write(plan, await conversation._compaction._ask(plan))
-    assert conversation.history.summary
-    assert list(conversation.history.queued)
+    assert "By the way" in str(model.summaries[-1].history)
+    assert conversation.history.item("item_late") is None
     assert state(await rebuilt(conversation)) == state(conversation.history)
-    model.gate.set()
-    await quiet(conversation)
-    assert [getattr(one.history[-1], "text", "") for one in model.requests[-3:]] == [
-        "waits 0",
-        "waits 1",
-        "waits 2",
-    ]
 
 
 async def test_a_message_that_waits_outlives_a_compaction(process: Process, model: ScriptedModel) -> None:
