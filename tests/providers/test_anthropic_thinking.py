@@ -77,10 +77,19 @@ async def test_a_thought_before_nothing_but_blanks_waits_for_what_follows(
 async def test_a_thought_that_led_to_nothing_is_left_out(
     claude_server: AnthropicServer, claude: AnthropicProvider
 ) -> None:
-    claude_server.then(reply(text("Hello"), Think("And"), Stop("max_tokens")))
+    claude_server.then(reply(text("Hello"), Think("And"), text("\n"), Stop("max_tokens")))
     items = remembered(await events_of(claude, request("Hi")))
     await events_of(claude, request("Hi", *items, "Go on"))
     assert [block["type"] for block in sent(claude_server, 1)] == ["text"]
+
+
+async def test_nothing_is_sent_back_of_an_answer_of_blanks(
+    claude_server: AnthropicServer, claude: AnthropicProvider
+) -> None:
+    claude_server.then(reply(Think("Hm."), text("\n"), Stop("max_tokens")))
+    items = remembered(await events_of(claude, request("Hi")))
+    await events_of(claude, request("Hi", *items, "Go on"))
+    assert [block["text"] for block in sent(claude_server, 0)] == ["Hi", "Go on"]
 
 
 async def test_a_thought_without_a_signature_is_left_out(
