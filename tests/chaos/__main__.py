@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.chaos.plan import Kind
 from tests.chaos.stores import Postgres, Redis, install_witness
 from tests.plugin.reaper import Reaper
 
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
             processes=given.processes,
             clients=given.clients,
             gap_s=given.gap,
+            kinds=tuple(given.kinds or Kind),
         )
         run = Run(options, folder=folder, postgres=postgres, redis=redis, reaper=reaper, tell=_tell)
         outcome = asyncio.run(run.run())
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=int, default=int(environ.get("PROCESSES", "2")))
     parser.add_argument("--clients", type=int, default=int(environ.get("CLIENTS", "20")))
     parser.add_argument("--gap", type=float, default=2.5, help="seconds between two faults, on the average")
+    parser.add_argument("--kinds", type=Kind, nargs="+", help="of all faults only these")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the processes' logs")
     return parser
 

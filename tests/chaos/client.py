@@ -181,7 +181,7 @@ class Client:
         await self._until_ended(turn)
         while turn.may_be_asked_again and not turn.refusal:
             if not await self._tried_again(turn):
-                self.asked_again[turn.reason] += 1
+                self.asked_again[f"{turn.fault} {turn.reason}".strip()] += 1
                 turn.ask_again()
                 await self._send_open_turns()
             await self._until_ended(turn)

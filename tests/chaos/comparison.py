@@ -61,11 +61,17 @@ def turn_is_the_log(turn: Turn, session: LoggedSession) -> Iterator[Finding]:
         if isinstance(record.event, ev.UserMessage) and record.event.client_event_id == turn.message_id
     ]
     if turn.acknowledged and len(messages) != 1:
-        yield Finding(session.session_id, None, f"acknowledged {turn.message_id} is {len(messages)} times there")
+        yield Finding(
+            session.session_id, None, f"acknowledged {turn.message_id} is {len(messages)} times there"
+        )
     if any(message.text != turn.text for message in messages):
-        yield Finding(session.session_id, None, f"message {turn.message_id} has other words than it was sent with")
+        yield Finding(
+            session.session_id, None, f"message {turn.message_id} has other words than it was sent with"
+        )
     if turn.end is None:
-        what = f"question {turn.text!r} has no end: acknowledged {turn.acknowledged}, refused {turn.refusal!r}"
+        what = (
+            f"question {turn.text!r} has no end: acknowledged {turn.acknowledged}, refused {turn.refusal!r}"
+        )
         yield Finding(session.session_id, None, what)
         return
     dones = [

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 
 from tests.chaos.fleet import Server, Worker
 from tests.chaos.plan import Fault, Kind
-from tests.chaos.router import Link, Router
+from tests.chaos.router import Router
 from tests.chaos.stores import Postgres, Redis
 
 _CUT_SHARE = 0.5
-_STALL_SHARE = 0.3
 
 
 class Faults:
@@ -91,15 +90,12 @@ class Faults:
                 await server.replace()
 
     def _cut(self) -> None:
-        for link in self._some_links(_CUT_SHARE):
+        links = list(self._router.links)
+        for link in self._rng.sample(links, round(_CUT_SHARE * len(links))):
             link.reset()
             self.cuts += 1
 
     async def _stall(self, seconds: float) -> None:
-        links = self._some_links(_STALL_SHARE)
+        links = list(self._router.links)
         self.stalls += len(links)
         await asyncio.gather(*(link.stall(seconds) for link in links))
-
-    def _some_links(self, share: float) -> list[Link]:
-        links = list(self._router.links)
-        return self._rng.sample(links, round(share * len(links)))

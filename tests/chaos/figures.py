@@ -9,7 +9,9 @@ from tests.chaos.logged import LoggedSession
 from tests.chaos.turn import Turn
 
 
-def figures(clients: Sequence[Client], sessions: Sequence[LoggedSession], faults: Faults) -> dict[str, object]:
+def figures(
+    clients: Sequence[Client], sessions: Sequence[LoggedSession], faults: Faults
+) -> dict[str, object]:
     turns = [turn for client in clients for turn in client.turns]
     closes: Counter[int] = sum((client.closes for client in clients), Counter())
     ends = Counter(f"{turn.status} {turn.reason}".strip() for turn in turns)

@@ -26,7 +26,9 @@ _EXIT_S = 20.0
 class Server:
     """One place behind the router; each process in it has a name of its own, which the witness writes down."""
 
-    def __init__(self, number: int, *, router: Router, folder: Path, reaper: Reaper, env: dict[str, str]) -> None:
+    def __init__(
+        self, number: int, *, router: Router, folder: Path, reaper: Reaper, env: dict[str, str]
+    ) -> None:
         self.number = number
         self.log = folder / f"server-{number}.log"
         self._router = router

@@ -63,9 +63,9 @@ class LoggedSession:
 def read_sessions() -> dict[str, LoggedSession]:
     sessions = {
         row[0]: LoggedSession(row[0], dict(zip(_SESSION, row, strict=True)))
-        for row in _all(f"SELECT {', '.join(_SESSION)} FROM sessions ORDER BY session_id")  # noqa: S608
+        for row in _all(f"SELECT {', '.join(_SESSION)} FROM sessions ORDER BY session_id")
     }
-    for row in _all(f"SELECT {', '.join(COLUMNS)} FROM session_events ORDER BY session_id, seq"):  # noqa: S608
+    for row in _all(f"SELECT {', '.join(COLUMNS)} FROM session_events ORDER BY session_id, seq"):
         sessions[row[0]].rows.append(_row(row))
     for session_id, *written in _all(
         "SELECT session_id, first_seq, seq, epoch, writer FROM chaos_writers ORDER BY session_id, seq"

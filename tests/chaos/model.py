@@ -23,7 +23,16 @@ from sessions_app.ids import new_id
 
 _PIECES_BEFORE_A_FAULT = 12
 _HANG_S = 2.0
-_GARBAGE = ("", "\x00", "a\x00b ", "\ud83d", "é\u0301\u202e ", "\U0001f469\u200d\U0001f52c ", "x" * 5000, " \r\n")
+_GARBAGE = (
+    "",
+    "\x00",
+    "a\x00b ",
+    "\ud83d",
+    "é\u0301\u202e ",
+    "\U0001f469\u200d\U0001f52c ",
+    "x" * 5000,
+    " \r\n",
+)
 
 
 class ChaosModel(Provider):

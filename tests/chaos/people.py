@@ -61,7 +61,7 @@ class Person:
 
     async def _question(self, client: Client) -> None:
         kind = self._rng.choice(_QUESTIONS)
-        number = self._rng.randint(10, 60)
+        number = self._rng.randint(20, 60)
         turn = _turn(kind, number)
         if kind == "stop":
             client.on_frame = _stopper(client, turn, after=self._rng.randint(1, 20))
@@ -74,7 +74,9 @@ class Person:
             await asyncio.sleep(self._rng.uniform(0.0, 0.8))
             return
         await client.leave()
-        await asyncio.sleep(self._rng.uniform(0.1, 0.7) if away < 0.85 else self._rng.uniform(1.5, 3) * _GRACE_S)
+        await asyncio.sleep(
+            self._rng.uniform(0.1, 0.7) if away < 0.85 else self._rng.uniform(1.5, 3) * _GRACE_S
+        )
         await client.come()
 
 

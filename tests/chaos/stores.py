@@ -52,7 +52,15 @@ class Redis:
 
     def start(self) -> None:
         self._socket.unlink(missing_ok=True)
-        command = [_redis_server(), "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder)]
+        command = [
+            _redis_server(),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self._socket),
+            "--dir",
+            str(self._folder),
+        ]
         self._process = subprocess.Popen(
             [*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL
         )

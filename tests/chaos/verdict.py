@@ -34,7 +34,9 @@ def seqs_follow_one_another(session: LoggedSession) -> Iterator[Finding]:
         expected = row.seq + 1
     if session.columns["last_seq"] != expected - 1:
         yield Finding(
-            session.session_id, expected - 1, f"the log ends here, last_seq says {session.columns['last_seq']}"
+            session.session_id,
+            expected - 1,
+            f"the log ends here, last_seq says {session.columns['last_seq']}",
         )
 
 
@@ -42,7 +44,9 @@ def each_epoch_has_one_writer(session: LoggedSession) -> Iterator[Finding]:
     """Epochs grow with the log, and one process writes all of one; only the summary of its end may be the worker's."""
     writers: dict[int, str] = {}
     summaries = {
-        record.seq for record in session.records if isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed)
+        record.seq
+        for record in session.records
+        if isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed)
     }
     epoch = 0
     for written in session.writers:
@@ -57,7 +61,9 @@ def each_epoch_has_one_writer(session: LoggedSession) -> Iterator[Finding]:
         if written.writer != first:
             what = f"epoch {epoch} was written by {first}, and here by {written.writer}"
             yield Finding(session.session_id, written.seq, what)
-    if [(one.first_seq, one.seq) for one in session.writers] != [(row.first_seq, row.seq) for row in session.rows]:
+    if [(one.first_seq, one.seq) for one in session.writers] != [
+        (row.first_seq, row.seq) for row in session.rows
+    ]:
         yield Finding(session.session_id, None, "the rows are not those that were seen being written")
 
 
