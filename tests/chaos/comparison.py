@@ -7,7 +7,7 @@ from sessions_app import events as ev
 from tests.chaos.client import Client
 from tests.chaos.logged import LoggedSession
 from tests.chaos.turn import MAY_FAIL, Turn
-from tests.chaos.verdict import Finding
+from tests.chaos.verdict import Broken, Finding
 from tests.chaos.view import Frame, View
 
 _EMPTY = {"status": "never stored", "user_messages": 0}
@@ -16,6 +16,8 @@ _EMPTY = {"status": "never stored", "user_messages": 0}
 def check_client(client: Client, session: LoggedSession | None) -> list[Finding]:
     stored = session or LoggedSession(client.session_id, dict(_EMPTY))
     findings = [Finding(client.session_id, None, what) for what in (*client.wrong, *client.view.wrong)]
+    findings += [Finding(client.session_id, None, what, Broken.REPEATED) for what in client.view.repeated]
+    findings += [Finding(client.session_id, None, what, Broken.LOST) for what in client.view.unkept]
     findings += view_is_the_log(client.view, stored)
     for turn in client.turns:
         findings += turn_is_the_log(turn, stored)
@@ -31,13 +33,14 @@ def view_is_the_log(view: View, session: LoggedSession) -> Iterator[Finding]:
     expected = [one for one in logged if start < view.place(one) <= end]
     for event_id in expected:
         if event_id not in view.frames:
-            yield _at(view, event_id, f"lost: the client never saw {event_id}, {logged[event_id]['type']}")
+            what = f"the client never saw {event_id}, {logged[event_id]['type']}"
+            yield _at(view, event_id, what, Broken.LOST)
         elif view.frames[event_id] != logged[event_id]:
             yield _at(view, event_id, _difference(view.frames[event_id], logged[event_id]))
     for event_id in view.frames:
         if event_id not in logged:
             what = f"the client saw {event_id}, {view.frames[event_id]['type']}, which the log does not have"
-            yield _at(view, event_id, what)
+            yield _at(view, event_id, what, Broken.LOST)
     for item_id, text in view.texts().items():
         yield from _text_is_whole(view, item_id, text)
 
@@ -114,11 +117,11 @@ def _answered_once(turn: Turn, session: LoggedSession) -> Iterator[Finding]:
                 completed[family[response_id]] += 1
     for ask, times in completed.items():
         if times > 1:
-            yield Finding(session.session_id, None, f"{ask} was answered {times} times")
+            yield Finding(session.session_id, None, f"{ask} was answered {times} times", Broken.REPEATED)
 
 
-def _at(view: View, event_id: str, what: str) -> Finding:
-    return Finding(view.session_id, int(view.place(event_id)[0]), what)
+def _at(view: View, event_id: str, what: str, broken: Broken = Broken.OTHER) -> Finding:
+    return Finding(view.session_id, int(view.place(event_id)[0]), what, broken)
 
 
 def _difference(seen: Frame, logged: Frame) -> str:

@@ -7,6 +7,7 @@ from tests.chaos.client import Client
 from tests.chaos.faults import Faults
 from tests.chaos.logged import LoggedSession
 from tests.chaos.turn import Turn
+from tests.chaos.verdict import Broken
 
 
 def figures(
@@ -32,6 +33,8 @@ def figures(
         "begun anew": sum(client.sessions_begun_anew for client in clients),
         "longest wait for an answer": f"{max((_wait_s(turn) for turn in turns), default=0.0):.1f} s",
         "longest wait after a kill": f"{_wait_after_kill_s(turns, faults.kills_at):.1f} s",
+        "lost": sum(finding.broken is Broken.LOST for finding in findings),
+        "repeated": sum(finding.broken is Broken.REPEATED for finding in findings),
     }
 
 

@@ -65,7 +65,10 @@ class Person:
         turn = _turn(kind, number)
         if kind == "stop":
             client.on_frame = _stopper(client, turn, after=self._rng.randint(1, 20))
-        await client.ask(turn)
+        asking = [client.ask(turn)]
+        if kind == "calculate":  # two at once: one of them waits its turn
+            asking.append(client.ask(Turn("What time is it in Tokyo?")))
+        await asyncio.gather(*asking)
 
     async def _pause(self, client: Client) -> None:
         """Most stay; some go for a moment, some for so long that the session ends."""

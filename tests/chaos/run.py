@@ -160,7 +160,8 @@ class Run:
                 if code
                 not in (0, -signal.SIGTERM)  # uvicorn ends itself by the signal that it was stopped with
             ]
-        return Outcome(figures(clients, list(sessions.values()), faults), findings, self._complaints())
+        told = figures(clients, list(sessions.values()), faults, findings)
+        return Outcome(told, findings, self._complaints())
 
     def _complaints(self) -> list[str]:
         logs = [server.log for server in self._servers] + self._worker.logs

@@ -91,7 +91,7 @@ class Turn:
     @property
     def may_be_asked_again(self) -> bool:
         """The server broke off, or had no database: not what the model did on purpose."""
-        return self.reason in ("interrupted", "storage_unavailable", "session_moved")
+        return self.reason in ("interrupted", "storage_unavailable", "session_moved", "session_ended")
 
     def answer(self) -> str:
         """The texts of the response that ended it."""

@@ -3,9 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sessions_app import events as ev
 from tests.chaos.logged import LoggedSession
+
+
+class Broken(StrEnum):
+    LOST = "lost"
+    REPEATED = "repeated"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -13,6 +20,7 @@ class Finding:
     session_id: str
     seq: int | None
     what: str
+    broken: Broken = Broken.OTHER
 
     def __str__(self) -> str:
         place = "" if self.seq is None else f" seq {self.seq}"
@@ -30,7 +38,12 @@ def seqs_follow_one_another(session: LoggedSession) -> Iterator[Finding]:
     expected = 1
     for row in session.rows:
         if row.first_seq != expected:
-            yield Finding(session.session_id, row.first_seq, f"the row begins here, expected was {expected}")
+            yield Finding(
+                session.session_id,
+                row.first_seq,
+                f"the row begins here, expected was {expected}",
+                Broken.LOST,
+            )
         expected = row.seq + 1
     if session.columns["last_seq"] != expected - 1:
         yield Finding(
@@ -68,22 +81,27 @@ def each_epoch_has_one_writer(session: LoggedSession) -> Iterator[Finding]:
 
 
 def responses_are_closed(session: LoggedSession) -> Iterator[Finding]:
-    """One at a time, and each with its end."""
+    """One at a time, and each with its end; those that wait have theirs, too, or their turn."""
     running: str | None = None
+    waiting: set[str] = set()
     for record in session.records:
-        event = record.event
-        if isinstance(event, ev.ResponseStarted):
-            if running:
-                yield Finding(session.session_id, record.seq, f"a response starts while {running} runs")
-            running = event.response_id
-        elif isinstance(event, ev.ResponseDone):
-            if event.response_id != running:
-                yield Finding(
-                    session.session_id, record.seq, f"{event.response_id} ends while {running} runs"
-                )
-            running = None
-    if running:
-        yield Finding(session.session_id, None, f"response {running} was left open")
+        match record.event:
+            case ev.ResponseQueued(response_id=response_id):
+                waiting.add(response_id)
+            case ev.ResponseStarted(response_id=response_id):
+                if running:
+                    yield Finding(session.session_id, record.seq, f"a response starts while {running} runs")
+                running = response_id
+                waiting.discard(response_id)
+            case ev.ResponseDone(response_id=response_id, waited=True):
+                waiting.discard(response_id)
+            case ev.ResponseDone(response_id=response_id):
+                if response_id != running:
+                    what = f"{response_id} ends while {running} runs"
+                    yield Finding(session.session_id, record.seq, what)
+                running = None
+    for left in filter(None, (running, *waiting)):
+        yield Finding(session.session_id, None, f"response {left} was left open")
 
 
 def texts_are_their_deltas(session: LoggedSession) -> Iterator[Finding]:
@@ -118,7 +136,7 @@ def client_events_count_once(session: LoggedSession) -> Iterator[Finding]:
                 continue
         if seen[event_id] > 1:
             what = f"client event {event_id} was carried out a second time: {record.event.event_type}"
-            yield Finding(session.session_id, record.seq, what)
+            yield Finding(session.session_id, record.seq, what, Broken.REPEATED)
 
 
 def messages_are_answered(session: LoggedSession) -> Iterator[Finding]:
@@ -132,7 +150,7 @@ def messages_are_answered(session: LoggedSession) -> Iterator[Finding]:
                 for item_id in item_ids:
                     waiting.pop(item_id, None)
     for item_id, seq in waiting.items():
-        yield Finding(session.session_id, seq, f"message {item_id} was never answered")
+        yield Finding(session.session_id, seq, f"message {item_id} was never answered", Broken.LOST)
 
 
 def calls_have_one_result(session: LoggedSession) -> Iterator[Finding]:
@@ -182,7 +200,9 @@ def check_marks(sessions: Sequence[LoggedSession], marks: Sequence[tuple[str, st
     """The side effects that there were, (session, call) of each: every one logged before, none twice, none made up."""
     left = Counter(marks)
     findings = [
-        Finding(session_id, None, f"the side effect of call {call_id} happened {times} times")
+        Finding(
+            session_id, None, f"the side effect of call {call_id} happened {times} times", Broken.REPEATED
+        )
         for (session_id, call_id), times in left.items()
         if times > 1
     ]

@@ -21,6 +21,8 @@ class View:
     """The event_id after which the client was shown everything."""
     frames: dict[str, Frame] = field(default_factory=dict)
     truncations: int = 0
+    repeated: list[str] = field(default_factory=list)
+    unkept: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -33,7 +35,7 @@ class View:
         if not event_id.startswith("event_"):
             return False
         if event_id in self.frames:
-            self.wrong.append(f"{event_id} came twice")
+            self.repeated.append(f"{event_id} came twice")
         elif self.place(event_id) <= self.place(self.last_event_id):
             self.wrong.append(f"{event_id} came after {self.last_event_id}")
         self.frames[event_id] = frame
@@ -57,7 +59,7 @@ class View:
         for event_id in [one for one in self.frames if self.place(one) > kept]:
             frame = self.frames.pop(event_id)
             if frame["type"] in _STORED:
-                self.wrong.append(f"{event_id}, a {frame['type']}, was taken back, and had been promised")
+                self.unkept.append(f"{event_id}, a {frame['type']}, was taken back, and had been promised")
 
     def place(self, event_id: str) -> Place:
         cursor = parse_event_id(self.session_id, event_id)
