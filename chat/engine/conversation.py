@@ -48,11 +48,13 @@ from chat.providers.choice import Candidate, candidates, with_full_model
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app import events as ev
-from sessions_app.errors import JournalError
+from sessions_app.errors import JournalError, JournalFenced
 from sessions_app.ids import new_id
+from sessions_app.leases import lost_leases
 from sessions_app.lifecycle import Visitor
 from sessions_app.livelog import LiveLog
 from sessions_app.settle import dropped
+from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +107,6 @@ class Conversation:
         self._queue: deque[Turn] = deque()
         self._response: Response | None = None
         self._response_task: asyncio.Task[None] | None = None
-        self._response_seq: int | None = None
         self._view: History | None = None
         """What the running response looks at, when that is not the conversation."""
         self._runner: asyncio.Task[None] | None = None
@@ -138,7 +139,7 @@ class Conversation:
             model=self.model_spec,
             config=msgspec.to_builtins(self.config),
             last_seq=self.log.visible_seq,
-            response_seq=self._response_seq,
+            response_seq=self.log.open_response_seq,
             queued=[turn.response_id for turn in self._queue],
         )
 
@@ -387,14 +388,14 @@ class Conversation:
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
             view = History()
         response = self._make_response(turn, asked, view or self.history)
-        self._response_seq = self.append(started, reserved=True).seq
+        self.append(started, reserved=True)
         self._response, self._view = response, view
         self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
         try:
             await asyncio.wait([self._response_task])
             self._response_task.result()
         finally:
-            self._response = self._response_task = self._response_seq = self._view = None
+            self._response = self._response_task = self._view = None
 
     def _make_response(self, turn: Turn, asked: list[Candidate], history: History) -> Response:
         return Response(
@@ -436,6 +437,14 @@ class Conversation:
 
     async def durable(self) -> None:
         await self.log.durable()
+
+    async def check_lease(self) -> None:
+        """Raises `JournalFenced` when another process took the session and this one has not noticed yet."""
+        epochs = {self.session_id: self.log.epoch} if self.log.stored else {}
+        if epochs and await in_db_thread(lost_leases, epochs=epochs):
+            error = JournalFenced()
+            self.log.fail(error)
+            raise error
 
     def _append_quietly(self, event: ev.Event) -> None:
         """For what is worth a line in the log but no error to anybody."""
