@@ -160,11 +160,13 @@ class Conversation:
             case AddMessage():
                 return self._add_message(command)
             case RequestResponse():
+                config = self.config.for_response(command.options)
+                await self._check_tool_choice(config, "response.tool_choice")
                 return self._request_response(command)
             case AddToolOutput():
                 self._add_tool_output(command)
             case UpdateSession():
-                done = self._update(command.changes)
+                done = await self._update(command.changes)
                 await self.log.durable()
                 return done
             case DeleteItem():
@@ -195,7 +197,6 @@ class Conversation:
             return Done(repeated_seq=seq)
         self._check_turn()
         self.log.check_room()
-        self._check_tool_choice(self.config.for_response(command.options), "response.tool_choice")
         turn = Turn(
             item_ids=self._unclaimed(), options=command.options, client_event_id=command.client_event_id
         )
@@ -222,23 +223,26 @@ class Conversation:
             )
         )
 
-    def _update(self, changes: JSON) -> Done:
+    async def _update(self, changes: JSON) -> Done:
         try:
             config = self.config.updated(changes)
         except msgspec.ValidationError as error:
             raise FrameError(f"session: {error}", param="session") from error
-        self._check_tool_choice(config, "session.tool_choice")
+        await self._check_tool_choice(config, "session.tool_choice")
+        config = self.config.updated(changes)  # another update may have come while that was looked up
         self.append(ev.SessionUpdated(config=changes))
         self.config = config
         return Done(config=msgspec.to_builtins(config))
 
-    def _check_tool_choice(self, config: SessionConfig, param: str) -> None:
+    async def _check_tool_choice(self, config: SessionConfig, param: str) -> None:
         """Raises `FrameError` for a tool that the model would not be offered."""
-        names = {
-            spec.name for spec in [*config.client_tools(), *self._registry.specs_for(self._tool_context(""))]
-        }
         choice = config.tool_choice_name()
-        if choice not in names | {"auto", "none", "required"}:
+        if choice in ("auto", "none", "required"):
+            return
+        names = {spec.name for spec in config.client_tools()}
+        if choice not in names:
+            names |= {spec.name for spec in await self._registry.specs_for(self._tool_context(""))}
+        if choice not in names:
             raise FrameError(
                 f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
                 f"{', '.join(sorted(names))}.",
