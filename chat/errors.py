@@ -14,6 +14,8 @@ ChatError
 │   ├── QueueFull
 │   ├── SessionFull
 │   ├── NoActiveResponse
+│   ├── NothingToRetry
+│   ├── AlreadyDecided
 │   ├── ItemExists
 │   └── ItemNotFound
 ├── ShuttingDown
@@ -161,6 +163,18 @@ class NoActiveResponse(TurnError):
     """There is no active response to cancel."""
 
     code = "response_cancel_not_active"
+
+
+class NothingToRetry(TurnError):
+    """Only the session's last response can be tried again, and only when it did not complete."""
+
+    code = "nothing_to_retry"
+
+
+class AlreadyDecided(TurnError):
+    """This approval request has been answered already."""
+
+    code = "already_decided"
 
 
 class ItemExists(TurnError):

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import msgspec
+from msgspec import UNSET
 
 from chat.conf import conf
 from chat.dialects import AnyConversation, Socket
@@ -11,17 +12,17 @@ from chat.engine.commands import (
     AddToolOutput,
     CancelResponse,
     Command,
+    DecideApproval,
     DeleteItem,
     RequestResponse,
     UpdateSession,
 )
 from chat.engine.config import ResponseOptions, SessionConfig
-from chat.errors import ChatError, FrameError, ItemNotFound
+from chat.errors import ChatError, ItemNotFound
 from chat.protocol import client_events as ce
 from chat.protocol import client_objects as co
 from chat.protocol.cursor import Cursor, event_id, parse_event_id
 from chat.protocol.direct import error_event, item_retrieved, session_created, session_updated
-from chat.protocol.error_codes import FrameCode
 from chat.protocol.items import item_of
 from chat.protocol.objects import SessionObject, StreamInfo
 from chat.protocol.projector import RealtimeProjector
@@ -61,6 +62,7 @@ class RealtimeDialect:
             resumed=wanted is not None,
             last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
             status="responding" if info.response_seq is not None else "idle",
+            queued=info.queued or UNSET,
         )
         if wanted is not None and wanted.seq > cursor.seq:
             stream.truncated_to = stream.last_event_id
@@ -138,13 +140,17 @@ class RealtimeDialect:
         """What the event brought about the first time, for a client that did not hear it."""
         session_id = self._conversation.session_id
         start = await in_db_thread(replay.response_start_before, session_id=session_id, seq=seq)
-        projector = RealtimeProjector(session_id)
-        for record in await in_db_thread(replay.read_records, session_id=session_id, after=start - 1):
-            frames = projector.frames(record)
-            for frame in frames if record.seq == seq else ():
-                # not under the id of its place: the client would take it for how far it has come
-                frame.event_id = new_id("evt")
-                await self._socket.send_frame(encode(frame))
+        projector, after = RealtimeProjector(session_id), start - 1
+        while after < seq:
+            records = await in_db_thread(replay.read_records, session_id=session_id, after=after)
+            for record in records:
+                frames, after = projector.frames(record), record.seq
+                for frame in frames if record.seq == seq else ():
+                    # not under the id of its place: the client would take it for how far it has come
+                    frame.event_id = new_id("evt")
+                    await self._socket.send_frame(encode(frame))
+            if not records:
+                return
 
     # Frames out
 
@@ -164,15 +170,15 @@ def _command(event: ce.ClientEvent) -> Command:
     """Raises `FrameError` for what the wire allows and this server cannot do."""
     match event:
         case ce.SessionUpdate():
-            return UpdateSession(changes=event.session.changes())
+            return UpdateSession(changes=event.session.changes(), client_event_id=event.event_id)
         case ce.ItemCreate():
             return _new_item(event)
         case ce.ItemDelete():
-            return DeleteItem(item_id=event.item_id)
+            return DeleteItem(item_id=event.item_id, client_event_id=event.event_id)
         case ce.ResponseCreate():
             return _response(event)
         case ce.ResponseCancel():
-            return CancelResponse(response_id=event.response_id)
+            return CancelResponse(response_id=event.response_id, client_event_id=event.event_id)
         case ce.ItemRetrieve():
             raise AssertionError("is answered by the dialect itself")
 
@@ -189,21 +195,24 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 previous_item_id=event.previous_item_id,
             )
         case co.NewFunctionCallOutput():
-            return AddToolOutput(call_id=item.call_id, output=item.output, item_id=item.id)
+            return AddToolOutput(
+                call_id=item.call_id, output=item.output, item_id=item.id, client_event_id=event.event_id
+            )
         case co.NewApprovalResponse():
-            raise ItemNotFound(
-                f"There is no open approval request {item.approval_request_id!r}.",
-                param="item.approval_request_id",
+            return DecideApproval(
+                approval_id=item.approval_request_id,
+                approve=item.approve,
+                reason=item.reason or "",
+                item_id=item.id,
+                client_event_id=event.event_id,
             )
 
 
 def _response(event: ce.ResponseCreate) -> Command:
     settings = event.response or co.ResponseSettings()
-    if settings.conversation == "none" or settings.input is not None:
-        raise FrameError(
-            "Responses outside the conversation are not supported here: leave out conversation and input.",
-            code=FrameCode.UNSUPPORTED_PARAMETER,
-            param="response.conversation" if settings.conversation == "none" else "response.input",
-        )
-    options = msgspec.convert(settings.changes(), ResponseOptions)
-    return RequestResponse(options=options, client_event_id=event.event_id)
+    return RequestResponse(
+        options=msgspec.convert(settings.changes(), ResponseOptions),
+        client_event_id=event.event_id,
+        turn_policy=settings.x_turn_policy or "",
+        retry_of=settings.x_retry_of,
+    )

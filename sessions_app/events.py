@@ -104,6 +104,7 @@ class SessionUpdated(EventBase, frozen=True, kw_only=True):
 
     event_type = "session_updated"
     config: JSON
+    client_event_id: str | None = None
 
 
 class SessionEnded(EventBase, frozen=True, kw_only=True):
@@ -158,6 +159,7 @@ class ItemDeleted(EventBase, frozen=True, kw_only=True):
 
     event_type = "item_deleted"
     item_id: str
+    client_event_id: str | None = None
 
 
 class ResponseQueued(EventBase, frozen=True, kw_only=True):
@@ -171,6 +173,8 @@ class ResponseQueued(EventBase, frozen=True, kw_only=True):
     """The user items that it is going to answer."""
     client_event_id: str | None = None
     options: JSON = {}
+    retry_of: str | None = None
+    continues: str | None = None
 
 
 class ResponseStarted(EventBase, frozen=True, kw_only=True):
@@ -185,8 +189,6 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
     options: JSON = {}
     """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
-    queued: bool = False
-    """True: a `ResponseQueued` came before, and told the client of it."""
     retry_of: str | None = None
     """The response that this one is another try of; its texts leave the model's history, and so do its calls but for
     those that may have had side effects."""
@@ -285,7 +287,9 @@ class ToolApproval(EventBase, frozen=True, kw_only=True):
     """The ``item_id`` of the `ToolApprovalRequested`."""
     approve: bool
     by: str
+    """client, or the name of the member of staff."""
     reason: str = ""
+    client_event_id: str | None = None
 
 
 class ToolResult(EventBase, frozen=True, kw_only=True):
@@ -300,6 +304,7 @@ class ToolResult(EventBase, frozen=True, kw_only=True):
     """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
     duration_ms: float = 0.0
     response_id: str | None = None
+    client_event_id: str | None = None
 
 
 class ResponseDone(EventBase, frozen=True, kw_only=True):
@@ -314,6 +319,10 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """One sentence for the client."""
     cause: str = ""
     """The cause in full, for staff; never sent to a client."""
+    waited: bool = False
+    """True: it never started, and leaves the queue so."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the client's ``response.cancel``."""
     model: str = ""
     usage: Usage = Usage()
     timings: Timings = Timings()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from sessions_app.errors import ReplayGap
-from sessions_app.events import AssistantDelta, Record, ResponseStarted, SessionReopened
+from sessions_app.events import AssistantDelta, Record, ResponseDone, ResponseStarted, SessionReopened
 from sessions_app.models import SessionEvent
 from sessions_app.rows import COLUMNS, Row, decode_row
 
@@ -74,7 +74,7 @@ def _open_response_seq(records: Iterable[Record]) -> int | None:
     for record in records:
         if isinstance(record.event, ResponseStarted):
             open_since = record.seq
-        elif record.event.event_type == "response_done":
+        elif isinstance(record.event, ResponseDone) and not record.event.waited:
             open_since = None
     return open_since
 

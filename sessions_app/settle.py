@@ -1,20 +1,30 @@
-"""What to append when a process died in the middle of an answer, so that the log says how it came out."""
+"""What to append when a process died in the middle of an answer, so that the log says how it came out.
 
-from collections.abc import Sequence
+A process that takes the session over tries the answer again, unless a tool with side effects had been called; see
+docs/decisions/0008-an-answer-is-tried-again.md.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from sessions_app import events as ev
 from sessions_app.conf import conf
 
 INTERRUPTED = "interrupted"
+MAX_ATTEMPTS = 3
+"""Tries of one answer that a dead process may leave behind: it may be the answer itself that kills."""
 UNKNOWN_OUTCOME = (
     "The server stopped while this tool ran: whether it took effect is not known. Do not assume either."
 )
 
 
 def takeover(records: Sequence[ev.Record], *, model: str, source: str = "", cause: str) -> list[ev.Event]:
-    """What a new holder writes first, when the old one is gone without handing over."""
+    """What a new holder writes first, when the old one is gone without handing over.
+
+    ``cause`` takeover: the new holder goes on, also with the responses that wait; orphaned: the session ends.
+    """
     reopened = ev.SessionReopened(model=model, source=source, cause=cause, skipped=conf().takeover_skips)
-    return [reopened, *settlement(records)]
+    left_over = dropped(waiting(records), reason=INTERRUPTED) if cause == "orphaned" else []
+    return [reopened, *settlement(records), *left_over]
 
 
 def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:
@@ -34,16 +44,54 @@ def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:
             response_id=started.response_id,
             status="incomplete",
             reason=INTERRUPTED,
-            message="The server stopped while it answered. Ask again to go on.",
+            message="The server stopped while it answered.",
             model=ev.model_spec(started.provider, started.model),
         ),
+    ]
+
+
+def acts(event: ev.Event) -> bool:
+    """True for what may have had an effect, so that its response is not tried again without being asked: a tool of the
+    client's, too, for nobody here knows what it does."""
+    return isinstance(event, ev.ToolCall) and (event.side_effects or event.location == "client")
+
+
+def waiting(records: Sequence[ev.Record]) -> dict[str, ev.ResponseQueued]:
+    """The responses that wait for their turn at the end of ``records``, by their id, in their order."""
+    queue: dict[str, ev.ResponseQueued] = {}
+    for record in records:
+        match record.event:
+            case ev.ResponseQueued():
+                queue[record.event.response_id] = record.event
+            case ev.ResponseStarted() | ev.ResponseDone():
+                queue.pop(record.event.response_id, None)
+    return queue
+
+
+def dropped(
+    response_ids: Iterable[str],
+    *,
+    reason: str,
+    status: str = "cancelled",
+    client_event_id: str | None = None,
+) -> list[ev.Event]:
+    """The ends of responses that waited and are not going to run."""
+    return [
+        ev.ResponseDone(
+            response_id=response_id,
+            status=status,
+            reason=reason,
+            waited=True,
+            client_event_id=client_event_id,
+        )
+        for response_id in response_ids
     ]
 
 
 def _open_response(records: Sequence[ev.Record]) -> Sequence[ev.Record]:
     for index in range(len(records) - 1, -1, -1):
         match records[index].event:
-            case ev.ResponseDone():
+            case ev.ResponseDone(waited=False):
                 return ()
             case ev.ResponseStarted():
                 return records[index:]

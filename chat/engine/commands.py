@@ -15,12 +15,28 @@ class AddMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """True: answer it, too."""
     client_event_id: str | None = None
     previous_item_id: str | None = None
+    turn_policy: str = ""
+    """enqueue, interrupt or reject, for this message alone; empty: the session's."""
 
 
 class RequestResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Answer what was said since the last response."""
 
     options: ResponseOptions = ResponseOptions()
+    client_event_id: str | None = None
+    turn_policy: str = ""
+    retry_of: str | None = None
+    """The last response, which did not complete: this one takes its place."""
+
+
+class DecideApproval(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person's answer to a tool call that needs their yes."""
+
+    approval_id: str
+    approve: bool
+    by: str = "client"
+    reason: str = ""
+    item_id: str | None = None
     client_event_id: str | None = None
 
 
@@ -30,20 +46,25 @@ class AddToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     call_id: str
     output: str
     item_id: str | None = None
+    client_event_id: str | None = None
 
 
 class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    client_event_id: str | None = None
     changes: JSON
 
 
 class DeleteItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    client_event_id: str | None = None
     item_id: str
 
 
 class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Stop the running response; done when its partial text is committed."""
+    """Stop the running response, done when its partial text is committed; or take one that waits out of the queue."""
 
     response_id: str | None = None
+    """None: the running one."""
+    client_event_id: str | None = None
 
 
 class EndSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -51,7 +72,14 @@ class EndSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Command = (
-    AddMessage | RequestResponse | AddToolOutput | UpdateSession | DeleteItem | CancelResponse | EndSession
+    AddMessage
+    | RequestResponse
+    | DecideApproval
+    | AddToolOutput
+    | UpdateSession
+    | DeleteItem
+    | CancelResponse
+    | EndSession
 )
 
 
@@ -65,6 +93,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The last event that may be shown."""
     response_seq: int | None = None
     """The seq at which the response that runs now started."""
+    queued: list[str] = []
+    """The ids of the responses that wait for their turn."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,10 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     tool_choice: Any = None
     max_output_tokens: int | str | None = None
     metadata: JSON | None = None
+    conversation: str | None = None
+    """none: the response is no part of the conversation, and leaves no trace in the model's history."""
+    input: list[JSON] | None = None
+    """What the model looks at instead of the conversation; see `chat.engine.outside`."""
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,7 +43,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return self.turn_policy or conf().turn_policy
 
     def for_response(self, options: ResponseOptions) -> "SessionConfig":
-        given = {name: value for name, value in msgspec.to_builtins(options).items() if name != "metadata"}
+        given = msgspec.to_builtins(options)
+        for name in ("metadata", "conversation", "input"):
+            given.pop(name, None)
         return self.updated(given)
 
     def client_tools(self) -> list[ToolSpec]:

@@ -11,27 +11,61 @@ from chat.messages import (
     UserText,
 )
 from sessions_app import events as ev
+from sessions_app.settle import INTERRUPTED, MAX_ATTEMPTS, acts
 
 NO_RESULT = "No result was given for this call."
+WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
+REFUSED = "A person refused this call; it has not run."
+
+
+DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
+ROOT = "root"
+"""As ``previous_item_id``: before everything else."""
+
+_MAKES_ITEM = (
+    ev.UserMessage,
+    ev.OperatorMessage,
+    ev.AssistantMessage,
+    ev.ToolCall,
+    ev.ToolApprovalRequested,
+    ev.ToolApproval,
+)
 
 
 class _Calls:
     """The calls of one model round, and their results as far as they are in."""
 
-    __slots__ = ("calls", "key", "results")
+    __slots__ = ("acted", "asked", "calls", "key", "results")
 
     def __init__(self, key: tuple[str, int]) -> None:
         self.key = key
+        self.acted = False
+        """One of the calls may have had a side effect."""
+        self.asked: set[str] = set()
+        """The calls that wait for a person's yes."""
         self.calls: list[ToolCallItem] = []
         self.results: dict[str, ToolResultItem] = {}
 
     def items(self) -> list[HistoryItem]:
-        results = (
-            self.results.get(call.call_id)
-            or ToolResultItem(call.item_id, call.call_id, call.name, NO_RESULT, is_error=True)
-            for call in self.calls
-        )
-        return [*self.calls, *results]
+        return [*self.calls, *(self.results.get(call.call_id) or self._open(call) for call in self.calls)]
+
+    def _open(self, call: ToolCallItem) -> ToolResultItem:
+        why = WAITS_FOR_APPROVAL if call.call_id in self.asked else NO_RESULT
+        return ToolResultItem(call.item_id, call.call_id, call.name, why, is_error=True)
+
+
+class Approval:
+    """A call that needs a person's yes. ``approve`` None: nobody has said anything yet."""
+
+    __slots__ = ("approve", "asked", "called_by", "continued")
+
+    def __init__(self, asked: ev.ToolApprovalRequested) -> None:
+        self.asked = asked
+        self.approve: bool | None = None
+        self.called_by = ""
+        """The response that made the call; from then on it is a call like any other."""
+        self.continued = False
+        """A response took the decision in."""
 
 
 class History:
@@ -45,13 +79,49 @@ class History:
         self._entries: list[HistoryItem | _Calls] = []
         self._calls_by_id: dict[str, _Calls] = {}
         self._client_calls: set[str] = set()
+        self._outside: set[str] = set()
+        """Responses that are no part of the conversation."""
+        self._asks: set[str] = set()
+        """The waiting messages that ask for an answer by themselves."""
         self.waiting: dict[str, UserText | OperatorText] = {}
+        self.queued: dict[str, ev.ResponseQueued] = {}
+        """The responses that wait for their turn, in their order."""
+        self.approvals: dict[str, Approval] = {}
+        """By the request's item id."""
+        self.last_response: ev.ResponseStarted | None = None
+        self.last_done: ev.ResponseDone | None = None
+        """How `last_response` came out; None while it runs."""
+        self._acted = False
+        """It may have had a side effect."""
         self.item_seqs: dict[str, int] = {}
         self.client_events: dict[str, int] = {}
         """The seq of what a client's event_id brought about: the same event again is not run twice."""
         self.user_messages = 0
         for record in records:
             self.apply(record)
+
+    @classmethod
+    def of_items(cls, items: Iterable[HistoryItem]) -> "History":
+        """One that begins with these items: for a response that looks at something else than the conversation."""
+        history = cls()
+        for item in items:
+            history._add_item(item)
+        return history
+
+    def _add_item(self, item: HistoryItem) -> None:
+        last = self._entries[-1] if self._entries else None
+        match item:
+            case ToolCallItem():
+                if not isinstance(last, _Calls) or last.results:
+                    last = _Calls((item.response_id, len(self._entries)))
+                    self._entries.append(last)
+                last.calls.append(item)
+                self._calls_by_id[item.call_id] = last
+            case ToolResultItem():
+                if calls := self._calls_by_id.get(item.call_id):
+                    calls.results[item.call_id] = item
+            case _:
+                self._entries.append(item)
 
     def items(self) -> list[HistoryItem]:
         """What the model is sent; the results of one round stand behind its calls, in the calls' order."""
@@ -60,6 +130,11 @@ class History:
             items.extend(entry.items() if isinstance(entry, _Calls) else (entry,))
         return items
 
+    def item(self, item_id: str) -> HistoryItem | None:
+        """An item of the conversation, whether the model has been shown it yet or not."""
+        found = (item for item in self.items() if item.item_id == item_id)
+        return self.waiting.get(item_id) or next(found, None)
+
     def client_call(self, call_id: str) -> ToolCallItem | None:
         """A call of the client's own tools that has no result yet."""
         calls = self._calls_by_id.get(call_id)
@@ -67,43 +142,163 @@ class History:
             return None
         return next(call for call in calls.calls if call.call_id == call_id)
 
+    def to_retry(self) -> ev.ResponseStarted | None:
+        """The response that a stopping or dying process cut off, where nothing that it did has to stand."""
+        cut_off = self.last_done is not None and self.last_done.reason == INTERRUPTED
+        last = self.last_response
+        return last if last and cut_off and not self._acted and last.attempt < MAX_ATTEMPTS else None
+
+    def unanswered(self) -> list[str]:
+        """The messages that ask for an answer and that no response takes in yet, nor waits to."""
+        claimed = {item_id for one in self.queued.values() for item_id in one.item_ids}
+        return [item_id for item_id in self.waiting if item_id in self._asks and item_id not in claimed]
+
+    def decided(self) -> list[str]:
+        """The responses whose approvals are all decided, and that none went on from yet."""
+        by_response: dict[str, list[Approval]] = {}
+        for approval in self.approvals.values():
+            if not approval.continued:
+                by_response.setdefault(approval.asked.response_id, []).append(approval)
+        return [
+            response_id
+            for response_id, approvals in by_response.items()
+            if all(approval.approve is not None for approval in approvals)
+        ]
+
+    def approved_calls(self, response_id: str) -> list[Approval]:
+        """What a person said yes to in this response and has not been called yet."""
+        return [
+            approval
+            for approval in self.approvals.values()
+            if approval.asked.response_id == response_id and approval.approve and not approval.called_by
+        ]
+
     def apply(self, record: ev.Record) -> None:
         event = record.event
+        if client_event_id := getattr(event, "client_event_id", None):
+            self.client_events[client_event_id] = record.seq
+        if isinstance(event, _MAKES_ITEM):
+            self.item_seqs[event.item_id] = record.seq
         match event:
-            case ev.UserMessage():
-                self.waiting[event.item_id] = UserText(event.item_id, event.text)
-                self.user_messages += 1
-                self._remember(record.seq, event.item_id, event.client_event_id)
-            case ev.OperatorMessage():
-                self.waiting[event.item_id] = OperatorText(event.item_id, event.text)
-                self._remember(record.seq, event.item_id)
-            case ev.ResponseStarted():
-                self._take_in(event.input_item_ids)
-                if event.client_event_id:
-                    self.client_events[event.client_event_id] = record.seq
-            case ev.AssistantMessage():
-                text = AssistantText(event.item_id, event.text, event.parts, event.response_id)
-                self._entries.append(text)
-                self._remember(record.seq, event.item_id)
-            case ev.ToolCall():
-                self._add_call(event)
-                self._remember(record.seq, event.item_id)
-            case ev.ToolResult():
-                self._add_result(event)
+            case ev.UserMessage() | ev.OperatorMessage():
+                self._add_message(event)
             case ev.ItemDeleted():
                 self._delete(event.item_id)
+            case ev.ToolApproval():
+                self._decide(event)
+            case ev.SessionEnded():
+                self.last_response = self.last_done = None
+            case _:
+                self._apply_of_response(event)
 
-    def _remember(self, seq: int, item_id: str, client_event_id: str | None = None) -> None:
-        self.item_seqs[item_id] = seq
-        if client_event_id:
-            self.client_events[client_event_id] = seq
+    def _apply_of_response(self, event: ev.Event) -> None:
+        match event:
+            case ev.ResponseQueued():
+                self.queued[event.response_id] = event
+            case ev.ResponseStarted():
+                self._start(event)
+            case ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():
+                if event.response_id not in self._outside:
+                    self._acted = self._acted or acts(event)
+                    self._add_output(event)
+            case ev.ToolResult():
+                self._add_result(event)
+            case ev.ResponseDone():
+                self._end(event)
+
+    def _add_message(self, event: ev.UserMessage | ev.OperatorMessage) -> None:
+        kind = UserText if isinstance(event, ev.UserMessage) else OperatorText
+        item = kind(event.item_id, event.text)
+        if event.previous_item_id is None or not self._insert(item, event.previous_item_id):
+            self.waiting[event.item_id] = item
+        if isinstance(event, ev.UserMessage):
+            self.user_messages += 1
+            if event.respond:
+                self._asks.add(event.item_id)
+
+    def _insert(self, item: UserText | OperatorText, previous_item_id: str) -> bool:
+        """Put it behind an item that the model has been shown already, or (``root``) before all; False at the end."""
+        places = [] if self.waiting else self._entries[-1:]
+        if places and previous_item_id in _item_ids(places[0]):
+            return False
+        if previous_item_id == ROOT:
+            self._entries.insert(0, item)
+            return True
+        for index, entry in enumerate(self._entries):
+            if previous_item_id in _item_ids(entry):
+                self._entries.insert(index + 1, item)
+                return True
+        return self._insert_waiting(item, previous_item_id)
+
+    def _insert_waiting(self, item: UserText | OperatorText, previous_item_id: str) -> bool:
+        """Among those that no model has been shown yet."""
+        if previous_item_id not in self.waiting:
+            return False
+        order = list(self.waiting.items())
+        index = [item_id for item_id, _ in order].index(previous_item_id)
+        self.waiting = dict([*order[: index + 1], (item.item_id, item), *order[index + 1 :]])
+        return True
+
+    def _start(self, event: ev.ResponseStarted) -> None:
+        self.queued.pop(event.response_id, None)
+        if event.options.get("conversation") == "none":
+            self._outside.add(event.response_id)
+            return
+        self.last_response, self.last_done, self._acted = event, None, False
+        if event.retry_of:
+            self._drop_response(event.retry_of)
+        for approval in self.approvals.values():
+            approval.continued = approval.continued or approval.asked.response_id == event.continues
+        last = self._entries[-1] if self._entries else None
+        if event.continues and not (isinstance(last, _Calls) and last.key[0] == event.continues):
+            self._entries.append(OperatorText(f"{event.response_id}_note", DECIDED_LATER))
+        self._take_in(event.input_item_ids)
+
+    def _end(self, event: ev.ResponseDone) -> None:
+        self.queued.pop(event.response_id, None)
+        self._outside.discard(event.response_id)
+        if self.last_response and self.last_response.response_id == event.response_id:
+            self.last_done = event
 
     def _take_in(self, item_ids: Iterable[str]) -> None:
         for item_id in item_ids:
+            self._asks.discard(item_id)
             if item := self.waiting.pop(item_id, None):
                 self._entries.append(item)
 
-    def _add_call(self, event: ev.ToolCall) -> None:
+    def _drop_response(self, response_id: str) -> None:
+        """Forget what a response said that is being tried again, but for what led to a possible side effect."""
+        kept_until = max(
+            (index for index, entry in enumerate(self._entries) if isinstance(entry, _Calls) and entry.acted),
+            default=-1,
+        )
+        self._entries = [
+            entry
+            for index, entry in enumerate(self._entries)
+            if index <= kept_until or _response_of(entry) != response_id
+        ]
+        for approval in self.approvals.values():
+            if approval.asked.response_id == response_id and not approval.called_by:
+                approval.continued = True  # the other try asks anew
+            if approval.called_by == response_id and not approval.asked.side_effects:
+                self._uncall(approval)
+
+    def _uncall(self, approval: Approval) -> None:
+        """The yes stands, and the call is made once more."""
+        approval.called_by = ""
+        if calls := self._calls_by_id.get(approval.asked.call_id):
+            calls.results.pop(approval.asked.call_id, None)
+
+    def _add_output(self, event: ev.AssistantMessage | ev.ToolCall | ev.ToolApprovalRequested) -> None:
+        match event:
+            case ev.AssistantMessage():
+                self._entries.append(AssistantText(event.item_id, event.text, event.parts, event.response_id))
+            case ev.ToolCall(approval_id=str()):
+                self._call_approved(event)
+            case ev.ToolCall() | ev.ToolApprovalRequested():
+                self._add_call(event)
+
+    def _add_call(self, event: ev.ToolCall | ev.ToolApprovalRequested) -> None:
         last = self._entries[-1] if self._entries else None
         key = (event.response_id, event.round)
         if not isinstance(last, _Calls) or last.key != key:
@@ -113,9 +308,33 @@ class History:
             event.item_id, event.call_id, event.name, event.arguments, event.extra, event.response_id
         )
         last.calls.append(call)
+        self._calls_by_id[event.call_id] = last
+        if isinstance(event, ev.ToolApprovalRequested):
+            last.asked.add(event.call_id)
+            self.approvals[event.item_id] = Approval(event)
+            return
+        last.acted = last.acted or acts(event)
         if event.location == "client":
             self._client_calls.add(event.call_id)
-        self._calls_by_id[event.call_id] = last
+
+    def _call_approved(self, event: ev.ToolCall) -> None:
+        """The call itself stands where it was asked for."""
+        if approval := self.approvals.get(event.approval_id or ""):
+            approval.called_by = event.response_id
+        if calls := self._calls_by_id.get(event.call_id):
+            calls.asked.discard(event.call_id)
+            calls.acted = calls.acted or acts(event)
+
+    def _decide(self, event: ev.ToolApproval) -> None:
+        approval = self.approvals.get(event.approval_id)
+        if approval is None:
+            return
+        approval.approve, call = event.approve, approval.asked
+        if not event.approve and (calls := self._calls_by_id.get(call.call_id)):
+            words = f"{REFUSED} Reason given: {event.reason}" if event.reason else REFUSED
+            calls.results[call.call_id] = ToolResultItem(
+                call.item_id, call.call_id, call.name, words, is_error=True
+            )
 
     def _add_result(self, event: ev.ToolResult) -> None:
         if calls := self._calls_by_id.get(event.call_id):
@@ -125,6 +344,7 @@ class History:
 
     def _delete(self, item_id: str) -> None:
         self.waiting.pop(item_id, None)
+        self._asks.discard(item_id)
         self.item_seqs.pop(item_id, None)
         self._entries = [
             entry
@@ -135,3 +355,17 @@ class History:
                 else entry.item_id != item_id
             )
         ]
+
+
+def _item_ids(entry: HistoryItem | _Calls) -> set[str]:
+    return {call.item_id for call in entry.calls} if isinstance(entry, _Calls) else {entry.item_id}
+
+
+def _response_of(entry: HistoryItem | _Calls) -> str:
+    match entry:
+        case _Calls():
+            return entry.key[0]
+        case AssistantText():
+            return entry.response_id
+        case _:
+            return ""

@@ -172,10 +172,14 @@ class Hub:
         opened = await self._open_row(session_id, join, default_model_spec())
         records = [] if opened.created else await in_db_thread(read_history, session_id=session_id)
         last_seq = opened.last_seq
-        if not opened.created and not opened.was_ended:
+        taken_over = not opened.created and not opened.was_ended
+        if taken_over:
             last_seq, records = await self._take_over(opened, records, join.source)
         writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=last_seq)
-        return self._build(opened, records, join, writer)
+        conversation = self._build(opened, records, join, writer)
+        if taken_over:
+            conversation.resume()
+        return conversation
 
     async def _take_over(
         self, opened: OpenedSession, records: list[ev.Record], source: str
@@ -267,6 +271,7 @@ class Hub:
             conversation.state = State.ENDING
             try:
                 await conversation.finish_running(timeout_s=0.0)
+                conversation.drop_queue()
                 await self._end_row(conversation, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", conversation.session_id, error.code)

@@ -18,6 +18,7 @@ from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
 from chat.errors import ChatError, ProviderError
 from chat.messages import (
+    JSON,
     Completed,
     FinishReason,
     ModelRequest,
@@ -27,13 +28,14 @@ from chat.messages import (
     model_spec,
 )
 from chat.providers.base import Provider
-from chat.tools.base import ToolContext
+from chat.tools.approval import needs_approval
+from chat.tools.base import Tool, ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tools
 from sessions_app import events as ev
+from sessions_app import settle
 from sessions_app.errors import JournalError, JournalFull
 from sessions_app.ids import new_id
-from sessions_app.settle import UNKNOWN_OUTCOME
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +47,23 @@ class Stop:
     status: str
     reason: str
     message: str = ""
+    client_event_id: str | None = None
 
     def error(self) -> Exception:
         return JournalFull(self.message)
 
 
 CANCELLED = Stop("cancelled", "client_cancelled")
-INTERRUPTED = Stop("incomplete", "interrupted", "The server stopped while it answered. Ask again to go on.")
+INTERRUPTED = Stop("incomplete", settle.INTERRUPTED, "The server stopped while it answered.")
+SESSION_ENDED = Stop("cancelled", "session_ended")
 STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
+
+
+NO_APPROVAL_OUTSIDE = (
+    "This tool needs a person's approval, which nobody can give outside of the conversation. It has not run."
+)
+
+_Call = ev.ToolCall | ev.ToolApprovalRequested
 
 
 class Log(Protocol):
@@ -76,9 +87,11 @@ class Response:
         options: ResponseOptions,
         registry: Registry,
         tool_context: Callable[[str], ToolContext],
-        response_id: str | None = None,
+        response_id: str,
+        continues: str | None = None,
     ) -> None:
-        self.response_id = response_id or new_id("resp")
+        self.response_id = response_id
+        self._continues = continues
         self._stop: Stop | None = None
         self._work: asyncio.Task[tuple[str, str]] | None = None
         self._log = log
@@ -94,6 +107,8 @@ class Response:
         self._usage = ev.Usage()
         self._clock = _Clock()
         self._running: dict[str, ev.ToolCall] = {}
+        self._outside = options.conversation == "none"
+        self._refused: set[str] = set()
 
     def stop(self, why: "Stop") -> None:
         """End it at once, at whatever point it is, also before `run`; the first reason counts."""
@@ -110,7 +125,7 @@ class Response:
             self._settle(status, reason)
         except asyncio.CancelledError:
             stop = self._stop or INTERRUPTED
-            self._settle(stop.status, stop.reason, message=stop.message)
+            self._settle(stop.status, stop.reason, message=stop.message, stopped_by=stop.client_event_id)
         except ProviderError as error:
             self._settle("failed", error.code, message=error.message, cause=error.cause)
         except JournalError as error:
@@ -123,21 +138,20 @@ class Response:
 
     async def _rounds(self) -> tuple[str, str]:
         """Raises `ProviderError`, `JournalError`. Returns the status and its reason."""
+        await self._run_tools(self._approved())
         limit = conf().max_tool_rounds
         for round_number in range(limit + 1):
             finish, calls = await self._model_round(round_number)
             if not calls:
                 return _status_of(finish)
-            server_calls = [call for call in calls if call.location == "server"]
-            await self._run_tools(server_calls)
-            if len(server_calls) < len(
-                calls
-            ):  # the client has to answer the others, then asks for a response
+            ours = [call for call in calls if isinstance(call, ev.ToolCall) and call.location == "server"]
+            await self._run_tools(ours)
+            if len(ours) < len(calls):  # the client answers the others, or a person has to allow them
                 return "completed", ""
         return "incomplete", "max_tool_rounds"
 
-    async def _model_round(self, round_number: int) -> tuple[Completed, list[ev.ToolCall]]:
-        calls: list[ev.ToolCall] = []
+    async def _model_round(self, round_number: int) -> tuple[Completed, list[_Call]]:
+        requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
         async with aclosing(self._provider.stream(await self._request(round_number))) as stream:
@@ -146,11 +160,12 @@ class Response:
                     case TextDelta():
                         self._delta(event)
                     case ToolCallRequest():
-                        calls.append(self._call(event, round_number))
+                        requests.append((self._take_index(), event))
                     case Completed():
                         finish = event
         self._clock.model_s += time.monotonic() - started
         self._usage += finish.usage
+        calls = [await self._call(request, index, round_number) for index, request in requests]
         if calls:
             self._log.append(*self._close_text("completed"), *calls)
         return finish, calls
@@ -194,25 +209,63 @@ class Response:
                 )
             )
 
-    def _call(self, call: ToolCallRequest, round_number: int) -> ev.ToolCall:
-        client = any(spec.name == call.name for spec in self._config.client_tools())
-        tool = None if client else self._registry.get(call.name)
-        return ev.ToolCall(
-            response_id=self.response_id,
-            item_id=new_id("item"),
-            call_id=call.call_id,
-            output_index=self._take_index(),
-            name=call.name,
-            arguments=call.arguments.replace("\x00", ""),
-            round=round_number,
-            location="client" if client else "server",
-            side_effects=bool(tool and tool.side_effects),
-            server_label=tool.server_label if tool else "",
-            extra=call.extra,
-        )
+    async def _call(self, request: ToolCallRequest, index: int, round_number: int) -> _Call:
+        """The call as an event, or the question whether it may be made."""
+        client = any(spec.name == request.name for spec in self._config.client_tools())
+        tool = None if client else self._registry.get(request.name)
+        common: JSON = {
+            "response_id": self.response_id,
+            "item_id": new_id("item"),
+            "call_id": request.call_id,
+            "output_index": index,
+            "name": request.name,
+            "arguments": request.arguments.replace("\x00", ""),
+            "round": round_number,
+            "side_effects": bool(tool and tool.side_effects and not tool.idempotent),
+            "server_label": tool.server_label if tool else "",
+            "extra": request.extra,
+        }
+        if tool and await self._needs_approval(tool, request):
+            if not self._outside:
+                return ev.ToolApprovalRequested(**common)
+            self._refused.add(request.call_id)
+        return ev.ToolCall(**common, location="client" if client else "server")
+
+    async def _needs_approval(self, tool: Tool, request: ToolCallRequest) -> bool:
+        context = self._tool_context(request.call_id)
+        return await needs_approval(tool, arguments=request.arguments, context=context)
+
+    def _approved(self) -> list[ev.ToolCall]:
+        """The calls that a person has said yes to since the response that this one goes on with."""
+        if self._continues is None:
+            return []
+        asked = [approval.asked for approval in self._history.approved_calls(self._continues)]
+        calls = [
+            ev.ToolCall(
+                response_id=self.response_id,
+                item_id=new_id("item"),
+                call_id=one.call_id,
+                output_index=self._take_index(),
+                name=one.name,
+                arguments=one.arguments,
+                side_effects=one.side_effects,
+                server_label=one.server_label,
+                approval_id=one.item_id,
+            )
+            for one in asked
+        ]
+        if calls:
+            self._log.append(*calls)
+        return calls
 
     async def _run_tools(self, calls: list[ev.ToolCall]) -> None:
         """The calls are in the log before the first of them runs, each result as soon as it is there."""
+        for call in calls:
+            if call.call_id in self._refused:
+                self._log.append(_result(call, NO_APPROVAL_OUTSIDE, "error", 0.0))
+        calls = [call for call in calls if call.call_id not in self._refused]
+        if not calls:
+            return
         await self._log.durable()
         started = time.monotonic()
         self._running = {call.call_id: call for call in calls}
@@ -227,10 +280,12 @@ class Response:
                 metrics.tool_calls.labels(tool=known, outcome=outcome.outcome).inc()
         self._clock.tools_s += time.monotonic() - started
 
-    def _settle(self, status: str, reason: str, *, message: str = "", cause: str = "") -> None:
+    def _settle(
+        self, status: str, reason: str, *, message: str = "", cause: str = "", stopped_by: str | None = None
+    ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
         self._log.append(
-            *(_result(call, UNKNOWN_OUTCOME, "unknown", 0.0) for call in self._running.values()),
+            *(_result(call, settle.UNKNOWN_OUTCOME, "unknown", 0.0) for call in self._running.values()),
             *self._close_text("completed" if status == "completed" else "incomplete"),
             ev.ResponseDone(
                 response_id=self.response_id,
@@ -238,6 +293,7 @@ class Response:
                 reason=reason,
                 message=message,
                 cause=cause,
+                client_event_id=stopped_by,
                 model=model_spec(self._provider.name, self._model),
                 usage=self._usage,
                 timings=self._clock.timings(),

@@ -158,11 +158,17 @@ class ResponseSettings(Settings, frozen=True, kw_only=True):
     conversation: Literal["auto", "none"] | None = None
     metadata: Metadata | None = None
     input: Annotated[list[InputItem], Meta(max_length=MAX_INPUT_ITEMS)] | None = None
+    x_turn_policy: TurnPolicy | None = None
+    x_retry_of: ItemId | None = None
+    """The last response, when it did not complete: this one takes its place."""
 
     def changes(self) -> JSON:
-        """Without ``conversation`` and ``input``: they say where the response stands, not how it is made."""
-        metadata = {} if self.metadata is None else {"metadata": self.metadata}
-        return {**super().changes(), **metadata}
+        given = {
+            "metadata": self.metadata,
+            "conversation": "none" if self.conversation == "none" else None,
+            "input": msgspec.to_builtins(self.input),
+        }
+        return {**super().changes(), **{name: value for name, value in given.items() if value is not None}}
 
 
 def _tool(tool: FunctionTool) -> JSON:

@@ -165,13 +165,13 @@ def function_output_item(event: ev.ToolResult, at: datetime) -> FunctionCallOutp
     )
 
 
-def mcp_call_item(event: ev.ToolCall, at: datetime, *, approval_request_id: str | None = None) -> McpCallItem:
+def mcp_call_item(event: ev.ToolCall, at: datetime) -> McpCallItem:
     return McpCallItem(
         id=event.item_id,
         server_label=event.server_label or SERVER_LABEL,
         name=event.name,
         arguments=event.arguments,
-        approval_request_id=approval_request_id,
+        approval_request_id=event.approval_id,
         x_created_at=timestamp(at),
     )
 
@@ -189,7 +189,7 @@ def with_result(item: McpCallItem, result: ev.ToolResult) -> McpCallItem:
 
 def approval_request_item(event: ev.ToolApprovalRequested, at: datetime) -> McpApprovalRequestItem:
     return McpApprovalRequestItem(
-        id=event.approval_id,
+        id=event.item_id,
         server_label=event.server_label or SERVER_LABEL,
         name=event.name,
         arguments=event.arguments,
@@ -198,9 +198,8 @@ def approval_request_item(event: ev.ToolApprovalRequested, at: datetime) -> McpA
 
 
 def approval_response_item(event: ev.ToolApproval, at: datetime) -> McpApprovalResponseItem:
-    """The log gives the answer no id of its own; there is one answer to a request."""
     return McpApprovalResponseItem(
-        id=f"{event.approval_id}_answer",
+        id=event.item_id,
         approval_request_id=event.approval_id,
         approve=event.approve,
         reason=event.reason or None,

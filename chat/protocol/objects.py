@@ -43,6 +43,8 @@ class StreamInfo(WireObject, kw_only=True):
     last_event_id: str
     """The place after which the frames go on."""
     status: Literal["idle", "responding"]
+    queued: list[str] | UnsetType = UNSET
+    """The ids of the responses that wait for their turn."""
     truncated_to: str | UnsetType = UNSET
     """Given when the client saw more than the log kept: it drops all that came after this place."""
 
@@ -92,6 +94,13 @@ class Timings(WireObject, kw_only=True):
     tools_ms: float
 
 
+class QueuePlace(WireObject, kw_only=True):
+    """The response waits for those before it."""
+
+    position: int
+    """From 1."""
+
+
 class ResponseObject(WireObject, kw_only=True):
     object: Literal["realtime.response"] = "realtime.response"
     id: str
@@ -103,9 +112,15 @@ class ResponseObject(WireObject, kw_only=True):
     max_output_tokens: MaxOutputTokens | None = None
     usage: UsageObject | None = None
     metadata: dict[str, str] | None = None
-    x_model: str
-    x_input_item_ids: list[str]
+    x_model: str | UnsetType = UNSET
+    """Not said of a response that waits: the settings may change before its turn."""
+    x_input_item_ids: list[str] = field(default_factory=list)
     x_client_event_id: str | UnsetType = UNSET
+    x_queued: QueuePlace | UnsetType = UNSET
+    x_retry_of: str | UnsetType = UNSET
+    """The response that this one is another try of; a client shows this one in its place."""
+    x_continues: str | UnsetType = UNSET
+    """The response whose tool calls a person has decided on; this one goes on from there."""
     x_message: str | UnsetType = UNSET
     x_timings: Timings | UnsetType = UNSET
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from chat.messages import JSON
 from chat.protocol import server_events as se
 from chat.protocol.items import (
     Item,
@@ -18,6 +19,7 @@ from chat.protocol.items import (
     with_result,
 )
 from chat.protocol.objects import (
+    QueuePlace,
     ResponseObject,
     final_response_status,
     status_details,
@@ -59,7 +61,6 @@ class OpenResponse:
         self._in_conversation = self._object.conversation_id is not None
         self._open: dict[str, OpenItem] = {}
         self._calls: dict[str, OpenItem] = {}
-        self._approvals: dict[str, str] = {}
         self._output: list[tuple[int, Item]] = []
         self._last_item_id: str | UnsetType = started.input_item_ids[-1] if started.input_item_ids else UNSET
 
@@ -97,19 +98,14 @@ class OpenResponse:
         """Raises KeyError unless the response waits for it."""
         opened = self._calls.pop(event.call_id)
         assert opened.call is not None
-        approval_id = self._approvals.pop(event.call_id, None)
-        item = msgspec.structs.replace(opened.call, approval_request_id=approval_id)
         outcome = se.McpCompleted if event.outcome == "ok" else se.McpFailed
         frames: Frames = [outcome(item_id=opened.item_id, output_index=opened.output_index)]
-        return frames + self._done(opened, with_result(item, event))
+        return frames + self._done(opened, with_result(opened.call, event))
 
     def approval_requested(self, event: ev.ToolApprovalRequested, at: datetime) -> Frames:
-        """In the output it stands before its call."""
-        self._approvals[event.call_id] = event.approval_id
-        item, call = approval_request_item(event, at), self._calls.get(event.call_id)
-        index = call.output_index if call else 1 + max((index for index, _ in self._output), default=-1)
-        self._output.append((index, item))
-        return [se.ItemAdded(item=item), se.ItemDone(item=item)] if self._in_conversation else []
+        """Complete as soon as it is there; the answer comes after the response."""
+        opened, item = self._add(event.item_id, event.output_index, at), approval_request_item(event, at)
+        return self._added(opened, item) + self._done(opened, item)
 
     def done(self, event: ev.ResponseDone) -> Frames:
         frames = Frames()
@@ -252,16 +248,39 @@ class OpenResponse:
         return frames + self._done(opened, assistant_item(item_id, text, status=status, at=opened.at))
 
 
+def queued_response(event: ev.ResponseQueued, session_id: str) -> se.ResponseCreated:
+    """A response that was asked for while another runs, as it waits; it is created once more when its turn comes."""
+    waiting = _asked_object(event.response_id, event.options, session_id)
+    waiting.x_input_item_ids = event.item_ids
+    waiting.x_client_event_id = event.client_event_id or UNSET
+    waiting.x_queued = QueuePlace(position=event.position)
+    return se.ResponseCreated(response=waiting)
+
+
+def dropped_response(event: ev.ResponseDone, session_id: str) -> se.ResponseDone:
+    """The end of a response that waited and never ran."""
+    response = _asked_object(event.response_id, {}, session_id)
+    response.status, response.status_details = final_response_status(event.status), status_details(event)
+    response.x_message = sentence_for(event) or UNSET
+    return se.ResponseDone(response=response)
+
+
 def _response_object(started: ev.ResponseStarted, session_id: str) -> ResponseObject:
-    options = started.options
+    response = _asked_object(started.response_id, started.options, session_id)
+    response.x_model = _short(f"{started.provider}:{started.model}")
+    response.x_input_item_ids = started.input_item_ids
+    response.x_client_event_id = started.client_event_id or UNSET
+    response.x_retry_of = started.retry_of or UNSET
+    response.x_continues = started.continues or UNSET
+    return response
+
+
+def _asked_object(response_id: str, options: JSON, session_id: str) -> ResponseObject:
     return ResponseObject(
-        id=started.response_id,
+        id=response_id,
         conversation_id=None if options.get("conversation") == "none" else f"conv_{session_id}",
         max_output_tokens=options.get("max_output_tokens"),
         metadata=options.get("metadata"),
-        x_model=_short(f"{started.provider}:{started.model}"),
-        x_input_item_ids=started.input_item_ids,
-        x_client_event_id=started.client_event_id or UNSET,
     )
 
 

@@ -16,7 +16,7 @@ from chat.protocol.items import (
     operator_item,
     user_item,
 )
-from chat.protocol.open_response import OpenResponse
+from chat.protocol.open_response import OpenResponse, dropped_response, queued_response
 from chat.protocol.plain import plain_error
 from chat.protocol.reasons import reason_of, sentence_for
 from sessions_app import events as ev
@@ -81,6 +81,8 @@ class RealtimeProjector:
                 return self._open(event.response_id).approval_requested(event, at)
             case ev.ToolResult():
                 return self._result(event, at)
+            case ev.ResponseQueued():
+                return [queued_response(event, self._session_id)]
             case ev.ResponseStarted():
                 return self._start(event)
             case ev.ResponseDone():
@@ -100,6 +102,8 @@ class RealtimeProjector:
         return response.created()
 
     def _finish(self, event: ev.ResponseDone) -> Frames:
+        if event.waited:
+            return [dropped_response(event, self._session_id)]
         frames = self._open(event.response_id).done(event)
         del self._responses[event.response_id]
         return frames
@@ -135,7 +139,7 @@ def _frames_between(event: BetweenResponses, at: datetime) -> Frames:
         case ev.UserMessage():
             return _whole(user_item(event, at), event.previous_item_id)
         case ev.OperatorMessage():
-            return _whole(operator_item(event, at))
+            return _whole(operator_item(event, at), event.previous_item_id)
         case ev.ToolApproval():
             return _whole(approval_response_item(event, at))
         case ev.ItemDeleted():

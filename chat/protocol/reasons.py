@@ -10,7 +10,8 @@ REASONS = {
     "client_cancelled": "The answer was stopped.",
     "max_output_tokens": "The answer was cut off at its length limit. Ask to go on, or raise max_output_tokens.",
     "content_filter": "The model's vendor cut the answer off: its safety filter objected.",
-    "interrupted": "The server stopped while it answered. Ask again to go on.",
+    "interrupted": "The server stopped while it answered.",
+    "session_ended": "The session ended before this answer's turn came.",
     "max_tool_rounds": "The answer was cut off: it called tools too many times. Ask for less at once.",
 }
 """Beside these ``reason`` is an error's code, or a model vendor's own word in lower case."""

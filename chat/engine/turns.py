@@ -1,0 +1,83 @@
+"""A response that was asked for, from the asking to its start; and what a session's last holder left to be done."""
+
+import msgspec
+
+from chat.engine.config import ResponseOptions
+from chat.engine.history import History
+from sessions_app import events as ev
+from sessions_app.ids import new_id
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A response that was asked for and has not started."""
+
+    response_id: str = msgspec.field(default_factory=lambda: new_id("resp"))
+    item_ids: list[str] = []
+    options: ResponseOptions = ResponseOptions()
+    client_event_id: str | None = None
+    retry_of: str | None = None
+    attempt: int = 1
+    continues: str | None = None
+
+    @property
+    def outside(self) -> bool:
+        """It is no part of the conversation."""
+        return self.options.conversation == "none"
+
+    def queued(self, position: int) -> ev.ResponseQueued:
+        return ev.ResponseQueued(
+            response_id=self.response_id,
+            position=position,
+            item_ids=self.item_ids,
+            client_event_id=self.client_event_id,
+            options=msgspec.to_builtins(self.options),
+            retry_of=self.retry_of,
+            continues=self.continues,
+        )
+
+    def started(self, *, provider: str, model: str, history: History) -> ev.ResponseStarted:
+        return ev.ResponseStarted(
+            response_id=self.response_id,
+            provider=provider,
+            model=model,
+            input_item_ids=[item_id for item_id in self.item_ids if item_id in history.waiting],
+            client_event_id=self.client_event_id,
+            options=msgspec.to_builtins(self.options),
+            retry_of=self.retry_of,
+            attempt=self.attempt,
+            continues=self.continues,
+        )
+
+
+def turns_left(history: History) -> list[Turn]:
+    """What the last holder of a session was asked for and did not get done, in the order in which it is to be done."""
+    queued = [_queued(event) for event in history.queued.values()]
+    taken_up = {turn.continues for turn in queued}
+    decided = [Turn(continues=one) for one in history.decided() if one not in taken_up]
+    said = [Turn(item_ids=history.unanswered())] if history.unanswered() else []
+    return [*_retry(history), *queued, *decided, *said]
+
+
+def _retry(history: History) -> list[Turn]:
+    cut_off = history.to_retry()
+    if cut_off is None or any(one.retry_of == cut_off.response_id for one in history.queued.values()):
+        return []
+    return [
+        Turn(
+            options=msgspec.convert(cut_off.options, ResponseOptions),
+            retry_of=cut_off.response_id,
+            attempt=cut_off.attempt + 1,
+            continues=cut_off.continues,
+        )
+    ]
+
+
+def _queued(event: ev.ResponseQueued) -> Turn:
+    return Turn(
+        response_id=event.response_id,
+        item_ids=event.item_ids,
+        options=msgspec.convert(event.options, ResponseOptions),
+        client_event_id=event.client_event_id,
+        retry_of=event.retry_of,
+        continues=event.continues,
+    )
