@@ -7,13 +7,10 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-import msgspec
-
 from chat.conf import conf
 from chat.errors import ToolError
-from chat.messages import JSON
+from chat.tools.arguments import keyword_arguments
 from chat.tools.base import Tool, ToolContext, ToolOutcome
-from chat.tools.json_schema import in_words
 from chat.tools.loops import LoopCall
 from chat.tools.permissions import may_run
 from chat.tools.registry import Registry
@@ -44,7 +41,7 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
     try:
         tool = await _find(registry, name, context)
         limit_chars = tool.limit_chars
-        output, outcome = await _within_limit(tool, _keyword_arguments(tool, arguments, context)), "ok"
+        output, outcome = await _within_limit(tool, keyword_arguments(tool, arguments, context)), "ok"
     except ToolError as error:
         output, outcome = error.message, "error"
     except NotJsonError as error:
@@ -92,30 +89,6 @@ async def _find(registry: Registry, name: str, context: ToolContext) -> Tool:
         names = [spec.name for spec in await registry.specs_for(context) if spec.name != name]
         raise ToolError(f"There is no tool {name[:64]!r}. The tools are: {', '.join(names) or 'none'}.")
     return tool
-
-
-def _keyword_arguments(tool: Tool, arguments: str, context: ToolContext) -> dict[str, Any]:
-    """The validated arguments. Lenient where the meaning is plain ("5" for 5): models are not exact there."""
-    form: Any = JSON if tool.arguments is None else tool.arguments
-    try:
-        given = msgspec.json.decode(arguments.strip() or "{}", type=form, strict=False)
-    except msgspec.ValidationError as error:
-        raise ToolError(_wrong(tool, str(error))) from error
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise ToolError(_wrong(tool, f"they are not valid JSON: {error}")) from error
-    if tool.arguments is None:
-        return {"arguments": given, "context": context}
-    kwargs = {field: getattr(given, field) for field in given.__struct_fields__}
-    if tool.context_parameter:
-        kwargs[tool.context_parameter] = context
-    return kwargs
-
-
-def _wrong(tool: Tool, why: str) -> str:
-    wanted = in_words(tool.spec.parameters)
-    return (
-        f"The arguments of {tool.name} are wrong: {why}. Expected: {wanted}. Correct them and call it again."
-    )
 
 
 async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> str:

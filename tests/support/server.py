@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.support.database import database_url
@@ -15,10 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ServerProcess:
-    """uvicorn with the project's ASGI application; ``env`` is laid over a test's plain environment."""
+    """uvicorn with the project's ASGI application; ``env`` is laid over a test's plain environment.
 
-    def __init__(self, *, module: str = "realtime_ai.server", **env: str) -> None:
+    ``log`` is the file that takes its stderr; without one it is the test's own.
+    """
+
+    def __init__(self, *, module: str = "realtime_ai.server", log: Path | None = None, **env: str) -> None:
         self._module = module
+        self._log = log
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -45,13 +50,15 @@ class ServerProcess:
 
     def start(self, *, timeout_s: float = 60.0) -> "ServerProcess":
         """Raises AssertionError with the server's exit when it does not come up."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", self._module, "--fd", str(self._socket.fileno())],
-            cwd=ROOT,
-            env=self.env,
-            pass_fds=[self._socket.fileno()],
-            process_group=0,
-        )
+        with self._log.open("ab") if self._log else nullcontext() as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self._module, "--fd", str(self._socket.fileno())],
+                cwd=ROOT,
+                env=self.env,
+                pass_fds=[self._socket.fileno()],
+                process_group=0,
+                stderr=stderr,
+            )
         deadline = time.monotonic() + timeout_s
         while not self._answers():
             assert self._process.poll() is None, f"the server ended with {self._process.returncode}"
