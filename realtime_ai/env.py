@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from realtime_ai.env_reader import EnvError, EnvReader
 
@@ -34,6 +35,7 @@ class Env:
     google_gemini_base_url: str | None
     demo_delay_ms: float
     max_tool_rounds: int
+    mcp_servers: dict[str, Any] = field(repr=False)
     # sessions and their bounds
     session_grace_seconds: float
     session_lease_seconds: float
@@ -78,6 +80,7 @@ def read_env(reader: EnvReader) -> Env:
         google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
+        mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
         session_grace_seconds=reader.number("SESSION_GRACE_SECONDS", default=10.0, least=0, most=86_400),
         session_lease_seconds=reader.number("SESSION_LEASE_SECONDS", default=9.0, least=1, most=10),
         session_buffer_seconds=reader.number("SESSION_BUFFER_SECONDS", default=60.0, least=1, most=3600),

@@ -106,6 +106,7 @@ CHAT_LLM_MODEL = ENV.llm_model
 CHAT_GEMINI_API_KEY = ENV.gemini_api_key
 CHAT_DEMO_DELAY_MS = ENV.demo_delay_ms
 CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
+CHAT_MCP_SERVERS = ENV.mcp_servers
 CHAT_MAX_FRAME_BYTES = ENV.max_frame_bytes
 CHAT_MAX_MESSAGE_CHARS = ENV.max_message_chars
 CHAT_MAX_SOCKETS_PER_ADDRESS = ENV.max_sockets_per_address
