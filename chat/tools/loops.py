@@ -37,7 +37,7 @@ class ToolLoop:
     def __init__(self, name: str) -> None:
         self.name = name
         self.loop = asyncio.new_event_loop()
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._step: Step | None = None
         self._left = False
         threading.Thread(target=self._run, name=name, daemon=True).start()
@@ -66,17 +66,27 @@ class ToolLoop:
         self._left = True
         self.loop.call_soon_threadsafe(self._end_if_idle)
 
-    def done(self, task: "asyncio.Task[Any]") -> None:
-        self.tasks.discard(task)
+    def keep(self, work: Coroutine[Any, Any, R], *, name: str) -> "asyncio.Task[R]":
+        """Run it as a task of this loop, which does not end before. In the loop's own thread."""
+        task = self.loop.create_task(work, name=name)
+        self.hold(task)
+        return task
+
+    def hold(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:
-        if self._left and not self.tasks:
+        if self._left and not self._tasks:
             self.loop.stop()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        while not (self._left and not self.tasks):
+        while not (self._left and not self._tasks):
             try:
                 self.loop.run_forever()
             except BaseException:
@@ -150,8 +160,7 @@ class LoopCall(Generic[R]):
     async def _in_place(self) -> R | Raised:
         task = asyncio.current_task()
         assert task
-        self._place.tasks.add(task)
-        task.add_done_callback(self._place.done)
+        self._place.hold(task)
         try:
             if self._room is None:
                 return await self._started()

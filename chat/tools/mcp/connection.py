@@ -75,11 +75,19 @@ class Connection:
                 return
             self._lost(problem)
             retry_s = FIRST_RETRY_SECONDS if time.monotonic() - began > STEADY_SECONDS else retry_s * 2
-            await asyncio.sleep(min(retry_s, LAST_RETRY_SECONDS) * random.uniform(0.5, 1.0))
+            await self._pause(min(retry_s, LAST_RETRY_SECONDS) * random.uniform(0.5, 1.0))
 
-    def stop(self) -> None:
+    def stop(self, task: "asyncio.Task[None]") -> None:
+        """End what `keep` does in ``task``: at once while it connects, else in good order."""
         self._stopping.set()
         self._wake.set()
+        if not self._up.is_set():
+            task.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def call(self, tool: str, arguments: JSON, context: ToolContext) -> str:
         """The result as text. Raises `ToolError`; cancelling it cancels the call at the server."""
@@ -102,7 +110,7 @@ class Connection:
 
     async def _ready(self) -> Client:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(min(WAIT_SECONDS, self.server.timeout_s / 2)):
                 await self._up.wait()
         if self._client is None:
             raise ToolError(

@@ -48,31 +48,35 @@ class Pace:
 
 
 class Lines:
-    """Cuts what it is fed into lines; JSON objects go to stdout, all else to stderr."""
+    """Cuts what it is fed into lines, and passes on whole ones: JSON objects to stdout, all else to stderr."""
 
     def __init__(self) -> None:
-        self._target = 0
+        self._begun: list[bytes] = []
         self._length = 0
         self._lines, self._bytes = Pace(LINES_PER_SECOND), Pace(BYTES_PER_SECOND)
 
     def feed(self, chunk: bytes) -> None:
-        pieces = chunk.split(b"\n")
-        for piece in pieces[:-1]:
-            self._write(piece + b"\n")
-            self._target = self._length = 0
-        if pieces[-1]:
-            self._write(pieces[-1])
-        self._lines.take(len(pieces) - 1)
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            self._add(piece)
+            _write(b"".join([*self._begun, b"\n"]))
+            self._begun, self._length = [], 0
+        self._add(rest)
+        self._lines.take(len(whole))
         self._bytes.take(len(chunk))
 
-    def _write(self, piece: bytes) -> None:
-        self._target = self._target or (1 if piece.lstrip()[:1] == b"{" else 2)
+    def _add(self, piece: bytes) -> None:
+        self._begun.append(piece)
         self._length += len(piece)
         if self._length > MAX_LINE_BYTES:
             raise LineTooLongError
-        view = memoryview(piece)
-        while view:
-            view = view[os.write(self._target, view) :]
+
+
+def _write(line: bytes) -> None:
+    target = 1 if line.lstrip()[:1] == b"{" else 2
+    view = memoryview(line)
+    while view:
+        view = view[os.write(target, view) :]
 
 
 def pump(child: "subprocess.Popen[bytes]") -> None:

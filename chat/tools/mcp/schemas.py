@@ -149,7 +149,9 @@ class _Repair:
 
     def _object(self, node: JSON, within: tuple[str, ...], depth: int) -> JSON:
         properties: JSON = {}
-        required = [one for one in _list(node.get("required")) if one in node["properties"]]
+        required = [
+            one for one in _list(node.get("required")) if isinstance(one, str) and one in node["properties"]
+        ]
         for name, schema in node["properties"].items():
             if _PROPERTY_NAME.fullmatch(name):
                 properties[name] = self.node(schema, within, depth + 1)

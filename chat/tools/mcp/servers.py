@@ -58,16 +58,15 @@ class McpServers:
 
     async def _connect(self, place: ToolLoop) -> None:
         connections = _connections(self._servers, self._registry, place)
-        self._tasks = [asyncio.create_task(one.keep(), name=f"mcp {one.server.name}") for one in connections]
+        self._tasks = [place.keep(one.keep(), name=f"mcp {one.server.name}") for one in connections]
         self._connections = connections
 
     async def _disconnect(self) -> None:
-        for connection in self._connections:
-            connection.stop()
+        """One that takes longer goes on ending in its loop, as long as the process lives."""
+        for connection, task in zip(self._connections, self._tasks, strict=True):
+            connection.stop(task)
         if self._tasks:
-            _, slow = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
-            for task in slow:
-                task.cancel()
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
 
 
 def _connections(servers: list[McpServer], registry: Registry, place: ToolLoop) -> "list[Connection]":

@@ -22,9 +22,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0
 """Between two pieces of a stream that the server keeps open."""
 STDERR_BYTES_PER_READ = 65_536
-STDERR_PAUSE_SECONDS = 0.02
-"""After each read: 3 MB a second at most, and what writes faster waits."""
-
+STDERR_BYTES_PER_SECOND = 4.0 * 1024 * 1024
+"""What writes faster waits."""
 LAST_WORDS_SECONDS = 0.3
 """When the process has ended, what it wrote may still be on its way."""
 
@@ -80,7 +79,7 @@ async def _stderr(hear: Hear, gone: Callable[[], None]) -> AsyncIterator[TextIO]
 async def _listen(reader: asyncio.StreamReader, hear: Hear, gone: Callable[[], None]) -> None:
     while data := await reader.read(STDERR_BYTES_PER_READ):
         hear(data.decode(errors="replace"))
-        await asyncio.sleep(STDERR_PAUSE_SECONDS)
+        await asyncio.sleep(len(data) / STDERR_BYTES_PER_SECOND)
     gone()
 
 
