@@ -76,10 +76,11 @@ class EnvReader:
         return text.lower() in _TRUE
 
     def choice(self, name: str, *, default: str, choices: tuple[str, ...]) -> str:
-        text = (self.text(name) or default).upper()
-        if text not in choices:
+        text = self.text(name) or default
+        chosen = {choice.lower(): choice for choice in choices}.get(text.lower())
+        if chosen is None:
             _refuse(name, text, f"one of {', '.join(choices)}")
-        return text
+        return chosen
 
     def folder(self, name: str, *, default: Path) -> Path:
         text = self.text(name)

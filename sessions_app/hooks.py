@@ -17,3 +17,20 @@ def on_session_ended(hook: SessionEndedHook) -> SessionEndedHook:
 def session_ended(session_id: str, last_seq: int) -> None:
     for hook in _session_ended:
         hook(session_id, last_seq)
+
+
+NoticeSource = Callable[[], list[str]]
+"""A sentence for each thing outside the log that is not as staff would want it; quick, and never raises."""
+
+_notice_sources: list[NoticeSource] = []
+
+
+def on_notices(source: NoticeSource) -> NoticeSource:
+    if source not in _notice_sources:
+        _notice_sources.append(source)
+    return source
+
+
+def notices() -> list[str]:
+    """What the admin's first page warns of, as this process sees it."""
+    return [notice for source in _notice_sources for notice in source()]
