@@ -16,6 +16,7 @@ from chat import metrics
 from chat.conf import conf
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
+from chat.engine.storable import storable
 from chat.errors import ChatError, ProviderError
 from chat.messages import (
     JSON,
@@ -216,14 +217,14 @@ class Response:
         common: JSON = {
             "response_id": self.response_id,
             "item_id": new_id("item"),
-            "call_id": request.call_id,
+            "call_id": storable(request.call_id),
             "output_index": index,
-            "name": request.name,
-            "arguments": request.arguments.replace("\x00", ""),
+            "name": storable(request.name),
+            "arguments": storable(request.arguments),
             "round": round_number,
             "side_effects": bool(tool and tool.side_effects and not tool.idempotent),
             "server_label": tool.server_label if tool else "",
-            "extra": request.extra,
+            "extra": storable(request.extra),
         }
         if tool and await self._needs_approval(tool, request):
             if not self._outside:
@@ -290,9 +291,9 @@ class Response:
             ev.ResponseDone(
                 response_id=self.response_id,
                 status=status,
-                reason=reason,
-                message=message,
-                cause=cause,
+                reason=storable(reason),
+                message=storable(message),
+                cause=storable(cause),
                 client_event_id=stopped_by,
                 model=model_spec(self._provider.name, self._model),
                 usage=self._usage,
@@ -323,14 +324,14 @@ class _OpenText:
 
     def add(self, delta: TextDelta) -> str:
         """The text as it can be stored; a part with an ``extra`` stays a part of its own."""
-        clean = delta.text.replace("\x00", "").encode(errors="replace").decode()
+        clean: str = storable(delta.text)
         self._texts.append(clean)
         self.length += len(clean)
         last = self._parts[-1] if self._parts else None
         if delta.extra is None and last is not None and last.extra is None:
             self._parts[-1] = ev.Part(last.length + len(clean))
         elif clean or delta.extra is not None:
-            self._parts.append(ev.Part(len(clean), delta.extra))
+            self._parts.append(ev.Part(len(clean), storable(delta.extra)))
         return clean
 
     def message(self, response_id: str, status: str) -> ev.AssistantMessage:
@@ -371,7 +372,7 @@ def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) ->
         item_id=call.item_id,
         call_id=call.call_id,
         name=call.name,
-        output=output.replace("\x00", ""),
+        output=storable(output),
         outcome=outcome,
         duration_ms=round(duration_ms, 1),
         response_id=call.response_id,
