@@ -159,6 +159,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             is_staff=identity.is_staff,
             session_id=check_session_id(session_id) if session_id else None,
             create="session_id" not in self.query,
+            model=self.query.get("model"),
             source=self.dialect,
         )
 

@@ -15,7 +15,9 @@ from django.conf import settings
 from chat.conf import conf
 from chat.engine.hub import Hub
 from chat.engine.relay import Relay
-from chat.providers.registry import ProviderNotConfigured, close_providers, provider_for
+from chat.providers.choice import preload
+from chat.providers.registry import close_providers
+from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.database import connect_journal
@@ -45,14 +47,13 @@ class Runtime:
             registry=default_registry,
             registered=lambda: asyncio.shield(self._registered),
         )
+        self.mcp = McpServers(conf().mcp_servers, default_registry)
         self._channel = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        with contextlib.suppress(
-            ProviderNotConfigured
-        ):  # a system check says so; here nobody may wait for it
-            await asyncio.to_thread(provider_for, None)  # a vendor's SDK takes a second to import
+        await asyncio.to_thread(preload)
+        self.mcp.start()
         self.journal.start()
         if _spans_processes():
             self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
@@ -67,6 +68,7 @@ class Runtime:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
+        mcp_ends = self.loop.create_task(self.mcp.stop())
         written = await self.journal.stop(timeout_s=2.0)
         if self.hub.relay:
             self.hub.relay.closing()
@@ -80,6 +82,7 @@ class Runtime:
                 async with asyncio.timeout(0.5):
                     await in_db_thread(release_process, process_id=self.process_id)
         set_current(None)
+        await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
 
@@ -132,6 +135,11 @@ async def runtime() -> Runtime:
     if _current is None or _current.loop is not loop:
         _current = Runtime()
         await _current.start()
+    return _current
+
+
+def running() -> Runtime | None:
+    """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
 
 

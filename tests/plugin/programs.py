@@ -14,7 +14,7 @@ _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 _MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
 
-def _missing(what: str, remedy: str) -> str:
+def missing(what: str, remedy: str) -> str:
     """Ends the test: skipped on a developer's machine, failed in CI, where everything has to be there."""
     reason = f"no {what} here: {remedy}"
     if os.environ.get("CI", "").lower() in ("1", "true"):
@@ -31,20 +31,20 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if found is None and Path(_MAC_CHROME).exists():
         found = _MAC_CHROME
-    return found or _missing("Chromium", "install one, or name it in CHROMIUM")
+    return found or missing("Chromium", "install one, or name it in CHROMIUM")
 
 
 @pytest.fixture(scope="session")
 def pgbouncer() -> str:
     """The path of a pgbouncer: it stands in for Supabase's transaction pooler."""
     found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    return found or _missing("pgbouncer", "install it")
+    return found or missing("pgbouncer", "install it")
 
 
 @pytest.fixture(scope="session")
 def redis_program() -> str:
     """The path of a redis-server."""
-    return redis_executable() or _missing("Redis", "install redis-server, or name one in REDIS_URL")
+    return redis_executable() or missing("Redis", "install redis-server, or name one in REDIS_URL")
 
 
 @pytest.fixture(scope="session")
