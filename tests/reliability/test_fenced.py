@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 __all__ = ["gemini", "ledger", "start_shop"]
 
-COME_BACK = 4409
+COME_BACK = 1012
 
 
 async def test_a_sleeper_steps_down_and_its_tool_call_is_of_unknown_outcome(
