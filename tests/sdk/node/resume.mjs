@@ -15,7 +15,7 @@ function recovering() {
   const connection = connect({
     reconnect: true,
     reconnectInitialDelay: 50,
-    buildRealtimeURL: () => placed(new URL(`${given.baseURL.replace("https:", "wss:")}/realtime?model=demo`)),
+    buildRealtimeURL: () => placed(new URL(`${given.baseURL.replace("https:", "wss:")}/realtime`)),
   });
   connection.on("reconnecting", ({ closeCode }) => talk.closes.push(closeCode));
   return connection;
