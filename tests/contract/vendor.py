@@ -136,6 +136,8 @@ class Vendor(ABC):
     """Of the provider, as a model's spec begins."""
     model: str
     key: str = "fake-key-0123456789-contract"
+    scripted = True
+    """False: it does not do what `then` says (the demo)."""
     refuses_in_words = False
     """True: a `Refuse` streams a sentence of the model's; False: there is nothing to show."""
     wants_thinking_back = True

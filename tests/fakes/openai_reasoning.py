@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import os
 
 from tests.fakes.openai_script import JSON
@@ -37,13 +38,13 @@ def reasoning_id_of(call_id: str, model: str) -> str | None:
 
 
 def is_encrypted_for(item: JSON, model: str) -> bool:
-    """Not a character of the item has changed, and it was given by this model."""
+    """Nothing of the item has changed but the order of its keys, and it was given by this model."""
     plain: JSON = {key: item[key] for key in ("type", "id", "summary") if key in item}
     return hmac.compare_digest(_encrypted(plain, model), str(item["encrypted_content"]))
 
 
 def _encrypted(item: JSON, model: str) -> str:
-    told = f"{model} {item['id']} {item['summary']}".encode()
+    told = f"{model} {json.dumps(item, sort_keys=True)}".encode()
     return "gAAA" + base64.urlsafe_b64encode(hmac.digest(_SECRET, told, hashlib.sha256)).decode()
 
 

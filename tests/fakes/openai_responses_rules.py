@@ -1,7 +1,7 @@
 """The rules by which the Responses API refuses a request.
 
 Stricter than the real one in three points: no message may be empty, reasoning goes to the model that gave it only, and a
-call that this server gave after reasoning must come back behind it.
+call that this server gave after reasoning must come back behind it, unless the request is without any.
 """
 
 from collections.abc import Sequence
@@ -177,7 +177,7 @@ def _check_reasoning(items: Sequence[JSON], model: str) -> None:
         wanted = (
             reasoning_id_of(item.get("call_id", ""), model) if item.get("type") == "function_call" else None
         )
-        if wanted and wanted not in given:
+        if wanted and given and wanted not in given:
             raise RefusedError(
                 f"Item '{item['call_id']}' of type 'function_call' was provided without its required 'reasoning' item: "
                 f"'{wanted}'.",
