@@ -44,16 +44,18 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
-from chat.messages import model_spec
-from chat.providers.base import Provider
+from chat.messages import JSON
+from chat.providers.choice import Candidate, candidates, with_full_model
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app import events as ev
-from sessions_app.errors import JournalError
+from sessions_app.errors import JournalError, JournalFenced
 from sessions_app.ids import new_id
+from sessions_app.leases import lost_leases
 from sessions_app.lifecycle import Visitor
 from sessions_app.livelog import LiveLog
 from sessions_app.settle import dropped
+from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +86,6 @@ class Conversation:
         log: LiveLog,
         history: History,
         config: SessionConfig,
-        provider: Provider,
         model: str,
         visitor: Visitor,
         is_staff: bool,
@@ -96,8 +97,7 @@ class Conversation:
         self.log = log
         self.history = history
         self.config = config
-        self.provider = provider
-        self.model = model
+        self._model = model
         self.visitor = visitor
         self.is_staff = is_staff
         self.state = State.LIVE
@@ -108,7 +108,6 @@ class Conversation:
         self._queue: deque[Turn] = deque()
         self._response: Response | None = None
         self._response_task: asyncio.Task[None] | None = None
-        self._response_seq: int | None = None
         self._view: History | None = None
         """What the running response looks at, when that is not the conversation."""
         self._runner: asyncio.Task[None] | None = None
@@ -141,13 +140,17 @@ class Conversation:
             model=self.model_spec,
             config=msgspec.to_builtins(self.config),
             last_seq=self.log.visible_seq,
-            response_seq=self._response_seq,
+            response_seq=self.log.open_response_seq,
             queued=[turn.response_id for turn in self._queue],
         )
 
     @property
     def model_spec(self) -> str:
-        return model_spec(self.provider.name, self.model)
+        """Who is asked first."""
+        return self._candidates()[0].spec
+
+    def _candidates(self) -> list[Candidate]:
+        return candidates(self.config.model or self._model)
 
     # What a client may ask
 
@@ -166,6 +169,9 @@ class Conversation:
                 self._update(command)
                 await self.log.durable()
                 return Done(config=msgspec.to_builtins(self.config))
+            case DecideApproval():
+                self._decide(command)
+                await self.log.durable()
             case CancelResponse():
                 await self._cancel(command)
             case EndSession():
@@ -174,16 +180,12 @@ class Conversation:
                 self._take(command)
         return Done()
 
-    def _take(
-        self, command: AddMessage | RequestResponse | DecideApproval | AddToolOutput | DeleteItem
-    ) -> None:
+    def _take(self, command: AddMessage | RequestResponse | AddToolOutput | DeleteItem) -> None:
         match command:
             case AddMessage():
                 self._add_message(command)
             case RequestResponse():
                 self._request_response(command)
-            case DecideApproval():
-                self._decide(command)
             case AddToolOutput():
                 self._add_tool_output(command)
             case DeleteItem():
@@ -285,13 +287,14 @@ class Conversation:
         )
 
     def _update(self, command: UpdateSession) -> None:
-        config = self._updated(command)
-        self.append(ev.SessionUpdated(config=command.changes, client_event_id=command.client_event_id))
+        changes = with_full_model(command.changes)
+        config = self._updated(changes)
+        self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
-    def _updated(self, command: UpdateSession) -> SessionConfig:
+    def _updated(self, changes: JSON) -> SessionConfig:
         try:
-            return self.config.updated(command.changes)
+            return self.config.updated(changes)
         except msgspec.ValidationError as error:
             raise FrameError(f"session: {error}", param="session") from error
 
@@ -301,7 +304,7 @@ class Conversation:
             case RequestResponse():
                 config, param = self.config.for_response(command.options), "response.tool_choice"
             case UpdateSession():
-                config, param = self._updated(command), "session.tool_choice"
+                config, param = self._updated(command.changes), "session.tool_choice"
             case _:
                 return
         choice = config.tool_choice_name()
@@ -389,28 +392,28 @@ class Conversation:
             self._check_idle()
 
     async def _respond(self, turn: Turn) -> None:
-        started = turn.started(provider=self.provider.name, model=self.model, history=self.history)
+        asked = self._candidates()
+        started = turn.started(provider=asked[0].provider.name, model=asked[0].model, history=self.history)
         try:
             view = view_for(turn.options, self.history)
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
             view = History()
-        response = self._make_response(turn, view or self.history)
-        self._response_seq = self.append(started, reserved=True).seq
+        response = self._make_response(turn, asked, view or self.history)
+        self.append(started, reserved=True)
         self._response, self._view = response, view
         self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
         try:
             await asyncio.wait([self._response_task])
             self._response_task.result()
         finally:
-            self._response = self._response_task = self._response_seq = self._view = None
+            self._response = self._response_task = self._view = None
 
-    def _make_response(self, turn: Turn, history: History) -> Response:
+    def _make_response(self, turn: Turn, asked: list[Candidate], history: History) -> Response:
         return Response(
             response_id=turn.response_id,
             log=self,
             history=history,
-            provider=self.provider,
-            model=self.model,
+            candidates=asked,
             config=self.config,
             options=turn.options,
             registry=self._registry,
@@ -445,6 +448,16 @@ class Conversation:
 
     async def durable(self) -> None:
         await self.log.durable()
+
+    async def check_lease(self) -> None:
+        """Raises `JournalFenced` when another process took the session and this one has not noticed yet."""
+        if not self.log.stored:
+            return
+        lost = await in_db_thread(lost_leases, epochs={self.session_id: self.log.epoch})
+        if lost:
+            error = JournalFenced()
+            self.log.fail(error)
+            raise error
 
     def _append_quietly(self, event: ev.Event) -> None:
         """For what is worth a line in the log but no error to anybody."""

@@ -7,7 +7,7 @@ kinds of event, the texts it has and `ResponseDone`, commit together.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,9 +25,10 @@ from chat.messages import (
     TextDelta,
     ToolCallRequest,
     ToolSpec,
-    model_spec,
 )
-from chat.providers.base import Provider
+from chat.providers.choice import Candidate
+from chat.providers.route import FailedAttempt, Route
+from chat.redaction import safe_cause
 from chat.tools.approval import needs_approval
 from chat.tools.base import Tool, ToolContext
 from chat.tools.registry import Registry
@@ -63,6 +64,8 @@ NO_APPROVAL_OUTSIDE = (
     "This tool needs a person's approval, which nobody can give outside of the conversation. It has not run."
 )
 
+NOT_RUN = "The server stopped before this tool ran: it took no effect."
+
 _Call = ev.ToolCall | ev.ToolApprovalRequested
 
 
@@ -81,8 +84,7 @@ class Response:
         *,
         log: Log,
         history: History,
-        provider: Provider,
-        model: str,
+        candidates: Sequence[Candidate],
         config: SessionConfig,
         options: ResponseOptions,
         registry: Registry,
@@ -96,8 +98,7 @@ class Response:
         self._work: asyncio.Task[tuple[str, str]] | None = None
         self._log = log
         self._history = history
-        self._provider = provider
-        self._model = model
+        self._route = Route(candidates, on_failure=self._attempt_failed)
         self._config = config.for_response(options)
         self._options = options
         self._registry = registry
@@ -106,7 +107,9 @@ class Response:
         self._output_index = 0
         self._usage = ev.Usage()
         self._clock = _Clock()
-        self._running: dict[str, ev.ToolCall] = {}
+        self._unanswered: dict[str, ev.ToolCall] = {}
+        """Calls in the log whose results are not."""
+        self._tools_began = False
         self._outside = options.conversation == "none"
         self._refused: set[str] = set()
 
@@ -127,13 +130,22 @@ class Response:
             stop = self._stop or INTERRUPTED
             self._settle(stop.status, stop.reason, message=stop.message, stopped_by=stop.client_event_id)
         except ProviderError as error:
-            self._settle("failed", error.code, message=error.message, cause=error.cause)
+            self._settle(
+                "failed",
+                error.code,
+                message=error.message,
+                cause=error.cause,
+                retry_after_s=error.retry_after_s,
+            )
         except JournalError as error:
             self._settle("failed", error.code, message=error.message)
         except Exception as error:
             logger.exception("response %s failed", self.response_id)
             self._settle(
-                "failed", ChatError.code, message="The server failed to answer. Try again.", cause=repr(error)
+                "failed",
+                ChatError.code,
+                message="The server failed to answer. Try again.",
+                cause=safe_cause(repr(error)),
             )
 
     async def _rounds(self) -> tuple[str, str]:
@@ -154,7 +166,7 @@ class Response:
         requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
-        async with aclosing(self._provider.stream(await self._request(round_number))) as stream:
+        async with aclosing(self._route.stream(await self._request(round_number))) as stream:
             async for event in stream:
                 match event:
                     case TextDelta():
@@ -172,12 +184,27 @@ class Response:
 
     async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
-            model=self._model,
+            model=self._route.current.model,
             history=self._history.items(),
             instructions=self._config.instructions or conf().instructions,
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),
+        )
+
+    def _attempt_failed(self, failed: FailedAttempt) -> None:
+        error, provider = failed.error, failed.spec.partition(":")[0]
+        metrics.model_failures.labels(provider=provider, code=error.code).inc()
+        self._log.append(
+            ev.ModelAttemptFailed(
+                response_id=self.response_id,
+                model=failed.spec,
+                code=error.code,
+                cause=error.cause,
+                attempt=failed.attempt,
+                next_model=failed.next_spec,
+                delay_s=round(failed.delay_s, 3),
+            )
         )
 
     def _tool_choice(self, round_number: int) -> str:
@@ -195,8 +222,7 @@ class Response:
     def _delta(self, delta: TextDelta) -> None:
         if self._text is None:
             self._text = _OpenText(new_id("item"), self._take_index())
-        text, offset = self._text, self._text.length
-        clean = text.add(delta)
+        text, clean = self._text, _clean(delta.text)
         if clean:
             self._clock.first_token()
             self._log.append(
@@ -204,10 +230,11 @@ class Response:
                     response_id=self.response_id,
                     item_id=text.item_id,
                     output_index=text.output_index,
-                    offset=offset,
+                    offset=text.length,
                     text=clean,
                 )
             )
+        text.add(clean, delta.extra)  # last: a delta that the log refused is no part of the text
 
     async def _call(self, request: ToolCallRequest, index: int, round_number: int) -> _Call:
         """The call as an event, or the question whether it may be made."""
@@ -266,14 +293,17 @@ class Response:
         calls = [call for call in calls if call.call_id not in self._refused]
         if not calls:
             return
+        self._unanswered = {call.call_id: call for call in calls}
+        self._tools_began = False
         await self._log.durable()
+        self._tools_began = True
         started = time.monotonic()
-        self._running = {call.call_id: call for call in calls}
         requests = [(call.name, call.arguments, self._tool_context(call.call_id)) for call in calls]
         async with aclosing(run_tools(self._registry, requests)) as outcomes:
             async for index, outcome in outcomes:
-                call = self._running.pop(calls[index].call_id)
+                call = calls[index]
                 self._log.append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
+                del self._unanswered[call.call_id]
                 known = (
                     call.name if self._registry.get(call.name) else "unknown"
                 )  # a label a model cannot multiply
@@ -281,11 +311,18 @@ class Response:
         self._clock.tools_s += time.monotonic() - started
 
     def _settle(
-        self, status: str, reason: str, *, message: str = "", cause: str = "", stopped_by: str | None = None
+        self,
+        status: str,
+        reason: str,
+        *,
+        message: str = "",
+        cause: str = "",
+        retry_after_s: float | None = None,
+        stopped_by: str | None = None,
     ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
         self._log.append(
-            *(_result(call, settle.UNKNOWN_OUTCOME, "unknown", 0.0) for call in self._running.values()),
+            *(self._no_result(call) for call in self._unanswered.values()),
             *self._close_text("completed" if status == "completed" else "incomplete"),
             ev.ResponseDone(
                 response_id=self.response_id,
@@ -294,13 +331,19 @@ class Response:
                 message=message,
                 cause=cause,
                 client_event_id=stopped_by,
-                model=model_spec(self._provider.name, self._model),
+                retry_after_s=retry_after_s,
+                model=self._route.current.spec,
                 usage=self._usage,
                 timings=self._clock.timings(),
             ),
             reserved=True,
         )
-        metrics.responses.labels(provider=self._provider.name, status=status).inc()
+        metrics.responses.labels(provider=self._route.current.provider.name, status=status).inc()
+
+    def _no_result(self, call: ev.ToolCall) -> ev.ToolResult:
+        if self._tools_began:
+            return _result(call, settle.UNKNOWN_OUTCOME, "unknown", 0.0)
+        return _result(call, NOT_RUN, "error", 0.0)
 
     def _close_text(self, status: str) -> list[ev.Event]:
         text, self._text = self._text, None
@@ -321,17 +364,15 @@ class _OpenText:
         self._texts: list[str] = []
         self._parts: list[ev.Part] = []
 
-    def add(self, delta: TextDelta) -> str:
-        """The text as it can be stored; a part with an ``extra`` stays a part of its own."""
-        clean = delta.text.replace("\x00", "").encode(errors="replace").decode()
+    def add(self, clean: str, extra: JSON | None) -> None:
+        """A part with an ``extra`` stays a part of its own."""
         self._texts.append(clean)
         self.length += len(clean)
         last = self._parts[-1] if self._parts else None
-        if delta.extra is None and last is not None and last.extra is None:
+        if extra is None and last is not None and last.extra is None:
             self._parts[-1] = ev.Part(last.length + len(clean))
-        elif clean or delta.extra is not None:
-            self._parts.append(ev.Part(len(clean), delta.extra))
-        return clean
+        elif clean or extra is not None:
+            self._parts.append(ev.Part(len(clean), extra))
 
     def message(self, response_id: str, status: str) -> ev.AssistantMessage:
         vendor_parts = any(part.extra is not None for part in self._parts)
@@ -343,6 +384,11 @@ class _OpenText:
             status=status,
             parts=self._parts if vendor_parts else [],
         )
+
+
+def _clean(text: str) -> str:
+    """As it can be stored."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 class _Clock:

@@ -28,13 +28,13 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def naughty_server(django_db_setup: None, flag: Path, log: Path) -> Iterator[ServerProcess]:
     """A server with the naughty app; what it writes to stderr is in ``log``."""
     server = ServerProcess(
-        log=log,
         DJANGO_SETTINGS_MODULE="tests.tools.naughty.settings",
         NAUGHTY_FLAG=str(flag),
         DEMO_DELAY_MS="5",
         GUESTS_ALLOWED="1",
         SESSION_GRACE_SECONDS="0.3",
     )
+    server.log = log
     try:
         yield server.start()
         assert server.stop() in (0, -signal.SIGTERM), "the server died, or a tool kept it from stopping"
