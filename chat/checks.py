@@ -16,19 +16,24 @@ from sessions_app.supabase import pools_transactions
 
 @register("chat")
 def check_models(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    messages: list[CheckMessage] = []
-    for name, spec, code in (
-        ("LLM_MODEL", conf().llm_model, "chat.E001"),
-        ("CHAT_SUMMARY_MODEL", conf().summary_model, "chat.E002"),
-    ):
-        try:
-            if spec or name == "LLM_MODEL":
-                provider_for(spec)
-        except ProviderNotConfigured as error:
-            problem = str(error).replace("LLM_MODEL=", f"{name}=", 1)
-            hint = f"Set {name} to PROVIDER:NAME and that provider's key, or to demo."
-            messages.append(Error(problem, hint=hint, id=code))
-    return messages
+    settings = conf()
+    models = [("LLM_MODEL", settings.llm_model, "chat.E001")]
+    models += [("CHAT_SUMMARY_MODEL", settings.summary_model, "chat.E002")] if settings.summary_model else []
+    models += [("LLM_FALLBACKS", spec, "chat.E006") for spec in settings.llm_fallbacks]
+    models += [("LLM_MODELS", spec, "chat.E007") for spec in settings.llm_models]
+    return [error for name, spec, code in models if (error := _model_error(name, spec, code))]
+
+
+def _model_error(name: str, spec: str | None, code: str) -> CheckMessage | None:
+    if spec == "*":
+        return Error(f"{name}=*: name the models, commas between; any would be anybody's choice.", id=code)
+    try:
+        provider_for(spec)
+    except ProviderNotConfigured as error:
+        problem = str(error).replace("LLM_MODEL=", f"{name}=", 1)
+        hint = f"Set {name} to PROVIDER:NAME and that provider's key, or to demo."
+        return Error(problem, hint=hint, id=code)
+    return None
 
 
 @register("chat")

@@ -7,6 +7,9 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 DEFAULT_GEMINI_MODEL = "gemini-3.8-flash"
+DEFAULT_OPENAI_MODEL = "gpt-6.1-terra"
+DEFAULT_ANTHROPIC_MODEL = "claude-sonnet-5-5"
+DEFAULT_GROQ_MODEL = "openai/gpt-oss-120b"
 
 DEFAULT_INSTRUCTIONS = (
     "You are a helpful assistant inside a web application. Answer in the user's language, briefly and plainly; use "
@@ -18,8 +21,19 @@ DEFAULT_INSTRUCTIONS = (
 @dataclass(frozen=True, kw_only=True)
 class ChatConf:
     llm_model: str | None = None
-    """PROVIDER:NAME, or ``demo``. None: Gemini when there is a key, else ``demo``."""
+    """PROVIDER:NAME, or ``demo``. None: the first vendor that has a key, else ``demo``."""
+    llm_fallbacks: tuple[str, ...] = ()
+    """The models to ask, in this order, when the one before them fails before its first word."""
+    llm_models: tuple[str, ...] = ()
+    """What a client may choose beside the default model and its fallbacks."""
     gemini_api_key: str | None = None
+    openai_api_key: str | None = None
+    anthropic_api_key: str | None = None
+    groq_api_key: str | None = None
+    groq_base_url: str = "https://api.groq.com/openai/v1"
+    compatible_api_key: str | None = None
+    """None: the server wants none."""
+    compatible_base_url: str | None = None
     instructions: str = DEFAULT_INSTRUCTIONS
     max_output_tokens: int = 8192
     max_tool_rounds: int = 8
@@ -31,6 +45,12 @@ class ChatConf:
     model_first_event_seconds: float = 60.0
     model_silence_seconds: float = 45.0
     """Between two events of a stream that has begun."""
+    model_attempts: int = 3
+    """Of opening one model's stream in a round; each waits twice as long as the one before it."""
+    model_retry_seconds: float = 0.5
+    """Before the second attempt, at most; the half of it at least."""
+    model_retry_total_seconds: float = 20.0
+    """From a round's beginning: after it no model is asked a second time. A fallback is still asked once."""
     demo_delay_ms: float = 25.0
     """The demo model's pause between two words."""
     tool_seconds: float = 20.0

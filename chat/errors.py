@@ -3,7 +3,9 @@
 ChatError
 ├── FrameError              the client sent something that we cannot take
 │   ├── FrameTooLarge
-│   └── BinaryFrame
+│   ├── BinaryFrame
+│   ├── InvalidCursor
+│   └── ModelNotAllowed
 ├── AccessError
 │   ├── CredentialsInvalid
 │   ├── OriginRefused
@@ -20,18 +22,22 @@ ChatError
 │   └── ItemNotFound
 ├── ShuttingDown
 ├── ToolError               said to the model in words that it can act on
-└── ProviderError           the model failed
-    ├── ModelCredentials
-    ├── ModelQuota
-    ├── ModelOverloaded
-    ├── ModelRefused
-    ├── ModelContextTooLong
-    ├── ModelUnreachable
-    ├── ModelTimeout
-    └── ModelBadRequest
+└── ProviderError           the model failed            asked again?  another model?
+    ├── ModelCredentials                                no            yes
+    ├── ModelNotFound                                   no            yes
+    ├── ModelQuota                                      yes           yes
+    ├── ModelOverloaded                                 yes           yes
+    ├── ModelUnreachable                                yes           yes
+    ├── ModelTimeout                                    yes           yes
+    ├── ModelBadAnswer                                  yes           yes
+    ├── ModelRefused                                    no            no
+    ├── ModelContextTooLong                             no            no
+    └── ModelBadRequest                                 no            no
 """
 
 from typing import ClassVar
+
+from chat.redaction import safe_cause
 
 
 class ChatError(Exception):
@@ -91,6 +97,13 @@ class InvalidCursor(FrameError):
     """last_event_id is not an event_id of this session's stream. Give the last one you received, or leave it out."""
 
     code = "invalid_cursor"
+    close_code = 4400
+
+
+class ModelNotAllowed(FrameError):
+    """This server does not offer that model."""
+
+    code = "model_not_allowed"
     close_code = 4400
 
 
@@ -204,15 +217,17 @@ class ToolError(ChatError):
 
 
 class ProviderError(ChatError):
-    """The model failed. ``cause`` is for staff: the vendor's own words, without keys."""
+    """The model failed. ``cause`` is for staff: the vendor's own words, without our keys."""
 
     code = "model_error"
+    another_may_help: ClassVar[bool] = False
+    """Whether a fallback is asked; ``retryable`` says whether the same model is asked again."""
 
     def __init__(
         self, message: str | None = None, *, cause: str = "", retry_after_s: float | None = None
     ) -> None:
         super().__init__(message)
-        self.cause = cause
+        self.cause = safe_cause(cause)
         self.retry_after_s = retry_after_s
 
 
@@ -220,6 +235,14 @@ class ModelCredentials(ProviderError):
     """The model's vendor refused our key. The operator of this server has to set a valid one."""
 
     code = "model_bad_credentials"
+    another_may_help = True
+
+
+class ModelNotFound(ProviderError):
+    """The model's vendor does not know the model that this server asks for. Its operator has to name another."""
+
+    code = "model_not_found"
+    another_may_help = True
 
 
 class ModelQuota(ProviderError):
@@ -227,6 +250,7 @@ class ModelQuota(ProviderError):
 
     code = "model_quota_exceeded"
     retryable = True
+    another_may_help = True
 
 
 class ModelOverloaded(ProviderError):
@@ -234,6 +258,7 @@ class ModelOverloaded(ProviderError):
 
     code = "model_overloaded"
     retryable = True
+    another_may_help = True
 
 
 class ModelRefused(ProviderError):
@@ -253,6 +278,7 @@ class ModelUnreachable(ProviderError):
 
     code = "model_unreachable"
     retryable = True
+    another_may_help = True
 
 
 class ModelTimeout(ProviderError):
@@ -260,6 +286,15 @@ class ModelTimeout(ProviderError):
 
     code = "model_timeout"
     retryable = True
+    another_may_help = True
+
+
+class ModelBadAnswer(ProviderError):
+    """The model's answer could not be read. Try again."""
+
+    code = "model_bad_answer"
+    retryable = True
+    another_may_help = True
 
 
 class ModelBadRequest(ProviderError):

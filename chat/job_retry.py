@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 from procrastinate import BaseRetryStrategy, RetryDecision
@@ -11,6 +10,7 @@ from procrastinate.jobs import Job
 from chat.conf import conf
 from chat.errors import ModelCredentials, ProviderError
 from chat.providers.registry import ProviderNotConfigured
+from chat.redaction import redacted
 
 _GROWTH = 3
 _JITTER = 0.2
@@ -59,13 +59,5 @@ def cause_for_staff(error: BaseException) -> str:
         text = f"{error.code}: {error.cause or error.message}"
     else:
         text = f"{type(error).__name__}: {error}"
-    for key in _our_keys():
-        text = text.replace(key, "[key]")
-    text = " ".join(text.replace("\x00", "").encode("utf-8", "replace").decode().split())
+    text = " ".join(redacted(text).replace("\x00", "").encode("utf-8", "replace").decode().split())
     return text[:_MAX_CAUSE_CHARS]
-
-
-def _our_keys() -> list[str]:
-    settings = conf()
-    values = (getattr(settings, field.name) for field in fields(settings) if field.name.endswith("api_key"))
-    return [value for value in values if value]

@@ -6,6 +6,11 @@ sockets = Gauge("chat_sockets", "Open sockets.", ["dialect"], multiprocess_mode=
 frames_in = Counter("chat_frames_received_total", "Frames received.", ["dialect"])
 frame_errors = Counter("chat_frame_errors_total", "Errors sent to clients, by code.", ["code"])
 responses = Counter("chat_responses_total", "Responses, by provider and status.", ["provider", "status"])
+model_failures = Counter(
+    "chat_model_failures_total",
+    "Attempts at a model that failed, by provider and code.",
+    ["provider", "code"],
+)
 tool_calls = Counter("chat_tool_calls_total", "Tool calls, by tool and outcome.", ["tool", "outcome"])
 first_token_seconds = Histogram(
     "chat_first_token_seconds",

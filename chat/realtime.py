@@ -27,13 +27,14 @@ from chat.protocol.items import item_of
 from chat.protocol.objects import SessionObject, StreamInfo
 from chat.protocol.projector import RealtimeProjector
 from chat.protocol.server_events import encode
+from chat.providers.registry import default_model_spec
 from sessions_app import replay
 from sessions_app.errors import SessionsError
 from sessions_app.ids import new_id
 from sessions_app.threads import in_db_thread
 
 _NOTICES = {
-    "demo": "The built-in demo model answers: no model is configured. Set GEMINI_API_KEY to talk to Gemini."
+    "demo": "The built-in demo model answers: no model is configured. Set the key of a vendor, e.g. GEMINI_API_KEY, to talk to a real one."
 }
 
 
@@ -66,7 +67,7 @@ class RealtimeDialect:
         )
         if wanted is not None and wanted.seq > cursor.seq:
             stream.truncated_to = stream.last_event_id
-        created = session_created(self._session_object(), stream, notice=_NOTICES.get(info.model, ""))
+        created = session_created(self._session_object(), stream, notice=_notice(info.model))
         await self._socket.send_frame(encode(created))
         return await self._fold_start(cursor), cursor
 
@@ -99,7 +100,7 @@ class RealtimeDialect:
         config = msgspec.convert(info.config, SessionConfig)
         return SessionObject(
             id=info.session_id,
-            model=info.model,
+            model=config.model or info.model,
             instructions=config.instructions or conf().instructions,
             tools=config.tools,
             tool_choice=config.tool_choice,
@@ -165,6 +166,10 @@ class RealtimeDialect:
 
     def error(self, error: ChatError | SessionsError) -> str:
         return encode(error_event(error))
+
+
+def _notice(model: str) -> str:
+    return _NOTICES.get(model, "") if default_model_spec() == model else ""
 
 
 def _command(event: ce.ClientEvent) -> Command:

@@ -15,7 +15,8 @@ from django.conf import settings
 from chat.conf import conf
 from chat.engine.hub import Hub
 from chat.engine.relay import Relay
-from chat.providers.registry import ProviderNotConfigured, close_providers, provider_for
+from chat.providers.choice import preload
+from chat.providers.registry import close_providers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.database import connect_journal
@@ -49,10 +50,7 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        with contextlib.suppress(
-            ProviderNotConfigured
-        ):  # a system check says so; here nobody may wait for it
-            await asyncio.to_thread(provider_for, None)  # a vendor's SDK takes a second to import
+        await asyncio.to_thread(preload)
         self.journal.start()
         if _spans_processes():
             self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
@@ -132,6 +130,11 @@ async def runtime() -> Runtime:
     if _current is None or _current.loop is not loop:
         _current = Runtime()
         await _current.start()
+    return _current
+
+
+def running() -> Runtime | None:
+    """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
 
 

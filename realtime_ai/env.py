@@ -30,8 +30,21 @@ class Env:
     redis_url: str | None = field(repr=False)
     # the model
     llm_model: str | None
+    llm_fallbacks: tuple[str, ...]
+    llm_models: tuple[str, ...]
+    model_attempts: int
+    model_retry_seconds: float
+    model_retry_total_seconds: float
     gemini_api_key: str | None = field(repr=False)
     google_gemini_base_url: str | None
+    openai_api_key: str | None = field(repr=False)
+    openai_base_url: str | None
+    anthropic_api_key: str | None = field(repr=False)
+    anthropic_base_url: str | None
+    groq_api_key: str | None = field(repr=False)
+    groq_base_url: str
+    compatible_api_key: str | None = field(repr=False)
+    compatible_base_url: str | None
     demo_delay_ms: float
     max_tool_rounds: int
     # sessions and their bounds
@@ -77,8 +90,22 @@ def read_env(reader: EnvReader) -> Env:
         database_pool_max=reader.whole("DATABASE_POOL_MAX", default=8, least=0, most=200),
         redis_url=reader.url("REDIS_URL", schemes=("redis", "rediss", "unix"), secret=True),
         llm_model=reader.text("LLM_MODEL"),
+        llm_fallbacks=reader.names("LLM_FALLBACKS"),
+        llm_models=reader.names("LLM_MODELS"),
+        model_attempts=reader.whole("MODEL_ATTEMPTS", default=3, least=1, most=10),
+        model_retry_seconds=reader.number("MODEL_RETRY_SECONDS", default=0.5, least=0, most=60),
+        model_retry_total_seconds=reader.number("MODEL_RETRY_TOTAL_SECONDS", default=20.0, least=0, most=600),
         gemini_api_key=reader.text("GEMINI_API_KEY"),
         google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
+        openai_api_key=reader.text("OPENAI_API_KEY"),
+        openai_base_url=reader.url("OPENAI_BASE_URL", schemes=("https", "http")),
+        anthropic_api_key=reader.text("ANTHROPIC_API_KEY"),
+        anthropic_base_url=reader.url("ANTHROPIC_BASE_URL", schemes=("https", "http")),
+        groq_api_key=reader.text("GROQ_API_KEY"),
+        groq_base_url=reader.url("GROQ_BASE_URL", schemes=("https", "http"))
+        or "https://api.groq.com/openai/v1",
+        compatible_api_key=reader.text("COMPATIBLE_API_KEY"),
+        compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
         turn_policy=reader.choice(

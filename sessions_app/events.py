@@ -198,6 +198,27 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """The response whose approved (or refused) tool calls this one goes on with."""
 
 
+class ModelAttemptFailed(EventBase, frozen=True, kw_only=True):
+    """A model was asked and failed. What came of it in the end says `ResponseDone`."""
+
+    event_type = "model_attempt_failed"
+    eager = True
+    urgent = False
+    text_field = "cause"
+    response_id: str
+    model: str
+    """PROVIDER:NAME."""
+    code: str
+    """The error's."""
+    cause: str = ""
+    """The vendor's own words, for staff; never sent to a client."""
+    attempt: int = 1
+    """From 1 for each model in each round; 0: it was not asked, because its vendor wants to be left alone."""
+    next_model: str = ""
+    """Who was asked next; empty: nobody."""
+    delay_s: float = 0.0
+
+
 class AssistantDelta(EventBase, frozen=True, kw_only=True):
     event_type = "assistant_delta"
     role = Role.ASSISTANT
@@ -323,7 +344,10 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """True: it never started, and leaves the queue so."""
     client_event_id: str | None = None
     """The ``event_id`` of the client's ``response.cancel``."""
+    retry_after_s: float | None = None
+    """How long the model's vendor wants to be left alone, where it said so."""
     model: str = ""
+    """Who answered, or was asked last: PROVIDER:NAME."""
     usage: Usage = Usage()
     timings: Timings = Timings()
 
@@ -356,6 +380,7 @@ Event = (
     | ItemDeleted
     | ResponseQueued
     | ResponseStarted
+    | ModelAttemptFailed
     | AssistantDelta
     | AssistantMessage
     | ToolCall

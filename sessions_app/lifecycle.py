@@ -42,6 +42,12 @@ class OpenedSession:
     guest_id: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    visitor: Visitor
+    is_staff: bool
+
+
 _MINE = """
     (sessions.user_id IS NOT DISTINCT FROM %(user_id)s AND sessions.user_id IS NOT NULL
      OR sessions.user_id IS NULL AND sessions.guest_id IN ('', %(guest_id)s))
@@ -121,6 +127,15 @@ def visible_to(visitor: Visitor) -> Q:
     """The filter for a visitor's right to open a session: their own, their guest cookie's, or nobody's in particular."""
     nobodys = Q(user__isnull=True, guest_id__in=["", visitor.guest_id])
     return nobodys if visitor.user_id is None else nobodys | Q(user_id=visitor.user_id)
+
+
+def owner_of(*, session_id: str) -> Owner:
+    """Whose session it is. Raises `SessionNotFound`."""
+    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    if session is None:
+        raise SessionNotFound
+    visitor = Visitor(user_id=session.user_id, guest_id=session.guest_id)
+    return Owner(visitor=visitor, is_staff=bool(session.user and session.user.is_staff))
 
 
 def _why_not(session_id: str, visitor: Visitor) -> Exception:

@@ -31,6 +31,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tool_choice: Any = "auto"
     max_output_tokens: int | str | None = None
     """Tokens, ``"inf"``, or None for the server's default."""
+    model: str = ""
+    """PROVIDER:NAME, as the client chose it later; empty: the one that the session was opened with."""
     turn_policy: str = ""
     """enqueue, interrupt or reject; empty: the server's."""
 

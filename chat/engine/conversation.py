@@ -44,8 +44,7 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
-from chat.messages import model_spec
-from chat.providers.base import Provider
+from chat.providers.choice import Candidate, candidates, with_full_model
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app import events as ev
@@ -86,7 +85,6 @@ class Conversation:
         log: LiveLog,
         history: History,
         config: SessionConfig,
-        provider: Provider,
         model: str,
         visitor: Visitor,
         is_staff: bool,
@@ -98,8 +96,7 @@ class Conversation:
         self.log = log
         self.history = history
         self.config = config
-        self.provider = provider
-        self.model = model
+        self._model = model
         self.visitor = visitor
         self.is_staff = is_staff
         self.state = State.LIVE
@@ -148,7 +145,11 @@ class Conversation:
 
     @property
     def model_spec(self) -> str:
-        return model_spec(self.provider.name, self.model)
+        """Who is asked first."""
+        return self._candidates()[0].spec
+
+    def _candidates(self) -> list[Candidate]:
+        return candidates(self.config.model or self._model)
 
     # What a client may ask
 
@@ -166,6 +167,9 @@ class Conversation:
                 self._update(command)
                 await self.log.durable()
                 return Done(config=msgspec.to_builtins(self.config))
+            case DecideApproval():
+                self._decide(command)
+                await self.log.durable()
             case CancelResponse():
                 await self._cancel(command)
             case EndSession():
@@ -174,16 +178,12 @@ class Conversation:
                 self._take(command)
         return Done()
 
-    def _take(
-        self, command: AddMessage | RequestResponse | DecideApproval | AddToolOutput | DeleteItem
-    ) -> None:
+    def _take(self, command: AddMessage | RequestResponse | AddToolOutput | DeleteItem) -> None:
         match command:
             case AddMessage():
                 self._add_message(command)
             case RequestResponse():
                 self._request_response(command)
-            case DecideApproval():
-                self._decide(command)
             case AddToolOutput():
                 self._add_tool_output(command)
             case DeleteItem():
@@ -286,12 +286,13 @@ class Conversation:
         )
 
     def _update(self, command: UpdateSession) -> None:
+        changes = with_full_model(command.changes)
         try:
-            config = self.config.updated(command.changes)
+            config = self.config.updated(changes)
         except msgspec.ValidationError as error:
             raise FrameError(f"session: {error}", param="session") from error
         self._check_tool_choice(config, "session.tool_choice")
-        self.append(ev.SessionUpdated(config=command.changes, client_event_id=command.client_event_id))
+        self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
     def _check_tool_choice(self, config: SessionConfig, param: str) -> None:
@@ -380,12 +381,13 @@ class Conversation:
             self._check_idle()
 
     async def _respond(self, turn: Turn) -> None:
-        started = turn.started(provider=self.provider.name, model=self.model, history=self.history)
+        asked = self._candidates()
+        started = turn.started(provider=asked[0].provider.name, model=asked[0].model, history=self.history)
         try:
             view = view_for(turn.options, self.history)
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
             view = History()
-        response = self._make_response(turn, view or self.history)
+        response = self._make_response(turn, asked, view or self.history)
         self.append(started, reserved=True)
         self._response, self._view = response, view
         self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
@@ -395,13 +397,12 @@ class Conversation:
         finally:
             self._response = self._response_task = self._view = None
 
-    def _make_response(self, turn: Turn, history: History) -> Response:
+    def _make_response(self, turn: Turn, asked: list[Candidate], history: History) -> Response:
         return Response(
             response_id=turn.response_id,
             log=self,
             history=history,
-            provider=self.provider,
-            model=self.model,
+            candidates=asked,
             config=self.config,
             options=turn.options,
             registry=self._registry,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -11,9 +11,9 @@ from chat.engine.config import SessionConfig
 from chat.engine.conversation import Conversation, State, Subscriber
 from chat.engine.history import History
 from chat.engine.relay import Relay, RemoteConversation
-from chat.errors import ShuttingDown
-from chat.providers.base import Provider
-from chat.providers.registry import ProviderNotConfigured, default_model_spec, provider_for
+from chat.errors import ModelNotAllowed, ShuttingDown
+from chat.providers.choice import chosen
+from chat.providers.registry import default_model_spec
 from chat.tools.registry import Registry
 from sessions_app import events as ev
 from sessions_app import metrics
@@ -48,6 +48,8 @@ class Join:
     session_id: str | None = None
     create: bool = True
     """False: the session has to exist."""
+    model: str | None = None
+    """What the client wants a new session to be answered by."""
     source: str = ""
 
 
@@ -133,7 +135,7 @@ class Hub:
             last_seq=0,
             created=True,
             was_ended=False,
-            model=default_model_spec(),
+            model=chosen(join.model) or default_model_spec(),
             user_id=join.visitor.user_id,
             guest_id="" if join.visitor.user_id else join.visitor.guest_id,
         )
@@ -169,7 +171,7 @@ class Hub:
 
     async def _open(self, session_id: str, join: Join) -> Conversation:
         await self._registered()
-        opened = await self._open_row(session_id, join, default_model_spec())
+        opened = await self._open_as_asked(session_id, join)
         records = [] if opened.created else await in_db_thread(read_history, session_id=session_id)
         last_seq = opened.last_seq
         taken_over = not opened.created and not opened.was_ended
@@ -194,6 +196,17 @@ class Hub:
         )
         return last_seq, await in_db_thread(read_history, session_id=opened.session_id)
 
+    async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
+        """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""
+        try:
+            model = chosen(join.model) or default_model_spec()
+        except ModelNotAllowed as refused:
+            try:
+                return await self._open_row(session_id, replace(join, create=False), default_model_spec())
+            except SessionNotFound:
+                raise refused from None
+        return await self._open_row(session_id, join, model)
+
     async def _open_row(self, session_id: str, join: Join, model: str) -> OpenedSession:
         return await in_db_thread(
             open_session,
@@ -213,14 +226,12 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
-        provider, model = self._provider(opened.model)
         conversation = Conversation(
             session_id=session_id,
             log=LiveLog(writer, read_log),
             history=History(records),
             config=_config(records),
-            provider=provider,
-            model=model,
+            model=opened.model,
             visitor=Visitor(user_id=opened.user_id, guest_id=opened.guest_id),
             is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
             registry=self._registry,
@@ -234,13 +245,6 @@ class Hub:
         self._conversations[session_id] = conversation
         metrics.live_sessions.set(len(self._conversations))
         return conversation
-
-    def _provider(self, spec: str) -> tuple[Provider, str]:
-        try:
-            return provider_for(spec)
-        except ProviderNotConfigured:
-            logger.warning("model %s is not configured any more; the default answers", spec)
-            return provider_for(None)
 
     # The end
 

@@ -7,7 +7,7 @@ kinds of event, the texts it has and `ResponseDone`, commit together.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,9 +25,10 @@ from chat.messages import (
     TextDelta,
     ToolCallRequest,
     ToolSpec,
-    model_spec,
 )
-from chat.providers.base import Provider
+from chat.providers.choice import Candidate
+from chat.providers.route import FailedAttempt, Route
+from chat.redaction import safe_cause
 from chat.tools.approval import needs_approval
 from chat.tools.base import Tool, ToolContext
 from chat.tools.registry import Registry
@@ -83,8 +84,7 @@ class Response:
         *,
         log: Log,
         history: History,
-        provider: Provider,
-        model: str,
+        candidates: Sequence[Candidate],
         config: SessionConfig,
         options: ResponseOptions,
         registry: Registry,
@@ -98,8 +98,7 @@ class Response:
         self._work: asyncio.Task[tuple[str, str]] | None = None
         self._log = log
         self._history = history
-        self._provider = provider
-        self._model = model
+        self._route = Route(candidates, on_failure=self._attempt_failed)
         self._config = config.for_response(options)
         self._options = options
         self._registry = registry
@@ -131,13 +130,22 @@ class Response:
             stop = self._stop or INTERRUPTED
             self._settle(stop.status, stop.reason, message=stop.message, stopped_by=stop.client_event_id)
         except ProviderError as error:
-            self._settle("failed", error.code, message=error.message, cause=error.cause)
+            self._settle(
+                "failed",
+                error.code,
+                message=error.message,
+                cause=error.cause,
+                retry_after_s=error.retry_after_s,
+            )
         except JournalError as error:
             self._settle("failed", error.code, message=error.message)
         except Exception as error:
             logger.exception("response %s failed", self.response_id)
             self._settle(
-                "failed", ChatError.code, message="The server failed to answer. Try again.", cause=repr(error)
+                "failed",
+                ChatError.code,
+                message="The server failed to answer. Try again.",
+                cause=safe_cause(repr(error)),
             )
 
     async def _rounds(self) -> tuple[str, str]:
@@ -158,7 +166,7 @@ class Response:
         requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
-        async with aclosing(self._provider.stream(self._request(round_number))) as stream:
+        async with aclosing(self._route.stream(self._request(round_number))) as stream:
             async for event in stream:
                 match event:
                     case TextDelta():
@@ -176,12 +184,27 @@ class Response:
 
     def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
-            model=self._model,
+            model=self._route.current.model,
             history=self._history.items(),
             instructions=self._config.instructions or conf().instructions,
             tools=self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),
+        )
+
+    def _attempt_failed(self, failed: FailedAttempt) -> None:
+        error, provider = failed.error, failed.spec.partition(":")[0]
+        metrics.model_failures.labels(provider=provider, code=error.code).inc()
+        self._log.append(
+            ev.ModelAttemptFailed(
+                response_id=self.response_id,
+                model=failed.spec,
+                code=error.code,
+                cause=error.cause,
+                attempt=failed.attempt,
+                next_model=failed.next_spec,
+                delay_s=round(failed.delay_s, 3),
+            )
         )
 
     def _tool_choice(self, round_number: int) -> str:
@@ -288,7 +311,14 @@ class Response:
         self._clock.tools_s += time.monotonic() - started
 
     def _settle(
-        self, status: str, reason: str, *, message: str = "", cause: str = "", stopped_by: str | None = None
+        self,
+        status: str,
+        reason: str,
+        *,
+        message: str = "",
+        cause: str = "",
+        retry_after_s: float | None = None,
+        stopped_by: str | None = None,
     ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
         self._log.append(
@@ -301,13 +331,14 @@ class Response:
                 message=message,
                 cause=cause,
                 client_event_id=stopped_by,
-                model=model_spec(self._provider.name, self._model),
+                retry_after_s=retry_after_s,
+                model=self._route.current.spec,
                 usage=self._usage,
                 timings=self._clock.timings(),
             ),
             reserved=True,
         )
-        metrics.responses.labels(provider=self._provider.name, status=status).inc()
+        metrics.responses.labels(provider=self._route.current.provider.name, status=status).inc()
 
     def _no_result(self, call: ev.ToolCall) -> ev.ToolResult:
         if self._tools_began:

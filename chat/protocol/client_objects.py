@@ -21,6 +21,7 @@ MAX_OUTPUT_TOKENS = 1_000_000
 EventId = Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)]
 ItemId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~:-]{1,128}\Z")]
 """Letters, digits and ``. _ ~ : -``."""
+ModelName = Annotated[str, Meta(max_length=256)]
 ToolName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 TokenLimit = Annotated[int, Meta(ge=1, le=MAX_OUTPUT_TOKENS)] | Literal["inf"]
 MetadataKey = Annotated[str, Meta(max_length=64)]
@@ -141,17 +142,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class SessionSettings(Settings, frozen=True, kw_only=True):
     type: Literal["realtime"]
+    model: ModelName | None = None
     x_turn_policy: TurnPolicy | None = None
-    # Taken and ignored: the model is chosen on connecting (``session.updated`` tells which), the others concern audio
-    # or the vendor's own house.
-    model: Any = None
+    # Taken and ignored: they concern audio, or the vendor's own house.
     include: Any = None
     tracing: Any = None
     truncation: Any = None
 
     def changes(self) -> JSON:
-        policy = {"turn_policy": self.x_turn_policy} if self.x_turn_policy else {}
-        return {**super().changes(), **policy}
+        given = {"model": self.model, "turn_policy": self.x_turn_policy}
+        return {**super().changes(), **{name: value for name, value in given.items() if value}}
 
 
 class ResponseSettings(Settings, frozen=True, kw_only=True):

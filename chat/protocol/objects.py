@@ -75,6 +75,8 @@ class StatusError(WireObject, kw_only=True):
     code: str
     message: str
     x_retryable: bool
+    x_retry_after_s: float | UnsetType = UNSET
+    """Seconds that the model's vendor wants to be left alone, where it said so."""
 
 
 class StatusDetails(WireObject, kw_only=True):
@@ -101,6 +103,13 @@ class QueuePlace(WireObject, kw_only=True):
     """From 1."""
 
 
+class FailedAttempt(WireObject, kw_only=True):
+    """A model that was asked and failed before it said a word, or broke off."""
+
+    model: str
+    code: str
+
+
 class ResponseObject(WireObject, kw_only=True):
     object: Literal["realtime.response"] = "realtime.response"
     id: str
@@ -121,6 +130,7 @@ class ResponseObject(WireObject, kw_only=True):
     """The response that this one is another try of; a client shows this one in its place."""
     x_continues: str | UnsetType = UNSET
     """The response whose tool calls a person has decided on; this one goes on from there."""
+    x_failed_attempts: list[FailedAttempt] | UnsetType = UNSET
     x_message: str | UnsetType = UNSET
     x_timings: Timings | UnsetType = UNSET
 
@@ -157,7 +167,12 @@ def status_details(done: ev.ResponseDone) -> StatusDetails | None:
     status, reason = final_response_status(done.status), reason_of(done)
     if status == "completed":
         return None
-    error = StatusError(code=reason, message=sentence_for(done), x_retryable=is_retryable(reason))
+    error = StatusError(
+        code=reason,
+        message=sentence_for(done),
+        x_retryable=is_retryable(reason),
+        x_retry_after_s=UNSET if done.retry_after_s is None else round(done.retry_after_s, 1),
+    )
     return StatusDetails(
         type=status,
         reason=reason if reason in _VENDOR_REASONS else UNSET,

@@ -19,6 +19,7 @@ from chat.protocol.items import (
     with_result,
 )
 from chat.protocol.objects import (
+    FailedAttempt,
     QueuePlace,
     ResponseObject,
     final_response_status,
@@ -62,6 +63,7 @@ class OpenResponse:
         self._open: dict[str, OpenItem] = {}
         self._calls: dict[str, OpenItem] = {}
         self._output: list[tuple[int, Item]] = []
+        self._failed_attempts: list[FailedAttempt] = []
         self._last_item_id: str | UnsetType = started.input_item_ids[-1] if started.input_item_ids else UNSET
 
     def created(self) -> Frames:
@@ -107,6 +109,10 @@ class OpenResponse:
         opened, item = self._add(event.item_id, event.output_index, at), approval_request_item(event, at)
         return self._added(opened, item) + self._done(opened, item)
 
+    def attempt_failed(self, event: ev.ModelAttemptFailed) -> None:
+        """Told at the end, with `done`: which model failed and how, but not its vendor's words."""
+        self._failed_attempts.append(FailedAttempt(model=event.model, code=event.code))
+
     def done(self, event: ev.ResponseDone) -> Frames:
         frames = Frames()
         for opened in list(self._open.values()):
@@ -119,6 +125,7 @@ class OpenResponse:
             output=[item for _, item in self._output],
             usage=usage_object(event.usage),
             x_model=_short(event.model) or self._object.x_model,
+            x_failed_attempts=self._failed_attempts or UNSET,
             x_message=sentence_for(event) or UNSET,
             x_timings=timings_object(event.timings),
         )

@@ -85,6 +85,9 @@ class RealtimeProjector:
                 return [queued_response(event, self._session_id)]
             case ev.ResponseStarted():
                 return self._start(event)
+            case ev.ModelAttemptFailed():
+                self._open(event.response_id).attempt_failed(event)
+                return []
             case ev.ResponseDone():
                 return self._finish(event)
             case _:

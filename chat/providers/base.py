@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from typing import ClassVar
 
 from chat.messages import ModelEvent, ModelRequest
 
@@ -10,7 +9,7 @@ from chat.messages import ModelEvent, ModelRequest
 class Provider(ABC):
     """One vendor. One instance a process, shared by all sessions, so that connections are reused."""
 
-    name: ClassVar[str]
+    name: str
 
     @abstractmethod
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:

@@ -2,26 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import httpx2
 from google import genai
 from google.genai import types
 
 from chat.conf import conf
-from chat.errors import ModelTimeout
+from chat.errors import ModelTimeout, ProviderError
 from chat.messages import ModelEvent, ModelRequest
 from chat.providers.base import Provider
 from chat.providers.gemini_errors import provider_error
-from chat.providers.gemini_http import GeminiHttp, remembering, tls
+from chat.providers.gemini_http import GeminiHttp, remembering
 from chat.providers.gemini_request import PLACEHOLDER, build_config
 from chat.providers.gemini_round import GeminiRound
+from chat.providers.http_client import tls
 
-ATTEMPTS = 3
-"""Of opening a stream; they share the bound on the first event's wait."""
-
-_RETRIED_STATUSES = [500, 502, 503]
-"""Not 429: its answer says how long to wait, and a retry in haste only spends more of the quota."""
+REST_SECONDS = 1.0
+"""For what follows the finish reason: a last count of tokens, the end of the HTTP answer."""
 
 _Chunk = types.GenerateContentResponse
 
@@ -31,9 +29,8 @@ class GeminiProvider(Provider):
 
     name = "gemini"
 
-    def __init__(self, api_key: str, *, retry_delay_s: float = 0.5) -> None:
+    def __init__(self, api_key: str) -> None:
         self._key = api_key
-        self._retry_delay_s = retry_delay_s
         self._clients: dict[asyncio.AbstractEventLoop, tuple[genai.Client, GeminiHttp]] = {}
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -55,9 +52,13 @@ class GeminiProvider(Provider):
             with remembering(responses):
                 stream = await self._open(request)
                 chunk = await self._next(stream, conf().model_first_event_seconds)
+            finished = False
             while chunk is not None:
                 yield chunk
-                chunk = await self._next(stream, conf().model_silence_seconds)
+                finished = finished or _finishes(chunk)
+                chunk = await (
+                    self._rest(stream) if finished else self._next(stream, conf().model_silence_seconds)
+                )
         finally:
             for response in responses:
                 await response.aclose()
@@ -76,7 +77,13 @@ class GeminiProvider(Provider):
         except TimeoutError as error:
             raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
         except Exception as error:
-            raise provider_error(error, key=self._key) from error
+            raise provider_error(error) from error
+
+    async def _rest(self, stream: AsyncIterator[_Chunk]) -> _Chunk | None:
+        """What follows a finish reason. Whatever goes wrong there, the answer is whole."""
+        with suppress(ProviderError):
+            return await self._next(stream, REST_SECONDS)
+        return None
 
     def _client(self) -> genai.Client:
         loop = asyncio.get_running_loop()
@@ -86,17 +93,18 @@ class GeminiProvider(Provider):
         return self._clients[loop][0]
 
     def _new_client(self) -> tuple[genai.Client, GeminiHttp]:
-        """Whatever GOOGLE_GENAI_USE_VERTEXAI says, this is the Gemini API; GOOGLE_GEMINI_BASE_URL is honoured."""
+        """Whatever GOOGLE_GENAI_USE_VERTEXAI says, this is the Gemini API; GOOGLE_GEMINI_BASE_URL is honoured.
+
+        One attempt: who is asked again, and when, is `chat.providers.route`'s business.
+        """
         http = GeminiHttp()
-        retries = types.HttpRetryOptions(
-            attempts=ATTEMPTS,
-            initial_delay=self._retry_delay_s,
-            jitter=self._retry_delay_s,
-            max_delay=2.0,
-            http_status_codes=_RETRIED_STATUSES,
-        )
         unused = httpx2.Client(
             verify=tls()
         )  # else the SDK makes one of its own, and reads all certificates for it
-        options = types.HttpOptions(httpx_async_client=http, httpx_client=unused, retry_options=retries)
+        once = types.HttpRetryOptions(attempts=1)
+        options = types.HttpOptions(httpx_async_client=http, httpx_client=unused, retry_options=once)
         return genai.Client(api_key=self._key, vertexai=False, http_options=options), http
+
+
+def _finishes(chunk: _Chunk) -> bool:
+    return bool(chunk.candidates and chunk.candidates[0].finish_reason)

@@ -1,6 +1,6 @@
 """What the Gemini SDK raises, in our words (`chat.errors.ProviderError`).
 
-The vendor's own words go into ``cause``, for staff: bounded, and without the key, whoever repeated it.
+The vendor's own words go into ``cause``, for staff; the error itself bounds them and takes our keys out.
 """
 
 from collections.abc import Iterator
@@ -10,23 +10,24 @@ import httpx2
 from google.genai import errors
 
 from chat.errors import (
+    ModelBadAnswer,
     ModelBadRequest,
     ModelContextTooLong,
     ModelCredentials,
+    ModelNotFound,
     ModelOverloaded,
     ModelQuota,
     ModelTimeout,
     ModelUnreachable,
     ProviderError,
 )
-
-MAX_CAUSE_CHARS = 2000
+from chat.providers.failures import cause_of, hinted_seconds
 
 _BY_STATUS: dict[int, type[ProviderError]] = {
     400: ModelBadRequest,
     401: ModelCredentials,
     403: ModelCredentials,
-    404: ModelBadRequest,
+    404: ModelNotFound,
     408: ModelTimeout,
     413: ModelContextTooLong,
     429: ModelQuota,
@@ -36,23 +37,21 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     503: ModelOverloaded,
     504: ModelTimeout,
 }
-_UNKNOWN_MODEL = (
-    "The model's vendor does not know the model that this server asks for. Its operator has to name another."
-)
+_SIZES = ("token count", "payload size")
+"""What is too large with status 400, in the API's words; it has no code for it."""
 _NOT_SERVED = (
     "The model's vendor does not serve this server's account or region. Its operator has to settle that."
 )
-_GARBLED = "The model's answer was garbled on its way. Try again."
 
 
-def provider_error(error: Exception, *, key: str) -> ProviderError:
+def provider_error(error: Exception) -> ProviderError:
     """The `ProviderError` for whatever the SDK raised while it opened or read a stream."""
-    cause = _clean(f"{type(error).__name__}: {error}", key)
+    cause = cause_of(error)
     if isinstance(error, errors.APIError):
         return _of_status(error, cause)
     if isinstance(error, httpx2.HTTPError):
         return ModelUnreachable(cause=cause)
-    return ModelUnreachable(_GARBLED, cause=cause)
+    return ModelBadAnswer(cause=cause)
 
 
 def _of_status(error: errors.APIError, cause: str) -> ProviderError:
@@ -62,11 +61,10 @@ def _of_status(error: errors.APIError, cause: str) -> ProviderError:
         return ModelCredentials(cause=cause)
     if error.code == 400 and error.status == "FAILED_PRECONDITION":
         return ModelCredentials(_NOT_SERVED, cause=cause)
-    if error.code == 400 and "token count" in text and "exceeds" in text:
+    if error.code == 400 and any(size in text for size in _SIZES) and "exceeds" in text:
         return ModelContextTooLong(cause=cause)
-    message = _UNKNOWN_MODEL if error.code == 404 else None
     cls = _BY_STATUS.get(error.code) or (ModelBadRequest if _is_client_error(error) else ModelUnreachable)
-    return cls(message, cause=cause, retry_after_s=_retry_after_s(error))
+    return cls(cause=cause, retry_after_s=_retry_after_s(error))
 
 
 def _is_client_error(error: errors.APIError) -> bool:
@@ -77,16 +75,9 @@ def _retry_after_s(error: errors.APIError) -> float | None:
     """The vendor's hint: ``google.rpc.RetryInfo`` in the body (``"retryDelay": "23.5s"``), else the HTTP header."""
     for detail in _details(error):
         if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
-            return _seconds(str(detail.get("retryDelay", "")).removesuffix("s"))
+            return hinted_seconds(str(detail.get("retryDelay", "")).removesuffix("s"))
     headers = getattr(error.response, "headers", None) or {}
-    return _seconds(headers.get("retry-after", ""))
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        return None
+    return hinted_seconds(headers.get("retry-after", ""))
 
 
 def _details(error: errors.APIError) -> Iterator[dict[str, Any]]:
@@ -94,7 +85,3 @@ def _details(error: errors.APIError) -> Iterator[dict[str, Any]]:
     inner = body.get("error", body)
     details = inner.get("details") if isinstance(inner, dict) else None
     return (detail for detail in details or () if isinstance(detail, dict))
-
-
-def _clean(text: str, key: str) -> str:
-    return (text.replace(key, "***") if key else text)[:MAX_CAUSE_CHARS]

@@ -1,23 +1,33 @@
 """Which provider answers: a model is named PROVIDER:NAME, e.g. ``gemini:gemini-3.8-flash``, or ``demo``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.core.signals import setting_changed
 
-from chat.conf import DEFAULT_GEMINI_MODEL, conf
+from chat.conf import conf
+from chat.providers import kinds
 from chat.providers.base import Provider
+from chat.providers.kinds import Kind, ProviderNotConfigured
 
+__all__ = [
+    "ProviderNotConfigured",
+    "close_providers",
+    "default_model_spec",
+    "full_spec",
+    "provider_for",
+    "register_provider",
+]
 
-class ProviderNotConfigured(ValueError):
-    """The model cannot be used as the settings stand; the message names the variable and the fix."""
+_kinds: dict[str, Kind] = dict(kinds.KINDS)
+_providers: dict[str, Provider] = {}
 
 
 def default_model_spec() -> str:
-    """``LLM_MODEL``, else Gemini when there is a key, else the demo."""
+    """``LLM_MODEL``, else the default model of the first vendor that has a key, else the demo."""
     if spec := conf().llm_model:
         return spec
-    return f"gemini:{DEFAULT_GEMINI_MODEL}" if conf().gemini_api_key else "demo"
+    with_key = (f"{name}:{_kinds[name].default_model}" for name in kinds.PREFERRED if _kinds[name].has_key())
+    return next(with_key, "demo")
 
 
 def provider_for(spec: str | None) -> tuple[Provider, str]:
@@ -25,17 +35,16 @@ def provider_for(spec: str | None) -> tuple[Provider, str]:
 
     Nothing is sent, so a system check may call it. Raises `ProviderNotConfigured`.
     """
-    spec = spec or default_model_spec()
-    name, colon, model = spec.strip().partition(":")
-    kind = _KINDS.get(name)
-    if kind is None:
-        known = ", ".join(one.usage for one in _KINDS.values())
-        raise ProviderNotConfigured(f"LLM_MODEL={spec}: there is no provider {name!r}. Use one of: {known}.")
-    if colon and (not model or not kind.takes_name):
-        raise ProviderNotConfigured(f"LLM_MODEL={spec}: write {kind.usage}.")
+    name, kind, model = _parsed(spec or default_model_spec())
     if name not in _providers:
         _providers[name] = kind.make()
-    return _providers[name], model or kind.default_model
+    return _providers[name], model
+
+
+def full_spec(spec: str) -> str:
+    """The spec with its model's name, as the log writes it. Raises `ProviderNotConfigured` for one that is misspelt."""
+    name, kind, model = _parsed(spec)
+    return f"{name}:{model}" if kind.takes_name else name
 
 
 async def close_providers() -> None:
@@ -46,43 +55,20 @@ async def close_providers() -> None:
         await provider.aclose()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kind:
-    make: Callable[[], Provider]
-    default_model: str
-    usage: str
-    takes_name: bool = True
-
-
-def _demo() -> Provider:
-    from chat.providers.demo import DemoProvider
-
-    return DemoProvider()
-
-
-def _gemini() -> Provider:
-    key = conf().gemini_api_key
-    if not key:
-        raise ProviderNotConfigured(
-            "GEMINI_API_KEY is not set. Set it, or LLM_MODEL=demo to run without a key."
-        )
-    from chat.providers.gemini import (
-        GeminiProvider,
-    )  # the SDK takes a second to import: only where it is used
-
-    return GeminiProvider(key)
-
-
-_KINDS = {
-    "gemini": _Kind(make=_gemini, default_model=DEFAULT_GEMINI_MODEL, usage="gemini:NAME"),
-    "demo": _Kind(make=_demo, default_model="demo", usage="demo", takes_name=False),
-}
-_providers: dict[str, Provider] = {}
-
-
 def register_provider(name: str, make: Callable[[], Provider]) -> None:
     """Offer a provider of the project's own, as a model called ``name``."""
-    _KINDS[name] = _Kind(make=make, default_model=name, usage=name, takes_name=False)
+    _kinds[name] = Kind(make=make, default_model=name, usage=name, takes_name=False)
+
+
+def _parsed(spec: str) -> tuple[str, Kind, str]:
+    name, colon, model = spec.strip().partition(":")
+    kind = _kinds.get(name)
+    if kind is None:
+        known = ", ".join(one.usage for one in _kinds.values())
+        raise ProviderNotConfigured(f"LLM_MODEL={spec}: there is no provider {name!r}. Use one of: {known}.")
+    if (colon and (not model or not kind.takes_name)) or not (model or kind.default_model):
+        raise ProviderNotConfigured(f"LLM_MODEL={spec}: write {kind.usage}.")
+    return name, kind, model or kind.default_model
 
 
 def _forget(*, setting: str, **_: object) -> None:

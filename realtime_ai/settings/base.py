@@ -103,7 +103,18 @@ METRICS_TOKEN = ENV.metrics_token
 # --- the rooms' own settings: chat/conf.py and sessions_app/conf.py tell what they mean --------------------------
 
 CHAT_LLM_MODEL = ENV.llm_model
+CHAT_LLM_FALLBACKS = ENV.llm_fallbacks
+CHAT_LLM_MODELS = ENV.llm_models
+CHAT_MODEL_ATTEMPTS = ENV.model_attempts
+CHAT_MODEL_RETRY_SECONDS = ENV.model_retry_seconds
+CHAT_MODEL_RETRY_TOTAL_SECONDS = ENV.model_retry_total_seconds
 CHAT_GEMINI_API_KEY = ENV.gemini_api_key
+CHAT_OPENAI_API_KEY = ENV.openai_api_key
+CHAT_ANTHROPIC_API_KEY = ENV.anthropic_api_key
+CHAT_GROQ_API_KEY = ENV.groq_api_key
+CHAT_GROQ_BASE_URL = ENV.groq_base_url
+CHAT_COMPATIBLE_API_KEY = ENV.compatible_api_key
+CHAT_COMPATIBLE_BASE_URL = ENV.compatible_base_url
 CHAT_DEMO_DELAY_MS = ENV.demo_delay_ms
 CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
 CHAT_TURN_POLICY = ENV.turn_policy

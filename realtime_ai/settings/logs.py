@@ -11,6 +11,7 @@ def logging_settings(level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "line": {
+                "class": "chat.redaction.RedactingFormatter",
                 "format": "{asctime} {levelname:<7} {name}: {message}",
                 "style": "{",
                 "datefmt": "%H:%M:%S",

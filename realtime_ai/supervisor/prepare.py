@@ -88,13 +88,14 @@ def _ensure_admin(env: Env, *, show_password: bool) -> None:
 
 
 def _model_in_use(env: Env) -> str:
-    from chat.conf import DEFAULT_GEMINI_MODEL
+    from chat.providers.registry import default_model_spec
 
-    if env.llm_model not in (None, "demo"):
-        return str(env.llm_model)
-    if env.llm_model is None and env.gemini_api_key:
-        return f"gemini:{DEFAULT_GEMINI_MODEL}"
-    return "demo, built in and offline" + ("" if env.gemini_api_key else " (no GEMINI_API_KEY set)")
+    spec = default_model_spec()
+    if env.llm_fallbacks:
+        return f"{spec}; if it fails, {', then '.join(env.llm_fallbacks)}"
+    if spec != "demo":
+        return spec
+    return "demo, built in and offline" + ("" if env.llm_model else " (no model's key is set)")
 
 
 def _fail(message: str) -> int:

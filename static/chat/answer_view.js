@@ -2,7 +2,7 @@
 
 import { copyFrom } from "./clipboard.js";
 import { el, icon, iconButton, setText } from "./dom.js";
-import { clockTime, duration, fullTime, tokenParts, tokens } from "./format.js";
+import { clockTime, duration, fullTime, tokenParts, tokens, waiting } from "./format.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
 import { ToolCard } from "./tool_card.js";
 
@@ -49,7 +49,7 @@ export class AnswerView {
   #blocks = new Map();
   #entry = null;
 
-  /** `onRetry` is called for "try again". */
+  /** `onRetry` is called with the entry for "try again". */
   constructor({ onRetry }) {
     this.content = el("div", { class: "answer-content" });
     this.typing = el(
@@ -62,7 +62,7 @@ export class AnswerView {
     this.ending = el("div", { class: "ending", hidden: true });
     this.retry = el(
       "button",
-      { type: "button", class: "button retry", on: { click: onRetry } },
+      { type: "button", class: "button retry", on: { click: () => onRetry(this.#entry) } },
       icon("retry"),
       "Try again",
     );
@@ -92,6 +92,7 @@ export class AnswerView {
     const whole = this.#updateItems(entry.items);
     if (same) return whole;
     this.node.dataset.status = entry.status;
+    this.node.toggleAttribute("data-retried", entry.retried);
     this.node.setAttribute("aria-busy", String(running));
     this.typing.hidden = !running || entry.items.at(-1)?.status === "streaming";
     this.#updateEnding(entry, isLast);
@@ -131,8 +132,8 @@ export class AnswerView {
     this.ending.hidden = !ending;
     if (!ending) return;
     this.ending.dataset.status = entry.status;
-    const said = entry.status === "cancelled" ? "" : entry.message;
-    const text = el("p", {}, el("strong", { text: ending.title }), said ? ` ${said}` : null);
+    const said = [entry.status === "cancelled" ? "" : entry.message, afterwards(entry, isLast)];
+    const text = el("p", {}, el("strong", { text: ending.title }), ...said.map((one) => one && ` ${one}`));
     this.ending.replaceChildren(icon(ending.icon), text, isLast ? this.retry : "");
   }
 
@@ -152,12 +153,19 @@ export class AnswerView {
   }
 }
 
-function details({ model, usage, timings }) {
+/** What became of it, or when another try makes sense. */
+function afterwards({ retried, retryAfterS }, isLast) {
+  if (retried) return "It was tried again below.";
+  return isLast && retryAfterS ? `A new try makes sense in ${waiting(retryAfterS)}.` : "";
+}
+
+function details({ model, failedModels, usage, timings }) {
   const first = timings?.first_token_ms;
   const firstWord = first === null || first === undefined ? "" : `first word after ${duration(first)}`;
   const parts = [
     tokenParts(usage),
     model,
+    failedModels.length ? `after ${failedModels.join(", ")} failed` : "",
     firstWord,
     timings ? `whole after ${duration(timings.total_ms)}` : "",
   ];

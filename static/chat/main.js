@@ -26,7 +26,7 @@ class Page {
   constructor() {
     this.addresses = new Addresses({ homeUrl: settings.homeUrl, sessionUrl: settings.sessionUrl });
     this.view = new TranscriptView(byId("transcript"), {
-      askAgain: () => this.#session.askAgain(),
+      tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
     });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });

@@ -15,6 +15,8 @@ export function userMessage(text, itemId = newId("item")) {
   };
 }
 
-export function responseCreate() {
-  return { type: "response.create", event_id: newId("event") };
+/** The wish for an answer; with `retryOf` for another try at a response that did not complete. */
+export function responseCreate(retryOf = null) {
+  const event = { type: "response.create", event_id: newId("event") };
+  return retryOf ? { ...event, response: { x_retry_of: retryOf } } : event;
 }

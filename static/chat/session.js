@@ -67,8 +67,12 @@ export class ChatSession extends EventTarget {
 
   /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
   askAgain() {
-    if (!this.outbox.events.some((event) => event.type === "response.create"))
-      this.client.deliver(responseCreate());
+    this.#wish(responseCreate());
+  }
+
+  /** Have an answer that failed, or broke off, given once more; the model is not told of the first try. */
+  tryAgain(entry) {
+    this.#wish(responseCreate(entry.id));
   }
 
   /** Stop the answer that runs, if one does. */
@@ -86,6 +90,10 @@ export class ChatSession extends EventTarget {
     this.#frames = [];
     this.state = reduce(this.state, frames);
     this.#tell("change", frames);
+  }
+
+  #wish(event) {
+    if (!this.outbox.events.some((waiting) => waiting.type === "response.create")) this.client.deliver(event);
   }
 
   #deliverMessage(message, at) {

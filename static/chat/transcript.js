@@ -8,7 +8,9 @@
  * state: { sessionId, model, notice, place, entries: [entry], homes: Map(id of an item or response -> its entry's id),
  *          active: id of the response that runs, or null }
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem }
- *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model }
+ *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
+ *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
+ *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed] }
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks }
  *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
  *          status: "running" | "completed" | "failed" | "unknown" }
@@ -75,7 +77,7 @@ const HANDLERS = {
   },
   "response.created"(draft, { response }) {
     if (isAside(response)) return;
-    if (!draft.has(response.id)) draft.add(responseEntry(response, draft.place));
+    if (!draft.has(response.id)) addResponse(draft, response);
     draft.state.active = response.id;
   },
   "response.output_item.added"(draft, { response_id, item }) {
@@ -98,7 +100,7 @@ const HANDLERS = {
   },
   "response.done"(draft, { response }) {
     if (isAside(response)) return;
-    if (!draft.has(response.id)) draft.add(responseEntry(response, draft.place));
+    if (!draft.has(response.id)) addResponse(draft, response);
     finishResponse(draft, draft.entry(response.id), response);
     if (draft.state.active === response.id) draft.state.active = null;
   },
@@ -124,6 +126,12 @@ function isAside(response) {
   return response.conversation_id === null;
 }
 
+function addResponse(draft, response) {
+  const entry = draft.add(responseEntry(response, draft.place));
+  const first = entry.retryOf && draft.entry(entry.retryOf);
+  if (first) first.retried = true;
+}
+
 function responseEntry(response, place) {
   return {
     kind: "response",
@@ -138,6 +146,10 @@ function responseEntry(response, place) {
     usage: null,
     timings: null,
     model: response.x_model ?? "",
+    retryOf: response.x_retry_of ?? "",
+    retried: false,
+    retryAfterS: null,
+    failedModels: [],
   };
 }
 
@@ -151,8 +163,15 @@ function finishResponse(draft, entry, response) {
     usage: response.usage ?? null,
     timings: response.x_timings ?? null,
     model: response.x_model ?? entry.model,
+    retryAfterS: details?.error?.x_retry_after_s ?? null,
+    failedModels: failedModels(response),
   });
   for (const { id } of entry.items) settleItem(draft.item(id));
+}
+
+/** Those that were passed over, each once; the model of a failed response is told with it. */
+function failedModels({ x_failed_attempts: attempts = [], x_model: model }) {
+  return [...new Set(attempts.map((attempt) => attempt.model))].filter((one) => one !== model);
 }
 
 /** Nothing is open in a response that is done. */
@@ -264,9 +283,12 @@ function forget(draft) {
 /** Drop what came after a place: the server lost it before it was committed. What waits to be sent stays. */
 function truncate(draft, place) {
   const kept = (one) => !one.place || !isAfter(one.place, place);
-  const entries = draft.state.entries.filter(kept).map((entry) => {
+  const left = draft.state.entries.filter(kept);
+  const triedAgain = new Set(left.map((entry) => entry.retryOf));
+  const entries = left.map((entry) => {
     if (!entry.items) return entry;
-    return { ...entry, items: entry.items.filter(kept).map((item) => cutText(item, place)) };
+    const items = entry.items.filter(kept).map((item) => cutText(item, place));
+    return { ...entry, items, retried: triedAgain.has(entry.id) };
   });
   draft.replace(entries);
   draft.state.place = place;

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test import Client
@@ -61,6 +62,23 @@ def test_a_conversation_reads_from_top_to_bottom(viewer: Client) -> None:
     assert places == sorted(places)
     for figure in ("first token 420 ms", "total 1.8 s", "300 + 40 tokens", "12 ms"):
         assert figure in text
+
+
+def test_an_answer_shows_who_failed_before_it_and_why(viewer: Client) -> None:
+    failed = ev.ModelAttemptFailed(
+        response_id=started().response_id,
+        model="gemini:gone",
+        code="model_quota_exceeded",
+        cause="429 <b>RESOURCE_EXHAUSTED</b>",
+        attempt=2,
+        next_model="gemini:flash",
+        delay_s=1.5,
+    )
+    last = msgspec.structs.replace(failed, next_model="", delay_s=0.0, attempt=0)
+    text = visible(html_of(viewer, write_session([started(), failed, last, message("Hi"), done()])))
+    assert "gemini:gone model_quota_exceeded Attempt 2 failed, gemini:flash was asked after 1.5 s" in text
+    assert "&lt;b&gt;RESOURCE_EXHAUSTED" in text
+    assert "Passed over, nobody was left to ask" in text
 
 
 def test_markdown_of_answers_and_summary_is_rendered_and_the_users_is_not(viewer: Client) -> None:

@@ -106,6 +106,16 @@ def test_an_item_that_the_client_deleted_is_marked_and_kept() -> None:
     assert isinstance(notice, Notice)
 
 
+def test_failed_attempts_stand_with_their_answer_which_has_the_name_of_who_gave_it() -> None:
+    failed = ev.ModelAttemptFailed(
+        response_id=started().response_id, model="gemini:flash", code="model_overloaded", next_model="demo"
+    )
+    answered = msgspec.structs.replace(done(), model="demo")
+    answer = only_answer(started(), failed, message("Hi"), answered)
+    assert answer.failed_attempts == [failed]
+    assert answer.model == "demo"
+
+
 def test_trouble_is_told_in_its_colour() -> None:
     notices = entries_of(
         ev.SessionEnded(reason="orphaned"),

@@ -118,9 +118,11 @@ def _no_constant(name: str) -> None:
 
 
 async def _stream(exchange: Exchange, answer: Reply, model: str) -> None:
-    if not answer.silent_start:
-        await exchange.start_stream()
-    for step in answer.steps:
+    steps = list(answer.steps)
+    if answer.silent_start and not await _take(exchange, steps.pop(0), model):
+        return
+    await exchange.start_stream()
+    for step in steps:
         if not await _take(exchange, step, model):
             return
     await exchange.end_stream()

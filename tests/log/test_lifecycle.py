@@ -19,7 +19,7 @@ from sessions_app.leases import (
 )
 from sessions_app.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
 from sessions_app.models import ServerProcess, Session, SessionEvent
-from sessions_app.settle import UNKNOWN_OUTCOME
+from sessions_app.settle import UNKNOWN_OUTCOME, settlement
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,6 +158,19 @@ def test_an_orphan_is_settled_and_ended() -> None:
     seqs = list(SessionEvent.objects.order_by("seq").values_list("first_seq", "seq"))
     assert [first for first, _ in seqs] == [1, *(seq + 1 for _, seq in seqs[:-1])]
     assert sweep_orphans() == 0
+
+
+def test_an_answer_cut_off_at_a_fallback_names_the_fallback() -> None:
+    """The process died after the first model had failed."""
+    failed = ev.ModelAttemptFailed(
+        response_id="resp_1", model="gemini:a", code="model_timeout", next_model="demo"
+    )
+    started = ev.ResponseStarted(response_id="resp_1", provider="gemini", model="a")
+    for events, model in (([started], "gemini:a"), ([started, failed], "demo")):
+        records = [ev.Record("s", seq, timezone.now(), event) for seq, event in enumerate(events, start=1)]
+        (done,) = settlement(records)
+        assert isinstance(done, ev.ResponseDone)
+        assert done.model == model
 
 
 def test_the_sweeper_leaves_living_and_just_gone_processes_alone() -> None:

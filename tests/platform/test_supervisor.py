@@ -47,7 +47,7 @@ def test_a_first_run_and_a_second(folder: Path) -> None:
         assert get(f"{url}/readyz") == (200, '{"status": "ready"}')
         assert get(f"{url}/")[0] == 200
         assert get(f"{url}/static/admin/css/base.css")[0] == 200
-        assert "Model: demo, built in and offline (no GEMINI_API_KEY set)" in run.text
+        assert "Model: demo, built in and offline (no model's key is set)" in run.text
         password = _printed_password(run)
         file = folder / "var" / "admin-password"
         assert file.read_text().strip() == password

@@ -137,7 +137,6 @@ def test_settings_for_audio_and_for_the_vendors_house_are_ignored() -> None:
         update(
             audio={"input": {"turn_detection": None}, "output": {"voice": "marin"}},
             include=None,
-            model="gpt-realtime",
             parallel_tool_calls=True,
             reasoning={"effort": "low"},
             tracing="auto",

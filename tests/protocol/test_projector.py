@@ -423,6 +423,33 @@ def test_a_response_cut_short_says_why(status: str, reason: str, vendors_word: s
     assert response["x_message"]
 
 
+def test_models_that_failed_before_are_told_at_the_end_without_their_vendors_words() -> None:
+    failed = ev.ModelAttemptFailed(
+        response_id="resp_1", model="gemini:flash", code="model_overloaded", cause="secret", next_model="demo"
+    )
+    answered = ev.ResponseDone(response_id="resp_1", status="completed", model="demo")
+    frames = wire(STARTED, failed, delta(0, "Hi"), answered)
+    response = frames[-1]["response"]
+
+    assert response["x_model"] == "demo"
+    assert response["x_failed_attempts"] == [{"model": "gemini:flash", "code": "model_overloaded"}]
+    assert "secret" not in str(frames)
+    assert "x_failed_attempts" not in wire(STARTED, answered)[-1]["response"]
+
+
+def test_a_vendors_hint_is_told_with_the_error() -> None:
+    done = ev.ResponseDone(
+        response_id="resp_1", status="failed", reason="model_quota_exceeded", retry_after_s=23.456
+    )
+    error = wire(STARTED, done)[-1]["response"]["status_details"]["error"]
+
+    assert (error["code"], error["x_retryable"], error["x_retry_after_s"]) == (
+        "model_quota_exceeded",
+        True,
+        23.5,
+    )
+
+
 def test_items_that_the_log_left_open_are_closed_before_the_end() -> None:
     done = ev.ResponseDone(response_id="resp_1", status="incomplete", reason="interrupted")
     frames = wire(STARTED, delta(0, "Hi"), call(output_index=1), done)

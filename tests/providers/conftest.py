@@ -1,8 +1,12 @@
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+from pytest_django import Settings
 
+from chat.providers.anthropic_claude import AnthropicProvider
 from chat.providers.gemini import GeminiProvider
+from tests.fakes.anthropic_server import API_KEY as ANTHROPIC_KEY
+from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 
 
@@ -16,7 +20,24 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Generator[GeminiServer]:
 
 @pytest.fixture
 async def provider(server: GeminiServer) -> AsyncGenerator[GeminiProvider]:
-    """The real provider and the real SDK, which retries without taking its time."""
-    gemini = GeminiProvider(API_KEY, retry_delay_s=0.01)
+    """The real provider and the real SDK."""
+    gemini = GeminiProvider(API_KEY)
     yield gemini
     await gemini.aclose()
+
+
+@pytest.fixture
+def claude_server(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Generator[AnthropicServer]:
+    """A fake Messages API, found by the SDK through its own variable; its key is ours."""
+    settings.CHAT_ANTHROPIC_API_KEY = ANTHROPIC_KEY
+    with AnthropicServer() as running:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
+        yield running
+
+
+@pytest.fixture
+async def claude(claude_server: AnthropicServer) -> AsyncGenerator[AnthropicProvider]:
+    """The real provider and the real SDK."""
+    anthropic = AnthropicProvider(ANTHROPIC_KEY)
+    yield anthropic
+    await anthropic.aclose()

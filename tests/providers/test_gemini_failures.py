@@ -9,9 +9,11 @@ import pytest
 from pytest_django import Settings
 
 from chat.errors import (
+    ModelBadAnswer,
     ModelBadRequest,
     ModelContextTooLong,
     ModelCredentials,
+    ModelNotFound,
     ModelOverloaded,
     ModelQuota,
     ModelTimeout,
@@ -36,6 +38,9 @@ from tests.fakes.gemini_script import (
 )
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.providers.rounds import events_of, request, text_of
+
+WITHIN_S = 10.0
+"""Milliseconds on an idle machine; a forgotten connection would stay open for ever."""
 
 
 async def failure_of(provider: GeminiProvider, **more: Any) -> ProviderError:
@@ -69,11 +74,15 @@ async def test_a_wrong_key(server: GeminiServer) -> None:
             ModelContextTooLong,
         ),
         (
+            HttpError(400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes."),
+            ModelContextTooLong,
+        ),
+        (
             HttpError(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
             ModelCredentials,
         ),
         (HttpError(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), ModelCredentials),
-        (HttpError(404, "NOT_FOUND", "models/gemini-0 is not found."), ModelBadRequest),
+        (HttpError(404, "NOT_FOUND", "models/gemini-0 is not found."), ModelNotFound),
         (HttpError(409, "ABORTED", "Something else."), ModelBadRequest),
         (HttpError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit."), ModelContextTooLong),
         (HttpError(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota."), ModelQuota),
@@ -100,7 +109,7 @@ async def test_an_unknown_model_is_told_to_the_operator(
     server: GeminiServer, provider: GeminiProvider
 ) -> None:
     error = await failure_of(provider, model="palm-2")
-    assert type(error) is ModelBadRequest
+    assert type(error) is ModelNotFound
     assert "does not know the model" in error.message
 
 
@@ -122,7 +131,7 @@ async def test_the_header_says_it_too(server: GeminiServer, provider: GeminiProv
     assert (await failure_of(provider)).retry_after_s == 7
 
 
-@pytest.mark.parametrize("hint", ["soon", "-3s", ""])
+@pytest.mark.parametrize("hint", ["soon", "-3s", "", "1e999s"])
 async def test_a_senseless_hint_does_no_harm(
     server: GeminiServer, provider: GeminiProvider, hint: str
 ) -> None:
@@ -130,18 +139,11 @@ async def test_a_senseless_hint_does_no_harm(
     assert (await failure_of(provider)).retry_after_s in {None, 0.0}
 
 
-async def test_an_overload_is_tried_again_before_the_first_word(
-    server: GeminiServer, provider: GeminiProvider
-) -> None:
-    server.then(overloaded(), overloaded(), say("Here I am"))
-    assert await text_of(provider, request("Hi")) == "Here I am"
-    assert server.hits == 3
-
-
-async def test_an_overload_that_stays_is_told(server: GeminiServer, provider: GeminiProvider) -> None:
-    server.then(*[overloaded()] * 5)
+async def test_the_sdk_asks_once(server: GeminiServer, provider: GeminiProvider) -> None:
+    """Whoever is asked again is the route's business, and it tells every attempt."""
+    server.then(overloaded(), say("too late"))
     assert type(await failure_of(provider)) is ModelOverloaded
-    assert server.hits == 3
+    assert server.hits == 1
 
 
 async def test_an_error_in_the_middle_of_a_stream(server: GeminiServer, provider: GeminiProvider) -> None:
@@ -176,38 +178,30 @@ async def test_a_cut_connection(
 async def test_a_malformed_chunk(server: GeminiServer, provider: GeminiProvider, garbage: bytes) -> None:
     server.then(reply(Chunk((text("Hel"),)), Raw(garbage), Chunk(finish="STOP")))
     error = await failure_of(provider)
-    assert type(error) is ModelUnreachable
+    assert type(error) is ModelBadAnswer
     assert error.cause
 
 
 async def test_a_server_that_never_begins(
     server: GeminiServer, provider: GeminiProvider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.2
+    await text_of(provider, request("Warm up"))  # the bound is on everything, certificates included
+    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.5
     server.then(reply(Hang(), silent_start=True))
     started = time.monotonic()
     assert type(await failure_of(provider)) is ModelTimeout
-    assert time.monotonic() - started < 2
-    assert await server.hung_up_within(0.5)
+    assert time.monotonic() - started < 30
+    assert await server.hung_up_within(WITHIN_S)
 
 
 async def test_a_head_without_an_event_is_no_beginning(
     server: GeminiServer, provider: GeminiProvider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.2
+    await text_of(provider, request("Warm up"))  # the bound is on everything, certificates included
+    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.5
     server.then(reply(Hang()))
     assert type(await failure_of(provider)) is ModelTimeout
-    assert await server.hung_up_within(0.5)
-
-
-async def test_retries_share_the_wait_for_the_first_event(server: GeminiServer, settings: Settings) -> None:
-    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.3
-    provider = GeminiProvider(API_KEY, retry_delay_s=30.0)
-    server.then(overloaded(), say("too late"))
-    started = time.monotonic()
-    assert type(await failure_of(provider)) is ModelTimeout
-    assert time.monotonic() - started < 2
-    await provider.aclose()
+    assert await server.hung_up_within(WITHIN_S)
 
 
 async def test_silence_between_two_events(
@@ -219,7 +213,7 @@ async def test_silence_between_two_events(
     assert await anext(stream) == TextDelta("Hel")
     with pytest.raises(ModelTimeout):
         await anext(stream)
-    assert await server.hung_up_within(0.5)
+    assert await server.hung_up_within(WITHIN_S)
 
 
 async def test_silence_is_counted_anew_with_every_event(
@@ -247,7 +241,7 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
-    provider = GeminiProvider(API_KEY, retry_delay_s=0.01)
+    provider = GeminiProvider(API_KEY)
     assert type(await failure_of(provider)) is ModelUnreachable
     await provider.aclose()
 
@@ -264,21 +258,22 @@ async def test_a_connection_that_is_never_accepted(
             knocking.setblocking(False)
             knocking.connect_ex(full.getsockname())
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"http://127.0.0.1:{full.getsockname()[1]}")
-        provider = GeminiProvider(API_KEY, retry_delay_s=0.01)
+        provider = GeminiProvider(API_KEY)
         started = time.monotonic()
         assert type(await failure_of(provider)) is ModelUnreachable
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         await provider.aclose()
 
 
 async def test_the_key_is_in_no_message(
-    server: GeminiServer, provider: GeminiProvider, caplog: pytest.LogCaptureFixture
+    server: GeminiServer, provider: GeminiProvider, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Even when the vendor repeats it, and whatever the SDK logs."""
+    settings.CHAT_GEMINI_API_KEY = API_KEY
     caplog.set_level("DEBUG")
     server.then(HttpError(403, "PERMISSION_DENIED", f"The key {API_KEY} was reported as leaked."))
     error = await failure_of(provider)
-    assert "The key *** was reported" in error.cause
+    assert "The key [key] was reported" in error.cause
     assert API_KEY not in f"{error!r} {error.message} {error.cause} {caplog.text}"
 
 

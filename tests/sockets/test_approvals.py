@@ -1,9 +1,18 @@
 """Tools that need a person's yes: the question, the answer, and that nothing runs in between."""
 
+import asyncio
 import json
 
+import httpx2
+from django.contrib.auth.models import User
+
+from sessions_app.models import Session
+from sessions_app.threads import in_db_thread
+from tests.admin.conftest import signed_in
 from tests.fakes.gemini_server import GeminiServer
+from tests.support.server import ServerProcess
 from tests.support.sockets import Frame, Realtime, joined, realtime
+from tests.support.waiting import eventually
 
 from .shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 
@@ -151,3 +160,70 @@ async def test_an_answer_to_no_question_is_an_error(start_shop: StartShop) -> No
         await decide(client, {"id": "item_none"}, approve=True)
         error = (await client.until("error"))["error"]
         assert (error["code"], error["param"]) == ("item_not_found", "item.approval_request_id")
+
+
+def staff() -> str:
+    """The session cookie of somebody who may do everything."""
+    user = User.objects.create_superuser("grace")
+    return str(signed_in(user).cookies["sessionid"].value)
+
+
+def post(server: ServerProcess, path: str, session: str, **fields: str) -> tuple[int, str]:
+    """A form of the admin, sent as a browser would; the status and the page that it leads to."""
+    token = "t" * 32
+    cookies = {"sessionid": session, "csrftoken": token}
+    with httpx2.Client(base_url=server.url, cookies=cookies, follow_redirects=True, timeout=20) as browser:
+        response = browser.post(path, data={"csrfmiddlewaretoken": token, **fields})
+        return response.status_code, response.text
+
+
+async def test_staff_decide_in_the_admin_and_the_open_tab_sees_it(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    gemini.then(calls(PAY))
+    server = start_shop()
+    grace = await in_db_thread(staff)
+    async with realtime(server.ws_url, "/ws/session/bank") as client:
+        (request,) = await asked(client)
+        path = f"/admin/sessions_app/session/bank/approvals/{request['id']}/"
+        status, page = await asyncio.to_thread(post, server, path, grace, approve="yes", reason="fine")
+        assert (status, "Approved: the tool runs now." in page) == (200, True)
+        said = await client.until("conversation.item.done")
+        assert (said["item"]["approve"], said["item"]["x_author"]) == (True, "grace")
+        done = await client.until("response.done")
+        assert done["response"]["output"][0]["output"] == "Paid 5 to Ann."
+        status, page = await asyncio.to_thread(post, server, path, grace, approve="no")
+        assert "Nothing was decided. This approval request has been answered already." in page
+    assert len(ledger.lines()) == 1
+
+
+async def test_staff_decide_for_a_session_that_has_ended_or_lives_elsewhere(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger, redis_url: str
+) -> None:
+    gemini.then(calls(PAY))
+    env = {"REDIS_URL": redis_url, "SESSION_GRACE_SECONDS": "0.2"}
+    one, two = start_shop(**env), start_shop(**env)
+    grace = await in_db_thread(staff)
+
+    def decide_at(server: ServerProcess, request: Frame) -> None:
+        path = f"/admin/sessions_app/session/bank/approvals/{request['id']}/"
+        assert "Approved" in post(server, path, grace, approve="yes")[1]
+
+    async with realtime(one.ws_url, "/ws/session/bank") as client:
+        (request,) = await asked(client)
+        await asyncio.to_thread(decide_at, two, request)
+        await client.until("response.done")
+        gemini.then(calls(READ))
+        (request,) = await asked(client, "Read it")
+
+    async def ended() -> None:
+        assert (await in_db_thread(lambda: Session.objects.get(pk="bank"))).status == "ended"
+
+    await eventually(ended)
+    await asyncio.to_thread(decide_at, two, request)
+
+    async def both_ran() -> None:
+        assert [line.split()[0] for line in ledger.lines()] == ["paid", "read"]
+
+    await eventually(both_ran)
+    await eventually(ended)

@@ -136,8 +136,8 @@ async def test_leaving_and_the_answer_still_comes_to_its_end(
 async def test_a_failing_model_is_said_well_and_the_key_appears_nowhere(
     gemini: GeminiServer, start_gemini: StartGemini, refusal: HttpError, code: str, retryable: bool
 ) -> None:
-    gemini.then(refusal)
-    server = start_gemini()
+    gemini.then(*[refusal] * (3 if retryable else 1))
+    server = start_gemini(MODEL_RETRY_SECONDS="0.01")
     async with realtime(server.ws_url) as client:
         _, done = await client.ask("Hello")
         response = done["response"]

@@ -124,7 +124,7 @@ async def test_a_process_that_slept_through_its_lease_steps_down(
                 assert there.created["type"] == "session.created", there.created
                 await there.ask("count to 3")
                 one.signal(signal.SIGCONT)
-                assert await here.closed() == 4409
+                assert await here.closed() == 1012
                 _, done = await there.ask("count to 4")
                 assert done["response"]["status"] == "completed"
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from realtime_ai.lifeline import FD_VARIABLE
@@ -16,13 +17,21 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ServerProcess:
-    """uvicorn with the project's ASGI application; ``env`` is laid over a test's plain environment.
+    """uvicorn with the project's ASGI application (or another ``module`` that takes ``--fd``); ``env`` is laid over a
+    test's plain environment.
 
     It may be started again after its end, on the same port. It ends with this process, however that ends.
     """
 
-    def __init__(self, *, module: str = "realtime_ai.server", log: Path | None = None, **env: str) -> None:
-        self._module = module
+    def __init__(
+        self,
+        *,
+        module: str = "realtime_ai.server",
+        arguments: Sequence[str] = (),
+        log: Path | None = None,
+        **env: str,
+    ) -> None:
+        self._command = [sys.executable, "-m", module, *arguments]
         self._log = log
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
@@ -64,7 +73,7 @@ class ServerProcess:
         log = self._log.open("ab") if self._log else None
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", self._module, "--fd", str(self._socket.fileno())],
+                [*self._command, "--fd", str(self._socket.fileno())],
                 cwd=ROOT,
                 env=self.env,
                 stdout=log,

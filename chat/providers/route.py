@@ -1,0 +1,141 @@
+"""One response's way to an answer: who is asked, how often, and who is asked next (docs/decisions/0014).
+
+Nothing is ever asked again once a word of a round has come: it would be said twice.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import msgspec
+
+from chat.conf import conf
+from chat.errors import ProviderError
+from chat.messages import ModelEvent, ModelRequest
+from chat.providers.choice import Candidate
+from chat.providers.cooling import cool_off, cooling_error
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedAttempt:
+    """One attempt that gave nothing, or broke off, and what is done about it."""
+
+    spec: str
+    error: ProviderError
+    attempt: int
+    """From 1 for each model in each round; 0: it was not asked, because it cools off."""
+    next_spec: str = ""
+    """Who is asked now; empty: nobody, the response fails."""
+    delay_s: float = 0.0
+
+
+class Route:
+    """The models of one response, in the order in which they are asked.
+
+    The first that gives an event answers the whole response: its later rounds ask it again and nobody else.
+    """
+
+    def __init__(
+        self, candidates: Sequence[Candidate], *, on_failure: Callable[[FailedAttempt], None] = lambda _: None
+    ) -> None:
+        self._current, *self._fallbacks = candidates
+        self._on_failure = on_failure
+
+    @property
+    def current(self) -> Candidate:
+        """Who answers, as far as that is known: who is asked now, or was asked last."""
+        return self._current
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """As `Provider.stream`, for whichever model answers; the request's own ``model`` does not count.
+
+        Raises the `ProviderError` of the last attempt.
+        """
+        tries = _Tries()
+        await asyncio.sleep(self._begin(tries))
+        while True:
+            began = False
+            try:
+                asked = msgspec.structs.replace(request, model=self._current.model)
+                async with aclosing(self._current.provider.stream(asked)) as stream:
+                    async for event in stream:
+                        began, self._fallbacks = True, []
+                        yield event
+                return
+            except ProviderError as error:
+                if began:
+                    self._give_up(error, tries.attempt)
+                delay_s = self._after(error, tries)
+            await asyncio.sleep(delay_s)
+
+    def _begin(self, tries: "_Tries") -> float:
+        """Pass over the models that cool off while there is another; the seconds to wait for the last one."""
+        while (error := cooling_error(self._current.spec)) is not None:
+            wait_s = error.retry_after_s or 0.0
+            if self._fallbacks:
+                self._switch(error, attempt=0)
+            elif tries.may_wait(wait_s):
+                self._tell(error, 0, next_spec=self._current.spec, delay_s=wait_s)
+                return wait_s
+            else:
+                self._give_up(error, 0)
+        return 0.0
+
+    def _after(self, error: ProviderError, tries: "_Tries") -> float:
+        """Who is asked after this error is `current`; the seconds until then. Raises the error when nobody is left."""
+        cool_off(self._current.spec, error)
+        delay_s = tries.delay_s(error)
+        if error.retryable and tries.may_ask_again(delay_s) and not (error.retry_after_s and self._fallbacks):
+            self._tell(error, tries.attempt, next_spec=self._current.spec, delay_s=delay_s)
+            tries.attempt += 1
+            return delay_s
+        if error.another_may_help and self._fallbacks:
+            self._switch(error, attempt=tries.attempt)
+            tries.attempt = 1
+            return self._begin(tries)
+        return self._give_up(error, tries.attempt)
+
+    def _switch(self, error: ProviderError, *, attempt: int) -> None:
+        self._tell(error, attempt, next_spec=self._fallbacks[0].spec)
+        self._current = self._fallbacks.pop(0)
+
+    def _give_up(self, error: ProviderError, attempt: int) -> float:
+        self._tell(error, attempt)
+        raise error
+
+    def _tell(self, error: ProviderError, attempt: int, *, next_spec: str = "", delay_s: float = 0.0) -> None:
+        then = f"{next_spec} is asked in {delay_s:.1f} s" if next_spec else "nobody is left to ask"
+        logger.warning(
+            "%s, attempt %d: %s: %s; %s", self._current.spec, attempt, error.code, error.cause, then
+        )
+        self._on_failure(
+            FailedAttempt(
+                spec=self._current.spec, error=error, attempt=attempt, next_spec=next_spec, delay_s=delay_s
+            )
+        )
+
+
+class _Tries:
+    """One round's attempts at the current model, and its time."""
+
+    def __init__(self) -> None:
+        self.attempt = 1
+        self._began = time.monotonic()
+
+    def may_ask_again(self, delay_s: float) -> bool:
+        return self.attempt < conf().model_attempts and self.may_wait(delay_s)
+
+    def may_wait(self, delay_s: float) -> bool:
+        return time.monotonic() - self._began + delay_s <= conf().model_retry_total_seconds
+
+    def delay_s(self, error: ProviderError) -> float:
+        """Doubling, half of it random, so that sessions that failed together do not come back together; behind the
+        vendor's hint where there is one."""
+        backoff_s = conf().model_retry_seconds * 2.0 ** (self.attempt - 1) * random.uniform(0.5, 1.0)
+        return (error.retry_after_s or 0.0) + backoff_s

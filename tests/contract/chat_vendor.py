@@ -1,0 +1,141 @@
+"""Groq and a compatible server for the contract: scripts as chunks of Chat Completions, its messages as entries."""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+from chat.messages import FinishReason, Usage
+from chat.providers.base import Provider
+from chat.providers.openai_chat import ChatCompletionsProvider
+from tests.contract.openai_wire import OpenAIWire, failure
+from tests.contract.vendor import JSON, Ending, Entry, Fail, Refuse, Reply, Script, Sent
+from tests.fakes.openai_chat_api import ChatApi, Writer
+from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
+from tests.fakes.openai_server import OpenAIServer
+
+REFUSAL = "I'm sorry, but I can't help with that."
+_FINISH = {
+    FinishReason.STOP: "stop",
+    FinishReason.TOOL_CALLS: "tool_calls",
+    FinishReason.MAX_OUTPUT_TOKENS: "length",
+    FinishReason.CONTENT_FILTER: "content_filter",
+    FinishReason.OTHER: "insufficient_system_resource",
+}
+
+
+class ChatVendor(OpenAIWire):
+    refuses_in_words = True
+    wants_thinking_back = False
+    says_tool_errors = False
+    prefix: str
+    """Of its variables."""
+
+    def make_server(self) -> OpenAIServer:
+        self.api = ChatApi(groq=self.name == "groq")
+        return OpenAIServer(self.api, key=self.key, base_path="/openai/v1")
+
+    def env(self, url: str) -> dict[str, str]:
+        return {f"{self.prefix}_API_KEY": self.key, f"{self.prefix}_BASE_URL": url}
+
+    def provider(self, key: str) -> Provider:
+        return ChatCompletionsProvider(self.name, api_key=key, base_url=os.environ[f"{self.prefix}_BASE_URL"])
+
+    def then(self, *scripts: Script) -> None:
+        self.server.then(*(partial(self._answer, script) for script in scripts))
+
+    @property
+    def sent(self) -> list[Sent]:
+        return [_sent(body) for body in self.server.requests]
+
+    @property
+    def opaque_given(self) -> list[str]:
+        return self.api.reasoning_given
+
+    def _answer(self, script: Script, body: JSON) -> Answer:
+        writer = Writer(body, self.api)
+        match script:
+            case Fail():
+                return failure(script)
+            case Refuse():
+                refusal = Data(
+                    {"choices": [{"index": 0, "delta": {"refusal": REFUSAL}, "finish_reason": None}]}
+                )
+                return Stream((*writer.begin(), refusal, *writer.end("stop")))
+            case Reply():
+                if script.thinking:
+                    self.api.reasoning_given.append("".join(thought.text for thought in script.thinking))
+                head: list[Step] = [Sleep(script.first_byte_after_s)] if script.first_byte_after_s else []
+                return Stream((*head, *_steps(script, writer)), silent_start=bool(head))
+
+
+class GroqVendor(ChatVendor):
+    name = "groq"
+    model = "openai/gpt-oss-120b"
+    prefix = "GROQ"
+
+
+class CompatibleVendor(ChatVendor):
+    name = "compatible"
+    model = "some-org/some-model"
+    prefix = "COMPATIBLE"
+
+
+def _steps(reply: Reply, writer: Writer) -> Iterator[Step]:
+    yield from writer.begin()
+    for thought in reply.thinking:
+        yield from writer.reasoning(thought.text)
+    for chunk in writer.text(reply.text):
+        if reply.pause_s:
+            yield Sleep(reply.pause_s)
+        yield chunk
+    yield from writer.calls((call.name, call.arguments_text) for call in reply.calls)
+    match reply.ending:
+        case Ending.DROPPED:
+            yield Drop()
+        case Ending.SILENT:
+            yield Hang()
+        case Ending.OVERLOADED:
+            yield Data({"error": {"message": "Overloaded.", "type": "server_error", "code": "server_error"}})
+        case Ending.GARBLED:
+            yield Raw(b"data: {not json\n\n")
+            yield from writer.end("stop")
+        case Ending.WHOLE:
+            finish = FinishReason.TOOL_CALLS if reply.calls else reply.finish
+            yield from writer.end(_FINISH[finish], _usage(reply.usage))
+
+
+def _usage(usage: Usage) -> JSON:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def _sent(body: JSON) -> Sent:
+    messages = body["messages"]
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    choice = body.get("tool_choice", "auto")
+    return Sent(
+        body=body,
+        model=body["model"],
+        instructions=system,
+        entries=[entry for message in messages for entry in _entries(message)],
+        tools=[tool["function"]["name"] for tool in body.get("tools", [])],
+        tool_choice=choice if isinstance(choice, str) else choice["function"]["name"],
+        max_output_tokens=body.get("max_tokens", body.get("max_completion_tokens")),
+    )
+
+
+def _entries(message: JSON) -> Iterator[Entry]:
+    if reasoning := message.get("reasoning", message.get("reasoning_content")):
+        yield Entry("opaque", reasoning)
+    match message["role"]:
+        case "tool":
+            yield Entry("result", message["content"], message["tool_call_id"])
+        case "user" | "assistant" as role if message["content"]:
+            yield Entry(role, message["content"])
+    for call in message.get("tool_calls", ()):
+        yield Entry("call", call["function"]["arguments"], call["id"], call["function"]["name"])

@@ -1,0 +1,165 @@
+"""A whole conversation with each vendor: the real server in a process of its own, a socket, the real SDK, a strict vendor."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sessions_app.models import SessionEvent
+from sessions_app.threads import in_db_thread
+from tests.contract.demo_vendor import DemoVendor
+from tests.contract.vendor import Call, Ending, Fail, Failure, Refuse, Reply, Thinking, Vendor
+from tests.contract.vendors import VENDORS
+from tests.support.server import ServerProcess
+from tests.support.sockets import joined, realtime
+
+StartServer = Callable[..., ServerProcess]
+
+COUNT = Reply(thinking=(Thinking(),), text=("1, ", "2, ", "3."))
+TIME = Call("get_time", {"zone": "Asia/Tokyo"})
+LONG = tuple(f"{number}, " for number in range(1, 500))
+
+
+@pytest.fixture
+def start_server(vendor: Vendor, transactional_db: None) -> Iterator[StartServer]:
+    """Starts servers that ask the vendor; all are stopped at the end."""
+    started: list[ServerProcess] = []
+
+    def start(**env: str) -> ServerProcess:
+        ours = {"LLM_MODEL": vendor.spec, "MODEL_ATTEMPTS": "1", **vendor.env(vendor.url)}
+        server = ServerProcess(**{**ours, **env})
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def kinds(done: dict[str, Any]) -> list[str]:
+    return [item["type"] for item in done["response"]["output"]]
+
+
+@pytest.mark.parametrize("vendor", [*VENDORS, DemoVendor], indirect=True, ids=lambda vendor: vendor.name)
+async def test_text_tools_a_long_answer_and_another_process(
+    vendor: Vendor, start_server: StartServer
+) -> None:
+    """The second process knows the conversation from the log alone; the strict server checks all that comes back."""
+    server = start_server()
+    async with realtime(server.ws_url, "/ws/session/talk") as client:
+        vendor.then(COUNT)
+        answer, done = await client.ask("Count to 3")
+        assert answer == "1, 2, 3."
+        assert done["response"]["status"] == "completed", done
+        assert done["response"]["x_model"] == vendor.spec
+        assert done["response"]["usage"]["total_tokens"] > 0
+        vendor.then(Reply(thinking=(Thinking(),), calls=(TIME,)), Reply(text=("It is some time in Tokyo.",)))
+        answer, done = await client.ask("What time is it in Tokyo?")
+        assert "Tokyo" in answer
+        assert kinds(done)[0] == "mcp_call"
+        assert "error" not in done["response"]["output"][0] or not done["response"]["output"][0]["error"]
+        vendor.then(Reply(text=LONG))
+        answer, done = await client.ask("Count to 499")
+        assert answer.startswith("1, 2, 3, ")
+        assert answer.rstrip(".").rstrip(", ").endswith("499")
+        assert answer == done["response"]["output"][0]["content"][0]["text"]
+    server.stop()
+    other = start_server()
+    async with realtime(other.ws_url, "/ws/session/talk") as client:
+        vendor.then(Reply(calls=(TIME,)), Reply(text=("Still Tokyo.",)))
+        answer, done = await client.ask("And what time is it in Tokyo now?")
+        assert done["response"]["status"] == "completed", done
+        assert "Tokyo" in answer
+    if vendor.scripted:
+        kept = [entry.text for entry in vendor.sent[-1].of("user", "assistant")]
+        assert "Count to 3" in kept[0]
+        assert "".join(LONG) in "".join(kept)
+        assert len(vendor.sent[-1].of("call")) == len(vendor.sent[-1].of("result")) == 2
+
+
+async def test_parallel_tools_one_of_which_fails(vendor: Vendor, start_server: StartServer) -> None:
+    vendor.then(
+        Reply(
+            text=("One moment. ",),
+            calls=(
+                TIME,
+                Call("calculate", {"expression": "6*7"}),
+                Call("get_time", {"zone": "Nowhere/Atall"}),
+            ),
+        ),
+        Reply(text=("Two of three.",)),
+    )
+    async with realtime(start_server().ws_url) as client:
+        answer, done = await client.ask("Do three things")
+    assert "Two of three." in answer
+    assert kinds(done) == ["message", "mcp_call", "mcp_call", "mcp_call", "message"]
+    calls = done["response"]["output"][1:4]
+    assert [bool(call.get("error")) for call in calls] == [False, False, True]
+    results = vendor.sent[-1].of("result", "error")
+    assert [entry.link for entry in vendor.sent[-1].of("call")] == [entry.link for entry in results]
+    assert "42" in results[1].text
+
+
+async def test_a_model_that_never_stops_calling_tools_is_stopped(
+    vendor: Vendor, start_server: StartServer
+) -> None:
+    """The last round is told to answer without tools; a model that calls one all the same ends the answer."""
+    rounds = 3
+    vendor.then(*[Reply(thinking=(Thinking(),), calls=(TIME,))] * (rounds + 1), Reply(text=("Enough.",)))
+    async with realtime(start_server(MAX_TOOL_ROUNDS=str(rounds)).ws_url) as client:
+        _, done = await client.ask("What time is it?")
+        assert done["response"]["status"] == "incomplete"
+        assert done["response"]["status_details"]["x_reason"] == "max_tool_rounds"
+        assert [sent.tool_choice for sent in vendor.sent] == ["auto"] * rounds + ["none"]
+        answer, done = await client.ask("Thank you")
+        assert (answer, done["response"]["status"]) == ("Enough.", "completed")
+
+
+async def test_failures_end_one_answer_and_not_the_conversation(
+    vendor: Vendor, start_server: StartServer
+) -> None:
+    refused = ("incomplete", "content_filter") if vendor.refuses_in_words else ("failed", "model_refused")
+    scripts = {
+        Fail(Failure.SERVER_ERROR): ("failed", "model_overloaded"),
+        Fail(Failure.QUOTA): ("failed", "model_quota_exceeded"),
+        Fail(Failure.BAD_KEY, message=f"The key {vendor.key} was reported as leaked."): (
+            "failed",
+            "model_bad_credentials",
+        ),
+        Fail(Failure.TOO_LONG): ("failed", "model_context_too_long"),
+        Reply(text=("Half an",), ending=Ending.DROPPED): ("failed", "model_unreachable"),
+        Refuse(): refused,
+    }
+    vendor.then(*scripts, Reply(text=("Here I am.",)))
+    async with realtime(start_server().ws_url) as client:
+        ended = []
+        for number in range(len(scripts)):
+            _, done = await client.ask(f"Question {number}")
+            details = done["response"]["status_details"]
+            ended.append((done["response"]["status"], details["x_reason"]))
+            assert len(done["response"].get("x_message", "x" * 30)) > 20
+        assert ended == list(scripts.values())
+        answer, done = await client.ask("Are you there?")
+        assert (answer, done["response"]["status"]) == ("Here I am.", "completed")
+        events = await in_db_thread(
+            lambda: list(
+                SessionEvent.objects.filter(session_id=client.session_id).values_list("content", "payload")
+            )
+        )
+    assert "was reported as leaked" in str(events)
+    assert vendor.key not in str(events)
+    assert vendor.key not in str(client.frames)
+
+
+async def test_a_stop_closes_the_vendors_connection(vendor: Vendor, start_server: StartServer) -> None:
+    vendor.then(Reply(text=("It was ",), ending=Ending.SILENT), Reply(text=("All right.",)))
+    async with realtime(start_server().ws_url) as client:
+        await client.say("Tell me a long story")
+        await client.until("response.output_text.delta")
+        await client.send(type="response.cancel")
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "cancelled"
+        assert joined(client.frames) == "It was "
+        assert await vendor.hung_up_within(10)
+        answer, _ = await client.ask("Never mind")
+        assert answer == "All right."

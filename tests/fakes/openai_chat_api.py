@@ -1,0 +1,90 @@
+"""Chat Completions' wire: the chunks of an answer, as Groq sends them or as a server of the ``compatible`` kind."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tests.fakes.openai_chat_rules import check_request
+from tests.fakes.openai_script import JSON, Data, Raw, Stream
+
+USAGE: JSON = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+DONE = Raw(b"data: [DONE]\n\n")
+
+
+class ChatApi:
+    """``groq``: its own names of things, else those of vLLM and its like."""
+
+    path = "/chat/completions"
+
+    def __init__(self, *, groq: bool) -> None:
+        self.groq = groq
+        self.reasoning_given: list[str] = []
+
+    def check(self, body: Any) -> None:
+        field = "max_completion_tokens" if self.groq else "max_tokens"
+        check_request(body, limit_field=field, reasoning_given=self.reasoning_given)
+
+    def default_answer(self, body: JSON) -> Stream:
+        said = [one["content"] for one in body["messages"] if one["role"] == "user"]
+        words = f"You said: {said[-1] if said else 'nothing'}"
+        if str(body["messages"][0]["content"]).startswith("Summarise"):
+            words = json.dumps({"title": "A conversation", "summary": "It was summarised."})
+        writer = Writer(body, self)
+        pieces = (word if n == 0 else f" {word}" for n, word in enumerate(words.split(" ")))
+        return Stream((*writer.begin(), *writer.text(pieces), *writer.end("stop")))
+
+
+class Writer:
+    """Writes one answer to the request ``body``."""
+
+    def __init__(self, body: JSON, api: ChatApi) -> None:
+        self._body = body
+        self._api = api
+
+    def begin(self) -> Iterator[Data | Raw]:
+        if not self._api.groq:
+            yield Raw(b": keep-alive\n\n")
+        yield self._chunk({"role": "assistant", "content": ""})
+
+    def reasoning(self, text: str) -> Iterator[Data]:
+        field = "reasoning" if self._api.groq else "reasoning_content"
+        half = len(text) // 2
+        for piece in filter(None, (text[:half], text[half:])):
+            yield self._chunk({field: piece})
+
+    def text(self, pieces: Iterable[str]) -> Iterator[Data]:
+        for piece in pieces:
+            yield self._chunk({"content": piece})
+
+    def calls(self, calls: Iterable[tuple[str, str]]) -> Iterator[Data]:
+        """Names and arguments. Groq gives each whole; others give the arguments in pieces, by index."""
+        for index, (name, arguments) in enumerate(calls):
+            half = 0 if self._api.groq else len(arguments) // 2
+            head = {"index": index, "id": f"call_{os.urandom(6).hex()}", "type": "function"}
+            pieces = [arguments[:half], arguments[half:]] if half else [arguments]
+            yield self._chunk({"tool_calls": [{**head, "function": {"name": name, "arguments": pieces[0]}}]})
+            for piece in pieces[1:]:
+                yield self._chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+
+    def end(self, finish: str, usage: JSON | None = None) -> Iterator[Data | Raw]:
+        """Usage comes in a chunk without a choice, and only to those who asked for it; Groq also tells it its own way."""
+        wanted = self._body.get("stream_options", {}).get("include_usage")
+        last = self._chunk({}, finish)
+        if self._api.groq:
+            last.body["x_groq"] = {"id": "req_fake", "usage": usage or USAGE}
+        yield last
+        if wanted:
+            yield Data({**last.body, "choices": [], "usage": usage or USAGE})
+        yield DONE
+
+    def _chunk(self, delta: JSON, finish: str | None = None) -> Data:
+        return Data(
+            {
+                "id": "chatcmpl-fake",
+                "object": "chat.completion.chunk",
+                "created": 1_780_000_000,
+                "model": self._body["model"],
+                "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+            }
+        )

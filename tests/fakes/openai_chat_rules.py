@@ -1,0 +1,169 @@
+"""The rules by which Chat Completions refuse a request: OpenAI's, and those of the servers that are stricter.
+
+From vLLM's and llama.cpp's templates: the system speaks first and once, user and assistant in turns, the user first and
+last. From Groq: reasoning only as it was given, with the calls that it led to.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from tests.fakes import openai_rules as rules
+from tests.fakes.openai_script import JSON, RefusedError
+
+_BODY = {
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "user",
+}
+_MESSAGES: dict[str, set[str]] = {
+    "system": {"role", "content"},
+    "user": {"role", "content"},
+    "assistant": {"role", "content", "tool_calls", "reasoning", "reasoning_content"},
+    "tool": {"role", "content", "tool_call_id"},
+}
+
+
+def check_request(body: Any, *, limit_field: str, reasoning_given: Sequence[str]) -> None:
+    """``reasoning_given``: all the reasoning that this server has told. Raises `RefusedError`."""
+    rules.known(body, {*_BODY, limit_field}, "")
+    rules.required(body, ["model", "messages"], "")
+    rules.model(body["model"])
+    rules.limit(body.get(limit_field), limit_field, 1)
+    if body.get("stream") is not True:
+        raise RefusedError("This fake streams only.")
+    rules.known(body.get("stream_options", {}), {"include_usage"}, "stream_options")
+    names = _check_tools(body.get("tools"))
+    _check_tool_choice(body, names)
+    _check_messages(body["messages"], reasoning_given)
+
+
+def _check_tools(tools: Any) -> list[str]:
+    if tools == []:
+        raise RefusedError("[] is too short - 'tools'", param="tools")
+    names: list[str] = []
+    for index, tool in enumerate(tools or ()):
+        where = f"tools[{index}]"
+        rules.known(tool, {"type", "function"}, where)
+        rules.one_of(tool.get("type"), ("function",), f"{where}.type")
+        rules.required(tool, ["function"], where)
+        rules.known(tool["function"], {"name", "description", "parameters", "strict"}, f"{where}.function")
+        names.append(rules.function(tool["function"], f"{where}.function"))
+    return names
+
+
+def _check_tool_choice(body: JSON, names: Sequence[str]) -> None:
+    if "tool_choice" not in body:
+        return
+    choice = body["tool_choice"]
+    if not names:
+        raise RefusedError("'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
+    if isinstance(choice, str):
+        rules.one_of(choice, ("none", "auto", "required"), "tool_choice")
+        return
+    rules.known(choice, {"type", "function"}, "tool_choice")
+    rules.required(choice, ["type", "function"], "tool_choice")
+    if choice["function"].get("name") not in names:
+        raise RefusedError("Tool choice is not in 'tools'.", param="tool_choice")
+
+
+def _check_messages(messages: Any, reasoning_given: Sequence[str]) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise RefusedError("[] is too short - 'messages'", param="messages")
+    for index, message in enumerate(messages):
+        _check_message(message, index, reasoning_given)
+    spoken = messages[1:] if messages[0]["role"] == "system" else messages
+    _check_turns(spoken)
+    _check_answers(spoken)
+
+
+def _check_message(message: Any, index: int, reasoning_given: Sequence[str]) -> None:
+    where = f"messages[{index}]"
+    role = str(message.get("role")) if isinstance(message, dict) else ""
+    rules.one_of(role, tuple(_MESSAGES), f"{where}.role")
+    rules.known(message, _MESSAGES[role], where)
+    if role == "system" and index:
+        raise RefusedError("System message must be at the beginning.")
+    if role == "assistant" and "tool_calls" in message:
+        _check_calls(message, where)
+        if message["content"] is not None:
+            rules.text(message["content"], f"{where}.content")
+        _check_reasoning(message, where, reasoning_given)
+        return
+    if "reasoning" in message or "reasoning_content" in message:
+        raise RefusedError(f"property '{where}.reasoning' is unsupported here")
+    rules.text(message.get("content"), f"{where}.content")
+
+
+def _check_calls(message: JSON, where: str) -> None:
+    if not message["tool_calls"]:
+        raise RefusedError(f"[] is too short - '{where}.tool_calls'")
+    for number, call in enumerate(message["tool_calls"]):
+        at = f"{where}.tool_calls[{number}]"
+        rules.known(call, {"id", "type", "function"}, at)
+        rules.required(call, ["id", "type", "function"], at)
+        rules.call_id(call["id"], f"{at}.id")
+        rules.known(call["function"], {"name", "arguments"}, f"{at}.function")
+        rules.name(call["function"].get("name"), f"{at}.function.name")
+        rules.text(call["function"].get("arguments"), f"{at}.function.arguments")
+
+
+def _check_reasoning(message: JSON, where: str, reasoning_given: Sequence[str]) -> None:
+    for field in ("reasoning", "reasoning_content"):
+        if field in message and message[field] not in reasoning_given:
+            raise RefusedError(f"property '{where}.{field}' is not what this model said")
+
+
+def _check_turns(messages: Sequence[JSON]) -> None:
+    """A round of calls and results stands within the assistant's turn."""
+    roles = [message["role"] for message in messages if message["role"] != "tool"]
+    ends = [
+        message["role"] for message in messages if message["role"] != "tool" and "tool_calls" not in message
+    ]
+    if not roles or roles[0] != "user":
+        raise RefusedError("Conversation roles must alternate user/assistant, beginning with the user.")
+    if messages[-1]["role"] == "assistant":
+        raise RefusedError(
+            "Cannot set `add_generation_prompt` to True when the last message is from the assistant."
+        )
+    if any(one == other == "assistant" for one, other in pairwise(ends)):
+        raise RefusedError("Conversation roles must alternate user/assistant/user/assistant/...")
+    if any(one == other == "user" for one, other in pairwise(roles)):
+        raise RefusedError("Conversation roles must alternate user/assistant/user/assistant/...")
+
+
+def _check_answers(messages: Sequence[JSON]) -> None:
+    """Each call is answered by one tool message directly behind, in the calls' order."""
+    waiting: list[str] = []
+    for message in messages:
+        if message["role"] == "tool":
+            if not waiting:
+                raise RefusedError(
+                    "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+                    "'tool_calls'."
+                )
+            if message["tool_call_id"] != waiting.pop(0):
+                raise RefusedError(
+                    f"Invalid parameter: 'tool_call_id' {message['tool_call_id']} is not next."
+                )
+            continue
+        if waiting:
+            raise RefusedError(
+                "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+                f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(waiting)}"
+            )
+        waiting = [call["id"] for call in message.get("tool_calls", ())]
+    if waiting:
+        raise RefusedError(
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(waiting)}"
+        )
