@@ -440,8 +440,10 @@ class Conversation:
 
     async def check_lease(self) -> None:
         """Raises `JournalFenced` when another process took the session and this one has not noticed yet."""
-        epochs = {self.session_id: self.log.epoch} if self.log.stored else {}
-        if epochs and await in_db_thread(lost_leases, epochs=epochs):
+        if not self.log.stored:
+            return
+        lost = await in_db_thread(lost_leases, epochs={self.session_id: self.log.epoch})
+        if lost:
             error = JournalFenced()
             self.log.fail(error)
             raise error

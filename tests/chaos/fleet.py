@@ -33,7 +33,8 @@ class Server:
         self.log = folder / f"server-{number}.log"
         self._router = router
         self._folder, self._reaper = folder, reaper
-        self._process = ServerProcess(log=self.log, **{**ENV, **env})
+        self._process = ServerProcess(**{**ENV, **env})
+        self._process.log = self.log
         self._generation = 0
         self._lock = asyncio.Lock()
         self.exits: list[int] = []

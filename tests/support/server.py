@@ -28,11 +28,11 @@ class ServerProcess:
         *,
         module: str = "realtime_ai.server",
         arguments: Sequence[str] = (),
-        log: Path | None = None,
         **env: str,
     ) -> None:
         self._command = [sys.executable, "-m", module, *arguments]
-        self._log = log
+        self.log: Path | None = None
+        """Where it writes what it has to say; this process's own output when not set before `start`."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -70,7 +70,7 @@ class ServerProcess:
         return self
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        log = self._log.open("ab") if self._log else None
+        log = self.log.open("ab") if self.log else None
         try:
             return subprocess.Popen(
                 [*self._command, "--fd", str(self._socket.fileno())],
