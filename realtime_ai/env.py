@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from realtime_ai.env_reader import EnvError, EnvReader
 
@@ -47,6 +48,7 @@ class Env:
     compatible_base_url: str | None
     demo_delay_ms: float
     max_tool_rounds: int
+    mcp_servers: dict[str, Any] = field(repr=False)
     # sessions and their bounds
     session_grace_seconds: float
     session_lease_seconds: float
@@ -108,6 +110,7 @@ def read_env(reader: EnvReader) -> Env:
         compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
+        mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
         turn_policy=reader.choice(
             "TURN_POLICY", default="enqueue", choices=("enqueue", "interrupt", "reject")
         ),

@@ -44,6 +44,7 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
+from chat.messages import JSON
 from chat.providers.choice import Candidate, candidates, with_full_model
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
@@ -158,6 +159,7 @@ class Conversation:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
+        await self._check_tool_choice(command)
         if self.state is not State.LIVE:
             raise ShuttingDown
         if (seq := self._seen(command)) is not None:
@@ -234,7 +236,6 @@ class Conversation:
         if command.retry_of:
             self._check_retry(command.retry_of)
         view_for(command.options, self.history)  # a reference to nothing is told at once
-        self._check_tool_choice(self.config.for_response(command.options), "response.tool_choice")
         self._ask(turn, "enqueue" if turn.outside else policy)
 
     def _check_retry(self, response_id: str) -> None:
@@ -287,21 +288,31 @@ class Conversation:
 
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
-        try:
-            config = self.config.updated(changes)
-        except msgspec.ValidationError as error:
-            raise FrameError(f"session: {error}", param="session") from error
-        self._check_tool_choice(config, "session.tool_choice")
+        config = self._updated(changes)
         self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
-    def _check_tool_choice(self, config: SessionConfig, param: str) -> None:
+    def _updated(self, changes: JSON) -> SessionConfig:
+        try:
+            return self.config.updated(changes)
+        except msgspec.ValidationError as error:
+            raise FrameError(f"session: {error}", param="session") from error
+
+    async def _check_tool_choice(self, command: Command) -> None:
         """Raises `FrameError` for a tool that the model would not be offered."""
-        names = {
-            spec.name for spec in [*config.client_tools(), *self._registry.specs_for(self._tool_context(""))]
-        }
+        match command:
+            case RequestResponse():
+                config, param = self.config.for_response(command.options), "response.tool_choice"
+            case UpdateSession():
+                config, param = self._updated(command.changes), "session.tool_choice"
+            case _:
+                return
         choice = config.tool_choice_name()
-        if choice not in names | {"auto", "none", "required"}:
+        names = {spec.name for spec in config.client_tools()}
+        if choice in names | {"auto", "none", "required"}:
+            return
+        names |= {spec.name for spec in await self._registry.specs_for(self._tool_context(""))}
+        if choice not in names:
             raise FrameError(
                 f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
                 f"{', '.join(sorted(names))}.",

@@ -166,7 +166,7 @@ class Response:
         requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
-        async with aclosing(self._route.stream(self._request(round_number))) as stream:
+        async with aclosing(self._route.stream(await self._request(round_number))) as stream:
             async for event in stream:
                 match event:
                     case TextDelta():
@@ -182,12 +182,12 @@ class Response:
             self._log.append(*self._close_text("completed"), *calls)
         return finish, calls
 
-    def _request(self, round_number: int) -> ModelRequest:
+    async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
             model=self._route.current.model,
             history=self._history.items(),
             instructions=self._config.instructions or conf().instructions,
-            tools=self._tools(),
+            tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),
         )
@@ -213,10 +213,10 @@ class Response:
             return self._config.tool_choice_name()
         return "none" if round_number >= conf().max_tool_rounds else "auto"
 
-    def _tools(self) -> list[ToolSpec]:
+    async def _tools(self) -> list[ToolSpec]:
         client = self._config.client_tools()
         names = {spec.name for spec in client}
-        server = self._registry.specs_for(self._tool_context(""))
+        server = await self._registry.specs_for(self._tool_context(""))
         return [*client, *(spec for spec in server if spec.name not in names)]
 
     def _delta(self, delta: TextDelta) -> None:

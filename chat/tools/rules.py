@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from chat.tools.threads import Raised, ThreadCall
@@ -20,7 +21,7 @@ async def ask(rule: Rule, *arguments: Any) -> bool:
     async with asyncio.timeout(RULE_SECONDS):
         if inspect.iscoroutinefunction(rule):
             return bool(await rule(*arguments))
-        said = await ThreadCall(rule, *arguments).run()
+        said = await ThreadCall(rule, partial(rule, *arguments)).run()
         if isinstance(said, Raised):
             raise said.as_exception("the rule")
         return bool(await said if inspect.isawaitable(said) else said)

@@ -117,6 +117,7 @@ CHAT_COMPATIBLE_API_KEY = ENV.compatible_api_key
 CHAT_COMPATIBLE_BASE_URL = ENV.compatible_base_url
 CHAT_DEMO_DELAY_MS = ENV.demo_delay_ms
 CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
+CHAT_MCP_SERVERS = ENV.mcp_servers
 CHAT_TURN_POLICY = ENV.turn_policy
 CHAT_MAX_QUEUED_TURNS = ENV.max_queued_turns
 CHAT_DRAIN_SECONDS = ENV.drain_seconds

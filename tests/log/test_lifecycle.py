@@ -166,7 +166,8 @@ def test_an_answer_cut_off_at_a_fallback_names_the_fallback() -> None:
         response_id="resp_1", model="gemini:a", code="model_timeout", next_model="demo"
     )
     started = ev.ResponseStarted(response_id="resp_1", provider="gemini", model="a")
-    for events, model in (([started], "gemini:a"), ([started, failed], "demo")):
+    logs: list[tuple[list[ev.Event], str]] = [([started], "gemini:a"), ([started, failed], "demo")]
+    for events, model in logs:
         records = [ev.Record("s", seq, timezone.now(), event) for seq, event in enumerate(events, start=1)]
         (done,) = settlement(records)
         assert isinstance(done, ev.ResponseDone)

@@ -38,7 +38,8 @@ async def text_of(session_id: str) -> list[str | None]:
 
 async def deltas_of(session_id: str) -> str:
     deltas = SessionEvent.objects.filter(session_id=session_id, event_type="assistant_delta").order_by("seq")
-    return "".join(await in_db_thread(lambda: [delta.content or "" for delta in deltas]))
+    texts = await in_db_thread(lambda: list(deltas.values_list("content", flat=True)))
+    return "".join(text or "" for text in texts)
 
 
 async def results_of(session_id: str) -> list[str]:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 
 from realtime_ai.lifeline import FD_VARIABLE
@@ -17,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ServerProcess:
-    """uvicorn with the project's ASGI application (or another ``module`` that takes ``--fd``); ``env`` is laid over a
+    """uvicorn with the project's ASGI application (or another ``module``, with its arguments, that takes ``--fd``); ``env`` is laid over a
     test's plain environment.
 
     It may be started again after its end, on the same port. It ends with this process, however that ends.
@@ -27,12 +26,11 @@ class ServerProcess:
         self,
         *,
         module: str = "realtime_ai.server",
-        arguments: Sequence[str] = (),
         **env: str,
     ) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = [sys.executable, "-m", *module.split()]
         self.log: Path | None = None
-        """Where it writes what it has to say; this process's own output when not set before `start`."""
+        """The file that takes what it prints; None: the test's own output."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"

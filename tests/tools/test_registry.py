@@ -50,10 +50,10 @@ def test_a_second_tool_of_a_name_is_refused_and_both_are_named(registry: Registr
         registry.register(make_tool(other, name="double"))
 
 
-def test_tools_for_staff_are_offered_to_staff_alone(registry: Registry) -> None:
+async def test_tools_for_staff_are_offered_to_staff_alone(registry: Registry) -> None:
     registry.tool(double)
     registry.tool(staff_only=True, name="secret")(double)
-    assert [spec.name for spec in registry.specs_for(NOBODY)] == ["double"]
-    specs = registry.specs_for(STAFF)
+    assert [spec.name for spec in await registry.specs_for(NOBODY)] == ["double"]
+    specs = await registry.specs_for(STAFF)
     assert [spec.name for spec in specs] == ["double", "secret"]
     assert all(isinstance(spec, ToolSpec) for spec in specs)
