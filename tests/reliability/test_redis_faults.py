@@ -54,7 +54,7 @@ async def test_the_reader_of_another_process_misses_and_repeats_nothing(
     async with here.connected(one.ws_url) as home, there.connected(two.ws_url) as away:
         await here.ask(home, "Tell me all")
         await there.read_until(away, "response.output_text.delta")
-        faults = asyncio.create_task(fault(redis))  # type: ignore[arg-type]
+        faults: asyncio.Task[None] = asyncio.create_task(fault(redis))
         await here.read_until(home, "response.done")
         await there.read_until(away, "response.done")
         assert there.frames == here.frames
