@@ -13,6 +13,7 @@ from chat.conf import conf
 from chat.pricing import rates_of
 from chat.providers.choice import offered
 from chat.providers.registry import ProviderNotConfigured, provider_for
+from chat.tools.mcp.config import read_servers
 from sessions_app.supabase import pools_transactions
 
 
@@ -49,10 +50,19 @@ def check_budgets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
             hint='Set LLM_PRICES to {"'
             + spec
             + '": {"input": ..., "output": ...}}, US dollars per million tokens.',
-            id="chat.W003",
+            id="chat.W005",
         )
         for spec in offered()
         if rates_of(spec) is None
+    ]
+
+
+@register("chat")
+def check_mcp_servers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    hint = "Correct it in MCP_SERVERS; docs/mcp.md shows every field. The server runs without it."
+    return [
+        CheckWarning(problem, hint=hint, id="chat.W003")
+        for problem in read_servers(conf().mcp_servers).problems
     ]
 
 

@@ -77,7 +77,8 @@ class RealtimeDialect:
         info = self._conversation.info()
         if wanted is None:
             return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
-        if wanted.seq > info.last_seq:
+        if wanted.seq > info.last_seq:  # shown and lost; or stored by another process, while this one slept
+            await self._conversation.check_lease()
             return Cursor(info.last_seq)
         kept = wanted.seq
         if wanted.seq < info.last_seq:

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from realtime_ai.env_reader import EnvError, EnvReader
 
@@ -47,6 +48,7 @@ class Env:
     compatible_base_url: str | None
     demo_delay_ms: float
     max_tool_rounds: int
+    mcp_servers: dict[str, Any] = field(repr=False)
     # what it may read and cost
     history_tokens: int
     llm_prices: dict[str, dict[str, float]]
@@ -113,6 +115,7 @@ def read_env(reader: EnvReader) -> Env:
         compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
+        mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
         history_tokens=reader.whole("HISTORY_TOKENS", default=64_000, least=500, most=10_000_000),
         llm_prices=reader.prices("LLM_PRICES"),
         budget_session_usd=reader.optional_number("BUDGET_SESSION_USD", least=0.000001, most=1_000_000),

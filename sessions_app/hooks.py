@@ -47,3 +47,20 @@ def decide_approval(decision: Decision) -> None:
     if not _deciders:
         raise DecisionRefused
     _deciders[0](decision)
+
+
+NoticeSource = Callable[[], list[str]]
+"""A sentence for each thing outside the log that is not as staff would want it; quick, and never raises."""
+
+_notice_sources: list[NoticeSource] = []
+
+
+def on_notices(source: NoticeSource) -> NoticeSource:
+    if source not in _notice_sources:
+        _notice_sources.append(source)
+    return source
+
+
+def notices() -> list[str]:
+    """What the admin's first page warns of, as this process sees it."""
+    return [notice for source in _notice_sources for notice in source()]

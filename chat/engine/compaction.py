@@ -21,6 +21,7 @@ from chat.engine.compaction_text import DELETED, INSTRUCTIONS, LEFT_OUT, bare, m
 from chat.engine.config import SessionConfig
 from chat.engine.history import History
 from chat.engine.sizes import items_bytes, request_bytes, text_bytes, tokens_of
+from chat.engine.storable import storable
 from chat.errors import ChatError, ProviderError
 from chat.messages import Completed, ModelRequest, TextDelta, Usage, UserText
 from chat.pricing import cost_microusd, history_budget_tokens
@@ -193,7 +194,7 @@ class Compaction:
             return _Written(error=f"{error.code}: {error.cause or error.message}"[:500])
         except (ChatError, TimeoutError) as error:
             return _Written(error=f"{type(error).__name__}: {error}"[:500])
-        text, spec = _storable("".join(texts)), route.current.spec
+        text, spec = storable("".join(texts)).strip(), route.current.spec
         cost = cost_microusd(spec, usage) if usage != Usage() else self._estimated_cost(spec, request, text)
         problem = "" if text else "the model gave no text"
         return _Written(text=text, error=problem, model=spec, usage=usage, cost_microusd=cost)
@@ -255,8 +256,3 @@ class Compaction:
             usage=written.usage,
             cost_microusd=written.cost_microusd,
         )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL, UTF-8 no lone surrogate."""
-    return text.replace("\x00", "").encode(errors="replace").decode().strip()

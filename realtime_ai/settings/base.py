@@ -117,6 +117,7 @@ CHAT_COMPATIBLE_API_KEY = ENV.compatible_api_key
 CHAT_COMPATIBLE_BASE_URL = ENV.compatible_base_url
 CHAT_DEMO_DELAY_MS = ENV.demo_delay_ms
 CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
+CHAT_MCP_SERVERS = ENV.mcp_servers
 CHAT_HISTORY_TOKENS = ENV.history_tokens
 CHAT_PRICES = ENV.llm_prices
 CHAT_BUDGET_SESSION_USD = ENV.budget_session_usd

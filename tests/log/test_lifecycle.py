@@ -166,7 +166,8 @@ def test_an_answer_cut_off_at_a_fallback_names_the_fallback() -> None:
         response_id="resp_1", model="gemini:a", code="model_timeout", next_model="demo"
     )
     started = ev.ResponseStarted(response_id="resp_1", provider="gemini", model="a")
-    for events, model in (([started], "gemini:a"), ([started, failed], "demo")):
+    logs: list[tuple[list[ev.Event], str]] = [([started], "gemini:a"), ([started, failed], "demo")]
+    for events, model in logs:
         records = [ev.Record("s", seq, timezone.now(), event) for seq, event in enumerate(events, start=1)]
         (done,) = settlement(records)
         assert isinstance(done, ev.ResponseDone)
@@ -198,6 +199,13 @@ def test_the_rows_of_long_dead_processes_are_forgotten() -> None:
     assert set(ServerProcess.objects.filter(process_id__in=[A, B]).values_list("process_id", flat=True)) == {
         B
     }
+
+
+def test_a_clock_that_is_days_ahead_forgets_no_living_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened()
+    ahead = timezone.now() + timedelta(days=3)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    assert forget_dead_processes(older_than=timedelta(minutes=10)) == 0
 
 
 def test_one_session_that_cannot_be_ended_does_not_stop_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

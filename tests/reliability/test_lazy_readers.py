@@ -26,8 +26,8 @@ MAX_GROWTH_BYTES = 40 * 1024 * 1024
 """A quarter of what they have asked for."""
 
 SERVERS = {
-    "uvicorn": ("realtime_ai.server", ()),
-    "daphne": ("daphne", ("realtime_ai.asgi:application",)),
+    "uvicorn": "realtime_ai.server",
+    "daphne": "daphne realtime_ai.asgi:application",
 }
 
 
@@ -35,10 +35,7 @@ SERVERS = {
 async def test_lazy_readers_cost_little_and_are_cut_off_and_can_resume(
     start_server: StartServer, kind: str
 ) -> None:
-    module, arguments = SERVERS[kind]
-    server = start_server(
-        module=module, arguments=arguments, SOCKET_SEND_SECONDS="2", SESSION_GRACE_SECONDS="600"
-    )
+    server = start_server(module=SERVERS[kind], SOCKET_SEND_SECONDS="2", SESSION_GRACE_SECONDS="600")
     last_seq = await in_db_thread(lambda: write_ended_session("long", messages=MESSAGES, chars=CHARS))
     async with Reader("long").connected(server.ws_url):  # the session is open, and the server warm
         before = memory_of(server)

@@ -10,7 +10,7 @@ from .conftest import StartServer
 
 @pytest.fixture
 def daphne(start_server: StartServer) -> ServerProcess:
-    return start_server(module="daphne", arguments=("realtime_ai.asgi:application",), SOCKET_IDLE_SECONDS="1")
+    return start_server(module="daphne realtime_ai.asgi:application", SOCKET_IDLE_SECONDS="1")
 
 
 async def test_a_turn_a_refusal_and_a_silent_socket(daphne: ServerProcess) -> None:
