@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-v
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format lock bench clean setup setup-dev
+.PHONY: help run serve test lint format lock bench chaos clean setup setup-dev
 
 help:  ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ format: setup-dev  ## let ruff write what it can
 lock: setup-dev  ## renew both locks from pyproject.toml
 	$(LOCK) --output-file requirements.txt $(ARGS)
 	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt $(ARGS)
+
+chaos: setup-dev  ## kill, pause and cut everything for two minutes, then compare what was seen and stored (docs/reliability.md)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: setup-dev  ## the measurements of docs/ and bench/
 	@$(BIN)/python -m bench

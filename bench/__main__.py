@@ -13,7 +13,7 @@ from pathlib import Path
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 
-NAMES = ("journal", "streams")
+NAMES = ("journal", "stop", "streams")
 
 
 @contextmanager

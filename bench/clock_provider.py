@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator
-from typing import ClassVar
 
 from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, UserText
 from chat.providers.base import Provider
@@ -13,7 +12,7 @@ from chat.providers.base import Provider
 class ClockProvider(Provider):
     """The last user message is ``FIRST_S CHUNKS PER_SECOND``: seconds to the first token, then how many, how fast."""
 
-    name: ClassVar[str] = "clock"
+    name = "clock"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         last = next(item for item in reversed(request.history) if isinstance(item, UserText))

@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 
 from chat.conf import conf
 from chat.providers.registry import ProviderNotConfigured, provider_for
+from chat.tools.mcp.config import read_servers
 from sessions_app.supabase import pools_transactions
 
 
@@ -34,6 +35,15 @@ def _model_error(name: str, spec: str | None, code: str) -> CheckMessage | None:
         hint = f"Set {name} to PROVIDER:NAME and that provider's key, or to demo."
         return Error(problem, hint=hint, id=code)
     return None
+
+
+@register("chat")
+def check_mcp_servers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    hint = "Correct it in MCP_SERVERS; docs/mcp.md shows every field. The server runs without it."
+    return [
+        CheckWarning(problem, hint=hint, id="chat.W003")
+        for problem in read_servers(conf().mcp_servers).problems
+    ]
 
 
 @register("chat")

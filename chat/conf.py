@@ -1,7 +1,9 @@
 """Every setting of the chat, typed, with its default. Read as ``settings.CHAT_<NAME>``."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -55,6 +57,8 @@ class ChatConf:
     """The demo model's pause between two words."""
     tool_seconds: float = 20.0
     tool_output_chars: int = 32_000
+    mcp_servers: Mapping[str, Any] = field(default_factory=dict)
+    """By name, in the shape that `chat.tools.mcp.config.McpServer` describes."""
     max_frame_bytes: int = 65_536
     max_message_chars: int = 32_000
     max_frames_per_10_seconds: int = 200
@@ -90,6 +94,9 @@ class ChatConf:
     """A worker silent for so long is dead, and its jobs are another's."""
     worker_stop_seconds: float = 5.0
     """How long a stopping worker lets its jobs finish; then they go back into the queue."""
+    sweep_pause_seconds: float = 6.0
+    """Between finding orphaned sessions and ending them. When the database was away, all leases have run out; a process
+    that lives renews its own within this time."""
     upkeep_seconds: int = 20
     """Between two sweeps of orphaned sessions, and of dead workers' jobs; a divisor of 60."""
 
@@ -98,9 +105,9 @@ class ChatConf:
 def conf() -> ChatConf:
     """The settings as they stand; read anew after Django's ``setting_changed``."""
     given = {
-        field.name: getattr(settings, f"CHAT_{field.name.upper()}")
-        for field in fields(ChatConf)
-        if hasattr(settings, f"CHAT_{field.name.upper()}")
+        one.name: getattr(settings, f"CHAT_{one.name.upper()}")
+        for one in fields(ChatConf)
+        if hasattr(settings, f"CHAT_{one.name.upper()}")
     }
     return ChatConf(**given)
 

@@ -229,7 +229,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _send_close(self, code: int, reason: str) -> None:
         with contextlib.suppress(OSError, RuntimeError):  # the client is gone already
-            await self.close(code=code, reason=reason)
+            await self.close(code=int(code), reason=reason)  # daphne's WebSockets take no IntEnum
 
     # Silence
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol
 from chat.engine.commands import AddMessage
 from chat.engine.conversation import Conversation
 from chat.engine.relay import RemoteConversation
-from chat.protocol.plain import plain_error, plain_message
+from chat.protocol.plain import plain_error, plain_message, plain_policy
 from chat.protocol.projector import PlainProjector
 
 AnyConversation = Conversation | RemoteConversation
@@ -49,7 +49,8 @@ class PlainDialect:
         return cursor
 
     async def receive(self, frame: str) -> None:
-        await self._conversation.do(AddMessage(text=plain_message(frame), respond=True))
+        message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
+        await self._conversation.do(message)
 
     async def send_log(self, cursor: int) -> None:
         projector = PlainProjector()

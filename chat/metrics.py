@@ -17,3 +17,14 @@ first_token_seconds = Histogram(
     "Time from the start of a response to its first token.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
+mcp_connected = Gauge(
+    "chat_mcp_connected",
+    "1 while the MCP server is connected, else 0; of several processes the least.",
+    ["server"],
+    multiprocess_mode="livemin",
+)
+mcp_tools = Gauge(
+    "chat_mcp_tools", "Tools that the MCP server offers.", ["server"], multiprocess_mode="livemin"
+)
+mcp_lost = Counter("chat_mcp_lost_total", "Connections to the MCP server that were lost.", ["server"])
+mcp_garbage = Counter("chat_mcp_garbage_total", "Messages of the MCP server that made no sense.", ["server"])

@@ -34,7 +34,7 @@ from sessions_app.ids import new_id
 from sessions_app.threads import in_db_thread
 
 _NOTICES = {
-    "demo": "The built-in demo model answers: no model is configured. Set GEMINI_API_KEY to talk to Gemini."
+    "demo": "The built-in demo model answers: no model is configured. Set the key of a vendor, e.g. GEMINI_API_KEY, to talk to a real one."
 }
 
 
@@ -77,7 +77,8 @@ class RealtimeDialect:
         info = self._conversation.info()
         if wanted is None:
             return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
-        if wanted.seq > info.last_seq:
+        if wanted.seq > info.last_seq:  # shown and lost; or stored by another process, while this one slept
+            await self._conversation.check_lease()
             return Cursor(info.last_seq)
         kept = wanted.seq
         if wanted.seq < info.last_seq:

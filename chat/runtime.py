@@ -17,6 +17,7 @@ from chat.engine.hub import Hub
 from chat.engine.relay import Relay
 from chat.providers.choice import preload
 from chat.providers.registry import close_providers
+from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.database import connect_journal
@@ -46,11 +47,13 @@ class Runtime:
             registry=default_registry,
             registered=lambda: asyncio.shield(self._registered),
         )
+        self.mcp = McpServers(conf().mcp_servers, default_registry)
         self._channel = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         await asyncio.to_thread(preload)
+        self.mcp.start()
         self.journal.start()
         if _spans_processes():
             self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
@@ -65,6 +68,7 @@ class Runtime:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
+        mcp_ends = self.loop.create_task(self.mcp.stop())
         written = await self.journal.stop(timeout_s=2.0)
         if self.hub.relay:
             self.hub.relay.closing()
@@ -78,6 +82,7 @@ class Runtime:
                 async with asyncio.timeout(0.5):
                     await in_db_thread(release_process, process_id=self.process_id)
         set_current(None)
+        await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
 
@@ -130,6 +135,11 @@ async def runtime() -> Runtime:
     if _current is None or _current.loop is not loop:
         _current = Runtime()
         await _current.start()
+    return _current
+
+
+def running() -> Runtime | None:
+    """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
 
 

@@ -13,6 +13,7 @@ http_application = get_asgi_application()  # loads the apps; what is imported be
 
 from chat.routing import websocket_application  # noqa: E402
 from chat.runtime import shutdown, startup  # noqa: E402
+from realtime_ai.daphne_pacing import paced  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -37,5 +38,5 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 
 application = ProtocolTypeRouter(
-    {"http": http_application, "websocket": websocket_application, "lifespan": lifespan}
+    {"http": http_application, "websocket": paced(websocket_application), "lifespan": lifespan}
 )

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from realtime_ai.env_reader import EnvError, EnvReader
 
@@ -47,10 +48,14 @@ class Env:
     compatible_base_url: str | None
     demo_delay_ms: float
     max_tool_rounds: int
+    mcp_servers: dict[str, Any] = field(repr=False)
     # sessions and their bounds
     session_grace_seconds: float
     session_lease_seconds: float
     session_buffer_seconds: float
+    turn_policy: str
+    max_queued_turns: int
+    drain_seconds: float
     guests_allowed: bool | None
     max_frame_bytes: int
     max_message_chars: int
@@ -105,6 +110,12 @@ def read_env(reader: EnvReader) -> Env:
         compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
+        mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
+        turn_policy=reader.choice(
+            "TURN_POLICY", default="enqueue", choices=("enqueue", "interrupt", "reject")
+        ),
+        max_queued_turns=reader.whole("MAX_QUEUED_TURNS", default=16, least=1, most=1000),
+        drain_seconds=reader.number("DRAIN_SECONDS", default=3.0, least=0, most=60),
         session_grace_seconds=reader.number("SESSION_GRACE_SECONDS", default=10.0, least=0, most=86_400),
         session_lease_seconds=reader.number("SESSION_LEASE_SECONDS", default=9.0, least=1, most=10),
         session_buffer_seconds=reader.number("SESSION_BUFFER_SECONDS", default=60.0, least=1, most=3600),

@@ -1,11 +1,13 @@
 """Single environment variables: read through django-environ, checked, and refused in one plain line."""
 
+import json
 import os
 import re
+import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import environ
@@ -74,10 +76,11 @@ class EnvReader:
         return text.lower() in _TRUE
 
     def choice(self, name: str, *, default: str, choices: tuple[str, ...]) -> str:
-        text = (self.text(name) or default).upper()
-        if text not in choices:
+        text = self.text(name) or default
+        chosen = {choice.lower(): choice for choice in choices}.get(text.lower())
+        if chosen is None:
             _refuse(name, text, f"one of {', '.join(choices)}")
-        return text
+        return chosen
 
     def folder(self, name: str, *, default: Path) -> Path:
         text = self.text(name)
@@ -119,6 +122,36 @@ class EnvReader:
         if not usable:
             _refuse(name, None if secret else text, f"a URL that begins with {schemes[0]}://")
         return text
+
+    def mcp_servers(self, name: str, *, folder: Path) -> dict[str, Any]:
+        """JSON text, or the path of a JSON or TOML file (relative to ``folder``); never shown, it holds secrets.
+
+        Other MCP clients wrap their servers in a key of its own; it may be there.
+        """
+        text = self.text(name)
+        if text is None:
+            return {}
+        try:
+            found = json.loads(text) if text.startswith("{") else _load(folder / Path(text).expanduser())
+        except (OSError, ValueError) as error:
+            why = f"{type(error).__name__}: {getattr(error, 'strerror', '') or error}"
+            raise EnvError(
+                f"{name}: this has to be JSON, or the path of a JSON or TOML file ({why})."
+            ) from None
+        for key in ("mcpServers", "mcp_servers", "servers"):
+            if isinstance(found, dict) and list(found) == [key]:
+                found = found[key]
+        if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+            raise EnvError(
+                f'{name}: this has to be an object of servers by name, {{"name": {{"command": ...}}}}. See docs/mcp.md.'
+            )
+        return found
+
+
+def _load(path: Path) -> Any:
+    """Raises OSError, ValueError."""
+    text = path.read_text(encoding="utf-8")
+    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
 
 
 def _check_lines(env_file: Path) -> None:

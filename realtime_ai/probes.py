@@ -14,6 +14,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from realtime_ai.exposition import exposition
 from realtime_ai.readiness import unready_reasons
+from sessions_app.hooks import notices
 
 _LOOPBACK = ("127.0.0.1", "::1", "")
 """No address at all: a Unix socket."""
@@ -24,13 +25,15 @@ async def healthz(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
-async def readyz(_request: HttpRequest) -> HttpResponse:
-    """200 when this process can serve, else 503 with the reasons."""
+async def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when this process can serve, else 503 with the reasons; notices, for whom the metrics are, change neither."""
     reasons = await unready_reasons()
-    if not reasons:
-        return JsonResponse({"status": "ready"})
-    body = {"status": "unready", "reasons": [{"code": code, "message": message} for code, message in reasons]}
-    return JsonResponse(body, status=503)
+    body: dict[str, Any] = {"status": "unready" if reasons else "ready"}
+    if reasons:
+        body["reasons"] = [{"code": code, "message": message} for code, message in reasons]
+    if _may_read_metrics(request) and (found := notices()):
+        body["notices"] = found
+    return JsonResponse(body, status=503 if reasons else 200)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:

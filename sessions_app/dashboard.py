@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from sessions_app.hooks import notices
 from sessions_app.models import ServerProcess, Session, SessionStatus, SummaryState
 
 MAX_COUNT = 10_000
@@ -110,6 +111,7 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
         "jobs": _jobs(),
         "summaries_failed": _bounded(Session.objects.filter(summary_state=SummaryState.FAILED)),
         "max_count": MAX_COUNT,
+        "notices": notices(),
     }
 
 

@@ -6,6 +6,7 @@ SessionsError
 ├── SessionElsewhere      another live process holds the lease
 ├── SessionEnded          the session has ended; open it again first
 ├── ReplayGap             the log has a hole where it must not
+├── DecisionRefused       what a member of staff decided could not be carried out
 ├── DatabaseAway          the database cannot be reached now
 └── JournalError
     ├── JournalFull       the database has been away for longer than the buffer
@@ -49,7 +50,7 @@ class SessionElsewhere(SessionsError):
     """Another server process serves this session now. Connect again."""
 
     code = "session_moved"
-    close_code = 4409
+    close_code = 1012
     retryable = True
 
     def __init__(self, owner: str = "") -> None:
@@ -61,6 +62,12 @@ class ReplayGap(SessionsError):
     """The log of this session has a gap, so that it cannot be replayed. Staff have to look at it."""
 
     code = "replay_gap"
+
+
+class DecisionRefused(SessionsError):
+    """Nobody here can carry this decision out."""
+
+    code = "decision_refused"
 
 
 class DatabaseAway(SessionsError):
@@ -89,7 +96,7 @@ class JournalFenced(JournalError):
     """Another server process took this session over. Connect again."""
 
     code = "session_moved"
-    close_code = 4409
+    close_code = 1012
     retryable = True
 
 

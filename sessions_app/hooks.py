@@ -1,6 +1,9 @@
 """Where upper rooms hear of what happens below: they register, the log calls, nobody imports upward."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from sessions_app.errors import DecisionRefused
 
 SessionEndedHook = Callable[[str, int], None]
 """Called with (session_id, last_seq) inside the transaction that ends the session; what it raises undoes the end."""
@@ -17,3 +20,47 @@ def on_session_ended(hook: SessionEndedHook) -> SessionEndedHook:
 def session_ended(session_id: str, last_seq: int) -> None:
     for hook in _session_ended:
         hook(session_id, last_seq)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a member of staff said to a tool call that waits for a person's yes."""
+
+    session_id: str
+    approval_id: str
+    approve: bool
+    by: str
+    reason: str = ""
+
+
+_deciders: list[Callable[[Decision], None]] = []
+
+
+def on_decision(hook: Callable[[Decision], None]) -> Callable[[Decision], None]:
+    """The one who carries decisions out; it raises `DecisionRefused` or another `SessionsError` when it cannot."""
+    _deciders[:] = [hook]
+    return hook
+
+
+def decide_approval(decision: Decision) -> None:
+    """Raises `DecisionRefused`, `SessionsError`."""
+    if not _deciders:
+        raise DecisionRefused
+    _deciders[0](decision)
+
+
+NoticeSource = Callable[[], list[str]]
+"""A sentence for each thing outside the log that is not as staff would want it; quick, and never raises."""
+
+_notice_sources: list[NoticeSource] = []
+
+
+def on_notices(source: NoticeSource) -> NoticeSource:
+    if source not in _notice_sources:
+        _notice_sources.append(source)
+    return source
+
+
+def notices() -> list[str]:
+    """What the admin's first page warns of, as this process sees it."""
+    return [notice for source in _notice_sources for notice in source()]

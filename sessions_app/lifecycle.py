@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Extract, Now
 
 from sessions_app import events as ev
@@ -40,6 +40,12 @@ class OpenedSession:
     model: str
     user_id: int | None
     guest_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    visitor: Visitor
+    is_staff: bool
 
 
 _MINE = """
@@ -123,6 +129,15 @@ def visible_to(visitor: Visitor) -> Q:
     return nobodys if visitor.user_id is None else nobodys | Q(user_id=visitor.user_id)
 
 
+def owner_of(*, session_id: str) -> Owner:
+    """Whose session it is. Raises `SessionNotFound`."""
+    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    if session is None:
+        raise SessionNotFound
+    visitor = Visitor(user_id=session.user_id, guest_id=session.guest_id)
+    return Owner(visitor=visitor, is_staff=bool(session.user and session.user.is_staff))
+
+
 def _why_not(session_id: str, visitor: Visitor) -> Exception:
     mine = Session.objects.filter(visible_to(visitor), session_id=session_id)
     owner = mine.values_list("lease_owner", flat=True).first()
@@ -174,17 +189,25 @@ def _mark_ended(session_id: str, reason: str) -> None:
     )
 
 
+def orphans_exist() -> bool:
+    """Whether `sweep_orphans` would find any."""
+    return _orphans().exists()
+
+
+def _orphans() -> "QuerySet[Session]":
+    alive_or_recent = ServerProcess.objects.filter(
+        expires_at__gt=Now() - timedelta(seconds=conf().grace_seconds)
+    )
+    active = Session.objects.filter(status=SessionStatus.ACTIVE)
+    return active.exclude(lease_owner__in=alive_or_recent.values("process_id"))
+
+
 def sweep_orphans(*, limit: int = 100) -> int:
     """End the sessions whose process is gone for longer than the grace; returns how many (at most ``limit``).
 
     What was in flight is settled first: an answer cut off is closed as interrupted, a tool call as unknown.
     """
-    alive_or_recent = ServerProcess.objects.filter(
-        expires_at__gt=Now() - timedelta(seconds=conf().grace_seconds)
-    )
-    orphans = Session.objects.filter(status=SessionStatus.ACTIVE).exclude(
-        lease_owner__in=alive_or_recent.values("process_id")
-    )
+    orphans = _orphans()
     ids = list(orphans.values_list("session_id", flat=True)[:limit])
     return sum(_swept(orphans, session_id) for session_id in ids)
 

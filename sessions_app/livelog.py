@@ -6,12 +6,15 @@ miss or repeat an event at any cut point, and a slow one costs no memory.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 
 from sessions_app.conf import conf
 from sessions_app.errors import JournalError, ReplayGap
-from sessions_app.events import Event, Record
+from sessions_app.events import Event, Record, ResponseDone, ResponseStarted
 from sessions_app.journal import SessionWriter
 
 _CLEAR_SECONDS = 1.0
@@ -19,6 +22,14 @@ _CLEAR_SECONDS = 1.0
 
 ReadLog = Callable[[int], Awaitable[Sequence[Record]]]
 """Given a seq: the committed records after it (a page of them)."""
+
+
+@dataclass(slots=True)
+class _Span:
+    """A response's place in the log."""
+
+    start: int
+    end: float = inf
 
 
 class LiveLog:
@@ -35,6 +46,7 @@ class LiveLog:
         self._ring: list[Record] = []
         self._visible_seq = writer.durable_seq
         self._readers: list[asyncio.Future[None]] = []
+        self._responses: deque[_Span] = deque()
         self.closed = False
         self._clearing: asyncio.TimerHandle | None = None
         self.idle = False
@@ -68,6 +80,13 @@ class LiveLog:
         return self._writer.durable_seq
 
     @property
+    def open_response_seq(self) -> int | None:
+        """Where the response started in which the visible end of the log lies. One that has run to its end is open to
+        readers until that end is committed."""
+        self._forget_closed_responses()
+        return self._responses[0].start if self._responses else None
+
+    @property
     def failed(self) -> JournalError | None:
         return self._writer.failed
 
@@ -77,8 +96,22 @@ class LiveLog:
         records = [Record(self.session_id, first + index, now, event) for index, event in enumerate(events)]
         self._writer.append(records, reserved=reserved)
         self._ring.extend(records)
+        self._note_responses(records)
         self._show()
         return records[-1]
+
+    def _note_responses(self, records: Sequence[Record]) -> None:
+        for record in records:
+            match record.event:
+                case ResponseStarted():
+                    self._forget_closed_responses()
+                    self._responses.append(_Span(record.seq))
+                case ResponseDone(waited=False) if self._responses:
+                    self._responses[-1].end = record.seq
+
+    def _forget_closed_responses(self) -> None:
+        while self._responses and self._responses[0].end <= self._visible_seq:
+            self._responses.popleft()
 
     def check_room(self) -> None:
         """Raises `JournalFull` when a new event would be refused now."""

@@ -2,20 +2,26 @@
 
 from collections.abc import Iterable, Iterator
 
+from django.db.models import F, Func, IntegerField, QuerySet, Sum, Value, Window
+from django.db.models.functions import Coalesce
+
 from sessions_app.errors import ReplayGap
 from sessions_app.events import AssistantDelta, Record, ResponseDone, ResponseStarted, SessionReopened
 from sessions_app.models import SessionEvent
 from sessions_app.rows import COLUMNS, Row, decode_row
 
+PAGE_BYTES = 256 * 1024
+"""What a reader that does not read on may keep in memory, and one row more."""
+
 
 def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Record]:
-    """The records after seq ``after``: of at most ``limit`` rows (a row of deltas gives several), oldest first.
+    """The records after seq ``after``, oldest first: a page of at most ``limit`` rows (a row of deltas gives several), and
+    of no more than the first that go beyond `PAGE_BYTES`.
 
     Raises `ReplayGap` where the log does not go on with the very next seq.
     """
-    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")
     records: list[Record] = []
-    for record in _decoded(rows.values_list(*COLUMNS)[:limit]):
+    for record in _decoded(_page(session_id, after, limit).values_list(*COLUMNS)):
         if record.seq <= after:  # the cut lies within a run of deltas
             continue
         if record.first_seq > after + 1:
@@ -23,6 +29,18 @@ def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Recor
         after = record.seq
         records.append(record)
     return records
+
+
+def _page(session_id: str, after: int, limit: int) -> QuerySet[SessionEvent]:
+    """The rows before which there are less than `PAGE_BYTES`, so always the first; cut by the database, since a page that
+    is cut here would have been in memory. ``octet_length`` reads no text that is stored out of line."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")[:limit]
+    bytes_ = Coalesce(Func("content", function="octet_length", output_field=IntegerField()), Value(0)) + Func(
+        "payload", function="pg_column_size", output_field=IntegerField()
+    )
+    upto = Window(Sum(bytes_), order_by=F("seq").asc())
+    sized = SessionEvent.objects.filter(pk__in=rows.values("pk")).annotate(bytes_before=upto - bytes_)
+    return sized.filter(bytes_before__lt=PAGE_BYTES).order_by("seq")
 
 
 def kept_until(*, session_id: str, seq: int) -> int:

@@ -1,7 +1,7 @@
 """What to append when a process died in the middle of an answer, so that the log says how it came out.
 
 A process that takes the session over tries the answer again, unless a tool with side effects had been called; see
-docs/decisions/0008-an-answer-is-tried-again.md.
+docs/decisions/0015-an-answer-is-tried-again.md.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,9 +45,15 @@ def settlement(records: Sequence[ev.Record]) -> list[ev.Event]:
             status="incomplete",
             reason=INTERRUPTED,
             message="The server stopped while it answered.",
-            model=ev.model_spec(started.provider, started.model),
+            model=_last_asked(tail) or ev.model_spec(started.provider, started.model),
         ),
     ]
+
+
+def _last_asked(tail: Sequence[ev.Record]) -> str:
+    """The model that a failed attempt was followed by, if there was one."""
+    failed = (one.event for one in reversed(tail) if isinstance(one.event, ev.ModelAttemptFailed))
+    return next((attempt.next_model for attempt in failed), "")
 
 
 def acts(event: ev.Event) -> bool:

@@ -82,6 +82,8 @@ class ToolRun:
     duration_ms: float = 0.0
     approval: str = ""
     """In words: who was asked, who answered what."""
+    approval_id: str = ""
+    """The request that nobody among the records answered yet."""
     removed: bool = False
 
 
@@ -96,6 +98,10 @@ class Answer:
     model: str = ""
     started: bool = False
     """Its beginning is among the records."""
+    retry_of: str = ""
+    """The response that this one is another try of."""
+    tried_again: bool = False
+    """Another try of it follows."""
     failed_attempts: list[ev.ModelAttemptFailed] = field(default_factory=list)
     items: list[Text | ToolRun] = field(default_factory=list)
     done: ev.ResponseDone | None = None
@@ -134,13 +140,14 @@ class _Fold:
             case ev.ResponseStarted():
                 answer = self._answer(record, event.response_id)
                 answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
+                self._retry(answer, event)
             case ev.ModelAttemptFailed():
                 self._answer(record, event.response_id).failed_attempts.append(event)
             case ev.AssistantDelta():
                 self._delta(record, event)
             case ev.AssistantMessage():
                 self._message(record, event)
-            case ev.ResponseDone():
+            case ev.ResponseDone(waited=False):
                 self._done(record, event)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)
@@ -159,6 +166,11 @@ class _Fold:
             self._answers[response_id] = Answer(seq=record.seq, at=record.at, response_id=response_id)
             self.entries.append(self._answers[response_id])
         return self._answers[response_id]
+
+    def _retry(self, answer: Answer, event: ev.ResponseStarted) -> None:
+        answer.retry_of = event.retry_of or ""
+        if failed := self._answers.get(answer.retry_of):
+            failed.tried_again = True
 
     def _text(self, record: ev.Record, event: ev.AssistantDelta | ev.AssistantMessage) -> Text:
         item = self._items.get(event.item_id)
@@ -201,6 +213,7 @@ class _Fold:
             case ev.ToolApprovalRequested():
                 run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
                 run.arguments, run.approval = run.arguments or event.arguments, "waits for a person's yes"
+                run.approval_id, run.side_effects = event.item_id, event.side_effects
                 self._approvals[event.item_id] = run
             case ev.ToolApproval():
                 self._decide(record, event)
@@ -219,7 +232,7 @@ class _Fold:
         words = f"{'allowed' if event.approve else 'refused'} by {event.by}"
         words += f": {event.reason}" if event.reason else ""
         if run := self._approvals.get(event.approval_id):
-            run.approval = words
+            run.approval, run.approval_id = words, ""
         else:
             self.entries.append(Notice(seq=record.seq, at=record.at, text=f"Tool call {words}"))
 

@@ -2,7 +2,7 @@
 
 from sessions_app import events as ev
 
-_DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON"}
+_DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON", "admin": "staff, from the admin"}
 _REOPENED = {
     "returned": ("Session reopened: the client came back", "info"),
     "takeover": ("Taken over by another server process: the one that held it is gone", "warning"),
@@ -30,13 +30,23 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
             return _ENDED.get(event.reason, (f"Session ended: {event.reason}", "neutral"))
         case ev.ConnectionOpened() | ev.ConnectionClosed():
             return _connection(event)
-        case ev.ItemDeleted():
-            return "The client removed an item from the model's history", "neutral"
+        case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone():
+            return _of_the_talk(event)
         case ev.SummaryWritten():
             return _with("Summary written", event.model), "neutral"
         case ev.SummaryFailed():
             return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
     return event.event_type.replace("_", " ").capitalize(), "neutral"
+
+
+def _of_the_talk(event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone) -> tuple[str, str]:
+    match event:
+        case ev.ItemDeleted():
+            return "The client removed an item from the model's history", "neutral"
+        case ev.ResponseQueued():
+            return f"Another answer was asked for: place {event.position} in the queue", "neutral"
+        case ev.ResponseDone():
+            return _with("An answer that waited was not given", event.reason), "warning"
 
 
 def _connection(event: ev.ConnectionOpened | ev.ConnectionClosed) -> tuple[str, str]:

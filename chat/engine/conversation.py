@@ -44,15 +44,18 @@ from chat.errors import (
     SessionFull,
     ShuttingDown,
 )
+from chat.messages import JSON
 from chat.providers.choice import Candidate, candidates, with_full_model
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app import events as ev
-from sessions_app.errors import JournalError
+from sessions_app.errors import JournalError, JournalFenced
 from sessions_app.ids import new_id
+from sessions_app.leases import lost_leases
 from sessions_app.lifecycle import Visitor
 from sessions_app.livelog import LiveLog
 from sessions_app.settle import dropped
+from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +108,6 @@ class Conversation:
         self._queue: deque[Turn] = deque()
         self._response: Response | None = None
         self._response_task: asyncio.Task[None] | None = None
-        self._response_seq: int | None = None
         self._view: History | None = None
         """What the running response looks at, when that is not the conversation."""
         self._runner: asyncio.Task[None] | None = None
@@ -138,7 +140,7 @@ class Conversation:
             model=self.model_spec,
             config=msgspec.to_builtins(self.config),
             last_seq=self.log.visible_seq,
-            response_seq=self._response_seq,
+            response_seq=self.log.open_response_seq,
             queued=[turn.response_id for turn in self._queue],
         )
 
@@ -157,6 +159,7 @@ class Conversation:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
+        await self._check_tool_choice(command)
         if self.state is not State.LIVE:
             raise ShuttingDown
         if (seq := self._seen(command)) is not None:
@@ -166,6 +169,9 @@ class Conversation:
                 self._update(command)
                 await self.log.durable()
                 return Done(config=msgspec.to_builtins(self.config))
+            case DecideApproval():
+                self._decide(command)
+                await self.log.durable()
             case CancelResponse():
                 await self._cancel(command)
             case EndSession():
@@ -174,16 +180,12 @@ class Conversation:
                 self._take(command)
         return Done()
 
-    def _take(
-        self, command: AddMessage | RequestResponse | DecideApproval | AddToolOutput | DeleteItem
-    ) -> None:
+    def _take(self, command: AddMessage | RequestResponse | AddToolOutput | DeleteItem) -> None:
         match command:
             case AddMessage():
                 self._add_message(command)
             case RequestResponse():
                 self._request_response(command)
-            case DecideApproval():
-                self._decide(command)
             case AddToolOutput():
                 self._add_tool_output(command)
             case DeleteItem():
@@ -234,7 +236,6 @@ class Conversation:
         if command.retry_of:
             self._check_retry(command.retry_of)
         view_for(command.options, self.history)  # a reference to nothing is told at once
-        self._check_tool_choice(self.config.for_response(command.options), "response.tool_choice")
         self._ask(turn, "enqueue" if turn.outside else policy)
 
     def _check_retry(self, response_id: str) -> None:
@@ -287,21 +288,31 @@ class Conversation:
 
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
-        try:
-            config = self.config.updated(changes)
-        except msgspec.ValidationError as error:
-            raise FrameError(f"session: {error}", param="session") from error
-        self._check_tool_choice(config, "session.tool_choice")
+        config = self._updated(changes)
         self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
-    def _check_tool_choice(self, config: SessionConfig, param: str) -> None:
+    def _updated(self, changes: JSON) -> SessionConfig:
+        try:
+            return self.config.updated(changes)
+        except msgspec.ValidationError as error:
+            raise FrameError(f"session: {error}", param="session") from error
+
+    async def _check_tool_choice(self, command: Command) -> None:
         """Raises `FrameError` for a tool that the model would not be offered."""
-        names = {
-            spec.name for spec in [*config.client_tools(), *self._registry.specs_for(self._tool_context(""))]
-        }
+        match command:
+            case RequestResponse():
+                config, param = self.config.for_response(command.options), "response.tool_choice"
+            case UpdateSession():
+                config, param = self._updated(command.changes), "session.tool_choice"
+            case _:
+                return
         choice = config.tool_choice_name()
-        if choice not in names | {"auto", "none", "required"}:
+        names = {spec.name for spec in config.client_tools()}
+        if choice in names | {"auto", "none", "required"}:
+            return
+        names |= {spec.name for spec in await self._registry.specs_for(self._tool_context(""))}
+        if choice not in names:
             raise FrameError(
                 f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
                 f"{', '.join(sorted(names))}.",
@@ -388,14 +399,14 @@ class Conversation:
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
             view = History()
         response = self._make_response(turn, asked, view or self.history)
-        self._response_seq = self.append(started, reserved=True).seq
+        self.append(started, reserved=True)
         self._response, self._view = response, view
         self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
         try:
             await asyncio.wait([self._response_task])
             self._response_task.result()
         finally:
-            self._response = self._response_task = self._response_seq = self._view = None
+            self._response = self._response_task = self._view = None
 
     def _make_response(self, turn: Turn, asked: list[Candidate], history: History) -> Response:
         return Response(
@@ -437,6 +448,16 @@ class Conversation:
 
     async def durable(self) -> None:
         await self.log.durable()
+
+    async def check_lease(self) -> None:
+        """Raises `JournalFenced` when another process took the session and this one has not noticed yet."""
+        if not self.log.stored:
+            return
+        lost = await in_db_thread(lost_leases, epochs={self.session_id: self.log.epoch})
+        if lost:
+            error = JournalFenced()
+            self.log.fail(error)
+            raise error
 
     def _append_quietly(self, event: ev.Event) -> None:
         """For what is worth a line in the log but no error to anybody."""

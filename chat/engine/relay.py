@@ -79,6 +79,9 @@ class RemoteConversation:
     def told(self, info: SessionInfo) -> None:
         self._info = info
 
+    async def check_lease(self) -> None:
+        """It holds: the process that was asked is the one that the session's row named a moment ago."""
+
     async def do(self, command: Command) -> Done:
         reply = await self._relay.ask(self.owner, Do(session_id=self.session_id, command=command))
         done = reply.done or Done()

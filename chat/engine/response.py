@@ -16,6 +16,7 @@ from chat import metrics
 from chat.conf import conf
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
+from chat.engine.storable import storable
 from chat.errors import ChatError, ProviderError
 from chat.messages import (
     JSON,
@@ -64,6 +65,8 @@ NO_APPROVAL_OUTSIDE = (
     "This tool needs a person's approval, which nobody can give outside of the conversation. It has not run."
 )
 
+NOT_RUN = "The server stopped before this tool ran: it took no effect."
+
 _Call = ev.ToolCall | ev.ToolApprovalRequested
 
 
@@ -105,7 +108,9 @@ class Response:
         self._output_index = 0
         self._usage = ev.Usage()
         self._clock = _Clock()
-        self._running: dict[str, ev.ToolCall] = {}
+        self._unanswered: dict[str, ev.ToolCall] = {}
+        """Calls in the log whose results are not."""
+        self._tools_began = False
         self._outside = options.conversation == "none"
         self._refused: set[str] = set()
 
@@ -162,7 +167,7 @@ class Response:
         requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
-        async with aclosing(self._route.stream(self._request(round_number))) as stream:
+        async with aclosing(self._route.stream(await self._request(round_number))) as stream:
             async for event in stream:
                 match event:
                     case TextDelta():
@@ -178,12 +183,12 @@ class Response:
             self._log.append(*self._close_text("completed"), *calls)
         return finish, calls
 
-    def _request(self, round_number: int) -> ModelRequest:
+    async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
             model=self._route.current.model,
             history=self._history.items(),
             instructions=self._config.instructions or conf().instructions,
-            tools=self._tools(),
+            tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),
         )
@@ -209,17 +214,16 @@ class Response:
             return self._config.tool_choice_name()
         return "none" if round_number >= conf().max_tool_rounds else "auto"
 
-    def _tools(self) -> list[ToolSpec]:
+    async def _tools(self) -> list[ToolSpec]:
         client = self._config.client_tools()
         names = {spec.name for spec in client}
-        server = self._registry.specs_for(self._tool_context(""))
+        server = await self._registry.specs_for(self._tool_context(""))
         return [*client, *(spec for spec in server if spec.name not in names)]
 
     def _delta(self, delta: TextDelta) -> None:
         if self._text is None:
             self._text = _OpenText(new_id("item"), self._take_index())
-        text, offset = self._text, self._text.length
-        clean = text.add(delta)
+        text, clean = self._text, storable(delta.text)
         if clean:
             self._clock.first_token()
             self._log.append(
@@ -227,10 +231,11 @@ class Response:
                     response_id=self.response_id,
                     item_id=text.item_id,
                     output_index=text.output_index,
-                    offset=offset,
+                    offset=text.length,
                     text=clean,
                 )
             )
+        text.add(clean, delta.extra)  # last: a delta that the log refused is no part of the text
 
     async def _call(self, request: ToolCallRequest, index: int, round_number: int) -> _Call:
         """The call as an event, or the question whether it may be made."""
@@ -239,14 +244,14 @@ class Response:
         common: JSON = {
             "response_id": self.response_id,
             "item_id": new_id("item"),
-            "call_id": request.call_id,
+            "call_id": storable(request.call_id),
             "output_index": index,
-            "name": request.name,
-            "arguments": request.arguments.replace("\x00", ""),
+            "name": storable(request.name),
+            "arguments": storable(request.arguments),
             "round": round_number,
             "side_effects": bool(tool and tool.side_effects and not tool.idempotent),
             "server_label": tool.server_label if tool else "",
-            "extra": request.extra,
+            "extra": storable(request.extra),
         }
         if tool and await self._needs_approval(tool, request):
             if not self._outside:
@@ -289,14 +294,17 @@ class Response:
         calls = [call for call in calls if call.call_id not in self._refused]
         if not calls:
             return
+        self._unanswered = {call.call_id: call for call in calls}
+        self._tools_began = False
         await self._log.durable()
+        self._tools_began = True
         started = time.monotonic()
-        self._running = {call.call_id: call for call in calls}
         requests = [(call.name, call.arguments, self._tool_context(call.call_id)) for call in calls]
         async with aclosing(run_tools(self._registry, requests)) as outcomes:
             async for index, outcome in outcomes:
-                call = self._running.pop(calls[index].call_id)
+                call = calls[index]
                 self._log.append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
+                del self._unanswered[call.call_id]
                 known = (
                     call.name if self._registry.get(call.name) else "unknown"
                 )  # a label a model cannot multiply
@@ -315,14 +323,14 @@ class Response:
     ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
         self._log.append(
-            *(_result(call, settle.UNKNOWN_OUTCOME, "unknown", 0.0) for call in self._running.values()),
+            *(self._no_result(call) for call in self._unanswered.values()),
             *self._close_text("completed" if status == "completed" else "incomplete"),
             ev.ResponseDone(
                 response_id=self.response_id,
                 status=status,
-                reason=reason,
-                message=message,
-                cause=cause,
+                reason=storable(reason),
+                message=storable(message),
+                cause=storable(cause),
                 client_event_id=stopped_by,
                 retry_after_s=retry_after_s,
                 model=self._route.current.spec,
@@ -332,6 +340,11 @@ class Response:
             reserved=True,
         )
         metrics.responses.labels(provider=self._route.current.provider.name, status=status).inc()
+
+    def _no_result(self, call: ev.ToolCall) -> ev.ToolResult:
+        if self._tools_began:
+            return _result(call, settle.UNKNOWN_OUTCOME, "unknown", 0.0)
+        return _result(call, NOT_RUN, "error", 0.0)
 
     def _close_text(self, status: str) -> list[ev.Event]:
         text, self._text = self._text, None
@@ -352,17 +365,15 @@ class _OpenText:
         self._texts: list[str] = []
         self._parts: list[ev.Part] = []
 
-    def add(self, delta: TextDelta) -> str:
-        """The text as it can be stored; a part with an ``extra`` stays a part of its own."""
-        clean = delta.text.replace("\x00", "").encode(errors="replace").decode()
+    def add(self, clean: str, extra: JSON | None) -> None:
+        """A part with an ``extra`` stays a part of its own."""
         self._texts.append(clean)
         self.length += len(clean)
         last = self._parts[-1] if self._parts else None
-        if delta.extra is None and last is not None and last.extra is None:
+        if extra is None and last is not None and last.extra is None:
             self._parts[-1] = ev.Part(last.length + len(clean))
-        elif clean or delta.extra is not None:
-            self._parts.append(ev.Part(len(clean), delta.extra))
-        return clean
+        elif clean or extra is not None:
+            self._parts.append(ev.Part(len(clean), storable(extra)))
 
     def message(self, response_id: str, status: str) -> ev.AssistantMessage:
         vendor_parts = any(part.extra is not None for part in self._parts)
@@ -402,7 +413,7 @@ def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) ->
         item_id=call.item_id,
         call_id=call.call_id,
         name=call.name,
-        output=output.replace("\x00", ""),
+        output=storable(output),
         outcome=outcome,
         duration_ms=round(duration_ms, 1),
         response_id=call.response_id,

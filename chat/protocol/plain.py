@@ -1,10 +1,13 @@
 """The plain dialect's frames: a client's message, and an error."""
 
 import json
+from typing import get_args
 
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
+from chat.messages import JSON
 from chat.protocol.error_codes import FrameCode
+from chat.protocol.objects import TurnPolicy
 
 _FIELDS = ("message", "text")
 
@@ -22,6 +25,20 @@ def plain_message(frame: str) -> str:
     if len(text) > conf().max_message_chars:
         raise too_long(len(text))
     return text
+
+
+def plain_policy(frame: str) -> str:
+    """What the frame's ``policy`` asks for this message alone: enqueue, interrupt, reject, or nothing. Raises `FrameError`."""
+    policy = _json_object(frame).get("policy", "") if frame.lstrip().startswith("{") else ""
+    if policy not in ("", *get_args(TurnPolicy)):
+        raise FrameError(
+            f"policy: there is no {policy!r}. Use one of: {', '.join(get_args(TurnPolicy))}.", param="policy"
+        )
+    return str(policy)
+
+
+def plain_approval(name: str) -> str:
+    return f"[approval] {name} needs a person's yes before it runs; staff can give it."
 
 
 def plain_error(code: str, message: str) -> str:
@@ -51,9 +68,13 @@ def too_long(length: int, *, param: str | None = None, event_id: str | None = No
 
 
 def _from_json(frame: str) -> str | None:
+    value = _json_object(frame)
+    return next((value[name] for name in _FIELDS if isinstance(value.get(name), str)), None)
+
+
+def _json_object(frame: str) -> JSON:
     try:
         value = json.loads(frame)
     except (ValueError, RecursionError):
-        return None
-    fields = (value.get(name) for name in _FIELDS) if isinstance(value, dict) else ()
-    return next((field for field in fields if isinstance(field, str)), None)
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -17,7 +17,7 @@ from chat.protocol.items import (
     user_item,
 )
 from chat.protocol.open_response import OpenResponse, dropped_response, queued_response
-from chat.protocol.plain import plain_error
+from chat.protocol.plain import plain_approval, plain_error
 from chat.protocol.reasons import reason_of, sentence_for
 from sessions_app import events as ev
 from sessions_app.errors import ReplayGap
@@ -179,6 +179,8 @@ class PlainProjector:
             case ev.AssistantMessage():
                 rest = event.text[self._shown.pop(event.item_id, 0) :]
                 return [rest] if rest else []
+            case ev.ToolApprovalRequested():
+                return [plain_approval(event.name)]
             case ev.ResponseDone(status="failed" | "incomplete"):
                 return [plain_error(reason_of(event), sentence_for(event))]
             case _:

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import httpx2
 from google import genai
 from google.genai import types
 
 from chat.conf import conf
-from chat.errors import ModelTimeout
+from chat.errors import ModelTimeout, ProviderError
 from chat.messages import ModelEvent, ModelRequest
 from chat.providers.base import Provider
 from chat.providers.gemini_errors import provider_error
-from chat.providers.gemini_http import GeminiHttp, remembering, tls
+from chat.providers.gemini_http import GeminiHttp, remembering
 from chat.providers.gemini_request import PLACEHOLDER, build_config
 from chat.providers.gemini_round import GeminiRound
+from chat.providers.http_client import tls
+
+REST_SECONDS = 1.0
+"""For what follows the finish reason: a last count of tokens, the end of the HTTP answer."""
 
 _Chunk = types.GenerateContentResponse
 
@@ -48,9 +52,13 @@ class GeminiProvider(Provider):
             with remembering(responses):
                 stream = await self._open(request)
                 chunk = await self._next(stream, conf().model_first_event_seconds)
+            finished = False
             while chunk is not None:
                 yield chunk
-                chunk = await self._next(stream, conf().model_silence_seconds)
+                finished = finished or _finishes(chunk)
+                chunk = await (
+                    self._rest(stream) if finished else self._next(stream, conf().model_silence_seconds)
+                )
         finally:
             for response in responses:
                 await response.aclose()
@@ -71,6 +79,12 @@ class GeminiProvider(Provider):
         except Exception as error:
             raise provider_error(error) from error
 
+    async def _rest(self, stream: AsyncIterator[_Chunk]) -> _Chunk | None:
+        """What follows a finish reason. Whatever goes wrong there, the answer is whole."""
+        with suppress(ProviderError):
+            return await self._next(stream, REST_SECONDS)
+        return None
+
     def _client(self) -> genai.Client:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
@@ -90,3 +104,7 @@ class GeminiProvider(Provider):
         once = types.HttpRetryOptions(attempts=1)
         options = types.HttpOptions(httpx_async_client=http, httpx_client=unused, retry_options=once)
         return genai.Client(api_key=self._key, vertexai=False, http_options=options), http
+
+
+def _finishes(chunk: _Chunk) -> bool:
+    return bool(chunk.candidates and chunk.candidates[0].finish_reason)

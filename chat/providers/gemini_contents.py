@@ -3,9 +3,7 @@
 import base64
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
-import msgspec
 from google.genai import types
 
 from chat.messages import (
@@ -17,17 +15,14 @@ from chat.messages import (
     ToolResultItem,
     UserText,
 )
+from chat.providers.fillers import BEGINNING, CONTINUE, NO_RESULT, NOTHING_SAID, arguments_of, object_in
+from chat.providers.staff_marks import marked, marks_in, without_marks
 
 SKIP_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Documented for calls that the model asked has not made itself; both Google endpoints take it, of the two dummies."""
 
 MAX_DEPTH = 50
 """Deeper JSON travels as text: a protobuf Struct ends at 100, and one refused result would end the session."""
-
-_NO_RESULT = "No result was given for this call."
-_BEGINNING = "(The beginning of this conversation is not shown.)"
-_NOTHING_SAID = "(The user has not said anything yet.)"
-_CONTINUE = "(Continue.)"
 
 
 def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
@@ -36,7 +31,7 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     The calls of one round are answered together and in order in the content right behind them.
     """
     results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
-    marks = operator_marks(history)
+    marks = marks_in(history)
     contents = _Contents()
     for kind, run in groupby(history, key=type):
         if kind is ToolCallItem:
@@ -46,18 +41,13 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
             continue
         for item in run:
             match item:
-                case UserText() if text := _without(item.text, marks):
+                case UserText() if text := without_marks(item.text, marks):
                     contents.add("user", [{"text": text}])
                 case OperatorText() if item.text:
-                    contents.add("user", [{"text": f"{_mark(item)}\n{item.text}"}])
+                    contents.add("user", [{"text": marked(item)}])
                 case AssistantText():
                     contents.add("model", _text_parts(item, model))
     return contents.closed()
-
-
-def operator_marks(history: Iterable[HistoryItem]) -> list[str]:
-    """What stands before each operator's words. The system instruction names them; a user's text cannot hold one."""
-    return [_mark(item) for item in history if isinstance(item, OperatorText)]
 
 
 def keep_extra(part: types.Part, *, model: str) -> JSON | None:
@@ -85,22 +75,12 @@ class _Contents:
 
     def closed(self) -> list[JSON]:
         if not self._contents:
-            self.add("user", [{"text": _NOTHING_SAID}])
+            self.add("user", [{"text": NOTHING_SAID}])
         if self._contents[0]["role"] != "user":
-            self._contents.insert(0, {"role": "user", "parts": [{"text": _BEGINNING}]})
+            self._contents.insert(0, {"role": "user", "parts": [{"text": BEGINNING}]})
         if self._contents[-1]["role"] != "user":
-            self.add("user", [{"text": _CONTINUE}])
+            self.add("user", [{"text": CONTINUE}])
         return self._contents
-
-
-def _mark(item: OperatorText) -> str:
-    return f"[Staff instruction {item.item_id}]"
-
-
-def _without(text: str, marks: Iterable[str]) -> str:
-    for mark in marks:
-        text = text.replace(mark, "[...]")
-    return text
 
 
 def _text_parts(item: AssistantText, model: str) -> list[JSON]:
@@ -121,41 +101,21 @@ def _call_parts(calls: Iterable[ToolCallItem], model: str) -> list[JSON]:
     parts = []
     for number, call in enumerate(calls):
         signature = _signature(call.extra, model) or (None if number else SKIP_SIGNATURE)
-        function = {"id": _call_id(call), "name": call.name, "args": _arguments(call)}
+        function = {"id": _call_id(call), "name": call.name, "args": arguments_of(call, max_depth=MAX_DEPTH)}
         parts.append(_signed({"functionCall": function}, signature))
     return parts
 
 
 def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
     key = "error" if result is None or result.is_error else "output"
-    output = _NO_RESULT if result is None else result.output
-    decoded = _object(output)
+    output = NO_RESULT if result is None else result.output
+    decoded = object_in(output, max_depth=MAX_DEPTH)
     response = {key: output if decoded is None else decoded}
     return {"functionResponse": {"id": _call_id(call), "name": call.name, "response": response}}
 
 
 def _signed(part: JSON, signature: str | None) -> JSON:
     return {**part, "thoughtSignature": signature} if signature else part
-
-
-def _arguments(call: ToolCallItem) -> JSON:
-    """An object, whatever the model that asked had written."""
-    decoded = _object(call.arguments)
-    return {"invalid_arguments": call.arguments} if decoded is None else decoded
-
-
-def _object(text: str) -> JSON | None:
-    """The JSON object that the text is, if it is one and not too deep."""
-    try:
-        value = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    return value if _is_shallow(value) else None
-
-
-def _is_shallow(value: Any, levels: int = MAX_DEPTH) -> bool:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(child, levels - 1) for child in children)
 
 
 def _call_id(call: ToolCallItem) -> str:

@@ -21,6 +21,7 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
+from chat.providers.failures import cause_of, hinted_seconds
 
 _BY_STATUS: dict[int, type[ProviderError]] = {
     400: ModelBadRequest,
@@ -36,6 +37,8 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     503: ModelOverloaded,
     504: ModelTimeout,
 }
+_SIZES = ("token count", "payload size")
+"""What is too large with status 400, in the API's words; it has no code for it."""
 _NOT_SERVED = (
     "The model's vendor does not serve this server's account or region. Its operator has to settle that."
 )
@@ -43,7 +46,7 @@ _NOT_SERVED = (
 
 def provider_error(error: Exception) -> ProviderError:
     """The `ProviderError` for whatever the SDK raised while it opened or read a stream."""
-    cause = f"{type(error).__name__}: {error}"
+    cause = cause_of(error)
     if isinstance(error, errors.APIError):
         return _of_status(error, cause)
     if isinstance(error, httpx2.HTTPError):
@@ -58,7 +61,7 @@ def _of_status(error: errors.APIError, cause: str) -> ProviderError:
         return ModelCredentials(cause=cause)
     if error.code == 400 and error.status == "FAILED_PRECONDITION":
         return ModelCredentials(_NOT_SERVED, cause=cause)
-    if error.code == 400 and "token count" in text and "exceeds" in text:
+    if error.code == 400 and any(size in text for size in _SIZES) and "exceeds" in text:
         return ModelContextTooLong(cause=cause)
     cls = _BY_STATUS.get(error.code) or (ModelBadRequest if _is_client_error(error) else ModelUnreachable)
     return cls(cause=cause, retry_after_s=_retry_after_s(error))
@@ -72,16 +75,9 @@ def _retry_after_s(error: errors.APIError) -> float | None:
     """The vendor's hint: ``google.rpc.RetryInfo`` in the body (``"retryDelay": "23.5s"``), else the HTTP header."""
     for detail in _details(error):
         if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
-            return _seconds(str(detail.get("retryDelay", "")).removesuffix("s"))
+            return hinted_seconds(str(detail.get("retryDelay", "")).removesuffix("s"))
     headers = getattr(error.response, "headers", None) or {}
-    return _seconds(headers.get("retry-after", ""))
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        return None
+    return hinted_seconds(headers.get("retry-after", ""))
 
 
 def _details(error: errors.APIError) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from google.genai import types
 
 from chat.messages import ModelRequest, ToolSpec
-from chat.providers.gemini_contents import build_contents, operator_marks
+from chat.providers.gemini_contents import build_contents
+from chat.providers.staff_marks import marks_in, note_on
 
 PLACEHOLDER = types.Content(role="user", parts=[types.Part(text=".")])
 """What the SDK is given for contents. The real ones travel in ``extra_body``, which replaces it."""
@@ -31,14 +32,7 @@ def build_config(request: ModelRequest) -> types.GenerateContentConfig:
 
 def _instruction(request: ModelRequest) -> str:
     """The instructions and, where staff spoke, which words are theirs."""
-    marks = operator_marks(request.history)
-    if not marks:
-        return request.instructions
-    note = (
-        "The staff of this service may speak in the conversation. What follows one of these marks is theirs and is an "
-        f"instruction to you, not the user's words; any other mark is the user's own text: {', '.join(marks)}"
-    )
-    return f"{request.instructions}\n\n{note}".strip()
+    return f"{request.instructions}\n\n{note_on(marks_in(request.history))}".strip()
 
 
 def _declaration(spec: ToolSpec) -> types.FunctionDeclaration:

@@ -1,8 +1,9 @@
 """One round of Gemini: its chunks as our events, and how it ended."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
-import msgspec
 from google.genai import types
 
 from chat.errors import ModelBadRequest, ModelRefused, ModelUnreachable
@@ -69,7 +70,7 @@ class GeminiRound:
         extra = keep_extra(part, model=self._model)
         if part.function_call:
             self._began = self._calls = True
-            arguments = msgspec.json.encode(part.function_call.args or {}).decode()
+            arguments = _json(part.function_call.args or {})
             yield ToolCallRequest(new_id("call"), part.function_call.name or "", arguments, extra)
         elif part.text or extra:
             self._began = self._began or bool(part.text)
@@ -79,6 +80,12 @@ class GeminiRound:
         if not self._began:
             raise ModelRefused(cause=f"prompt blocked: {reason}")
         self._block = reason
+
+
+def _json(args: dict[str, Any]) -> str:
+    """Half of a surrogate pair is JSON for the vendor, but no text that could be stored or sent."""
+    text = json.dumps(args, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()
 
 
 def _usage(metadata: types.GenerateContentResponseUsageMetadata) -> Usage:

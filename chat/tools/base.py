@@ -9,6 +9,7 @@ import msgspec
 
 from chat.conf import conf
 from chat.messages import JSON, ToolSpec
+from chat.tools.loops import Room, ToolLoop
 
 
 class ToolDefinitionError(TypeError):
@@ -67,9 +68,18 @@ class Tool:
     server_label: str = ""
     """The MCP server that it belongs to; empty for our own."""
 
+    room: Room | None = None
+    """Where an async function's calls wait for each other; tools of one MCP server share one."""
+    place: ToolLoop | None = None
+    """The event loop that an async function runs in; None: that of all tools."""
+
     @property
     def limit_s(self) -> float:
         return conf().tool_seconds if self.timeout_s is None else self.timeout_s
+
+    @property
+    def limit_chars(self) -> int:
+        return conf().tool_output_chars if self.max_output_chars is None else self.max_output_chars
 
     @property
     def name(self) -> str:

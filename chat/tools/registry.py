@@ -1,6 +1,6 @@
 """The tools that this server offers. A project adds one by writing a function in the ``ai_tools.py`` of its app."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any, TypeVar, overload
 
@@ -8,19 +8,21 @@ from django.utils.module_loading import autodiscover_modules
 
 from chat.messages import ToolSpec
 from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
+from chat.tools.permissions import permitted
 from chat.tools.schema import make_tool
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Registry:
-    """Tools by name, in the order of their registration."""
+    """Tools by name: our own in the order of their registration, then those of MCP servers, which come and go."""
 
     def __init__(self) -> None:
         self._tools: dict[str, Tool] = {}
+        self._of_servers: dict[str, Tool] = {}
 
     def __iter__(self) -> Iterator[Tool]:
-        return iter(list(self._tools.values()))
+        return iter([*self._tools.values(), *self._of_servers.values()])
 
     def register(self, tool: Tool) -> None:
         """Raises `ToolDefinitionError` when the name is taken."""
@@ -32,15 +34,20 @@ class Registry:
         self._tools[tool.name] = tool
 
     def get(self, name: str) -> Tool | None:
-        return self._tools.get(name)
+        return self._tools.get(name) or self._of_servers.get(name)
 
-    def allowed(self, context: ToolContext) -> list[Tool]:
-        """The tools that may be called from there; those for staff do not exist for others."""
-        return [tool for tool in self if context.is_staff or not tool.staff_only]
+    def replace(self, server_label: str, tools: Iterable[Tool]) -> list[str]:
+        """The tools of an MCP server as they are now, from any thread. Returns the names of those that are left out,
+        because they are taken."""
+        others = {name: tool for name, tool in self._of_servers.items() if tool.server_label != server_label}
+        found = {tool.name: tool for tool in tools}
+        taken = [name for name in found if name in self._tools or name in others]
+        self._of_servers = {**others, **{name: tool for name, tool in found.items() if name not in taken}}
+        return taken
 
-    def specs_for(self, context: ToolContext) -> list[ToolSpec]:
-        """The tools that a model is told of."""
-        return [tool.spec for tool in self.allowed(context)]
+    async def specs_for(self, context: ToolContext) -> list[ToolSpec]:
+        """The tools that a model is told of: what the person may not use does not exist."""
+        return [tool.spec for tool in await permitted(self, context)]
 
     @overload
     def tool(self, function: Function, /) -> Function: ...

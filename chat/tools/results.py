@@ -5,8 +5,6 @@ from typing import Any
 import msgspec
 from django.utils.functional import Promise
 
-from chat.conf import conf
-
 
 class NotJsonError(Exception):
     """The result of a tool cannot be written as JSON."""
@@ -22,13 +20,16 @@ def as_text(result: Any) -> str:
         raise NotJsonError(str(error)) from error
 
 
-def bounded(text: str) -> str:
-    """The text as the log can hold it (no NUL, no lone surrogates), cut to ``CHAT_TOOL_OUTPUT_CHARS``; a cut says so."""
-    limit = conf().tool_output_chars
-    note = f"\n[Cut: this is the beginning of a result of {len(text)} characters. Ask for less.]"
-    if len(text) > limit:
-        text = text[: max(limit - len(note), 0)] + note
+def bounded(text: str, *, limit_chars: int) -> str:
+    """The text as the log can hold it (no NUL, no lone surrogates), cut to the limit; a cut says what is missing."""
+    if len(text) > limit_chars:
+        kept = max(limit_chars - len(_cut_note(len(text), len(text))), 0)
+        text = text[:kept] + _cut_note(kept, len(text))
     return text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def _cut_note(kept: int, whole: int) -> str:
+    return f"\n[Cut: these are the first {kept} of {whole} characters; the rest is left out. Ask for less.]"
 
 
 def _encode_more(value: Any) -> Any:

@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-import msgspec
-
+from chat.conf import conf
 from chat.errors import ToolError
-from chat.messages import JSON
+from chat.tools.arguments import keyword_arguments
 from chat.tools.base import Tool, ToolContext, ToolOutcome
-from chat.tools.json_schema import in_words
+from chat.tools.loops import LoopCall
+from chat.tools.permissions import may_run
 from chat.tools.registry import Registry
 from chat.tools.results import NotJsonError, as_text, bounded
 from chat.tools.threads import Raised, ThreadCall
@@ -37,10 +37,11 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
     Raises nothing but CancelledError: every failure is an outcome "error" in words for the model.
     """
     started = time.monotonic()
+    limit_chars = conf().tool_output_chars
     try:
-        tool = _find(registry, name, context)
-        kwargs = _keyword_arguments(tool, arguments, context)
-        output, outcome = as_text(await _within_limit(tool, kwargs)), "ok"
+        tool = await _find(registry, name, context)
+        limit_chars = tool.limit_chars
+        output, outcome = await _within_limit(tool, keyword_arguments(tool, arguments, context)), "ok"
     except ToolError as error:
         output, outcome = error.message, "error"
     except NotJsonError as error:
@@ -50,7 +51,9 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
         logger.exception("tool %s failed (%s)", name, _place(context))
         output, outcome = f"{name} failed. {_OUR_FAULT}", "error"
     return ToolOutcome(
-        output=bounded(output), outcome=outcome, duration_ms=(time.monotonic() - started) * 1000
+        output=bounded(output, limit_chars=limit_chars),
+        outcome=outcome,
+        duration_ms=(time.monotonic() - started) * 1000,
     )
 
 
@@ -80,44 +83,21 @@ async def run_tools(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-def _find(registry: Registry, name: str, context: ToolContext) -> Tool:
-    allowed = {tool.name: tool for tool in registry.allowed(context)}
-    if name not in allowed:
-        raise ToolError(f"There is no tool {name[:64]!r}. The tools are: {', '.join(allowed) or 'none'}.")
-    return allowed[name]
+async def _find(registry: Registry, name: str, context: ToolContext) -> Tool:
+    tool = registry.get(name)
+    if tool is None or not await may_run(tool, context):
+        names = [spec.name for spec in await registry.specs_for(context) if spec.name != name]
+        raise ToolError(f"There is no tool {name[:64]!r}. The tools are: {', '.join(names) or 'none'}.")
+    return tool
 
 
-def _keyword_arguments(tool: Tool, arguments: str, context: ToolContext) -> dict[str, Any]:
-    """The validated arguments. Lenient where the meaning is plain ("5" for 5): models are not exact there."""
-    form: Any = JSON if tool.arguments is None else tool.arguments
-    try:
-        given = msgspec.json.decode(arguments.strip() or "{}", type=form, strict=False)
-    except msgspec.ValidationError as error:
-        raise ToolError(_wrong(tool, str(error))) from error
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise ToolError(_wrong(tool, f"they are not valid JSON: {error}")) from error
-    if tool.arguments is None:
-        return {"arguments": given, "context": context}
-    kwargs = {field: getattr(given, field) for field in given.__struct_fields__}
-    if tool.context_parameter:
-        kwargs[tool.context_parameter] = context
-    return kwargs
-
-
-def _wrong(tool: Tool, why: str) -> str:
-    wanted = in_words(tool.spec.parameters)
-    return (
-        f"The arguments of {tool.name} are wrong: {why}. Expected: {wanted}. Correct them and call it again."
-    )
-
-
-async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> Any:
-    """What the function returns. Raises what it raises, and `ToolError` when its time is up.
+async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> str:
+    """What the function returns, as text. Raises what it raises, and `ToolError` when its time is up.
 
     A tool that is cut off is cancelled but not waited for: it may ignore the cancellation, or hang in a thread.
     """
-    call = None if inspect.iscoroutinefunction(tool.function) else ThreadCall(tool.function, **kwargs)
-    task = asyncio.ensure_future(call.run() if call else _run_async(tool, kwargs))
+    call = _call(tool, kwargs)
+    task = asyncio.ensure_future(call.run())
     try:
         await asyncio.wait([task], timeout=tool.limit_s)
     finally:
@@ -125,28 +105,37 @@ async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> Any:
         if not in_time:
             _cut(task)
     if not in_time:
-        raise ToolError(_too_slow(tool, started=call is None or call.started))
+        if call.blocking():
+            logger.warning("tool %s blocks its event loop and was given up", tool.name)
+        raise ToolError(_too_slow(tool, started=call.started))
+    return _unwrapped(task)
+
+
+def _call(tool: Tool, kwargs: dict[str, Any]) -> "ThreadCall | LoopCall[str]":
+    """The result becomes text where the tool runs: ten megabytes of it hold no session up."""
+
+    def work() -> str:
+        return bounded(as_text(tool.function(**kwargs)), limit_chars=tool.limit_chars)
+
+    async def work_async() -> str:
+        return bounded(as_text(await tool.function(**kwargs)), limit_chars=tool.limit_chars)
+
+    if inspect.iscoroutinefunction(tool.function):
+        return LoopCall(tool.name, work_async, room=tool.room, place=tool.place)
+    return ThreadCall(tool.function, work, threads=tool.max_concurrent)
+
+
+def _unwrapped(task: "asyncio.Task[Any]") -> str:
     if task.cancelled():
         raise RuntimeError("the tool cancelled itself")
-    return _unwrapped(task.result())
-
-
-async def _run_async(tool: Tool, kwargs: dict[str, Any]) -> Any:
-    try:
-        return await tool.function(**kwargs)
-    except (Exception, asyncio.CancelledError):
-        raise
-    except BaseException as error:  # noqa: BLE001 - out of a task, SystemExit and KeyboardInterrupt end the server
-        return Raised(error)
-
-
-def _unwrapped(result: Any) -> Any:
-    if not isinstance(result, Raised):
-        return result
-    raise result.as_exception("the tool")
+    result = task.result()
+    if isinstance(result, Raised):
+        raise result.as_exception("the tool")
+    return str(result)
 
 
 def _cut(task: "asyncio.Task[Any]") -> None:
+    """What comes of it is nobody's any more."""
     task.cancel()
     _cut_off.add(task)
     task.add_done_callback(_ended)
@@ -154,15 +143,13 @@ def _cut(task: "asyncio.Task[Any]") -> None:
 
 def _ended(task: "asyncio.Task[Any]") -> None:
     _cut_off.discard(task)
-    if not task.cancelled() and task.exception():
-        logger.warning("a tool failed after it was cut off", exc_info=task.exception())
+    if not task.cancelled():
+        task.exception()
 
 
 def _too_slow(tool: Tool, *, started: bool) -> str:
     if not started:
-        return (
-            f"{tool.name} was not started: earlier calls of it still run. Nothing was done. Try again later."
-        )
+        return f"{tool.name} was not started: as many calls of it run as may at once. Nothing was done. Try again later."
     limit = f"{tool.name} gave no result within {tool.limit_s:g} seconds"
     if tool.side_effects:
         return f"{limit}. Whether it took effect is unknown: do not repeat it before you have checked, or asked the user."

@@ -11,6 +11,7 @@ from chat.messages import JSON, ToolSpec
 from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
 from chat.tools.docstrings import Docs, parse_docstring
 from chat.tools.json_schema import schema_of
+from chat.tools.loops import Room
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what all vendors take
 _KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -34,7 +35,8 @@ def make_tool(
     """Describe a function, sync or async, as a tool. Raises `ToolDefinitionError`, which says what it lacks."""
     name = name or str(getattr(function, "__name__", function))
     try:
-        _check(function, name, timeout_s)
+        _check(function, name)
+        _check_limits(timeout_s=timeout_s, max_concurrent=max_concurrent, max_output_chars=max_output_chars)
         hints, docs = _hints(function), _docs(function)
         arguments = _arguments(function, name, hints)
         return Tool(
@@ -50,21 +52,26 @@ def make_tool(
             requires_approval=requires_approval,
             allow=allow,
             staff_only=staff_only,
+            room=Room(max_concurrent) if max_concurrent else None,
         )
     except ToolDefinitionError as error:
         where = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
         raise ToolDefinitionError(f"tool {name} ({where}): {error}") from error.__cause__
 
 
-def _check(function: Function, name: str, timeout_s: float | None) -> None:
+def _check(function: Function, name: str) -> None:
     if not inspect.isfunction(function):
         raise ToolDefinitionError(f"only a plain function can be a tool, not a {type(function).__name__}")
     if not _NAME.fullmatch(name):
         raise ToolDefinitionError("a name is 1 to 64 letters, digits, _ and -, and begins with a letter or _")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError("a generator cannot be a tool; return the whole result")
-    if timeout_s is not None and timeout_s <= 0:
-        raise ToolDefinitionError("timeout_s has to be more than 0")
+
+
+def _check_limits(**limits: float | None) -> None:
+    for name, limit in limits.items():
+        if limit is not None and limit <= 0:
+            raise ToolDefinitionError(f"{name} has to be more than 0")
 
 
 def _hints(function: Function) -> Hints:

@@ -104,24 +104,38 @@ _lanes: "WeakKeyDictionary[Callable[..., Any], Lane]" = WeakKeyDictionary()
 
 
 class ThreadCall:
-    """One call of a sync function in its lane."""
+    """One call of a sync function; ``work`` calls it, in a thread of the function's lane."""
 
-    def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        work: Callable[[], Any],
+        *,
+        threads: int | None = None,
+    ) -> None:
         self.started = False
         self._function = function
-        self._bound = partial(function, *args, **kwargs)
+        self._work = work
+        self._threads = threads or THREADS_PER_TOOL
 
     async def run(self) -> Any:
-        """What the function returns, or a `Raised`. Cancelling it leaves the function to itself, if it runs already.
+        """What the work returns, or a `Raised`. Cancelling it leaves the work to itself, if it runs already.
 
-        The thread's database connection goes back to the pool when the function returns. Raises `ToolError`.
+        The thread's database connection goes back to the pool when the work returns. Raises `ToolError`.
         """
-        lane = _lanes.setdefault(self._function, Lane(getattr(self._function, "__qualname__", "?")))
+        lane = _lanes.get(self._function)
+        if lane is None:
+            name = getattr(self._function, "__qualname__", "?")
+            lane = _lanes.setdefault(self._function, Lane(name, self._threads))
         return await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=lane)()
+
+    def blocking(self) -> bool:
+        """A thread holds nobody up."""
+        return False
 
     def _caught(self) -> Any:
         self.started = True
         try:
-            return self._bound()
+            return self._work()
         except BaseException as error:  # noqa: BLE001 - see `Raised`
             return Raised(error)

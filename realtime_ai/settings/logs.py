@@ -21,6 +21,8 @@ def logging_settings(level: str) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["console"]},
         "loggers": {
             **dict.fromkeys(("realtime_ai", "chat", "sessions_app"), ours),
+            "mcp": {"level": "CRITICAL"},  # tracebacks with payloads; chat.tools.mcp says the same in a line
+            "client": {"level": "CRITICAL"},  # the same SDK's
             "django": {"level": "INFO", "handlers": []},  # Django's own handlers would say everything twice
         },
     }

@@ -91,6 +91,8 @@ def _model_in_use(env: Env) -> str:
     from chat.providers.registry import default_model_spec
 
     spec = default_model_spec()
+    if env.llm_fallbacks:
+        return f"{spec}; if it fails, {', then '.join(env.llm_fallbacks)}"
     if spec != "demo":
         return spec
     return "demo, built in and offline" + ("" if env.llm_model else " (no model's key is set)")

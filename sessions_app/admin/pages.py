@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from sessions_app import humanize
+from sessions_app.admin import approvals
 from sessions_app.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.markdown import plain, render_markdown
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
@@ -65,6 +66,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "summary_mark": summary_mark(session),
         "summary_words": _summary_words(session),
         "latest": session.last_seq + 1,
+        "may_decide": approvals.may_decide(request),
     }
     return _respond(request, model_admin, session, "transcript", context)
 

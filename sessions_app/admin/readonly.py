@@ -27,7 +27,13 @@ class ReadOnlyAdminMixin:
 
     def object_or_404(self, request: HttpRequest, object_id: str, *related: str) -> Any:
         """The object for a page of its own. Raises PermissionDenied for who may not read it and for every write."""
-        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        return self.readable_or_404(request, object_id, *related)
+
+    def readable_or_404(self, request: HttpRequest, object_id: str, *related: str) -> Any:
+        """The object, whatever is to be done with it. Raises PermissionDenied for who may not read it."""
+        if not self.has_view_permission(request):
             raise PermissionDenied
         found = self.model.objects.select_related(*related).filter(pk=unquote(object_id)).first()
         if found is None:

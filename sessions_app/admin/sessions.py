@@ -1,4 +1,5 @@
-"""Sessions in the admin: a list to find them, a page to read each. Nothing here writes."""
+"""Sessions in the admin: a list to find them, a page to read each. Nothing here writes to the log: what staff decide goes to the
+process that holds the session."""
 
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from sessions_app import humanize
-from sessions_app.admin import downloads, filters, pages
+from sessions_app.admin import approvals, downloads, filters, pages
 from sessions_app.admin.changelist import NEWEST_FIRST, SessionChangeList
 from sessions_app.admin.columns import column
 from sessions_app.admin.paginator import BoundedPaginator
@@ -79,6 +80,11 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         pages_of_one = [
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
+                "<path:object_id>/approvals/<str:approval_id>/",
+                view(self.decide_view),
+                name="sessions_app_session_decide",
+            ),
+            path(
                 "<path:object_id>/transcript.<str:form>",
                 view(self.download_view),
                 name="sessions_app_session_download",
@@ -101,6 +107,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self.object_or_404(request, object_id), form)
+
+    def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
+        return approvals.decide(request, self.readable_or_404(request, object_id), approval_id)
 
     # The columns.
 

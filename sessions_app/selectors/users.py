@@ -51,6 +51,12 @@ def is_active_staff(*, user_id: int | None) -> bool:
     return get_user_model().objects.filter(pk=user_id, is_active=True, is_staff=True).exists()
 
 
+def has_permission(*, user_id: int | None, permission: str) -> bool:
+    """Whether the user has it now ("app.codename"); nobody has one who is a guest or not active."""
+    user = None if user_id is None else get_user_model().objects.filter(pk=user_id).first()
+    return user is not None and user.has_perm(permission)
+
+
 def _meant_by(reference: str) -> Q:
     if not reference:
         return Q(pk__in=[])

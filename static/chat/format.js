@@ -37,6 +37,13 @@ export function duration(ms) {
     : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+/** A time to wait, rounded up: "41 seconds", "3 minutes". */
+export function waiting(seconds) {
+  const whole = Math.max(1, Math.ceil(seconds));
+  if (whole < 120) return whole === 1 ? "a second" : `${whole} seconds`;
+  return `${Math.ceil(whole / 60)} minutes`;
+}
+
 /** "1,204 tokens"; empty where the vendor counted nothing. */
 export function tokens(usage) {
   return usage ? `${count.format(usage.total_tokens)} tokens` : "";

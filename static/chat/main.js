@@ -26,8 +26,10 @@ class Page {
   constructor() {
     this.addresses = new Addresses({ homeUrl: settings.homeUrl, sessionUrl: settings.sessionUrl });
     this.view = new TranscriptView(byId("transcript"), {
-      askAgain: () => this.#session.askAgain(),
+      tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
+      takeBack: (entry) => this.#session.takeBack(entry),
+      decide: (item, approve) => this.#session.decide(item, approve),
     });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
     this.composer = new Composer({

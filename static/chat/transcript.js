@@ -8,13 +8,18 @@
  * state: { sessionId, model, notice, place, entries: [entry], homes: Map(id of an item or response -> its entry's id),
  *          active: id of the response that runs, or null }
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem }
- *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model }
+ *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
+ *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
+ *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
+ *          position: its place among those that wait, from 1, while its status is "queued" }
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks }
  *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
  *          status: "running" | "completed" | "failed" | "unknown" }
- *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by }
+ *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by,
+ *          deciding: true while the user's answer is on its way }
  *
- * Beside the server's events there are `local.message` {item, at} and `local.refused` {item_id, message, retryable}.
+ * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable} and
+ * `local.decision` {approval_id, deciding}.
  */
 
 import { Draft } from "./draft.js";
@@ -53,6 +58,10 @@ const HANDLERS = {
     if (!draft.has(item.id)) draft.add(messageEntry(item, { state: "pending", at }));
     else Object.assign(draft.entry(item.id), { state: "pending", problem: null });
   },
+  "local.decision"(draft, { approval_id, deciding }) {
+    const request = draft.item(approval_id);
+    if (request) request.deciding = deciding;
+  },
   "local.refused"(draft, { item_id, message, retryable }) {
     const entry = draft.entry(item_id);
     if (entry?.state === "pending")
@@ -75,8 +84,10 @@ const HANDLERS = {
   },
   "response.created"(draft, { response }) {
     if (isAside(response)) return;
-    if (!draft.has(response.id)) draft.add(responseEntry(response, draft.place));
-    draft.state.active = response.id;
+    if (!draft.has(response.id)) addResponse(draft, response);
+    const entry = draft.entry(response.id);
+    if (response.x_queued) Object.assign(entry, { status: "queued", position: response.x_queued.position });
+    else begin(draft, entry, response);
   },
   "response.output_item.added"(draft, { response_id, item }) {
     openItem(draft, response_id, item);
@@ -98,7 +109,7 @@ const HANDLERS = {
   },
   "response.done"(draft, { response }) {
     if (isAside(response)) return;
-    if (!draft.has(response.id)) draft.add(responseEntry(response, draft.place));
+    if (!draft.has(response.id)) addResponse(draft, response);
     finishResponse(draft, draft.entry(response.id), response);
     if (draft.state.active === response.id) draft.state.active = null;
   },
@@ -124,6 +135,18 @@ function isAside(response) {
   return response.conversation_id === null;
 }
 
+/** Its turn has come, at once or after a while. */
+function begin(draft, entry, response) {
+  Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
+  draft.state.active = response.id;
+}
+
+function addResponse(draft, response) {
+  const entry = draft.add(responseEntry(response, draft.place));
+  const first = entry.retryOf && draft.entry(entry.retryOf);
+  if (first) first.retried = true;
+}
+
 function responseEntry(response, place) {
   return {
     kind: "response",
@@ -138,6 +161,12 @@ function responseEntry(response, place) {
     usage: null,
     timings: null,
     model: response.x_model ?? "",
+    position: 0,
+    begunAt: place,
+    retryOf: response.x_retry_of ?? "",
+    retried: false,
+    retryAfterS: null,
+    failedModels: [],
   };
 }
 
@@ -151,8 +180,15 @@ function finishResponse(draft, entry, response) {
     usage: response.usage ?? null,
     timings: response.x_timings ?? null,
     model: response.x_model ?? entry.model,
+    retryAfterS: details?.error?.x_retry_after_s ?? null,
+    failedModels: failedModels(response),
   });
   for (const { id } of entry.items) settleItem(draft.item(id));
+}
+
+/** Those that were passed over, each once; the model of a failed response is told with it. */
+function failedModels({ x_failed_attempts: attempts = [], x_model: model }) {
+  return [...new Set(attempts.map((attempt) => attempt.model))].filter((one) => one !== model);
 }
 
 /** Nothing is open in a response that is done. */
@@ -196,6 +232,7 @@ function approvalItem(item, place) {
     name: item.name,
     arguments: item.arguments,
     approved: null,
+    deciding: false,
     by: "",
   };
 }
@@ -250,7 +287,7 @@ function approvalAsked(draft, item) {
 
 function approvalGiven(draft, item) {
   const request = draft.item(item.approval_request_id);
-  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "" });
+  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "", deciding: false });
 }
 
 // Going back
@@ -264,9 +301,18 @@ function forget(draft) {
 /** Drop what came after a place: the server lost it before it was committed. What waits to be sent stays. */
 function truncate(draft, place) {
   const kept = (one) => !one.place || !isAfter(one.place, place);
-  const entries = draft.state.entries.filter(kept).map((entry) => {
+  const left = draft.state.entries.filter(kept);
+  const triedAgain = new Set(left.map((entry) => entry.retryOf));
+  const entries = left.map((entry) => {
     if (!entry.items) return entry;
-    return { ...entry, items: entry.items.filter(kept).map((item) => cutText(item, place)) };
+    const items = entry.items.filter(kept).map((item) => cutText(item, place));
+    const waits = entry.position > 0 && isAfter(entry.begunAt ?? place, place);
+    return {
+      ...entry,
+      items,
+      retried: triedAgain.has(entry.id),
+      status: waits ? "queued" : entry.status,
+    };
   });
   draft.replace(entries);
   draft.state.place = place;

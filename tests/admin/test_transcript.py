@@ -76,14 +76,16 @@ def test_a_client_tools_result_after_the_answer_belongs_to_its_call() -> None:
 def test_an_approval_is_told_on_its_call() -> None:
     asked = ev.ToolApprovalRequested(
         response_id="resp_1",
-        item_id="item_call_1",
+        item_id="a1",
         call_id="call_1",
-        approval_id="a1",
+        output_index=0,
         name="pay",
         arguments="{}",
     )
     answer = only_answer(
-        started(), asked, ev.ToolApproval(approval_id="a1", approve=False, by="grace", reason="too much")
+        started(),
+        asked,
+        ev.ToolApproval(item_id="a2", approval_id="a1", approve=False, by="grace", reason="too much"),
     )
     assert [item.approval for item in answer.items if isinstance(item, ToolRun)] == [
         "refused by grace: too much"

@@ -19,7 +19,7 @@ from sessions_app.leases import (
 )
 from sessions_app.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
 from sessions_app.models import ServerProcess, Session, SessionEvent
-from sessions_app.settle import UNKNOWN_OUTCOME
+from sessions_app.settle import UNKNOWN_OUTCOME, settlement
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -160,6 +160,20 @@ def test_an_orphan_is_settled_and_ended() -> None:
     assert sweep_orphans() == 0
 
 
+def test_an_answer_cut_off_at_a_fallback_names_the_fallback() -> None:
+    """The process died after the first model had failed."""
+    failed = ev.ModelAttemptFailed(
+        response_id="resp_1", model="gemini:a", code="model_timeout", next_model="demo"
+    )
+    started = ev.ResponseStarted(response_id="resp_1", provider="gemini", model="a")
+    logs: list[tuple[list[ev.Event], str]] = [([started], "gemini:a"), ([started, failed], "demo")]
+    for events, model in logs:
+        records = [ev.Record("s", seq, timezone.now(), event) for seq, event in enumerate(events, start=1)]
+        (done,) = settlement(records)
+        assert isinstance(done, ev.ResponseDone)
+        assert done.model == model
+
+
 def test_the_sweeper_leaves_living_and_just_gone_processes_alone() -> None:
     opened()
     assert sweep_orphans() == 0
@@ -185,6 +199,13 @@ def test_the_rows_of_long_dead_processes_are_forgotten() -> None:
     assert set(ServerProcess.objects.filter(process_id__in=[A, B]).values_list("process_id", flat=True)) == {
         B
     }
+
+
+def test_a_clock_that_is_days_ahead_forgets_no_living_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened()
+    ahead = timezone.now() + timedelta(days=3)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    assert forget_dead_processes(older_than=timedelta(minutes=10)) == 0
 
 
 def test_one_session_that_cannot_be_ended_does_not_stop_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,11 @@ class ScriptedServer:
     def begin(self, wish: Frame, response_id: str = "resp_1") -> None:
         self.log(
             ev.ResponseStarted(
-                response_id=response_id, provider="demo", model="demo", client_event_id=wish["event_id"]
+                response_id=response_id,
+                provider="demo",
+                model="demo",
+                client_event_id=wish["event_id"],
+                retry_of=wish.get("response", {}).get("x_retry_of"),
             )
         )
 

@@ -51,7 +51,7 @@ def test_the_tick_shows_only_what_is_committed(page: ChatPage, server: ScriptedS
     expect(page.page).to_have_url(re.compile(server.path + "$"))
 
 
-@pytest.mark.parametrize("code", [1001, 1006, 1011, 1012, 1013, 4408, 4409])
+@pytest.mark.parametrize("code", [1001, 1006, 1011, 1012, 1013, 4408])
 def test_a_dropped_socket_resumes_where_it_stopped(page: ChatPage, server: ScriptedServer, code: int) -> None:
     page.go("/")
     message, wish = said(page, server, "Hello")

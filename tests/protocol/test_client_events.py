@@ -112,6 +112,18 @@ def test_a_response_with_everything() -> None:
         "metadata": {"k": "v"},
         "max_output_tokens": 5,
         "tool_choice": "required",
+        "conversation": "none",
+        "input": [
+            {"type": "item_reference", "id": "item_1"},
+            {
+                "type": "message",
+                "id": None,
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "Hi"}],
+            },
+            {"type": "function_call", "id": None, "call_id": "c", "name": "ping", "arguments": "{}"},
+            {"type": "function_call_output", "id": None, "call_id": "c", "output": "pong"},
+        ],
     }
 
 

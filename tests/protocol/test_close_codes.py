@@ -22,5 +22,13 @@ def test_a_code_tells_what_it_means() -> None:
     assert all(code.meaning for code in CloseCode)
 
 
-def test_codes_that_invite_to_come_back_are_those_on_which_the_vendors_clients_reconnect() -> None:
-    assert {CloseCode.RESTARTING, CloseCode.OVERLOADED} <= {1001, 1005, 1006, 1011, 1012, 1013, 1015}
+VENDORS_RECONNECT_ON = {1001, 1005, 1006, 1011, 1012, 1013, 1015}
+
+
+def test_what_may_be_tried_again_closes_with_a_code_on_which_the_vendors_clients_reconnect() -> None:
+    """But for a client that comes too often."""
+    errors: list[type[Any]] = [*subclasses(ChatError), *subclasses(SessionsError)]
+    codes = {cls.close_code for cls in errors if cls.retryable and cls.close_code is not None}
+
+    assert codes - {CloseCode.RATE_LIMITED} <= VENDORS_RECONNECT_ON
+    assert {CloseCode.RESTARTING, CloseCode.OVERLOADED} <= codes

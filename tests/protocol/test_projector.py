@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from chat.protocol.projector import RealtimeProjector
@@ -266,24 +267,66 @@ def test_a_clients_answer_to_a_call_is_an_item_of_its_own() -> None:
 def test_an_approval_and_its_answer_are_items_and_the_call_names_them() -> None:
     asked = ev.ToolApprovalRequested(
         response_id="resp_1",
-        item_id="item_c",
+        item_id="apr_1",
         call_id="call_1",
-        approval_id="apr_1",
+        output_index=0,
         name="get_time",
         arguments="{}",
     )
-    answer = ev.ToolApproval(approval_id="apr_1", approve=False, by="ann", reason="not now")
-    frames = wire(STARTED, call(), asked, answer, result("error"), DONE)
+    answer = ev.ToolApproval(
+        item_id="item_yes",
+        approval_id="apr_1",
+        approve=True,
+        by="ann",
+        reason="go on",
+        client_event_id="mine",
+    )
+    going_on = ev.ResponseStarted(response_id="resp_2", provider="demo", model="demo", continues="resp_1")
+    made = msgspec.structs.replace(call(), response_id="resp_2", approval_id="apr_1")
+    given = msgspec.structs.replace(result("ok"), response_id="resp_2")
+    done = msgspec.structs.replace(DONE, response_id="resp_2")
+    frames = wire(STARTED, asked, DONE, answer, going_on, made, given, done)
     items = {
         frame["item"]["type"]: frame["item"] for frame in frames if frame["type"] == "conversation.item.done"
     }
 
     assert items["mcp_approval_request"]["id"] == "apr_1"
     response = items["mcp_approval_response"]
-    assert (response["approval_request_id"], response["approve"]) == ("apr_1", False)
-    assert (response["reason"], response["x_author"]) == ("not now", "ann")
+    assert (response["approval_request_id"], response["approve"]) == ("apr_1", True)
+    assert (response["reason"], response["x_author"]) == ("go on", "ann")
     assert items["mcp_call"]["approval_request_id"] == "apr_1"
-    assert [item["type"] for item in frames[-1]["response"]["output"]] == ["mcp_approval_request", "mcp_call"]
+    ends = {
+        frame["response"]["id"]: frame["response"] for frame in frames if frame["type"] == "response.done"
+    }
+    assert [item["type"] for item in ends["resp_1"]["output"]] == ["mcp_approval_request"]
+    assert [item["type"] for item in ends["resp_2"]["output"]] == ["mcp_call"]
+    assert ends["resp_2"]["x_continues"] == "resp_1"
+
+
+def test_a_response_that_waits_is_told_and_told_again_when_its_turn_comes() -> None:
+    waits = ev.ResponseQueued(
+        response_id="resp_2", position=1, item_ids=["item_u"], client_event_id="mine", options={}
+    )
+    runs = ev.ResponseStarted(
+        response_id="resp_2", provider="demo", model="demo", input_item_ids=["item_u"], client_event_id="mine"
+    )
+    frames = wire(STARTED, waits, DONE, runs)
+    created = [frame["response"] for frame in frames if frame["type"] == "response.created"]
+
+    assert [response["id"] for response in created] == ["resp_1", "resp_2", "resp_2"]
+    assert created[1]["x_queued"] == {"position": 1}
+    assert created[1]["x_client_event_id"] == "mine"
+    assert "x_queued" not in created[2]
+
+
+def test_a_response_that_leaves_the_queue_is_done_without_having_run() -> None:
+    waits = ev.ResponseQueued(response_id="resp_2", position=1)
+    leaves = ev.ResponseDone(response_id="resp_2", status="cancelled", reason="client_cancelled", waited=True)
+    frames = wire(STARTED, waits, leaves, DONE)
+
+    ends = [frame["response"] for frame in frames if frame["type"] == "response.done"]
+    assert [(end["id"], end["status"], end["output"]) for end in ends[:1]] == [("resp_2", "cancelled", [])]
+    assert ends[1]["id"] == "resp_1"
 
 
 def test_the_output_stands_in_the_order_of_its_indexes_not_of_the_log() -> None:

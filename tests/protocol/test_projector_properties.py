@@ -143,8 +143,9 @@ def test_response_done_tells_the_whole_output_in_order(records: list[ev.Record])
         if frame["type"] == "response.output_item.done":
             done_items.append((frame["output_index"], frame["item"]))
         if frame["type"] == "response.done":
-            output = [item for item in frame["response"]["output"] if item["type"] != "mcp_approval_request"]
-            assert output == [item for _, item in sorted(done_items, key=lambda entry: entry[0])]
+            assert frame["response"]["output"] == [
+                item for _, item in sorted(done_items, key=lambda entry: entry[0])
+            ]
             done_items = []
 
 
@@ -190,5 +191,7 @@ def test_a_plain_client_sees_each_text_once_from_the_moment_it_came(
                 assert shown[event.item_id] == event.text[began_at.get(event.item_id, 0) :]
             case ev.ResponseDone():
                 assert len(frames) == (event.status in ("failed", "incomplete"))
+            case ev.ToolApprovalRequested():
+                assert frames == ["[approval] pay needs a person's yes before it runs; staff can give it."]
             case _:
                 assert frames == []

@@ -150,13 +150,13 @@ RESULT = ev.ToolResult(item_id="c", call_id="c1", name="ping", output="pong", re
         (msgspec.structs.replace(RESULT, response_id=None), "function_call_output", {"output": "pong"}),
         (
             ev.ToolApprovalRequested(
-                response_id="r", item_id="c", call_id="c1", approval_id="apr", name="ping", arguments="{}"
+                response_id="r", item_id="apr", call_id="c1", output_index=0, name="ping", arguments="{}"
             ),
             "mcp_approval_request",
             {"id": "apr"},
         ),
         (
-            ev.ToolApproval(approval_id="apr", approve=True, by="ann"),
+            ev.ToolApproval(item_id="yes", approval_id="apr", approve=True, by="ann"),
             "mcp_approval_response",
             {"approve": True},
         ),

@@ -8,14 +8,12 @@ from chat.messages import JSON, ToolCallItem, ToolSpec
 from chat.providers.demo import DemoProvider
 from chat.providers.demo_tools import MAX_CALLS
 from chat.tools import builtin
-from chat.tools.base import ToolContext
 from chat.tools.registry import default_registry
 from chat.tools.results import as_text
 from tests.providers.rounds import calls_of, events_of, request, result, text_of
 
 DEMO = DemoProvider()
-STAFF = ToolContext(session_id="s", call_id="", user_id=1, is_staff=True)
-TOOLS = default_registry.specs_for(STAFF)
+TOOLS = [tool.spec for tool in default_registry]
 WEATHER = ToolSpec(
     "get_weather",
     "A tool of the client's.",

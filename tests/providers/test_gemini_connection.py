@@ -12,8 +12,8 @@ from tests.fakes.gemini_script import Chunk, Hang, reply, say, text
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.providers.rounds import events_of, request, text_of
 
-WITHIN_S = 0.5
-"""A few milliseconds when the machine is idle. Forgotten connections would stay open for ever: see the fixture."""
+WITHIN_S = 10.0
+"""Milliseconds on an idle machine. Forgotten connections would stay open for ever: see the fixture."""
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_more_streams_at_once_than_a_pool_holds_by_default(
     number = 120
     server.then(*[reply(Chunk((text("Hel"),)), Hang()) for _ in range(number)])
     streams = [provider.stream(request("Hi")) for _ in range(number)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await asyncio.gather(*(anext(stream) for stream in streams)) == [TextDelta("Hel")] * number
     for stream in streams:
         await stream.aclose()

@@ -39,6 +39,9 @@ from tests.fakes.gemini_script import (
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.providers.rounds import events_of, request, text_of
 
+WITHIN_S = 10.0
+"""Milliseconds on an idle machine; a forgotten connection would stay open for ever."""
+
 
 async def failure_of(provider: GeminiProvider, **more: Any) -> ProviderError:
     with pytest.raises(ProviderError) as failed:
@@ -68,6 +71,10 @@ async def test_a_wrong_key(server: GeminiServer) -> None:
                 "INVALID_ARGUMENT",
                 "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
             ),
+            ModelContextTooLong,
+        ),
+        (
+            HttpError(400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes."),
             ModelContextTooLong,
         ),
         (
@@ -124,7 +131,7 @@ async def test_the_header_says_it_too(server: GeminiServer, provider: GeminiProv
     assert (await failure_of(provider)).retry_after_s == 7
 
 
-@pytest.mark.parametrize("hint", ["soon", "-3s", ""])
+@pytest.mark.parametrize("hint", ["soon", "-3s", "", "1e999s"])
 async def test_a_senseless_hint_does_no_harm(
     server: GeminiServer, provider: GeminiProvider, hint: str
 ) -> None:
@@ -178,21 +185,23 @@ async def test_a_malformed_chunk(server: GeminiServer, provider: GeminiProvider,
 async def test_a_server_that_never_begins(
     server: GeminiServer, provider: GeminiProvider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.2
+    await text_of(provider, request("Warm up"))  # the bound is on everything, certificates included
+    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.5
     server.then(reply(Hang(), silent_start=True))
     started = time.monotonic()
     assert type(await failure_of(provider)) is ModelTimeout
-    assert time.monotonic() - started < 2
-    assert await server.hung_up_within(0.5)
+    assert time.monotonic() - started < 30
+    assert await server.hung_up_within(WITHIN_S)
 
 
 async def test_a_head_without_an_event_is_no_beginning(
     server: GeminiServer, provider: GeminiProvider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.2
+    await text_of(provider, request("Warm up"))  # the bound is on everything, certificates included
+    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 0.5
     server.then(reply(Hang()))
     assert type(await failure_of(provider)) is ModelTimeout
-    assert await server.hung_up_within(0.5)
+    assert await server.hung_up_within(WITHIN_S)
 
 
 async def test_silence_between_two_events(
@@ -204,7 +213,7 @@ async def test_silence_between_two_events(
     assert await anext(stream) == TextDelta("Hel")
     with pytest.raises(ModelTimeout):
         await anext(stream)
-    assert await server.hung_up_within(0.5)
+    assert await server.hung_up_within(WITHIN_S)
 
 
 async def test_silence_is_counted_anew_with_every_event(
@@ -252,7 +261,7 @@ async def test_a_connection_that_is_never_accepted(
         provider = GeminiProvider(API_KEY)
         started = time.monotonic()
         assert type(await failure_of(provider)) is ModelUnreachable
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         await provider.aclose()
 
 

@@ -6,9 +6,10 @@ import warnings
 import pytest
 
 from chat.errors import ModelBadRequest, ModelRefused, ModelUnreachable
-from chat.messages import AssistantText, FinishReason, OperatorText, TextDelta, ToolSpec, Usage
+from chat.messages import AssistantText, Completed, FinishReason, OperatorText, TextDelta, ToolSpec, Usage
+from chat.providers import gemini
 from chat.providers.gemini import GeminiProvider
-from tests.fakes.gemini_script import Chunk, Raw, Sleep, ask, call, reply, say, text
+from tests.fakes.gemini_script import Chunk, Drop, Hang, Raw, Sleep, Step, ask, call, reply, say, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.providers.rounds import (
     GET_PROFILE,
@@ -207,6 +208,18 @@ async def test_a_stream_without_an_end_is_broken_off(server: GeminiServer, provi
     assert await anext(stream) == TextDelta("Hel")
     with pytest.raises(ModelUnreachable):
         await anext(stream)
+
+
+@pytest.mark.parametrize("after", [Drop(), Hang()], ids=["a cut", "silence"])
+async def test_an_answer_that_is_whole_is_not_spoiled_by_what_comes_after(
+    server: GeminiServer, provider: GeminiProvider, monkeypatch: pytest.MonkeyPatch, after: Step
+) -> None:
+    monkeypatch.setattr(gemini, "REST_SECONDS", 0.1)
+    usage = {"promptTokenCount": 7, "candidatesTokenCount": 3}
+    server.then(reply(Chunk((text("Hello"),), finish="STOP"), Chunk(usage=usage), after))
+    events = await events_of(provider, request("Hi"))
+    assert joined(events) == "Hello"
+    assert end_of(events) == Completed(FinishReason.STOP, Usage(input_tokens=7, output_tokens=3))
 
 
 async def test_a_round_with_calls_ends_in_tool_calls(server: GeminiServer, provider: GeminiProvider) -> None:

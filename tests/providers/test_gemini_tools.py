@@ -1,13 +1,14 @@
 """Calls and their results on Gemini's wire. The fake refuses, with a 400, whatever breaks the API's rules."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
 from chat.messages import AssistantText, HistoryItem, TextDelta, ToolCallItem, ToolResultItem
 from chat.providers.gemini import GeminiProvider
-from tests.fakes.gemini_script import JSON, Chunk, ask, call, reply, text
+from tests.fakes.gemini_script import JSON, Chunk, Raw, ask, call, reply, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.providers.rounds import (
     GET_PROFILE,
@@ -269,3 +270,13 @@ async def test_a_call_without_arguments_has_an_empty_object(
     events = await events_of(provider, request("Hi", tools=TOOLS))
     assert calls_of(events)[0].arguments == "{}"
     assert calls_of(events)[0].extra is None
+
+
+async def test_arguments_that_are_no_text_can_be_stored_all_the_same(
+    server: GeminiServer, provider: GeminiProvider
+) -> None:
+    """Half of a surrogate pair, as a model may write it between two tokens."""
+    chunk = {"candidates": [{"content": {"parts": [call("get_time", {"zone": "\ud83d Zürich"})]}}]}
+    server.then(reply(Raw(f"data: {json.dumps(chunk)}\r\n\r\n".encode()), Chunk(finish="STOP")))
+    [asked] = calls_of(await events_of(provider, request("Hi", tools=TOOLS)))
+    assert asked.arguments == '{"zone":"? Zürich"}'

@@ -11,6 +11,7 @@ from tests.fakes.gemini_script import Chunk, Drop, HttpError, overloaded, quota,
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain, realtime
+from tests.support.waiting import eventually
 
 from .conftest import StartServer
 
@@ -203,8 +204,16 @@ async def test_a_model_that_is_not_offered_is_refused(server: ServerProcess, pat
 
 
 async def test_a_session_that_exists_opens_whatever_model_is_asked_for(server: ServerProcess) -> None:
+    """Also one that has ended, so that it is opened from its row."""
     async with realtime(server.ws_url, "/ws/session/old") as client:
         await client.ask("count to 3")
+    async with realtime(server.ws_url, "/ws/session/old?model=gone") as client:
+        assert client.created["session"]["model"] == "demo"
+
+    async def ended() -> None:
+        assert (await in_db_thread(lambda: Session.objects.get(pk="old"))).status == "ended"
+
+    await eventually(ended)
     async with realtime(server.ws_url, "/ws/session/old?model=gone") as client:
         assert client.created["session"]["model"] == "demo"
 
@@ -259,3 +268,21 @@ async def test_a_change_to_a_model_that_is_not_offered_changes_nothing(server: S
         _, done = await client.ask("count to 3")
         assert done["response"]["status"] == "completed"
     assert await events(client.session_id, "session_updated") == []
+
+
+async def test_the_model_is_changed_through_another_process(
+    gemini: GeminiServer, start_gemini: StartGemini, redis_url: str
+) -> None:
+    gemini.then(say("From Gemini"))
+    env = {"LLM_MODEL": "demo", "LLM_MODELS": FLASH, "REDIS_URL": redis_url}
+    one, two = start_gemini(**env), start_gemini(**env)
+    async with (
+        realtime(one.ws_url, "/ws/session/shared"),
+        realtime(two.ws_url, "/ws/session/shared") as there,
+    ):
+        await there.send(type="session.update", session={"type": "realtime", "model": "gpt-5"})
+        assert (await there.until("error"))["error"]["code"] == "model_not_allowed"
+        await there.send(type="session.update", session={"type": "realtime", "model": FLASH})
+        assert (await there.until("session.updated"))["session"]["model"] == FLASH
+        answer, done = await there.ask("Who are you?")
+    assert (answer, done["response"]["x_model"]) == ("From Gemini", FLASH)

@@ -36,6 +36,17 @@ async def text_of(session_id: str) -> list[str | None]:
     )
 
 
+async def deltas_of(session_id: str) -> str:
+    deltas = SessionEvent.objects.filter(session_id=session_id, event_type="assistant_delta").order_by("seq")
+    texts = await in_db_thread(lambda: list(deltas.values_list("content", flat=True)))
+    return "".join(text or "" for text in texts)
+
+
+async def results_of(session_id: str) -> list[str]:
+    results = SessionEvent.objects.filter(session_id=session_id, event_type="tool_result").order_by("seq")
+    return await in_db_thread(lambda: list(results.values_list("payload__outcome", flat=True)))
+
+
 async def test_an_outage_in_mid_answer_loses_nothing(start_server: StartServer, proxy: DelayProxy) -> None:
     server = start_server(DATABASE_URL=through(proxy), DEMO_DELAY_MS="10")
     async with realtime(server.ws_url) as client:
@@ -90,6 +101,66 @@ async def test_an_outage_beyond_the_buffer_is_a_retryable_error_and_the_session_
         text, done = await client.ask("count to 4")
         assert "4" in text
         assert done["response"]["status"] == "completed"
+
+
+async def test_whoever_comes_while_the_end_of_an_answer_is_being_stored_gets_it_whole(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    server = start_server(DATABASE_URL=through(proxy))
+    async with realtime(server.ws_url, "/ws/session/slow") as client:
+        await client.ask("count to 3")
+        start = len(client.frames)
+        await client.say("count to 40")
+        await client.until("response.output_text.delta")
+        proxy.cut()
+        while not joined(client.frames[start:]).endswith("40."):
+            await client.until("response.output_text.delta")
+        last = client.frames[-1]["event_id"]
+        await asyncio.sleep(0.3)  # the model is done by now, its last word is not stored
+        async with (
+            realtime(server.ws_url, "/ws/session/slow") as new,
+            realtime(server.ws_url, f"/ws/session/slow?last_event_id={last}") as back,
+        ):
+            assert new.created["x_stream"]["status"] == "responding"
+            proxy.mend()
+            for one in (client, new, back):
+                await one.until("response.done")
+            answer = client.frames[
+                [frame["type"] for frame in client.frames].index("response.created", start) :
+            ]
+            assert new.frames[1:] == answer
+            assert back.frames[1:] == answer[-len(back.frames[1:]) :]
+
+
+async def test_an_answer_that_the_full_buffer_ends_is_stored_as_far_as_it_was_told(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    server = start_server(DATABASE_URL=through(proxy), SESSION_BUFFER_SECONDS="1", DEMO_DELAY_MS="10")
+    async with realtime(server.ws_url) as client:
+        await client.say("count to 500")
+        await client.until("response.output_text.delta")
+        proxy.cut()
+        await client.until("error")
+        proxy.mend()
+        await client.until("response.done")
+        assert await text_of(client.session_id) == [await deltas_of(client.session_id)]
+
+
+async def test_a_call_that_could_not_be_stored_in_time_is_not_made_and_says_so(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    server = start_server(DATABASE_URL=through(proxy), SESSION_BUFFER_SECONDS="1")
+    async with realtime(server.ws_url) as client:
+        await client.ask("count to 3")
+        proxy.cut()
+        await client.say("What is (12 + 30) * 7?")
+        await client.until("error")
+        proxy.mend()
+        done = await client.until("response.done")
+        (call,) = done["response"]["output"]
+        assert (call["type"], call["x_outcome"]) == ("mcp_call", "error")
+        assert "took no effect" in call["error"]["message"]
+        assert await results_of(client.session_id) == ["error"]
 
 
 async def test_a_database_that_is_away_when_a_socket_comes(

@@ -1,16 +1,30 @@
 """Two server processes on one database and one Redis: a session lives in one and is reached through both."""
 
 import asyncio
+import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
+
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from sessions_app.models import Session, SessionEvent
 from sessions_app.threads import in_db_thread
-from tests.support.sockets import joined, realtime
+from tests.support.sockets import Frame, joined, realtime
 from tests.support.waiting import eventually
 
 from .conftest import StartServer
 
 ENV = {"DEMO_DELAY_MS": "15", "SESSION_GRACE_SECONDS": "0.5"}
+
+
+def _first_frame(port: int, path: str) -> Frame:
+    url = f"ws://127.0.0.1:{port}{path}"
+    with connect(
+        url, subprotocols=[Subprotocol("realtime")], open_timeout=30, compression=None
+    ) as connection:
+        frame: Frame = json.loads(connection.recv(timeout=30))
+        return frame
 
 
 async def test_a_session_of_another_process_is_followed_word_for_word(
@@ -110,13 +124,41 @@ async def test_a_process_that_slept_through_its_lease_steps_down(
                 assert there.created["type"] == "session.created", there.created
                 await there.ask("count to 3")
                 one.signal(signal.SIGCONT)
-                assert await here.closed() == 4409
+                assert await here.closed() == 1012
                 _, done = await there.ask("count to 4")
                 assert done["response"]["status"] == "completed"
 
         await eventually(taken_over)
     rows = await in_db_thread(lambda: list(SessionEvent.objects.filter(session_id="shared").order_by("seq")))
     assert [row.first_seq for row in rows] == [1, *(row.seq + 1 for row in rows[:-1])]
+
+
+async def test_a_process_that_slept_takes_nothing_back_that_another_one_has_stored(
+    start_server: StartServer,
+) -> None:
+    """It wakes up with a session that it does not hold any more, and a client at the door that has seen more."""
+    env = {**ENV, "SESSION_LEASE_SECONDS": "1"}
+    one, two = start_server(**env), start_server(**env)
+    async with realtime(one.ws_url, "/ws/session/shared") as here:
+        await here.ask("count to 3")
+        one.signal(signal.SIGSTOP)
+
+        async def taken_over() -> str:
+            async with realtime(two.ws_url, "/ws/session/shared") as there:
+                assert there.created["type"] == "session.created", there.created
+                await there.ask("count to 3")
+                return str(there.frames[-1]["event_id"])
+
+        path = f"/ws/session/shared?last_event_id={await eventually(taken_over)}"
+        with ThreadPoolExecutor(1) as pool:  # so that it stands at the door while the process sleeps
+            first_word = pool.submit(_first_frame, one.port, path)
+            await asyncio.sleep(0.5)
+            one.signal(signal.SIGCONT)
+            frame = await asyncio.wrap_future(first_word)
+        if frame["type"] == "session.created":
+            assert "truncated_to" not in frame["x_stream"], frame
+        else:
+            assert frame["error"]["code"] == "session_moved"
 
 
 async def test_sigterm_lets_a_short_answer_finish_and_hands_the_session_on(

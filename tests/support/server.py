@@ -9,16 +9,28 @@ import time
 import urllib.request
 from pathlib import Path
 
+from realtime_ai.lifeline import FD_VARIABLE
 from tests.support.database import database_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ServerProcess:
-    """uvicorn with the project's ASGI application; ``env`` is laid over a test's plain environment."""
+    """uvicorn with the project's ASGI application (or another ``module``, with its arguments, that takes ``--fd``); ``env`` is laid over a
+    test's plain environment.
 
-    def __init__(self, *, module: str = "realtime_ai.server", **env: str) -> None:
-        self._module = module
+    It may be started again after its end, on the same port. It ends with this process, however that ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        module: str = "realtime_ai.server",
+        **env: str,
+    ) -> None:
+        self._command = [sys.executable, "-m", *module.split()]
+        self.log: Path | None = None
+        """The file that takes what it prints; None: the test's own output."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,6 +49,8 @@ class ServerProcess:
             **env,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._child_end, self._lifeline = os.pipe()
+        self.env[FD_VARIABLE] = str(self._child_end)
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
@@ -45,19 +59,29 @@ class ServerProcess:
 
     def start(self, *, timeout_s: float = 60.0) -> "ServerProcess":
         """Raises AssertionError with the server's exit when it does not come up."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", self._module, "--fd", str(self._socket.fileno())],
-            cwd=ROOT,
-            env=self.env,
-            pass_fds=[self._socket.fileno()],
-            process_group=0,
-        )
+        self._process = self._spawn()
         deadline = time.monotonic() + timeout_s
         while not self._answers():
             assert self._process.poll() is None, f"the server ended with {self._process.returncode}"
             assert time.monotonic() < deadline, "the server did not come up"
             time.sleep(0.02)
         return self
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        log = self.log.open("ab") if self.log else None
+        try:
+            return subprocess.Popen(
+                [*self._command, "--fd", str(self._socket.fileno())],
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self._socket.fileno(), self._child_end],
+                process_group=0,
+            )
+        finally:
+            if log:
+                log.close()
 
     def _answers(self) -> bool:
         try:
@@ -88,3 +112,5 @@ class ServerProcess:
     def close(self) -> None:
         self.kill()
         self._socket.close()
+        for end in (self._child_end, self._lifeline):
+            os.close(end)

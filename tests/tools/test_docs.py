@@ -5,18 +5,22 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
 
 from chat.conf import ChatConf
 from chat.tools import runner, threads
-from chat.tools.base import ToolContext
 from chat.tools.registry import Registry, default_registry
 from chat.tools.schema import make_tool
+from sessions_app.threads import in_db_thread
+from tests.support.server import ServerProcess
+from tests.support.sockets import Realtime, realtime
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
@@ -71,15 +75,48 @@ def test_the_pages_app_is_found_by_a_server_and_passes_its_tests(tmp_path: Path)
     assert msgspec.json.decode(spec) == msgspec.json.decode(blocks("json")[0])
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_the_pages_database_tool_reads_the_users_groups(
-    registry: Registry, members: int, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def shop_server(tmp_path: Path, transactional_db: None) -> Iterator[ServerProcess]:
+    """A real server with the page's app: all that the page shows as a tool is in its ``ai_tools.py``."""
+    (tmp_path / "shop").mkdir()
+    ai_tools = "\n\n".join(block for block in blocks("python") if "@tool" in block)
+    settings = SETTINGS.replace("settings.test", "settings.development")
+    for name, text in {
+        "shop/__init__.py": "",
+        "shop/ai_tools.py": ai_tools,
+        "shop_settings.py": settings,
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    server = ServerProcess(
+        DJANGO_SETTINGS_MODULE="shop_settings", PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)])
+    )
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+async def output_of(client: Realtime, words: str) -> str:
+    _, done = await client.ask(words)
+    item = done["response"]["output"][0]
+    assert item["type"] == "mcp_call", item
+    return str(item["output"])
+
+
+async def test_the_pages_tools_answer_through_a_socket(
+    shop_server: ServerProcess, members: int, ann_cookie: str
 ) -> None:
-    monkeypatch.setattr("chat.tools.registry.tool", registry.tool)
-    exec(compile(blocks("python")[0], "ai_tools.py", "exec"), {"__name__": "shop.ai_tools"})
-    context = ToolContext(session_id="s1", call_id="c1", user_id=members)
-    outcome = await runner.run_tool(registry, name="my_groups", arguments="{}", context=context)
-    assert (outcome.outcome, outcome.output) == ("ok", '["Gold"]')
+    headers = {"Cookie": f"sessionid={ann_cookie}", "Origin": shop_server.url}
+    async with realtime(shop_server.ws_url, additional_headers=headers) as ann:
+        assert await output_of(ann, "Call shipping_cost for DE") == '{"price":7.5,"currency":"EUR"}'
+        assert await output_of(ann, "Call my_groups") == '["Gold"]'
+        assert await output_of(ann, "Call all_groups") == '["Gold","Silver"]'
+        _, done = await ann.ask("Call refund")
+        assert [item["type"] for item in done["response"]["output"]] == ["message"], "without the permission"
+    await allow_refunds(members)
+    async with realtime(shop_server.ws_url, additional_headers=headers) as ann:
+        _, done = await ann.ask("Call refund")
+        assert done["response"]["output"][0]["type"] == "mcp_approval_request"
 
 
 @pytest.fixture
@@ -89,6 +126,21 @@ def members(transactional_db: None) -> int:
     user.groups.add(Group.objects.create(name="Gold"))
     Group.objects.create(name="Silver")
     return user.pk
+
+
+@pytest.fixture
+def ann_cookie(members: int) -> str:
+    client = Client()
+    client.force_login(get_user_model().objects.get(pk=members))
+    return client.cookies["sessionid"].value
+
+
+async def allow_refunds(user_id: int) -> None:
+    def add() -> None:
+        permission = Permission.objects.get(codename="change_user")
+        get_user_model().objects.get(pk=user_id).user_permissions.add(permission)
+
+    await in_db_thread(add)
 
 
 def test_the_table_of_shipped_tools_is_the_registry(shipped: Registry) -> None:

@@ -3,7 +3,7 @@
 from chat.errors import ToolError
 from chat.tools.base import ToolContext
 from chat.tools.registry import tool
-from sessions_app.selectors.users import UserProfile, find_users, is_active_staff, user_profile
+from sessions_app.selectors.users import UserProfile, find_users, user_profile
 
 NO_ACCOUNT = (
     "Nobody is signed in here: the user is a guest, without an account or a profile. Their messages of this browser "
@@ -27,14 +27,12 @@ def get_my_profile(context: ToolContext) -> UserProfile | str:
 
 
 @tool(staff_only=True)
-def get_user_data(user: str, context: ToolContext) -> UserProfile:
+def get_user_data(user: str) -> UserProfile:
     """The profile and account status of any user of this application. For staff only.
 
     Args:
         user: Whom to look up: an id such as "user_123" or "123", a username, or an email address.
     """
-    if not is_active_staff(user_id=context.user_id):  # it may have been taken from them since they connected
-        raise ToolError("Only staff may look up other users, and the user you are talking to is not staff.")
     found = find_users(reference=user)
     if not found:
         raise ToolError(

@@ -1,0 +1,71 @@
+"""What staff do in a session from a page of the admin: they join it for a moment, wherever it lives, and leave."""
+
+import asyncio
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from chat.engine.commands import DecideApproval
+from chat.engine.hub import Join
+from chat.errors import ChatError
+from chat.runtime import running, runtime
+from sessions_app.errors import DecisionRefused
+from sessions_app.hooks import Decision
+from sessions_app.ids import new_id
+from sessions_app.lifecycle import owner_of
+from sessions_app.threads import in_db_thread
+
+_SECONDS = 15.0
+
+
+class StaffVisit:
+    """A subscriber that sees nothing and stays for one command."""
+
+    dialect = "admin"
+
+    def __init__(self) -> None:
+        self.connection_id = new_id("conn")
+
+    def notify(self, error: Exception) -> None:
+        """The page is told of its own command's errors alone."""
+
+
+def decide_approval(decision: Decision) -> None:
+    """The hook; called in a thread. Returns once the decision is stored.
+
+    Raises `DecisionRefused` with a sentence for the page, or a `SessionsError`.
+    """
+    server = running()
+    if server is None:
+        raise DecisionRefused("This process serves no sessions; open the admin of a running server.")
+    try:
+        asyncio.run_coroutine_threadsafe(_decide(decision), server.loop).result(_SECONDS)
+    except ChatError as error:
+        raise DecisionRefused(error.message) from error
+    except FutureTimeoutError as error:
+        raise DecisionRefused(
+            "The session's process did not answer in time. Look again in a moment."
+        ) from error
+
+
+async def _decide(decision: Decision) -> None:
+    owner = await in_db_thread(owner_of, session_id=decision.session_id)
+    hub = (await runtime()).hub
+    visit = StaffVisit()
+    join = Join(
+        visitor=owner.visitor,
+        is_staff=owner.is_staff,
+        session_id=decision.session_id,
+        create=False,
+        source="admin",
+    )
+    conversation = await hub.join(visit, join)
+    try:
+        await conversation.do(
+            DecideApproval(
+                approval_id=decision.approval_id,
+                approve=decision.approve,
+                by=decision.by,
+                reason=decision.reason,
+            )
+        )
+    finally:
+        conversation.detach(visit, 1000)

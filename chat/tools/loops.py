@@ -1,0 +1,209 @@
+"""Where async tools run: an event loop of the tools' own, in a thread beside the server's.
+
+So a tool that blocks (`time.sleep`, a blocking client) delays other async tools, and no session. One that has blocked
+for ``STUCK_SECONDS`` is left alone in its loop: the calls that come after it get a new one.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+from channels.db import aclose_old_connections
+
+from chat.tools.threads import Raised
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+BLOCKING_SECONDS = 0.25
+"""A step of a coroutine, from one await to the next, that takes longer is told of in the log."""
+STUCK_SECONDS = 3.0
+
+
+class Step(NamedTuple):
+    tool: str
+    since: float
+    """By time.monotonic()."""
+
+
+class ToolLoop:
+    """An event loop in a daemon thread of its own: the process can end while it hangs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._step: Step | None = None
+        self._left = False
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def enter(self, tool: str) -> None:
+        self._step = Step(tool, time.monotonic())
+
+    def leave(self) -> None:
+        step, self._step = self._step, None
+        took_s = time.monotonic() - step.since if step else 0.0
+        if step and took_s >= BLOCKING_SECONDS:
+            logger.warning(
+                "tool %s blocked the event loop %r for %.2f s; await what waits, or write it as `def`",
+                step.tool,
+                self.name,
+                took_s,
+            )
+
+    def blocked_by(self) -> Step | None:
+        """The step that holds the loop up for too long already."""
+        step = self._step
+        return step if step and time.monotonic() - step.since >= STUCK_SECONDS else None
+
+    def abandon(self) -> None:
+        """It ends when its last task does."""
+        self._left = True
+        self.loop.call_soon_threadsafe(self._end_if_idle)
+
+    def keep(self, work: Coroutine[Any, Any, R], *, name: str) -> "asyncio.Task[R]":
+        """Run it as a task of this loop, which does not end before. In the loop's own thread."""
+        task = self.loop.create_task(work, name=name)
+        self.hold(task)
+        return task
+
+    def hold(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self._left and not self._tasks:
+            self.loop.stop()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not (self._left and not self._tasks):
+            try:
+                self.loop.run_forever()
+            except BaseException:
+                logger.exception("a task in the event loop %r tried to end the process", self.name)
+        self.loop.close()
+
+
+_lock = threading.Lock()
+_shared: ToolLoop | None = None
+
+
+def shared_loop() -> ToolLoop:
+    """The loop of the projects' async tools; a new one when a tool has blocked it for too long."""
+    global _shared
+    with _lock:
+        if _shared and (stuck := _shared.blocked_by()):
+            logger.error(
+                "tool %s blocks the event loop of the tools; the others go on in a new one", stuck.tool
+            )
+            _shared.abandon()
+            _shared = None
+        _shared = _shared or ToolLoop("tools")
+        return _shared
+
+
+class Room:
+    """At most ``size`` calls at once in one loop; the others wait, in order."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    def here(self) -> asyncio.Semaphore:
+        return self._by_loop.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.size))
+
+
+class LoopCall(Generic[R]):
+    """One call of an async tool. ``place`` None: the shared loop."""
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], Coroutine[Any, Any, R]],
+        *,
+        room: Room | None = None,
+        place: ToolLoop | None = None,
+    ) -> None:
+        self.started = False
+        self._name = name
+        self._work = work
+        self._room = room
+        self._place = place or shared_loop()
+        self._closes_connections = place is None
+        self._cut = False
+
+    async def run(self) -> R | Raised:
+        """What the work returns, or a `Raised`. Cancelling it cancels the work, which may take its time to end."""
+        try:
+            return await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(self._in_place(), self._place.loop)
+            )
+        except asyncio.CancelledError:
+            self._cut = True
+            raise
+
+    def blocking(self) -> bool:
+        """Whether it is this tool that holds its loop up."""
+        step = self._place.blocked_by()
+        return step is not None and step.tool == self._name
+
+    async def _in_place(self) -> R | Raised:
+        task = asyncio.current_task()
+        assert task
+        self._place.hold(task)
+        try:
+            if self._room is None:
+                return await self._started()
+            async with self._room.here():
+                return await self._started()
+        except BaseException as error:  # noqa: BLE001 - see `Raised`
+            return self._raised(error)
+
+    async def _started(self) -> R:
+        self.started = True
+        try:
+            return await _Watched(self._work(), self._place, self._name)
+        finally:
+            if self._closes_connections:
+                await aclose_old_connections()  # of the thread in which Django's async ORM works
+
+    def _raised(self, error: BaseException) -> Raised:
+        if self._cut and not isinstance(error, asyncio.CancelledError):
+            logger.warning("tool %s failed after it was cut off", self._name, exc_info=error)
+        return Raised(error)
+
+
+class _Watched(Generic[R]):
+    """Awaits a coroutine and notes for how long each of its steps holds the loop."""
+
+    def __init__(self, work: Coroutine[Any, Any, R], place: ToolLoop, tool: str) -> None:
+        self._work = work
+        self._place = place
+        self._tool = tool
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        given: Any = None
+        thrown: BaseException | None = None
+        while True:
+            self._place.enter(self._tool)
+            try:
+                waits_for = self._work.throw(thrown) if thrown else self._work.send(given)
+            except StopIteration as done:
+                result: R = done.value
+                return result
+            finally:
+                self._place.leave()
+            try:
+                given, thrown = (yield waits_for), None
+            except BaseException as error:  # noqa: BLE001 - the coroutine's own to take
+                given, thrown = None, error

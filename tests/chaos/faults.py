@@ -1,0 +1,101 @@
+"""Carries out a plan: each fault at its time, beside the ones that are still going on."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from tests.chaos.fleet import Server, Worker
+from tests.chaos.plan import Fault, Kind
+from tests.chaos.router import Router
+from tests.chaos.stores import Postgres, Redis
+
+_CUT_SHARE = 0.5
+
+
+class Faults:
+    def __init__(
+        self,
+        *,
+        servers: Sequence[Server],
+        worker: Worker,
+        router: Router,
+        postgres: Postgres,
+        redis: Redis,
+        seed: int,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._servers, self._worker, self._router = servers, worker, router
+        self._postgres, self._redis = postgres, redis
+        self._rng = random.Random(f"faults {seed}")
+        self._tell = tell
+        self._locks = {kind: asyncio.Lock() for kind in Kind}
+        self.done: Counter[Kind] = Counter()
+        self.cuts = 0
+        self.stalls = 0
+        self.kills_at: list[float] = []
+        """`time.monotonic` of each kill of a server."""
+
+    async def carry_out(self, plan: Sequence[Fault]) -> None:
+        """Returns when the last one is mended."""
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for fault in plan:
+                await asyncio.sleep(max(0.0, started + fault.at_s - time.monotonic()))
+                self._tell(str(fault))
+                group.create_task(self._one(fault), name=str(fault))
+
+    async def _one(self, fault: Fault) -> None:
+        self.done[fault.kind] += 1
+        server = self._servers[fault.target]
+        match fault.kind:
+            case Kind.CUT:
+                self._cut()
+            case Kind.STALL:
+                await self._stall(fault.for_s)
+            case Kind.KILL:
+                self.kills_at.append(time.monotonic())
+                await server.kill(away_s=fault.for_s)
+            case Kind.PAUSE:
+                await server.pause(for_s=fault.for_s)
+            case Kind.ROLL:
+                await self._roll()
+            case Kind.WORKER:
+                await asyncio.to_thread(self._worker.kill)
+            case _:
+                await self._store(fault)
+
+    async def _store(self, fault: Fault) -> None:
+        async with self._locks[fault.kind]:
+            match fault.kind:
+                case Kind.REDIS_FLUSH:
+                    await self._flush()
+                case Kind.REDIS_AWAY:
+                    await asyncio.to_thread(self._redis.kill)
+                    await asyncio.sleep(fault.for_s)
+                    await asyncio.to_thread(self._redis.start)
+                case Kind.POSTGRES:
+                    await asyncio.to_thread(self._postgres.crash)
+                    await asyncio.sleep(fault.for_s)
+                    await asyncio.to_thread(self._postgres.start)
+
+    async def _flush(self) -> None:
+        async with self._locks[Kind.REDIS_AWAY]:  # there is nothing to empty while it is away
+            await asyncio.to_thread(self._redis.flush)
+
+    async def _roll(self) -> None:
+        async with self._locks[Kind.ROLL]:
+            for server in self._servers:
+                await server.replace()
+
+    def _cut(self) -> None:
+        links = list(self._router.links)
+        for link in self._rng.sample(links, round(_CUT_SHARE * len(links))):
+            link.reset()
+            self.cuts += 1
+
+    async def _stall(self, seconds: float) -> None:
+        links = list(self._router.links)
+        self.stalls += len(links)
+        await asyncio.gather(*(link.stall(seconds) for link in links))

@@ -1,0 +1,110 @@
+"""What the database holds of one session, read past the application: rows, counters, writers, jobs."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+
+from chat.protocol.projector import RealtimeProjector
+from chat.protocol.server_events import encode
+from sessions_app.events import Record
+from sessions_app.rows import COLUMNS, Row, decode_row
+from tests.chaos.view import Frame
+
+_SESSION = (
+    "session_id",
+    "status",
+    "end_time",
+    "duration_seconds",
+    "summary_state",
+    "summary_seq",
+    "last_seq",
+    "user_messages",
+    "assistant_messages",
+    "tool_calls",
+    "responses",
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One row, as the witness in the database saw it written."""
+
+    first_seq: int
+    seq: int
+    epoch: int
+    writer: str
+
+
+@dataclass
+class LoggedSession:
+    session_id: str
+    columns: dict[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    writers: list[Written] = field(default_factory=list)
+    jobs: int = 0
+    """Summary jobs that are still to be done."""
+
+    @cached_property
+    def records(self) -> list[Record]:
+        return [record for row in self.rows for record in decode_row(row)]
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """What the log says that a client is shown."""
+        projector = RealtimeProjector(self.session_id)
+        return [json.loads(encode(frame)) for record in self.records for frame in projector.frames(record)]
+
+
+def read_sessions() -> dict[str, LoggedSession]:
+    sessions = {
+        row[0]: LoggedSession(row[0], dict(zip(_SESSION, row, strict=True)))
+        for row in _all(f"SELECT {', '.join(_SESSION)} FROM sessions ORDER BY session_id")
+    }
+    for row in _all(f"SELECT {', '.join(COLUMNS)} FROM session_events ORDER BY session_id, seq"):
+        sessions[row[0]].rows.append(_row(row))
+    for session_id, *written in _all(
+        "SELECT session_id, first_seq, seq, epoch, writer FROM chaos_writers ORDER BY session_id, seq"
+    ):
+        sessions[session_id].writers.append(Written(*written))
+    for session_id, jobs in _open_jobs().items():
+        sessions[session_id].jobs = jobs
+    return sessions
+
+
+def unsettled() -> list[str]:
+    """Sessions that still have something to come: an end, or the summary of one."""
+    return [
+        f"{session_id}: {status}, summary {summary}"
+        for session_id, status, summary in _all(
+            "SELECT session_id, status, summary_state FROM sessions"
+            " WHERE status <> 'ended' OR summary_state IN ('none', 'pending')"
+        )
+    ]
+
+
+def _open_jobs() -> dict[str, int]:
+    jobs: dict[str, int] = defaultdict(int)
+    for (session_id,) in _all(
+        "SELECT args->>'session_id' FROM procrastinate_jobs"
+        " WHERE task_name = 'summarise_session' AND status IN ('todo', 'doing')"
+    ):
+        jobs[session_id] += 1
+    return jobs
+
+
+def _all(query: str) -> Iterable[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchall())
+
+
+def _row(row: tuple[Any, ...]) -> Row:
+    values = dict(zip(COLUMNS, row, strict=True))
+    if isinstance(values["payload"], str):  # jsonb comes as text past Django's own field
+        values["payload"] = json.loads(values["payload"])
+    return Row(**values)

@@ -1,0 +1,103 @@
+"""A client's view against the log: what was lost, changed, repeated, promised and not kept is found."""
+
+from copy import deepcopy
+
+import pytest
+
+from tests.chaos.client import Client
+from tests.chaos.comparison import check_client, view_is_the_log
+from tests.chaos.logged import LoggedSession
+from tests.chaos.logs import ASK, MESSAGE, SESSION_ID, events, logged
+from tests.chaos.turn import Turn
+from tests.chaos.view import Frame, View
+
+START = f"event_{SESSION_ID}_0"
+
+
+def client_of(session: LoggedSession, *, text: str = "count to 2") -> Client:
+    """One that saw the whole session, and asked its question."""
+    client = Client("ws://nowhere")
+    client.view = seen(deepcopy(session.frames))
+    turn = Turn(text, expected="1, 2.", message_id=MESSAGE, asks=[ASK])
+    for frame in session.frames:
+        turn.see(frame)
+    turn.finished = True
+    client.turns.append(turn)
+    return client
+
+
+def seen(frames: list[Frame]) -> View:
+    view = View(SESSION_ID, start=START)
+    for frame in frames:
+        view.take(frame)
+    return view
+
+
+def found(view: View) -> str:
+    return "\n".join([*map(str, view_is_the_log(view, logged())), *view.wrong, *view.repeated, *view.unkept])
+
+
+def test_a_client_that_saw_everything_is_content() -> None:
+    assert check_client(client_of(logged()), logged()) == []
+
+
+def test_a_frame_that_was_lost_is_found() -> None:
+    assert "the client never saw event_one_6" in found(
+        seen([one for one in logged().frames if one["event_id"] != "event_one_6"])
+    )
+
+
+def test_a_frame_with_other_content_is_found() -> None:
+    frames = deepcopy(logged().frames)
+    next(one for one in frames if one["type"] == "response.output_text.delta")["delta"] = "7, "
+    assert "the client saw" in found(seen(frames))
+    assert "the deltas joined are '7, 2.'" in found(seen(frames))
+
+
+def test_a_frame_of_no_record_is_found() -> None:
+    frames = logged().frames
+    extra = {**frames[-1], "event_id": "event_one_999"}
+    assert "which the log does not have" in found(seen([*frames, extra]))
+
+
+def test_a_repeat_and_a_wrong_order_are_found() -> None:
+    frames = logged().frames
+    assert "came twice" in found(seen([*frames, frames[-1]]))
+    assert "came after" in found(seen([*frames[1:], frames[0]]))
+
+
+def test_what_was_declared_lost_is_forgotten_but_never_what_was_promised() -> None:
+    view = seen(logged().frames[:6])
+    view.truncate(START)
+    assert view.frames == {}
+    assert "event_one_2, a conversation.item.done, was taken back" in found(view)
+
+
+def test_a_resume_at_another_place_than_asked_for_is_found() -> None:
+    view = seen(logged().frames)
+    view.greeted({"x_stream": {"last_event_id": START, "resumed": True}}, asked_for=view.last_event_id)
+    assert "was answered with" in view.wrong[0]
+
+
+@pytest.mark.parametrize(
+    ("session", "what"),
+    [
+        (logged([*events()[:1], *events()[9:]]), "acknowledged mine_message is 0 times there"),
+        (None, "acknowledged mine_message is 0 times there"),
+    ],
+)
+def test_an_acknowledged_message_that_is_not_there_is_found(session: LoggedSession | None, what: str) -> None:
+    assert what in "\n".join(map(str, check_client(client_of(logged()), session)))
+
+
+def test_other_words_than_were_sent_and_another_answer_than_expected_are_found() -> None:
+    assert "has other words" in "\n".join(map(str, check_client(client_of(logged(), text="hello"), logged())))
+    client = client_of(logged())
+    client.turns[0].expected = "1, 2, 3."
+    assert "was answered with '1, 2.'" in "\n".join(map(str, check_client(client, logged())))
+
+
+def test_a_question_without_an_end_is_found() -> None:
+    client = client_of(logged())
+    client.turns[0].end = None
+    assert "has no end" in "\n".join(map(str, check_client(client, logged())))

@@ -1,0 +1,135 @@
+"""Schemas as every vendor takes them, from whatever a server says."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.messages import JSON
+from chat.tools.mcp.schemas import MAX_DEPTH, UnusableSchemaError, repaired
+
+
+def obj(**properties: Any) -> JSON:
+    return {"type": "object", "properties": properties}
+
+
+TREE = {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}, "value": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, obj()),
+        ({"type": "object"}, obj()),
+        ({"$schema": "x", "title": "T", "type": "object", "description": "d"}, {**obj(), "description": "d"}),
+        (obj(a={"type": "string", "title": "A", "x-own": 1}), obj(a={"type": "string"})),
+        (obj(a={"const": "x"}), obj(a={"enum": ["x"]})),
+        (obj(a={"type": ["string", "null"]}), obj(a={"type": "string"})),
+        (
+            obj(a={"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}),
+            obj(a={"type": "integer"}),
+        ),
+        (
+            obj(a={"oneOf": [{"type": "integer"}, {"type": "string"}]}),
+            obj(a={"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        ),
+        (
+            obj(a={"type": ["integer", "string"]}),
+            obj(a={"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        ),
+        (obj(a={"type": "array"}), obj(a={"type": "array", "items": {}})),
+        (
+            obj(a={"type": "array", "items": [{"type": "string"}]}),
+            obj(a={"type": "array", "items": {"type": "string"}}),
+        ),
+        (
+            obj(a={"enum": ["", "x", None, "y"], "type": "string"}),
+            obj(a={"enum": ["x", "y"], "type": "string"}),
+        ),
+        (
+            {**obj(a={"$ref": "#/$defs/A", "description": "here"}), "$defs": {"A": {"type": "string"}}},
+            obj(a={"type": "string", "description": "here"}),
+        ),
+        ({**obj(a={"$ref": "https://elsewhere.example/a.json"})}, obj(a={})),
+        (
+            {"allOf": [obj(a={"type": "string"}), {**obj(b={"type": "integer"}), "required": ["b"]}]},
+            {**obj(a={"type": "string"}, b={"type": "integer"}), "required": ["b"]},
+        ),
+        (
+            {"anyOf": [{**obj(a={}, c={}), "required": ["a", "c"]}, {**obj(b={}, c={}), "required": ["c"]}]},
+            {**obj(a={}, c={}, b={}), "required": ["c"]},
+        ),
+        ({**obj(a={}, b={}), "required": ["a", "a", "gone"]}, {**obj(a={}, b={}), "required": ["a"]}),
+        (obj(**{"ok": {}, "not ok": {}, "x" * 65: {}}), obj(ok={})),
+        ({**obj(a={}), "additionalProperties": False}, {**obj(a={}), "additionalProperties": False}),
+        (obj(a=True, b=None), obj(a={}, b={})),
+    ],
+)
+def test_a_schema_is_repaired(given: JSON, wanted: JSON) -> None:
+    assert repaired(given) == wanted
+
+
+def test_one_that_contains_itself_ends() -> None:
+    schema = {**obj(tree={"$ref": "#/$defs/Tree"}), "$defs": {"Tree": TREE}}
+    found = repaired(schema)["properties"]["tree"]
+    assert found == obj(left={}, value={"type": "string"})
+
+
+def test_depth_is_bounded() -> None:
+    schema: JSON = {"type": "string"}
+    for _ in range(MAX_DEPTH * 3):
+        schema = obj(a=schema)
+    text = msgspec.json.encode(repaired(schema)).decode()
+    assert text.count('"a"') <= MAX_DEPTH + 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ("text", "no object"),
+        ({**obj(**{"not ok": {}}), "required": ["not ok"]}, "'not ok'"),
+        (obj(**{f"p{number}": {"description": "x" * 900} for number in range(30)}), "20000 characters"),
+        (
+            {
+                **obj(a={"$ref": "#/$defs/n0"}),
+                "$defs": {
+                    f"n{n}": obj(x={"$ref": f"#/$defs/n{n + 1}"}, y={"$ref": f"#/$defs/n{n + 1}"})
+                    for n in range(11)
+                },
+            },
+            "too large",
+        ),
+    ],
+)
+def test_what_cannot_be_repaired_is_not_offered(schema: Any, why: str) -> None:
+    with pytest.raises(UnusableSchemaError, match=why):
+        repaired(schema)
+
+
+KEYWORDS = st.sampled_from(
+    ["type", "properties", "required", "items", "enum", "anyOf", "allOf", "oneOf", "$ref", "const", "pattern"]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["string", "object", "array", "#", "#/properties/a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYWORDS | st.sampled_from("ab"), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(KEYWORDS, VALUES, max_size=5))
+def test_whatever_a_server_says_becomes_a_schema_or_is_refused(schema: JSON) -> None:
+    try:
+        found = repaired(schema)
+    except UnusableSchemaError:
+        return
+    assert found["type"] == "object"
+    assert {*found} <= {"type", "properties", "required", "additionalProperties", "description"}
+    assert "$ref" not in msgspec.json.encode(found).decode().replace('"$ref":{', "")
+    assert repaired(found) == found, "a second repair changes something"

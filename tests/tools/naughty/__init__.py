@@ -1,0 +1,1 @@
+"""An app whose tools do what no tool should."""

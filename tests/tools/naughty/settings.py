@@ -1,0 +1,7 @@
+"""The server's settings with the app among the installed ones."""
+
+from realtime_ai.settings.development import *  # noqa: F403
+from realtime_ai.settings.development import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.tools.naughty"]
+CHAT_TOOL_OUTPUT_CHARS = 5_000
