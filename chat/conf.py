@@ -94,6 +94,9 @@ class ChatConf:
     """A worker silent for so long is dead, and its jobs are another's."""
     worker_stop_seconds: float = 5.0
     """How long a stopping worker lets its jobs finish; then they go back into the queue."""
+    sweep_pause_seconds: float = 6.0
+    """Between finding orphaned sessions and ending them. When the database was away, all leases have run out; a process
+    that lives renews its own within this time."""
     upkeep_seconds: int = 20
     """Between two sweeps of orphaned sessions, and of dead workers' jobs; a divisor of 60."""
 

@@ -5,6 +5,7 @@ Every job may run twice, after a crash or beside a stuck worker, and does no har
 docs/decisions/0002-jobs-with-procrastinate.md.
 """
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from chat.summary import summarise
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.leases import forget_dead_processes
-from sessions_app.lifecycle import sweep_orphans
+from sessions_app.lifecycle import orphans_exist, sweep_orphans
 from sessions_app.summaries import due_summary, fail_summary, request_summary, write_summary
 from sessions_app.threads import in_db_thread
 
@@ -95,7 +96,10 @@ _EVERY_TICK = f"* * * * * */{conf().upkeep_seconds}"
 @app.periodic(cron=_EVERY_TICK)
 @app.task(name="sweep_sessions", queue=UPKEEP, queueing_lock="sweep_sessions", priority=10)
 async def sweep_sessions(timestamp: int) -> None:
-    """End the sessions whose process is gone; each end queues its summary."""
+    """End the sessions whose process is gone, not only late; each end queues its summary."""
+    if not await in_db_thread(orphans_exist):
+        return
+    await asyncio.sleep(conf().sweep_pause_seconds)
     ended = _SWEEP_SIZE
     while ended == _SWEEP_SIZE:
         ended = await in_db_thread(sweep_orphans, limit=_SWEEP_SIZE)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Extract, Now
 
 from sessions_app import events as ev
@@ -189,17 +189,25 @@ def _mark_ended(session_id: str, reason: str) -> None:
     )
 
 
+def orphans_exist() -> bool:
+    """Whether `sweep_orphans` would find any."""
+    return _orphans().exists()
+
+
+def _orphans() -> "QuerySet[Session]":
+    alive_or_recent = ServerProcess.objects.filter(
+        expires_at__gt=Now() - timedelta(seconds=conf().grace_seconds)
+    )
+    active = Session.objects.filter(status=SessionStatus.ACTIVE)
+    return active.exclude(lease_owner__in=alive_or_recent.values("process_id"))
+
+
 def sweep_orphans(*, limit: int = 100) -> int:
     """End the sessions whose process is gone for longer than the grace; returns how many (at most ``limit``).
 
     What was in flight is settled first: an answer cut off is closed as interrupted, a tool call as unknown.
     """
-    alive_or_recent = ServerProcess.objects.filter(
-        expires_at__gt=Now() - timedelta(seconds=conf().grace_seconds)
-    )
-    orphans = Session.objects.filter(status=SessionStatus.ACTIVE).exclude(
-        lease_owner__in=alive_or_recent.values("process_id")
-    )
+    orphans = _orphans()
     ids = list(orphans.values_list("session_id", flat=True)[:limit])
     return sum(_swept(orphans, session_id) for session_id in ids)
 

@@ -7,6 +7,6 @@ class ChaosConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.providers.registry import register_provider
-        from tests.chaos.model import ChaosModel
+        from tests.chaos.model import MODEL, ChaosModel
 
-        register_provider(ChaosModel.name, ChaosModel)
+        register_provider(MODEL, ChaosModel)

@@ -7,11 +7,14 @@ from tests.chaos.client import Client
 from tests.chaos.faults import Faults
 from tests.chaos.logged import LoggedSession
 from tests.chaos.turn import Turn
-from tests.chaos.verdict import Broken
+from tests.chaos.verdict import Broken, Finding
 
 
 def figures(
-    clients: Sequence[Client], sessions: Sequence[LoggedSession], faults: Faults
+    clients: Sequence[Client],
+    sessions: Sequence[LoggedSession],
+    faults: Faults,
+    findings: Sequence[Finding],
 ) -> dict[str, object]:
     turns = [turn for client in clients for turn in client.turns]
     closes: Counter[int] = sum((client.closes for client in clients), Counter())

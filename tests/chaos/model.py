@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from itertools import count
-from typing import ClassVar
 
 from chat.errors import ModelTimeout, ModelUnreachable
 from chat.messages import (
@@ -21,6 +20,7 @@ from chat.providers.demo import DemoProvider, pieces_of
 from chat.providers.demo_turn import turn_of
 from sessions_app.ids import new_id
 
+MODEL = "chaos"
 _PIECES_BEFORE_A_FAULT = 12
 _HANG_S = 2.0
 _GARBAGE = (
@@ -41,7 +41,7 @@ class ChaosModel(Provider):
     a side effect. Anything else is the demo's.
     """
 
-    name: ClassVar[str] = "chaos"
+    name = MODEL
 
     def __init__(self) -> None:
         self._demo = DemoProvider()

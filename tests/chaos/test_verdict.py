@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -102,7 +103,7 @@ def test_what_is_wrong_in_the_log_is_found(happened: list[ev.Event], what: str) 
         ({"summary_state": "skipped"}, "its summary is skipped"),
     ],
 )
-def test_a_session_that_did_not_end_well_is_found(columns: dict[str, object], what: str) -> None:
+def test_a_session_that_did_not_end_well_is_found(columns: dict[str, Any], what: str) -> None:
     assert what in found(logged(**columns))
 
 

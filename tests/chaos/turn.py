@@ -81,12 +81,12 @@ class Turn:
 
     @property
     def status(self) -> str:
-        return self.end["status"] if self.end else "open"
+        return str(self.end["status"]) if self.end else "open"
 
     @property
     def reason(self) -> str:
         details = (self.end or {}).get("status_details") or {}
-        return details.get("x_reason", "")
+        return str(details.get("x_reason", ""))
 
     @property
     def may_be_asked_again(self) -> bool:

@@ -17,7 +17,8 @@ def test_a_url_becomes_settings_with_a_pool_and_time_outs() -> None:
     assert options["sslmode"] == "require"
     assert options["connect_timeout"] == 5
     assert options["keepalives"] == 1
-    assert options["pool"] == {"min_size": 1, "max_size": 8, "timeout": 10, "max_lifetime": 1800}
+    pool = {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 5, "max_lifetime": 1800}
+    assert options["pool"] == pool
     assert settings["CONN_MAX_AGE"] == 0
 
 
@@ -25,6 +26,12 @@ def test_a_connect_timeout_of_ones_own_is_kept() -> None:
     assert (
         database_settings("postgresql://h/d?connect_timeout=2", pool_max=0)["OPTIONS"]["connect_timeout"] == 2
     )
+
+
+def test_a_database_that_is_back_is_soon_found_again() -> None:
+    """The pauses between two attempts add up to less than one request for a connection waits."""
+    pool = database_settings("postgresql://h/d", pool_max=8)["OPTIONS"]["pool"]
+    assert pool["reconnect_timeout"] < pool["timeout"]
 
 
 def test_no_pool_when_there_is_no_room_for_one() -> None:

@@ -1,5 +1,6 @@
 """chat.tasks: what workers do on the side. Dead workers' jobs, what is old, what is due."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -73,6 +74,30 @@ async def test_a_dead_workers_job_is_queued_again(context: JobContext, settings:
     await in_db_thread(taken_by_a_worker, silent_s=31)
     await rescue(context)
     assert await in_db_thread(statuses) == [("todo", 1)]
+
+
+def session_of_a_process_that_is_late() -> None:
+    """Its lease ran out: it died, or the database was away."""
+    renew_process(process_id="late")
+    ServerProcess.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    Session.objects.create(session_id="orphan", lease_owner="late", lease_epoch=1)
+
+
+async def test_a_process_that_was_kept_from_renewing_its_lease_keeps_its_sessions(settings: Settings) -> None:
+    settings.CHAT_SWEEP_PAUSE_SECONDS = 1.0
+    await in_db_thread(session_of_a_process_that_is_late)
+    sweep = asyncio.create_task(tasks.sweep_sessions.func(timestamp=0))
+    await asyncio.sleep(0.3)
+    await in_db_thread(renew_process, process_id="late")
+    await sweep
+    assert (await Session.objects.aget(pk="orphan")).status == "active"
+
+
+async def test_the_sessions_of_a_process_that_stays_silent_are_ended(settings: Settings) -> None:
+    settings.CHAT_SWEEP_PAUSE_SECONDS = 0.1
+    await in_db_thread(session_of_a_process_that_is_late)
+    await tasks.sweep_sessions.func(timestamp=0)
+    assert (await Session.objects.aget(pk="orphan")).status == "ended"
 
 
 async def test_the_job_of_a_worker_that_is_not_listed_any_more_is_queued_again(context: JobContext) -> None:
