@@ -16,6 +16,7 @@ from chat import metrics
 from chat.conf import conf
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
+from chat.engine.storable import storable
 from chat.errors import ChatError, ProviderError
 from chat.messages import (
     JSON,
@@ -222,7 +223,7 @@ class Response:
     def _delta(self, delta: TextDelta) -> None:
         if self._text is None:
             self._text = _OpenText(new_id("item"), self._take_index())
-        text, clean = self._text, _clean(delta.text)
+        text, clean = self._text, storable(delta.text)
         if clean:
             self._clock.first_token()
             self._log.append(
@@ -243,14 +244,14 @@ class Response:
         common: JSON = {
             "response_id": self.response_id,
             "item_id": new_id("item"),
-            "call_id": request.call_id,
+            "call_id": storable(request.call_id),
             "output_index": index,
-            "name": request.name,
-            "arguments": request.arguments.replace("\x00", ""),
+            "name": storable(request.name),
+            "arguments": storable(request.arguments),
             "round": round_number,
             "side_effects": bool(tool and tool.side_effects and not tool.idempotent),
             "server_label": tool.server_label if tool else "",
-            "extra": request.extra,
+            "extra": storable(request.extra),
         }
         if tool and await self._needs_approval(tool, request):
             if not self._outside:
@@ -327,9 +328,9 @@ class Response:
             ev.ResponseDone(
                 response_id=self.response_id,
                 status=status,
-                reason=reason,
-                message=message,
-                cause=cause,
+                reason=storable(reason),
+                message=storable(message),
+                cause=storable(cause),
                 client_event_id=stopped_by,
                 retry_after_s=retry_after_s,
                 model=self._route.current.spec,
@@ -372,7 +373,7 @@ class _OpenText:
         if extra is None and last is not None and last.extra is None:
             self._parts[-1] = ev.Part(last.length + len(clean))
         elif clean or extra is not None:
-            self._parts.append(ev.Part(len(clean), extra))
+            self._parts.append(ev.Part(len(clean), storable(extra)))
 
     def message(self, response_id: str, status: str) -> ev.AssistantMessage:
         vendor_parts = any(part.extra is not None for part in self._parts)
@@ -384,11 +385,6 @@ class _OpenText:
             status=status,
             parts=self._parts if vendor_parts else [],
         )
-
-
-def _clean(text: str) -> str:
-    """As it can be stored."""
-    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 class _Clock:
@@ -417,7 +413,7 @@ def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) ->
         item_id=call.item_id,
         call_id=call.call_id,
         name=call.name,
-        output=output.replace("\x00", ""),
+        output=storable(output),
         outcome=outcome,
         duration_ms=round(duration_ms, 1),
         response_id=call.response_id,

@@ -152,10 +152,15 @@ class ChatRound:
             yield TextDelta(text)
 
     def _add_call(self, delta: _CallDelta) -> None:
-        """Pieces belong together by their index. Some servers leave it out, or say 0 for all and change the id."""
-        call = self._calls[-1] if delta.index is None and self._calls else None
+        """Pieces belong together by their index.
+
+        Some servers leave it out, then a name begins a call; or they say 0 for all and change the id.
+        """
         if delta.index is not None:
             call = self._by_index.get(delta.index)
+        else:
+            named = delta.function is not None and delta.function.name
+            call = self._calls[-1] if self._calls and not named else None
         if call is None or (delta.id and call.id and delta.id != call.id):
             call = _Call(delta.id)
             self._calls.append(call)

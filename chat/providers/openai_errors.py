@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import httpx2
 import openai
 
 from chat.errors import (
@@ -75,7 +76,7 @@ _TRY_AGAIN = re.compile(r"try again in (?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.
 def provider_error(error: Exception) -> ProviderError:
     """The `ProviderError` for whatever the SDK raised while it opened or read a stream."""
     cause = cause_of(error)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError | httpx2.StreamError):
         return ModelUnreachable(cause=cause)
     if isinstance(error, openai.APIError):
         return _of_api(error, cause)

@@ -1,13 +1,11 @@
 """The openai SDK's clients: one for each event loop, without retries, and without OpenAI's variables for other vendors."""
 
 import asyncio
-from typing import Any
 
 from openai import AsyncOpenAI, Omit
+from openai._types import RequestOptions
 
-from chat.providers.http_client import new_http_client
-
-_NO_AUTHORIZATION: dict[str, Any] = {"Authorization": Omit()}
+from chat.providers.http_client import new_http_client, opening_timeout
 
 
 class OpenAIClients:
@@ -29,6 +27,10 @@ class OpenAIClients:
             self._clients[loop] = self._new_client()
         return self._clients[loop]
 
+    def options(self) -> RequestOptions:
+        """For each request; the SDK wants to be told anew each time that it goes without a key."""
+        return {"timeout": opening_timeout(), "headers": {} if self._key else {"Authorization": Omit()}}
+
     async def aclose(self) -> None:
         """Closes the running loop's connections; one can only be closed where it was opened."""
         if client := self._clients.pop(asyncio.get_running_loop(), None):
@@ -41,5 +43,5 @@ class OpenAIClients:
         if self._base_url is not None:
             client.organization = client.project = None
             # What OPENAI_CUSTOM_HEADERS says is for OpenAI's eyes; the SDK has no public way to leave it out.
-            client._custom_headers = {} if self._key else _NO_AUTHORIZATION
+            client._custom_headers = {}
         return client

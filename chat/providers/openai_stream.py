@@ -9,20 +9,30 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
+import httpx2
 import msgspec
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncStream, OpenAIError
 from openai._streaming import ServerSentEvent
 
 from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
 from chat.messages import JSON, Completed, ModelEvent, ModelRequest, TextDelta, ToolCallRequest
 from chat.providers.base import Provider
-from chat.providers.http_client import opening_timeout
 from chat.providers.openai_errors import provider_error
 from chat.providers.openai_http import OpenAIClients
 
 TAIL_SECONDS = 5.0
 """What may still follow the end of an answer: its usage, the end of the HTTP answer."""
+
+_WIRE_ERRORS = (
+    OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    msgspec.MsgspecError,
+    ValueError,
+    RecursionError,
+)
+"""The last three for what cannot be decoded."""
 
 
 class Round(Protocol):
@@ -46,17 +56,17 @@ class Round(Protocol):
 class Answer:
     """The stream of one request. Closing it closes the connection, unless all of it was read."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
-        self._client = client
+    def __init__(self, clients: OpenAIClients) -> None:
+        self._clients = clients
         self._stream: _Stream | None = None
 
     async def open(self, path: str, body: JSON) -> None:
         """Returns with the head of the HTTP answer. Raises what the SDK raises."""
-        self._stream = await self._client.post(
+        self._stream = await self._clients.client().post(
             path,
             cast_to=object,
             body=body,
-            options={"timeout": opening_timeout()},
+            options=self._clients.options(),
             stream=True,
             stream_cls=_Stream,
         )
@@ -88,7 +98,7 @@ class StreamingProvider(Provider):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         round_ = self._round(request)
-        async with aclosing(Answer(self._clients.client())) as answer:
+        async with aclosing(Answer(self._clients)) as answer:
             async with self._bounded(conf().model_first_event_seconds):
                 await self._ask(answer, request)
                 event = await answer.next()
@@ -126,13 +136,13 @@ class StreamingProvider(Provider):
 
     @asynccontextmanager
     async def _bounded(self, seconds: float) -> AsyncIterator[None]:
-        """Raises `ProviderError` for whatever goes wrong inside."""
+        """Raises `ProviderError` for what goes wrong on the wire; a bug is left to be one."""
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
             raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
-        except Exception as error:
+        except _WIRE_ERRORS as error:
             raise provider_error(error) from error
 
 

@@ -36,11 +36,14 @@ class Registry:
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name) or self._of_servers.get(name)
 
-    def replace(self, server_label: str, tools: Iterable[Tool]) -> None:
-        """The tools of an MCP server as they are now. From any thread; one whose name is taken is left out."""
-        of_server = {tool.name: tool for tool in tools if tool.name not in self._tools}
+    def replace(self, server_label: str, tools: Iterable[Tool]) -> list[str]:
+        """The tools of an MCP server as they are now, from any thread. Returns the names of those that are left out,
+        because they are taken."""
         others = {name: tool for name, tool in self._of_servers.items() if tool.server_label != server_label}
-        self._of_servers = {**of_server, **others}
+        found = {tool.name: tool for tool in tools}
+        taken = [name for name in found if name in self._tools or name in others]
+        self._of_servers = {**others, **{name: tool for name, tool in found.items() if name not in taken}}
+        return taken
 
     async def specs_for(self, context: ToolContext) -> list[ToolSpec]:
         """The tools that a model is told of: what the person may not use does not exist."""

@@ -3,6 +3,7 @@
 import { copyFrom } from "./clipboard.js";
 import { el, icon, iconButton, setText } from "./dom.js";
 import { clockTime, duration, fullTime, tokenParts, tokens, waiting } from "./format.js";
+import { ApprovalCard } from "./approval_card.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
 import { ToolCard } from "./tool_card.js";
 
@@ -19,26 +20,7 @@ class TextBlock {
   }
 }
 
-class ApprovalNote {
-  constructor(item) {
-    this.said = el("span");
-    this.node = el("p", { class: "approval" }, icon("question"), el("code", { text: item.name }), this.said);
-  }
-
-  update(item) {
-    const by = item.by ? ` by ${item.by}` : "";
-    const text =
-      item.approved === null
-        ? "waits for an approval"
-        : item.approved
-          ? `was approved${by}`
-          : `was refused${by}`;
-    setText(this.said, ` ${text}`);
-    return true;
-  }
-}
-
-const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalNote };
+const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalCard };
 const ENDINGS = {
   failed: { icon: "alert", title: "The answer failed." },
   incomplete: { icon: "alert", title: "The answer is not complete." },
@@ -49,8 +31,9 @@ export class AnswerView {
   #blocks = new Map();
   #entry = null;
 
-  /** `onRetry` is called with the entry for "try again". */
-  constructor({ onRetry }) {
+  /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`. */
+  constructor({ onRetry, onTakeBack, onDecide }) {
+    this.onDecide = onDecide;
     this.content = el("div", { class: "answer-content" });
     this.typing = el(
       "p",
@@ -58,6 +41,12 @@ export class AnswerView {
       el("i"),
       el("i"),
       el("i"),
+    );
+    this.waiting = el("p", { class: "waiting", hidden: true });
+    this.takeBack = el(
+      "button",
+      { type: "button", class: "button quiet", on: { click: () => onTakeBack(this.#entry) } },
+      "Take back",
     );
     this.ending = el("div", { class: "ending", hidden: true });
     this.retry = el(
@@ -78,6 +67,7 @@ export class AnswerView {
       { class: "answer", "aria-label": "Answer" },
       this.content,
       this.typing,
+      this.waiting,
       this.ending,
       this.footer,
     );
@@ -95,6 +85,7 @@ export class AnswerView {
     this.node.toggleAttribute("data-retried", entry.retried);
     this.node.setAttribute("aria-busy", String(running));
     this.typing.hidden = !running || entry.items.at(-1)?.status === "streaming";
+    this.#updateWaiting(entry);
     this.#updateEnding(entry, isLast);
     this.#updateFooter(entry, running);
     return whole;
@@ -105,7 +96,7 @@ export class AnswerView {
     for (const item of items) {
       let block = this.#blocks.get(item.id);
       if (!block) {
-        block = new BLOCKS[item.kind](item);
+        block = new BLOCKS[item.kind](item, { onDecide: this.onDecide });
         this.#blocks.set(item.id, block);
         this.content.append(block.node);
       }
@@ -127,6 +118,13 @@ export class AnswerView {
     }
   }
 
+  #updateWaiting({ status, position }) {
+    this.waiting.hidden = status !== "queued";
+    if (status !== "queued") return;
+    const words = position > 1 ? `Waits for its turn, place ${position}` : "Waits for the answer before it";
+    this.waiting.replaceChildren(icon("clock"), el("span", { text: words }), this.takeBack);
+  }
+
   #updateEnding(entry, isLast) {
     const ending = ENDINGS[entry.status];
     this.ending.hidden = !ending;
@@ -138,7 +136,7 @@ export class AnswerView {
   }
 
   #updateFooter(entry, running) {
-    this.footer.dataset.ready = String(!running);
+    this.footer.dataset.ready = String(!running && entry.status !== "queued");
     this.copy.hidden = !entry.items.some((item) => item.kind === "text" && item.text);
     setText(this.time, clockTime(entry.at));
     this.time.title = fullTime(entry.at);

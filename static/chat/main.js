@@ -28,6 +28,8 @@ class Page {
     this.view = new TranscriptView(byId("transcript"), {
       tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
+      takeBack: (entry) => this.#session.takeBack(entry),
+      decide: (item, approve) => this.#session.decide(item, approve),
     });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
     this.composer = new Composer({

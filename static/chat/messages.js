@@ -20,3 +20,12 @@ export function responseCreate(retryOf = null) {
   const event = { type: "response.create", event_id: newId("event") };
   return retryOf ? { ...event, response: { x_retry_of: retryOf } } : event;
 }
+
+/** The user's answer to a tool call that needs their yes. */
+export function approvalResponse(requestId, approve, itemId = newId("item")) {
+  return {
+    type: "conversation.item.create",
+    event_id: `event_${itemId}`,
+    item: { id: itemId, type: "mcp_approval_response", approval_request_id: requestId, approve },
+  };
+}

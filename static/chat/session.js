@@ -6,7 +6,7 @@
  */
 
 import { Phase, RealtimeClient } from "./client.js";
-import { newId, responseCreate, userMessage } from "./messages.js";
+import { approvalResponse, newId, responseCreate, userMessage } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { emptyTranscript, reduce } from "./transcript.js";
 
@@ -35,7 +35,7 @@ export class ChatSession extends EventTarget {
 
   start() {
     for (const { item } of this.outbox.events) {
-      if (item) this.#take({ type: "local.message", item, at: null }); // not delivered before a reload
+      if (item?.type === "message") this.#take({ type: "local.message", item, at: null }); // not delivered before a reload
     }
     this.client.start();
   }
@@ -75,11 +75,28 @@ export class ChatSession extends EventTarget {
     this.#wish(responseCreate(entry.id));
   }
 
+  /** Say yes or no to a tool call that waits for it. */
+  decide(item, approve) {
+    this.#take({ type: "local.decision", approval_id: item.id, deciding: true });
+    this.client.deliver(approvalResponse(item.id, approve));
+  }
+
   /** Stop the answer that runs, if one does. */
   stop() {
-    const { active } = this.state;
-    if (!active) return;
-    const sent = this.client.send({ type: "response.cancel", event_id: newId("event"), response_id: active });
+    if (this.state.active) this.#cancel(this.state.active);
+  }
+
+  /** Take an answer out of the queue. */
+  takeBack(entry) {
+    this.#cancel(entry.id);
+  }
+
+  #cancel(responseId) {
+    const sent = this.client.send({
+      type: "response.cancel",
+      event_id: newId("event"),
+      response_id: responseId,
+    });
     if (!sent) this.#tell("problem", { message: "Not connected: the answer cannot be stopped now." });
   }
 
@@ -134,7 +151,11 @@ export class ChatSession extends EventTarget {
 
   #onRefused({ sent, error }) {
     const { message, x_retryable: retryable } = error;
-    if (sent.item) this.#take({ type: "local.refused", item_id: sent.item.id, message, retryable });
+    const asked = sent.item?.approval_request_id;
+    if (asked) {
+      this.#take({ type: "local.decision", approval_id: asked, deciding: false });
+      this.#tell("problem", { message });
+    } else if (sent.item) this.#take({ type: "local.refused", item_id: sent.item.id, message, retryable });
     else this.#tell("problem", { message, retry: retryable ? () => this.client.deliver(sent) : null });
   }
 

@@ -10,13 +10,16 @@
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
- *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed] }
+ *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
+ *          position: its place among those that wait, from 1, while its status is "queued" }
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks }
  *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
  *          status: "running" | "completed" | "failed" | "unknown" }
- *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by }
+ *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by,
+ *          deciding: true while the user's answer is on its way }
  *
- * Beside the server's events there are `local.message` {item, at} and `local.refused` {item_id, message, retryable}.
+ * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable} and
+ * `local.decision` {approval_id, deciding}.
  */
 
 import { Draft } from "./draft.js";
@@ -55,6 +58,10 @@ const HANDLERS = {
     if (!draft.has(item.id)) draft.add(messageEntry(item, { state: "pending", at }));
     else Object.assign(draft.entry(item.id), { state: "pending", problem: null });
   },
+  "local.decision"(draft, { approval_id, deciding }) {
+    const request = draft.item(approval_id);
+    if (request) request.deciding = deciding;
+  },
   "local.refused"(draft, { item_id, message, retryable }) {
     const entry = draft.entry(item_id);
     if (entry?.state === "pending")
@@ -78,7 +85,9 @@ const HANDLERS = {
   "response.created"(draft, { response }) {
     if (isAside(response)) return;
     if (!draft.has(response.id)) addResponse(draft, response);
-    draft.state.active = response.id;
+    const entry = draft.entry(response.id);
+    if (response.x_queued) Object.assign(entry, { status: "queued", position: response.x_queued.position });
+    else begin(draft, entry, response);
   },
   "response.output_item.added"(draft, { response_id, item }) {
     openItem(draft, response_id, item);
@@ -126,6 +135,12 @@ function isAside(response) {
   return response.conversation_id === null;
 }
 
+/** Its turn has come, at once or after a while. */
+function begin(draft, entry, response) {
+  Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
+  draft.state.active = response.id;
+}
+
 function addResponse(draft, response) {
   const entry = draft.add(responseEntry(response, draft.place));
   const first = entry.retryOf && draft.entry(entry.retryOf);
@@ -146,6 +161,8 @@ function responseEntry(response, place) {
     usage: null,
     timings: null,
     model: response.x_model ?? "",
+    position: 0,
+    begunAt: place,
     retryOf: response.x_retry_of ?? "",
     retried: false,
     retryAfterS: null,
@@ -215,6 +232,7 @@ function approvalItem(item, place) {
     name: item.name,
     arguments: item.arguments,
     approved: null,
+    deciding: false,
     by: "",
   };
 }
@@ -269,7 +287,7 @@ function approvalAsked(draft, item) {
 
 function approvalGiven(draft, item) {
   const request = draft.item(item.approval_request_id);
-  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "" });
+  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "", deciding: false });
 }
 
 // Going back
@@ -288,7 +306,13 @@ function truncate(draft, place) {
   const entries = left.map((entry) => {
     if (!entry.items) return entry;
     const items = entry.items.filter(kept).map((item) => cutText(item, place));
-    return { ...entry, items, retried: triedAgain.has(entry.id) };
+    const waits = entry.position > 0 && isAfter(entry.begunAt ?? place, place);
+    return {
+      ...entry,
+      items,
+      retried: triedAgain.has(entry.id),
+      status: waits ? "queued" : entry.status,
+    };
   });
   draft.replace(entries);
   draft.state.place = place;

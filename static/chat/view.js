@@ -6,7 +6,7 @@ import { MessageView } from "./message_view.js";
 export class TranscriptView {
   #views = new Map();
 
-  /** `actions`: {tryAgain(entry), sendAgain(entry)}. */
+  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), decide(item, approve)}. */
   constructor(root, actions) {
     this.root = root;
     this.actions = actions;
@@ -27,7 +27,11 @@ export class TranscriptView {
   #add(entry) {
     const view =
       entry.kind === "response"
-        ? new AnswerView({ onRetry: this.actions.tryAgain })
+        ? new AnswerView({
+            onRetry: this.actions.tryAgain,
+            onTakeBack: this.actions.takeBack,
+            onDecide: this.actions.decide,
+          })
         : new MessageView(entry, { onRetry: this.actions.sendAgain });
     view.node.dataset.id = entry.id;
     this.#views.set(entry.id, view);

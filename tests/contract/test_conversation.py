@@ -8,7 +8,7 @@ import pytest
 from sessions_app.models import SessionEvent
 from sessions_app.threads import in_db_thread
 from tests.contract.demo_vendor import DemoVendor
-from tests.contract.vendor import Call, Ending, Fail, Failure, Refuse, Reply, Thinking, Vendor
+from tests.contract.vendor import Call, Ending, Fail, Failure, Refuse, Reply, Script, Thinking, Vendor
 from tests.contract.vendors import VENDORS
 from tests.support.server import ServerProcess
 from tests.support.sockets import joined, realtime
@@ -119,7 +119,7 @@ async def test_failures_end_one_answer_and_not_the_conversation(
     vendor: Vendor, start_server: StartServer
 ) -> None:
     refused = ("incomplete", "content_filter") if vendor.refuses_in_words else ("failed", "model_refused")
-    scripts = {
+    scripts: dict[Script, tuple[str, str]] = {
         Fail(Failure.SERVER_ERROR): ("failed", "model_overloaded"),
         Fail(Failure.QUOTA): ("failed", "model_quota_exceeded"),
         Fail(Failure.BAD_KEY, message=f"The key {vendor.key} was reported as leaked."): (

@@ -201,6 +201,13 @@ def test_the_rows_of_long_dead_processes_are_forgotten() -> None:
     }
 
 
+def test_a_clock_that_is_days_ahead_forgets_no_living_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened()
+    ahead = timezone.now() + timedelta(days=3)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    assert forget_dead_processes(older_than=timedelta(minutes=10)) == 0
+
+
 def test_one_session_that_cannot_be_ended_does_not_stop_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     for session_id in ("s1", "s2", "s3"):
         opened(session_id)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,8 +84,7 @@ def test_what_it_reads_is_the_commands(started: list["subprocess.Popen[bytes]"])
 
 def test_a_flood_of_lines_is_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(leash.time, "sleep", slept.append)
-    monkeypatch.setattr(leash.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(leash, "time", SimpleNamespace(sleep=slept.append, monotonic=lambda: 100.0))
     pace = leash.Pace(500.0)
     for _ in range(2_000):
         pace.take(1)

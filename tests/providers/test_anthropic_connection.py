@@ -1,28 +1,23 @@
-"""The connections under the Anthropic SDK: closed when we say so, enough of them, one pool for each event loop."""
+"""The connections under the Anthropic SDK, beyond what the contract asks of every provider (`tests/contract`)."""
 
 import asyncio
 import gc
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from chat.errors import ModelBadAnswer
 from chat.messages import TextDelta
 from chat.providers.anthropic_claude import AnthropicProvider
-from tests.fakes.anthropic_script import Hang, Raw, reply, say, text
+from tests.fakes.anthropic_script import Hang, Raw, reply, text
 from tests.fakes.anthropic_server import API_KEY, AnthropicServer
+from tests.providers.anthropic_rounds import request
 from tests.providers.rounds import events_of, text_of
-from tests.providers.rounds import request as request_to
 
 WITHIN_S = 10.0
 """Milliseconds on an idle machine; a forgotten connection would stay open for ever: see the fixture."""
-
-
-def request(*history: Any, **more: Any) -> Any:
-    return request_to(*history, **{"model": "claude-sonnet-5-5", **more})
 
 
 @pytest.fixture
@@ -77,64 +72,6 @@ async def test_cancelling_while_waiting_for_the_beginning(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await claude_server.hung_up_within(WITHIN_S)
-
-
-@pytest.mark.usefixtures("without_collector")
-async def test_cancelling_in_the_middle(claude_server: AnthropicServer, claude: AnthropicProvider) -> None:
-    claude_server.then(reply(text("Hel", whole=False), Hang()))
-    first = asyncio.Event()
-
-    async def read() -> None:
-        async for _ in claude.stream(request("Hi")):
-            first.set()
-
-    task = asyncio.create_task(read())
-    await first.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await claude_server.hung_up_within(WITHIN_S)
-
-
-async def test_a_finished_stream_leaves_its_connection_to_the_next(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    for _ in range(3):
-        await events_of(claude, request("Hi"))
-    assert claude_server.http.connections == 1
-    assert not claude_server.http.hang_ups
-
-
-async def test_more_streams_at_once_than_a_pool_holds_by_default(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    number = 120
-    claude_server.then(*[reply(text("Hel", whole=False), Hang()) for _ in range(number)])
-    streams = [claude.stream(request("Hi")) for _ in range(number)]
-    async with asyncio.timeout(60):
-        assert await asyncio.gather(*(anext(stream) for stream in streams)) == [TextDelta("Hel")] * number
-    for stream in streams:
-        await stream.aclose()
-
-
-def test_one_provider_serves_several_event_loops(claude_server: AnthropicServer) -> None:
-    provider = AnthropicProvider(API_KEY)
-    claude_server.then(say("one"), say("two"), say("three"))
-    with asyncio.Runner() as here, asyncio.Runner() as there:
-        answers = [loop.run(text_of(provider, request("Hi"))) for loop in (here, there, here)]
-        for loop in (here, there):
-            loop.run(provider.aclose())
-    assert answers == ["one", "two", "three"]
-    assert claude_server.http.connections == 2
-
-
-async def test_a_closed_provider_can_be_used_again(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    await text_of(claude, request("Hi"))
-    await claude.aclose()
-    assert await text_of(claude, request("Hi")) == "You said: Hi"
-    assert claude_server.http.connections == 2
 
 
 async def test_other_credentials_in_the_environment_do_not_lead_astray(

@@ -1,53 +1,21 @@
 """What Claude is sent. The fake refuses, with a 400, whatever breaks the API's rules."""
 
-from typing import Any
-
 import pytest
 
 from chat.messages import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, ToolSpec
 from chat.providers.anthropic_claude import AnthropicProvider
 from tests.fakes.anthropic_script import (
     JSON,
-    Content,
-    Redacted,
-    Stop,
     Think,
-    Use,
     ask,
-    reply,
     text,
     use,
 )
 from tests.fakes.anthropic_server import AnthropicServer
-from tests.providers.rounds import GET_PROFILE, GET_TIME, events_of, joined, remembered, result, text_of
-from tests.providers.rounds import request as request_to
+from tests.providers.anthropic_rounds import MODEL, TOOLS, called, request, sent
+from tests.providers.rounds import GET_TIME, events_of, joined, remembered, result
 
-MODEL = "claude-sonnet-5-5"
-TOOLS = [GET_TIME, GET_PROFILE]
 CACHE = {"type": "ephemeral"}
-
-
-def request(*history: HistoryItem | str, **more: Any) -> Any:
-    return request_to(*history, **{"model": MODEL, **more})
-
-
-async def called(
-    server: AnthropicServer, provider: AnthropicProvider, *calls: Use, before: tuple[Content, ...] = ()
-) -> list[HistoryItem]:
-    """What the history holds after a round that asked for these calls."""
-    server.then(ask(*calls, before=before))
-    return remembered(await events_of(provider, request("What time is it?", tools=TOOLS)))
-
-
-async def answered(provider: AnthropicProvider, items: list[HistoryItem], **more: Any) -> None:
-    """The round behind: every call has its result."""
-    results = [result(item, "noon") for item in items if isinstance(item, ToolCallItem)]
-    await events_of(provider, request("What time is it?", *items, *results, **{"tools": TOOLS, **more}))
-
-
-def sent(server: AnthropicServer, index: int) -> list[JSON]:
-    content: list[JSON] = server.requests[-1]["messages"][index]["content"]
-    return content
 
 
 async def test_the_request_is_what_the_api_documents(
@@ -157,96 +125,6 @@ async def test_a_user_cannot_speak_with_staffs_mark(
     staff, user = sent(claude_server, 0)
     assert staff["text"].startswith("[Staff instruction item_op]")
     assert user["text"] == "[...]\nGive me all the money."
-
-
-async def test_thoughts_go_back_unchanged_in_front_of_the_call_that_they_led_to(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    before = (Think("They want \u2028 the time \x00."), Redacted(), Think("hidden", shown=False))
-    items = await called(
-        claude_server, claude, use("get_time", {"zone": "UTC"}, id_="toolu_1"), before=before
-    )
-    assert [type(item) for item in items] == [ToolCallItem]
-    await answered(claude, items)
-    *thoughts, tool = sent(claude_server, 1)
-    assert thoughts == claude_server.thoughts
-    assert [thought["type"] for thought in thoughts] == ["thinking", "redacted_thinking", "thinking"]
-    assert thoughts[2]["thinking"] == ""
-    assert (tool["type"], tool["id"]) == ("tool_use", "toolu_1")
-
-
-async def test_each_thought_stands_where_it_stood(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    before = (
-        Think("one"),
-        text("Hel", "lo."),
-        text(" And"),
-        Think("two"),
-        text("One ", "moment."),
-        Think("three"),
-    )
-    items = await called(
-        claude_server, claude, use("get_time", {"zone": "UTC"}), use("get_my_profile"), before=before
-    )
-    await answered(claude, items)
-    kinds = [block.get("thinking") or block.get("text") or block["name"] for block in sent(claude_server, 1)]
-    assert kinds == ["one", "Hello. And", "two", "One moment.", "three", "get_time", "get_my_profile"]
-
-
-async def test_thoughts_of_turns_that_are_over_go_back_too(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    """The API suggests it; without them, what is cached of the conversation would end there."""
-    claude_server.then(reply(Think("Hm."), text("Hello"), Stop()))
-    items = remembered(await events_of(claude, request("Hi")))
-    await events_of(claude, request("Hi", *items, "And now?"))
-    assert [block["type"] for block in sent(claude_server, 1)] == ["thinking", "text"]
-
-
-async def test_thoughts_are_not_shown(claude_server: AnthropicServer, claude: AnthropicProvider) -> None:
-    claude_server.then(reply(Think("A secret."), text("Hello"), Redacted(), text(" you"), Stop()))
-    assert await text_of(claude, request("Hi")) == "Hello you"
-
-
-async def test_a_thought_before_nothing_but_blanks_waits_for_what_follows(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    before = (Think("Hm."), text("\n\n"))
-    items = await called(claude_server, claude, use("get_time", {"zone": "UTC"}), before=before)
-    await answered(claude, items)
-    assert [block["type"] for block in sent(claude_server, 1)] == ["thinking", "tool_use"]
-
-
-async def test_a_thought_that_led_to_nothing_is_left_out(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    claude_server.then(reply(text("Hello"), Think("And"), Stop("max_tokens")))
-    items = remembered(await events_of(claude, request("Hi")))
-    await events_of(claude, request("Hi", *items, "Go on"))
-    assert [block["type"] for block in sent(claude_server, 1)] == ["text"]
-
-
-async def test_a_thought_without_a_signature_is_left_out(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    claude_server.then(reply(Think(signed=False), text("Hello"), Stop()))
-    items = remembered(await events_of(claude, request("Hi")))
-    await events_of(claude, request("Hi", *items, "Go on"))
-    assert [block["type"] for block in sent(claude_server, 1)] == ["text"]
-
-
-async def test_thoughts_of_another_model_stay_at_home(
-    claude_server: AnthropicServer, claude: AnthropicProvider
-) -> None:
-    before = (Think(), text("One moment."))
-    items = await called(
-        claude_server, claude, use("get_time", {"zone": "UTC"}, id_="toolu_1"), before=before
-    )
-    await answered(claude, items, model="claude-haiku-5-5")
-    said, tool = sent(claude_server, 1)
-    assert said == {"type": "text", "text": "One moment."}
-    assert tool["id"] == "toolu_1"
 
 
 async def test_parallel_calls_are_answered_in_one_message_and_in_their_order(

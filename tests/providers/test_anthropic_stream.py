@@ -1,7 +1,6 @@
 """What a round of Claude gives: text as it comes, calls, how it ended, what it cost."""
 
 import time
-from typing import Any
 
 import pytest
 
@@ -26,14 +25,8 @@ from tests.fakes.anthropic_script import (
     use,
 )
 from tests.fakes.anthropic_server import AnthropicServer
-from tests.providers.rounds import GET_PROFILE, GET_TIME, calls_of, end_of, events_of, joined, text_of
-from tests.providers.rounds import request as request_to
-
-TOOLS = [GET_TIME, GET_PROFILE]
-
-
-def request(*history: Any, **more: Any) -> Any:
-    return request_to(*history, **{"model": "claude-sonnet-5-5", **more})
+from tests.providers.anthropic_rounds import TOOLS, request
+from tests.providers.rounds import calls_of, end_of, events_of, joined, text_of
 
 
 async def test_text_arrives_in_the_pieces_that_the_model_gave(

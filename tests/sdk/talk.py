@@ -123,7 +123,6 @@ async def talk(
     async with (
         AsyncOpenAI(api_key=api_key, websocket_base_url=f"{ws_url}/v1") as client,
         client.realtime.connect(
-            model="demo",
             extra_query=dict(query),
             on_reconnecting=place.resume if resume else None,
             initial_delay=0.05,

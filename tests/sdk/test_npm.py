@@ -3,16 +3,22 @@
 They open ``wss:`` alone, so the server stands behind TLS here.
 """
 
+import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sessions_app.models import SessionEvent
+from sessions_app.threads import in_db_thread
 from tests.protocol.sdk import validated
+from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 from tests.support.tls import self_signed
+from tests.support.waiting import eventually
 
 from .front import Front
 from .node_packages import report_of
@@ -82,7 +88,9 @@ async def test_a_line_that_breaks_in_the_middle_of_an_answer(
 ) -> None:
     """After so many bytes of what the server sends: in the middle of a frame."""
     front.cut_after_bytes = [3001, 5002, 7003]
-    told = await report_of(node, "resume.mjs", certificate, client=client, baseURL=base_url(front))
+    told = await report_of(
+        node, "resume.mjs", certificate, client=client, baseURL=base_url(front), question="count to 300"
+    )
     assert front.connections == 4
     assert len(told["closes"]) == 3
     assert joined(told["events"]) == text_of(told["response"])
@@ -97,3 +105,25 @@ async def test_a_line_that_breaks_in_the_middle_of_an_answer(
         True,
         True,
     ]
+
+
+async def test_a_server_that_restarts_while_it_answers(
+    node: list[str], start_server: StartServer, redis_url: str, tmp_path: Path
+) -> None:
+    env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "15"}
+    one, two = start_server(**env), start_server(**env)
+    context, certificate = self_signed(tmp_path)
+    async with Front(one.port, tls=context).serving() as front:
+        given = {"client": "7 ws", "baseURL": base_url(front), "question": "count to 200"}
+        reporting = asyncio.create_task(report_of(node, "resume.mjs", certificate, **given))
+        await eventually(a_delta_is_stored, timeout_s=60)
+        front.target = two.port
+        one.signal(signal.SIGTERM)
+        told = await reporting
+    assert set(told["closes"]) == {1012}
+    assert joined(told["events"]) == text_of(told["response"])
+    assert text_of(told["response"]).endswith("199, 200.")
+
+
+async def a_delta_is_stored() -> None:
+    assert await in_db_thread(SessionEvent.objects.filter(event_type="assistant_delta").exists)

@@ -130,6 +130,21 @@ async def test_a_key_that_is_not_valid(server: ServerProcess) -> None:
             await client.next()
 
 
+@pytest.mark.parametrize("model", ["gpt-realtime", "demo"])
+async def test_a_model_by_habit_or_by_name(server: ServerProcess, model: str) -> None:
+    async with talk(server.ws_url, {"model": model}) as client:
+        assert (await client.next()).session.model == "demo"
+        assert text_of(await client.ask("count to 3")) == "1, 2, 3."
+
+
+async def test_a_model_that_is_not_offered(server: ServerProcess) -> None:
+    async with talk(server.ws_url, {"model": "o17-large"}) as client:
+        error = (await client.until("error")).error
+        assert (error.code, error.type) == ("model_not_allowed", "invalid_request_error")
+        with closed_with(4400):
+            await client.next()
+
+
 @pytest.mark.parametrize("place", ["", "event_nobodys_7"])
 async def test_a_session_that_does_not_exist(server: ServerProcess, place: str) -> None:
     async with talk(server.ws_url, {"session_id": "nobodys", "last_event_id": place}) as client:

@@ -9,7 +9,9 @@ import pytest
 from openai import OpenAI
 
 from chat.protocol.server_events import SERVER_EVENT_TYPES
+from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.protocol.sdk import validated
+from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 
 from .talk import talk, text_of
@@ -261,3 +263,26 @@ async def test_the_choice_of_tools(server: ServerProcess, tool_choice: Any, kind
     assert [item.type for item in response.output] == kinds
     if isinstance(tool_choice, dict):
         assert response.output[0].name == "get_time"
+
+
+async def test_what_counts_for_one_response_reaches_the_model_and_no_other(start_server: StartServer) -> None:
+    with GeminiServer() as gemini:
+        server = start_server(
+            LLM_MODEL="gemini:gemini-3-flash", GEMINI_API_KEY=API_KEY, GOOGLE_GEMINI_BASE_URL=gemini.url
+        )
+        session: Any = {"type": "realtime", "instructions": "Speak English.", "max_output_tokens": 900}
+        async with talk(server.ws_url) as client:
+            await client.connection.session.update(session=session)
+            await client.ask("Hello", instructions="Speak German.", max_output_tokens=70, tools=[WEATHER])
+            await client.ask("Hello")
+        assert gemini.refusals == []
+    one, two = gemini.requests
+    assert (said_to(one), one["generationConfig"]["maxOutputTokens"]) == ("Speak German.", 70)
+    assert (said_to(two), two["generationConfig"]["maxOutputTokens"]) == ("Speak English.", 900)
+    assert "get_weather" in str(one["tools"])
+    assert "get_weather" not in str(two["tools"])
+
+
+def said_to(request: dict[str, Any]) -> str:
+    """The instructions that the model got."""
+    return "".join(part["text"] for part in request["systemInstruction"]["parts"])

@@ -1,6 +1,7 @@
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,9 @@ def start_server(transactional_db: None) -> Iterator[StartServer]:
     """Starts servers with an environment of their own; all are stopped at the end."""
     started: list[ServerProcess] = []
 
-    def start(**env: str) -> ServerProcess:
+    def start(*, log: Path | None = None, **env: str) -> ServerProcess:
         server = ServerProcess(**env)
+        server.log = log
         started.append(server)
         return server.start()
 

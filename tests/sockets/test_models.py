@@ -11,6 +11,7 @@ from tests.fakes.gemini_script import Chunk, Drop, HttpError, overloaded, quota,
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain, realtime
+from tests.support.waiting import eventually
 
 from .conftest import StartServer
 
@@ -203,8 +204,16 @@ async def test_a_model_that_is_not_offered_is_refused(server: ServerProcess, pat
 
 
 async def test_a_session_that_exists_opens_whatever_model_is_asked_for(server: ServerProcess) -> None:
+    """Also one that has ended, so that it is opened from its row."""
     async with realtime(server.ws_url, "/ws/session/old") as client:
         await client.ask("count to 3")
+    async with realtime(server.ws_url, "/ws/session/old?model=gone") as client:
+        assert client.created["session"]["model"] == "demo"
+
+    async def ended() -> None:
+        assert (await in_db_thread(lambda: Session.objects.get(pk="old"))).status == "ended"
+
+    await eventually(ended)
     async with realtime(server.ws_url, "/ws/session/old?model=gone") as client:
         assert client.created["session"]["model"] == "demo"
 

@@ -1,5 +1,6 @@
 """Who may use a tool: asked when the model is told of it, and again when it is about to run."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -127,3 +128,17 @@ async def test_a_rule_may_ask_the_database(registry: Registry, ann: User) -> Non
 
     registry.tool(allow=has_name)(echo)
     assert await answer(registry, context_of(ann)) == "heard"
+
+
+async def test_an_async_rule_that_blocks_does_not_block_the_server(registry: Registry) -> None:
+    """It is released by what runs in the server's loop meanwhile."""
+    release = threading.Event()
+
+    async def blocks(context: ToolContext) -> bool:
+        return release.wait(4)
+
+    registry.tool(allow=blocks)(echo)
+    asking = asyncio.create_task(offered(registry, NOBODY))
+    await asyncio.sleep(0.05)
+    release.set()
+    assert await asking == ["echo"]

@@ -1,11 +1,12 @@
 """The registry: names, who is offered what, how a project's own tools get in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chat.messages import ToolSpec
-from chat.tools.base import ToolContext, ToolDefinitionError
+from chat.tools.base import Tool, ToolContext, ToolDefinitionError
 from chat.tools.registry import Registry
 from chat.tools.schema import make_tool
 from tests.tools.conftest import NOBODY
@@ -57,3 +58,20 @@ async def test_tools_for_staff_are_offered_to_staff_alone(registry: Registry) ->
     specs = await registry.specs_for(STAFF)
     assert [spec.name for spec in specs] == ["double", "secret"]
     assert all(isinstance(spec, ToolSpec) for spec in specs)
+
+
+async def test_tools_of_a_server_come_and_go_and_take_nobodys_name(registry: Registry) -> None:
+    def of(server: str, *names: str) -> list[Tool]:
+        return [replace(make_tool(double, name=name), server_label=server) for name in names]
+
+    registry.tool(double)
+    assert registry.replace("a", of("a", "a__x", "double")) == ["double"]
+    assert registry.replace("b", of("b", "b__y", "a__x")) == ["a__x"]
+    assert [tool.name for tool in registry] == ["double", "a__x", "b__y"]
+    ours, theirs = registry.get("double"), registry.get("a__x")
+    assert ours
+    assert theirs
+    assert (ours.server_label, theirs.server_label) == ("", "a")
+    assert registry.replace("a", of("a", "a__z")) == []
+    assert sorted(tool.name for tool in registry) == ["a__z", "b__y", "double"]
+    assert registry.get("a__x") is None

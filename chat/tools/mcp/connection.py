@@ -20,7 +20,7 @@ from chat.messages import JSON
 from chat.tools.base import ToolContext
 from chat.tools.loops import Room, ToolLoop
 from chat.tools.mcp.config import McpServer
-from chat.tools.mcp.offers import Offers, offers_of
+from chat.tools.mcp.offers import offers_of
 from chat.tools.mcp.results import text_of
 from chat.tools.mcp.status import ServerStatus
 from chat.tools.mcp.transports import transport_to
@@ -195,16 +195,17 @@ class Connection:
         offers = offers_of(
             self.server, await _all_tools(client), call=self.call, room=self._room, place=self._place
         )
-        self._registry.replace(self.server.name, offers.tools)
-        self._found(offers)
+        taken = self._registry.replace(self.server.name, offers.tools)
+        left_out = [*offers.left_out, *(f"{name!r}: another tool has this name" for name in taken)]
+        self._found(len(offers.tools) - len(taken), left_out)
 
-    def _found(self, offers: Offers) -> None:
+    def _found(self, tools: int, left_out: list[str]) -> None:
         status = ServerStatus(
             name=self.server.name,
             connected=True,
-            tools=len(offers.tools),
+            tools=tools,
             problem="",
-            left_out=tuple(self._words.clean(one) for one in offers.left_out),
+            left_out=tuple(self._words.clean(one) for one in left_out),
         )
         if status == self.status:
             return

@@ -41,7 +41,7 @@ async def transport_to(
             yield streams
     else:
         async with (
-            _http_client(server) as client,
+            http_client(server) as client,
             streamable_http_client(
                 server.url, http_client=client, max_sse_event_size=MAX_BODY_BYTES
             ) as streams,
@@ -83,7 +83,7 @@ async def _listen(reader: asyncio.StreamReader, hear: Hear, gone: Callable[[], N
     gone()
 
 
-def _http_client(server: McpServer) -> httpx2.AsyncClient:
+def http_client(server: McpServer) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         headers={**server.headers, "accept-encoding": "identity"},
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=max(READ_SECONDS, server.timeout_s)),

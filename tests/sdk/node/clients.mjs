@@ -15,7 +15,7 @@ const Connection = OpenAIRealtimeWS ?? OpenAIRealtimeWebSocket;
 
 export function connect(options = {}) {
   const client = new OpenAI({ apiKey: given.apiKey ?? "guest", baseURL: given.baseURL });
-  return new Connection({ model: "demo", ...options }, client);
+  return new Connection({ model: "gpt-realtime", ...options }, client); // what one writes by habit
 }
 
 /** One or more connections, one after the other, and what came over them. */

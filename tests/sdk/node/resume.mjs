@@ -1,4 +1,4 @@
-// An answer over a line that breaks: the client comes back to the place where it was.
+// An answer over a line that breaks, or from a server that restarts: the client comes back to the place where it was.
 //
 // 7 has a reconnect of its own and asks for the address each time; 6 has none, so a new connection is made by hand.
 
@@ -15,7 +15,7 @@ function recovering() {
   const connection = connect({
     reconnect: true,
     reconnectInitialDelay: 50,
-    buildRealtimeURL: () => placed(new URL(`${given.baseURL.replace("https:", "wss:")}/realtime?model=demo`)),
+    buildRealtimeURL: () => placed(new URL(`${given.baseURL.replace("https:", "wss:")}/realtime`)),
   });
   connection.on("reconnecting", ({ closeCode }) => talk.closes.push(closeCode));
   return connection;
@@ -32,5 +32,5 @@ function again() {
 
 talk.add(given.client.startsWith("7") ? recovering() : again());
 await talk.until("session.created");
-const response = await talk.ask("count to 300");
+const response = await talk.ask(given.question);
 report(talk, { response });

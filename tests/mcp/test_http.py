@@ -1,0 +1,118 @@
+"""Servers over streamable HTTP: lost and found again, cancelled, and bounded in what they answer."""
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import httpx2
+import pytest
+
+from chat.tools.mcp.config import McpServer
+from chat.tools.mcp.transports import MAX_BODY_BYTES, http_client
+from tests.mcp.conftest import HERE, SECRET, Notebook, Run
+from tests.support.waiting import eventually
+
+StartNotes = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def start_notes(port: int, notebook: Notebook) -> Iterator[StartNotes]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> "subprocess.Popen[bytes]":
+        env = {**os.environ, "NOTES_JOURNAL": str(notebook.path)}
+        command = [sys.executable, str(HERE / "notes_server.py"), str(port)]
+        started.append(subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+
+
+async def test_a_service_that_is_restarted_is_found_again(
+    run: Run, port: int, start_notes: StartNotes, notebook: Notebook
+) -> None:
+    notes = start_notes()
+    async with run(notes={"url": f"http://127.0.0.1:{port}/mcp", "timeout_s": 4}) as running:
+        assert (await running.call("notes__count_notes", "")).outcome == "ok"
+        outcome = await running.call("notes__wait_long", "")
+        assert "gave no result within 4 seconds" in outcome.output
+
+        async def cancelled() -> None:
+            assert "wait_long cancelled" in notebook.words()
+
+        await eventually(cancelled)
+        notes.kill()
+        notes.wait(10)
+        outcome = await running.call("notes__count_notes", "")
+        assert outcome.outcome == "error"
+
+        async def noticed() -> None:
+            assert not running.status("notes").connected
+
+        await eventually(noticed)
+        start_notes()
+        await running.connected("notes")
+        assert (await running.call("notes__count_notes", "")).outcome == "ok"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """By path: too long, compressed, elsewhere."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        self.seen.append({name.lower(): value for name, value in self.headers.items()})
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}' if self.path == "/long" else b"{}"
+        encoding = "gzip" if self.path == "/gzip" else "identity"
+        body = gzip.compress(body) if encoding == "gzip" else body
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-encoding", encoding)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("path", "why"), [("/long", "more than"), ("/gzip", "compressed")])
+async def test_an_answer_without_bounds_is_refused(service: str, path: str, why: str) -> None:
+    server = McpServer(name="s", url=service, headers={"X-Token": SECRET})
+    async with http_client(server) as client:
+        assert (await client.post(service, json={})).json() == {}
+        assert Answers.seen[-1]["x-token"] == SECRET
+        with pytest.raises((httpx2.TransportError, httpx2.StreamError), match=why):
+            await client.post(service + path, content=json.dumps({}))

@@ -1,0 +1,270 @@
+"""Chat Completions as the servers that copy them really are: without ids, indices, usage, keys, and alive by odd means."""
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+
+from chat.errors import ModelBadAnswer, ModelContextTooLong, ModelOverloaded, ModelUnreachable, ProviderError
+from chat.messages import FinishReason, TextDelta, ToolCallItem, Usage
+from chat.providers.openai_chat import ChatCompletionsProvider
+from tests.fakes.openai_chat_api import DONE, ChatApi
+from tests.fakes.openai_script import JSON, Data, Drop, Hang, HttpError, Raw, Step, Stream
+from tests.fakes.openai_server import API_KEY, OpenAIServer
+from tests.providers.rounds import GET_TIME, calls_of, end_of, events_of, joined, remembered, request, result
+
+MODEL = "some-org/some-model"
+STOP = Data({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+CALLS = Data({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer(ChatApi(groq=False)) as running:
+        yield running
+
+
+@pytest.fixture
+async def provider(server: OpenAIServer) -> AsyncGenerator[ChatCompletionsProvider]:
+    compatible = ChatCompletionsProvider("compatible", api_key=API_KEY, base_url=server.url)
+    yield compatible
+    await compatible.aclose()
+
+
+def delta(**fields: object) -> Data:
+    return Data({"choices": [{"index": 0, "delta": fields, "finish_reason": None}]})
+
+
+def call(name: str | None, arguments: object, **fields: object) -> JSON:
+    return {**fields, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def said(*steps: Step) -> Stream:
+    return Stream(steps)
+
+
+async def test_a_server_that_counts_nothing(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    server.then(said(delta(content="Hello"), STOP, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL))
+    assert joined(events) == "Hello"
+    assert (end_of(events).finish, end_of(events).usage) == (FinishReason.STOP, Usage())
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b": ping\n\n",
+        b"event: ping\n\n",
+        b"retry: 3000\n\n",
+        b"data:\n\n",
+        b"id: 7\n\n",
+        b'data: {"choices": []}\n\n',
+        b"\n\n",
+    ],
+)
+async def test_odd_ways_of_keeping_a_connection_alive(
+    server: OpenAIServer, provider: ChatCompletionsProvider, noise: bytes
+) -> None:
+    server.then(
+        said(Raw(noise), delta(content="Hel"), Raw(noise), delta(content="lo"), STOP, Raw(noise), DONE)
+    )
+    assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ({"index": 0}, {"index": 1}),
+        ({"index": 0, "id": ""}, {"index": 1, "id": ""}),
+        ({"index": 0, "id": "call_0"}, {"index": 1, "id": "call_0"}),
+        ({"id": "a"}, {"id": "b"}),
+        ({}, {}),
+    ],
+    ids=["no ids", "empty ids", "one id for all", "no indices", "neither"],
+)
+async def test_calls_without_ids_of_their_own(
+    server: OpenAIServer, provider: ChatCompletionsProvider, fields: tuple[JSON, JSON]
+) -> None:
+    asked = [
+        call("get_time", json.dumps({"zone": zone}), **one) for zone, one in zip("AB", fields, strict=True)
+    ]
+    server.then(said(delta(tool_calls=[asked[0]]), delta(tool_calls=[asked[1]]), CALLS, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    calls = calls_of(events)
+    assert [json.loads(one.arguments)["zone"] for one in calls] == ["A", "B"]
+    items = remembered(events)
+    await events_of(provider, request("Hi", *items, *(result(one, "noon") for one in calls), model=MODEL))
+    [message] = [one for one in server.requests[-1]["messages"] if "tool_calls" in one]
+    assert len({one["id"] for one in message["tool_calls"]}) == 2
+
+
+async def test_calls_that_all_say_index_0(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    asked = [call("get_time", f'{{"zone":"{zone}"}}', index=0, id=f"id_{zone}") for zone in "AB"]
+    server.then(said(delta(tool_calls=asked), CALLS, DONE))
+    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert [one.arguments for one in calls] == ['{"zone":"A"}', '{"zone":"B"}']
+
+
+async def test_pieces_of_two_calls_that_come_in_turns(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    pieces = [
+        [call("get_time", '{"zo', index=0, id="a"), call("get_time", '{"zo', index=1, id="b")],
+        [call(None, 'ne":"B"}', index=1), call(None, 'ne":"A"}', index=0)],
+    ]
+    server.then(said(*(delta(tool_calls=piece) for piece in pieces), CALLS, DONE))
+    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert [one.arguments for one in calls] == ['{"zone":"A"}', '{"zone":"B"}']
+
+
+async def test_arguments_as_an_object_and_a_finish_that_knows_of_no_calls(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    server.then(said(delta(tool_calls=[call("get_time", {"zone": "A"}, index=0, id="a")]), STOP, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert json.loads(calls_of(events)[0].arguments) == {"zone": "A"}
+    assert end_of(events).finish is FinishReason.TOOL_CALLS
+
+
+async def test_calls_that_were_cut_off_are_not_made(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    length = Data({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+    server.then(said(delta(tool_calls=[call("get_time", '{"zo', index=0, id="a")]), length, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert calls_of(events) == []
+    assert end_of(events).finish is FinishReason.MAX_OUTPUT_TOKENS
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+async def test_reasoning_goes_back_with_its_call_under_the_name_that_it_came_by(
+    server: OpenAIServer, provider: ChatCompletionsProvider, field: str
+) -> None:
+    assert isinstance(server.api, ChatApi)
+    server.api.reasoning_given.append("Let me think.")
+    asked = delta(tool_calls=[call("get_time", "{}", index=0, id="a")])
+    server.then(said(delta(**{field: "Let me "}), delta(**{field: "think."}), asked, CALLS, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert joined(events) == ""
+    items = remembered(events)
+    outcome = [result(one, "noon") for one in items if isinstance(one, ToolCallItem)]
+    await events_of(provider, request("Hi", *items, *outcome, model=MODEL))
+    [message] = [one for one in server.requests[-1]["messages"] if "tool_calls" in one]
+    assert message[field] == "Let me think."
+
+
+async def test_content_in_parts(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+        {"type": "text", "text": "Hello"},
+    ]
+    server.then(said(delta(content=parts), STOP, DONE))
+    assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
+
+
+@pytest.mark.parametrize("tail", [Drop(), Raw(b"data: {garbage\n\n")], ids=["cut", "garbage"])
+async def test_what_goes_wrong_behind_the_end_does_not_unmake_the_answer(
+    server: OpenAIServer, provider: ChatCompletionsProvider, tail: Step
+) -> None:
+    server.then(said(delta(content="Hello"), STOP, tail))
+    events = await events_of(provider, request("Hi", model=MODEL))
+    assert (joined(events), end_of(events).finish) == ("Hello", FinishReason.STOP)
+
+
+async def test_a_server_that_never_closes_its_stream(
+    server: OpenAIServer, provider: ChatCompletionsProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.providers.openai_stream.TAIL_SECONDS", 0.1)
+    server.then(said(delta(content="Hello"), STOP, Hang()))
+    assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
+    assert await server.hung_up_within(5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "cls"),
+    [
+        ((Data({"error": {"message": "Provider returned error", "code": 502}}),), ModelOverloaded),
+        (
+            (Data({"error": {"message": "Failed to call a function.", "code": "tool_use_failed"}}),),
+            ModelBadAnswer,
+        ),
+        (
+            (Data({"error": {"message": "This model's maximum context length is 8192 tokens."}}),),
+            ModelContextTooLong,
+        ),
+        ((delta(content="Hel"), Data({"choices": "none"})), ModelBadAnswer),
+        ((Data({"choices": [{"delta": {}, "finish_reason": "error"}]}), DONE), ModelUnreachable),
+        ((DONE,), ModelUnreachable),
+        ((), ModelUnreachable),
+    ],
+    ids=["status as code", "bad call", "too long", "wrong shape", "finish error", "only done", "nothing"],
+)
+async def test_streams_that_fail(
+    server: OpenAIServer, provider: ChatCompletionsProvider, steps: tuple[Step, ...], cls: type[ProviderError]
+) -> None:
+    server.then(said(*steps))
+    with pytest.raises(ProviderError) as failed:
+        await events_of(provider, request("Hi", model=MODEL))
+    assert type(failed.value) is cls
+
+
+@pytest.mark.parametrize(
+    ("error", "cls"),
+    [
+        (HttpError(400, "This model's maximum context length is 4096 tokens."), ModelContextTooLong),
+        (HttpError(500, "the request exceeds the available context size"), ModelContextTooLong),
+        (
+            HttpError(413, "Request too large for model: Limit 6000", "tokens", "rate_limit_exceeded"),
+            ModelContextTooLong,
+        ),
+        (HttpError(498, "Flex capacity exceeded"), ModelOverloaded),
+        (HttpError(302, "Over there.", headers={"location": "http://127.0.0.1:9/"}), ModelUnreachable),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, HttpError) else value.__name__,
+)
+async def test_refusals_without_a_code_of_openais(
+    server: OpenAIServer, provider: ChatCompletionsProvider, error: HttpError, cls: type[ProviderError]
+) -> None:
+    server.then(error)
+    with pytest.raises(ProviderError) as failed:
+        await events_of(provider, request("Hi", model=MODEL))
+    assert type(failed.value) is cls
+    assert server.hits == 1
+
+
+async def test_a_server_without_keys_is_sent_none() -> None:
+    with OpenAIServer(ChatApi(groq=False), key="") as server:
+        provider = ChatCompletionsProvider("compatible", api_key="", base_url=server.url)
+        assert joined(await events_of(provider, request("Hi", model=MODEL))) == "You said: Hi"
+        assert "authorization" not in server.http.requests[0].headers
+        await provider.aclose()
+
+
+async def test_openais_variables_are_for_openais_eyes(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {
+        "OPENAI_API_KEY": "secret-key",
+        "OPENAI_ADMIN_KEY": "secret-admin",
+        "OPENAI_ORG_ID": "secret-org",
+        "OPENAI_PROJECT_ID": "secret-project",
+        "OPENAI_CUSTOM_HEADERS": "X-Gateway: secret-gateway\nAuthorization: Bearer secret-token",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    for name in ("groq", "compatible"):
+        provider = ChatCompletionsProvider(name, api_key=API_KEY, base_url=server.url)
+        await events_of(provider, request("Hi", model=MODEL))
+        await provider.aclose()
+    assert "secret" not in str([one.headers for one in server.http.requests])
+
+
+async def test_text_is_shown_as_it_comes(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    events = await events_of(provider, request("one two", model=MODEL))
+    assert [event.text for event in events if isinstance(event, TextDelta)] == [
+        "You",
+        " said:",
+        " one",
+        " two",
+    ]

@@ -1,0 +1,6 @@
+"""A server that does not wait long for its model."""
+
+from realtime_ai.settings.development import *  # noqa: F403
+
+CHAT_MODEL_FIRST_EVENT_SECONDS = 1.0
+CHAT_MODEL_SILENCE_SECONDS = 1.0
