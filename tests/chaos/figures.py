@@ -29,6 +29,7 @@ def figures(
         "tried again by the server": sum(turn.retries for turn in turns),
         "frames": sum(len(client.view.frames) for client in clients),
         "faults": _counted(Counter({kind.value: times for kind, times in faults.done.items()})),
+        "faults passed over": faults.passed_over,
         "connections cut": faults.cuts,
         "readers stalled": faults.stalls,
         "reconnects by close code": _counted(closes),
