@@ -156,6 +156,9 @@ class Hub:
                     return
                 logger.warning("session %s: cannot be stored yet: %s", opened.session_id, error)
                 await asyncio.sleep(0.5)
+            except SessionElsewhere:  # somebody who knew the new id opened it in another process first
+                writer.fail(JournalFenced())
+                return
             except Exception:
                 logger.exception("session %s cannot be stored", opened.session_id)
                 writer.fail(JournalRejected())

@@ -118,3 +118,14 @@ def test_the_page_costs_the_same_queries_for_5_and_for_200_sessions(admin: Clien
             admin.get("/admin/")
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_what_is_not_as_staff_would_want_it_stands_on_the_first_page(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("sessions_app.hooks._notice_sources", [lambda: said])
+    assert 'aria-label="Warnings"' not in admin_client.get("/admin/").content.decode()
+    said.append("MCP server 'notes' is not connected: <gone>")
+    page = admin_client.get("/admin/").content.decode()
+    assert "MCP server &#x27;notes&#x27; is not connected: &lt;gone&gt;" in page
