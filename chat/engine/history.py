@@ -347,7 +347,7 @@ class History:
                 event.item_id, event.call_id, event.name, event.output, is_error=event.outcome != "ok"
             )
 
-    # Compaction: `chat.engine.compaction` decides when and how, docs/decisions/0015 says why so
+    # Compaction: `chat.engine.compaction` decides when and how, docs/decisions/0019 says why so
 
     def items_through(self, seq: int) -> list[HistoryItem]:
         """What a summary of the turns up to ``seq`` has to tell, but for the summary before it."""
