@@ -1,6 +1,7 @@
 """An MCP server of the older protocol, by hand and without the SDK, that can do what the SDK's would not.
 
-``python raw_server.py JOURNAL [stubborn|silent]``; stubborn: neither the end of stdin nor SIGTERM ends it.
+``python raw_server.py JOURNAL [stubborn|silent|restless]``; stubborn: neither the end of stdin nor SIGTERM ends it;
+restless: whenever its tools are listed, they have changed.
 """
 
 import json
@@ -47,6 +48,8 @@ class Server:
             case "tools/list":
                 self.journal("list")
                 self.send(id=request["id"], result={"tools": [self.tool(name) for name in self.names]})
+                if "restless" in sys.argv:
+                    self.send(method="notifications/tools/list_changed")
             case "tools/call":
                 self.call(request["id"], request["params"]["name"], request["params"].get("arguments", {}))
             case "notifications/cancelled":

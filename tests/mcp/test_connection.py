@@ -123,10 +123,10 @@ async def test_tools_that_come_later_are_offered(run: Run, notebook: Notebook) -
 async def test_a_server_that_never_stops_announcing_changes_is_not_asked_each_time(
     run: Run, notebook: Notebook
 ) -> None:
-    async with run(raw=notebook.raw()) as running:
-        assert (await running.call("raw__many_changes")).outcome == "ok"
+    async with run(raw=notebook.raw("restless")) as running:
+        await asyncio.sleep(2)
         assert (await running.call("raw__echo")).outcome == "ok"
-        assert notebook.words().count("list") < 50
+        assert 2 <= notebook.words().count("list") < 30
 
 
 async def test_garbage_disturbs_no_call(run: Run, notebook: Notebook) -> None:

@@ -1,7 +1,8 @@
 """Redis fails while a session is followed from another process: its reader gets everything, in order, once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ async def test_the_reader_of_another_process_misses_and_repeats_nothing(
     gemini: GeminiServer,
     start_gemini: StartGemini,
     redis: RedisProcess,
-    fault: Callable[[RedisProcess], Awaitable[None]],
+    fault: Callable[[RedisProcess], Coroutine[Any, Any, None]],
 ) -> None:
     gemini.then(scripts.long_answer(seconds=ANSWER_S))
     one, two = start_gemini(REDIS_URL=redis.url), start_gemini(REDIS_URL=redis.url)
@@ -54,7 +55,7 @@ async def test_the_reader_of_another_process_misses_and_repeats_nothing(
     async with here.connected(one.ws_url) as home, there.connected(two.ws_url) as away:
         await here.ask(home, "Tell me all")
         await there.read_until(away, "response.output_text.delta")
-        faults = asyncio.create_task(fault(redis))  # type: ignore[arg-type]
+        faults: asyncio.Task[None] = asyncio.create_task(fault(redis))
         await here.read_until(home, "response.done")
         await there.read_until(away, "response.done")
         assert there.frames == here.frames

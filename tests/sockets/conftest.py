@@ -16,7 +16,8 @@ def start_server(transactional_db: None) -> Iterator[StartServer]:
     started: list[ServerProcess] = []
 
     def start(*, log: Path | None = None, **env: str) -> ServerProcess:
-        server = ServerProcess(log=log, **env)
+        server = ServerProcess(**env)
+        server.log = log
         started.append(server)
         return server.start()
 
