@@ -10,6 +10,8 @@ from django.core.checks import Warning as CheckWarning
 from procrastinate.contrib.django import app
 
 from chat.conf import conf
+from chat.pricing import rates_of
+from chat.providers.choice import offered
 from chat.providers.registry import ProviderNotConfigured, provider_for
 from chat.tools.mcp.config import read_servers
 from sessions_app.supabase import pools_transactions
@@ -35,6 +37,24 @@ def _model_error(name: str, spec: str | None, code: str) -> CheckMessage | None:
         hint = f"Set {name} to PROVIDER:NAME and that provider's key, or to demo."
         return Error(problem, hint=hint, id=code)
     return None
+
+
+@register("chat")
+def check_budgets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """A budget counts what has a price."""
+    if conf().budget_session_usd is None and conf().budget_user_day_usd is None:
+        return []
+    return [
+        CheckWarning(
+            f"There is a budget, but no price is known for the model {spec}: its answers do not count.",
+            hint='Set LLM_PRICES to {"'
+            + spec
+            + '": {"input": ..., "output": ...}}, US dollars per million tokens.',
+            id="chat.W005",
+        )
+        for spec in offered()
+        if rates_of(spec) is None
+    ]
 
 
 @register("chat")

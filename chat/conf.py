@@ -75,6 +75,18 @@ class ChatConf:
     guests_allowed: bool = True
     allowed_origins: tuple[str, ...] = ()
     """Origins beside the server's own host that may open sockets, e.g. ``https://app.example.com``."""
+    history_tokens: int = 64_000
+    """How much of a conversation a model is sent at most; a small context window lowers it."""
+    compaction_wait_seconds: float = 20.0
+    """How long a turn waits for a summary of the turns that its model cannot be sent any more."""
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By PROVIDER:NAME: ``input``, ``cached`` and ``output`` in US dollars per million tokens, ``context`` in tokens."""
+    budget_session_usd: float | None = None
+    """What a session may cost; None: no bound."""
+    budget_user_day_usd: float | None = None
+    """What a user, or a guest, may cost per day (UTC); None: no bound."""
+    budget_stale_seconds: float = 15.0
+    """How old the sum of what a user spent in other processes may be."""
     summary_model: str | None = None
     """None: the session's own model."""
     summary_attempts: int = 5

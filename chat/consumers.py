@@ -58,6 +58,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         """However the socket ends, also without a word of the server's, it is given back."""
         try:
             await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
         finally:
             self._let_go(_LOST)
 

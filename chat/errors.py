@@ -15,6 +15,7 @@ ChatError
 │   ├── ActiveResponse
 │   ├── QueueFull
 │   ├── SessionFull
+│   ├── BudgetExceeded
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
@@ -170,6 +171,12 @@ class SessionFull(TurnError):
     """This session has as many messages as one may have. Start a new one."""
 
     code = "session_full"
+
+
+class BudgetExceeded(TurnError):
+    """The budget for answers is used up. Start a new session, or come back tomorrow."""
+
+    code = "budget_exceeded"
 
 
 class NoActiveResponse(TurnError):

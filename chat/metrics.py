@@ -12,6 +12,7 @@ model_failures = Counter(
     ["provider", "code"],
 )
 tool_calls = Counter("chat_tool_calls_total", "Tool calls, by tool and outcome.", ["tool", "outcome"])
+compactions = Counter("chat_compactions_total", "Compactions of histories, by outcome.", ["outcome"])
 first_token_seconds = Histogram(
     "chat_first_token_seconds",
     "Time from the start of a response to its first token.",

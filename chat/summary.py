@@ -1,7 +1,6 @@
 """Asking a model for the title and summary of a conversation."""
 
 import asyncio
-import logging
 import re
 from contextlib import aclosing
 
@@ -9,12 +8,12 @@ import msgspec
 
 from chat.conf import conf
 from chat.errors import ModelRefused, ModelTimeout
-from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText, model_spec
-from chat.providers.base import Provider
-from chat.providers.registry import ProviderNotConfigured, provider_for
+from chat.messages import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText
+from chat.pricing import cost_microusd
+from chat.providers.choice import candidates
+from chat.providers.registry import default_model_spec
+from chat.providers.route import Route
 from chat.summary_text import read_summary
-
-logger = logging.getLogger(__name__)
 
 INSTRUCTIONS = (
     "Summarise a conversation between a user and an assistant for the people who review it. Answer with one JSON "
@@ -37,16 +36,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """Who wrote it, as ``PROVIDER:NAME``."""
     usage: Usage
+    cost_microusd: int | None
+    """Millionths of a US dollar; None: not known."""
 
 
 async def summarise(*, model: str, transcript: str) -> Summary:
     """Ask ``model`` (or ``CHAT_SUMMARY_MODEL``) for a summary.
 
-    Raises a `ProviderError`, `ProviderNotConfigured`, or `EmptySummaryError`.
+    Each fallback is asked once; trying again is the job's business. Raises a `ProviderError` or `EmptySummaryError`.
     """
-    provider, name = _provider(conf().summary_model or model)
+    route = Route(candidates(conf().summary_model or model or default_model_spec()), attempts=1)
     request = ModelRequest(
-        model=name,
+        model=route.current.model,
         history=[UserText("summary", _material(transcript))],
         instructions=INSTRUCTIONS,
         tool_choice="none",
@@ -55,7 +56,7 @@ async def summarise(*, model: str, transcript: str) -> Summary:
     texts: list[str] = []
     end = Completed(FinishReason.OTHER)
     try:
-        async with asyncio.timeout(conf().summary_seconds), aclosing(provider.stream(request)) as stream:
+        async with asyncio.timeout(conf().summary_seconds), aclosing(route.stream(request)) as stream:
             async for event in stream:
                 match event:
                     case TextDelta():
@@ -67,22 +68,15 @@ async def summarise(*, model: str, transcript: str) -> Summary:
     title, summary = read_summary("".join(texts))
     if not summary:
         raise _without_text(end)
-    return Summary(title=title, summary=summary, model=model_spec(provider.name, name), usage=end.usage)
+    spec = route.current.spec
+    cost = None if end.usage == Usage() else cost_microusd(spec, end.usage)
+    return Summary(title=title, summary=summary, model=spec, usage=end.usage, cost_microusd=cost)
 
 
 def _material(transcript: str) -> str:
     """Marked off, so that a message cannot pretend to stand outside."""
     inside = re.sub(r"</?\s*conversation\s*>", "", transcript, flags=re.IGNORECASE)
     return f"<conversation>\n{inside}\n</conversation>"
-
-
-def _provider(spec: str) -> tuple[Provider, str]:
-    """The model asked for; the default where it is not configured any more, as for the session's answers."""
-    try:
-        return provider_for(spec or None)
-    except ProviderNotConfigured as error:
-        logger.warning("summary by the default model: %s", error)
-        return provider_for(None)
 
 
 def _without_text(end: Completed) -> Exception:

@@ -70,6 +70,7 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
         summary=summary.summary,
         model=summary.model,
         usage=summary.usage,
+        cost_microusd=summary.cost_microusd,
     )
     logger.info(
         "session %s: summary %s (%s)", session_id, "written" if written else "outdated", summary.model

@@ -49,6 +49,11 @@ class Env:
     demo_delay_ms: float
     max_tool_rounds: int
     mcp_servers: dict[str, Any] = field(repr=False)
+    # what it may read and cost
+    history_tokens: int
+    llm_prices: dict[str, dict[str, float]]
+    budget_session_usd: float | None
+    budget_user_day_usd: float | None
     # sessions and their bounds
     session_grace_seconds: float
     session_lease_seconds: float
@@ -111,6 +116,10 @@ def read_env(reader: EnvReader) -> Env:
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
         mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
+        history_tokens=reader.whole("HISTORY_TOKENS", default=64_000, least=500, most=10_000_000),
+        llm_prices=reader.prices("LLM_PRICES"),
+        budget_session_usd=reader.optional_number("BUDGET_SESSION_USD", least=0.000001, most=1_000_000),
+        budget_user_day_usd=reader.optional_number("BUDGET_USER_DAY_USD", least=0.000001, most=1_000_000),
         turn_policy=reader.choice(
             "TURN_POLICY", default="enqueue", choices=("enqueue", "interrupt", "reject")
         ),

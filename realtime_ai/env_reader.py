@@ -16,6 +16,10 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
 
+_FIGURES = ("input", "cached", "output", "context")
+_PRICES_FORM = 'JSON like {"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}'
+
+
 class EnvError(Exception):
     """A variable is wrong: its name, what it holds (never a secret) and the fix, in one line."""
 
@@ -56,9 +60,13 @@ class EnvReader:
         return int(text)
 
     def number(self, name: str, *, default: float, least: float, most: float) -> float:
+        value = self.optional_number(name, least=least, most=most)
+        return default if value is None else value
+
+    def optional_number(self, name: str, *, least: float, most: float) -> float | None:
         text = self.text(name)
         if text is None:
-            return default
+            return None
         if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]+)?", text) or not least <= float(text) <= most:
             _refuse(name, text, f"a number from {least:g} to {most:g}")
         return float(text)
@@ -109,6 +117,16 @@ class EnvReader:
                 )
         return found
 
+    def prices(self, name: str) -> dict[str, dict[str, float]]:
+        """A JSON object, or the path of a file with one: figures by model."""
+        text = self.text(name)
+        if text is None:
+            return {}
+        try:
+            return _prices(text if text.startswith("{") else Path(text).expanduser().read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            _refuse(name, text, f"{_PRICES_FORM}, or the path of a file with that in it ({error})")
+
     def url(self, name: str, *, schemes: tuple[str, ...], secret: bool = False) -> str | None:
         """A URL of one of ``schemes``; a secret one (it may hold a password) is not shown in the refusal."""
         text = self.text(name)
@@ -152,6 +170,23 @@ def _load(path: Path) -> Any:
     """Raises OSError, ValueError."""
     text = path.read_text(encoding="utf-8")
     return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+
+
+def _prices(text: str) -> dict[str, dict[str, float]]:
+    """Raises ValueError."""
+    models = json.loads(text)
+    if not isinstance(models, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - one error for all that can be wrong
+    for model, figures in models.items():
+        if not isinstance(figures, dict) or not figures:
+            raise ValueError(f"{model}: not a JSON object")
+        for key, value in figures.items():
+            known = key in _FIGURES and isinstance(value, int | float) and not isinstance(value, bool)
+            if not known or not 0 <= value < 10**9:
+                raise ValueError(f"{model}: {key}")
+        if ("input" in figures) != ("output" in figures):
+            raise ValueError(f"{model}: input and output go together")
+    return models
 
 
 def _check_lines(env_file: Path) -> None:

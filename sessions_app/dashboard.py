@@ -123,6 +123,8 @@ _SUMS = {
     "failed": Sum("failed_responses"),
     "input_tokens": Sum("input_tokens"),
     "output_tokens": Sum("output_tokens"),
+    "cost_microusd": Sum("cost_microusd"),
+    "unpriced": Sum("unpriced"),
 }
 
 

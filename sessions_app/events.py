@@ -350,6 +350,53 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """Who answered, or was asked last: PROVIDER:NAME."""
     usage: Usage = Usage()
     timings: Timings = Timings()
+    cost_microusd: int | None = None
+    """Millionths of a US dollar, by the price list of the moment; None: not known."""
+    cost_estimated: bool = False
+    """True: the vendor did not count all of it, because the stream was cut; that part is counted from the text."""
+    context_tokens: int = 0
+    """What the last request to the model came to, as the vendor counted it; 0: it did not."""
+    context_bytes: int = 0
+    """The same request's texts in UTF-8: what calibrates the estimates for the next ones."""
+
+
+class HistoryCompacted(EventBase, frozen=True, kw_only=True):
+    """A summary takes the place of the oldest turns in the model's history; the log keeps them.
+
+    It is a checkpoint, too: a conversation is rebuilt from what it carries, the earlier events in ``kept_seqs`` and
+    all events after ``through_seq``. See docs/decisions/0015-history-begins-at-a-checkpoint.md.
+    """
+
+    event_type = "history_compacted"
+    text_field = "summary"
+    item_id: str
+    summary: str
+    """All that was compacted so far, in words; empty when nothing of it is left."""
+    through_seq: int
+    """The last seq of the compacted turns."""
+    kept_seqs: list[int] = []
+    """Up to ``through_seq``, the events that still count: messages that wait, turns that wait, open tool calls."""
+    gone_item_ids: list[str] = []
+    """Messages after ``through_seq`` that stand in the summary, because they were put in between the compacted turns."""
+    items: int = 0
+    """How many items of the history went into this step."""
+    user_messages: int = 0
+    """In the session so far."""
+    spent_microusd: int = 0
+    """By the session so far, this summary included, as far as it is known."""
+    tokens_per_byte: float = 0.0
+    """How the vendor counts this conversation's texts; 0: not known yet."""
+    config: JSON = {}
+    """The session's settings in force."""
+    cause: str = "size"
+    """size; item_deleted: the summary held an item that the client has deleted, so what was said from there on is
+    left out."""
+    model: str = ""
+    """Empty when no model wrote the summary: the oldest turns are left out, and it says so."""
+    error: str = ""
+    """Why no model wrote it, for staff."""
+    usage: Usage = Usage()
+    cost_microusd: int | None = 0
 
 
 class SummaryWritten(EventBase, frozen=True, kw_only=True):
@@ -359,6 +406,8 @@ class SummaryWritten(EventBase, frozen=True, kw_only=True):
     title: str
     model: str
     usage: Usage = Usage()
+    cost_microusd: int | None = None
+    """As in `ResponseDone`."""
 
 
 class SummaryFailed(EventBase, frozen=True, kw_only=True):
@@ -388,6 +437,7 @@ Event = (
     | ToolApproval
     | ToolResult
     | ResponseDone
+    | HistoryCompacted
     | SummaryWritten
     | SummaryFailed
 )

@@ -38,3 +38,20 @@ def compact(count: int | None) -> str:
 def exact(count: int) -> str:
     """With a comma between thousands."""
     return f"{count:,}"
+
+
+def usd(microusd: int | None) -> str:
+    """Millionths of a US dollar with the digits that matter: ``$12.34``, ``$0.123``, ``$0.000339``; None: ``unknown``."""
+    if microusd is None:
+        return "unknown"
+    dollars = microusd / 1_000_000
+    if dollars >= 1 or not microusd:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.3f}" if dollars >= 0.01 else f"${dollars:.6f}".rstrip("0")
+
+
+def cost(microusd: int, unpriced: int) -> str:
+    """A sum of which ``unpriced`` parts are not known: ``unknown`` when it is nothing but these."""
+    if not unpriced:
+        return usd(microusd)
+    return f"{usd(microusd)} + unknown" if microusd else "unknown"

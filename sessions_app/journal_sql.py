@@ -19,9 +19,10 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest(
         %(session_ids)s::text[], %(epochs)s::bigint[], %(after)s::bigint[], %(upto)s::bigint[],
         %(last_at)s::timestamptz[], %(user_messages)s::int[], %(assistant_messages)s::int[], %(tool_calls)s::int[],
-        %(responses)s::int[], %(failed_responses)s::int[], %(input_tokens)s::bigint[], %(output_tokens)s::bigint[]
+        %(responses)s::int[], %(failed_responses)s::int[], %(input_tokens)s::bigint[], %(output_tokens)s::bigint[],
+        %(cost_microusd)s::bigint[], %(unpriced)s::int[]
     ) AS w(session_id, epoch, after, upto, last_at, user_messages, assistant_messages, tool_calls,
-           responses, failed_responses, input_tokens, output_tokens)
+           responses, failed_responses, input_tokens, output_tokens, cost_microusd, unpriced)
 ), held AS MATERIALIZED (
     SELECT s.session_id, w.epoch FROM sessions s JOIN wanted w USING (session_id)
     WHERE s.lease_epoch = w.epoch AND s.last_seq = w.after
@@ -34,7 +35,8 @@ WITH wanted AS MATERIALIZED (
         assistant_messages = s.assistant_messages + w.assistant_messages,
         tool_calls = s.tool_calls + w.tool_calls,
         responses = s.responses + w.responses, failed_responses = s.failed_responses + w.failed_responses,
-        input_tokens = s.input_tokens + w.input_tokens, output_tokens = s.output_tokens + w.output_tokens
+        input_tokens = s.input_tokens + w.input_tokens, output_tokens = s.output_tokens + w.output_tokens,
+        cost_microusd = s.cost_microusd + w.cost_microusd, unpriced = s.unpriced + w.unpriced
     FROM wanted w JOIN held h USING (session_id, epoch)
     WHERE s.session_id = w.session_id
     RETURNING s.session_id, w.epoch
@@ -50,6 +52,9 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT session_id, epoch FROM moved
 """
+
+PRICED = (ev.ResponseDone, ev.HistoryCompacted, ev.SummaryWritten)
+"""The events that a model was paid for."""
 
 STATE = (
     "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
@@ -67,6 +72,9 @@ class Counters:
     failed_responses: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cost_microusd: int = 0
+    unpriced: int = 0
+    """Model calls whose cost is not known."""
 
     @classmethod
     def of(cls, records: Sequence[ev.Record]) -> "Counters":
@@ -88,6 +96,15 @@ class Counters:
                 self.failed_responses += event.status == "failed"
                 self.input_tokens += event.usage.input_tokens
                 self.output_tokens += event.usage.output_tokens
+        self._count_cost(event)
+
+    def _count_cost(self, event: ev.Event) -> None:
+        if not isinstance(event, PRICED) or (isinstance(event, ev.ResponseDone) and event.waited):
+            return
+        if event.cost_microusd is None:
+            self.unpriced += 1
+        else:
+            self.cost_microusd += event.cost_microusd
 
 
 @dataclass(slots=True)

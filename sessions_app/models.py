@@ -7,9 +7,22 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
+from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
 from sessions_app.rows import Row
+
+ITEM_EVENTS = (
+    "user_message",
+    "operator_message",
+    "assistant_message",
+    "tool_call",
+    "tool_approval_requested",
+    "tool_approval",
+    "item_deleted",
+)
+"""The events that make an item of the conversation, or take it away."""
+PRICED_EVENTS = ("response_done", "history_compacted", "summary_written")
 
 
 class SessionStatus(models.TextChoices):
@@ -62,6 +75,10 @@ class Session(models.Model):
     failed_responses = models.IntegerField(default=0, db_default=0)
     input_tokens = models.BigIntegerField(default=0, db_default=0)
     output_tokens = models.BigIntegerField(default=0, db_default=0)
+    cost_microusd = models.BigIntegerField(default=0, db_default=0)
+    """Millionths of a US dollar, as far as it is known: answers, compactions and summaries."""
+    unpriced = models.IntegerField(default=0, db_default=0)
+    """Answers, compactions and summaries whose cost is not known, and not in ``cost_microusd``."""
 
     lease_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
     lease_epoch = models.BigIntegerField(default=0, db_default=0)
@@ -132,6 +149,29 @@ class SessionEvent(models.Model):
                 fields=("-created_at",),
                 condition=models.Q(event_type="response_done"),
                 name="session_events_answers",
+            ),
+            # Where a conversation is rebuilt from, and what was there before: docs/decisions/0015.
+            models.Index(
+                fields=("session", "-seq"),
+                condition=models.Q(event_type="history_compacted"),
+                name="session_events_compacted",
+            ),
+            models.Index(
+                models.F("session"),
+                KT("payload__item_id"),
+                condition=models.Q(event_type__in=ITEM_EVENTS),
+                name="session_events_items",
+            ),
+            models.Index(
+                models.F("session"),
+                KT("payload__client_event_id"),
+                condition=models.Q(payload__has_key="client_event_id"),
+                name="session_events_client_ids",
+            ),
+            models.Index(
+                fields=("session", "created_at"),
+                condition=models.Q(event_type__in=PRICED_EVENTS),
+                name="session_events_priced",
             ),
         )
 

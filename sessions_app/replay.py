@@ -1,13 +1,23 @@
 """The replay reader: records of one session from the log, in order and without a gap."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from django.db.models import F, Func, IntegerField, QuerySet, Sum, Value, Window
+from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
 from sessions_app.errors import ReplayGap
-from sessions_app.events import AssistantDelta, Record, ResponseDone, ResponseStarted, SessionReopened
-from sessions_app.models import SessionEvent
+from sessions_app.events import (
+    AssistantDelta,
+    HistoryCompacted,
+    ItemDeleted,
+    Record,
+    ResponseDone,
+    ResponseStarted,
+    SessionReopened,
+)
+from sessions_app.models import ITEM_EVENTS, SessionEvent
 from sessions_app.rows import COLUMNS, Row, decode_row
 
 PAGE_BYTES = 256 * 1024
@@ -74,17 +84,79 @@ def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record |
 
 
 def read_history(*, session_id: str) -> list[Record]:
-    """All records but deltas, and the deltas of a response that was never finished: what a conversation is rebuilt from.
+    """What a conversation is rebuilt from: all records but deltas, and the deltas of a response that was never finished.
 
-    The log of a finished item holds its text in `AssistantMessage`, so its deltas are not read.
+    Of a session whose history was compacted, only what the last `HistoryCompacted` left: the records that it kept, and
+    those after the turns that it stands for. The log of a finished item holds its text in `AssistantMessage`, so its
+    deltas are not read.
     """
     rows = SessionEvent.objects.filter(session_id=session_id).order_by("seq")
-    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS)))
+    kept: list[Record] = []
+    if checkpoint := _last_compaction(session_id):
+        through_seq, kept_seqs = checkpoint
+        if kept_seqs:
+            kept = list(_decoded(rows.filter(seq__in=kept_seqs).values_list(*COLUMNS)))
+        rows = rows.filter(seq__gt=through_seq)
+    recent = _decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS))
+    records = [*kept, *recent]
     open_since = _open_response_seq(records)
     if open_since is None:
         return records
     deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=open_since)
     return sorted([*records, *_decoded(deltas.values_list(*COLUMNS))], key=lambda record: record.seq)
+
+
+def _last_compaction(session_id: str) -> tuple[int, list[int]] | None:
+    """(through_seq, kept_seqs) of the session's last one."""
+    payload = _compactions(session_id).values_list("payload", flat=True).first()
+    return None if payload is None else (payload["through_seq"], payload.get("kept_seqs", []))
+
+
+def _compactions(session_id: str) -> QuerySet[SessionEvent]:
+    """Newest first."""
+    return SessionEvent.objects.filter(
+        session_id=session_id, event_type=HistoryCompacted.event_type
+    ).order_by("-seq")
+
+
+def summary_before(*, session_id: str, item_id: str, seq: int) -> str:
+    """The newest summary of the history that cannot hold the item, which was made at ``seq``; empty when there is none."""
+    rows = _compactions(session_id)
+    with_item = rows.filter(payload__gone_item_ids__contains=[item_id]).order_by("seq")
+    rows = rows.filter(payload__through_seq__lt=seq)
+    if (first := with_item.values_list("seq", flat=True).first()) is not None:
+        rows = rows.filter(seq__lt=first)
+    return rows.values_list("content", flat=True).first() or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierIds:
+    """Seqs by id; an id that stands nowhere is missing, and so is an item that was deleted."""
+
+    items: dict[str, int]
+    client_events: dict[str, int]
+
+
+def find_ids(
+    *, session_id: str, through_seq: int, item_ids: Sequence[str], client_event_id: str | None
+) -> EarlierIds:
+    """Where in the log up to ``through_seq`` the ids were used: by index, whatever the session's length."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__lte=through_seq).order_by("-seq")
+    items: dict[str, int] = {}
+    for item_id in item_ids:
+        of_item = rows.filter(event_type__in=ITEM_EVENTS).annotate(item=KT("payload__item_id"))
+        last = of_item.filter(item=item_id).values_list("event_type", "seq").first()
+        if last and last[0] != ItemDeleted.event_type:
+            items[item_id] = last[1]
+    events: dict[str, int] = {}
+    if client_event_id:
+        asked = rows.filter(payload__has_key="client_event_id").annotate(
+            client=KT("payload__client_event_id")
+        )
+        seq = asked.filter(client=client_event_id).values_list("seq", flat=True).first()
+        if seq is not None:
+            events[client_event_id] = seq
+    return EarlierIds(items=items, client_events=events)
 
 
 def _open_response_seq(records: Iterable[Record]) -> int | None:

@@ -57,7 +57,14 @@ def due_summary(*, session_id: str, through_seq: int) -> DueSummary | None:
 
 
 def write_summary(
-    *, session_id: str, through_seq: int, title: str, summary: str, model: str, usage: ev.Usage
+    *,
+    session_id: str,
+    through_seq: int,
+    title: str,
+    summary: str,
+    model: str,
+    usage: ev.Usage,
+    cost_microusd: int | None = None,
 ) -> bool:
     """Put the summary on the session and into its log; False, and nothing done, when it is outdated."""
     with transaction.atomic():
@@ -67,7 +74,10 @@ def write_summary(
         session.title, session.summary = title[:200], summary
         session.summary_state, session.summary_seq = SummaryState.WRITTEN, through_seq
         session.save(update_fields=["title", "summary", "summary_state", "summary_seq"])
-        _append(session, ev.SummaryWritten(summary=summary, title=title[:200], model=model, usage=usage))
+        written = ev.SummaryWritten(
+            summary=summary, title=title[:200], model=model, usage=usage, cost_microusd=cost_microusd
+        )
+        _append(session, written)
     return True
 
 

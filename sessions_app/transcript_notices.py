@@ -32,11 +32,22 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
             return _connection(event)
         case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone():
             return _of_the_talk(event)
+        case ev.HistoryCompacted():
+            return _compacted(event)
         case ev.SummaryWritten():
             return _with("Summary written", event.model), "neutral"
         case ev.SummaryFailed():
             return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
     return event.event_type.replace("_", " ").capitalize(), "neutral"
+
+
+def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
+    if event.cause == "item_deleted":
+        return "The summary of earlier turns was shortened: it held an item that was removed", "neutral"
+    items = f"{event.items} earlier {'item' if event.items == 1 else 'items'}"
+    if not event.model:
+        return f"The model no longer sees {items}: no summary could be made ({event.error})", "warning"
+    return _with(f"The model now sees a summary of {items}", event.model), "neutral"
 
 
 def _of_the_talk(event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone) -> tuple[str, str]:

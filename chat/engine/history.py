@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from chat.engine.calls import REFUSED, Approval, Calls
 from chat.messages import (
     AssistantText,
     HistoryItem,
@@ -12,11 +13,6 @@ from chat.messages import (
 )
 from sessions_app import events as ev
 from sessions_app.settle import INTERRUPTED, MAX_ATTEMPTS, acts
-
-NO_RESULT = "No result was given for this call."
-WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
-REFUSED = "A person refused this call; it has not run."
-
 
 DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
 ROOT = "root"
@@ -32,42 +28,6 @@ _MAKES_ITEM = (
 )
 
 
-class _Calls:
-    """The calls of one model round, and their results as far as they are in."""
-
-    __slots__ = ("acted", "asked", "calls", "key", "results")
-
-    def __init__(self, key: tuple[str, int]) -> None:
-        self.key = key
-        self.acted = False
-        """One of the calls may have had a side effect."""
-        self.asked: set[str] = set()
-        """The calls that wait for a person's yes."""
-        self.calls: list[ToolCallItem] = []
-        self.results: dict[str, ToolResultItem] = {}
-
-    def items(self) -> list[HistoryItem]:
-        return [*self.calls, *(self.results.get(call.call_id) or self._open(call) for call in self.calls)]
-
-    def _open(self, call: ToolCallItem) -> ToolResultItem:
-        why = WAITS_FOR_APPROVAL if call.call_id in self.asked else NO_RESULT
-        return ToolResultItem(call.item_id, call.call_id, call.name, why, is_error=True)
-
-
-class Approval:
-    """A call that needs a person's yes. ``approve`` None: nobody has said anything yet."""
-
-    __slots__ = ("approve", "asked", "called_by", "continued")
-
-    def __init__(self, asked: ev.ToolApprovalRequested) -> None:
-        self.asked = asked
-        self.approve: bool | None = None
-        self.called_by = ""
-        """The response that made the call; from then on it is a call like any other."""
-        self.continued = False
-        """A response took the decision in."""
-
-
 class History:
     """Feed it every record of the log in order; it ignores those that no model needs.
 
@@ -76,8 +36,8 @@ class History:
     """
 
     def __init__(self, records: Iterable[ev.Record] = ()) -> None:
-        self._entries: list[HistoryItem | _Calls] = []
-        self._calls_by_id: dict[str, _Calls] = {}
+        self._entries: list[HistoryItem | Calls] = []
+        self._calls_by_id: dict[str, Calls] = {}
         self._client_calls: set[str] = set()
         self._outside: set[str] = set()
         """Responses that are no part of the conversation."""
@@ -97,6 +57,23 @@ class History:
         self.client_events: dict[str, int] = {}
         """The seq of what a client's event_id brought about: the same event again is not run twice."""
         self.user_messages = 0
+        self.summary: OperatorText | None = None
+        """What stands for the turns that were compacted."""
+        self.compacted_through = 0
+        self.checkpoint_seq = 0
+        """The seq of the last compaction: ids from before it may be in the log alone. 0: there was none."""
+        self.recalled: set[str] = set()
+        """Items that the summary tells of, and that were looked up in the log."""
+        self._deleted: set[str] = set()
+        self.turns: list[int] = []
+        """The seqs at which a turn began, before which the history may be cut."""
+        self.spent_microusd = 0
+        """By the session, as far as it is known."""
+        self.tokens_per_byte = 0.0
+        """As the vendor counted last; 0.0: it has not yet."""
+        self._entered: dict[str, int] = {}
+        """The seq at which an item came into the history, where that is not its own."""
+        self._queued_seqs: dict[str, int] = {}
         for record in records:
             self.apply(record)
 
@@ -112,8 +89,8 @@ class History:
         last = self._entries[-1] if self._entries else None
         match item:
             case ToolCallItem():
-                if not isinstance(last, _Calls) or last.results:
-                    last = _Calls((item.response_id, len(self._entries)))
+                if not isinstance(last, Calls) or last.results:
+                    last = Calls((item.response_id, len(self._entries)))
                     self._entries.append(last)
                 last.calls.append(item)
                 self._calls_by_id[item.call_id] = last
@@ -125,9 +102,9 @@ class History:
 
     def items(self) -> list[HistoryItem]:
         """What the model is sent; the results of one round stand behind its calls, in the calls' order."""
-        items: list[HistoryItem] = []
+        items: list[HistoryItem] = [self.summary] if self.summary else []
         for entry in self._entries:
-            items.extend(entry.items() if isinstance(entry, _Calls) else (entry,))
+            items.extend(entry.items() if isinstance(entry, Calls) else (entry,))
         return items
 
     def item(self, item_id: str) -> HistoryItem | None:
@@ -174,35 +151,41 @@ class History:
         ]
 
     def apply(self, record: ev.Record) -> None:
-        event = record.event
+        event, seq = record.event, record.seq
         if client_event_id := getattr(event, "client_event_id", None):
             self.client_events[client_event_id] = record.seq
         if isinstance(event, _MAKES_ITEM):
             self.item_seqs[event.item_id] = record.seq
+            self._deleted.discard(event.item_id)
         match event:
             case ev.UserMessage() | ev.OperatorMessage():
                 self._add_message(event)
+            case ev.HistoryCompacted():
+                self._compact(seq, event)
+            case ev.SummaryWritten():
+                self.spent_microusd += event.cost_microusd or 0
             case ev.ItemDeleted():
                 self._delete(event.item_id)
             case ev.ToolApproval():
-                self._decide(event)
+                self._decide(seq, event)
             case ev.SessionEnded():
                 self.last_response = self.last_done = None
             case _:
-                self._apply_of_response(event)
+                self._apply_of_response(seq, event)
 
-    def _apply_of_response(self, event: ev.Event) -> None:
+    def _apply_of_response(self, seq: int, event: ev.Event) -> None:
         match event:
             case ev.ResponseQueued():
                 self.queued[event.response_id] = event
+                self._queued_seqs[event.response_id] = seq
             case ev.ResponseStarted():
-                self._start(event)
+                self._start(seq, event)
             case ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():
                 if event.response_id not in self._outside:
                     self._acted = self._acted or acts(event)
-                    self._add_output(event)
+                    self._add_output(seq, event)
             case ev.ToolResult():
-                self._add_result(event)
+                self._add_result(seq, event)
             case ev.ResponseDone():
                 self._end(event)
 
@@ -222,10 +205,12 @@ class History:
         if places and previous_item_id in _item_ids(places[0]):
             return False
         if previous_item_id == ROOT:
+            self._entered[item.item_id] = self._entered_at(self._entries[0]) if self._entries else 0
             self._entries.insert(0, item)
             return True
         for index, entry in enumerate(self._entries):
             if previous_item_id in _item_ids(entry):
+                self._entered[item.item_id] = self._entered_at(entry)
                 self._entries.insert(index + 1, item)
                 return True
         return self._insert_waiting(item, previous_item_id)
@@ -239,7 +224,7 @@ class History:
         self.waiting = dict([*order[: index + 1], (item.item_id, item), *order[index + 1 :]])
         return True
 
-    def _start(self, event: ev.ResponseStarted) -> None:
+    def _start(self, seq: int, event: ev.ResponseStarted) -> None:
         self.queued.pop(event.response_id, None)
         if event.options.get("conversation") == "none":
             self._outside.add(event.response_id)
@@ -249,27 +234,40 @@ class History:
             self._drop_response(event.retry_of)
         for approval in self.approvals.values():
             approval.continued = approval.continued or approval.asked.response_id == event.continues
+        self._begin_turn(seq, event)
         last = self._entries[-1] if self._entries else None
-        if event.continues and not (isinstance(last, _Calls) and last.key[0] == event.continues):
+        if event.continues and not (isinstance(last, Calls) and last.key[0] == event.continues):
             self._entries.append(OperatorText(f"{event.response_id}_note", DECIDED_LATER))
-        self._take_in(event.input_item_ids)
+            self._entered[f"{event.response_id}_note"] = seq
+        self._take_in(seq, event.input_item_ids)
+
+    def _begin_turn(self, seq: int, event: ev.ResponseStarted) -> None:
+        """Not where the response goes on with what stands before it: another try, an approved call, a client's results."""
+        goes_on = self._entries and isinstance(self._entries[-1], Calls) and not event.input_item_ids
+        if not (event.retry_of or event.continues or goes_on):
+            self.turns.append(seq)
 
     def _end(self, event: ev.ResponseDone) -> None:
         self.queued.pop(event.response_id, None)
+        self._queued_seqs.pop(event.response_id, None)
+        self.spent_microusd += event.cost_microusd or 0
+        if event.context_tokens and event.context_bytes and event.response_id not in self._outside:
+            self.tokens_per_byte = event.context_tokens / event.context_bytes
         self._outside.discard(event.response_id)
         if self.last_response and self.last_response.response_id == event.response_id:
             self.last_done = event
 
-    def _take_in(self, item_ids: Iterable[str]) -> None:
+    def _take_in(self, seq: int, item_ids: Iterable[str]) -> None:
         for item_id in item_ids:
             self._asks.discard(item_id)
             if item := self.waiting.pop(item_id, None):
+                self._entered[item_id] = seq
                 self._entries.append(item)
 
     def _drop_response(self, response_id: str) -> None:
         """Forget what a response said that is being tried again, but for what led to a possible side effect."""
         kept_until = max(
-            (index for index, entry in enumerate(self._entries) if isinstance(entry, _Calls) and entry.acted),
+            (index for index, entry in enumerate(self._entries) if isinstance(entry, Calls) and entry.acted),
             default=-1,
         )
         self._entries = [
@@ -289,25 +287,28 @@ class History:
         if calls := self._calls_by_id.get(approval.asked.call_id):
             calls.results.pop(approval.asked.call_id, None)
 
-    def _add_output(self, event: ev.AssistantMessage | ev.ToolCall | ev.ToolApprovalRequested) -> None:
+    def _add_output(
+        self, seq: int, event: ev.AssistantMessage | ev.ToolCall | ev.ToolApprovalRequested
+    ) -> None:
         match event:
             case ev.AssistantMessage():
                 self._entries.append(AssistantText(event.item_id, event.text, event.parts, event.response_id))
             case ev.ToolCall(approval_id=str()):
-                self._call_approved(event)
+                self._call_approved(seq, event)
             case ev.ToolCall() | ev.ToolApprovalRequested():
-                self._add_call(event)
+                self._add_call(seq, event)
 
-    def _add_call(self, event: ev.ToolCall | ev.ToolApprovalRequested) -> None:
+    def _add_call(self, seq: int, event: ev.ToolCall | ev.ToolApprovalRequested) -> None:
         last = self._entries[-1] if self._entries else None
         key = (event.response_id, event.round)
-        if not isinstance(last, _Calls) or last.key != key:
-            last = _Calls(key)
+        if not isinstance(last, Calls) or last.key != key:
+            last = Calls(key)
             self._entries.append(last)
         call = ToolCallItem(
             event.item_id, event.call_id, event.name, event.arguments, event.extra, event.response_id
         )
         last.calls.append(call)
+        last.seqs.append(seq)
         self._calls_by_id[event.call_id] = last
         if isinstance(event, ev.ToolApprovalRequested):
             last.asked.add(event.call_id)
@@ -317,53 +318,154 @@ class History:
         if event.location == "client":
             self._client_calls.add(event.call_id)
 
-    def _call_approved(self, event: ev.ToolCall) -> None:
+    def _call_approved(self, seq: int, event: ev.ToolCall) -> None:
         """The call itself stands where it was asked for."""
         if approval := self.approvals.get(event.approval_id or ""):
             approval.called_by = event.response_id
         if calls := self._calls_by_id.get(event.call_id):
             calls.asked.discard(event.call_id)
+            calls.seqs.append(seq)
             calls.acted = calls.acted or acts(event)
 
-    def _decide(self, event: ev.ToolApproval) -> None:
+    def _decide(self, seq: int, event: ev.ToolApproval) -> None:
         approval = self.approvals.get(event.approval_id)
         if approval is None:
             return
         approval.approve, call = event.approve, approval.asked
+        if decided := self._calls_by_id.get(call.call_id):
+            decided.seqs.append(seq)
         if not event.approve and (calls := self._calls_by_id.get(call.call_id)):
             words = f"{REFUSED} Reason given: {event.reason}" if event.reason else REFUSED
             calls.results[call.call_id] = ToolResultItem(
                 call.item_id, call.call_id, call.name, words, is_error=True
             )
 
-    def _add_result(self, event: ev.ToolResult) -> None:
+    def _add_result(self, seq: int, event: ev.ToolResult) -> None:
         if calls := self._calls_by_id.get(event.call_id):
+            calls.seqs.append(seq)
             calls.results[event.call_id] = ToolResultItem(
                 event.item_id, event.call_id, event.name, event.output, is_error=event.outcome != "ok"
             )
+
+    # Compaction: `chat.engine.compaction` decides when and how, docs/decisions/0015 says why so
+
+    def items_through(self, seq: int) -> list[HistoryItem]:
+        """What a summary of the turns up to ``seq`` has to tell, but for the summary before it."""
+        items: list[HistoryItem] = []
+        for entry in self._entries:
+            if self._is_over(entry, seq):
+                items.extend(entry.items() if isinstance(entry, Calls) else (entry,))
+        return items
+
+    def checkpoint(self, through_seq: int) -> tuple[list[int], list[str]]:
+        """(kept_seqs, gone_item_ids) of a `HistoryCompacted`.
+
+        What still counts of the events up to ``through_seq``: messages and turns that wait, messages that a later turn
+        took in, and rounds of calls that are open or to which something happened since. And the other way round: the
+        messages after ``through_seq`` that were put in between what is over.
+        """
+        seqs = [self.item_seqs[item_id] for item_id in self.waiting]
+        seqs += [self._queued_seqs[response_id] for response_id in self.queued]
+        gone = []
+        for entry in self._entries:
+            if self._is_over(entry, through_seq):
+                gone += [one for one in _item_ids(entry) if self.item_seqs.get(one, 0) > through_seq]
+            elif isinstance(entry, Calls):
+                seqs += entry.seqs
+            else:
+                seqs.append(self.item_seqs.get(entry.item_id, through_seq + 1))
+        return sorted(seq for seq in seqs if seq <= through_seq), sorted(gone)
+
+    def may_have_forgotten(self, item_id: str) -> bool:
+        return item_id not in self.item_seqs and item_id not in self._deleted
+
+    def recall(self, *, items: dict[str, int], client_events: dict[str, int]) -> None:
+        """Take in again what the log knows of ids that were forgotten."""
+        self.item_seqs |= items
+        self.recalled |= items.keys()
+        self.client_events |= client_events
+
+    def _compact(self, checkpoint_seq: int, event: ev.HistoryCompacted) -> None:
+        """The same whether the turns were here live or the fold began after them."""
+        kept, through = set(event.kept_seqs), event.through_seq
+
+        def stays(entry: HistoryItem | Calls) -> bool:
+            entered = self._entered_at(entry)
+            return (entered > through or entered in kept) and not _item_ids(entry) & set(event.gone_item_ids)
+
+        for entry in self._entries:
+            if not stays(entry):
+                self._forget(entry)
+        self._entries = [entry for entry in self._entries if stays(entry)]
+        for item_id in event.gone_item_ids:
+            self.waiting.pop(item_id, None)
+            self.item_seqs.pop(item_id, None)
+        self.item_seqs = {one: seq for one, seq in self.item_seqs.items() if seq > through or seq in kept}
+        self.client_events = {
+            one: seq for one, seq in self.client_events.items() if seq > through or seq in kept
+        }
+        self.turns = [seq for seq in self.turns if seq > through]
+        self.compacted_through, self.checkpoint_seq = through, checkpoint_seq
+        self.recalled, self._deleted = set(), set()
+        self.summary = OperatorText(event.item_id, event.summary) if event.summary else None
+        self.user_messages, self.spent_microusd = event.user_messages, event.spent_microusd
+        self.tokens_per_byte = event.tokens_per_byte
+
+    def _forget(self, entry: HistoryItem | Calls) -> None:
+        if not isinstance(entry, Calls):
+            self._entered.pop(entry.item_id, None)
+            return
+        ids = {call.call_id for call in entry.calls}
+        for call_id in ids:
+            self._calls_by_id.pop(call_id, None)
+            self._client_calls.discard(call_id)
+        self.approvals = {
+            one: approval for one, approval in self.approvals.items() if approval.asked.call_id not in ids
+        }
+
+    def _entered_at(self, entry: HistoryItem | Calls) -> int:
+        if isinstance(entry, Calls):
+            return entry.seqs[0] if entry.seqs else 0
+        entered = self._entered.get(entry.item_id)
+        return self.item_seqs.get(entry.item_id, 0) if entered is None else entered
+
+    def _is_over(self, entry: HistoryItem | Calls, through_seq: int) -> bool:
+        """It belongs to the turns up to ``through_seq``, and nothing can come of it any more."""
+        if self._entered_at(entry) > through_seq:
+            return False
+        if not isinstance(entry, Calls):
+            return True
+        ids = {call.call_id for call in entry.calls}
+        open_calls = (ids & self._client_calls | entry.asked) - entry.results.keys()
+        undecided = any(
+            approval.asked.call_id in ids and not approval.continued for approval in self.approvals.values()
+        )
+        return not open_calls and not undecided and entry.seqs[-1] <= through_seq
 
     def _delete(self, item_id: str) -> None:
         self.waiting.pop(item_id, None)
         self._asks.discard(item_id)
         self.item_seqs.pop(item_id, None)
+        self.recalled.discard(item_id)
+        self._deleted.add(item_id)
         self._entries = [
             entry
             for entry in self._entries
             if (
                 all(call.item_id != item_id for call in entry.calls)
-                if isinstance(entry, _Calls)
+                if isinstance(entry, Calls)
                 else entry.item_id != item_id
             )
         ]
 
 
-def _item_ids(entry: HistoryItem | _Calls) -> set[str]:
-    return {call.item_id for call in entry.calls} if isinstance(entry, _Calls) else {entry.item_id}
+def _item_ids(entry: HistoryItem | Calls) -> set[str]:
+    return {call.item_id for call in entry.calls} if isinstance(entry, Calls) else {entry.item_id}
 
 
-def _response_of(entry: HistoryItem | _Calls) -> str:
+def _response_of(entry: HistoryItem | Calls) -> str:
     match entry:
-        case _Calls():
+        case Calls():
             return entry.key[0]
         case AssistantText():
             return entry.response_id

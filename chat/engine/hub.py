@@ -156,6 +156,9 @@ class Hub:
                     return
                 logger.warning("session %s: cannot be stored yet: %s", opened.session_id, error)
                 await asyncio.sleep(0.5)
+            except SessionElsewhere:  # somebody who knew the new id opened it in another process first
+                writer.fail(JournalFenced())
+                return
             except Exception:
                 logger.exception("session %s cannot be stored", opened.session_id)
                 writer.fail(JournalRejected())
@@ -180,7 +183,7 @@ class Hub:
         writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=last_seq)
         conversation = self._build(opened, records, join, writer)
         if taken_over:
-            conversation.resume()
+            conversation.turns.resume()
         return conversation
 
     async def _take_over(
@@ -275,7 +278,7 @@ class Hub:
             conversation.state = State.ENDING
             try:
                 await conversation.finish_running(timeout_s=0.0)
-                conversation.drop_queue()
+                conversation.turns.drop()
                 await self._end_row(conversation, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", conversation.session_id, error.code)
@@ -369,4 +372,6 @@ def _config(records: list[ev.Record]) -> SessionConfig:
     for record in records:
         if isinstance(record.event, ev.SessionUpdated):
             config = config.updated(record.event.config)
+        elif isinstance(record.event, ev.HistoryCompacted):
+            config = SessionConfig().updated(record.event.config)
     return config

@@ -69,7 +69,7 @@ class RemoteConversation:
         self._ring: list[Record] = []
         self._news = asyncio.Event()
         self._end: Exception | None = None
-        self._closed = False
+        self.closed = False
 
     answering = False
 
@@ -105,7 +105,7 @@ class RemoteConversation:
             known_newer = bool(self._ring) and self._ring[-1].seq > after
             if (known_newer or not self._news.is_set()) and (records := await self._from_log(after)):
                 return records
-            if self._closed:
+            if self.closed:
                 return await self._rest(after)
             if self._from_ring(after):  # it came while the log was read
                 continue
@@ -139,7 +139,7 @@ class RemoteConversation:
         self._news.set()
 
     def close(self, error: Exception | None = None) -> None:
-        self._end, self._closed = error, True
+        self._end, self.closed = error, True
         self._news.set()
 
 
@@ -216,7 +216,7 @@ class Relay:
         if reply.info is None:
             raise SessionElsewhere
         conversation = self._followed.get(session_id)
-        if conversation is None or conversation.owner != owner:
+        if conversation is None or conversation.owner != owner or conversation.closed:
             conversation = self._followed[session_id] = RemoteConversation(self, owner, reply.info)
         conversation.told(reply.info)
         conversation.subscribers[subscriber.connection_id] = subscriber

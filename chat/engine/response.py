@@ -7,21 +7,25 @@ kinds of event, the texts it has and `ResponseDone`, commit together.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
 from chat import metrics
 from chat.conf import conf
+from chat.engine.budget import Budget
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
+from chat.engine.meter import Meter
+from chat.engine.sizes import text_bytes
 from chat.engine.storable import storable
-from chat.errors import ChatError, ProviderError
+from chat.errors import BudgetExceeded, ChatError, ProviderError
 from chat.messages import (
     JSON,
     Completed,
     FinishReason,
+    ModelEvent,
     ModelRequest,
     TextDelta,
     ToolCallRequest,
@@ -91,15 +95,19 @@ class Response:
         registry: Registry,
         tool_context: Callable[[str], ToolContext],
         response_id: str,
+        tokens_per_byte: float,
+        budget: Budget,
         continues: str | None = None,
     ) -> None:
         self.response_id = response_id
         self._continues = continues
+        self._budget = budget
         self._stop: Stop | None = None
         self._work: asyncio.Task[tuple[str, str]] | None = None
         self._log = log
         self._history = history
         self._route = Route(candidates, on_failure=self._attempt_failed)
+        self._meter = Meter(lambda: self._route.current.spec, tokens_per_byte)
         self._config = config.for_response(options)
         self._options = options
         self._registry = registry
@@ -140,6 +148,8 @@ class Response:
             )
         except JournalError as error:
             self._settle("failed", error.code, message=error.message)
+        except BudgetExceeded as error:
+            self._settle("incomplete", error.code, message=error.message)
         except Exception as error:
             logger.exception("response %s failed", self.response_id)
             self._settle(
@@ -150,7 +160,7 @@ class Response:
             )
 
     async def _rounds(self) -> tuple[str, str]:
-        """Raises `ProviderError`, `JournalError`. Returns the status and its reason."""
+        """Raises `ProviderError`, `JournalError`, `BudgetExceeded`. Returns the status and its reason."""
         await self._run_tools(self._approved())
         limit = conf().max_tool_rounds
         for round_number in range(limit + 1):
@@ -167,8 +177,8 @@ class Response:
         requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
-        async with aclosing(self._route.stream(await self._request(round_number))) as stream:
-            async for event in stream:
+        async with aclosing(self._events(await self._request(round_number))) as events:
+            async for event in events:
                 match event:
                     case TextDelta():
                         self._delta(event)
@@ -182,6 +192,29 @@ class Response:
         if calls:
             self._log.append(*self._close_text("completed"), *calls)
         return finish, calls
+
+    async def _events(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """The model's, each counted as it comes. Raises `ProviderError`, and `BudgetExceeded` once that is enough."""
+        self._check_budget()
+        self._meter.begin(request)
+        try:
+            async with aclosing(self._route.stream(request)) as stream:
+                async for event in stream:
+                    if isinstance(event, Completed):
+                        self._meter.complete(event.usage)
+                    else:
+                        self._meter.received(_event_bytes(event))
+                    yield event
+                    if not isinstance(event, Completed):
+                        self._check_budget()
+        except ProviderError:
+            self._meter.refused()
+            raise
+
+    def _check_budget(self) -> None:
+        """Raises `BudgetExceeded`. What has no price does not count."""
+        if self._budget.bounded and (microusd := self._meter.microusd) is not None:
+            self._budget.runs(self.response_id, microusd)
 
     async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
@@ -322,6 +355,9 @@ class Response:
         stopped_by: str | None = None,
     ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
+        self._meter.give_up()
+        cost_microusd = self._meter.microusd
+        self._budget.ended(self.response_id, cost_microusd or 0)
         self._log.append(
             *(self._no_result(call) for call in self._unanswered.values()),
             *self._close_text("completed" if status == "completed" else "incomplete"),
@@ -336,6 +372,10 @@ class Response:
                 model=self._route.current.spec,
                 usage=self._usage,
                 timings=self._clock.timings(),
+                cost_microusd=cost_microusd,
+                cost_estimated=self._meter.estimated,
+                context_tokens=self._meter.context_tokens,
+                context_bytes=self._meter.context_bytes,
             ),
             reserved=True,
         )
@@ -406,6 +446,10 @@ class _Clock:
             model_ms=round(self.model_s * 1000, 1),
             tools_ms=round(self.tools_s * 1000, 1),
         )
+
+
+def _event_bytes(event: TextDelta | ToolCallRequest) -> int:
+    return text_bytes(event.text if isinstance(event, TextDelta) else event.name + event.arguments)
 
 
 def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) -> ev.ToolResult:

@@ -68,6 +68,8 @@ class UsageObject(WireObject, kw_only=True):
     output_tokens: int
     input_token_details: TokensIn
     output_token_details: TokensOut
+    x_cost_usd: float | None
+    """To the millionth, by the price list of the moment; None: not known."""
 
 
 class StatusError(WireObject, kw_only=True):
@@ -135,7 +137,7 @@ class ResponseObject(WireObject, kw_only=True):
     x_timings: Timings | UnsetType = UNSET
 
 
-def usage_object(usage: ev.Usage) -> UsageObject | None:
+def usage_object(usage: ev.Usage, cost_microusd: int | None) -> UsageObject | None:
     """None when the vendor counted nothing: unknown, not zero."""
     if usage == ev.Usage():
         return None
@@ -147,6 +149,7 @@ def usage_object(usage: ev.Usage) -> UsageObject | None:
         output_token_details=TokensOut(
             text_tokens=usage.output_tokens, x_reasoning_tokens=usage.reasoning_tokens
         ),
+        x_cost_usd=None if cost_microusd is None else cost_microusd / 1_000_000,
     )
 
 

@@ -123,7 +123,7 @@ class OpenResponse:
             status=final_response_status(event.status),
             status_details=status_details(event),
             output=[item for _, item in self._output],
-            usage=usage_object(event.usage),
+            usage=usage_object(event.usage, event.cost_microusd),
             x_model=_short(event.model) or self._object.x_model,
             x_failed_attempts=self._failed_attempts or UNSET,
             x_message=sentence_for(event) or UNSET,

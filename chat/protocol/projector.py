@@ -130,6 +130,7 @@ BetweenResponses = (
     | ev.SessionEnded
     | ev.ConnectionOpened
     | ev.ConnectionClosed
+    | ev.HistoryCompacted
     | ev.SummaryWritten
     | ev.SummaryFailed
 )

@@ -12,6 +12,7 @@ REASONS = {
     "content_filter": "The model's vendor cut the answer off: its safety filter objected.",
     "interrupted": "The server stopped while it answered.",
     "session_ended": "The session ended before this answer's turn came.",
+    "budget_exceeded": "The answer was stopped: the budget is used up. What there is of it is kept.",
     "max_tool_rounds": "The answer was cut off: it called tools too many times. Ask for less at once.",
 }
 """Beside these ``reason`` is an error's code, or a model vendor's own word in lower case."""

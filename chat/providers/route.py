@@ -42,9 +42,15 @@ class Route:
     """
 
     def __init__(
-        self, candidates: Sequence[Candidate], *, on_failure: Callable[[FailedAttempt], None] = lambda _: None
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        attempts: int | None = None,
+        on_failure: Callable[[FailedAttempt], None] = lambda _: None,
     ) -> None:
+        """``attempts`` at each model; None: as the settings say."""
         self._current, *self._fallbacks = candidates
+        self._attempts = attempts or conf().model_attempts
         self._on_failure = on_failure
 
     @property
@@ -57,7 +63,7 @@ class Route:
 
         Raises the `ProviderError` of the last attempt.
         """
-        tries = _Tries()
+        tries = _Tries(self._attempts)
         await asyncio.sleep(self._begin(tries))
         while True:
             began = False
@@ -124,12 +130,13 @@ class Route:
 class _Tries:
     """One round's attempts at the current model, and its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.attempt = 1
+        self._most = most
         self._began = time.monotonic()
 
     def may_ask_again(self, delay_s: float) -> bool:
-        return self.attempt < conf().model_attempts and self.may_wait(delay_s)
+        return self.attempt < self._most and self.may_wait(delay_s)
 
     def may_wait(self, delay_s: float) -> bool:
         return time.monotonic() - self._began + delay_s <= conf().model_retry_total_seconds

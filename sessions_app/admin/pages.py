@@ -121,6 +121,23 @@ def _render_texts(entries: Sequence[Entry]) -> None:
                 left -= min(len(item.text), left)
 
 
+def _cost(session: Session) -> tuple[str, str]:
+    if not session.unpriced:
+        return humanize.usd(session.cost_microusd), ""
+    calls = f"{session.unpriced:,} {'call' if session.unpriced == 1 else 'calls'} at an unknown price"
+    return (
+        (humanize.usd(session.cost_microusd), f"and {calls}") if session.cost_microusd else ("unknown", calls)
+    )
+
+
+def cost_hint(session: Session) -> str:
+    """What the figure is made of."""
+    known = f"US dollars, by the price list: {humanize.usd(session.cost_microusd)} for answers and summaries"
+    if not session.unpriced:
+        return known
+    return f"{known}; {session.unpriced:,} of them at an unknown price (LLM_PRICES)"
+
+
 def _facts(session: Session) -> list[Fact]:
     connections = count_connections(session)
     tokens = session.input_tokens + session.output_tokens
@@ -133,6 +150,7 @@ def _facts(session: Session) -> list[Fact]:
             humanize.compact(tokens),
             f"{session.input_tokens:,} in, {session.output_tokens:,} out",
         ),
+        Fact("Cost", *_cost(session)),
         Fact("Tool calls", humanize.exact(session.tool_calls)),
         Fact("Connections", "not counted" if connections is None else humanize.exact(connections)),
         Fact("Duration", humanize.duration(session.duration_seconds) or "not ended"),

@@ -36,6 +36,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         "lasted",
         "said",
         "tokens",
+        "cost",
         "model_used",
         "summary_label",
     )
@@ -152,6 +153,14 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def tokens(self, session: Session) -> SafeString:
         count = session.input_tokens + session.output_tokens
         return format_html('<span title="{}">{}</span>', humanize.exact(count), humanize.compact(count))
+
+    @column("Cost", ordering="cost_microusd", empty_value="-")
+    def cost(self, session: Session) -> SafeString | None:
+        if not session.responses and not session.cost_microusd and not session.unpriced:
+            return None
+        hint = pages.cost_hint(session)
+        words = humanize.cost(session.cost_microusd, session.unpriced)
+        return format_html('<span class="cell-line" title="{}">{}</span>', hint, words)
 
     @column("Model", empty_value="-")
     def model_used(self, session: Session) -> str | None:

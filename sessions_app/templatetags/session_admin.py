@@ -15,6 +15,7 @@ register.filter("duration", humanize.duration)
 register.filter("milliseconds", humanize.milliseconds)
 register.filter("compact", humanize.compact)
 register.filter("exact", humanize.exact)
+register.filter("usd", humanize.usd)
 
 
 @register.filter

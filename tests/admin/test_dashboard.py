@@ -21,7 +21,8 @@ def a_while_ago(minutes: float = 10) -> datetime:
 
 @pytest.mark.django_db
 def test_figures_are_of_the_window() -> None:
-    write_session(turn(1), at=a_while_ago(), status=SessionStatus.ENDED)
+    priced = done(cost_microusd=1_500, usage=ev.Usage(input_tokens=300, output_tokens=40))
+    write_session([*turn(1)[:-1], priced], at=a_while_ago(), status=SessionStatus.ENDED)
     write_session([user_says("x"), started(), done(status="failed")], at=a_while_ago(30))
     write_session(turn(1), at=timezone.now() - timedelta(days=3), status=SessionStatus.ENDED)
     write_session(turn(1), at=timezone.now() - timedelta(days=30), status=SessionStatus.ENDED)
@@ -35,6 +36,8 @@ def test_figures_are_of_the_window() -> None:
         "input_tokens": 300,
         "output_tokens": 40,
         "tokens": 340,
+        "cost_microusd": 1_500,
+        "unpriced": 1,
     }
     assert weeks["totals"]["sessions"] == 3
     assert day["live"] == 1

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from tests.chaos.client import Client
 from tests.chaos.faults import Faults
@@ -28,13 +29,14 @@ def figures(
         "tried again by the server": sum(turn.retries for turn in turns),
         "frames": sum(len(client.view.frames) for client in clients),
         "faults": _counted(Counter({kind.value: times for kind, times in faults.done.items()})),
+        "faults passed over": faults.passed_over,
         "connections cut": faults.cuts,
         "readers stalled": faults.stalls,
         "reconnects by close code": _counted(closes),
         "errors": _counted(sum((client.errors for client in clients), Counter())),
         "taken back (truncated_to)": sum(client.view.truncations for client in clients),
         "begun anew": sum(client.sessions_begun_anew for client in clients),
-        "longest wait for an answer": f"{max((_wait_s(turn) for turn in turns), default=0.0):.1f} s",
+        "waits for an answer": _waits(turns),
         "longest wait after a kill": f"{_wait_after_kill_s(turns, faults.kills_at):.1f} s",
         "lost": sum(finding.broken is Broken.LOST for finding in findings),
         "repeated": sum(finding.broken is Broken.REPEATED for finding in findings),
@@ -45,8 +47,13 @@ def _counted(counter: Counter[str] | Counter[int]) -> str:
     return ", ".join(f"{name}: {times}" for name, times in sorted(counter.items(), key=str)) or "none"
 
 
-def _wait_s(turn: Turn) -> float:
-    return turn.ended_at - turn.asked_at if turn.end else 0.0
+def _waits(turns: Sequence[Turn]) -> str:
+    """From the question to the end of its answer."""
+    waits = sorted(turn.ended_at - turn.asked_at for turn in turns if turn.end)
+    if not waits:
+        return "none"
+    p99 = waits[min(len(waits) - 1, round(0.99 * len(waits)))]
+    return f"median {median(waits):.1f} s, p99 {p99:.1f} s, longest {waits[-1]:.1f} s"
 
 
 def _wait_after_kill_s(turns: Sequence[Turn], kills_at: Sequence[float]) -> float:

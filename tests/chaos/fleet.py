@@ -72,10 +72,10 @@ class Server:
             self.exits.append(await asyncio.to_thread(self._process.stop, timeout_s=_EXIT_S))
             await self.start()
 
-    async def at_rest(self) -> None:
-        """Once nothing is being done to it."""
-        async with self._lock:
-            return
+    @property
+    def busy(self) -> bool:
+        """Something is being done to it."""
+        return self._lock.locked()
 
     async def stop(self) -> None:
         self.exits.append(await asyncio.to_thread(self._process.stop, timeout_s=_EXIT_S))

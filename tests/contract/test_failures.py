@@ -122,7 +122,8 @@ async def test_an_answer_that_breaks_off(vendor: Vendor, provider: Provider, end
 async def test_silence_in_the_middle(vendor: Vendor, provider: Provider, settings: Settings) -> None:
     settings.CHAT_MODEL_SILENCE_SECONDS = 0.2
     vendor.then(Reply(text=("Hel",), ending=Ending.SILENT))
-    assert type(await interrupted(vendor, provider)) is ModelTimeout
+    async with asyncio.timeout(30):
+        assert type(await interrupted(vendor, provider)) is ModelTimeout
     assert await vendor.hung_up_within(5)
 
 

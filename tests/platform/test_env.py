@@ -21,6 +21,16 @@ BAD = {
     "TRUST_PROXY": ["1", "proxy.example.com"],
     "GOOGLE_GEMINI_BASE_URL": ["localhost:8080"],
     "MAX_FRAME_BYTES": ["1"],
+    "BUDGET_SESSION_USD": ["0", "-1", "5 USD"],
+    "LLM_PRICES": [
+        "{not json",
+        "/nowhere/prices.json",
+        '{"a": 1}',
+        '{"a": {"input": 1}}',
+        '{"a": {"input": -1, "output": 1}}',
+        '{"a": {"input": true, "output": 1}}',
+        '{"a": {"price": 1}}',
+    ],
 }
 
 
@@ -39,6 +49,15 @@ def test_without_any_variable_everything_has_a_default() -> None:
     assert (env.host, env.port, env.session_grace_seconds) == ("127.0.0.1", 8000, 10.0)
     assert env.database_url is None
     assert env.guests_allowed is None
+
+
+def test_prices_are_read_from_json_or_from_a_file_of_it(tmp_path: Path) -> None:
+    text = '{"openai:a": {"input": 1.5, "output": 6, "context": 128000}}'
+    file = tmp_path / "prices.json"
+    file.write_text(text)
+    expected = {"openai:a": {"input": 1.5, "output": 6, "context": 128_000}}
+    assert parse(LLM_PRICES=text).llm_prices == parse(LLM_PRICES=str(file)).llm_prices == expected
+    assert parse().llm_prices == {}
 
 
 def test_an_empty_value_counts_as_unset() -> None:

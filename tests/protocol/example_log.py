@@ -50,6 +50,7 @@ EVENTS: list[ev.Event] = [
         model=f"gemini:{MODEL}",
         usage=ev.Usage(input_tokens=412, output_tokens=31, cached_tokens=128),
         timings=ev.Timings(first_token_ms=412.7, total_ms=1034.2, model_ms=1030.9, tools_ms=1.9),
+        cost_microusd=339,
     ),
     ev.ItemDeleted(item_id="item_71b2"),
     ev.ResponseStarted(response_id="resp_77aa", provider="gemini", model=MODEL),

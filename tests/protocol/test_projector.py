@@ -336,6 +336,16 @@ def test_the_output_stands_in_the_order_of_its_indexes_not_of_the_log() -> None:
     assert [item["id"] for item in frames[-1]["response"]["output"]] == ["item_c", "item_a"]
 
 
+def test_an_answer_without_a_price_tells_so() -> None:
+    done = ev.ResponseDone(response_id="resp_1", status="completed", usage=ev.Usage(input_tokens=10))
+
+    assert wire(STARTED, MESSAGE, done)[-1]["response"]["usage"]["x_cost_usd"] is None
+
+
+def test_a_compaction_is_not_shown_to_clients() -> None:
+    assert wire(ev.HistoryCompacted(item_id="item_s", summary="They talked.", through_seq=1)) == []
+
+
 def test_an_operators_word_is_a_system_message() -> None:
     frames = wire(ev.OperatorMessage(item_id="item_o", text="be kind", author="ann"))
 
@@ -360,6 +370,7 @@ def test_a_completed_response_tells_usage_and_timings() -> None:
         model="gemini:flash",
         usage=ev.Usage(input_tokens=10, output_tokens=5, cached_tokens=4, reasoning_tokens=2),
         timings=ev.Timings(first_token_ms=80.0, total_ms=200.5, model_ms=190.0, tools_ms=0.0),
+        cost_microusd=1_234,
     )
     response = wire(STARTED, MESSAGE, done)[-1]["response"]
 
@@ -371,6 +382,7 @@ def test_a_completed_response_tells_usage_and_timings() -> None:
         "output_tokens": 5,
         "input_token_details": {"text_tokens": 10, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 4},
         "output_token_details": {"text_tokens": 5, "audio_tokens": 0, "x_reasoning_tokens": 2},
+        "x_cost_usd": 0.001234,
     }
     assert response["x_timings"] == {
         "first_token_ms": 80.0,

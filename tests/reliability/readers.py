@@ -22,8 +22,13 @@ class Reader:
         self.created: dict[str, Any] = {}
 
     @asynccontextmanager
-    async def connected(self, ws_url: str, *, abort: bool = False) -> AsyncIterator[ClientConnection]:
-        """A connection that goes on after the last frame it has; ``abort``: it ends without a close frame."""
+    async def connected(
+        self, ws_url: str, *, abort: bool = False, may_truncate: bool = False
+    ) -> AsyncIterator[ClientConnection]:
+        """A connection that goes on after the last frame it has; ``abort``: it ends without a close frame.
+
+        ``may_truncate``: the server may take frames back that it has shown and not stored.
+        """
         query = f"?last_event_id={self.last_event_id}" if self.last_event_id else ""
         async with connect(
             f"{ws_url}/ws/session/{self.session_id}{query}",
@@ -35,11 +40,18 @@ class Reader:
             async with asyncio.timeout(READ_S):
                 self.created = json.loads(await connection.recv())
             assert self.created["type"] == "session.created", self.created
-            assert "truncated_to" not in self.created["x_stream"]
+            self._take_back(self.created["x_stream"].get("truncated_to"), may_truncate)
             self.last_event_id = self.last_event_id or self.created["x_stream"]["last_event_id"]
             yield connection
             if abort:
                 connection.transport.abort()
+
+    def _take_back(self, kept_to: str | None, allowed: bool) -> None:
+        if kept_to is None:
+            return
+        assert allowed, f"taken back to {kept_to}"
+        kept = [json.loads(frame)["event_id"] for frame in self.frames].index(kept_to)
+        self.frames, self.last_event_id = self.frames[: kept + 1], kept_to
 
     async def ask(self, connection: ClientConnection, words: str) -> None:
         item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
@@ -51,6 +63,7 @@ class Reader:
             raw = await connection.recv()
         assert isinstance(raw, str)
         frame: dict[str, Any] = json.loads(raw)
+        assert frame["type"] != "error", frame
         self.frames.append(raw)
         self.last_event_id = frame["event_id"]
         return frame

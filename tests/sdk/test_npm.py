@@ -110,7 +110,7 @@ async def test_a_line_that_breaks_in_the_middle_of_an_answer(
 async def test_a_server_that_restarts_while_it_answers(
     node: list[str], start_server: StartServer, redis_url: str, tmp_path: Path
 ) -> None:
-    env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "15"}
+    env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "15", "DRAIN_SECONDS": "60"}
     one, two = start_server(**env), start_server(**env)
     context, certificate = self_signed(tmp_path)
     async with Front(one.port, tls=context).serving() as front:

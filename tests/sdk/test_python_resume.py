@@ -58,7 +58,7 @@ async def test_a_line_that_breaks_in_the_middle_of_an_answer(server: ServerProce
 
 async def test_a_server_that_restarts_while_it_answers(start_server: StartServer, redis_url: str) -> None:
     """SIGTERM: it closes with 1012, and the next process behind the address gives the rest."""
-    env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "15"}
+    env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "15", "DRAIN_SECONDS": "60"}
     one, two = start_server(**env), start_server(**env)
     front = Front(one.port)
     async with front.serving(), talk(f"ws://127.0.0.1:{front.port}", resume=True) as client:

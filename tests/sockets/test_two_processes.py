@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
@@ -159,6 +160,29 @@ async def test_a_process_that_slept_takes_nothing_back_that_another_one_has_stor
             assert "truncated_to" not in frame["x_stream"], frame
         else:
             assert frame["error"]["code"] == "session_moved"
+
+
+async def test_a_process_that_stops_does_not_call_it_a_fault_that_another_one_owes_it_an_answer(
+    start_server: StartServer, redis_url: str, tmp_path: Path
+) -> None:
+    env = {**ENV, "SESSION_LEASE_SECONDS": "10"}
+    one, two = start_server(REDIS_URL=redis_url, **env), start_server(REDIS_URL=redis_url, **env)
+    two.stop()
+    two.log = tmp_path / "two.log"
+    two.start()
+    async with (
+        realtime(one.ws_url, "/ws/session/shared") as here,
+        realtime(two.ws_url, "/ws/session/shared") as there,
+    ):
+        await here.ask("count to 3")
+        one.signal(signal.SIGSTOP)
+        await there.send(type="response.create")
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(two.stop, timeout_s=30.0)
+        assert await there.closed() == 1012
+        one.signal(signal.SIGCONT)
+    assert "Cancel 1 running task(s)" in two.log.read_text()
+    assert "Traceback" not in two.log.read_text()
 
 
 async def test_sigterm_lets_a_short_answer_finish_and_hands_the_session_on(

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
+from chat.providers import cooling
+from chat.providers.choice import Candidate
 from tests.summary.program import Program
 from tests.summary.support import FakeModel
 from tests.support.database import database_url
@@ -21,7 +23,9 @@ def use_model(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> UseModel:
 
     def use(*answers: str | Exception | float) -> FakeModel:
         model = FakeModel(*answers)
-        monkeypatch.setattr("chat.summary.provider_for", lambda spec: (model, spec.partition(":")[2]))
+        one = Candidate("fake:model-1", model, "model-1")
+        monkeypatch.setattr("chat.summary.candidates", lambda spec: [one])
+        cooling.forget()
         settings.CHAT_SUMMARY_MODEL = "fake:model-1"
         return model
 

@@ -3,11 +3,12 @@
 import pytest
 from pytest_django.fixtures import Settings
 
-from chat.errors import ModelQuota, ModelRefused, ModelTimeout
+from chat.errors import ModelCredentials, ModelOverloaded, ModelQuota, ModelRefused, ModelTimeout
 from chat.messages import Completed, FinishReason, UserText
-from chat.providers.registry import ProviderNotConfigured
+from chat.providers import registry
 from chat.summary import EmptySummaryError, summarise
 from tests.summary.conftest import UseModel
+from tests.summary.support import FakeModel
 
 TRANSCRIPT = "User: 2 + 2?\n\nAssistant: 4."
 
@@ -45,8 +46,21 @@ async def test_a_model_that_is_not_configured_any_more_is_replaced_by_the_defaul
     settings.CHAT_SUMMARY_MODEL = None
     assert (await summarise(model="vanished:x", transcript=TRANSCRIPT)).model == "demo"
     settings.CHAT_LLM_MODEL = "vanished:y"
-    with pytest.raises(ProviderNotConfigured):
+    with pytest.raises(ModelCredentials) as failed:
         await summarise(model="vanished:x", transcript=TRANSCRIPT)
+    assert "there is no provider 'vanished'" in failed.value.cause
+
+
+async def test_a_fallback_writes_it_when_the_sessions_model_fails(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is asked once: trying again is the job's business."""
+    failing = FakeModel(ModelOverloaded())
+    monkeypatch.setattr("chat.providers.registry._kinds", {**registry._kinds})
+    registry.register_provider("failing", lambda: failing)
+    settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("demo",)
+    assert (await summarise(model="failing", transcript=TRANSCRIPT)).model == "demo"
+    assert len(failing.requests) == 1
 
 
 async def test_the_demo_summarises_honestly(settings: Settings) -> None:

@@ -83,6 +83,10 @@ def session_of_a_process_that_is_late() -> None:
     Session.objects.create(session_id="orphan", lease_owner="late", lease_epoch=1)
 
 
+def status_of_the_orphan() -> str:
+    return Session.objects.get(pk="orphan").status
+
+
 async def test_a_process_that_was_kept_from_renewing_its_lease_keeps_its_sessions(settings: Settings) -> None:
     settings.CHAT_SWEEP_PAUSE_SECONDS = 1.0
     await in_db_thread(session_of_a_process_that_is_late)
@@ -90,14 +94,14 @@ async def test_a_process_that_was_kept_from_renewing_its_lease_keeps_its_session
     await asyncio.sleep(0.3)
     await in_db_thread(renew_process, process_id="late")
     await sweep
-    assert (await Session.objects.aget(pk="orphan")).status == "active"
+    assert await in_db_thread(status_of_the_orphan) == "active"
 
 
 async def test_the_sessions_of_a_process_that_stays_silent_are_ended(settings: Settings) -> None:
     settings.CHAT_SWEEP_PAUSE_SECONDS = 0.1
     await in_db_thread(session_of_a_process_that_is_late)
     await tasks.sweep_sessions.func(timestamp=0)
-    assert (await Session.objects.aget(pk="orphan")).status == "ended"
+    assert await in_db_thread(status_of_the_orphan) == "ended"
 
 
 async def test_the_job_of_a_worker_that_is_not_listed_any_more_is_queued_again(context: JobContext) -> None:

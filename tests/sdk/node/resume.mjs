@@ -14,7 +14,9 @@ function placed(url) {
 function recovering() {
   const connection = connect({
     reconnect: true,
+    maxReconnectAttempts: 1000,
     reconnectInitialDelay: 50,
+    reconnectMaxDelay: 500,
     buildRealtimeURL: () => placed(new URL(`${given.baseURL.replace("https:", "wss:")}/realtime`)),
   });
   connection.on("reconnecting", ({ closeCode }) => talk.closes.push(closeCode));

@@ -1,0 +1,380 @@
+"""Long conversations: the oldest turns give way to a summary, and nothing else changes."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat.engine.commands import AddMessage, AddToolOutput, DecideApproval, DeleteItem, UpdateSession
+from chat.engine.compaction_text import DELETED, HEAD, LEFT_OUT
+from chat.engine.conversation import Conversation
+from chat.engine.history import History
+from chat.errors import ItemExists, ItemNotFound, ModelOverloaded
+from chat.messages import AssistantText, OperatorText, TextDelta, ToolCallItem, ToolCallRequest, UserText
+from sessions_app import events as ev
+from sessions_app.models import Session, SessionEvent
+from sessions_app.replay import read_history
+from sessions_app.threads import in_db_thread
+from tests.engine.conftest import Process, hand_over, quiet, say
+from tests.engine.model import ScriptedModel, tokens
+from tests.support.waiting import eventually
+
+BUDGET_TOKENS = 2_000
+WORDS = "lorem ipsum dolor sit amet " * 8
+
+
+@pytest.fixture(autouse=True)
+def small_budget(settings: Any) -> None:
+    settings.CHAT_HISTORY_TOKENS = BUDGET_TOKENS
+
+
+def compactions(session_id: str) -> list[SessionEvent]:
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type="history_compacted")
+    return list(rows.order_by("seq"))
+
+
+async def talk(conversation: Conversation, turns: int, *, start: int = 1) -> None:
+    for number in range(start, start + turns):
+        await say(
+            conversation, f"{number}: {WORDS}", item_id=f"item_u{number}", client_event_id=f"client_{number}"
+        )
+
+
+async def rebuilt(conversation: Conversation) -> History:
+    await conversation.durable()
+    return History(await in_db_thread(read_history, session_id=conversation.session_id))
+
+
+def state(history: History) -> dict[str, object]:
+    """All that a conversation asks of its history."""
+    return {
+        "items": history.items(),
+        "waiting": history.waiting,
+        "queued": history.queued,
+        "item_seqs": history.item_seqs,
+        "client_events": history.client_events,
+        "user_messages": history.user_messages,
+        "spent": history.spent_microusd,
+        "turns": history.turns,
+        "through": history.compacted_through,
+        "ratio": history.tokens_per_byte,
+        "approvals": sorted(history.approvals),
+        "last": (history.last_response, history.last_done),
+        "unanswered": history.unanswered(),
+    }
+
+
+async def test_what_a_model_is_sent_stays_within_its_budget(process: Process, model: ScriptedModel) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    sizes = [tokens(request) for request in model.requests]
+    assert len(model.requests) == 30
+    assert max(sizes) <= BUDGET_TOKENS
+    assert (
+        min(sizes[10:]) < 0.5 * BUDGET_TOKENS
+    )  # it was cut by more than the last turn, so not every turn pays
+    assert len(model.summaries) < 10
+
+
+async def test_the_summary_stands_at_the_front_and_recent_turns_stay_whole(
+    process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    history = model.requests[-1].history
+    assert isinstance(history[0], OperatorText)
+    assert history[0].text.startswith(HEAD)
+    assert history[0].text.endswith("THE SUMMARY")
+    assert isinstance(history[1], UserText)
+    said = [item.text.split(":")[0] for item in history if isinstance(item, UserText)]
+    assert said == [str(number) for number in range(31 - len(said), 31)]
+    assert len(said) > 2
+    assert not any(isinstance(item, OperatorText) for item in history[1:])
+
+
+async def test_a_summary_is_made_of_the_one_before_it_and_of_what_was_said(
+    process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    first, second = (str(getattr(one.history[0], "text", "")) for one in model.summaries[:2])
+    assert "<summary>" not in first
+    assert "User: 1: lorem" in first
+    assert "<summary>\nTHE SUMMARY\n</summary>" in second
+    assert "User: 1: lorem" not in second
+
+
+async def test_nobody_waits_for_a_summary_that_is_made_in_time(
+    process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    rows = await in_db_thread(compactions, conversation.session_id)
+    events = SessionEvent.objects.filter(session_id=conversation.session_id)
+    types = dict(await in_db_thread(lambda: list(events.values_list("seq", "event_type"))))
+    assert rows
+    assert {types[row.seq - 1] for row in rows} == {"response_done"}  # not between a question and its answer
+    assert {row.payload["model"] for row in rows} == {"scripted"}
+
+
+async def test_any_process_rebuilds_the_same_history(process: Process, model: ScriptedModel) -> None:
+    conversation = await process.join()
+    for turns in (9, 1, 7, 13):
+        await talk(conversation, turns, start=conversation.history.user_messages + 1)
+        assert state(await rebuilt(conversation)) == state(conversation.history)
+    assert conversation.history.summary
+
+
+async def test_opening_reads_from_the_last_compaction_on(process: Process, model: ScriptedModel) -> None:
+    conversation = await process.join()
+    counts = []
+    for turns in (20, 40):
+        await talk(conversation, turns, start=conversation.history.user_messages + 1)
+        counts.append(len(await in_db_thread(read_history, session_id=conversation.session_id)))
+    events = (await in_db_thread(Session.objects.get, pk=conversation.session_id)).last_seq
+    assert max(counts) < events / 3
+    assert conversation.history.user_messages == 60
+
+
+async def test_a_failed_summary_does_not_fail_the_turn(process: Process, model: ScriptedModel) -> None:
+    model.summary_error = ModelOverloaded(cause="HTTP 529")
+    conversation = await process.join()
+    await talk(conversation, 30)
+    assert len(model.requests) == 30
+    assert all(tokens(request) <= BUDGET_TOKENS for request in model.requests)
+    front = model.requests[-1].history[0]
+    assert isinstance(front, OperatorText)
+    assert front.text.count(LEFT_OUT) == 1
+    last = (await in_db_thread(compactions, conversation.session_id))[-1]
+    assert "HTTP 529" in last.payload["error"]
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+
+
+async def test_a_client_call_that_waits_for_its_result_stays(process: Process, model: ScriptedModel) -> None:
+    tool = {"type": "function", "name": "look", "description": "", "parameters": {"type": "object"}}
+    conversation = await process.join()
+    await conversation.do(UpdateSession(changes={"tools": [tool]}))
+    plain = model.answer
+    model.answer = lambda said: [ToolCallRequest("call_1", "look", '{"at": "the sky"}')]
+    await say(conversation, "Look")
+    model.answer = plain
+    await talk(conversation, 30)
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    assert any(isinstance(item, ToolCallItem) for item in model.requests[-1].history)
+    await conversation.do(AddToolOutput(call_id="call_1", output="blue"))
+    await talk(conversation, 1, start=31)
+    assert any(getattr(item, "output", "") == "blue" for item in model.requests[-1].history)
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    await talk(conversation, 30, start=32)
+    assert not any(isinstance(item, ToolCallItem) for item in model.requests[-1].history)
+
+
+async def test_an_approval_that_nobody_gave_yet_outlives_a_compaction(
+    process: Process, other_process: Process, model: ScriptedModel
+) -> None:
+    sent: list[str] = []
+
+    def send_letter(to: str) -> str:
+        """Send a letter.
+
+        Args:
+            to: The reader.
+        """
+        sent.append(to)
+        return f"sent to {to}"
+
+    for one in (process, other_process):
+        one.registry.tool(requires_approval=True, side_effects=True)(send_letter)
+    plain = model.answer
+    model.answer = lambda said: [ToolCallRequest("call_1", "send_letter", '{"to": "Ann"}')]
+    conversation = await process.join()
+    await say(conversation, "Write to Ann")
+    model.answer = plain
+    await talk(conversation, 20)
+    assert conversation.history.summary
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    (request,) = conversation.history.approvals
+    await hand_over(process, conversation)
+    here = await other_process.join(conversation.session_id)
+    await here.do(DecideApproval(approval_id=request, approve=True))
+    await quiet(here)
+    assert sent == ["Ann"]
+    assert any("sent to Ann" in getattr(item, "output", "") for item in model.requests[-1].history)
+    await talk(here, 20, start=21)
+    assert state(await rebuilt(here)) == state(here.history)
+    assert not here.history.approvals
+
+
+async def test_turns_that_wait_outlive_a_compaction(process: Process, model: ScriptedModel) -> None:
+    """They were asked for before turns that are summarised while they still wait."""
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    model.gate = asyncio.Semaphore(0)
+    for number in range(6):
+        text = f"waits {number} {WORDS * 6}"
+        await conversation.do(AddMessage(text=text, respond=True, client_event_id=f"waits_{number}"))
+    for _ in range(3):
+        model.gate.release()
+
+    async def three_are_answered() -> None:
+        assert len(model.requests) == 4
+
+    await eventually(three_are_answered)
+    model.summary_error = None
+    plan = conversation.compaction._plan()
+    assert plan is not None
+    await conversation.compaction._write(plan, await conversation.compaction._ask(plan))
+    assert len(conversation.history.queued) == 2
+    assert max(conversation.history._queued_seqs.values()) < plan.through_seq
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    for _ in range(6):
+        model.gate.release()
+    await quiet(conversation)
+    last = [getattr(one.history[-1], "text", "")[:7] for one in model.requests[-2:]]
+    assert last == ["waits 4", "waits 5"]
+
+
+async def test_a_message_put_between_old_turns_goes_with_them(process: Process, model: ScriptedModel) -> None:
+    """Its place in the log is behind them."""
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    await talk(conversation, 8)
+    model.summary_error = None
+    late = AddMessage(text="By the way", item_id="item_late", previous_item_id="item_u1")
+    await conversation.do(late)
+    plan = conversation.compaction._plan()
+    assert plan is not None
+    await conversation.compaction._write(plan, await conversation.compaction._ask(plan))
+    assert "By the way" in str(model.summaries[-1].history)
+    assert conversation.history.item("item_late") is None
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+
+
+async def test_a_message_that_waits_outlives_a_compaction(process: Process, model: ScriptedModel) -> None:
+    """It was said before the turns that are summarised, and no response has taken it in."""
+    conversation = await process.join()
+    await conversation.do(AddMessage(text="By the way", item_id="item_early"))
+    item_ids = list(conversation.history.waiting)
+    await talk(conversation, 1)
+    assert item_ids == ["item_early"]
+    assert any(getattr(item, "text", "") == "By the way" for item in model.requests[0].history)
+    await conversation.do(AddMessage(text="Note this", item_id="item_late", previous_item_id="item_early"))
+    await talk(conversation, 30, start=2)
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    assert not any(getattr(item, "text", "") == "Note this" for item in model.requests[-1].history)
+    assert "item_late" not in conversation.history.waiting
+
+
+async def test_a_repeat_from_before_the_summary_is_still_a_repeat(
+    process: Process, other_process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    await hand_over(process, conversation)
+    here = await other_process.join(conversation.session_id)
+    assert "client_1" not in here.history.client_events
+    done = await here.do(AddMessage(text="again", respond=True, client_event_id="client_1"))
+    assert done.repeated_seq
+    await quiet(here)
+    assert len(model.requests) == 30
+    with pytest.raises(ItemExists):
+        await here.do(AddMessage(text="again", item_id="item_u1"))
+    assert here.history.user_messages == 30
+
+
+async def test_the_settings_outlive_the_summary(
+    process: Process, other_process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    await conversation.do(UpdateSession(changes={"instructions": "Rhyme."}))
+    await talk(conversation, 30)
+    await conversation.do(UpdateSession(changes={"max_output_tokens": 77}))
+    await hand_over(process, conversation)
+    here = await other_process.join(conversation.session_id)
+    assert (here.config.instructions, here.config.max_output_tokens) == ("Rhyme.", 77)
+
+
+async def test_a_deleted_item_leaves_the_summary(
+    process: Process, other_process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    model.summary = "FIRST"
+    await talk(conversation, 12)
+    model.summary = "SECOND, with what is to go"
+    await talk(conversation, 18, start=13)
+    rows = await in_db_thread(compactions, conversation.session_id)
+    later = next(row for row in rows if "SECOND" in str(row.content))
+    assert conversation.history.summary
+    assert "SECOND" in conversation.history.summary.text
+    gone = await in_db_thread(
+        lambda: (
+            SessionEvent.objects.filter(
+                session_id=conversation.session_id,
+                event_type="user_message",
+                seq__gt=rows[rows.index(later) - 1].payload["through_seq"],
+                seq__lte=later.payload["through_seq"],
+            )
+            .order_by("seq")
+            .values_list("payload__item_id", flat=True)[0]
+        )
+    )
+    await conversation.do(DeleteItem(item_id=gone))
+    text = conversation.history.summary.text
+    assert "SECOND" not in text
+    assert text.endswith(f"FIRST\n\n{DELETED}")
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    with pytest.raises(ItemNotFound):
+        await conversation.do(DeleteItem(item_id=gone))
+    await hand_over(process, conversation)
+    here = await other_process.join(conversation.session_id)
+    with pytest.raises(ItemNotFound):
+        await here.do(DeleteItem(item_id=gone))
+
+
+async def test_an_item_that_is_deleted_while_it_is_summarised_is_not_in_the_summary(
+    process: Process, model: ScriptedModel
+) -> None:
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    await talk(conversation, 8)
+    model.summary_error = None
+    plan = conversation.compaction._plan()
+    assert plan is not None
+    await conversation.do(DeleteItem(item_id="item_u1"))
+    written = await conversation.compaction._ask(plan)
+    await conversation.compaction._write(plan, written)
+    assert conversation.history.summary is None
+    assert await in_db_thread(compactions, conversation.session_id) == []
+
+
+async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, model: ScriptedModel) -> None:
+    """What is not compacted is sent byte for byte, vendor's parts and all."""
+    conversation = await process.join()
+    model.answer = lambda said: [TextDelta("a"), TextDelta("b", extra={"scripted": {"sig": "x"}})]
+    await talk(conversation, 30)
+    answers = [item for item in model.requests[-1].history if isinstance(item, AssistantText)]
+    assert answers
+    assert all(len(answer.parts) == 2 for answer in answers)
+
+
+async def test_the_cost_of_a_summary_is_the_sessions(
+    process: Process, model: ScriptedModel, settings: Any
+) -> None:
+    settings.CHAT_PRICES = {"scripted": {"input": 1, "output": 10}}
+    settings.CHAT_LLM_MODEL = "scripted"
+    conversation = await process.join()
+    await talk(conversation, 30)
+    rows = await in_db_thread(compactions, conversation.session_id)
+    assert [row.payload["cost_microusd"] for row in rows] == [200] * len(rows)
+    session = await in_db_thread(Session.objects.get, pk=conversation.session_id)
+    assert session.cost_microusd == conversation.history.spent_microusd > 200 * len(rows)
+    assert session.unpriced == 0
+    done = [ev.ResponseDone.event_type]
+    paid = await in_db_thread(
+        lambda: sum(
+            SessionEvent.objects.filter(session_id=conversation.session_id, event_type__in=done).values_list(
+                "payload__cost_microusd", flat=True
+            )
+        )
+    )
+    assert paid + 200 * len(rows) == session.cost_microusd
