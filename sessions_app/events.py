@@ -364,7 +364,7 @@ class HistoryCompacted(EventBase, frozen=True, kw_only=True):
     """A summary takes the place of the oldest turns in the model's history; the log keeps them.
 
     It is a checkpoint, too: a conversation is rebuilt from what it carries, the earlier events in ``kept_seqs`` and
-    all events after ``through_seq``. See docs/decisions/0015-history-begins-at-a-checkpoint.md.
+    all events after ``through_seq``. See docs/decisions/0019-history-begins-at-a-checkpoint.md.
     """
 
     event_type = "history_compacted"

@@ -150,7 +150,7 @@ class SessionEvent(models.Model):
                 condition=models.Q(event_type="response_done"),
                 name="session_events_answers",
             ),
-            # Where a conversation is rebuilt from, and what was there before: docs/decisions/0015.
+            # Where a conversation is rebuilt from, and what was there before: docs/decisions/0019.
             models.Index(
                 fields=("session", "-seq"),
                 condition=models.Q(event_type="history_compacted"),

@@ -1,7 +1,7 @@
 """What to append when a process died in the middle of an answer, so that the log says how it came out.
 
 A process that takes the session over tries the answer again, unless a tool with side effects had been called; see
-docs/decisions/0015-an-answer-is-tried-again.md.
+docs/decisions/0017-an-answer-is-tried-again.md.
 """
 
 from collections.abc import Iterable, Sequence

@@ -3,11 +3,8 @@
 Nothing here waits for a subscriber, and no subscriber owns anything: dropping one cancels nothing.
 """
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,17 +30,16 @@ from chat.engine.config import SessionConfig
 from chat.engine.history import ROOT, History
 from chat.engine.outside import view_for
 from chat.engine.recall import recall
-from chat.engine.response import CANCELLED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
-from chat.engine.turns import Turn, turns_left
+from chat.engine.response import STORAGE_AWAY
+from chat.engine.running import Turns
+from chat.engine.tool_choice import check_tool_choice
+from chat.engine.turns import Turn
 from chat.errors import (
-    ActiveResponse,
     AlreadyDecided,
     FrameError,
     ItemExists,
     ItemNotFound,
-    NoActiveResponse,
     NothingToRetry,
-    QueueFull,
     SessionFull,
     ShuttingDown,
 )
@@ -58,7 +54,6 @@ from sessions_app.leases import lost_leases
 from sessions_app.lifecycle import Visitor
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import summary_before
-from sessions_app.settle import dropped
 from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -106,17 +101,12 @@ class Conversation:
         self.is_staff = is_staff
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self._registry = registry
+        self.registry = registry
         self._on_idle = on_idle
         self._on_end = on_end
-        self._queue: deque[Turn] = deque()
-        self._response: Response | None = None
-        self._response_task: asyncio.Task[None] | None = None
-        self._view: History | None = None
-        """What the running response looks at, when that is not the conversation."""
-        self._runner: asyncio.Task[None] | None = None
+        self.turns = Turns(self)
         self.budget = Budget(history, visitor)
-        self._compaction = Compaction(self)
+        self.compaction = Compaction(self)
 
     # Subscribers
 
@@ -131,19 +121,19 @@ class Conversation:
             self._append_quietly(
                 ev.ConnectionClosed(connection_id=subscriber.connection_id, close_code=close_code)
             )
-        self._check_idle()
+        self.check_idle()
 
     def follow(self, after: int) -> AsyncIterator[Sequence[ev.Record]]:
         return self.log.follow(after)
 
     @property
     def answering(self) -> bool:
-        return self._runner is not None
+        return self.turns.running
 
     @property
     def compacting(self) -> bool:
         """A summary of older turns is in the making."""
-        return self._compaction.running
+        return self.compaction.running
 
     def info(self) -> SessionInfo:
         return SessionInfo(
@@ -152,15 +142,16 @@ class Conversation:
             config=msgspec.to_builtins(self.config),
             last_seq=self.log.visible_seq,
             response_seq=self.log.open_response_seq,
-            queued=[turn.response_id for turn in self._queue],
+            queued=[turn.response_id for turn in self.turns],
         )
 
     @property
     def model_spec(self) -> str:
         """Who is asked first."""
-        return self._candidates()[0].spec
+        return self.candidates()[0].spec
 
-    def _candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[Candidate]:
+        """The models for the next response, in the order in which they are asked."""
         return candidates(self.config.model or self._model)
 
     # What a client may ask
@@ -187,7 +178,8 @@ class Conversation:
                 self._decide(command)
                 await self.log.durable()
             case CancelResponse():
-                await self._cancel(command)
+                await self.turns.cancel(command.response_id, command.client_event_id)
+                await self.log.durable()
             case DeleteItem():
                 await self._delete_item(command)
             case EndSession():
@@ -211,7 +203,7 @@ class Conversation:
         if not client_event_id:
             return None
         seq = self.history.client_events.get(client_event_id)
-        asked = any(turn.client_event_id == client_event_id for turn in self._queue)
+        asked = any(turn.client_event_id == client_event_id for turn in self.turns)
         return 0 if seq is None and asked else seq
 
     def _add_message(self, command: AddMessage) -> None:
@@ -223,8 +215,8 @@ class Conversation:
             return
         policy = command.turn_policy or self.config.policy
         self.budget.check()
-        self._check_turn(policy)
-        self._ask(Turn(item_ids=[*self._unclaimed(), event.item_id]), policy, event)
+        self.turns.check(policy)
+        self.turns.ask(Turn(item_ids=[*self.turns.unclaimed(), event.item_id]), policy, event)
 
     def _message_event(self, command: AddMessage) -> ev.UserMessage | ev.OperatorMessage:
         """Raises `ItemExists`, `ItemNotFound`."""
@@ -245,24 +237,19 @@ class Conversation:
             options=command.options, client_event_id=command.client_event_id, retry_of=command.retry_of
         )
         if not turn.outside:
-            self._check_turn(policy)
-            turn = msgspec.structs.replace(turn, item_ids=self._unclaimed())
-        elif len(self._queue) >= conf().max_queued_turns:
-            raise QueueFull
+            self.turns.check(policy)
+            turn = msgspec.structs.replace(turn, item_ids=self.turns.unclaimed())
+        else:
+            self.turns.check_room()
         if command.retry_of:
             self._check_retry(command.retry_of)
         view_for(command.options, self.history)  # a reference to nothing is told at once
-        self._ask(turn, "enqueue" if turn.outside else policy)
+        self.turns.ask(turn, "enqueue" if turn.outside else policy)
 
     def _check_retry(self, response_id: str) -> None:
         last, done = self.history.last_response, self.history.last_done
         if last is None or done is None or last.response_id != response_id or done.status == "completed":
             raise NothingToRetry(param="response.x_retry_of")
-
-    def _unclaimed(self) -> list[str]:
-        """What was said and no turn takes in yet, also what a turn left behind that never ran."""
-        claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
-        return [item_id for item_id in self.history.waiting if item_id not in claimed]
 
     def _decide(self, command: DecideApproval) -> None:
         approval = self.history.approvals.get(command.approval_id)
@@ -284,7 +271,7 @@ class Conversation:
             )
         )
         if approval.asked.response_id in self.history.decided():
-            self._ask(Turn(continues=approval.asked.response_id), "enqueue")
+            self.turns.ask(Turn(continues=approval.asked.response_id), "enqueue")
 
     def _add_tool_output(self, command: AddToolOutput) -> None:
         call = self.history.client_call(command.call_id)
@@ -323,17 +310,7 @@ class Conversation:
                 config, param = self._updated(command.changes), "session.tool_choice"
             case _:
                 return
-        choice = config.tool_choice_name()
-        names = {spec.name for spec in config.client_tools()}
-        if choice in names | {"auto", "none", "required"}:
-            return
-        names |= {spec.name for spec in await self._registry.specs_for(self._tool_context(""))}
-        if choice not in names:
-            raise FrameError(
-                f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
-                f"{', '.join(sorted(names))}.",
-                param=param,
-            )
+        await check_tool_choice(config, param, self.registry, self.tool_context(""))
 
     async def _delete_item(self, command: DeleteItem) -> None:
         """One that a summary tells of takes with it what the summary says from there on."""
@@ -346,117 +323,10 @@ class Conversation:
             raise ItemNotFound(param="item_id")
         events: list[ev.Event] = [ev.ItemDeleted(item_id=item_id, client_event_id=command.client_event_id)]
         if item_id in history.recalled:
-            events.append(self._compaction.without(item_id, before))
+            events.append(self.compaction.without(item_id, before))
         self.append(*events)
 
-    async def _cancel(self, command: CancelResponse) -> None:
-        task, response_id = self._response_task, command.response_id
-        if any(turn.response_id == response_id for turn in self._queue):
-            self._take_back([str(response_id)], CANCELLED, command.client_event_id)
-        elif self._response and task and response_id in (None, self._response.response_id):
-            self._stop_response(replace(CANCELLED, client_event_id=command.client_event_id))
-            await asyncio.wait([task])
-        else:
-            raise NoActiveResponse
-        await self.log.durable()
-
-    # Turns
-
-    def resume(self) -> None:
-        """Go on with what the last holder of the session left undone."""
-        left = turns_left(self.history)
-        self._queue.extend(left)
-        if left:
-            logger.info("session %s: %d turns taken over", self.session_id, len(left))
-            self._run()
-
-    def _check_turn(self, policy: str) -> None:
-        if self.answering and policy == "reject":
-            raise ActiveResponse
-        if len(self._queue) >= conf().max_queued_turns:
-            raise QueueFull
-
-    def _ask(self, turn: Turn, policy: str, *events: ev.Event) -> None:
-        """Take a turn in, together with the events that bring it; one that has to wait does so in the log.
-
-        Raises a `JournalError`, and then nothing has happened.
-        """
-        waits = self.answering and policy != "interrupt"
-        queued = [turn.queued(len(self._queue) + 1)] if waits else []
-        if events or queued:
-            self.append(*events, *queued)
-        else:
-            self.log.check_room()
-        self._queue.append(turn)
-        if self.answering and policy == "interrupt":
-            self._stop_response(CANCELLED)
-        self._run()
-
-    def _take_back(self, response_ids: list[str], why: Stop, client_event_id: str | None = None) -> None:
-        """Take turns out of the queue and say so to those who wait for them."""
-        self._queue = deque(turn for turn in self._queue if turn.response_id not in response_ids)
-        told = [response_id for response_id in response_ids if response_id in self.history.queued]
-        if told:
-            ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
-            self.append(*ends, reserved=True)
-
-    def _run(self) -> None:
-        self.log.idle = False
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run_turns(), name=f"turns {self.session_id}")
-
-    async def _run_turns(self) -> None:
-        try:
-            while self._queue and self.state is State.LIVE:
-                await self.budget.refresh()
-                await self._compaction.before_turn()
-                if self._queue and self.state is State.LIVE:
-                    await self._respond(self._queue.popleft())
-                    self._compaction.after_turn()
-        except JournalError as error:  # the session is lost to this process
-            self._queue.clear()
-            self._notify(error)
-        finally:
-            self._runner = None
-            self._check_idle()
-
-    async def _respond(self, turn: Turn) -> None:
-        asked = self._candidates()
-        started = turn.started(provider=asked[0].provider.name, model=asked[0].model, history=self.history)
-        try:
-            view = view_for(turn.options, self.history)
-        except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
-            view = History()
-        response = self._make_response(turn, asked, view or self.history)
-        self.append(started, reserved=True)
-        self._response, self._view = response, view
-        self._response_task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
-        try:
-            await asyncio.wait([self._response_task])
-            self._response_task.result()
-        finally:
-            self._response = self._response_task = self._view = None
-
-    def _make_response(self, turn: Turn, asked: list[Candidate], history: History) -> Response:
-        return Response(
-            response_id=turn.response_id,
-            log=self,
-            history=history,
-            candidates=asked,
-            config=self.config,
-            options=turn.options,
-            registry=self._registry,
-            tool_context=self._tool_context,
-            tokens_per_byte=self.history.tokens_per_byte,
-            budget=self.budget,
-            continues=turn.continues,
-        )
-
-    def _stop_response(self, stop: Stop) -> None:
-        if self._response and self._response_task and not self._response_task.done():
-            self._response.stop(stop)
-
-    def _tool_context(self, call_id: str) -> ToolContext:
+    def tool_context(self, call_id: str) -> ToolContext:
         return ToolContext(
             session_id=self.session_id,
             call_id=call_id,
@@ -473,8 +343,7 @@ class Conversation:
         for offset, event in enumerate(events, start=1 - len(events)):
             record = ev.Record(last.session_id, last.seq + offset, last.at, event)
             self.history.apply(record)
-            if self._view and self._response and _of_response(event, self._response.response_id):
-                self._view.apply(record)
+            self.turns.apply(record)
         return last
 
     async def durable(self, seq: int | None = None) -> None:
@@ -489,16 +358,13 @@ class Conversation:
     def may_spend(self) -> bool:
         return self.budget.left
 
-    def candidates(self) -> list[Candidate]:
-        return self._candidates()
-
     def next_request(self) -> ModelRequest:
         """What the model would be sent now, but for what waits, and with the tools that not everybody may use."""
         return ModelRequest(
             model=self.model_spec,
             history=self.history.items(),
             instructions=self.config.instructions or conf().instructions,
-            tools=[*self.config.client_tools(), *(tool.spec for tool in self._registry)],
+            tools=[*self.config.client_tools(), *(tool.spec for tool in self.registry)],
         )
 
     async def check_lease(self) -> None:
@@ -518,41 +384,24 @@ class Conversation:
         except JournalError as error:
             logger.info("session %s: %s not logged: %s", self.session_id, event.event_type, error.code)
 
-    def _notify(self, error: Exception) -> None:
+    def notify(self, error: Exception) -> None:
         for subscriber in list(self.subscribers.values()):
             subscriber.notify(error)
 
     # The end
 
-    def _check_idle(self) -> None:
+    def check_idle(self) -> None:
         self.log.idle = not self.answering
         if self.log.idle and not self.subscribers:
             self._on_idle(self)
 
     def storage_away(self) -> None:
         """The database has been away for longer than the buffer: fail what runs, say so, keep the session."""
-        if self.answering:
-            self._take_back([turn.response_id for turn in self._queue], STORAGE_AWAY)
-            self._stop_response(STORAGE_AWAY)
+        self.turns.storage_away()
         if not self.log.settled:
-            self._notify(STORAGE_AWAY.error())
+            self.notify(STORAGE_AWAY.error())
 
     async def finish_running(self, *, timeout_s: float) -> None:
-        """Let the running response end; after ``timeout_s`` it is cut off as interrupted. What waits is kept in the log,
-        for the next holder of the session."""
-        self._queue.clear()
-        self._compaction.cancel()
-        if self._runner is None:
-            return
-        await asyncio.wait([self._runner], timeout=timeout_s)
-        if self._runner is not None:
-            self._stop_response(INTERRUPTED)
-            await asyncio.wait([self._runner], timeout=1.0)
-
-    def drop_queue(self) -> None:
-        """The session ends, and so do the responses that wait. Raises a `JournalError`."""
-        self._take_back(list(self.history.queued), SESSION_ENDED)
-
-
-def _of_response(event: ev.Event, response_id: str) -> bool:
-    return getattr(event, "response_id", None) == response_id
+        """As `Turns.finish`."""
+        self.compaction.cancel()
+        await self.turns.finish(timeout_s=timeout_s)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from chat.engine.calls import REFUSED, Approval, Calls
 from chat.messages import (
     AssistantText,
     HistoryItem,
@@ -12,11 +13,6 @@ from chat.messages import (
 )
 from sessions_app import events as ev
 from sessions_app.settle import INTERRUPTED, MAX_ATTEMPTS, acts
-
-NO_RESULT = "No result was given for this call."
-WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
-REFUSED = "A person refused this call; it has not run."
-
 
 DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
 ROOT = "root"
@@ -32,44 +28,6 @@ _MAKES_ITEM = (
 )
 
 
-class _Calls:
-    """The calls of one model round, and their results as far as they are in."""
-
-    __slots__ = ("acted", "asked", "calls", "key", "results", "seqs")
-
-    def __init__(self, key: tuple[str, int]) -> None:
-        self.key = key
-        self.acted = False
-        """One of the calls may have had a side effect."""
-        self.asked: set[str] = set()
-        """The calls that wait for a person's yes."""
-        self.calls: list[ToolCallItem] = []
-        self.results: dict[str, ToolResultItem] = {}
-        self.seqs: list[int] = []
-        """Of all the events that made it."""
-
-    def items(self) -> list[HistoryItem]:
-        return [*self.calls, *(self.results.get(call.call_id) or self._open(call) for call in self.calls)]
-
-    def _open(self, call: ToolCallItem) -> ToolResultItem:
-        why = WAITS_FOR_APPROVAL if call.call_id in self.asked else NO_RESULT
-        return ToolResultItem(call.item_id, call.call_id, call.name, why, is_error=True)
-
-
-class Approval:
-    """A call that needs a person's yes. ``approve`` None: nobody has said anything yet."""
-
-    __slots__ = ("approve", "asked", "called_by", "continued")
-
-    def __init__(self, asked: ev.ToolApprovalRequested) -> None:
-        self.asked = asked
-        self.approve: bool | None = None
-        self.called_by = ""
-        """The response that made the call; from then on it is a call like any other."""
-        self.continued = False
-        """A response took the decision in."""
-
-
 class History:
     """Feed it every record of the log in order; it ignores those that no model needs.
 
@@ -78,8 +36,8 @@ class History:
     """
 
     def __init__(self, records: Iterable[ev.Record] = ()) -> None:
-        self._entries: list[HistoryItem | _Calls] = []
-        self._calls_by_id: dict[str, _Calls] = {}
+        self._entries: list[HistoryItem | Calls] = []
+        self._calls_by_id: dict[str, Calls] = {}
         self._client_calls: set[str] = set()
         self._outside: set[str] = set()
         """Responses that are no part of the conversation."""
@@ -131,8 +89,8 @@ class History:
         last = self._entries[-1] if self._entries else None
         match item:
             case ToolCallItem():
-                if not isinstance(last, _Calls) or last.results:
-                    last = _Calls((item.response_id, len(self._entries)))
+                if not isinstance(last, Calls) or last.results:
+                    last = Calls((item.response_id, len(self._entries)))
                     self._entries.append(last)
                 last.calls.append(item)
                 self._calls_by_id[item.call_id] = last
@@ -146,7 +104,7 @@ class History:
         """What the model is sent; the results of one round stand behind its calls, in the calls' order."""
         items: list[HistoryItem] = [self.summary] if self.summary else []
         for entry in self._entries:
-            items.extend(entry.items() if isinstance(entry, _Calls) else (entry,))
+            items.extend(entry.items() if isinstance(entry, Calls) else (entry,))
         return items
 
     def item(self, item_id: str) -> HistoryItem | None:
@@ -278,14 +236,14 @@ class History:
             approval.continued = approval.continued or approval.asked.response_id == event.continues
         self._begin_turn(seq, event)
         last = self._entries[-1] if self._entries else None
-        if event.continues and not (isinstance(last, _Calls) and last.key[0] == event.continues):
+        if event.continues and not (isinstance(last, Calls) and last.key[0] == event.continues):
             self._entries.append(OperatorText(f"{event.response_id}_note", DECIDED_LATER))
             self._entered[f"{event.response_id}_note"] = seq
         self._take_in(seq, event.input_item_ids)
 
     def _begin_turn(self, seq: int, event: ev.ResponseStarted) -> None:
         """Not where the response goes on with what stands before it: another try, an approved call, a client's results."""
-        goes_on = self._entries and isinstance(self._entries[-1], _Calls) and not event.input_item_ids
+        goes_on = self._entries and isinstance(self._entries[-1], Calls) and not event.input_item_ids
         if not (event.retry_of or event.continues or goes_on):
             self.turns.append(seq)
 
@@ -309,7 +267,7 @@ class History:
     def _drop_response(self, response_id: str) -> None:
         """Forget what a response said that is being tried again, but for what led to a possible side effect."""
         kept_until = max(
-            (index for index, entry in enumerate(self._entries) if isinstance(entry, _Calls) and entry.acted),
+            (index for index, entry in enumerate(self._entries) if isinstance(entry, Calls) and entry.acted),
             default=-1,
         )
         self._entries = [
@@ -343,8 +301,8 @@ class History:
     def _add_call(self, seq: int, event: ev.ToolCall | ev.ToolApprovalRequested) -> None:
         last = self._entries[-1] if self._entries else None
         key = (event.response_id, event.round)
-        if not isinstance(last, _Calls) or last.key != key:
-            last = _Calls(key)
+        if not isinstance(last, Calls) or last.key != key:
+            last = Calls(key)
             self._entries.append(last)
         call = ToolCallItem(
             event.item_id, event.call_id, event.name, event.arguments, event.extra, event.response_id
@@ -389,14 +347,14 @@ class History:
                 event.item_id, event.call_id, event.name, event.output, is_error=event.outcome != "ok"
             )
 
-    # Compaction: `chat.engine.compaction` decides when and how, docs/decisions/0015 says why so
+    # Compaction: `chat.engine.compaction` decides when and how, docs/decisions/0019 says why so
 
     def items_through(self, seq: int) -> list[HistoryItem]:
         """What a summary of the turns up to ``seq`` has to tell, but for the summary before it."""
         items: list[HistoryItem] = []
         for entry in self._entries:
             if self._is_over(entry, seq):
-                items.extend(entry.items() if isinstance(entry, _Calls) else (entry,))
+                items.extend(entry.items() if isinstance(entry, Calls) else (entry,))
         return items
 
     def checkpoint(self, through_seq: int) -> tuple[list[int], list[str]]:
@@ -412,7 +370,7 @@ class History:
         for entry in self._entries:
             if self._is_over(entry, through_seq):
                 gone += [one for one in _item_ids(entry) if self.item_seqs.get(one, 0) > through_seq]
-            elif isinstance(entry, _Calls):
+            elif isinstance(entry, Calls):
                 seqs += entry.seqs
             else:
                 seqs.append(self.item_seqs.get(entry.item_id, through_seq + 1))
@@ -431,7 +389,7 @@ class History:
         """The same whether the turns were here live or the fold began after them."""
         kept, through = set(event.kept_seqs), event.through_seq
 
-        def stays(entry: HistoryItem | _Calls) -> bool:
+        def stays(entry: HistoryItem | Calls) -> bool:
             entered = self._entered_at(entry)
             return (entered > through or entered in kept) and not _item_ids(entry) & set(event.gone_item_ids)
 
@@ -453,8 +411,8 @@ class History:
         self.user_messages, self.spent_microusd = event.user_messages, event.spent_microusd
         self.tokens_per_byte = event.tokens_per_byte
 
-    def _forget(self, entry: HistoryItem | _Calls) -> None:
-        if not isinstance(entry, _Calls):
+    def _forget(self, entry: HistoryItem | Calls) -> None:
+        if not isinstance(entry, Calls):
             self._entered.pop(entry.item_id, None)
             return
         ids = {call.call_id for call in entry.calls}
@@ -465,17 +423,17 @@ class History:
             one: approval for one, approval in self.approvals.items() if approval.asked.call_id not in ids
         }
 
-    def _entered_at(self, entry: HistoryItem | _Calls) -> int:
-        if isinstance(entry, _Calls):
+    def _entered_at(self, entry: HistoryItem | Calls) -> int:
+        if isinstance(entry, Calls):
             return entry.seqs[0] if entry.seqs else 0
         entered = self._entered.get(entry.item_id)
         return self.item_seqs.get(entry.item_id, 0) if entered is None else entered
 
-    def _is_over(self, entry: HistoryItem | _Calls, through_seq: int) -> bool:
+    def _is_over(self, entry: HistoryItem | Calls, through_seq: int) -> bool:
         """It belongs to the turns up to ``through_seq``, and nothing can come of it any more."""
         if self._entered_at(entry) > through_seq:
             return False
-        if not isinstance(entry, _Calls):
+        if not isinstance(entry, Calls):
             return True
         ids = {call.call_id for call in entry.calls}
         open_calls = (ids & self._client_calls | entry.asked) - entry.results.keys()
@@ -495,19 +453,19 @@ class History:
             for entry in self._entries
             if (
                 all(call.item_id != item_id for call in entry.calls)
-                if isinstance(entry, _Calls)
+                if isinstance(entry, Calls)
                 else entry.item_id != item_id
             )
         ]
 
 
-def _item_ids(entry: HistoryItem | _Calls) -> set[str]:
-    return {call.item_id for call in entry.calls} if isinstance(entry, _Calls) else {entry.item_id}
+def _item_ids(entry: HistoryItem | Calls) -> set[str]:
+    return {call.item_id for call in entry.calls} if isinstance(entry, Calls) else {entry.item_id}
 
 
-def _response_of(entry: HistoryItem | _Calls) -> str:
+def _response_of(entry: HistoryItem | Calls) -> str:
     match entry:
-        case _Calls():
+        case Calls():
             return entry.key[0]
         case AssistantText():
             return entry.response_id

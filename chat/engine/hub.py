@@ -183,7 +183,7 @@ class Hub:
         writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=last_seq)
         conversation = self._build(opened, records, join, writer)
         if taken_over:
-            conversation.resume()
+            conversation.turns.resume()
         return conversation
 
     async def _take_over(
@@ -278,7 +278,7 @@ class Hub:
             conversation.state = State.ENDING
             try:
                 await conversation.finish_running(timeout_s=0.0)
-                conversation.drop_queue()
+                conversation.turns.drop()
                 await self._end_row(conversation, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", conversation.session_id, error.code)

@@ -17,6 +17,7 @@ StartServer = Callable[..., ServerProcess]
 
 COUNT = Reply(thinking=(Thinking(),), text=("1, ", "2, ", "3."))
 TIME = Call("get_time", {"zone": "Asia/Tokyo"})
+ROUNDS = 3
 LONG = tuple(f"{number}, " for number in range(1, 500))
 
 
@@ -77,7 +78,7 @@ async def test_text_tools_a_long_answer_and_another_process(
         assert len(vendor.sent[-1].of("call")) == len(vendor.sent[-1].of("result")) == 2
 
 
-async def test_parallel_tools_one_of_which_fails(vendor: Vendor, start_server: StartServer) -> None:
+async def parallel_tools_one_of_which_fails(vendor: Vendor, server: ServerProcess) -> None:
     vendor.then(
         Reply(
             text=("One moment. ",),
@@ -89,7 +90,7 @@ async def test_parallel_tools_one_of_which_fails(vendor: Vendor, start_server: S
         ),
         Reply(text=("Two of three.",)),
     )
-    async with realtime(start_server().ws_url) as client:
+    async with realtime(server.ws_url) as client:
         answer, done = await client.ask("Do three things")
     assert "Two of three." in answer
     assert kinds(done) == ["message", "mcp_call", "mcp_call", "mcp_call", "message"]
@@ -100,24 +101,20 @@ async def test_parallel_tools_one_of_which_fails(vendor: Vendor, start_server: S
     assert "42" in results[1].text
 
 
-async def test_a_model_that_never_stops_calling_tools_is_stopped(
-    vendor: Vendor, start_server: StartServer
-) -> None:
+async def a_model_that_never_stops_calling_tools_is_stopped(vendor: Vendor, server: ServerProcess) -> None:
     """The last round is told to answer without tools; a model that calls one all the same ends the answer."""
-    rounds = 3
-    vendor.then(*[Reply(thinking=(Thinking(),), calls=(TIME,))] * (rounds + 1), Reply(text=("Enough.",)))
-    async with realtime(start_server(MAX_TOOL_ROUNDS=str(rounds)).ws_url) as client:
+    before = len(vendor.sent)
+    vendor.then(*[Reply(thinking=(Thinking(),), calls=(TIME,))] * (ROUNDS + 1), Reply(text=("Enough.",)))
+    async with realtime(server.ws_url) as client:
         _, done = await client.ask("What time is it?")
         assert done["response"]["status"] == "incomplete"
         assert done["response"]["status_details"]["x_reason"] == "max_tool_rounds"
-        assert [sent.tool_choice for sent in vendor.sent] == ["auto"] * rounds + ["none"]
+        assert [sent.tool_choice for sent in vendor.sent[before:]] == ["auto"] * ROUNDS + ["none"]
         answer, done = await client.ask("Thank you")
         assert (answer, done["response"]["status"]) == ("Enough.", "completed")
 
 
-async def test_failures_end_one_answer_and_not_the_conversation(
-    vendor: Vendor, start_server: StartServer
-) -> None:
+async def failures_end_one_answer_and_not_the_conversation(vendor: Vendor, server: ServerProcess) -> None:
     refused = ("incomplete", "content_filter") if vendor.refuses_in_words else ("failed", "model_refused")
     scripts: dict[Script, tuple[str, str]] = {
         Fail(Failure.SERVER_ERROR): ("failed", "model_overloaded"),
@@ -131,7 +128,7 @@ async def test_failures_end_one_answer_and_not_the_conversation(
         Refuse(): refused,
     }
     vendor.then(*scripts, Reply(text=("Here I am.",)))
-    async with realtime(start_server().ws_url) as client:
+    async with realtime(server.ws_url) as client:
         ended = []
         for number in range(len(scripts)):
             _, done = await client.ask(f"Question {number}")
@@ -151,9 +148,9 @@ async def test_failures_end_one_answer_and_not_the_conversation(
     assert vendor.key not in str(client.frames)
 
 
-async def test_a_stop_closes_the_vendors_connection(vendor: Vendor, start_server: StartServer) -> None:
+async def a_stop_closes_the_vendors_connection(vendor: Vendor, server: ServerProcess) -> None:
     vendor.then(Reply(text=("It was ",), ending=Ending.SILENT), Reply(text=("All right.",)))
-    async with realtime(start_server().ws_url) as client:
+    async with realtime(server.ws_url) as client:
         await client.say("Tell me a long story")
         await client.until("response.output_text.delta")
         await client.send(type="response.cancel")
@@ -163,3 +160,12 @@ async def test_a_stop_closes_the_vendors_connection(vendor: Vendor, start_server
         assert await vendor.hung_up_within(10)
         answer, _ = await client.ask("Never mind")
         assert answer == "All right."
+
+
+async def test_stops_tools_and_failures(vendor: Vendor, start_server: StartServer) -> None:
+    """Each in a session of its own; one server for all, since starting it takes longer than they do."""
+    server = start_server(MAX_TOOL_ROUNDS=str(ROUNDS))
+    await a_stop_closes_the_vendors_connection(vendor, server)
+    await parallel_tools_one_of_which_fails(vendor, server)
+    await a_model_that_never_stops_calling_tools_is_stopped(vendor, server)
+    await failures_end_one_answer_and_not_the_conversation(vendor, server)

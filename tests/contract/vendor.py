@@ -141,7 +141,7 @@ class Vendor(ABC):
     refuses_in_words = False
     """True: a `Refuse` streams a sentence of the model's; False: there is nothing to show."""
     wants_thinking_back = True
-    """False: reasoning is told and never sent back (Chat Completions)."""
+    """False: reasoning goes back with the calls that it led to, and not with a text (Chat Completions)."""
     redacts_thinking = False
     """True: the vendor has thinking without readable text (`Thinking.redacted`)."""
     says_tool_errors = True

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from chat.checks import check_budgets
 from chat.engine import budget
 from chat.engine.commands import AddMessage, RequestResponse
 from chat.engine.conversation import Conversation
 from chat.errors import BudgetExceeded
 from chat.messages import TextDelta
+from chat.providers.registry import register_provider
 from sessions_app import events as ev
 from sessions_app.models import Session, SessionEvent
 from sessions_app.selectors.spending import spent_since
@@ -175,3 +177,16 @@ async def test_without_a_budget_nothing_is_read(process: Process, monkeypatch: p
     conversation = await process.join(guest_id="guest_1")
     await say(conversation, "Hello")
     assert last_done(conversation).status == "completed"
+
+
+def test_a_budget_over_a_model_without_a_price_is_warned_of(settings: Any) -> None:
+    settings.CHAT_LLM_MODEL = "demo"
+    settings.CHAT_BUDGET_SESSION_USD = 1.0
+    assert check_budgets(None) == []
+    register_provider("unpriced", ScriptedModel)
+    settings.CHAT_LLM_MODEL = "unpriced"
+    (warning,) = check_budgets(None)
+    assert warning.id == "chat.W005"
+    assert "unpriced" in warning.msg
+    settings.CHAT_BUDGET_SESSION_USD = None
+    assert check_budgets(None) == []

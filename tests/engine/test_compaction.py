@@ -221,9 +221,9 @@ async def test_turns_that_wait_outlive_a_compaction(process: Process, model: Scr
 
     await eventually(three_are_answered)
     model.summary_error = None
-    plan = conversation._compaction._plan()
+    plan = conversation.compaction._plan()
     assert plan is not None
-    await conversation._compaction._write(plan, await conversation._compaction._ask(plan))
+    await conversation.compaction._write(plan, await conversation.compaction._ask(plan))
     assert len(conversation.history.queued) == 2
     assert max(conversation.history._queued_seqs.values()) < plan.through_seq
     assert state(await rebuilt(conversation)) == state(conversation.history)
@@ -242,9 +242,9 @@ async def test_a_message_put_between_old_turns_goes_with_them(process: Process, 
     model.summary_error = None
     late = AddMessage(text="By the way", item_id="item_late", previous_item_id="item_u1")
     await conversation.do(late)
-    plan = conversation._compaction._plan()
+    plan = conversation.compaction._plan()
     assert plan is not None
-    await conversation._compaction._write(plan, await conversation._compaction._ask(plan))
+    await conversation.compaction._write(plan, await conversation.compaction._ask(plan))
     assert "By the way" in str(model.summaries[-1].history)
     assert conversation.history.item("item_late") is None
     assert state(await rebuilt(conversation)) == state(conversation.history)
@@ -338,11 +338,11 @@ async def test_an_item_that_is_deleted_while_it_is_summarised_is_not_in_the_summ
     model.summary_error = ModelOverloaded()
     await talk(conversation, 8)
     model.summary_error = None
-    plan = conversation._compaction._plan()
+    plan = conversation.compaction._plan()
     assert plan is not None
     await conversation.do(DeleteItem(item_id="item_u1"))
-    written = await conversation._compaction._ask(plan)
-    await conversation._compaction._write(plan, written)
+    written = await conversation.compaction._ask(plan)
+    await conversation.compaction._write(plan, written)
     assert conversation.history.summary is None
     assert await in_db_thread(compactions, conversation.session_id) == []
 

@@ -5,7 +5,14 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from chat.errors import ModelBadAnswer, ModelContextTooLong, ModelOverloaded, ModelUnreachable, ProviderError
+from chat.errors import (
+    ModelBadAnswer,
+    ModelContextTooLong,
+    ModelOverloaded,
+    ModelQuota,
+    ModelUnreachable,
+    ProviderError,
+)
 from chat.messages import FinishReason, TextDelta, ToolCallItem, Usage
 from chat.providers.openai_chat import ChatCompletionsProvider
 from tests.fakes.openai_chat_api import DONE, ChatApi
@@ -230,6 +237,36 @@ async def test_refusals_without_a_code_of_openais(
         await events_of(provider, request("Hi", model=MODEL))
     assert type(failed.value) is cls
     assert server.hits == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "headers", "seconds"),
+    [
+        ("Rate limit reached. Please try again in 7.66s.", {}, 7.66),
+        ("Rate limit reached. Please try again in 2m.", {}, 120.0),
+        ("Rate limit reached.", {"retry-after-ms": "250"}, 0.25),
+        ("Rate limit reached. Please try again in 9s.", {"retry-after": "3"}, 3.0),
+        ("Rate limit reached. Try again soon.", {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+    ],
+)
+async def test_hints_when_to_come_back(
+    server: OpenAIServer,
+    provider: ChatCompletionsProvider,
+    message: str,
+    headers: dict[str, str],
+    seconds: float | None,
+) -> None:
+    server.then(HttpError(429, message, "requests", "rate_limit_exceeded", headers=headers))
+    with pytest.raises(ModelQuota) as failed:
+        await events_of(provider, request("Hi", model=MODEL))
+    assert failed.value.retry_after_s == seconds
+
+
+async def test_usage_as_groq_alone_tells_it(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "queue_time": 0.1}
+    server.then(said(delta(content="Hello"), Data({**STOP.body, "x_groq": {"usage": usage}}), DONE))
+    events = await events_of(provider, request("Hi", model=MODEL))
+    assert end_of(events).usage == Usage(input_tokens=7, output_tokens=3)
 
 
 async def test_a_server_without_keys_is_sent_none() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,22 +30,40 @@ class Reader:
 
         ``may_truncate``: the server may take frames back that it has shown and not stored.
         """
-        query = f"?last_event_id={self.last_event_id}" if self.last_event_id else ""
-        async with connect(
-            f"{ws_url}/ws/session/{self.session_id}{query}",
-            subprotocols=[Subprotocol("realtime")],
-            compression=None,
-            max_size=None,
-            max_queue=None,  # with a full queue the client would not read the answer to its own close frame
-        ) as connection:
-            async with asyncio.timeout(READ_S):
-                self.created = json.loads(await connection.recv())
+        connection = await self._invited(ws_url)
+        try:
             assert self.created["type"] == "session.created", self.created
             self._take_back(self.created["x_stream"].get("truncated_to"), may_truncate)
             self.last_event_id = self.last_event_id or self.created["x_stream"]["last_event_id"]
             yield connection
             if abort:
                 connection.transport.abort()
+        finally:
+            await connection.close()
+
+    async def _invited(self, ws_url: str) -> ClientConnection:
+        """Comes again for as long as it is told to: the session is about to end, or to move."""
+        deadline = time.monotonic() + READ_S
+        while True:
+            connection = await self._connect(ws_url)
+            moving = self.created["type"] == "error" and self.created["error"]["code"] == "session_moved"
+            if not moving or time.monotonic() > deadline:
+                return connection
+            await connection.close()
+            await asyncio.sleep(0.05)
+
+    async def _connect(self, ws_url: str) -> ClientConnection:
+        query = f"?last_event_id={self.last_event_id}" if self.last_event_id else ""
+        connection = await connect(
+            f"{ws_url}/ws/session/{self.session_id}{query}",
+            subprotocols=[Subprotocol("realtime")],
+            compression=None,
+            max_size=None,
+            max_queue=None,  # with a full queue the client would not read the answer to its own close frame
+        )
+        async with asyncio.timeout(READ_S):
+            self.created = json.loads(await connection.recv())
+        return connection
 
     def _take_back(self, kept_to: str | None, allowed: bool) -> None:
         if kept_to is None:
