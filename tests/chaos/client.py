@@ -19,7 +19,7 @@ _SEND_AGAIN_S = 0.5
 _RETRY_PATIENCE_S = 3.0
 """After an answer was interrupted: for so long it may be tried again by the server itself."""
 _MAX_PAUSE_S = 1.0
-_AT_ONCE = {1012, 4409}
+_AT_ONCE = {1012}
 _NEVER = {1000, 1011, 4400, 4401, 4403}
 """Codes for which nothing here gives a reason."""
 
