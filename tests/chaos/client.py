@@ -19,7 +19,7 @@ _SEND_AGAIN_S = 0.5
 _RETRY_PATIENCE_S = 3.0
 """After an answer was interrupted: for so long it may be tried again by the server itself."""
 _MAX_PAUSE_S = 1.0
-_AT_ONCE = {1012, 4409}
+_AT_ONCE = {1012}
 _NEVER = {1000, 1011, 4400, 4401, 4403}
 """Codes for which nothing here gives a reason."""
 
@@ -39,12 +39,13 @@ class Client:
         joins: str | None = None,
         rng: random.Random | None = None,
         ping_s: float | None = 1.0,
+        open_s: float = 5.0,
     ) -> None:
         self._url = url
         self._chosen_id = chosen_id
         self._joins = joins
         self._rng = rng or random.Random()
-        self._ping_s = ping_s
+        self._ping_s, self._open_s = ping_s, open_s
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -101,7 +102,7 @@ class Client:
                 subprotocols=[Subprotocol("realtime")],
                 compression=None,
                 max_size=None,
-                open_timeout=5,
+                open_timeout=self._open_s,
                 close_timeout=1,
                 ping_interval=self._ping_s,
                 ping_timeout=4,

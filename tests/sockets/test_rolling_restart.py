@@ -32,7 +32,10 @@ async def test_200_streaming_clients_get_every_answer_whole_and_once(
     one, two = start_server(REDIS_URL=redis_url, **ENV), start_server(REDIS_URL=redis_url, **ENV)
     async with Router(rng=random.Random(1)) as router:
         router.backends |= {one.port, two.port}
-        clients = [Client(router.ws_url, rng=random.Random(number), ping_s=None) for number in range(CLIENTS)]
+        clients = [
+            Client(router.ws_url, rng=random.Random(number), ping_s=None, open_s=60)
+            for number in range(CLIENTS)
+        ]
         await asyncio.gather(*(client.come() for client in clients))
         turns = [Turn(f"count to {WORDS + number % 10}") for number in range(CLIENTS)]
         streaming = [_streaming(client) for client in clients]
