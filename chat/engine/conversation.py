@@ -30,8 +30,8 @@ from chat.engine.config import SessionConfig
 from chat.engine.history import ROOT, History
 from chat.engine.outside import view_for
 from chat.engine.recall import recall
-from chat.engine.response import STORAGE_AWAY
 from chat.engine.running import Turns
+from chat.engine.stops import STORAGE_AWAY
 from chat.engine.tool_choice import check_tool_choice
 from chat.engine.turns import Turn
 from chat.errors import (
@@ -270,7 +270,7 @@ class Conversation:
                 client_event_id=command.client_event_id,
             )
         )
-        if approval.asked.response_id in self.history.decided():
+        if approval.asked.response_id in self.history.approvals.decided():
             self.turns.ask(Turn(continues=approval.asked.response_id), "enqueue")
 
     def _add_tool_output(self, command: AddToolOutput) -> None:

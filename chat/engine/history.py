@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from chat.engine.calls import REFUSED, Approval, Calls
+from chat.engine.calls import REFUSED, Approval, Approvals, Calls
 from chat.messages import (
     AssistantText,
     HistoryItem,
@@ -46,8 +46,7 @@ class History:
         self.waiting: dict[str, UserText | OperatorText] = {}
         self.queued: dict[str, ev.ResponseQueued] = {}
         """The responses that wait for their turn, in their order."""
-        self.approvals: dict[str, Approval] = {}
-        """By the request's item id."""
+        self.approvals = Approvals()
         self.last_response: ev.ResponseStarted | None = None
         self.last_done: ev.ResponseDone | None = None
         """How `last_response` came out; None while it runs."""
@@ -129,26 +128,6 @@ class History:
         """The messages that ask for an answer and that no response takes in yet, nor waits to."""
         claimed = {item_id for one in self.queued.values() for item_id in one.item_ids}
         return [item_id for item_id in self.waiting if item_id in self._asks and item_id not in claimed]
-
-    def decided(self) -> list[str]:
-        """The responses whose approvals are all decided, and that none went on from yet."""
-        by_response: dict[str, list[Approval]] = {}
-        for approval in self.approvals.values():
-            if not approval.continued:
-                by_response.setdefault(approval.asked.response_id, []).append(approval)
-        return [
-            response_id
-            for response_id, approvals in by_response.items()
-            if all(approval.approve is not None for approval in approvals)
-        ]
-
-    def approved_calls(self, response_id: str) -> list[Approval]:
-        """What a person said yes to in this response and has not been called yet."""
-        return [
-            approval
-            for approval in self.approvals.values()
-            if approval.asked.response_id == response_id and approval.approve and not approval.called_by
-        ]
 
     def apply(self, record: ev.Record) -> None:
         event, seq = record.event, record.seq
@@ -232,8 +211,7 @@ class History:
         self.last_response, self.last_done, self._acted = event, None, False
         if event.retry_of:
             self._drop_response(event.retry_of)
-        for approval in self.approvals.values():
-            approval.continued = approval.continued or approval.asked.response_id == event.continues
+        self.approvals.taken_in_by(event)
         self._begin_turn(seq, event)
         last = self._entries[-1] if self._entries else None
         if event.continues and not (isinstance(last, Calls) and last.key[0] == event.continues):
@@ -275,17 +253,9 @@ class History:
             for index, entry in enumerate(self._entries)
             if index <= kept_until or _response_of(entry) != response_id
         ]
-        for approval in self.approvals.values():
-            if approval.asked.response_id == response_id and not approval.called_by:
-                approval.continued = True  # the other try asks anew
-            if approval.called_by == response_id and not approval.asked.side_effects:
-                self._uncall(approval)
-
-    def _uncall(self, approval: Approval) -> None:
-        """The yes stands, and the call is made once more."""
-        approval.called_by = ""
-        if calls := self._calls_by_id.get(approval.asked.call_id):
-            calls.results.pop(approval.asked.call_id, None)
+        for approval in self.approvals.given_up_by(response_id):
+            if calls := self._calls_by_id.get(approval.asked.call_id):
+                calls.results.pop(approval.asked.call_id, None)
 
     def _add_output(
         self, seq: int, event: ev.AssistantMessage | ev.ToolCall | ev.ToolApprovalRequested
@@ -419,9 +389,7 @@ class History:
         for call_id in ids:
             self._calls_by_id.pop(call_id, None)
             self._client_calls.discard(call_id)
-        self.approvals = {
-            one: approval for one, approval in self.approvals.items() if approval.asked.call_id not in ids
-        }
+        self.approvals.forget(ids)
 
     def _entered_at(self, entry: HistoryItem | Calls) -> int:
         if isinstance(entry, Calls):
@@ -437,10 +405,7 @@ class History:
             return True
         ids = {call.call_id for call in entry.calls}
         open_calls = (ids & self._client_calls | entry.asked) - entry.results.keys()
-        undecided = any(
-            approval.asked.call_id in ids and not approval.continued for approval in self.approvals.values()
-        )
-        return not open_calls and not undecided and entry.seqs[-1] <= through_seq
+        return not open_calls and not self.approvals.undecided(ids) and entry.seqs[-1] <= through_seq
 
     def _delete(self, item_id: str) -> None:
         self.waiting.pop(item_id, None)

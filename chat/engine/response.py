@@ -9,16 +9,18 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Protocol
 
 from chat import metrics
 from chat.conf import conf
 from chat.engine.budget import Budget
+from chat.engine.clock import Clock
 from chat.engine.config import ResponseOptions, SessionConfig
 from chat.engine.history import History
 from chat.engine.meter import Meter
+from chat.engine.open_text import OpenText
 from chat.engine.sizes import text_bytes
+from chat.engine.stops import INTERRUPTED, Stop
 from chat.engine.storable import storable
 from chat.errors import BudgetExceeded, ChatError, ProviderError
 from chat.messages import (
@@ -40,29 +42,10 @@ from chat.tools.registry import Registry
 from chat.tools.runner import run_tools
 from sessions_app import events as ev
 from sessions_app import settle
-from sessions_app.errors import JournalError, JournalFull
+from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Why a response was stopped, as its `ResponseDone` says it."""
-
-    status: str
-    reason: str
-    message: str = ""
-    client_event_id: str | None = None
-
-    def error(self) -> Exception:
-        return JournalFull(self.message)
-
-
-CANCELLED = Stop("cancelled", "client_cancelled")
-INTERRUPTED = Stop("incomplete", settle.INTERRUPTED, "The server stopped while it answered.")
-SESSION_ENDED = Stop("cancelled", "session_ended")
-STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
 
 
 NO_APPROVAL_OUTSIDE = (
@@ -112,10 +95,10 @@ class Response:
         self._options = options
         self._registry = registry
         self._tool_context = tool_context
-        self._text: _OpenText | None = None
+        self._text: OpenText | None = None
         self._output_index = 0
         self._usage = ev.Usage()
-        self._clock = _Clock()
+        self._clock = Clock()
         self._unanswered: dict[str, ev.ToolCall] = {}
         """Calls in the log whose results are not."""
         self._tools_began = False
@@ -255,7 +238,7 @@ class Response:
 
     def _delta(self, delta: TextDelta) -> None:
         if self._text is None:
-            self._text = _OpenText(new_id("item"), self._take_index())
+            self._text = OpenText(new_id("item"), self._take_index())
         text, clean = self._text, storable(delta.text)
         if clean:
             self._clock.first_token()
@@ -300,7 +283,7 @@ class Response:
         """The calls that a person has said yes to since the response that this one goes on with."""
         if self._continues is None:
             return []
-        asked = [approval.asked for approval in self._history.approved_calls(self._continues)]
+        asked = [approval.asked for approval in self._history.approvals.to_call(self._continues)]
         calls = [
             ev.ToolCall(
                 response_id=self.response_id,
@@ -393,59 +376,6 @@ class Response:
     def _take_index(self) -> int:
         self._output_index += 1
         return self._output_index - 1
-
-
-class _OpenText:
-    """An item of text while its deltas come in."""
-
-    def __init__(self, item_id: str, output_index: int) -> None:
-        self.item_id = item_id
-        self.output_index = output_index
-        self.length = 0
-        self._texts: list[str] = []
-        self._parts: list[ev.Part] = []
-
-    def add(self, clean: str, extra: JSON | None) -> None:
-        """A part with an ``extra`` stays a part of its own."""
-        self._texts.append(clean)
-        self.length += len(clean)
-        last = self._parts[-1] if self._parts else None
-        if extra is None and last is not None and last.extra is None:
-            self._parts[-1] = ev.Part(last.length + len(clean))
-        elif clean or extra is not None:
-            self._parts.append(ev.Part(len(clean), storable(extra)))
-
-    def message(self, response_id: str, status: str) -> ev.AssistantMessage:
-        vendor_parts = any(part.extra is not None for part in self._parts)
-        return ev.AssistantMessage(
-            response_id=response_id,
-            item_id=self.item_id,
-            output_index=self.output_index,
-            text="".join(self._texts),
-            status=status,
-            parts=self._parts if vendor_parts else [],
-        )
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._first_s: float | None = None
-        self.model_s = 0.0
-        self.tools_s = 0.0
-
-    def first_token(self) -> None:
-        if self._first_s is None:
-            self._first_s = time.monotonic() - self._started
-            metrics.first_token_seconds.observe(self._first_s)
-
-    def timings(self) -> ev.Timings:
-        return ev.Timings(
-            first_token_ms=None if self._first_s is None else round(self._first_s * 1000, 1),
-            total_ms=round((time.monotonic() - self._started) * 1000, 1),
-            model_ms=round(self.model_s * 1000, 1),
-            tools_ms=round(self.tools_s * 1000, 1),
-        )
 
 
 def _event_bytes(event: TextDelta | ToolCallRequest) -> int:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from chat.conf import conf
 from chat.engine.history import History
 from chat.engine.outside import view_for
-from chat.engine.response import CANCELLED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
+from chat.engine.response import Response
+from chat.engine.stops import CANCELLED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Stop
 from chat.engine.turns import Turn, turns_left
 from chat.errors import ActiveResponse, FrameError, ItemNotFound, NoActiveResponse, QueueFull
 from chat.providers.choice import Candidate

@@ -53,7 +53,7 @@ def turns_left(history: History) -> list[Turn]:
     """What the last holder of a session was asked for and did not get done, in the order in which it is to be done."""
     queued = [_queued(event) for event in history.queued.values()]
     taken_up = {turn.continues for turn in queued}
-    decided = [Turn(continues=one) for one in history.decided() if one not in taken_up]
+    decided = [Turn(continues=one) for one in history.approvals.decided() if one not in taken_up]
     said = [Turn(item_ids=history.unanswered())] if history.unanswered() else []
     return [*_retry(history), *queued, *decided, *said]
 

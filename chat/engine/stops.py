@@ -1,0 +1,25 @@
+"""The reasons for which a response is stopped from outside."""
+
+from dataclasses import dataclass
+
+from sessions_app import settle
+from sessions_app.errors import JournalFull
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a response was stopped, as its `ResponseDone` says it."""
+
+    status: str
+    reason: str
+    message: str = ""
+    client_event_id: str | None = None
+
+    def error(self) -> Exception:
+        return JournalFull(self.message)
+
+
+CANCELLED = Stop("cancelled", "client_cancelled")
+INTERRUPTED = Stop("incomplete", settle.INTERRUPTED, "The server stopped while it answered.")
+SESSION_ENDED = Stop("cancelled", "session_ended")
+STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
