@@ -7,7 +7,7 @@ from django.db.models import F, Func, IntegerField, QuerySet, Sum, Value, Window
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
-from sessions_app.errors import ReplayGap
+from sessions_app.errors import ReplayGap, SessionElsewhere
 from sessions_app.events import (
     AssistantDelta,
     HistoryCompacted,
@@ -28,12 +28,15 @@ def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Recor
     """The records after seq ``after``, oldest first: a page of at most ``limit`` rows (a row of deltas gives several), and
     of no more than the first that go beyond `PAGE_BYTES`.
 
-    Raises `ReplayGap` where the log does not go on with the very next seq.
+    Raises `ReplayGap` where the log does not go on with the very next seq, and `SessionElsewhere` to a reader that has
+    seen what a takeover found lost: it has to come again, to be told where the log agrees with it (`kept_until`).
     """
     records: list[Record] = []
     for record in _decoded(_page(session_id, after, limit).values_list(*COLUMNS)):
         if record.seq <= after:  # the cut lies within a run of deltas
             continue
+        if record.first_seq <= after:
+            raise SessionElsewhere
         if record.first_seq > after + 1:
             raise ReplayGap(f"Session {session_id}: the log goes from seq {after} to {record.seq}.")
         after = record.seq

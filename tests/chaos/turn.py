@@ -65,6 +65,11 @@ class Turn:
         if response["id"] in self._known or not (retry or response.get("x_client_event_id") == self.asks[-1]):
             return
         self._known.add(response["id"])
+        if (
+            not self.acknowledged
+        ):  # the message was refused for a while, its response.create was not: asked too early
+            self.asks.append(_new_id())
+            return
         self.retries += retry
         self.response_id, self.end = response["id"], None
 

@@ -19,6 +19,7 @@ from sessions_app.leases import (
 )
 from sessions_app.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
 from sessions_app.models import ServerProcess, Session, SessionEvent
+from sessions_app.replay import kept_until, read_records
 from sessions_app.settle import UNKNOWN_OUTCOME, settlement
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -229,3 +230,23 @@ def test_a_session_held_by_name_only_is_handed_back_and_swept() -> None:
     assert hand_back(process_id=A, epochs={"s1": epoch, "s2": 99}) == 1
     assert sweep_orphans() == 1
     assert list(Session.objects.filter(status="active").values_list("session_id", flat=True)) == ["s2"]
+
+
+def test_a_reader_that_has_seen_what_a_takeover_found_lost_does_not_read_on() -> None:
+    """It followed the log of the dead process from afar; reading on, it would keep what is not there any more."""
+    epoch = opened("s1")
+    last_seq = append_now(
+        session_id="s1",
+        epoch=epoch,
+        last_seq=0,
+        events=[
+            ev.SessionStarted(model="demo"),
+            ev.SessionReopened(model="demo", cause="takeover", skipped=100),
+            ev.UserMessage(item_id="next", text="go on"),
+        ],
+    )
+    assert [record.seq for record in read_records(session_id="s1", after=1)] == [102, last_seq]
+    for seen in (2, 50, 101):
+        with pytest.raises(SessionElsewhere):
+            read_records(session_id="s1", after=seen)
+        assert kept_until(session_id="s1", seq=seen) == 1
