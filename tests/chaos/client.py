@@ -16,8 +16,6 @@ from tests.chaos.turn import Turn
 from tests.chaos.view import Frame, View
 
 _SEND_AGAIN_S = 0.5
-_RETRY_PATIENCE_S = 3.0
-"""After an answer was interrupted: for so long it may be tried again by the server itself."""
 _MAX_PAUSE_S = 1.0
 _AT_ONCE = {1012}
 _NEVER = {1000, 1011, 4400, 4401, 4403}
@@ -40,12 +38,13 @@ class Client:
         rng: random.Random | None = None,
         ping_s: float | None = 1.0,
         open_s: float = 5.0,
+        patience_s: float = 3.0,
     ) -> None:
         self._url = url
         self._chosen_id = chosen_id
         self._joins = joins
         self._rng = rng or random.Random()
-        self._ping_s, self._open_s = ping_s, open_s
+        self._ping_s, self._open_s, self._patience_s = ping_s, open_s, patience_s
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -205,7 +204,7 @@ class Client:
         ended = turn.end
         await self._ready.wait()
         try:
-            async with asyncio.timeout(_RETRY_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 while turn.end is ended:
                     turn.changed.clear()
                     await turn.changed.wait()

@@ -19,6 +19,11 @@ ENV = {"DEMO_DELAY_MS": "150", "SESSION_GRACE_SECONDS": "60", "MAX_SOCKETS_PER_A
 """About 6 s an answer: longer than a stopping process waits for it, so that some are cut off in the middle."""
 
 
+def _client(router: Router, number: int) -> Client:
+    """It never asks again: the server has to take up by itself what it broke off."""
+    return Client(router.ws_url, rng=random.Random(number), ping_s=None, open_s=60, patience_s=180)
+
+
 async def restart(server: ServerProcess, router: Router) -> None:
     router.backends.discard(server.port)
     await asyncio.to_thread(server.stop, timeout_s=30.0)
@@ -32,10 +37,7 @@ async def test_200_streaming_clients_get_every_answer_whole_and_once(
     one, two = start_server(REDIS_URL=redis_url, **ENV), start_server(REDIS_URL=redis_url, **ENV)
     async with Router(rng=random.Random(1)) as router:
         router.backends |= {one.port, two.port}
-        clients = [
-            Client(router.ws_url, rng=random.Random(number), ping_s=None, open_s=60)
-            for number in range(CLIENTS)
-        ]
+        clients = [_client(router, number) for number in range(CLIENTS)]
         await asyncio.gather(*(client.come() for client in clients))
         turns = [Turn(f"count to {WORDS + number % 10}") for number in range(CLIENTS)]
         streaming = [_streaming(client) for client in clients]
@@ -47,6 +49,7 @@ async def test_200_streaming_clients_get_every_answer_whole_and_once(
             await asking
         await asyncio.gather(*(client.leave() for client in clients))
     assert [what for client in clients for what in (*client.wrong, *client.view.wrong)] == []
+    assert not any(client.asked_again for client in clients)
     assert sum(client.closes[1012] for client in clients) >= CLIENTS
     assert [turn.status for turn in turns] == ["completed"] * CLIENTS
     for number, (client, turn) in enumerate(zip(clients, turns, strict=True)):
