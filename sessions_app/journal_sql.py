@@ -91,7 +91,7 @@ class Counters:
                 self.assistant_messages += 1
             case ev.ToolCall():
                 self.tool_calls += 1
-            case ev.ResponseDone():
+            case ev.ResponseDone(waited=False):
                 self.responses += 1
                 self.failed_responses += event.status == "failed"
                 self.input_tokens += event.usage.input_tokens

@@ -105,6 +105,7 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
     if status != "failed":
         _write_text(writer, response_id, len(turn.calls), text, status)
     total_s = (writer.now - began).total_seconds() + first_token_s
+    usage = ev.Usage(input_tokens=dice.randint(180, 2400), output_tokens=len(text) // 4)
     writer.write(
         ev.ResponseDone(
             response_id=response_id,
@@ -113,7 +114,8 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
             message=message_text,
             cause=cause,
             model=ev.model_spec(provider, name),
-            usage=ev.Usage(input_tokens=dice.randint(180, 2400), output_tokens=len(text) // 4),
+            usage=usage,
+            cost_microusd=_cost_microusd(usage),
             timings=ev.Timings(
                 first_token_ms=None if status == "failed" else round(first_token_s * 1000, 1),
                 total_ms=round(total_s * 1000, 1),
@@ -122,6 +124,11 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
             ),
         )
     )
+
+
+def _cost_microusd(usage: ev.Usage) -> int:
+    """At 0.3 and 2.5 US dollars per million tokens: nobody's price, and of the usual size."""
+    return round(usage.input_tokens * 0.3 + usage.output_tokens * 2.5)
 
 
 def _ask(writer: Writer, turn: Turn, provider: str, name: str) -> tuple[str, float]:

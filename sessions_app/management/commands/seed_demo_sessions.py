@@ -21,6 +21,8 @@ from sessions_app.rows import encode_rows
 USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200
 
+SUMMARY_MICROUSD = 450
+
 
 class Command(BaseCommand):
     help = "Write demo sessions with their whole logs. Refuses in production without --force."
@@ -115,7 +117,10 @@ def _end(row: Session, session: DemoSession) -> None:
     row.duration_seconds = (row.end_time - session.started_at).total_seconds()
     row.summary_state, row.summary_seq = SummaryState.WRITTEN, session.records[-1].seq
     row.title, row.summary = session.title, session.summary
-    written = ev.SummaryWritten(summary=session.summary, title=session.title, model=session.model)
+    written = ev.SummaryWritten(
+        summary=session.summary, title=session.title, model=session.model, cost_microusd=SUMMARY_MICROUSD
+    )
+    row.cost_microusd += SUMMARY_MICROUSD
     row.last_seq += 1
     row.last_event_at = row.end_time + timedelta(seconds=2)
     session.records.append(ev.Record(session.session_id, row.last_seq, row.last_event_at, written))
