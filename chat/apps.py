@@ -1,4 +1,9 @@
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from sessions_app.hooks import Decision
 
 
 class ChatConfig(AppConfig):
@@ -8,13 +13,19 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks  # noqa: F401 - registers them
-        from chat.staff import decide_approval
         from chat.tasks import session_ended
         from chat.tools.mcp.status import notices
         from chat.tools.registry import discover_tools
         from sessions_app.hooks import on_decision, on_notices, on_session_ended
 
         on_session_ended(session_ended)
-        on_decision(decide_approval)
+        on_decision(_decide)
         on_notices(notices)
         discover_tools()
+
+
+def _decide(decision: "Decision") -> None:
+    """The engine is imported by those who serve, not by every command."""
+    from chat.staff import decide_approval
+
+    decide_approval(decision)

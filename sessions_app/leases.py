@@ -10,8 +10,8 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, ExpressionWrapper, Value
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db.models.functions import Extract, Now
 
 from sessions_app.conf import conf
 from sessions_app.models import ServerProcess, Session, SessionStatus
@@ -72,10 +72,19 @@ def release_process(*, process_id: str) -> None:
     ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now()).update(expires_at=Now())
 
 
-def channel_of(*, process_id: str) -> str:
-    """The channel that a living process listens on; empty when it is not alive, or not to be reached."""
+def reach_of(*, process_id: str) -> tuple[str, float]:
+    """The channel that a living process listens on (empty: it cannot be reached), and the seconds that its lease has left.
+
+    ("", 0.0) when it is not alive.
+    """
     alive = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
-    return alive.values_list("channel", flat=True).first() or ""
+    left = ExpressionWrapper(F("expires_at") - Now(), output_field=DurationField())
+    found = alive.annotate(left_s=Extract(left, "epoch")).values_list("channel", "left_s").first()
+    return (found[0], float(found[1])) if found else ("", 0.0)
+
+
+def is_alive(*, process_id: str) -> bool:
+    return ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now()).exists()
 
 
 def living_channels() -> set[str]:

@@ -29,7 +29,7 @@ from sessions_app.errors import (
 )
 from sessions_app.ids import uuid7
 from sessions_app.journal import Journal, SessionWriter
-from sessions_app.leases import channel_of, hand_back, lost_leases, strays
+from sessions_app.leases import hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
@@ -37,6 +37,8 @@ from sessions_app.settle import takeover
 from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
+
+_PAST_LEASE_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +90,36 @@ class Hub:
         if join.session_id is None:
             return self.attach(self._start_new(join), subscriber)
         try:
-            async with self._lock(join.session_id):
-                if self._live(join.session_id) is None:
-                    await self._open(join.session_id, join)
-                return self.attach(self.find(join.session_id, join.visitor), subscriber)
+            return await self._join_existing(subscriber, join, join.session_id)
         except SessionElsewhere as error:
-            return await self._join_elsewhere(subscriber, join, error.owner)
+            if not error.owner or await in_db_thread(is_alive, process_id=error.owner):
+                raise
+        return await self._join_existing(subscriber, join, join.session_id)  # its holder died meanwhile
 
-    async def _join_elsewhere(self, subscriber: Subscriber, join: Join, owner: str) -> RemoteConversation:
-        channel = await in_db_thread(channel_of, process_id=owner)
-        if self.relay is None or not channel or join.session_id is None:
+    async def _join_existing(
+        self, subscriber: Subscriber, join: Join, session_id: str
+    ) -> Conversation | RemoteConversation:
+        try:
+            async with self._lock(session_id):
+                if self._live(session_id) is None:
+                    await self._open(session_id, join)
+                return self.attach(self.find(session_id, join.visitor), subscriber)
+        except SessionElsewhere as error:
+            return await self._join_elsewhere(subscriber, session_id, join.visitor, error.owner)
+
+    async def _join_elsewhere(
+        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+    ) -> RemoteConversation:
+        """A holder that does not answer is waited for until its lease has run out: then it is dead, or renewed it."""
+        channel, lease_left_s = await in_db_thread(reach_of, process_id=owner)
+        if self.relay is None or not channel:
             raise SessionElsewhere(owner)
-        return await self.relay.join(subscriber, join.session_id, join.visitor, channel)
+        try:
+            return await self.relay.join(
+                subscriber, session_id, visitor, channel, wait_s=lease_left_s + _PAST_LEASE_S
+            )
+        except SessionElsewhere as error:
+            raise SessionElsewhere(owner) from error
 
     def find(self, session_id: str, visitor: Visitor | None) -> Conversation:
         """The conversation if it lives here; ``visitor`` None: without asking whose it is.

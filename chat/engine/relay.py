@@ -198,9 +198,16 @@ class Relay:
     # This process follows
 
     async def join(
-        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+        self,
+        subscriber: Subscriber,
+        session_id: str,
+        visitor: Visitor,
+        owner: str,
+        *,
+        wait_s: float = _REPLY_SECONDS,
     ) -> RemoteConversation:
-        """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`."""
+        """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
+        when it does not within ``wait_s``."""
         request = Attach(
             session_id=session_id,
             connection_id=subscriber.connection_id,
@@ -209,7 +216,7 @@ class Relay:
             guest_id=visitor.guest_id,
         )
         try:
-            reply = await self.ask(owner, request)
+            reply = await self.ask(owner, request, wait_s=wait_s)
         except BaseException:  # it may have let us in all the same: an answer that comes too late
             self._spawn(self._tell_left(owner, session_id, subscriber.connection_id, 1006))
             raise
@@ -232,13 +239,13 @@ class Relay:
         )
         self._spawn(left)
 
-    async def ask(self, owner: str, what: Attach | Detach | Do) -> Reply:
+    async def ask(self, owner: str, what: Attach | Detach | Do, *, wait_s: float = _REPLY_SECONDS) -> Reply:
         """Raises `RemoteError` as the other process says, `SessionElsewhere` when it does not answer."""
         request = Request(request_id=new_id("ask"), reply_to=self.channel, what=what)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[request.request_id] = future
         try:
-            async with asyncio.timeout(_REPLY_SECONDS):
+            async with asyncio.timeout(wait_s):
                 await self._layer.send(owner, encode(request))
                 reply = await future
         except (TimeoutError, ChannelFull, OSError) as error:

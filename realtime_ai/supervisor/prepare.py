@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> int:
 
 
 def prepare(*, serve: bool) -> None:
+    _clear_metrics()  # first: whoever imports a metric opens its file
     django.setup()
     env = load_env()
-    _clear_metrics()
     if serve:
         call_command("check", deploy=True, fail_level="ERROR")
         call_command("collectstatic", interactive=False, verbosity=0)
