@@ -38,11 +38,17 @@ def view_is_the_log(view: View, session: LoggedSession) -> Iterator[Finding]:
         elif view.frames[event_id] != logged[event_id]:
             yield _at(view, event_id, _difference(view.frames[event_id], logged[event_id]))
     for event_id in view.frames:
-        if event_id not in logged:
+        if event_id not in logged and not _left_before_it_was_told(view, event_id, session):
             what = f"the client saw {event_id}, {view.frames[event_id]['type']}, which the log does not have"
             yield _at(view, event_id, what, Broken.LOST)
     for item_id, text in view.texts().items():
         yield from _text_is_whole(view, item_id, text)
+
+
+def _left_before_it_was_told(view: View, event_id: str, session: LoggedSession) -> bool:
+    """Lost with its process, and the client never came back to hear it."""
+    seq, last = view.place(event_id)[0], view.place(view.last_event_id)[0]
+    return any(record.first_seq <= seq <= last < record.seq for record in session.records)
 
 
 def _text_is_whole(view: View, item_id: str, text: str) -> Iterator[Finding]:

@@ -2,8 +2,10 @@
 
 from copy import deepcopy
 
+import msgspec
 import pytest
 
+from sessions_app import events as ev
 from tests.chaos.client import Client
 from tests.chaos.comparison import check_client, view_is_the_log
 from tests.chaos.logged import LoggedSession
@@ -101,3 +103,15 @@ def test_a_question_without_an_end_is_found() -> None:
     client = client_of(logged())
     client.turns[0].end = None
     assert "has no end" in "\n".join(map(str, check_client(client, logged())))
+
+
+def test_what_died_with_its_process_is_excused_only_for_a_client_that_never_came_back() -> None:
+    reopened = ev.SessionReopened(model="chaos", cause="takeover", skipped=100)
+    session = logged([*events()[:4], reopened])
+    row = session.rows[-1]
+    session.rows[-1] = msgspec.structs.replace(row, first_seq=row.seq, seq=row.seq + 100)
+    lost = {**logged().frames[-1], "event_id": "event_one_9"}
+    gone = seen([*session.frames, lost])
+    assert list(view_is_the_log(gone, session)) == []
+    back = seen([*session.frames, lost, {**lost, "event_id": "event_one_106"}])
+    assert "event_one_9" in "\n".join(map(str, view_is_the_log(back, session)))
