@@ -17,7 +17,7 @@ from chat.conf import conf
 from chat.dialects import Dialect, PlainDialect
 from chat.engine.conversation import Conversation
 from chat.engine.hub import Hub, Join
-from chat.engine.relay import RemoteConversation
+from chat.engine.remote import RemoteConversation
 from chat.errors import BinaryFrame, ChatError, ShuttingDown
 from chat.protocol.close_codes import CloseCode
 from chat.ratelimits import FrameBudget, socket_of, spend_connect

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Protocol
 
 from chat.engine.commands import AddMessage
 from chat.engine.conversation import Conversation
-from chat.engine.relay import RemoteConversation
+from chat.engine.remote import RemoteConversation
 from chat.protocol.plain import plain_error, plain_message, plain_policy
 from chat.protocol.projector import PlainProjector
 

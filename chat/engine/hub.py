@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 from chat.engine.config import SessionConfig
 from chat.engine.conversation import Conversation, State, Subscriber
 from chat.engine.history import History
-from chat.engine.relay import Relay, RemoteConversation
+from chat.engine.relay import Relay
+from chat.engine.remote import RemoteConversation
 from chat.errors import ModelNotAllowed, ShuttingDown
 from chat.providers.choice import chosen
 from chat.providers.registry import default_model_spec

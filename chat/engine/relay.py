@@ -7,16 +7,18 @@ reader finds in the database, a little later. Each process listens on one channe
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import msgspec
 from channels.exceptions import ChannelFull
 
-from chat.engine.commands import Command, Done, SessionInfo
+from chat.engine.commands import SessionInfo
 from chat.engine.conversation import Conversation, Subscriber
 from chat.engine.relay_messages import (
+    Asked,
     Attach,
     Detach,
     Do,
@@ -24,29 +26,26 @@ from chat.engine.relay_messages import (
     RemoteError,
     Reply,
     Request,
+    WhoIsThere,
     decode,
     encode,
     wire_error,
 )
+from chat.engine.remote import RemoteConversation
 from chat.errors import ChatError
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
-from sessions_app.events import Record
 from sessions_app.ids import new_id
 from sessions_app.leases import living_channels
 from sessions_app.lifecycle import Visitor
-from sessions_app.replay import read_records
 from sessions_app.rows import decode_row, encode_rows
 from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
 _REPLY_SECONDS = 5.0
-_POLL_DEAF_SECONDS = 0.25
-"""How often a reader looks into the log while Redis is gone: the bound on its delay then."""
-_POLL_SECONDS = 10.0
-"""And while Redis is there, for the hint that got lost."""
 _CHECK_PEERS_SECONDS = 2.0
-_RING_RECORDS = 256
+_ROLL_CALL_ROUNDS = 5
+"""Every so many rounds the sockets of other processes are called by name: a word that one has left may get lost."""
 
 
 class ChannelLayer(Protocol):
@@ -55,92 +54,6 @@ class ChannelLayer(Protocol):
     async def new_channel(self, prefix: str = ...) -> str: ...
     async def send(self, channel: str, message: dict[str, Any]) -> None: ...
     async def receive(self, channel: str) -> dict[str, Any]: ...
-
-
-class RemoteConversation:
-    """A session of another process, to a socket of this one: the same surface as `Conversation`."""
-
-    def __init__(self, relay: "Relay", owner: str, info: SessionInfo) -> None:
-        self.session_id = info.session_id
-        self.owner = owner
-        self.subscribers: dict[str, Subscriber] = {}
-        self._relay = relay
-        self._info = info
-        self._ring: list[Record] = []
-        self._news = asyncio.Event()
-        self._end: Exception | None = None
-        self.closed = False
-
-    answering = False
-
-    def info(self) -> SessionInfo:
-        return self._info
-
-    def told(self, info: SessionInfo) -> None:
-        self._info = info
-
-    async def check_lease(self) -> None:
-        """It holds: the process that was asked is the one that the session's row named a moment ago."""
-
-    async def do(self, command: Command) -> Done:
-        reply = await self._relay.ask(self.owner, Do(session_id=self.session_id, command=command))
-        done = reply.done or Done()
-        if done.config is not None:
-            self._info = msgspec.structs.replace(self._info, config=done.config)
-        return done
-
-    def detach(self, subscriber: Subscriber, close_code: int) -> None:
-        self._relay.detach(self, subscriber, close_code)
-
-    async def follow(self, after: int) -> AsyncIterator[Sequence[Record]]:
-        """As `LiveLog.follow`; raises `SessionElsewhere` when the other process is gone."""
-        while (records := await self._next(after)) is not None:
-            after = records[-1].seq
-            yield records
-
-    async def _next(self, after: int) -> Sequence[Record] | None:
-        while True:
-            if records := self._from_ring(after):
-                return records
-            known_newer = bool(self._ring) and self._ring[-1].seq > after
-            if (known_newer or not self._news.is_set()) and (records := await self._from_log(after)):
-                return records
-            if self.closed:
-                return await self._rest(after)
-            if self._from_ring(after):  # it came while the log was read
-                continue
-            self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS if self._relay.hears else _POLL_DEAF_SECONDS):
-                    await self._news.wait()
-                continue
-            self._news.clear()
-
-    def _from_ring(self, after: int) -> Sequence[Record]:
-        if not self._ring or self._ring[0].seq > after + 1:
-            return ()
-        return self._ring[after + 1 - self._ring[0].seq :]
-
-    async def _from_log(self, after: int) -> Sequence[Record]:
-        return await in_db_thread(read_records, session_id=self.session_id, after=after)
-
-    async def _rest(self, after: int) -> Sequence[Record] | None:
-        """What the log still has; then the end, or the error that was it."""
-        records = await self._from_log(after)
-        if not records and self._end:
-            raise self._end
-        return records or None
-
-    def feed(self, records: Sequence[Record]) -> None:
-        """Take what the other process sent; after a gap the ring starts anew and readers go to the log."""
-        if self._ring and records and records[0].seq != self._ring[-1].seq + 1:
-            self._ring = []
-        self._ring = [*self._ring, *records][-_RING_RECORDS:]
-        self._news.set()
-
-    def close(self, error: Exception | None = None) -> None:
-        self._end, self.closed = error, True
-        self._news.set()
 
 
 class _RemoteSubscriber:
@@ -175,6 +88,8 @@ class Relay:
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._guests: dict[tuple[str, str], dict[str, _RemoteSubscriber]] = {}
+        self._joining: set[str] = set()
+        """Connections of ours that another process may have let in, and that we do not know of yet."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> str:
@@ -215,11 +130,14 @@ class Relay:
             user_id=visitor.user_id,
             guest_id=visitor.guest_id,
         )
+        self._joining.add(subscriber.connection_id)
         try:
             reply = await self.ask(owner, request, wait_s=wait_s)
         except BaseException:  # it may have let us in all the same: an answer that comes too late
             self._spawn(self._tell_left(owner, session_id, subscriber.connection_id, 1006))
             raise
+        finally:
+            self._joining.discard(subscriber.connection_id)
         if reply.info is None:
             raise SessionElsewhere
         conversation = self._followed.get(session_id)
@@ -239,7 +157,7 @@ class Relay:
         )
         self._spawn(left)
 
-    async def ask(self, owner: str, what: Attach | Detach | Do, *, wait_s: float = _REPLY_SECONDS) -> Reply:
+    async def ask(self, owner: str, what: Asked, *, wait_s: float = _REPLY_SECONDS) -> Reply:
         """Raises `RemoteError` as the other process says, `SessionElsewhere` when it does not answer."""
         request = Request(request_id=new_id("ask"), reply_to=self.channel, what=what)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -266,6 +184,10 @@ class Relay:
         with contextlib.suppress(SessionsError, ChatError):
             await self.ask(owner, what)
 
+    def _present(self, session_ids: list[str]) -> list[str]:
+        followed = (self._followed.get(session_id) for session_id in session_ids)
+        return [*self._joining, *(one for remote in followed if remote for one in remote.subscribers)]
+
     # This process holds
 
     async def _answer(self, request: Request) -> None:
@@ -289,6 +211,8 @@ class Relay:
                     raise SessionElsewhere
                 done = await self._conversation(what.session_id).do(what.command)
                 return Reply(request_id=request.request_id, done=done)
+            case WhoIsThere():
+                return Reply(request_id=request.request_id, present=self._present(what.session_ids))
 
     def _conversation(self, session_id: str) -> Conversation:
         return self._find(session_id, None)  # the right was checked when the guest was let in
@@ -374,8 +298,8 @@ class Relay:
             logger.info("relay: dropped a message for %s: %r", channel, error)
 
     async def _watch_peers(self) -> None:
-        """Let go of processes that died: nobody else says that they are gone."""
-        while True:
+        """Let go of processes that died, and of sockets that left unheard: nobody else says that they are gone."""
+        for round_number in itertools.count(1):
             await asyncio.sleep(_CHECK_PEERS_SECONDS)
             if not self._followed and not self._guests:
                 continue
@@ -386,11 +310,30 @@ class Relay:
             except Exception:
                 logger.exception("relay: the peers cannot be looked up")
                 continue
-            for conversation in [one for one in self._followed.values() if one.owner not in alive]:
-                conversation.close(SessionElsewhere())
-            for session_id, channel in [key for key in self._guests if key[1] not in alive]:
-                for connection_id in list(self._guests.get((session_id, channel), {})):
-                    self._let_go(session_id, channel, connection_id, 1006)
+            self._let_go_of_the_dead(alive)
+            if round_number % _ROLL_CALL_ROUNDS == 0:
+                for channel in {channel for _, channel in self._guests}:
+                    self._spawn(self._call_roll(channel))
+
+    def _let_go_of_the_dead(self, alive: set[str]) -> None:
+        for conversation in [one for one in self._followed.values() if one.owner not in alive]:
+            conversation.close(SessionElsewhere())
+        for session_id, channel in [key for key in self._guests if key[1] not in alive]:
+            for connection_id in list(self._guests.get((session_id, channel), {})):
+                self._let_go(session_id, channel, connection_id, 1006)
+
+    async def _call_roll(self, channel: str) -> None:
+        """Ask a process which of its sockets here are still there; those that came meanwhile are not asked for."""
+        named = {key[0]: list(guests) for key, guests in self._guests.items() if key[1] == channel}
+        try:
+            reply = await self.ask(channel, WhoIsThere(session_ids=list(named)))
+        except (SessionsError, ChatError):
+            return
+        if reply.present is None:  # of an older build, which does not know the question
+            return
+        for session_id, connection_ids in named.items():
+            for connection_id in set(connection_ids) - set(reply.present):
+                self._let_go(session_id, channel, connection_id, 1006)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -31,12 +31,21 @@ class Do(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command: Command
 
 
+class WhoIsThere(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Which of your sockets follow these sessions of mine?"""
+
+    session_ids: list[str]
+
+
+Asked = Attach | Detach | Do | WhoIsThere
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Answered by a `Reply` on the channel ``reply_to``."""
 
     request_id: str
     reply_to: str
-    what: Attach | Detach | Do
+    what: Asked
 
 
 class WireError(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +61,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request_id: str
     info: SessionInfo | None = None
     done: Done | None = None
+    present: list[str] | None = None
+    """The connection ids of those that `WhoIsThere` asked for."""
     error: WireError | None = None
 
 
