@@ -10,8 +10,8 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
-from django.db.models.functions import Extract, Now
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.functions import Now
 
 from sessions_app.conf import conf
 from sessions_app.models import ServerProcess, Session, SessionStatus
@@ -78,9 +78,8 @@ def reach_of(*, process_id: str) -> tuple[str, float]:
     ("", 0.0) when it is not alive.
     """
     alive = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
-    left = ExpressionWrapper(F("expires_at") - Now(), output_field=DurationField())
-    found = alive.annotate(left_s=Extract(left, "epoch")).values_list("channel", "left_s").first()
-    return (found[0], float(found[1])) if found else ("", 0.0)
+    found = alive.annotate(now=Now()).values_list("channel", "expires_at", "now").first()
+    return (found[0], (found[1] - found[2]).total_seconds()) if found else ("", 0.0)
 
 
 def is_alive(*, process_id: str) -> bool:

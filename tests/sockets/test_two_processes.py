@@ -109,6 +109,24 @@ async def test_a_killed_process_is_taken_over_and_its_answer_settled(
     assert [row.first_seq for row in rows] == [1, *(row.seq + 1 for row in rows[:-1])]
 
 
+async def test_who_comes_to_a_dead_processs_session_waits_out_its_lease_and_is_let_in(
+    start_server: StartServer, redis_url: str
+) -> None:
+    """Not sent away to try again: one connection, made at once, sees the answer come to its end."""
+    env = {**ENV, "SESSION_LEASE_SECONDS": "3", "DEMO_DELAY_MS": "10"}
+    one, two = start_server(REDIS_URL=redis_url, **env), start_server(REDIS_URL=redis_url, **env)
+    async with realtime(one.ws_url, "/ws/session/shared") as here:
+        await here.say("count to 120")
+        await here.until("response.output_text.delta")
+        one.signal(signal.SIGKILL)
+        await here.closed()
+    async with realtime(two.ws_url, "/ws/session/shared") as there:
+        assert there.created["type"] == "session.created", there.created
+        while (done := await there.until("response.done"))["response"]["status"] != "completed":
+            assert done["response"]["status_details"]["x_reason"] == "interrupted"
+        assert joined(there.frames).endswith("120.")
+
+
 async def test_a_process_that_slept_through_its_lease_steps_down(
     start_server: StartServer, redis_url: str
 ) -> None:
