@@ -37,9 +37,9 @@ class Link:
     async def may_flow(self) -> None:
         await self._open.wait()
 
-    def close(self) -> None:
+    def abort(self) -> None:
         for end in self._ends:
-            end.close()
+            end.transport.abort()
 
 
 class Router:
@@ -50,6 +50,7 @@ class Router:
         self.links: set[Link] = set()
         self.port = 0
         self._rng = rng
+        self._serving: set[asyncio.Task[None]] = set()
 
     @property
     def ws_url(self) -> str:
@@ -66,14 +67,28 @@ class Router:
         self._server.close()
         for link in list(self.links):
             link.reset()
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._serving.add(task)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pass_on(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._serving.discard(task)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             backend = self._rng.choice(sorted(self.backends))
             far_reader, far_writer = await _connect(backend)
         except (OSError, IndexError):
-            writer.transport.abort()
             return
         link = Link(writer, far_writer, backend)
         self.links.add(link)
@@ -83,7 +98,7 @@ class Router:
             )
         finally:
             self.links.discard(link)
-            link.close()
+            link.abort()
 
 
 async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -92,10 +107,10 @@ async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
     try:
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-    except OSError:
+        return await asyncio.open_connection(sock=sock, limit=_BUFFER_BYTES)
+    except BaseException:
         sock.close()
         raise
-    return await asyncio.open_connection(sock=sock, limit=_BUFFER_BYTES)
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: Link | None = None) -> None:

@@ -69,10 +69,10 @@ class Front:
                 writer.close()  # what is on its way arrives first
                 await writer.wait_closed()
         finally:
+            to_server.transport.abort()  # first: whoever cancels this once more finds it done
             for task in (up, down):
                 task.cancel()
             await asyncio.gather(up, down, return_exceptions=True)
-            to_server.transport.abort()
 
 
 async def _pump(

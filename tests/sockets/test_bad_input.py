@@ -64,6 +64,7 @@ async def test_invalid_utf8_closes_with_1007(server: ServerProcess) -> None:
     writer.write(b"\x81" + bytes([0x80 | len(payload)]) + mask + masked)
     received = await asyncio.wait_for(reader.read(), 5)
     writer.close()
+    await writer.wait_closed()
     assert b"\x88" in received
     assert (1007).to_bytes(2, "big") in received
 

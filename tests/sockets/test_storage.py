@@ -106,7 +106,7 @@ async def test_an_outage_beyond_the_buffer_is_a_retryable_error_and_the_session_
 async def test_whoever_comes_while_the_end_of_an_answer_is_being_stored_gets_it_whole(
     start_server: StartServer, proxy: DelayProxy
 ) -> None:
-    server = start_server(DATABASE_URL=through(proxy))
+    server = start_server(DATABASE_URL=through(proxy), DEMO_DELAY_MS="10")
     async with realtime(server.ws_url, "/ws/session/slow") as client:
         await client.ask("count to 3")
         start = len(client.frames)
