@@ -15,7 +15,8 @@ from chat.messages import (
     ToolResultItem,
     UserText,
 )
-from chat.providers.fillers import BEGINNING, CONTINUE, NO_RESULT, NOTHING_SAID, arguments_of
+from chat.providers.alternation import Alternation
+from chat.providers.fillers import NO_RESULT, arguments_of
 from chat.providers.staff_marks import marked, marks_in, without_marks
 
 MAX_DEPTH = 50
@@ -29,7 +30,7 @@ def build_messages(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     """
     results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
     marks = marks_in(history)
-    turns = _Turns()
+    turns = Alternation("content", text=lambda words: {"type": "text", "text": words})
     for kind, run in groupby(history, key=type):
         if kind is ToolCallItem:
             calls = [item for item in run if isinstance(item, ToolCallItem)]
@@ -63,29 +64,6 @@ def keep_extra(*, model: str, thinking: Sequence[JSON], call_id: str = "") -> JS
     if call_id:
         kept["id"] = call_id
     return {"anthropic": kept} if kept else None
-
-
-class _Turns:
-    def __init__(self) -> None:
-        self._messages: list[JSON] = []
-
-    def add(self, role: str, blocks: list[JSON]) -> None:
-        if not blocks:
-            return
-        if self._messages and self._messages[-1]["role"] == role:
-            self._messages[-1]["content"].extend(blocks)
-        else:
-            self._messages.append({"role": role, "content": blocks})
-
-    def closed(self) -> list[JSON]:
-        """The API refuses an assistant's message at either end: at the last it would be a text to go on with."""
-        if not self._messages:
-            self.add("user", _text(NOTHING_SAID))
-        if self._messages[0]["role"] != "user":
-            self._messages.insert(0, {"role": "user", "content": _text(BEGINNING)})
-        if self._messages[-1]["role"] != "user":
-            self.add("user", _text(CONTINUE))
-        return self._messages
 
 
 def _text(words: str) -> list[JSON]:

@@ -15,7 +15,8 @@ from chat.messages import (
     ToolResultItem,
     UserText,
 )
-from chat.providers.fillers import BEGINNING, CONTINUE, NO_RESULT, NOTHING_SAID, arguments_of, object_in
+from chat.providers.alternation import Alternation
+from chat.providers.fillers import NO_RESULT, arguments_of, object_in
 from chat.providers.staff_marks import marked, marks_in, without_marks
 
 SKIP_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
@@ -32,7 +33,7 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     """
     results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
     marks = marks_in(history)
-    contents = _Contents()
+    contents = Alternation("parts", text=lambda words: {"text": words})
     for kind, run in groupby(history, key=type):
         if kind is ToolCallItem:
             calls = [item for item in run if isinstance(item, ToolCallItem)]
@@ -59,28 +60,6 @@ def keep_extra(part: types.Part, *, model: str) -> JSON | None:
     if part.function_call and part.function_call.id:
         kept["id"] = part.function_call.id
     return {"gemini": kept} if kept else None
-
-
-class _Contents:
-    def __init__(self) -> None:
-        self._contents: list[JSON] = []
-
-    def add(self, role: str, parts: list[JSON]) -> None:
-        if not parts:
-            return
-        if self._contents and self._contents[-1]["role"] == role:
-            self._contents[-1]["parts"].extend(parts)
-        else:
-            self._contents.append({"role": role, "parts": parts})
-
-    def closed(self) -> list[JSON]:
-        if not self._contents:
-            self.add("user", [{"text": NOTHING_SAID}])
-        if self._contents[0]["role"] != "user":
-            self._contents.insert(0, {"role": "user", "parts": [{"text": BEGINNING}]})
-        if self._contents[-1]["role"] != "user":
-            self.add("user", [{"text": CONTINUE}])
-        return self._contents
 
 
 def _text_parts(item: AssistantText, model: str) -> list[JSON]:

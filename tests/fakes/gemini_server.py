@@ -8,60 +8,26 @@ import asyncio
 import json
 import re
 import threading
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 
+from tests.fakes.api_server import ApiServer
 from tests.fakes.gemini_default import default_answer
 from tests.fakes.gemini_refusals import RefusedError, check_key, refuse
 from tests.fakes.gemini_rules import check_request
 from tests.fakes.gemini_script import JSON, Answer, Chunk, Drop, Hang, HttpError, Raw, Reply, Sleep, Step
-from tests.fakes.http_server import Exchange, HttpServer
+from tests.fakes.http_server import Exchange
 
 API_KEY = "fake-gemini-key"
 
 _PATH = re.compile(r"/(?:v1|v1beta|v1alpha)/models/([^:/]+):(streamGenerateContent|generateContent)")
 
 
-class GeminiServer:
-    """A context manager. ``requests`` are the bodies that passed the rules, ``refusals`` the messages of the others."""
-
+class GeminiServer(ApiServer[Answer]):
     def __init__(self, *, key: str = API_KEY, port: int = 0, word_delay_s: float = 0.0) -> None:
-        self._key = key
+        super().__init__(key=key, port=port)
         self._word_delay_s = word_delay_s
-        self._answers: deque[Answer] = deque()
-        self.http = HttpServer(self._handle, port=port)
-        self.requests: list[JSON] = []
-        self.refusals: list[str] = []
-        self._got_request = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.http.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.__exit__()
-
-    @property
-    def url(self) -> str:
-        return self.http.url
-
-    @property
-    def hits(self) -> int:
-        """Requests of any kind, also those that were refused."""
-        return len(self.http.requests)
-
-    def then(self, *answers: Answer) -> None:
-        """Queue answers: one for each request to come."""
-        self._answers.extend(answers)
-
-    async def got_request(self) -> None:
-        """Waits until one has arrived."""
-        assert await asyncio.to_thread(self._got_request.wait, 10)
-
-    async def hung_up_within(self, seconds: float) -> bool:
-        return await self.http.hung_up_within(seconds)
 
     async def _handle(self, exchange: Exchange) -> None:
         try:
@@ -70,9 +36,7 @@ class GeminiServer:
             self.refusals.append(refused.error.message)
             await self._fail(exchange, refused.error)
             return
-        self.requests.append(body)
-        self._got_request.set()
-        answer = self._answers.popleft() if self._answers else default_answer(body, self._word_delay_s)
+        answer = self._take(body) or default_answer(body, self._word_delay_s)
         if isinstance(answer, HttpError):
             await self._fail(exchange, answer)
         elif method == "generateContent":

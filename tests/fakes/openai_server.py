@@ -5,11 +5,10 @@ Which API it has, is an `Api`: `openai_responses_api` or `openai_chat_api`. Test
 
 import asyncio
 import json
-import threading
-from collections import deque
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
-from tests.fakes.http_server import Exchange, HttpServer
+from tests.fakes.api_server import ApiServer
+from tests.fakes.http_server import Exchange
 from tests.fakes.openai_script import (
     JSON,
     Answer,
@@ -38,49 +37,17 @@ class Api(Protocol):
         """When no test has told it what to say."""
 
 
-class OpenAIServer:
-    """A context manager. ``requests`` are the bodies that passed the rules, ``refusals`` the messages of the others.
-
-    ``key`` empty: a server without keys, which refuses a request that brings one.
-    """
+class OpenAIServer(ApiServer[Planned]):
+    """``key`` empty: a server without keys, which refuses a request that brings one."""
 
     def __init__(self, api: Api, *, key: str = API_KEY, base_path: str = "/v1", port: int = 0) -> None:
+        super().__init__(key=key, port=port)
         self.api = api
-        self._key = key
         self._base_path = base_path
-        self._answers: deque[Planned] = deque()
-        self.http = HttpServer(self._handle, port=port)
-        self.requests: list[JSON] = []
-        self.refusals: list[str] = []
-        self._got_request = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.http.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.__exit__()
 
     @property
     def url(self) -> str:
-        """The base URL, as the SDK wants it."""
         return self.http.url + self._base_path
-
-    @property
-    def hits(self) -> int:
-        """Requests of any kind, also those that were refused."""
-        return len(self.http.requests)
-
-    def then(self, *answers: Planned) -> None:
-        """Queue answers: one for each request to come that passes the rules."""
-        self._answers.extend(answers)
-
-    async def got_request(self) -> None:
-        """Waits until one has passed the rules."""
-        assert await asyncio.to_thread(self._got_request.wait, 10)
-
-    async def hung_up_within(self, seconds: float) -> bool:
-        return await self.http.hung_up_within(seconds)
 
     async def _handle(self, exchange: Exchange) -> None:
         try:
@@ -89,9 +56,7 @@ class OpenAIServer:
             self.refusals.append(refused.error.message)
             await _fail(exchange, refused.error)
             return
-        self.requests.append(body)
-        self._got_request.set()
-        planned = self._answers.popleft() if self._answers else self.api.default_answer(body)
+        planned = self._take(body) or self.api.default_answer(body)
         answer = planned(body) if callable(planned) else planned
         if isinstance(answer, HttpError):
             await _fail(exchange, answer)
