@@ -2,8 +2,11 @@
 
 import os
 
+import pytest
+
 _MOST = 12
 
 
+@pytest.hookimpl(tryfirst=True)  # else xdist's own answer, one for each CPU, comes first
 def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), _MOST)
