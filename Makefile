@@ -24,7 +24,7 @@ setup-dev:
 	@$(PYTHON) realtime_ai/bootstrap.py requirements-dev.txt
 
 test: lint  ## every gate, then the whole suite
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: setup-dev  ## every gate but the tests
 	$(BIN)/ruff check .
