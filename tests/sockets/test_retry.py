@@ -19,6 +19,14 @@ __all__ = ["gemini", "ledger", "start_shop"]
 ENV = {"DEMO_DELAY_MS": "10", "SESSION_LEASE_SECONDS": "2", "SESSION_GRACE_SECONDS": "30"}
 
 
+async def stored(session_id: str, event_type: str) -> None:
+    async def there() -> None:
+        rows = SessionEvent.objects.filter(session_id=session_id, event_type=event_type)
+        assert await in_db_thread(rows.exists)
+
+    await eventually(there)
+
+
 async def kill(server: ServerProcess) -> None:
     server.signal(signal.SIGKILL)
     server.process.wait()
@@ -71,6 +79,7 @@ async def test_the_model_does_not_see_what_the_failed_try_said(
     async with realtime(one.ws_url, "/ws/session/talk") as client:
         await client.say("Tell me")
         await client.until("response.output_text.delta")
+        await stored("talk", "assistant_delta")
         await kill(one)
     await answers_after(start_shop(**ENV), "talk", 2)
     assert "The half of it" not in json.dumps(gemini.requests[-1]["contents"])
