@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from channels.db import aclose_old_connections
 
+from chat.tools.start import Start
 from chat.tools.threads import Raised
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class LoopCall(Generic[R]):
         room: Room | None = None,
         place: ToolLoop | None = None,
     ) -> None:
-        self.started = False
+        self._start = Start()
         self._name = name
         self._work = work
         self._room = room
@@ -151,6 +152,9 @@ class LoopCall(Generic[R]):
         except asyncio.CancelledError:
             self._cut = True
             raise
+
+    def give_up(self) -> bool:
+        return self._start.give_up()
 
     def blocking(self) -> bool:
         """Whether it is this tool that holds its loop up."""
@@ -170,7 +174,7 @@ class LoopCall(Generic[R]):
             return self._raised(error)
 
     async def _started(self) -> R:
-        self.started = True
+        self._start.take()
         try:
             return await _Watched(self._work(), self._place, self._name)
         finally:

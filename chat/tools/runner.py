@@ -103,11 +103,12 @@ async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> str:
     finally:
         in_time = task.done()
         if not in_time:
+            started = call.give_up()
             _cut(task)
     if not in_time:
         if call.blocking():
             logger.warning("tool %s blocks its event loop and was given up", tool.name)
-        raise ToolError(_too_slow(tool, started=call.started))
+        raise ToolError(_too_slow(tool, started=started))
     return _unwrapped(task)
 
 

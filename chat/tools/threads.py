@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from channels.db import DatabaseSyncToAsync
 
 from chat.errors import ToolError
+from chat.tools.start import Start
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,7 +114,7 @@ class ThreadCall:
         *,
         threads: int | None = None,
     ) -> None:
-        self.started = False
+        self._start = Start()
         self._function = function
         self._work = work
         self._threads = threads or THREADS_PER_TOOL
@@ -129,13 +130,16 @@ class ThreadCall:
             lane = _lanes.setdefault(self._function, Lane(name, self._threads))
         return await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=lane)()
 
+    def give_up(self) -> bool:
+        return self._start.give_up()
+
     def blocking(self) -> bool:
         """A thread holds nobody up."""
         return False
 
     def _caught(self) -> Any:
-        self.started = True
         try:
+            self._start.take()
             return self._work()
         except BaseException as error:  # noqa: BLE001 - see `Raised`
             return Raised(error)

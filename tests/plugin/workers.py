@@ -9,4 +9,4 @@ _MOST = 12
 
 @pytest.hookimpl(tryfirst=True)  # else xdist's own answer, one for each CPU, comes first
 def pytest_xdist_auto_num_workers() -> int:
-    return min(2 * (os.cpu_count() or 1), _MOST)
+    return min((os.cpu_count() or 1) + 1, _MOST)

@@ -36,6 +36,24 @@ def wait_for_doing(worker: Program) -> None:
     )
 
 
+def freeze_between_transactions(worker: Program) -> None:
+    """One that is frozen within a transaction holds its locks, and nobody gets at its job before it wakes up."""
+    busy = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+    )
+    while True:
+        worker.signal(signal.SIGSTOP)
+        time.sleep(0.2)
+        with connection.cursor() as cursor:
+            cursor.execute(busy)
+            row = cursor.fetchone()
+        if row == (0,):
+            return
+        worker.signal(signal.SIGCONT)
+        time.sleep(0.05)
+
+
 def test_with_listen_a_summary_does_not_wait_for_the_next_look(start_worker: StartWorker) -> None:
     worker = start_worker(WORKER_POLL_SECONDS="30")
     worker.wait_for_line("ready: 8 jobs at once, LISTEN")
@@ -64,9 +82,9 @@ def test_a_frozen_worker_that_wakes_up_writes_no_second_summary(start_worker: St
     session_id, end = ended_session()
     first = start_worker(WORKER_DEMO_DELAY_MS="100")
     wait_for_doing(first)
-    first.signal(signal.SIGSTOP)
+    freeze_between_transactions(first)
     second = start_worker()
-    wait_for_summary(session_id, worker=second)
+    wait_for_summary(session_id, timeout_s=60, worker=second)
     first.signal(signal.SIGCONT)
     # it finds its summary outdated, unless it notices before that it is no worker any more and begins anew
     done = ("outdated", "lost the database, starting again")
