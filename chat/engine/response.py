@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from chat import metrics
@@ -47,10 +48,6 @@ from sessions_app.ids import new_id
 
 logger = logging.getLogger(__name__)
 
-
-NO_APPROVAL_OUTSIDE = (
-    "This tool needs a person's approval, which nobody can give outside of the conversation. It has not run."
-)
 
 NOT_RUN = "The server stopped before this tool ran: it took no effect."
 
@@ -103,7 +100,6 @@ class Response:
         """Calls in the log whose results are not."""
         self._tools_began = False
         self._outside = options.conversation == "none"
-        self._refused: set[str] = set()
 
     def stop(self, why: "Stop") -> None:
         """End it at once, at whatever point it is, also before `run`; the first reason counts."""
@@ -254,7 +250,8 @@ class Response:
         text.add(clean, delta.extra)  # last: a delta that the log refused is no part of the text
 
     async def _call(self, request: ToolCallRequest, index: int, round_number: int) -> _Call:
-        """The call as an event, or the question whether it may be made."""
+        """The call as an event, or the question whether it may be made; outside of the conversation nobody could answer
+        it, and the call is refused where it would run."""
         client = any(spec.name == request.name for spec in self._config.client_tools())
         tool = None if client else self._registry.get(request.name)
         common: JSON = {
@@ -269,10 +266,8 @@ class Response:
             "server_label": tool.server_label if tool else "",
             "extra": storable(request.extra),
         }
-        if tool and await self._needs_approval(tool, request):
-            if not self._outside:
-                return ev.ToolApprovalRequested(**common)
-            self._refused.add(request.call_id)
+        if tool and not self._outside and await self._needs_approval(tool, request):
+            return ev.ToolApprovalRequested(**common)
         return ev.ToolCall(**common, location="client" if client else "server")
 
     async def _needs_approval(self, tool: Tool, request: ToolCallRequest) -> bool:
@@ -304,10 +299,6 @@ class Response:
 
     async def _run_tools(self, calls: list[ev.ToolCall]) -> None:
         """The calls are in the log before the first of them runs, each result as soon as it is there."""
-        for call in calls:
-            if call.call_id in self._refused:
-                self._log.append(_result(call, NO_APPROVAL_OUTSIDE, "error", 0.0))
-        calls = [call for call in calls if call.call_id not in self._refused]
         if not calls:
             return
         self._unanswered = {call.call_id: call for call in calls}
@@ -315,7 +306,7 @@ class Response:
         await self._log.durable()
         self._tools_began = True
         started = time.monotonic()
-        requests = [(call.name, call.arguments, self._tool_context(call.call_id)) for call in calls]
+        requests = [(call.name, call.arguments, self._context_of(call)) for call in calls]
         async with aclosing(run_tools(self._registry, requests)) as outcomes:
             async for index, outcome in outcomes:
                 call = calls[index]
@@ -326,6 +317,9 @@ class Response:
                 )  # a label a model cannot multiply
                 metrics.tool_calls.labels(tool=known, outcome=outcome.outcome).inc()
         self._clock.tools_s += time.monotonic() - started
+
+    def _context_of(self, call: ev.ToolCall) -> ToolContext:
+        return replace(self._tool_context(call.call_id), approved=call.approval_id is not None)
 
     def _settle(
         self,

@@ -27,6 +27,8 @@ class ToolContext:
     guest_id: str = ""
     is_staff: bool = False
     """As of the connection."""
+    approved: bool = False
+    """A person has said yes to this very call."""
 
     @property
     def idempotency_key(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from chat.conf import conf
 from chat.errors import ToolError
+from chat.tools.approval import check_approved
 from chat.tools.arguments import keyword_arguments
 from chat.tools.base import Tool, ToolContext, ToolOutcome
 from chat.tools.loops import LoopCall
@@ -41,7 +42,9 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
     try:
         tool = await _find(registry, name, context)
         limit_chars = tool.limit_chars
-        output, outcome = await _within_limit(tool, keyword_arguments(tool, arguments, context)), "ok"
+        kwargs = keyword_arguments(tool, arguments, context)
+        await check_approved(tool, arguments=arguments, context=context)
+        output, outcome = await _within_limit(tool, kwargs), "ok"
     except ToolError as error:
         output, outcome = error.message, "error"
     except NotJsonError as error:
