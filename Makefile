@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --custom-compile-command "make lock" --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test lint format lock bench chaos clean setup setup-dev
@@ -17,7 +17,7 @@ run: setup  ## start everything on this machine: PostgreSQL, web server, worker
 serve: setup  ## the same with production settings (docs/settings.md)
 	@$(BIN)/python -m realtime_ai.supervisor serve
 
-setup:
+setup:  ## make .venv and install what the product needs
 	@$(PYTHON) realtime_ai/bootstrap.py requirements.txt
 
 setup-dev:
@@ -37,9 +37,11 @@ format: setup-dev  ## let ruff write what it can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: setup-dev  ## renew both locks from pyproject.toml
-	$(LOCK) --output-file requirements.txt $(ARGS)
-	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt $(ARGS)
+lock: setup-dev  ## renew the locks from pyproject.toml
+	$(COMPILE) --group installer --output-file requirements-installer.txt $(ARGS)
+	$(COMPILE) pyproject.toml --all-extras --output-file requirements.txt $(ARGS)
+	$(COMPILE) pyproject.toml --all-extras --group dev --constraints requirements.txt \
+		--constraints requirements-installer.txt --output-file requirements-dev.txt $(ARGS)
 
 chaos: setup-dev  ## kill, pause and cut everything for two minutes, then compare what was seen and stored (docs/reliability.md)
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -12,7 +12,14 @@ def main(arguments: list[str]) -> int:
     if not set(arguments[1:2]) & set(LONG_RUNNING):
         # one connection is enough for a command, and without a pool a dead database is told at once, not after 10 s
         os.environ.setdefault("DATABASE_POOL_MAX", "0")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError:
+        print(
+            "error: no Django in this Python. Run `make setup` once, then .venv/bin/python manage.py ...",
+            file=sys.stderr,
+        )
+        return 1
     from django.db.utils import OperationalError
 
     from realtime_ai.database_url import explain_connection_error

@@ -20,6 +20,9 @@ VERSION_TEST = f"import sys; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {N
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
+QUIET = {"install": ["--quiet"], "check": []}  # a check that is quiet does not say what it found
+INSTALLER = ROOT / "requirements-installer.txt"
+"""uv, of the version that made the locks."""
 NO_VENV = (
     "this Python cannot make a virtual environment (no ensurepip). Install the package python3-venv "
     "(on Debian and Ubuntu: apt-get install python3-venv), then try again."
@@ -60,24 +63,68 @@ def find_python() -> str:
 
 
 def install(lock: Path) -> None:
-    """Every package with the hash that the lock names; nothing when this lock is installed already."""
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    stamp = VENV / f".installed-{lock.name}"
-    if stamp.exists() and stamp.read_text() == wanted:
+    """Every package with the hash that the lock names, and no other; nothing when this lock is installed already.
+
+    Nothing is resolved (``--no-deps``), so that what was released after the lock was made cannot count: resolving, pip
+    refuses the whole lock when a package asks for an extra of another one that has a newer release.
+    """
+    if is_installed(lock):
         return
     say(f"installing {lock.name}")
-    command = [
-        str(VENV_PYTHON),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
-    if subprocess.call([*command, "--require-hashes", "-r", str(lock)]) != 0:
-        fail(f"pip could not install {lock.name}; its reason stands above.")
-    stamp.write_text(wanted)
+    tool = uv
+    if not (install_uv() and uv("install", *as_locked(lock))):
+        say("uv could not (see above); trying pip, which takes longer")
+        tool = pip
+        if not pip("install", *as_locked(lock)):
+            fail(f"pip could not install {lock.name}; its reason stands above.")
+    if not tool("check"):
+        fail(
+            "the packages in .venv do not fit together (see above). Remove it (rm -r .venv), then try again."
+        )
+    stamp(lock).write_text(fingerprint(lock))
+
+
+def install_uv() -> bool:
+    if not is_installed(INSTALLER):
+        if not pip("install", *as_locked(INSTALLER)):
+            return False
+        stamp(INSTALLER).write_text(fingerprint(INSTALLER))
+    return True
+
+
+def as_locked(lock: Path) -> "list[str]":
+    return ["--no-deps", "--require-hashes", "-r", str(lock)]
+
+
+def uv(command: str, *arguments: str) -> bool:
+    """What takes seconds."""
+    program = str(VENV / "bin" / "uv")
+    return call([program, "pip", command, "--python", str(VENV_PYTHON), *QUIET[command], *arguments])
+
+
+def pip(command: str, *arguments: str) -> bool:
+    """What every Python has. A lock takes it a minute, but it knows this machine's mirrors and proxies by its settings."""
+    program = [str(VENV_PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    return call([*program, command, *QUIET[command], *arguments])
+
+
+def is_installed(lock: Path) -> bool:
+    return stamp(lock).exists() and stamp(lock).read_text() == fingerprint(lock)
+
+
+def stamp(lock: Path) -> Path:
+    return VENV / f".installed-{lock.name}"
+
+
+def fingerprint(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+def call(command: "list[str]") -> bool:
+    try:
+        return subprocess.call(command) == 0
+    except OSError:  # no such program, or not one for this machine
+        return False
 
 
 def runs(command: "list[str]") -> bool:

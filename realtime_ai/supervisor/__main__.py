@@ -12,9 +12,12 @@ from realtime_ai.supervisor.run import Supervisor
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m realtime_ai.supervisor", description=__doc__)
     parser.add_argument("mode", choices=["run", "serve"])
-    serve = parser.parse_args(arguments).mode == "serve"
+    parser.add_argument(
+        "--no-worker", action="store_true", help="the worker runs elsewhere: manage.py worker"
+    )
+    options = parser.parse_args(arguments)
     try:
-        return Supervisor(load_env(), serve=serve).run()
+        return Supervisor(load_env(), serve=options.mode == "serve", with_worker=not options.no_worker).run()
     except AlreadyTold:
         return 1
     except (EnvError, SupervisorError, EmbeddedPostgresError) as error:

@@ -26,8 +26,9 @@ _TICK_S = 1.0
 
 
 class Supervisor:
-    def __init__(self, env: Env, *, serve: bool) -> None:
+    def __init__(self, env: Env, *, serve: bool, with_worker: bool = True) -> None:
         self._env = env
+        self._with_worker = with_worker
         self._plan: Plan = make_plan(env, serve=serve)
         self._signals = StopSignals()
         self._record = ChildRecord(env.var_dir)
@@ -61,8 +62,9 @@ class Supervisor:
         self._signals.check()
         self._prepare(environment)
         self._start_web(environment, listener)
-        self._worker = self._child("worker", ["manage.py", "worker"], environment)
-        self._worker.start()
+        if self._with_worker:
+            self._worker = self._child("worker", ["manage.py", "worker"], environment)
+            self._worker.start()
         self._write_record()
         say("")
         say(f"Chat    {base_url(listener)}/")

@@ -1,13 +1,16 @@
 """The pages against the code: links lead somewhere, files and commands that are named exist, figures are bounded."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from realtime_ai.env import BASE_DIR
 
-PAGES = sorted([BASE_DIR / "README.md", *(BASE_DIR / "docs").rglob("*.md")])
+PAGES = sorted([*BASE_DIR.glob("*.md"), *(BASE_DIR / "docs").rglob("*.md")])
 ARCHITECTURE = (BASE_DIR / "docs" / "architecture.md").read_text(encoding="utf-8")
 README = (BASE_DIR / "README.md").read_text(encoding="utf-8")
 
@@ -62,3 +65,50 @@ def test_the_readme_shows_the_snippet_of_the_protocol() -> None:
 
 def test_the_picture_is_a_picture() -> None:
     assert (BASE_DIR / "docs" / "images" / "chat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_command_of_django_is_run_by_a_python_that_has_it() -> None:
+    """Whoever pastes ``python manage.py`` has the machine's Python, which knows no Django."""
+    bare = [
+        f"{page.name}: {line.strip()}"
+        for page in PAGES
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if re.search(r"(?<!\.venv/bin/)\bpython3? (-m django|manage\.py)", line)
+    ]
+    assert bare == []
+
+
+def test_manage_py_without_django_says_which_python_has_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "manage.py", "check"],
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no Django in this Python")
+    assert ".venv/bin/python manage.py" in done.stderr
+
+
+def test_the_hooks_before_a_commit_are_gates_of_make_lint() -> None:
+    hooks = yaml.safe_load((BASE_DIR / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
+        "hooks"
+    ]
+    lint = (BASE_DIR / "Makefile").read_text(encoding="utf-8")
+    for hook in hooks:
+        program = hook["entry"].replace(".venv/bin/", "$(BIN)/").replace(" --force-exclude", "")
+        assert program in lint
+    validated = subprocess.run(
+        [Path(sys.executable).with_name("pre-commit"), "validate-config"], cwd=BASE_DIR, check=False
+    )
+    assert validated.returncode == 0
+
+
+def test_the_workflow_calls_what_ci_runs() -> None:
+    workflow = yaml.safe_load((BASE_DIR / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert [step.get("run") for step in workflow["jobs"]["test"]["steps"]][-1] == "bash .ci/run"
+
+
+def test_a_test_that_hangs_fails(pytestconfig: pytest.Config) -> None:
+    assert 0 < float(pytestconfig.getini("timeout")) <= 300

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -50,18 +50,28 @@ def short_folder() -> Iterator[Path]:
 class Supervised:
     """``make run`` (or ``serve``) without make; used with ``with``, which leaves nothing of it behind."""
 
-    def __init__(self, var_dir: Path, mode: str = "run", **variables: str) -> None:
+    def __init__(
+        self,
+        var_dir: Path,
+        mode: str = "run",
+        *,
+        command: Sequence[str] = (),
+        root: Path = BASE_DIR,
+        **variables: str,
+    ) -> None:
+        """``command`` (in ``root``) takes the place of the one that ``make`` calls."""
         self.var_dir = var_dir
         self.output = var_dir / "output"
-        self._mode = mode
+        self._command = list(command) or [sys.executable, "-m", "realtime_ai.supervisor", mode]
+        self._root = root
         self._variables = variables
 
     def __enter__(self) -> Self:
         self.var_dir.mkdir(exist_ok=True)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "realtime_ai.supervisor", self._mode],
-                cwd=BASE_DIR,
+                self._command,
+                cwd=self._root,
                 env=clean_environment(VAR_DIR=str(self.var_dir), **self._variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,40 +1,18 @@
 """``make run`` and ``make serve``, as programs: what they start, what they say, and that they leave nothing behind."""
 
-import os
 import re
 import secrets
 import signal
 import socket
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-import psycopg
-import pytest
-from psycopg import sql
 
-from tests.platform.support import Supervised, get, run_python, short_folder
+from tests.platform.support import Supervised, get, run_python
 
 IN_TIME_S = 10.0
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as found:
-        yield found
-
-
-@pytest.fixture
-def own_database() -> Iterator[str]:
-    """The URL of an empty database in the suite's server."""
-    url, name = os.environ["DATABASE_URL"], f"supervised_{secrets.token_hex(4)}"
-    with psycopg.connect(url, autocommit=True) as link:
-        link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        before, _, query = url.partition("?")
-        yield f"{before.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
-        link.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def find(run: Supervised, words: str) -> psutil.Process:
