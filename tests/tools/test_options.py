@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from chat.messages import JSON
 from chat.tools.approval import needs_approval
 from chat.tools.base import Tool, ToolContext, ToolDefinitionError
 from chat.tools.registry import Registry
+from chat.tools.runner import run_tool
 from chat.tools.schema import make_tool
 from tests.support.waiting import eventually
 from tests.tools.conftest import NOBODY, call
@@ -43,6 +45,28 @@ async def test_approval_may_depend_on_the_arguments(rule: Callable[[ToolContext,
     tool = make_tool(pay, requires_approval=rule)
     assert await asked(tool, '{"amount": 101}')
     assert not await asked(tool, '{"amount": 100}')
+
+
+async def test_without_its_yes_it_does_not_run_whoever_let_the_call_come_so_far(registry: Registry) -> None:
+    ran: list[int] = []
+
+    def pay_out(amount: int) -> str:
+        """Pay it out."""
+        ran.append(amount)
+        return "paid"
+
+    registry.tool(requires_approval=lambda _context, arguments: arguments["amount"] > 10)(pay_out)
+
+    async def run(amount: int, *, approved: bool) -> str:
+        context = replace(NOBODY, approved=approved)
+        arguments = f'{{"amount": {amount}}}'
+        return (await run_tool(registry, name="pay_out", arguments=arguments, context=context)).output
+
+    assert "approval" in await run(11, approved=False)
+    assert ran == []
+    assert await run(11, approved=True) == "paid"
+    assert await run(10, approved=False) == "paid"
+    assert ran == [11, 10]
 
 
 async def test_a_rule_that_fails_asks_for_approval(caplog: pytest.LogCaptureFixture) -> None:
