@@ -164,6 +164,12 @@ class SessionEvent(models.Model):
             ),
             models.Index(
                 models.F("session"),
+                KT("payload__item_id"),
+                condition=models.Q(event_type="tool_result"),
+                name="session_events_results",
+            ),
+            models.Index(
+                models.F("session"),
                 KT("payload__client_event_id"),
                 condition=models.Q(payload__has_key="client_event_id"),
                 name="session_events_client_ids",

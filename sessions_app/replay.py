@@ -16,6 +16,7 @@ from sessions_app.events import (
     ResponseDone,
     ResponseStarted,
     SessionReopened,
+    ToolResult,
 )
 from sessions_app.models import ITEM_EVENTS, SessionEvent
 from sessions_app.rows import COLUMNS, Row, decode_row
@@ -79,11 +80,26 @@ def response_start_before(*, session_id: str, seq: int) -> int:
 
 def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record | None]:
     """The record that made an item, and, for a tool call, the one of its result; a deleted item is not found."""
-    rows = SessionEvent.objects.filter(session_id=session_id, payload__item_id=item_id).order_by("seq")
-    records = list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS)))
-    if not records or any(record.event.event_type == "item_deleted" for record in records):
+    rows = (
+        *_of_item(session_id, item_id).values_list(*COLUMNS),
+        *_results(session_id, item_id).values_list(*COLUMNS),
+    )
+    records = sorted(_decoded(rows), key=lambda record: record.seq)
+    if not records or any(isinstance(record.event, ItemDeleted) for record in records):
         return None, None
     return records[0], records[1] if len(records) > 1 else None
+
+
+def _of_item(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
+    """The few rows that made an item or took it away, in no order: asked for in the order of seqs, the planner walks the
+    session instead of looking into `session_events_items`."""
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=ITEM_EVENTS)
+    return rows.annotate(item=KT("payload__item_id")).filter(item=item_id).order_by()
+
+
+def _results(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type=ToolResult.event_type)
+    return rows.annotate(item=KT("payload__item_id")).filter(item=item_id).order_by()
 
 
 def read_history(*, session_id: str) -> list[Record]:
@@ -144,21 +160,19 @@ def find_ids(
     *, session_id: str, through_seq: int, item_ids: Sequence[str], client_event_id: str | None
 ) -> EarlierIds:
     """Where in the log up to ``through_seq`` the ids were used: by index, whatever the session's length."""
-    rows = SessionEvent.objects.filter(session_id=session_id, seq__lte=through_seq).order_by("-seq")
     items: dict[str, int] = {}
     for item_id in item_ids:
-        of_item = rows.filter(event_type__in=ITEM_EVENTS).annotate(item=KT("payload__item_id"))
-        last = of_item.filter(item=item_id).values_list("event_type", "seq").first()
-        if last and last[0] != ItemDeleted.event_type:
-            items[item_id] = last[1]
+        found = _of_item(session_id, item_id).filter(seq__lte=through_seq).values_list("seq", "event_type")
+        seq, event_type = max(found, default=(0, ItemDeleted.event_type))
+        if event_type != ItemDeleted.event_type:
+            items[item_id] = seq
     events: dict[str, int] = {}
     if client_event_id:
-        asked = rows.filter(payload__has_key="client_event_id").annotate(
-            client=KT("payload__client_event_id")
-        )
-        seq = asked.filter(client=client_event_id).values_list("seq", flat=True).first()
-        if seq is not None:
-            events[client_event_id] = seq
+        asked = SessionEvent.objects.filter(session_id=session_id, payload__has_key="client_event_id")
+        asked = asked.annotate(client=KT("payload__client_event_id")).filter(client=client_event_id)
+        seqs = asked.filter(seq__lte=through_seq).order_by().values_list("seq", flat=True)
+        if (last := max(seqs, default=None)) is not None:
+            events[client_event_id] = last
     return EarlierIds(items=items, client_events=events)
 
 
