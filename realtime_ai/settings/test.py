@@ -3,6 +3,8 @@
 import os
 
 os.environ["ENV_FILE"] = os.devnull
+for _name in [name for name in os.environ if name.startswith(("OPENAI_", "ANTHROPIC_", "GEMINI_", "GROQ_", "GOOGLE_"))]:
+    del os.environ[_name]  # nor do those of the developer's shell
 
 from realtime_ai.settings.base import *  # noqa: F403
 from realtime_ai.settings.base import INSTALLED_APPS
