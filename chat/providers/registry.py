@@ -1,5 +1,6 @@
 """Which provider answers: a model is named PROVIDER:NAME, e.g. ``gemini:gemini-3.8-flash``, or ``demo``."""
 
+import re
 from collections.abc import Callable
 
 from django.core.signals import setting_changed
@@ -65,10 +66,21 @@ def _parsed(spec: str) -> tuple[str, Kind, str]:
     kind = _kinds.get(name)
     if kind is None:
         known = ", ".join(one.usage for one in _kinds.values())
-        raise ProviderNotConfigured(f"LLM_MODEL={spec}: there is no provider {name!r}. Use one of: {known}.")
+        meant = "" if colon else _likely_meant(name)
+        raise ProviderNotConfigured(
+            f"LLM_MODEL={spec}: there is no provider {name!r}.{meant} Use one of: {known}."
+        )
     if (colon and (not model or not kind.takes_name)) or not (model or kind.default_model()):
         raise ProviderNotConfigured(f"LLM_MODEL={spec}: write {kind.usage}.")
     return name, kind, model or kind.default_model()
+
+
+def _likely_meant(model: str) -> str:
+    """A model's name without its provider, as every other product takes it."""
+    vendors = {"gpt": "openai", "o[1-9]": "openai", "chatgpt": "openai", "claude": "anthropic", "gemini": "gemini"}
+    found = (vendor for begin, vendor in vendors.items() if re.match(f"{begin}(-|$)", model))
+    vendor = next(found, "")
+    return f" You may mean {vendor}:{model}." if vendor else ""
 
 
 def _forget(*, setting: str, **_: object) -> None:

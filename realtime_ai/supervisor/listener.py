@@ -4,6 +4,8 @@ import errno
 import http.client
 import socket
 
+from django.http.request import validate_host
+
 from realtime_ai.env import Env
 from realtime_ai.supervisor.errors import SupervisorError
 
@@ -47,6 +49,17 @@ def local_address(listener: socket.socket) -> tuple[str, int]:
 def base_url(listener: socket.socket) -> str:
     host, port = local_address(listener)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def public_url(env: Env, listener: socket.socket, *, serve: bool) -> str:
+    """Where a browser gets in: with https that is the proxy's address, and only by a name that is served."""
+    host, port = local_address(listener)
+    names = [name.lstrip(".") for name in env.allowed_hosts if name != "*"]
+    if serve and not env.insecure_http and names:
+        return f"https://{names[0]}"
+    if not env.allowed_hosts or validate_host(f"[{host}]" if ":" in host else host, env.allowed_hosts):
+        return base_url(listener)
+    return f"http://{names[0]}:{port}"
 
 
 def answers(listener: socket.socket) -> bool:
