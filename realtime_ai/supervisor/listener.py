@@ -4,8 +4,6 @@ import errno
 import http.client
 import socket
 
-from django.http.request import validate_host
-
 from realtime_ai.env import Env
 from realtime_ai.supervisor.errors import SupervisorError
 
@@ -53,6 +51,8 @@ def base_url(listener: socket.socket) -> str:
 
 def public_url(env: Env, listener: socket.socket, *, serve: bool) -> str:
     """Where a browser gets in: with https that is the proxy's address, and only by a name that is served."""
+    from django.http.request import validate_host
+
     host, port = local_address(listener)
     names = [name.lstrip(".") for name in env.allowed_hosts if name != "*"]
     if serve and not env.insecure_http and names:

@@ -1,7 +1,13 @@
 """``manage.py test`` is ``pytest``."""
 
 import os
+import re
 
+import pytest
+from django.core.management import CommandError
+
+from realtime_ai.env import BASE_DIR
+from realtime_ai.test_runner import APP_TESTS, targets_of
 from tests.platform.support import run_python
 
 
@@ -25,3 +31,61 @@ def test_a_failure_is_its_exit_code() -> None:
         "manage.py", "test", "tests/platform/no_such_file.py", DATABASE_URL=os.environ["DATABASE_URL"]
     )
     assert done.returncode != 0
+
+
+def test_every_folder_with_tests_belongs_to_one_app() -> None:
+    folders = {path.parent.name for path in (BASE_DIR / "tests").glob("*/test_*.py")}
+    named = [folder for folders_of_app in APP_TESTS.values() for folder in folders_of_app]
+    assert sorted(named) == sorted(folders)
+
+
+@pytest.mark.parametrize(
+    ("label", "targets"),
+    [
+        ("sessions_app", ["tests/admin", "tests/log", "tests/privileges"]),
+        ("sessions_app.tests", ["tests/admin", "tests/log", "tests/privileges"]),
+        ("./sessions_app/", ["tests/admin", "tests/log", "tests/privileges"]),
+        ("tests", ["tests"]),
+        ("tests.platform", ["tests/platform"]),
+        ("tests/platform/", ["tests/platform"]),
+        ("tests.platform.test_env", ["tests/platform/test_env.py"]),
+        ("tests.platform.test_env.test_name", ["tests/platform/test_env.py::test_name"]),
+        ("tests/platform/test_env.py::test_name", ["tests/platform/test_env.py::test_name"]),
+    ],
+)
+def test_a_label_is_an_app_a_dotted_name_or_a_path(label: str, targets: list[str]) -> None:
+    assert targets_of(label) == targets
+
+
+@pytest.mark.parametrize("label", ["auth", "tests.no_such_folder", ""])
+def test_a_label_without_tests_is_refused(label: str) -> None:
+    with pytest.raises(CommandError, match="no tests"):
+        targets_of(label)
+
+
+def test_an_app_by_its_label_runs_its_tests() -> None:
+    done = run_python(
+        "manage.py",
+        "test",
+        "sessions_app",
+        "--verbosity",
+        "0",
+        "-k",
+        "test_humanize",
+        DATABASE_URL=os.environ["DATABASE_URL"],
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"[1-9]\d* passed", done.stdout)
+
+
+def test_a_run_of_no_tests_is_an_error_and_says_so() -> None:
+    done = run_python(
+        "manage.py",
+        "test",
+        "tests.docs",
+        "-k",
+        "no_such_test",
+        DATABASE_URL=os.environ["DATABASE_URL"],
+    )
+    assert done.returncode == 5
+    assert "error: no test ran" in done.stdout
