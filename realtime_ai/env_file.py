@@ -21,7 +21,9 @@ def read_env_file(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise EnvError(f"{path.name}: cannot be read as text ({error}). Correct it or move it away.") from None
+        raise EnvError(
+            f"{path.name}: cannot be read as text ({error}). Correct it or move it away."
+        ) from None
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key is not None and not _is_setting(binding.key, binding.value)):

@@ -14,7 +14,9 @@ VENDORS = ("gemini", "openai", "anthropic", "groq")
 """`chat.providers.kinds.PREFERRED`, whose import would cost the supervisor's start 0.2 s; a test compares them."""
 _DATABASE = "DATABASE_URL"
 _SUPABASE_KEYS = ("SUPABASE_KEY", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY")
-_INSTEAD = dict.fromkeys(("SUPABASE_DB_URL", "SUPABASE_DATABASE_URL", "POSTGRES_URL", "DB_URL"), _DATABASE) | {
+_INSTEAD = dict.fromkeys(
+    ("SUPABASE_DB_URL", "SUPABASE_DATABASE_URL", "POSTGRES_URL", "DB_URL"), _DATABASE
+) | {
     "ANTHROPIC_AUTH_TOKEN": "ANTHROPIC_API_KEY",
     "CLAUDE_API_KEY": "ANTHROPIC_API_KEY",
     "OPENAI_API_BASE": "OPENAI_BASE_URL",

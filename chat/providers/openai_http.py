@@ -8,7 +8,6 @@ from openai._types import RequestOptions
 from chat.conf import conf
 from chat.providers.http_client import new_http_client, opening_timeout
 
-
 OPENAI_URL = "https://api.openai.com/v1"
 
 

@@ -27,7 +27,9 @@ def default_model_spec() -> str:
     """``LLM_MODEL``, else the default model of the first vendor that has a key, else the demo."""
     if spec := conf().llm_model:
         return spec
-    with_key = (f"{name}:{_kinds[name].default_model()}" for name in kinds.PREFERRED if _kinds[name].has_key())
+    with_key = (
+        f"{name}:{_kinds[name].default_model()}" for name in kinds.PREFERRED if _kinds[name].has_key()
+    )
     return next(with_key, "demo")
 
 
@@ -77,7 +79,13 @@ def _parsed(spec: str) -> tuple[str, Kind, str]:
 
 def _likely_meant(model: str) -> str:
     """A model's name without its provider, as every other product takes it."""
-    vendors = {"gpt": "openai", "o[1-9]": "openai", "chatgpt": "openai", "claude": "anthropic", "gemini": "gemini"}
+    vendors = {
+        "gpt": "openai",
+        "o[1-9]": "openai",
+        "chatgpt": "openai",
+        "claude": "anthropic",
+        "gemini": "gemini",
+    }
     found = (vendor for begin, vendor in vendors.items() if re.match(f"{begin}(-|$)", model))
     vendor = next(found, "")
     return f" You may mean {vendor}:{model}." if vendor else ""

@@ -3,8 +3,6 @@
 import os
 
 os.environ["ENV_FILE"] = os.devnull
-for _name in [name for name in os.environ if name.startswith(("OPENAI_", "ANTHROPIC_", "GEMINI_", "GROQ_", "GOOGLE_"))]:
-    del os.environ[_name]  # nor do those of the developer's shell
 
 from realtime_ai.settings.base import *  # noqa: F403
 from realtime_ai.settings.base import INSTALLED_APPS
@@ -23,5 +21,8 @@ CHAT_LLM_MODEL = "demo"
 CHAT_LLM_FALLBACKS = CHAT_LLM_MODELS = ()
 CHAT_GEMINI_API_KEY = CHAT_OPENAI_API_KEY = CHAT_ANTHROPIC_API_KEY = CHAT_GROQ_API_KEY = None
 CHAT_COMPATIBLE_API_KEY = CHAT_COMPATIBLE_BASE_URL = None
+CHAT_GOOGLE_GEMINI_BASE_URL = CHAT_OPENAI_BASE_URL = CHAT_ANTHROPIC_BASE_URL = None
+CHAT_OPENAI_ORG_ID = CHAT_OPENAI_PROJECT_ID = None
+CHAT_OPENAI_CUSTOM_HEADERS = CHAT_ANTHROPIC_CUSTOM_HEADERS = {}
 CHAT_DEMO_DELAY_MS = 0.0
 CHAT_GUESTS_ALLOWED = True

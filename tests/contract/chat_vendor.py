@@ -38,7 +38,9 @@ class ChatVendor(OpenAIWire):
         return {f"{self.prefix}_API_KEY": self.key, f"{self.prefix}_BASE_URL": url}
 
     def provider(self, key: str) -> Provider:
-        return ChatCompletionsProvider(self.name, api_key=key, base_url=getattr(conf(), f"{self.prefix}_BASE_URL".lower()))
+        return ChatCompletionsProvider(
+            self.name, api_key=key, base_url=getattr(conf(), f"{self.prefix}_BASE_URL".lower())
+        )
 
     def then(self, *scripts: Script) -> None:
         self.server.then(*(partial(self._answer, script) for script in scripts))

@@ -124,7 +124,9 @@ def test_a_file_means_what_it_says(tmp_path: Path) -> None:
     assert (env.gemini_api_key, env.chat_instructions) == ("with#inside", 'Two\nlines, "quoted"')
 
 
-@pytest.mark.parametrize("line", ["SECRET_KEY: hunter2", "hunter2", "A='hunter2", 'A="x" hunter2', "a-b=hunter2"])
+@pytest.mark.parametrize(
+    "line", ["SECRET_KEY: hunter2", "hunter2", "A='hunter2", 'A="x" hunter2', "a-b=hunter2"]
+)
 def test_a_line_that_is_no_setting_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"PORT=1\n\n\n{line}\n")
@@ -150,7 +152,7 @@ def test_what_is_empty_is_unset_for_libraries_too(tmp_path: Path, monkeypatch: p
 
 def test_a_file_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENV_FILE", "/nowhere/.env")
-    with pytest.raises(EnvError, match="ENV_FILE='/nowhere/.env': there is no such file"):
+    with pytest.raises(EnvError, match=r"ENV_FILE='/nowhere/\.env': there is no such file"):
         load_env.__wrapped__()
 
 
@@ -164,7 +166,10 @@ def test_a_file_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -
         ("postgresql://postgres:hunter?2@h:5432/postgres", r"'\?'.*%3F"),
         ("postgresql://postgres:12?hunter@h:5432/postgres", r"'\?'.*%3F"),
         ("postgresql://postgres:hunter[2@h:5432/postgres", r"'\['.*%5B"),
-        ("postgresql://postgres.ref:[YOUR-PASSWORD]@aws-0-eu.pooler.supabase.com:5432/postgres", "still has to be put"),
+        (
+            "postgresql://postgres.ref:[YOUR-PASSWORD]@aws-0-eu.pooler.supabase.com:5432/postgres",
+            "still has to be put",
+        ),
         ("redis://:hunter/2@h:6379/0", "'/'.*%2F"),
     ],
 )
@@ -210,7 +215,7 @@ def test_instructions_come_from_a_variable_or_from_a_file(tmp_path: Path) -> Non
         parse(CHAT_INSTRUCTIONS="a", CHAT_INSTRUCTIONS_FILE=str(file))
     with pytest.raises(EnvError, match="CHAT_INSTRUCTIONS_FILE='/nowhere'"):
         parse(CHAT_INSTRUCTIONS_FILE="/nowhere")
-    with pytest.raises(EnvError, match="CHAT_INSTRUCTIONS: .*at most"):
+    with pytest.raises(EnvError, match=r"CHAT_INSTRUCTIONS: .*at most"):
         parse(CHAT_INSTRUCTIONS="x" * 100_001)
 
 

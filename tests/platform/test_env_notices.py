@@ -37,7 +37,9 @@ def test_supabase_without_its_connection_string_is_told_loudly() -> None:
 
 
 def test_supabase_with_it_is_a_mere_remark() -> None:
-    (line,) = told(DATABASE_URL="postgresql://u:p@h/d", SUPABASE_URL="https://a.supabase.co", SUPABASE_KEY="hunter2")
+    (line,) = told(
+        DATABASE_URL="postgresql://u:p@h/d", SUPABASE_URL="https://a.supabase.co", SUPABASE_KEY="hunter2"
+    )
     assert line == (
         "set and not used: SUPABASE_URL (DATABASE_URL is enough), SUPABASE_KEY (DATABASE_URL is enough)."
     )
