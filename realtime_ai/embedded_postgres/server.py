@@ -1,5 +1,7 @@
 """One PostgreSQL server, owned by one process: started, adopted after a crash of its owner, stopped.
 
+What a crash of the server itself leaves, and why no start needs a hand: ``docs/decisions/0029-what-a-crash-leaves-of-the-embedded-postgres.md``.
+
 Unix socket only, password (SCRAM) for everybody: no local user gets in without the file that only the owner can read.
 """
 

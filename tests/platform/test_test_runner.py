@@ -1,13 +1,12 @@
 """``manage.py test`` is ``pytest``."""
 
 import os
-import re
 
 import pytest
 from django.core.management import CommandError
 
 from realtime_ai.env import BASE_DIR
-from realtime_ai.test_runner import APP_TESTS, targets_of
+from realtime_ai.test_runner import APP_TESTS, PytestRunner, targets_of
 from tests.platform.support import run_python
 
 
@@ -63,19 +62,13 @@ def test_a_label_without_tests_is_refused(label: str) -> None:
         targets_of(label)
 
 
-def test_an_app_by_its_label_runs_its_tests() -> None:
-    done = run_python(
-        "manage.py",
-        "test",
-        "sessions_app",
-        "--verbosity",
-        "0",
-        "-k",
-        "test_humanize",
-        DATABASE_URL=os.environ["DATABASE_URL"],
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"[1-9]\d* passed", done.stdout)
+def test_labels_of_apps_become_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _path, command, _env: commands.append(command))
+    PytestRunner(verbosity=1).run_tests(["sessions_app", "chat", "sessions_app"])
+    (command,) = commands
+    folders = [f"tests/{folder}" for app in ("sessions_app", "chat") for folder in APP_TESTS[app]]
+    assert command[1:] == ["-m", "pytest", *folders]
 
 
 def test_a_run_of_no_tests_is_an_error_and_says_so() -> None:

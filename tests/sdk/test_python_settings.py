@@ -96,7 +96,7 @@ async def test_the_servers_instructions_are_those_of_a_session_without_its_own(
             CHAT_INSTRUCTIONS_FILE=str(file),
         )
         async with talk(server.ws_url) as client:
-            created = client.events[0].session
+            created = (await client.until("session.created")).session
             assert created.instructions == "You sell bicycles."
             await client.ask("Hello")
             session: Any = {"type": "realtime", "instructions": "Speak English."}
