@@ -8,7 +8,8 @@ LONG_RUNNING = ("runserver", "worker", "procrastinate", "testserver")
 
 
 def main(arguments: list[str]) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.development")
+    if not os.environ.get("DJANGO_SETTINGS_MODULE", "").strip():  # an empty variable counts as unset
+        os.environ["DJANGO_SETTINGS_MODULE"] = "realtime_ai.settings.development"
     if not set(arguments[1:2]) & set(LONG_RUNNING):
         # one connection is enough for a command, and without a pool a dead database is told at once, not after 10 s
         os.environ.setdefault("DATABASE_POOL_MAX", "0")
@@ -24,10 +25,14 @@ def main(arguments: list[str]) -> int:
 
     from realtime_ai.database_url import explain_connection_error
     from realtime_ai.env import EnvError
-    from realtime_ai.lifeline import watch_supervisor
+    from realtime_ai.lifeline import FD_VARIABLE, watch_supervisor
+    from realtime_ai.starting import before_serving
 
+    supervised = FD_VARIABLE in os.environ  # then `realtime_ai.supervisor.prepare` has asked already
     watch_supervisor()
     try:
+        if not supervised:
+            before_serving(arguments)
         execute_from_command_line(arguments)
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -33,9 +33,12 @@ def _model_error(name: str, spec: str | None, code: str) -> CheckMessage | None:
     try:
         provider_for(spec)
     except ProviderNotConfigured as error:
-        problem = str(error).replace("LLM_MODEL=", f"{name}=", 1)
-        hint = f"Set {name} to PROVIDER:NAME and that provider's key, or to demo."
-        return Error(problem, hint=hint, id=code)
+        problem = str(error)
+        if problem.startswith("LLM_MODEL="):
+            problem = problem.replace("LLM_MODEL=", f"{name}=", 1)
+        elif spec:
+            problem = f"{name}={spec}: {problem}"
+        return Error(problem, hint="docs/models.md lists the providers and what each needs.", id=code)
     return None
 
 

@@ -29,9 +29,23 @@ class ChatConf:
     llm_models: tuple[str, ...] = ()
     """What a client may choose beside the default model and its fallbacks."""
     gemini_api_key: str | None = None
+    gemini_model: str = DEFAULT_GEMINI_MODEL
+    """Where a spec names the vendor alone, and where ``llm_model`` is None. The same for the other vendors."""
+    google_gemini_base_url: str | None = None
+    """None: the vendor's own server. The same for the other vendors."""
     openai_api_key: str | None = None
+    openai_model: str = DEFAULT_OPENAI_MODEL
+    openai_base_url: str | None = None
+    openai_org_id: str | None = None
+    openai_project_id: str | None = None
+    openai_custom_headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with each request, for a gateway in between."""
     anthropic_api_key: str | None = None
+    anthropic_model: str = DEFAULT_ANTHROPIC_MODEL
+    anthropic_base_url: str | None = None
+    anthropic_custom_headers: Mapping[str, str] = field(default_factory=dict)
     groq_api_key: str | None = None
+    groq_model: str = DEFAULT_GROQ_MODEL
     groq_base_url: str = "https://api.groq.com/openai/v1"
     compatible_api_key: str | None = None
     """None: the server wants none."""

@@ -5,12 +5,14 @@ The values come from the process's environment, then from the file ``.env`` besi
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from realtime_ai.env_reader import EnvError, EnvReader
+from realtime_ai.env_file import EnvError
+from realtime_ai.env_notices import notices
+from realtime_ai.env_reader import EnvReader
 
 __all__ = ["BASE_DIR", "Env", "EnvError", "load_env", "read_env"]
 
@@ -37,16 +39,25 @@ class Env:
     model_retry_seconds: float
     model_retry_total_seconds: float
     gemini_api_key: str | None = field(repr=False)
+    gemini_model: str | None
     google_gemini_base_url: str | None
     openai_api_key: str | None = field(repr=False)
+    openai_model: str | None
     openai_base_url: str | None
+    openai_org_id: str | None
+    openai_project_id: str | None
+    openai_custom_headers: dict[str, str] = field(repr=False)
     anthropic_api_key: str | None = field(repr=False)
+    anthropic_model: str | None
     anthropic_base_url: str | None
+    anthropic_custom_headers: dict[str, str] = field(repr=False)
     groq_api_key: str | None = field(repr=False)
+    groq_model: str | None
     groq_base_url: str
     compatible_api_key: str | None = field(repr=False)
     compatible_base_url: str | None
     demo_delay_ms: float
+    chat_instructions: str | None
     max_tool_rounds: int
     mcp_servers: dict[str, Any] = field(repr=False)
     # what it may read and cost
@@ -78,6 +89,8 @@ class Env:
     metrics_token: str | None = field(repr=False)
     admin_username: str
     admin_password: str | None = field(repr=False)
+    notices: tuple[str, ...] = ()
+    """What is set and not used, a line for a person each."""
 
     @property
     def database_url_file(self) -> Path:
@@ -102,18 +115,27 @@ def read_env(reader: EnvReader) -> Env:
         model_attempts=reader.whole("MODEL_ATTEMPTS", default=3, least=1, most=10),
         model_retry_seconds=reader.number("MODEL_RETRY_SECONDS", default=0.5, least=0, most=60),
         model_retry_total_seconds=reader.number("MODEL_RETRY_TOTAL_SECONDS", default=20.0, least=0, most=600),
-        gemini_api_key=reader.text("GEMINI_API_KEY"),
+        gemini_api_key=_gemini_key(reader),
+        gemini_model=_vendor_model(reader, "gemini"),
         google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
         openai_api_key=reader.text("OPENAI_API_KEY"),
+        openai_model=_vendor_model(reader, "openai"),
         openai_base_url=reader.url("OPENAI_BASE_URL", schemes=("https", "http")),
+        openai_org_id=reader.text("OPENAI_ORG_ID"),
+        openai_project_id=reader.text("OPENAI_PROJECT_ID"),
+        openai_custom_headers=reader.headers("OPENAI_CUSTOM_HEADERS"),
         anthropic_api_key=reader.text("ANTHROPIC_API_KEY"),
+        anthropic_model=_vendor_model(reader, "anthropic"),
         anthropic_base_url=reader.url("ANTHROPIC_BASE_URL", schemes=("https", "http")),
+        anthropic_custom_headers=reader.headers("ANTHROPIC_CUSTOM_HEADERS"),
         groq_api_key=reader.text("GROQ_API_KEY"),
+        groq_model=_vendor_model(reader, "groq"),
         groq_base_url=reader.url("GROQ_BASE_URL", schemes=("https", "http"))
         or "https://api.groq.com/openai/v1",
         compatible_api_key=reader.text("COMPATIBLE_API_KEY"),
         compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
+        chat_instructions=reader.text_or_file("CHAT_INSTRUCTIONS", most_chars=100_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
         mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
         history_tokens=reader.whole("HISTORY_TOKENS", default=64_000, least=500, most=10_000_000),
@@ -149,7 +171,23 @@ def read_env(reader: EnvReader) -> Env:
     )
 
 
+def _vendor_model(reader: EnvReader, vendor: str) -> str | None:
+    """A model of that vendor's; ``VENDOR:NAME``, as ``LLM_MODEL`` wants it, does no harm."""
+    return (reader.text(f"{vendor.upper()}_MODEL") or "").removeprefix(f"{vendor}:") or None
+
+
+def _gemini_key(reader: EnvReader) -> str | None:
+    """Google's own SDK and examples know both names."""
+    own, googles = reader.text("GEMINI_API_KEY"), reader.text("GOOGLE_API_KEY")
+    return own or googles
+
+
 @cache
 def load_env() -> Env:
     """This process's environment, read once. Raises `EnvError`."""
-    return read_env(EnvReader.of_process(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env")))
+    given = os.environ.get("ENV_FILE", "").strip()
+    if given and not Path(given).exists():
+        raise EnvError(f"ENV_FILE={given!r}: there is no such file. Correct or unset ENV_FILE.")
+    reader = EnvReader.of_process(Path(given or BASE_DIR / ".env"))
+    env = read_env(reader)
+    return replace(env, notices=notices(env, reader))

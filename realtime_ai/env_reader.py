@@ -1,51 +1,72 @@
-"""Single environment variables: read through django-environ, checked, and refused in one plain line."""
+"""Single environment variables: read, checked, and refused in one plain line."""
 
 import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import environ
+from realtime_ai.env_file import EnvError, read_env_file
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-
-
 _FIGURES = ("input", "cached", "output", "context")
 _PRICES_FORM = 'JSON like {"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}'
-
-
-class EnvError(Exception):
-    """A variable is wrong: its name, what it holds (never a secret) and the fix, in one line."""
 
 
 class EnvReader:
     """Reads variables by kind. An empty value counts as unset."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._environ = environ.Env()
-        self._environ.ENVIRON = dict(values)
+    def __init__(self, values: Mapping[str, str], *, file_names: Iterable[str] = ()) -> None:
+        self.values = values
+        self.file_names = frozenset(file_names)
         self.names_read: list[str] = []
 
     @classmethod
     def of_process(cls, env_file: Path) -> "EnvReader":
         """The process's environment; what it lacks is taken from ``env_file`` and put into `os.environ`, too.
 
-        It has to be there: the vendors' SDKs read variables of their own.
+        What is empty then is taken out of it: libraries that read variables by themselves (uvicorn, prometheus, the
+        vendors' SDKs) take an empty one for a value.
         """
-        if env_file.is_file():
-            _check_lines(env_file)
-            environ.Env.read_env(env_file)
-        return cls(os.environ)
+        from_file = read_env_file(env_file) if env_file.exists() else {}
+        for name, value in from_file.items():
+            os.environ.setdefault(name, value)
+        for name in [name for name, value in os.environ.items() if not value.strip()]:
+            del os.environ[name]
+        return cls(os.environ, file_names=from_file)
 
     def text(self, name: str) -> str | None:
         self.names_read.append(name)
-        return str(self._environ.str(name, default="")).strip() or None
+        return self.values.get(name, "").strip() or None
+
+    def text_or_file(self, name: str, *, most_chars: int) -> str | None:
+        """``NAME``, or what stands in the file that ``NAME_FILE`` names."""
+        text, path = self.text(name), self.text(f"{name}_FILE")
+        if text and path:
+            raise EnvError(f"{name} and {name}_FILE are both set. Unset one of them.")
+        if path:
+            try:
+                text = Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                _refuse(f"{name}_FILE", path, f"the path of a text file that can be read ({error})")
+        if text and (len(text) > most_chars or "\x00" in text):
+            _refuse(f"{name}_FILE" if path else name, None, f"a text of at most {most_chars} characters")
+        return text or None
+
+    def headers(self, name: str) -> dict[str, str]:
+        """HTTP headers, ``Name: value``, a line each; never shown, they may hold secrets."""
+        found = {}
+        for line in filter(str.strip, (self.text(name) or "").splitlines()):
+            header, colon, value = line.partition(":")
+            if not colon or not re.fullmatch(r"[A-Za-z0-9-]+", header.strip()):
+                _refuse(name, None, "HTTP headers like `X-Team: support`, a line each")
+            found[header.strip()] = value.strip()
+        return found
 
     def whole(self, name: str, *, default: int, least: int, most: int) -> int:
         value = self.optional_whole(name, least=least, most=most)
@@ -132,6 +153,8 @@ class EnvReader:
         text = self.text(name)
         if text is None:
             return None
+        if secret and (problem := _password_problem(text)):
+            raise EnvError(f"{name}: {problem}")
         try:
             parts = urlsplit(text)
             usable = parts.scheme in schemes and bool(parts.netloc or parts.path) and parts.port != 0
@@ -189,13 +212,40 @@ def _prices(text: str) -> dict[str, dict[str, float]]:
     return models
 
 
-def _check_lines(env_file: Path) -> None:
-    """django-environ only logs a line it cannot read; a setting that is silently dropped is worse than a stop."""
-    for number, line in enumerate(env_file.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip() and not re.match(r"#|(export )?[A-Za-z_0-9]+=", line):
-            raise EnvError(
-                f"{env_file.name}, line {number}: not NAME=value. Correct the line or begin it with '#'."
-            )
+_ENCODE = "python3 -c 'import sys, urllib.parse as u; print(u.quote(sys.argv[1], safe=\"\"))' 'THE PASSWORD'"
+
+
+def _password_problem(url: str) -> str | None:
+    """What is wrong with the user and password of a URL, if anything: dashboards give a URL to put a password into,
+    and most passwords do not fit in as they are.
+    """
+    scheme, _, rest = url.partition("://")
+    if not rest or re.search(r"[^a-z0-9+]", scheme, re.IGNORECASE):
+        return None
+    if re.search(r"\[?\bYOUR[-_ ]PASSWORD\b\]?|\[PASSWORD\]", rest, re.IGNORECASE):
+        return "the password still has to be put into it, in place of [YOUR-PASSWORD], brackets and all."
+    sign = _stray_sign(rest)
+    if sign is None:
+        return None
+    return (
+        f"a {sign!r} stands unencoded in it. In the user and the password write %{ord(sign):02X} for it; "
+        f"this encodes a whole password: {_ENCODE}"
+    )
+
+
+def _stray_sign(rest: str) -> str | None:
+    """The sign at which what should be a password ends too early; ``rest`` is what follows ``://``."""
+    end = re.search(r"[/?#]", rest)
+    authority = rest[: end.start()] if end else rest
+    if "#" in rest:
+        return "#"  # no store's URL has a fragment
+    before_query, _, query = rest.partition("?")
+    if end and "@" in before_query[end.start() :]:
+        return "/"
+    if "@" in (query if end and end[0] == "?" else query.partition("=")[0]):
+        return "?"
+    user_and_password = authority.rpartition("@")[0]
+    return next((sign for sign in "[]" if sign in user_and_password), None)
 
 
 def _refuse(name: str, text: str | None, wanted: str) -> NoReturn:

@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m realtime_ai.server")
     parser.add_argument("--fd", type=int, required=True, help="the listening socket's file descriptor")
     fd = parser.parse_args(arguments).fd
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.production")
+    os.environ["DJANGO_SETTINGS_MODULE"] = (
+        os.environ.get("DJANGO_SETTINGS_MODULE") or "realtime_ai.settings.production"
+    )
     watch_supervisor()
     try:
         server = Server(server_config(load_env()))

@@ -1,10 +1,33 @@
-"""``manage.py test`` runs the same suite as ``pytest``."""
+"""``manage.py test`` runs the same suite as ``pytest``: labels are apps, dotted names, or paths."""
 
 import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
+
+from django.core.management import CommandError
+
+from realtime_ai.env import BASE_DIR
+
+APP_TESTS = {
+    "sessions_app": ("admin", "log", "privileges"),
+    "chat": (
+        "contract",
+        "engine",
+        "mcp",
+        "page",
+        "protocol",
+        "providers",
+        "sdk",
+        "sockets",
+        "summary",
+        "tools",
+    ),
+    "realtime_ai": ("chaos", "docs", "platform", "reliability"),
+}
+"""The folders of ``tests/`` that test each app; every folder with tests stands here once (a test says so)."""
 
 
 class PytestRunner:
@@ -26,9 +49,39 @@ class PytestRunner:
         parser.add_argument("-k", metavar="EXPRESSION", help="pytest's -k")
 
     def run_tests(self, test_labels: Sequence[str], **_: Any) -> NoReturn:
-        """Becomes pytest: this process has loaded the settings of a command, not those of the suite."""
+        """Becomes pytest: this process has loaded the settings of a command, not those of the suite.
+
+        A run without a test ends with exit code 5, and says so.
+        """
         env = os.environ.copy()
         env.pop("DJANGO_SETTINGS_MODULE", None)
         env.pop("DATABASE_POOL_MAX", None)
-        command = [sys.executable, "-m", "pytest", *self._arguments, *test_labels]
+        targets = dict.fromkeys(target for label in test_labels for target in targets_of(label))
+        command = [sys.executable, "-m", "pytest", *self._arguments, *targets]
         os.execve(sys.executable, command, env)  # noqa: S606
+
+
+def targets_of(label: str) -> list[str]:
+    """What pytest is to run for a label of ``manage.py test``. Raises `CommandError` for one that stands for no test."""
+    if label.partition("::")[0].endswith(".py") or label in (".", "tests"):
+        return [label]
+    parts = [part for part in label.replace("/", ".").split(".") if part]
+    if parts[:1] == ["tests"] and (found := _in_tests(parts)):
+        return [found]
+    if parts and parts[0] in APP_TESTS:
+        return [f"tests/{folder}" for folder in APP_TESTS[parts[0]]]
+    raise CommandError(
+        f"{label}: no tests. A label is an app ({', '.join(APP_TESTS)}), or a dotted name or a path in tests, "
+        "e.g. tests.platform or tests/platform/test_env.py."
+    )
+
+
+def _in_tests(parts: Sequence[str]) -> str | None:
+    """``tests.platform.test_env.test_name`` as pytest writes it."""
+    for length in range(len(parts), 0, -1):
+        path, rest = Path(*parts[:length]), parts[length:]
+        if (BASE_DIR / path).is_dir() and not rest:
+            return str(path)
+        if (BASE_DIR / path.with_suffix(".py")).is_file():
+            return "::".join([str(path.with_suffix(".py")), *rest])
+    return None

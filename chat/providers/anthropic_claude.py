@@ -20,6 +20,8 @@ from chat.providers.http_client import new_http_client, opening_timeout
 DRAIN_SECONDS = 1.0
 """For the last bytes of an HTTP answer whose message is over; read in time, they leave the connection to the next."""
 
+ANTHROPIC_URL = "https://api.anthropic.com"
+
 PINGS_SECONDS = 600.0
 """Without anything but pings; the vendor promises no request that takes longer."""
 
@@ -111,10 +113,20 @@ class AnthropicProvider(Provider):
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
             self._clients = {one: client for one, client in self._clients.items() if not one.is_closed()}
-            self._clients[loop] = AsyncAnthropic(
-                api_key=self._key, max_retries=0, http_client=new_http_client()
-            )
+            self._clients[loop] = self._new_client()
         return self._clients[loop]
+
+    def _new_client(self) -> AsyncAnthropic:
+        """The SDK reads variables where it is told nothing, an empty one as a value: so it is told everything."""
+        client = AsyncAnthropic(
+            api_key=self._key,
+            base_url=conf().anthropic_base_url or ANTHROPIC_URL,
+            max_retries=0,
+            http_client=new_http_client(),
+        )
+        # The SDK has no public way to leave ANTHROPIC_CUSTOM_HEADERS out.
+        client._custom_headers = dict(conf().anthropic_custom_headers)
+        return client
 
 
 async def _drain(frames: AsyncIterator[object]) -> None:

@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 import httpx2
 from google import genai
 from google.genai import types
+from google.genai.client import DebugConfig
 
 from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
@@ -20,6 +21,10 @@ from chat.providers.http_client import tls
 
 REST_SECONDS = 1.0
 """For what follows the finish reason: a last count of tokens, the end of the HTTP answer."""
+
+GEMINI_URL = "https://generativelanguage.googleapis.com/"
+API_VERSION = "v1"
+"""The SDK's default."""
 
 _Chunk = types.GenerateContentResponse
 
@@ -93,7 +98,7 @@ class GeminiProvider(Provider):
         return self._clients[loop][0]
 
     def _new_client(self) -> tuple[genai.Client, GeminiHttp]:
-        """Whatever GOOGLE_GENAI_USE_VERTEXAI says, this is the Gemini API; GOOGLE_GEMINI_BASE_URL is honoured.
+        """The SDK reads variables where it is told nothing (another API, another version, a replay): it is told everything.
 
         One attempt: who is asked again, and when, is `chat.providers.route`'s business.
         """
@@ -101,9 +106,16 @@ class GeminiProvider(Provider):
         unused = httpx2.Client(
             verify=tls()
         )  # else the SDK makes one of its own, and reads all certificates for it
-        once = types.HttpRetryOptions(attempts=1)
-        options = types.HttpOptions(httpx_async_client=http, httpx_client=unused, retry_options=once)
-        return genai.Client(api_key=self._key, vertexai=False, http_options=options), http
+        options = types.HttpOptions(
+            base_url=conf().google_gemini_base_url or GEMINI_URL,
+            api_version=API_VERSION,
+            httpx_async_client=http,
+            httpx_client=unused,
+            retry_options=types.HttpRetryOptions(attempts=1),
+        )
+        live = DebugConfig(client_mode=None, replays_directory=None, replay_id=None)
+        client = genai.Client(api_key=self._key, vertexai=False, http_options=options, debug_config=live)
+        return client, http
 
 
 def _finishes(chunk: _Chunk) -> bool:

@@ -7,13 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from chat.conf import (
-    DEFAULT_ANTHROPIC_MODEL,
-    DEFAULT_GEMINI_MODEL,
-    DEFAULT_GROQ_MODEL,
-    DEFAULT_OPENAI_MODEL,
-    conf,
-)
+from chat.conf import conf
 from chat.providers.base import Provider
 
 
@@ -25,7 +19,7 @@ class ProviderNotConfigured(ValueError):
 class Kind:
     make: Callable[[], Provider]
     """Raises `ProviderNotConfigured`."""
-    default_model: str
+    default_model: Callable[[], str]
     """Empty: the spec has to name one."""
     usage: str
     takes_name: bool = True
@@ -97,30 +91,30 @@ def _extra(name: str) -> Generator[None]:
 KINDS = {
     "gemini": Kind(
         make=_gemini,
-        default_model=DEFAULT_GEMINI_MODEL,
+        default_model=lambda: conf().gemini_model,
         usage="gemini:NAME",
         has_key=lambda: bool(conf().gemini_api_key),
     ),
     "openai": Kind(
         make=_openai,
-        default_model=DEFAULT_OPENAI_MODEL,
+        default_model=lambda: conf().openai_model,
         usage="openai:NAME",
         has_key=lambda: bool(conf().openai_api_key),
     ),
     "anthropic": Kind(
         make=_anthropic,
-        default_model=DEFAULT_ANTHROPIC_MODEL,
+        default_model=lambda: conf().anthropic_model,
         usage="anthropic:NAME",
         has_key=lambda: bool(conf().anthropic_api_key),
     ),
     "groq": Kind(
         make=_groq,
-        default_model=DEFAULT_GROQ_MODEL,
+        default_model=lambda: conf().groq_model,
         usage="groq:NAME",
         has_key=lambda: bool(conf().groq_api_key),
     ),
-    "compatible": Kind(make=_compatible, default_model="", usage="compatible:NAME"),
-    "demo": Kind(make=_demo, default_model="demo", usage="demo", takes_name=False),
+    "compatible": Kind(make=_compatible, default_model=lambda: "", usage="compatible:NAME"),
+    "demo": Kind(make=_demo, default_model=lambda: "demo", usage="demo", takes_name=False),
 }
 PREFERRED = ("gemini", "openai", "anthropic", "groq")
 """Whose default model answers when ``LLM_MODEL`` is not set: the first that has a key."""

@@ -1,15 +1,18 @@
-"""The openai SDK's clients: one for each event loop, without retries, and without OpenAI's variables for other vendors."""
+"""The openai SDK's clients: one for each event loop, without retries, and with nothing that our settings do not say."""
 
 import asyncio
 
 from openai import AsyncOpenAI, Omit
 from openai._types import RequestOptions
 
+from chat.conf import conf
 from chat.providers.http_client import new_http_client, opening_timeout
+
+OPENAI_URL = "https://api.openai.com/v1"
 
 
 class OpenAIClients:
-    """``base_url`` None: OpenAI itself, with the SDK's own variables (OPENAI_BASE_URL, OPENAI_ORG_ID, ...).
+    """``base_url`` None: OpenAI itself, or what stands in for it, with OpenAI's own settings (organization, project, headers).
 
     Another vendor's gets none of them, and no Authorization header where there is no key.
     """
@@ -37,11 +40,17 @@ class OpenAIClients:
             await client.close()
 
     def _new_client(self) -> AsyncOpenAI:
+        """The SDK reads a dozen variables where it is told nothing, an empty one as a value: so it is told everything."""
+        ours = self._base_url is None
         client = AsyncOpenAI(
-            api_key=self._key or "none", base_url=self._base_url, max_retries=0, http_client=new_http_client()
+            api_key=self._key or "none",
+            base_url=self._base_url or conf().openai_base_url or OPENAI_URL,
+            max_retries=0,
+            http_client=new_http_client(),
         )
-        if self._base_url is not None:
-            client.organization = client.project = None
-            # What OPENAI_CUSTOM_HEADERS says is for OpenAI's eyes; the SDK has no public way to leave it out.
-            client._custom_headers = {}
+        client.organization = conf().openai_org_id if ours else None
+        client.project = conf().openai_project_id if ours else None
+        client.admin_api_key = None
+        # The SDK has no public way to leave OPENAI_CUSTOM_HEADERS out.
+        client._custom_headers = dict(conf().openai_custom_headers) if ours else {}
         return client

@@ -1,5 +1,6 @@
 """Which provider answers: a model is named PROVIDER:NAME, e.g. ``gemini:gemini-3.8-flash``, or ``demo``."""
 
+import re
 from collections.abc import Callable
 
 from django.core.signals import setting_changed
@@ -26,7 +27,9 @@ def default_model_spec() -> str:
     """``LLM_MODEL``, else the default model of the first vendor that has a key, else the demo."""
     if spec := conf().llm_model:
         return spec
-    with_key = (f"{name}:{_kinds[name].default_model}" for name in kinds.PREFERRED if _kinds[name].has_key())
+    with_key = (
+        f"{name}:{_kinds[name].default_model()}" for name in kinds.PREFERRED if _kinds[name].has_key()
+    )
     return next(with_key, "demo")
 
 
@@ -57,7 +60,7 @@ async def close_providers() -> None:
 
 def register_provider(name: str, make: Callable[[], Provider]) -> None:
     """Offer a provider of the project's own, as a model called ``name``."""
-    _kinds[name] = Kind(make=make, default_model=name, usage=name, takes_name=False)
+    _kinds[name] = Kind(make=make, default_model=lambda: name, usage=name, takes_name=False)
 
 
 def _parsed(spec: str) -> tuple[str, Kind, str]:
@@ -65,10 +68,27 @@ def _parsed(spec: str) -> tuple[str, Kind, str]:
     kind = _kinds.get(name)
     if kind is None:
         known = ", ".join(one.usage for one in _kinds.values())
-        raise ProviderNotConfigured(f"LLM_MODEL={spec}: there is no provider {name!r}. Use one of: {known}.")
-    if (colon and (not model or not kind.takes_name)) or not (model or kind.default_model):
+        meant = "" if colon else _likely_meant(name)
+        raise ProviderNotConfigured(
+            f"LLM_MODEL={spec}: there is no provider {name!r}.{meant} Use one of: {known}."
+        )
+    if (colon and (not model or not kind.takes_name)) or not (model or kind.default_model()):
         raise ProviderNotConfigured(f"LLM_MODEL={spec}: write {kind.usage}.")
-    return name, kind, model or kind.default_model
+    return name, kind, model or kind.default_model()
+
+
+def _likely_meant(model: str) -> str:
+    """A model's name without its provider, as every other product takes it."""
+    vendors = {
+        "gpt": "openai",
+        "o[1-9]": "openai",
+        "chatgpt": "openai",
+        "claude": "anthropic",
+        "gemini": "gemini",
+    }
+    found = (vendor for begin, vendor in vendors.items() if re.match(f"{begin}(-|$)", model))
+    vendor = next(found, "")
+    return f" You may mean {vendor}:{model}." if vendor else ""
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -59,11 +59,29 @@ def stop_process(process: psutil.Process, *, patience_s: float) -> None:
     for number, wait_s in ((signal.SIGINT, patience_s), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 2.0)):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-        if _ended(process, wait_s):
+        if ended(process, wait_s):
             return
 
 
-def _ended(process: psutil.Process, timeout_s: float) -> bool:
+def end_orphans(data: Path) -> None:
+    """End what outlived its postmaster on ``data``: busy or stopped, it does not notice, and no other can start there."""
+    orphans = [process for process in psutil.process_iter() if _is_server_in(process, data)]
+    for number, wait_s in ((signal.SIGQUIT, 1.0), (signal.SIGKILL, 5.0)):
+        for process in orphans:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        deadline = time.monotonic() + wait_s
+        orphans = [process for process in orphans if not ended(process, deadline - time.monotonic())]
+
+
+def _is_server_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        return Path(process.exe()).name == "postgres" and Path(process.cwd()) == data.resolve()
+    except psutil.Error:
+        return False
+
+
+def ended(process: psutil.Process, timeout_s: float) -> bool:
     """psutil's own wait polls up to 40 ms apart; this one answers sooner and takes a zombie for ended."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -1,5 +1,7 @@
 """One PostgreSQL server, owned by one process: started, adopted after a crash of its owner, stopped.
 
+What a crash of the server itself leaves, and why no start needs a hand: ``docs/decisions/0029-what-a-crash-leaves-of-the-embedded-postgres.md``.
+
 Unix socket only, password (SCRAM) for everybody: no local user gets in without the file that only the owner can read.
 """
 
@@ -20,13 +22,22 @@ from realtime_ai.embedded_postgres.account import Account, account_for, open_tre
 from realtime_ai.embedded_postgres.binaries import install_folder, shared_libraries
 from realtime_ai.embedded_postgres.cluster import SUPERUSER, check_version, make_cluster, server_environment
 from realtime_ai.embedded_postgres.errors import EmbeddedPostgresError
-from realtime_ai.embedded_postgres.postmaster import Postmaster, find_postmaster, stop_process
+from realtime_ai.embedded_postgres.postmaster import (
+    Postmaster,
+    end_orphans,
+    ended,
+    find_postmaster,
+    stop_process,
+)
 
 _SOCKET_NAME = ".s.PGSQL.5432"
 _MAX_SOCKET_PATH = 103
 """Bytes; ``sun_path`` holds 104 on macOS and 108 on Linux, with the closing zero."""
 _SOCKET_DIR_PREFIX = "realtime-ai-pg-"
 _START_SECONDS = 30.0
+_HELD_SECONDS = 10.0
+_HELD = ("lock file", "is still in use")
+"""In what PostgreSQL says when another one seems to have its data or its socket."""
 _MAX_LOG_BYTES = 10 * 1024 * 1024
 _SETTINGS = {"listen_addresses": "", "shared_buffers": "32MB", "max_wal_size": "256MB", "log_timezone": "UTC"}
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
@@ -63,18 +74,20 @@ class EmbeddedPostgres:
         self.home.mkdir(parents=True, exist_ok=True)
         account = account_for(self.data)
         password = self._password()
-        found = find_postmaster(self.data) if self.data.exists() else None
-        if found is None:
-            self._prepare(account, password)
-            found = self._launch(account)
-        elif not found.ready:
-            found = self._wait_ready(found.pid)
-        url = (
-            f"postgresql://{SUPERUSER}:{password}@/{SUPERUSER}?host={quote(str(found.socket_dir), safe='/')}"
-        )
-        self._create_database(url)
-        write_private(self.home / "url", url + "\n")
-        return url
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            found = self._left_behind(deadline) or self._anew(account, password)
+            folder = quote(str(found.socket_dir), safe="/")
+            url = f"postgresql://{SUPERUSER}:{password}@/{SUPERUSER}?host={folder}"
+            try:
+                self._create_database(url, found.pid)
+            except EmbeddedPostgresError:
+                # One that was killed a moment ago may still look as if it ran.
+                if time.monotonic() > deadline or not ended(found.process, 1.0):
+                    raise
+                continue
+            write_private(self.home / "url", url + "\n")
+            return url
 
     def is_running(self) -> bool:
         if self._child is not None:
@@ -101,6 +114,31 @@ class EmbeddedPostgres:
         if found and found.socket_dir:
             self._remove_socket_dir(found.socket_dir)
 
+    def _left_behind(self, deadline: float) -> Postmaster | None:
+        """The server of a former owner, waited for while it starts. None: there is none, or it stopped meanwhile."""
+        while (found := find_postmaster(self.data)) and not found.ready:
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"PostgreSQL (process {found.pid}) neither starts nor stops. End it (kill -QUIT {found.pid}) and try "
+                    f"again; its log is {self.home / 'log'}"
+                )
+            self._check()
+            time.sleep(0.01)
+        return found
+
+    def _anew(self, account: Account, password: str) -> Postmaster:
+        """What was killed a moment ago may hold the data for some more: such a refusal is no last word."""
+        deadline = time.monotonic() + _HELD_SECONDS
+        while True:
+            self._prepare(account, password)
+            try:
+                return self._launch(account)
+            except EmbeddedPostgresError as error:
+                if time.monotonic() > deadline or not any(words in str(error) for words in _HELD):
+                    raise
+                self._check()
+                time.sleep(0.2)
+
     # --- making it ready ---------------------------------------------------------------------------------------------
 
     def _prepare(self, account: Account, password: str) -> None:
@@ -122,18 +160,22 @@ class EmbeddedPostgres:
         check_version(self.data)
 
     def _forget_last_run(self) -> None:
-        """No server runs here: a ``postmaster.pid`` is stale, and its socket folder is rubbish.
+        """No server runs here: its two lock files (the data's, the socket's) are stale, and so is its socket folder.
 
-        PostgreSQL removes such a file by itself, unless its pid is by now some other process of the same user.
+        PostgreSQL removes such a file by itself, unless its pid is by now some other process of the same user, or
+        a dead one's that nobody has waited for.
         """
         pid_file = self.data / "postmaster.pid"
-        try:
-            lines = pid_file.read_text(encoding="utf-8").splitlines()
-        except OSError:
+        stale = [*self.data.glob("postmaster.pid"), *self.data.glob(f"{_SOCKET_NAME}*")]
+        if not stale:
             return
-        pid_file.unlink(missing_ok=True)
-        if len(lines) > 4:
-            self._remove_socket_dir(Path(lines[4].strip()))
+        end_orphans(self.data)
+        with contextlib.suppress(OSError):
+            lines = pid_file.read_text(encoding="utf-8").splitlines()
+            if len(lines) > 4:
+                self._remove_socket_dir(Path(lines[4].strip()))
+        for file in stale:
+            file.unlink(missing_ok=True)
 
     def _password(self) -> str:
         file = self.home / "password"
@@ -205,15 +247,20 @@ class EmbeddedPostgres:
         told = [line for line in lines if "FATAL" in line or "ERROR" in line] or lines
         return told[-1] if told else "no word from it"
 
-    def _create_database(self, url: str) -> None:
+    def _create_database(self, url: str, pid: int) -> None:
         """initdb makes only ``postgres``. Also proves that the server takes our password."""
         import psycopg
 
         try:
-            with psycopg.connect(url, dbname="postgres", autocommit=True) as link:
+            with psycopg.connect(url, dbname="postgres", autocommit=True, connect_timeout=10) as link:
                 known = link.execute("SELECT 1 FROM pg_database WHERE datname = %s", [SUPERUSER]).fetchone()
                 if not known:
                     link.execute(f"CREATE DATABASE {SUPERUSER}")
+        except psycopg.errors.ConnectionTimeout as error:
+            raise EmbeddedPostgresError(
+                f"the embedded PostgreSQL (process {pid}) does not answer: stopped, or the machine is very busy. Wake it "
+                f"(kill -CONT {pid}) or end it (kill -QUIT {pid}), and try again."
+            ) from error
         except psycopg.Error as error:
             raise EmbeddedPostgresError(
                 f"the embedded PostgreSQL refuses us: {' '.join(str(error).split())}"

@@ -2,6 +2,13 @@
 
 from typing import Any
 
+from chat.conf import (
+    DEFAULT_ANTHROPIC_MODEL,
+    DEFAULT_GEMINI_MODEL,
+    DEFAULT_GROQ_MODEL,
+    DEFAULT_INSTRUCTIONS,
+    DEFAULT_OPENAI_MODEL,
+)
 from realtime_ai.channel_layer import channel_layer
 from realtime_ai.database_url import PLACEHOLDER, database_settings, find_database_url
 from realtime_ai.env import BASE_DIR, load_env
@@ -109,13 +116,25 @@ CHAT_MODEL_ATTEMPTS = ENV.model_attempts
 CHAT_MODEL_RETRY_SECONDS = ENV.model_retry_seconds
 CHAT_MODEL_RETRY_TOTAL_SECONDS = ENV.model_retry_total_seconds
 CHAT_GEMINI_API_KEY = ENV.gemini_api_key
+CHAT_GEMINI_MODEL = ENV.gemini_model or DEFAULT_GEMINI_MODEL
+CHAT_GOOGLE_GEMINI_BASE_URL = ENV.google_gemini_base_url
 CHAT_OPENAI_API_KEY = ENV.openai_api_key
+CHAT_OPENAI_MODEL = ENV.openai_model or DEFAULT_OPENAI_MODEL
+CHAT_OPENAI_BASE_URL = ENV.openai_base_url
+CHAT_OPENAI_ORG_ID = ENV.openai_org_id
+CHAT_OPENAI_PROJECT_ID = ENV.openai_project_id
+CHAT_OPENAI_CUSTOM_HEADERS = ENV.openai_custom_headers
 CHAT_ANTHROPIC_API_KEY = ENV.anthropic_api_key
+CHAT_ANTHROPIC_MODEL = ENV.anthropic_model or DEFAULT_ANTHROPIC_MODEL
+CHAT_ANTHROPIC_BASE_URL = ENV.anthropic_base_url
+CHAT_ANTHROPIC_CUSTOM_HEADERS = ENV.anthropic_custom_headers
 CHAT_GROQ_API_KEY = ENV.groq_api_key
+CHAT_GROQ_MODEL = ENV.groq_model or DEFAULT_GROQ_MODEL
 CHAT_GROQ_BASE_URL = ENV.groq_base_url
 CHAT_COMPATIBLE_API_KEY = ENV.compatible_api_key
 CHAT_COMPATIBLE_BASE_URL = ENV.compatible_base_url
 CHAT_DEMO_DELAY_MS = ENV.demo_delay_ms
+CHAT_INSTRUCTIONS = ENV.chat_instructions or DEFAULT_INSTRUCTIONS
 CHAT_MAX_TOOL_ROUNDS = ENV.max_tool_rounds
 CHAT_MCP_SERVERS = ENV.mcp_servers
 CHAT_HISTORY_TOKENS = ENV.history_tokens

@@ -49,6 +49,19 @@ def base_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def public_url(env: Env, listener: socket.socket, *, serve: bool) -> str:
+    """Where a browser gets in: with https that is the proxy's address, and only by a name that is served."""
+    from django.http.request import validate_host
+
+    host, port = local_address(listener)
+    names = [name.lstrip(".") for name in env.allowed_hosts if name != "*"]
+    if serve and not env.insecure_http and names:
+        return f"https://{names[0]}"
+    if not env.allowed_hosts or validate_host(f"[{host}]" if ":" in host else host, env.allowed_hosts):
+        return base_url(listener)
+    return f"http://{names[0]}:{port}"
+
+
 def answers(listener: socket.socket) -> bool:
     """Whether a web process serves on it by now."""
     link = http.client.HTTPConnection(*local_address(listener), timeout=1.0)

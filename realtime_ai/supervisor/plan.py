@@ -49,11 +49,17 @@ def _web_processes(env: Env, *, serve: bool) -> int:
 
 def _warnings(env: Env, *, serve: bool) -> tuple[str, ...]:
     if not serve:
-        return ()
-    found = []
+        return env.notices
+    found = list(env.notices)
     if env.insecure_http:
         found.append(
             "INSECURE_HTTP=1: no https, no secure cookies. For a look on this machine, never for users."
+        )
+    elif not env.trust_proxy:
+        found.append(
+            "TRUST_PROXY is not set: plain http is answered with a redirect to https, and a request through your TLS "
+            "proxy counts as plain http, so every page redirects to itself for ever. Name the proxy's address or "
+            "network, e.g. TRUST_PROXY=127.0.0.1 (INSECURE_HTTP=1 tries it on this machine without one)."
         )
     if not env.database_url:
         found.append(

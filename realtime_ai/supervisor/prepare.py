@@ -17,6 +17,7 @@ from realtime_ai.database_url import explain_connection_error
 from realtime_ai.embedded_postgres.server import write_private
 from realtime_ai.env import Env, EnvError, load_env
 from realtime_ai.lifeline import watch_supervisor
+from realtime_ai.starting import refuse_errors
 
 
 def main(arguments: list[str]) -> int:
@@ -38,6 +39,7 @@ def prepare(*, serve: bool) -> None:
     _clear_metrics()  # first: whoever imports a metric opens its file
     django.setup()
     env = load_env()
+    refuse_errors()  # what the worker would end with, again and again
     if serve:
         call_command("check", deploy=True, fail_level="ERROR")
         call_command("collectstatic", interactive=False, verbosity=0)

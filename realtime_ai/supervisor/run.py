@@ -12,7 +12,7 @@ from realtime_ai.env import BASE_DIR, Env
 from realtime_ai.supervisor.children import Child, describe_exit
 from realtime_ai.supervisor.errors import AlreadyTold, SupervisorError
 from realtime_ai.supervisor.instance import ChildRecord, sole_instance
-from realtime_ai.supervisor.listener import answers, base_url, bind
+from realtime_ai.supervisor.listener import answers, base_url, bind, public_url
 from realtime_ai.supervisor.plan import Plan, make_plan
 from realtime_ai.supervisor.signals import StopSignals
 
@@ -67,8 +67,11 @@ class Supervisor:
             self._worker.start()
         self._write_record()
         say("")
-        say(f"Chat    {base_url(listener)}/")
-        say(f"Admin   {base_url(listener)}/admin/")
+        url = public_url(self._env, listener, serve=self._plan.serve)
+        say(f"Chat    {url}/")
+        say(f"Admin   {url}/admin/")
+        if url != base_url(listener):
+            say(f"Listens on {base_url(listener)}")
         say("Ctrl-C stops everything.")
 
     def _start_postgres(self) -> dict[str, str]:

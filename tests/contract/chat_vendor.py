@@ -1,9 +1,9 @@
 """Groq and a compatible server for the contract: scripts as chunks of Chat Completions, its messages as entries."""
 
-import os
 from collections.abc import Iterator
 from functools import partial
 
+from chat.conf import conf
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.openai_chat import ChatCompletionsProvider
@@ -38,7 +38,9 @@ class ChatVendor(OpenAIWire):
         return {f"{self.prefix}_API_KEY": self.key, f"{self.prefix}_BASE_URL": url}
 
     def provider(self, key: str) -> Provider:
-        return ChatCompletionsProvider(self.name, api_key=key, base_url=os.environ[f"{self.prefix}_BASE_URL"])
+        return ChatCompletionsProvider(
+            self.name, api_key=key, base_url=getattr(conf(), f"{self.prefix}_BASE_URL".lower())
+        )
 
     def then(self, *scripts: Script) -> None:
         self.server.then(*(partial(self._answer, script) for script in scripts))

@@ -1,6 +1,7 @@
 from collections.abc import AsyncGenerator, Iterator
 
 import pytest
+from pytest_django import Settings
 
 from chat.providers.base import Provider
 from tests.contract.vendor import Vendor
@@ -8,12 +9,11 @@ from tests.contract.vendors import VENDORS
 
 
 @pytest.fixture(params=VENDORS, ids=lambda vendor: vendor.name)
-def vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
-    """Each vendor in turn, its server running; the SDK finds it through the vendor's own variables."""
+def vendor(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Vendor]:
+    """Each vendor in turn, its server running; the provider finds it through the settings."""
     chosen: Vendor = request.param()
     chosen.start()
-    for name, value in chosen.env(chosen.url).items():
-        monkeypatch.setenv(name, value)
+    chosen.point_at(chosen.url, settings)
     yield chosen
     chosen.stop()
     assert chosen.tolerant or chosen.refusals == []

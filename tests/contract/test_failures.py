@@ -162,11 +162,10 @@ async def test_a_reader_that_takes_its_time_is_not_the_models_silence(
     assert "".join(texts) == "ab"
 
 
-async def test_nobody_listens(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_listens(vendor: Vendor, settings: Settings) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        for name, value in vendor.env(f"http://127.0.0.1:{free.getsockname()[1]}").items():
-            monkeypatch.setenv(name, value)
+        vendor.point_at(f"http://127.0.0.1:{free.getsockname()[1]}", settings)
     provider = vendor.provider(vendor.key)
     error = await failure(vendor, provider)
     assert type(error) is ModelUnreachable

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from pytest_django import Settings
+
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 
@@ -175,7 +177,13 @@ class Vendor(ABC):
 
     @abstractmethod
     def provider(self, key: str) -> Provider:
-        """A new one of ours, which finds the server through `env` alone."""
+        """A new one of ours, which finds the server through the settings alone."""
+
+    def point_at(self, url: str, settings: Settings) -> None:
+        """What `env` does to a process of ours, done to this one."""
+        for name, value in self.env(url).items():
+            if name.endswith("_BASE_URL"):
+                setattr(settings, f"CHAT_{name}", value)
 
     @abstractmethod
     def then(self, *scripts: Script) -> None:

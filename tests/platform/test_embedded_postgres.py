@@ -2,17 +2,22 @@
 
 import contextlib
 import os
+import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from realtime_ai.embedded_postgres.account import account_for
 from realtime_ai.embedded_postgres.postmaster import find_postmaster
 from realtime_ai.embedded_postgres.server import THROWAWAY
 from tests.platform.support import short_folder
@@ -28,6 +33,10 @@ def folder() -> Iterator[Path]:
 
 def server(home: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(home, settings=THROWAWAY, tell=lambda _line: None)
+
+
+def durable(home: Path) -> EmbeddedPostgres:
+    return EmbeddedPostgres(home, tell=lambda _line: None)
 
 
 def write(url: str, text: str) -> None:
@@ -91,6 +100,84 @@ def test_a_life(folder: Path) -> None:
         assert other.poll() is None
         other.kill()
     assert found == ["before", "between"]
+
+
+def crash(one: EmbeddedPostgres) -> int:
+    """SIGKILL for all of it, as when the machine loses power; nobody has waited for the postmaster. Its pid."""
+    assert one.pid
+    family = [psutil.Process(one.pid), *psutil.Process(one.pid).children()]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    return family[0].pid
+
+
+def test_after_a_crash_the_old_pid_may_be_another_process_of_the_same_user(folder: Path) -> None:
+    """In both lock files: PostgreSQL then believes that another server runs."""
+    one = durable(folder / "pg")
+    write(one.start(), "kept")
+    old = crash(one)
+    assert one._child
+    one._child.wait()
+    account = account_for(one.data)
+    options: Any = account.popen_options()
+    with subprocess.Popen(["sleep", "60"], **options) as other:
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            file = one.data / name
+            first, _, rest = file.read_text().partition("\n")
+            assert first == str(old)
+            file.write_text(f"{other.pid}\n{rest}")
+        two = durable(folder / "pg")
+        assert read(two.start()) == ["kept"]
+        two.stop()
+        assert other.poll() is None, "a process that is none of ours was ended"
+        other.kill()
+
+
+def test_a_dead_server_that_nobody_waited_for_is_dead(folder: Path) -> None:
+    one = durable(folder / "pg")
+    write(one.start(), "kept")
+    old = crash(one)
+    two = durable(folder / "pg")
+    assert read(two.start()) == ["kept"]
+    assert psutil.Process(old).status() == psutil.STATUS_ZOMBIE
+    two.stop()
+    assert one._child
+    one._child.wait()
+
+
+def test_what_outlived_its_server_does_not_keep_the_next_one_from_starting(folder: Path) -> None:
+    one = durable(folder / "pg")
+    write(one.start(), "kept")
+    assert one.pid
+    orphan = psutil.Process(one.pid).children()[0]
+    orphan.suspend()  # it cannot notice that its postmaster is gone
+    psutil.Process(one.pid).kill()
+    two = durable(folder / "pg")
+    assert read(two.start()) == ["kept"]
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    two.stop()
+    one.stop()
+
+
+def test_a_server_that_is_just_stopping_is_waited_for(folder: Path) -> None:
+    one = durable(folder / "pg")
+    url = one.start()
+    write(url, "kept")
+    assert one.pid
+    old = one.pid
+    with psycopg.connect(url):
+        psutil.Process(old).terminate()  # a smart shutdown: it waits for its clients
+        status = one.data / "postmaster.pid"
+        while not status.read_text().splitlines()[7].startswith("stopping"):
+            time.sleep(0.01)
+        threading.Timer(0.3, psutil.Process(old).send_signal, [signal.SIGINT]).start()
+        two = durable(folder / "pg")
+        again = two.start()
+    assert two.pid != old
+    assert read(again) == ["kept"]
+    two.stop()
+    one.stop()
 
 
 def test_a_long_path_moves_the_socket_to_a_private_folder(folder: Path) -> None:

@@ -4,10 +4,10 @@ import os
 import re
 from pathlib import Path
 
-import environ
 import pytest
 
-from realtime_ai.env import BASE_DIR, Env, EnvError, read_env
+from realtime_ai.env import BASE_DIR, Env, EnvError, load_env, read_env
+from realtime_ai.env_file import read_env_file
 from realtime_ai.env_reader import EnvReader
 
 SECRETS = {"DATABASE_URL": "mysql://joe:hunter2@host/db", "REDIS_URL": "http://:hunter2@host"}
@@ -97,17 +97,126 @@ def test_the_file_fills_in_what_the_environment_lacks(
     file.write_text('# a comment\n\nPORT=1234\nexport LLM_MODEL="demo"\nHOST=from-the-file\n')
     variables = {"HOST": "localhost"}
     monkeypatch.setattr(os, "environ", variables)
-    monkeypatch.setattr(environ.Env, "ENVIRON", variables)
     env = read_env(EnvReader.of_process(file))
     assert (env.port, env.llm_model, env.host) == (1234, "demo", "localhost")
 
 
-def test_a_line_of_the_file_that_is_no_setting_is_refused_without_its_text(tmp_path: Path) -> None:
+FILE = r"""
+# a comment
+PORT=1234 # another
+HOST= # nothing but a comment
+  LLM_MODEL = demo
+ADMIN_PASSWORD='$ecret'
+METRICS_TOKEN=$tok
+SECRET_KEY="a $b ${c} # d"
+GEMINI_API_KEY=with#inside
+CHAT_INSTRUCTIONS="Two\nlines, \"quoted\""
+export DRAIN_SECONDS='1.5'  # a number
+"""
+
+
+def test_a_file_means_what_it_says(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    file.write_text("PORT=1\nSECRET_KEY: hunter2\n")
-    with pytest.raises(EnvError, match=r"\.env, line 2") as refused:
-        EnvReader.of_process(file)
+    file.write_text("\ufeff" + FILE.replace("\n", "\r\n"), encoding="utf-8", newline="")
+    env = parse(**read_env_file(file))
+    assert (env.port, env.host, env.llm_model, env.drain_seconds) == (1234, "127.0.0.1", "demo", 1.5)
+    assert (env.admin_password, env.metrics_token, env.secret_key) == ("$ecret", "$tok", "a $b ${c} # d")
+    assert (env.gemini_api_key, env.chat_instructions) == ("with#inside", 'Two\nlines, "quoted"')
+
+
+@pytest.mark.parametrize(
+    "line", ["SECRET_KEY: hunter2", "hunter2", "A='hunter2", 'A="x" hunter2', "a-b=hunter2"]
+)
+def test_a_line_that_is_no_setting_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"PORT=1\n\n\n{line}\n")
+    with pytest.raises(EnvError, match=r"\.env, line 4: not NAME=value") as refused:
+        read_env_file(file)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_dollar_in_the_environment_is_a_dollar() -> None:
+    assert parse(ADMIN_PASSWORD="$ecret", METRICS_TOKEN="$$tok").admin_password == "$ecret"
+
+
+def test_what_is_empty_is_unset_for_libraries_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose's ``${X:-}`` makes such ones by the dozen."""
+    file = tmp_path / ".env"
+    file.write_text("PORT=1234\nGROQ_API_KEY=from-the-file\n")
+    variables = {"OPENAI_BASE_URL": "", "WEB_CONCURRENCY": "  ", "GROQ_API_KEY": "", "HOST": " ::1 "}
+    monkeypatch.setattr(os, "environ", variables)
+    env = read_env(EnvReader.of_process(file))
+    assert (env.openai_base_url, env.groq_api_key, env.host, env.port) == (None, None, "::1", 1234)
+    assert not {"OPENAI_BASE_URL", "WEB_CONCURRENCY", "GROQ_API_KEY"} & variables.keys()
+
+
+def test_a_file_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV_FILE", "/nowhere/.env")
+    with pytest.raises(EnvError, match=r"ENV_FILE='/nowhere/\.env': there is no such file"):
+        load_env.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://postgres:hunter#2@db.ref.supabase.co:5432/postgres", "'#'.*%23"),
+        ("postgresql://postgres:12#hunter@h:5432/postgres", "'#'.*%23"),
+        ("postgresql://postgres:hunter/2@h:5432/postgres", "'/'.*%2F"),
+        ("postgresql://postgres:12/hunter@h:5432/postgres", "'/'.*%2F"),
+        ("postgresql://postgres:hunter?2@h:5432/postgres", r"'\?'.*%3F"),
+        ("postgresql://postgres:12?hunter@h:5432/postgres", r"'\?'.*%3F"),
+        ("postgresql://postgres:hunter[2@h:5432/postgres", r"'\['.*%5B"),
+        (
+            "postgresql://postgres.ref:[YOUR-PASSWORD]@aws-0-eu.pooler.supabase.com:5432/postgres",
+            "still has to be put",
+        ),
+        ("redis://:hunter/2@h:6379/0", "'/'.*%2F"),
+    ],
+)
+def test_a_password_that_does_not_fit_into_its_url_is_told(url: str, told: str) -> None:
+    name = "REDIS_URL" if url.startswith("redis") else "DATABASE_URL"
+    with pytest.raises(EnvError, match=f"{name}: .*{told}") as refused:
+        parse(**{name: url})
+    assert "hunter" not in str(refused.value)
+    assert "begins with" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%23%2F%3F%40@h:5432/d?sslmode=require",
+        "postgresql://u:p@ss:w@h/d",
+        "postgresql://u:p@/d?host=/tmp/a@b/c",
+        "postgresql://h:5432/d?application_name=a@b",
+        "postgresql://u:p@[::1]:5432/d",
+    ],
+)
+def test_a_url_that_fits_is_taken_as_it_is(url: str) -> None:
+    assert parse(DATABASE_URL=url).database_url == url
+
+
+def test_vendors_own_names_are_understood() -> None:
+    env = parse(GOOGLE_API_KEY="g", GEMINI_MODEL="gemini:x", GROQ_MODEL="openai/gpt-oss-20b")
+    assert (env.gemini_api_key, env.gemini_model, env.groq_model) == ("g", "x", "openai/gpt-oss-20b")
+    assert parse(GOOGLE_API_KEY="g", GEMINI_API_KEY="own").gemini_api_key == "own"
+    headers = "X-Team: a:b\n\nX-Other : c"
+    assert parse(OPENAI_CUSTOM_HEADERS=headers).openai_custom_headers == {"X-Team": "a:b", "X-Other": "c"}
+    with pytest.raises(EnvError, match="OPENAI_CUSTOM_HEADERS") as refused:
+        parse(OPENAI_CUSTOM_HEADERS="hunter2")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_instructions_come_from_a_variable_or_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "instructions.md"
+    file.write_text("You are\n*brief*.\n")
+    assert parse(CHAT_INSTRUCTIONS=" Be brief. ").chat_instructions == "Be brief."
+    assert parse(CHAT_INSTRUCTIONS_FILE=str(file)).chat_instructions == "You are\n*brief*."
+    with pytest.raises(EnvError, match="CHAT_INSTRUCTIONS and CHAT_INSTRUCTIONS_FILE are both set"):
+        parse(CHAT_INSTRUCTIONS="a", CHAT_INSTRUCTIONS_FILE=str(file))
+    with pytest.raises(EnvError, match="CHAT_INSTRUCTIONS_FILE='/nowhere'"):
+        parse(CHAT_INSTRUCTIONS_FILE="/nowhere")
+    with pytest.raises(EnvError, match=r"CHAT_INSTRUCTIONS: .*at most"):
+        parse(CHAT_INSTRUCTIONS="x" * 100_001)
 
 
 def test_every_variable_stands_in_the_docs_and_the_reverse() -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from realtime_ai.env import read_env
+from realtime_ai.env_reader import EnvReader
+from realtime_ai.supervisor.listener import bind, public_url
 from tests.platform.support import Supervised, get, run_python
 
 IN_TIME_S = 10.0
@@ -145,6 +148,77 @@ def test_a_dead_database_url_is_one_line(folder: Path) -> None:
     _assert_refused(
         folder, "DATABASE_URL: cannot connect", DATABASE_URL="postgresql://joe:hunter2@127.0.0.1:1/postgres"
     )
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"LLM_MODEL": "openai:gpt-5"}, "LLM_MODEL=openai:gpt-5: OPENAI_API_KEY is not set."),
+        ({"LLM_MODEL": "gpt-5"}, "LLM_MODEL=gpt-5: there is no provider 'gpt-5'. You may mean openai:gpt-5."),
+        ({"LLM_FALLBACKS": "groq"}, "LLM_FALLBACKS=groq: GROQ_API_KEY is not set."),
+    ],
+)
+def test_a_model_that_cannot_be_asked_is_one_line(
+    folder: Path, own_database: str, variables: dict[str, str], words: str
+) -> None:
+    _assert_refused(folder, words, DATABASE_URL=own_database, **variables)
+
+
+def test_serve_refuses_it_too_and_tells_what_it_lacks(folder: Path, own_database: str) -> None:
+    production = {"SECRET_KEY": secrets.token_urlsafe(60), "ALLOWED_HOSTS": ".example.com"}
+    production |= {
+        "DATABASE_URL": own_database,
+        "LLM_MODEL": "gpt-5",
+        "SUPABASE_URL": "https://a.supabase.co",
+    }
+    done = run_python("-m", "realtime_ai.supervisor", "serve", VAR_DIR=str(folder / "var"), **production)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: LLM_MODEL=gpt-5:")
+    assert done.stderr.count("\n") == 1
+    assert "WARNING: TRUST_PROXY is not set" in done.stdout
+    assert "WARNING: set and not used: SUPABASE_URL (DATABASE_URL is enough)." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "serve", "url"),
+    [
+        ({}, False, "http://127.0.0.1:{port}"),
+        ({"ALLOWED_HOSTS": "chat.test"}, False, "http://chat.test:{port}"),
+        ({"ALLOWED_HOSTS": "chat.test,127.0.0.1"}, False, "http://127.0.0.1:{port}"),
+        ({"ALLOWED_HOSTS": "chat.example.com"}, True, "https://chat.example.com"),
+        ({"ALLOWED_HOSTS": ".example.com,127.0.0.1"}, True, "https://example.com"),
+        ({"ALLOWED_HOSTS": "localhost", "INSECURE_HTTP": "1"}, True, "http://localhost:{port}"),
+    ],
+)
+def test_the_printed_address_is_one_that_can_be_opened(
+    variables: dict[str, str], serve: bool, url: str
+) -> None:
+    env = read_env(EnvReader(variables | {"PORT": "0"}))
+    with bind(env) as listener:
+        assert public_url(env, listener, serve=serve) == url.format(port=listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "command", [["worker"], ["runserver", "127.0.0.1:0"], ["runserver", "--noreload", "0"]]
+)
+def test_worker_and_runserver_refuse_it_in_the_same_line(command: list[str]) -> None:
+    done = run_python("manage.py", *command, LLM_MODEL="openai:gpt-5", SYSTEM_PROMPT="hunter2")
+    assert done.returncode == 1
+    warning, error = done.stderr.splitlines()
+    assert warning == "WARNING: set and not used: SYSTEM_PROMPT (set CHAT_INSTRUCTIONS)."
+    assert error.startswith("error: LLM_MODEL=openai:gpt-5: OPENAI_API_KEY is not set.")
+
+
+def test_a_vendors_package_that_is_missing_is_the_same_line(folder: Path) -> None:
+    """As on an installation without the extra: a folder before the installed packages that has no such package."""
+    hook = folder / "sitecustomize.py"
+    hook.write_text("import sys\nsys.modules['anthropic'] = None\n")
+    done = run_python(
+        "manage.py", "worker", LLM_MODEL="anthropic", ANTHROPIC_API_KEY="k", PYTHONPATH=str(folder)
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: LLM_MODEL=anthropic: The package anthropic is not installed.")
 
 
 def _assert_refused(folder: Path, words: str, **variables: str) -> None:

@@ -1,4 +1,7 @@
-"""How many workers ``-n auto`` means: the suite waits more than it computes, for servers to start and models to be silent."""
+"""How many workers ``-n auto`` means: the suite waits more than it computes, for servers to start and models to be silent.
+
+And a word where nothing ran: exit code 5 alone looks like success to whoever reads the last line.
+"""
 
 import os
 
@@ -10,3 +13,8 @@ _MOST = 12
 @pytest.hookimpl(tryfirst=True)  # else xdist's own answer, one for each CPU, comes first
 def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, _MOST)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        terminalreporter.write_line("error: no test ran: nothing fits what was asked for.", red=True)

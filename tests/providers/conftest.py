@@ -11,10 +11,10 @@ from tests.fakes.gemini_server import API_KEY, GeminiServer
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Generator[GeminiServer]:
-    """A fake Gemini, found by the SDK through its own variable."""
+def server(settings: Settings) -> Generator[GeminiServer]:
+    """A fake Gemini."""
     with GeminiServer() as running:
-        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", running.url)
+        settings.CHAT_GOOGLE_GEMINI_BASE_URL = running.url
         yield running
 
 
@@ -27,11 +27,11 @@ async def provider(server: GeminiServer) -> AsyncGenerator[GeminiProvider]:
 
 
 @pytest.fixture
-def claude_server(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Generator[AnthropicServer]:
-    """A fake Messages API, found by the SDK through its own variable; its key is ours."""
+def claude_server(settings: Settings) -> Generator[AnthropicServer]:
+    """A fake Messages API; its key is ours."""
     settings.CHAT_ANTHROPIC_API_KEY = ANTHROPIC_KEY
     with AnthropicServer() as running:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
+        settings.CHAT_ANTHROPIC_BASE_URL = running.url
         yield running
 
 

@@ -14,7 +14,7 @@ from chat.providers.anthropic_claude import AnthropicProvider
 from tests.fakes.anthropic_script import Hang, Raw, reply, text
 from tests.fakes.anthropic_server import API_KEY, AnthropicServer
 from tests.providers.anthropic_rounds import request
-from tests.providers.rounds import events_of, text_of
+from tests.providers.rounds import events_of
 
 WITHIN_S = 10.0
 """Milliseconds on an idle machine; a forgotten connection would stay open for ever: see the fixture."""
@@ -72,14 +72,6 @@ async def test_cancelling_while_waiting_for_the_beginning(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await claude_server.hung_up_within(WITHIN_S)
-
-
-async def test_other_credentials_in_the_environment_do_not_lead_astray(
-    claude_server: AnthropicServer, claude: AnthropicProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "another-token")
-    monkeypatch.setenv("ANTHROPIC_PROFILE", "another-profile")
-    assert await text_of(claude, request("Hi")) == "You said: Hi"
 
 
 def test_clients_of_closed_event_loops_are_let_go() -> None:

@@ -230,10 +230,10 @@ async def test_a_connection_that_stays_open_after_the_end_holds_up_nothing(
     assert await claude_server.hung_up_within(WITHIN_S)
 
 
-async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_listens(settings: Settings) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
+        settings.CHAT_ANTHROPIC_BASE_URL = f"http://127.0.0.1:{free.getsockname()[1]}"
         provider = AnthropicProvider(API_KEY)
         error = await failure_of(provider)
     assert type(error) is ModelUnreachable
@@ -241,14 +241,12 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     await provider.aclose()
 
 
-async def test_a_connection_that_is_never_accepted(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
+async def test_a_connection_that_is_never_accepted(settings: Settings) -> None:
     """The connection's own bound is reached long before that of the first event."""
     settings.CHAT_MODEL_CONNECT_SECONDS = 0.1
     settings.CHAT_MODEL_FIRST_EVENT_SECONDS = 60.0
     with deaf_listener() as url:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        settings.CHAT_ANTHROPIC_BASE_URL = url
         provider = AnthropicProvider(API_KEY)
         assert type(await failure_of(provider)) is ModelUnreachable
         await provider.aclose()

@@ -105,14 +105,6 @@ async def test_a_closed_provider_can_be_used_again(server: GeminiServer, provide
     assert server.http.connections == 2
 
 
-async def test_the_variables_of_vertex_ai_do_not_lead_astray(
-    server: GeminiServer, provider: GeminiProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
-    monkeypatch.setenv("GOOGLE_API_KEY", "another-key")
-    assert await text_of(provider, request("Hi")) == "You said: Hi"
-
-
 def test_clients_of_closed_event_loops_are_let_go() -> None:
     provider = GeminiProvider(API_KEY)
 

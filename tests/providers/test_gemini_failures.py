@@ -237,18 +237,16 @@ async def test_a_reader_that_takes_its_time_is_not_the_models_silence(
     assert len(texts) == 3
 
 
-async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_listens(settings: Settings) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
+        settings.CHAT_GOOGLE_GEMINI_BASE_URL = f"http://127.0.0.1:{free.getsockname()[1]}"
     provider = GeminiProvider(API_KEY)
     assert type(await failure_of(provider)) is ModelUnreachable
     await provider.aclose()
 
 
-async def test_a_connection_that_is_never_accepted(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
+async def test_a_connection_that_is_never_accepted(settings: Settings) -> None:
     """A listener with a full queue drops what knocks: the wait is bounded by the connection's own limit."""
     settings.CHAT_MODEL_CONNECT_SECONDS = 0.1
     with socket.socket() as full, socket.socket() as one, socket.socket() as two:
@@ -257,7 +255,7 @@ async def test_a_connection_that_is_never_accepted(
         for knocking in (one, two):
             knocking.setblocking(False)
             knocking.connect_ex(full.getsockname())
-        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"http://127.0.0.1:{full.getsockname()[1]}")
+        settings.CHAT_GOOGLE_GEMINI_BASE_URL = f"http://127.0.0.1:{full.getsockname()[1]}"
         provider = GeminiProvider(API_KEY)
         started = time.monotonic()
         assert type(await failure_of(provider)) is ModelUnreachable

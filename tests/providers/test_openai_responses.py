@@ -24,9 +24,9 @@ MODEL = "gpt-5.5"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+def server(settings: Settings) -> Iterator[OpenAIServer]:
     with OpenAIServer(ResponsesApi()) as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.url)
+        settings.CHAT_OPENAI_BASE_URL = running.url
         yield running
 
 

@@ -1,5 +1,6 @@
 """OpenAI's Python client against the server: the settings of a session, and those of one response."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,32 @@ async def test_what_counts_for_one_response_reaches_the_model_and_no_other(start
     assert (said_to(two), two["generationConfig"]["maxOutputTokens"]) == ("Speak English.", 900)
     assert "get_weather" in str(one["tools"])
     assert "get_weather" not in str(two["tools"])
+
+
+async def test_the_servers_instructions_are_those_of_a_session_without_its_own(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "instructions.md"
+    file.write_text("You sell bicycles.\n")
+    with GeminiServer() as gemini:
+        server = start_server(
+            LLM_MODEL="gemini",
+            GEMINI_MODEL="gemini-3-flash",
+            GOOGLE_API_KEY=API_KEY,
+            GOOGLE_GEMINI_BASE_URL=f" {gemini.url} ",
+            GOOGLE_GENAI_API_VERSION="",
+            OPENAI_BASE_URL="",
+            CHAT_INSTRUCTIONS_FILE=str(file),
+        )
+        async with talk(server.ws_url) as client:
+            created = (await client.until("session.created")).session
+            assert created.instructions == "You sell bicycles."
+            await client.ask("Hello")
+            session: Any = {"type": "realtime", "instructions": "Speak English."}
+            await client.connection.session.update(session=session)
+            await client.ask("Hello")
+        assert gemini.refusals == []
+    assert [said_to(request) for request in gemini.requests] == ["You sell bicycles.", "Speak English."]
 
 
 def said_to(request: dict[str, Any]) -> str:
