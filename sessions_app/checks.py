@@ -26,7 +26,7 @@ _WORKER_CONNECTIONS = 4
 def check_databases(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for alias, database in settings.DATABASES.items():
-        if "postgresql" in database.get("ENGINE", ""):
+        if any(word in database.get("ENGINE", "") for word in ("postgres", "postgis")):
             for message in (*_pool(database), *_pooler(database), *_tls(database), *_budget(database)):
                 message.obj = f"DATABASES[{alias!r}]"
                 messages.append(message)

@@ -1,0 +1,81 @@
+"""Django's backend for PostgreSQL, with a pool that never gives out, or takes back, a connection that is of no use.
+
+Django's own pool keeps whatever still answers: a connection that an outage left read-only would be handed out for as
+long as it lives.
+"""
+
+import time
+from types import TracebackType
+from typing import Any
+
+from django.db.backends.postgresql import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
+from psycopg import Error
+
+from sessions_app.outage import Verdict, verdict
+from sessions_app.postgres.link import Link
+from sessions_app.supabase import pools_transactions
+
+_FRESH_S = 1.0
+"""A connection that is read-only though it was opened a moment ago is the best that there is: reading goes on."""
+_SPARE_TRIES = 2
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    ended = False
+    """An error said that this connection is of no use any more."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self.ended = False
+        link = super().get_new_connection(conn_params)
+        if self.pool is None:
+            return link
+        for _ in range(self.pool.max_size + _SPARE_TRIES):
+            if self._is_fit(link):
+                return link
+            self._discard(link)
+            link = super().get_new_connection(conn_params)
+        return link
+
+    def _is_fit(self, link: Any) -> bool:
+        """One round trip, in which the server also tells what has changed about the connection."""
+        try:
+            link.execute("")
+        except Error:
+            return False
+        return not self._is_read_only(link) or time.monotonic() - link.opened_at < _FRESH_S
+
+    def _is_read_only(self, link: Any) -> bool:
+        """A transaction pooler tells what one of its servers said once: it is the statement that shows, there."""
+        return isinstance(link, Link) and link.read_only and not pools_transactions(self.settings_dict)
+
+    def _discard(self, link: Any) -> None:
+        link.close()
+        self.pool.putconn(link)  # it puts a new one in the place of a closed one
+
+    def is_usable(self) -> bool:
+        return not self.ended and bool(super().is_usable())
+
+    def _close(self) -> Any:
+        if self.connection is not None and self.pool and (self.ended or self._is_read_only(self.connection)):
+            self.connection.close()
+        return super()._close()
+
+    @cached_property
+    def wrap_database_errors(self) -> DatabaseErrorWrapper:
+        return _Listener(self)
+
+
+class _Listener(DatabaseErrorWrapper):
+    """Django's, which every error of a connection passes through."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_value is not None and verdict(exc_value) is Verdict.AWAY:
+            self.wrapper.ended = True
+        super().__exit__(exc_type, exc_value, traceback)
