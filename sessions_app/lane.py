@@ -25,7 +25,10 @@ class Lane:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=own.value)
 
     async def run(
-        self, function: Callable[Concatenate[psycopg.Connection[Any], P], R], *args: P.args, **kwargs: P.kwargs
+        self,
+        function: Callable[Concatenate[psycopg.Connection[Any], P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> R:
         """Call ``function`` with the lane's connection, in its thread.
 
@@ -35,7 +38,10 @@ class Lane:
         return await loop.run_in_executor(self._thread, lambda: self._call(function, *args, **kwargs))
 
     def _call(
-        self, function: Callable[Concatenate[psycopg.Connection[Any], P], R], *args: P.args, **kwargs: P.kwargs
+        self,
+        function: Callable[Concatenate[psycopg.Connection[Any], P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> R:
         try:
             if self._link is None or self._link.closed:

@@ -18,7 +18,6 @@ from django.db.models.functions import Now
 from sessions_app.conf import conf
 from sessions_app.models import ServerProcess, Session, SessionStatus
 
-
 _RENEW = """
 UPDATE server_processes SET expires_at = now() + %(lease_s)s * interval '1 second'
 WHERE process_id = %(process_id)s AND expires_at > now()
@@ -30,7 +29,9 @@ ON CONFLICT (process_id) DO UPDATE SET expires_at = excluded.expires_at
 """
 
 
-def renew_process(link: "psycopg.Connection[Any] | None" = None, *, process_id: str, channel: str = "") -> bool:
+def renew_process(
+    link: "psycopg.Connection[Any] | None" = None, *, process_id: str, channel: str = ""
+) -> bool:
     """Say that the process lives (the database's clock counts); the first call makes its row. On ``link``, in autocommit;
     without one, on Django's connection.
 
@@ -85,7 +86,9 @@ def hand_back(*, process_id: str, epochs: dict[str, int]) -> int:
         return int(cursor.rowcount)
 
 
-_RELEASE = "UPDATE server_processes SET expires_at = now() WHERE process_id = %(process_id)s AND expires_at > now()"
+_RELEASE = (
+    "UPDATE server_processes SET expires_at = now() WHERE process_id = %(process_id)s AND expires_at > now()"
+)
 
 
 def release_process(link: "psycopg.Connection[Any] | None" = None, *, process_id: str) -> None:

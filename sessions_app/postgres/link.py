@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import psycopg
-from psycopg.abc import PQGen, RV
+from psycopg.abc import RV, PQGen
 
 POOLED_PATIENCE_S = 20.0
 """For one answer; queries that may take long have shorter bounds of their own (`sessions_app.timelimit`)."""

@@ -34,6 +34,24 @@ def test_a_database_that_is_back_is_soon_found_again() -> None:
     assert pool["reconnect_timeout"] < pool["timeout"]
 
 
+@pytest.mark.parametrize(
+    ("url", "sslmode"),
+    [
+        ("postgresql://h/d", "require"),
+        ("postgresql://h/d?sslmode=verify-full", "verify-full"),
+        ("postgresql://h/d?sslmode=disable", "disable"),  # sessions.E009 refuses it
+        ("postgresql://localhost/d", None),
+        ("postgresql://u:p@/d?host=/some/where", None),
+    ],
+)
+def test_another_host_is_asked_for_tls(url: str, sslmode: str | None) -> None:
+    assert database_settings(url, pool_max=0)["OPTIONS"].get("sslmode") == sslmode
+
+
+def test_a_private_network_is_asked_for_no_more_than_libpq_does() -> None:
+    assert "sslmode" not in database_settings("postgresql://h/d", pool_max=0, demand_tls=False)["OPTIONS"]
+
+
 def test_no_pool_when_there_is_no_room_for_one() -> None:
     assert "pool" not in database_settings("postgresql://h/d", pool_max=0)["OPTIONS"]
 

@@ -44,12 +44,16 @@ def through(proxy: MoodyProxy) -> str:
 def make_read_only(postgres: PrivatePostgres, *, read_only: bool) -> None:
     """As a host does whose disk is full: for new connections, and the old ones end. Back again, those that came meanwhile
     stay as they are."""
-    with psycopg.connect(postgres.url, autocommit=True, options="-c default_transaction_read_only=off") as link:
+    with psycopg.connect(
+        postgres.url, autocommit=True, options="-c default_transaction_read_only=off"
+    ) as link:
         if not read_only:
             link.execute("ALTER DATABASE realtime_ai RESET default_transaction_read_only")
             return
         link.execute("ALTER DATABASE realtime_ai SET default_transaction_read_only = on")
-        link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'realtime_ai' AND pid <> pg_backend_pid()")
+        link.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'realtime_ai' AND pid <> pg_backend_pid()"
+        )
 
 
 def ready(server: ServerProcess) -> int:
@@ -102,7 +106,9 @@ async def test_a_read_only_database_is_an_outage(
     looks = await asyncio.gather(*(look(server, f"new{number}") for number in range(24)))
     assert looks == [None] * 24  # no connection of the outage is handed out
     assert await asyncio.to_thread(ready, server) == 200
-    texts = postgres.rows("SELECT content FROM session_events WHERE session_id = 'talk' AND event_type = 'assistant_message'")
+    texts = postgres.rows(
+        "SELECT content FROM session_events WHERE session_id = 'talk' AND event_type = 'assistant_message'"
+    )
     assert [row["content"] for row in texts] == [joined(client.frames)]
     check_log_of_server(log)
 
