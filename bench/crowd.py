@@ -88,7 +88,13 @@ class Watch:
             self.healthz_s = max(self.healthz_s, time.perf_counter() - started)
             time.sleep(0.01)
 
-    def live(self) -> int:
+    def until_ended(self) -> None:
+        """The crowd's sessions have all had their end."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._live() > TALKERS and time.monotonic() < deadline:
+            time.sleep(0.25)
+
+    def _live(self) -> int:
         with urllib.request.urlopen(f"{self._url}/metrics", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         return int(float(next(line for line in lines if line.startswith("live_sessions ")).split()[1]))
@@ -112,8 +118,7 @@ async def measure(
         process.kill()
         left_at = time.monotonic()
         worst = max(delay for each in await asyncio.gather(*reading) for delay in each)
-        while await asyncio.to_thread(watch.live) > TALKERS and time.monotonic() < left_at + _PATIENCE_S:
-            await asyncio.sleep(0.25)
+        await asyncio.to_thread(watch.until_ended)
         ended_s = time.monotonic() - left_at
         watch.over()
         await asyncio.gather(*looks)

@@ -11,14 +11,15 @@ from typing import Any
 from django.db.backends.postgresql import base
 from django.db.utils import DatabaseErrorWrapper
 from django.utils.functional import cached_property
-from psycopg import Error
 
 from sessions_app.outage import Verdict, verdict
 from sessions_app.postgres.link import Link
 from sessions_app.supabase import pools_transactions
 
 _FRESH_S = 1.0
-"""A connection that is read-only though it was opened a moment ago is the best that there is: reading goes on."""
+"""What was opened a moment ago is the best that there is; if it is read-only, reading goes on."""
+_ANSWER_S = 3.0
+"""For a connection from the pool to say that it is there; a database that takes 2 s a query still does."""
 _SPARE_TRIES = 2
 
 
@@ -33,26 +34,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return link
         for _ in range(self.pool.max_size + _SPARE_TRIES):
             if self._is_fit(link):
-                return link
-            self._discard(link)
+                break
+            link.close()
+            self.pool.putconn(link)  # it puts a new one in the place of a closed one
             link = super().get_new_connection(conn_params)
         return link
 
     def _is_fit(self, link: Any) -> bool:
-        """One round trip, in which the server also tells what has changed about the connection."""
-        try:
-            link.execute("")
-        except Error:
-            return False
-        return not self._is_read_only(link) or time.monotonic() - link.opened_at < _FRESH_S
+        if not isinstance(link, Link) or time.monotonic() - link.opened_at < _FRESH_S:
+            return True
+        if link.answers(within_s=_ANSWER_S):
+            return not self._is_read_only(link)
+        self.pool.drain()  # whatever took this one may have taken all that were there: not one wait for each of them
+        return False
 
     def _is_read_only(self, link: Any) -> bool:
         """A transaction pooler tells what one of its servers said once: it is the statement that shows, there."""
         return isinstance(link, Link) and link.read_only and not pools_transactions(self.settings_dict)
-
-    def _discard(self, link: Any) -> None:
-        link.close()
-        self.pool.putconn(link)  # it puts a new one in the place of a closed one
 
     def is_usable(self) -> bool:
         return not self.ended and bool(super().is_usable())

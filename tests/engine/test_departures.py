@@ -1,9 +1,9 @@
 """chat.engine.departures and chat.pacing: a crowd goes a few at a time, and who stays does not notice."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from chat.engine.conversation import Conversation
 from chat.engine.departures import Departures
 from chat.pacing import PER_ROUND, Pacer
+from tests.support.waiting import eventually
 
 
 class Ends:
@@ -50,10 +51,11 @@ async def departures(ends: Ends, settings: Settings) -> AsyncIterator[Departures
     made.stop()
 
 
-async def until(check: Any) -> None:
-    async with asyncio.timeout(5):
-        while not check():
-            await asyncio.sleep(0.01)
+async def until(check: Callable[[], object]) -> None:
+    async def seen() -> None:
+        assert check()
+
+    await eventually(seen)
 
 
 async def test_a_crowd_takes_no_more_than_half_of_the_threads(departures: Departures, ends: Ends) -> None:

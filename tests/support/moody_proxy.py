@@ -83,7 +83,11 @@ class MoodyProxy(DelayProxy):
         if self._mood is Mood.FULL:
             await self._refuse(reader, writer)
             return
-        far_reader, far_writer = await self._connect()
+        try:
+            far_reader, far_writer = await self._connect()
+        except OSError:  # nobody listens: as far as a proxy can say so
+            writer.transport.abort()
+            return
         pair = (writer, far_writer)
         self._pairs.add(pair)
         self._writers |= set(pair)
