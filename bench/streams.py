@@ -25,7 +25,7 @@ from tests.support.server import ServerProcess
 
 
 async def connect_socket(url: str) -> ClientConnection:
-    connection = await connect(f"{url}/ws/session", compression=None, ping_interval=None)
+    connection = await connect(f"{url}/ws/session", compression=None, ping_interval=None, open_timeout=60)
     await connection.recv()
     return connection
 

@@ -60,6 +60,10 @@ class MoodyProxy(DelayProxy):
             self._mood, self._fatal, self._slow_s = mood, fatal, slow_s
             if mood is Mood.SWALLOW:
                 self._swallowed |= self._pairs
+            if mood is Mood.FATAL:  # those that are idle have it before their next question
+                for client, _ in self._pairs:
+                    client.write(fatal.as_message())
+                    client.close()
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
             done.set()
