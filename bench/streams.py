@@ -24,13 +24,13 @@ from bench.support import proxied_database, table
 from tests.support.server import ServerProcess
 
 
-async def _connect(url: str) -> ClientConnection:
-    connection = await connect(f"{url}/ws/session", compression=None, ping_interval=None)
+async def connect_socket(url: str) -> ClientConnection:
+    connection = await connect(f"{url}/ws/session", compression=None, ping_interval=None, open_timeout=60)
     await connection.recv()
     return connection
 
 
-async def _delays(connection: ClientConnection, *, chunks: int, per_second: float) -> list[float]:
+async def read_delays(connection: ClientConnection, *, chunks: int, per_second: float) -> list[float]:
     """Milliseconds that each chunk took."""
     await connection.send(f"0 {chunks} {per_second}")
     delays: list[float] = []
@@ -42,9 +42,9 @@ async def _delays(connection: ClientConnection, *, chunks: int, per_second: floa
 
 
 async def stream_all(url: str, *, sockets: int, chunks: int, per_second: float) -> list[float]:
-    connections = [await _connect(url) for _ in range(sockets)]
+    connections = [await connect_socket(url) for _ in range(sockets)]
     results = await asyncio.gather(
-        *(_delays(one, chunks=chunks, per_second=per_second) for one in connections)
+        *(read_delays(one, chunks=chunks, per_second=per_second) for one in connections)
     )
     await asyncio.gather(*(one.close() for one in connections))
     return sorted(delay for delays in results for delay in delays)
@@ -53,10 +53,10 @@ async def stream_all(url: str, *, sockets: int, chunks: int, per_second: float) 
 async def idle_memory(server: ServerProcess, *, sockets: int) -> float:
     """KiB of the server's resident memory for each idle socket with a session of its own."""
     process = psutil.Process(server.process.pid)
-    warm = [await _connect(server.ws_url) for _ in range(50)]
+    warm = [await connect_socket(server.ws_url) for _ in range(50)]
     await asyncio.sleep(1.0)
     before = process.memory_info().rss
-    idle = [await _connect(server.ws_url) for _ in range(sockets)]
+    idle = [await connect_socket(server.ws_url) for _ in range(sockets)]
     await asyncio.sleep(1.0)
     per_socket = (process.memory_info().rss - before) / sockets / 1024
     await asyncio.gather(*(one.close() for one in [*warm, *idle]))
@@ -68,7 +68,7 @@ async def first_token(url: str, *, model_s: float, turns: int) -> tuple[float, f
     on_open, from_connect = [], []
     for _ in range(turns):
         started = time.perf_counter()
-        connection = await _connect(url)
+        connection = await connect_socket(url)
         await connection.send(f"{model_s} 1 1")
         await connection.recv()
         from_connect.append((time.perf_counter() - started) * 1000)
@@ -85,14 +85,14 @@ def _at(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))]
 
 
-def _server(**env: str) -> ServerProcess:
+def serve(**env: str) -> ServerProcess:
     env = {"LLM_MODEL": "clock", "MAX_SOCKETS_PER_ADDRESS": "100000", "SESSION_GRACE_SECONDS": "1", **env}
     env.setdefault("MAX_CONNECTS_PER_10_SECONDS", "100000")
     return ServerProcess(module="bench.clock_server", **env).start()
 
 
 def measure_load(options: argparse.Namespace) -> None:
-    server = _server()
+    server = serve()
     chunks = int(options.seconds * options.per_second)
     used = psutil.Process(server.process.pid).cpu_times()
     started = time.perf_counter()
@@ -117,7 +117,7 @@ def measure_load(options: argparse.Namespace) -> None:
 
 
 def measure_first_token(proxy: DelayProxy) -> None:
-    server = _server()
+    server = serve()
     rows = []
     for rtt_ms in (0, 50):
         proxy.rtt_s = rtt_ms / 1000

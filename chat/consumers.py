@@ -19,6 +19,7 @@ from chat.engine.conversation import Conversation
 from chat.engine.hub import Hub, Join
 from chat.engine.remote import RemoteConversation
 from chat.errors import BinaryFrame, ChatError, ShuttingDown
+from chat.pacing import Pacer
 from chat.protocol.close_codes import CloseCode
 from chat.ratelimits import FrameBudget, socket_of, spend_connect
 from chat.realtime import RealtimeDialect
@@ -33,6 +34,7 @@ _OPEN_SECONDS = 12.0
 _LOST = 1006
 """RFC 6455, 7.4.1: the connection ended without a close frame; never sent."""
 _MAX_NOTICES = 64
+_leaving = Pacer()
 
 
 class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
@@ -56,8 +58,16 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back."""
+
+        async def receive_in_turn() -> Any:
+            """A crowd that leaves does not take the loop from those who stay."""
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                await _leaving.turn()
+            return message
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive_in_turn, send)
         except asyncio.CancelledError:
             logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
         finally:

@@ -11,6 +11,7 @@ from chat.conf import conf
 from chat.errors import ModelCredentials, ProviderError
 from chat.providers.registry import ProviderNotConfigured
 from chat.redaction import redacted
+from sessions_app.errors import DatabaseAway
 
 _GROWTH = 3
 _JITTER = 0.2
@@ -36,8 +37,11 @@ class SummaryRetry(BaseRetryStrategy):
 def will_retry(error: BaseException, attempt: int) -> bool:
     """Whether attempt number ``attempt`` (from 1), which failed with ``error``, is followed by another.
 
-    What is not an error of the model is retried too: a lost database, a fault that the next release mends.
+    What is not an error of the model is retried too: a fault that the next release mends. A database that is away is no
+    fault of the summary's, however often it happens.
     """
+    if isinstance(error, DatabaseAway):
+        return True
     if attempt >= conf().summary_attempts:
         return False
     return not isinstance(error, ProviderError) or error.retryable or isinstance(error, _NEEDS_SOMEBODY)
@@ -46,6 +50,8 @@ def will_retry(error: BaseException, attempt: int) -> bool:
 def wait_s(error: BaseException, attempt: int) -> float:
     """Seconds until the next try, jittered; not less than the vendor asked for, and an hour at most."""
     wait: float = conf().summary_retry_seconds * _GROWTH ** (attempt - 1)
+    if isinstance(error, DatabaseAway):
+        wait = conf().summary_retry_seconds
     wait *= random.uniform(1 - _JITTER, 1 + _JITTER)
     if isinstance(error, _NEEDS_SOMEBODY):
         wait *= _SLOWER

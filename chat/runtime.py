@@ -5,7 +5,6 @@ Started by the server's lifespan; a server without one (daphne) starts it with t
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 
@@ -24,13 +23,15 @@ from sessions_app.database import connect_journal
 from sessions_app.errors import DatabaseAway
 from sessions_app.ids import new_id
 from sessions_app.journal import Journal, set_current
+from sessions_app.lane import lease_lane
 from sessions_app.leases import release_process, renew_process
-from sessions_app.threads import in_db_thread
+from sessions_app.outage import outage
 
 logger = logging.getLogger(__name__)
 
-_BEATS_PER_ROUND = 8
-"""Every so many renewals (20 s) the process looks for sessions that stand under its name and live nowhere."""
+_ROUND_S = 20.0
+"""Between two looks for sessions that stand under the process's name and live nowhere."""
+_RETRY_S = 0.5
 
 
 class Runtime:
@@ -49,6 +50,7 @@ class Runtime:
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self._channel = ""
+        self._lease_was_lost = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -61,6 +63,7 @@ class Runtime:
         set_current(self.journal)
         self._tasks = [
             self.loop.create_task(self._heartbeat(), name="heartbeat"),
+            self.loop.create_task(self._look_after_sessions(), name="look after sessions"),
             self.loop.create_task(self._watch_journal(), name="watch journal"),
         ]
 
@@ -80,32 +83,50 @@ class Runtime:
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):
                 async with asyncio.timeout(0.5):
-                    await in_db_thread(release_process, process_id=self.process_id)
+                    await lease_lane.run(release_process, process_id=self.process_id)
+        lease_lane.close()
         set_current(None)
         await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
 
     async def _heartbeat(self) -> None:
-        """Renew the lease. A missed renewal is no alarm: appends are fenced by the epoch, not by the clock."""
-        for beat in itertools.count(1):
+        """Renew the lease, in a lane of its own. A missed renewal is no alarm: appends are fenced by the epoch, not by
+        the clock."""
+        while True:
             try:
-                held = await in_db_thread(renew_process, process_id=self.process_id, channel=self._channel)
-                if not held and self._registered.done():
-                    await self.hub.check_leases()
-                if beat % _BEATS_PER_ROUND == 0:
-                    await self.hub.hand_back_strays()
-            except DatabaseAway as error:
-                logger.warning("lease not renewed: %s", error)
-                await asyncio.sleep(0.5)
+                held = await lease_lane.run(renew_process, process_id=self.process_id, channel=self._channel)
+            except DatabaseAway:
+                await asyncio.sleep(_RETRY_S)
                 continue
-            except Exception:  # a database that is read-only for a while, ...: this task must outlive it
+            except Exception:  # this task must outlive whatever it is
                 logger.exception("lease not renewed")
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_RETRY_S)
                 continue
+            outage.wrote()
             if not self._registered.done():
                 self._registered.set_result(None)
+            elif not held:
+                self._lease_was_lost.set()
             await asyncio.sleep(sessions_conf().lease_renew_seconds)
+
+    async def _look_after_sessions(self) -> None:
+        """What may wait for the database, as the lease itself must not."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ROUND_S):
+                    await self._lease_was_lost.wait()
+            try:
+                if self._lease_was_lost.is_set():
+                    await self.hub.check_leases()
+                    self._lease_was_lost.clear()
+                else:
+                    await self.hub.hand_back_strays()
+            except DatabaseAway:
+                await asyncio.sleep(_RETRY_S)
+            except Exception:
+                logger.exception("sessions not looked after")
+                await asyncio.sleep(_RETRY_S)
 
     async def _watch_journal(self) -> None:
         """When the database has been away for longer than the buffer is long, say so to whoever waits."""

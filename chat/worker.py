@@ -18,6 +18,8 @@ from chat.providers.registry import close_providers
 from chat.worker_log import in_a_line, readable_logs
 from sessions_app.database import check_jobs_database
 from sessions_app.errors import DatabaseAway
+from sessions_app.outage import outage
+from sessions_app.postgres.link import AsyncLink
 from sessions_app.supabase import pools_transactions
 
 logger = logging.getLogger(__name__)
@@ -72,10 +74,11 @@ class Worker:
         """Run jobs until told to stop or until that fails; False when it failed. Never raises."""
         try:
             await asyncio.to_thread(check_jobs_database)
+            outage.wrote()
             await self._run_jobs()
         except DatabaseAway as error:
             if self._failures % _REMIND_EVERY == 0:
-                logger.warning("the database is away, trying again: %s", error)
+                logger.warning("the database is away, trying again: %s", in_a_line(error))
             return False
         except ConnectorException as error:
             logger.warning("lost the database, starting again: %s", in_a_line(error))
@@ -88,7 +91,12 @@ class Worker:
     async def _run_jobs(self) -> None:
         """Returns when told to stop, when ``once`` is done, and when one of procrastinate's own tasks failed."""
         connector = PsycopgConnector(
-            kwargs=connector_params(), min_size=1, max_size=_POOL_MAX, timeout=_POOL_TIMEOUT_S, name="jobs"
+            kwargs=connector_params(),
+            connection_class=AsyncLink,
+            min_size=1,
+            max_size=_POOL_MAX,
+            timeout=_POOL_TIMEOUT_S,
+            name="jobs",
         )
         with app.replace_connector(connector):
             async with app.open_async():

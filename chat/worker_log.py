@@ -10,13 +10,11 @@ from chat.errors import ProviderError
 from sessions_app.errors import DatabaseAway
 
 _PROCRASTINATE = ("procrastinate.worker", "procrastinate.worker.worker", "procrastinate.utils")
-_POOL = "psycopg.pool"
 
 
 @contextlib.contextmanager
 def readable_logs() -> Iterator[None]:
     filters = [(logging.getLogger(name), _expected_errors) for name in _PROCRASTINATE]
-    filters.append((logging.getLogger(_POOL), _above_warning))
     for logger, one in filters:
         logger.addFilter(one)
     try:
@@ -33,13 +31,9 @@ def in_a_line(error: BaseException) -> str:
 def _expected_errors(record: logging.LogRecord) -> bool:
     """A lost database is not told a second time; a job's failure that we foresee is one line; a bug keeps its traceback."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, ConnectorException):
+    if isinstance(error, (ConnectorException, DatabaseAway)):
         return False
-    if isinstance(error, (DatabaseAway, ProviderError)):
+    if isinstance(error, ProviderError):
         record.msg = f"{record.getMessage()}: {in_a_line(error)}"
         record.args, record.exc_info = (), None
     return True
-
-
-def _above_warning(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.WARNING

@@ -1,7 +1,7 @@
 """From ``DATABASE_URL`` to Django's ``DATABASES``: pool, time-outs and what a transaction pooler needs."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import environ
 from psycopg import OperationalError as PsycopgOperationalError
@@ -9,6 +9,11 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 
 from realtime_ai.env import Env, EnvError, load_env
+from sessions_app.postgres.link import Link
+from sessions_app.supabase import is_local
+
+if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
 
 TRANSACTION_POOLER_PORT = 6543
 """Supabase's: each transaction there may run on another server connection (docs/settings.md)."""
@@ -24,11 +29,20 @@ _KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 15_000,  # ms; without it a dead peer holds a COMMIT for 15 minutes
 }
 
+
+def _try_on_for_those_who_wait(pool: "ConnectionPool[Any]") -> None:
+    """A pool that gave up starts again with the next request only; those that wait already would wait in vain."""
+    if pool.get_stats().get("requests_waiting"):
+        pool.check()
+
+
 _POOL_WAITS: dict[str, Any] = {
     "timeout": 10,
-    # The pause between two attempts to connect doubles for so long; then the next request begins anew. With psycopg's
-    # default of 300 s, a database that had been away for 20 s was found again 9 s after it was back, after a minute 60.
-    "reconnect_timeout": 5,
+    # The pause between two attempts to connect doubles for so long, and then begins anew. With psycopg's default of
+    # 300 s, a database that had been away for 20 s was found again 9 s after it was back, after a minute 60.
+    "reconnect_timeout": 2,
+    "reconnect_failed": _try_on_for_those_who_wait,
+    "connection_class": Link,
 }
 
 
@@ -44,8 +58,9 @@ def _read(file: Path) -> str | None:
         return None
 
 
-def database_settings(url: str, *, pool_max: int) -> dict[str, Any]:
-    """Django's settings for one PostgreSQL. ``pool_max`` 0: a connection per thread, no pool.
+def database_settings(url: str, *, pool_max: int, demand_tls: bool = True) -> dict[str, Any]:
+    """Django's settings for one PostgreSQL. ``pool_max`` 0: a connection per thread, no pool. ``demand_tls``: where the URL
+    says nothing of TLS and leads to another host.
 
     Raises `EnvError` when the URL names an option that libpq does not know.
     """
@@ -58,15 +73,22 @@ def database_settings(url: str, *, pool_max: int) -> dict[str, Any]:
     options.setdefault("connect_timeout", 5)
     if config["HOST"] and not str(config["HOST"]).startswith("/"):
         options = _KEEPALIVE | options
+    if demand_tls and not is_local(config):
+        options.setdefault(
+            "sslmode", "require"
+        )  # libpq's own "prefer" goes without when told that there is none
     if pool_max:
         options["pool"] = {"min_size": 1, "max_size": pool_max, "max_lifetime": 1800} | _POOL_WAITS
-    return config | {
-        "ENGINE": "django.db.backends.postgresql",
-        "OPTIONS": options,
-        "CONN_MAX_AGE": 0,  # the pool keeps connections; both at once is refused by Django
-        "CONN_HEALTH_CHECKS": True,
-        "DISABLE_SERVER_SIDE_CURSORS": config["PORT"] == TRANSACTION_POOLER_PORT,
-    }
+    return (
+        config
+        | {
+            "ENGINE": "sessions_app.postgres",
+            "OPTIONS": options,
+            "CONN_MAX_AGE": 0,  # the pool keeps connections; both at once is refused by Django
+            "CONN_HEALTH_CHECKS": False,  # the engine looks at each connection that the pool gives out, without pauses between
+            "DISABLE_SERVER_SIDE_CURSORS": config["PORT"] == TRANSACTION_POOLER_PORT,
+        }
+    )
 
 
 def _check_options(options: dict[str, Any]) -> None:
@@ -88,4 +110,9 @@ def explain_connection_error(error: Exception) -> str | None:
     if env.database_url is None:
         return "the embedded PostgreSQL is not running. Start `make run`, or set DATABASE_URL."
     reason = " ".join(str(cause).split())
+    if "server does not support SSL" in reason:
+        return (
+            f"DATABASE_URL: the server has no TLS ({reason}). Switch it on there, or set INSECURE_DATABASE=1 on a private "
+            "network that you trust."
+        )
     return f"DATABASE_URL: cannot connect ({reason}). Correct it, or unset it to use the embedded PostgreSQL."

@@ -30,6 +30,7 @@ class Env:
     # the stores behind it
     database_url: str | None = field(repr=False)
     database_pool_max: int
+    insecure_database: bool
     redis_url: str | None = field(repr=False)
     # the model
     llm_model: str | None
@@ -108,6 +109,7 @@ def read_env(reader: EnvReader) -> Env:
         log_level=reader.choice("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
         database_url=reader.url("DATABASE_URL", schemes=("postgresql", "postgres"), secret=True),
         database_pool_max=reader.whole("DATABASE_POOL_MAX", default=8, least=0, most=200),
+        insecure_database=reader.flag("INSECURE_DATABASE", default=False),
         redis_url=reader.url("REDIS_URL", schemes=("redis", "rediss", "unix"), secret=True),
         llm_model=reader.text("LLM_MODEL"),
         llm_fallbacks=reader.names("LLM_FALLBACKS"),

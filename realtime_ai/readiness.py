@@ -1,4 +1,4 @@
-"""Can this process serve? The database answers, its schema is ours, and the log's writer gets through."""
+"""Can this process serve? The database takes writes, its schema is ours, and the log's writer gets through."""
 
 import asyncio
 import time
@@ -6,8 +6,12 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+
+from sessions_app.errors import DatabaseAway
+from sessions_app.lane import lease_lane
+from sessions_app.leases import check_writable
+from sessions_app.outage import is_read_only
 
 TIME_LIMIT_S = 2.0
 FRESH_S = 0.5
@@ -35,7 +39,8 @@ async def unready_reasons() -> tuple[Reason, ...]:
 
 
 def forget() -> None:
-    """For tests: the next probe looks anew."""
+    """For tests: the next probe looks anew, on a new connection."""
+    lease_lane.close()
     _State.at, _State.look, _State.migrated = float("-inf"), None, False
 
 
@@ -51,8 +56,10 @@ async def _database_reasons() -> list[Reason]:
             missing = await _missing_migrations()
     except TimeoutError:
         return [("database_unreachable", f"The database did not answer within {TIME_LIMIT_S:g} s.")]
-    except psycopg.Error as error:
-        return [("database_unreachable", f"The database cannot be reached ({type(error).__name__}).")]
+    except (DatabaseAway, psycopg.Error) as error:
+        if is_read_only(error):
+            return [("database_read_only", "The database does not take writes.")]
+        return [("database_unreachable", f"The database cannot be reached ({_kind(error)}).")]
     if missing:
         return [
             ("migrations_pending", f"{len(missing)} migrations are not applied. Run `manage.py migrate`.")
@@ -60,18 +67,28 @@ async def _database_reasons() -> list[Reason]:
     return []
 
 
+def _kind(error: Exception) -> str:
+    return type(error.__cause__ or error).__name__
+
+
 async def _missing_migrations() -> frozenset[tuple[str, str]]:
-    async with await psycopg.AsyncConnection.connect(**_connection_params(), autocommit=True) as link:
-        if _State.migrated:
-            await link.execute("SELECT 1")
-            return frozenset()
-        try:
-            rows = await (await link.execute("SELECT app, name FROM django_migrations")).fetchall()
-        except psycopg.errors.UndefinedTable:
-            rows = []
-    missing = await asyncio.to_thread(_known_migrations) - {(app, name) for app, name in rows}
+    """Asked on the connection that renews the lease: neither a full pool nor a full pooler keeps it waiting."""
+    if _State.migrated:
+        await lease_lane.run(check_writable)
+        return frozenset()
+    applied = await lease_lane.run(_applied_migrations)
+    missing = await asyncio.to_thread(_known_migrations) - applied
+    if not missing:
+        await lease_lane.run(check_writable)
     _State.migrated = not missing
     return missing
+
+
+def _applied_migrations(link: "psycopg.Connection[Any]") -> frozenset[tuple[str, str]]:
+    try:
+        return frozenset(link.execute("SELECT app, name FROM django_migrations").fetchall())
+    except psycopg.errors.UndefinedTable:
+        return frozenset()
 
 
 @cache
@@ -80,14 +97,6 @@ def _known_migrations() -> frozenset[tuple[str, str]]:
     loader = MigrationLoader(None, ignore_no_migrations=True)
     replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
     return frozenset(loader.disk_migrations) - replaced
-
-
-def _connection_params() -> dict[str, Any]:
-    """Django's settings, for a connection of psycopg's own: the pool may be what is exhausted."""
-    params = dict(connection.get_connection_params())
-    for name in ("cursor_factory", "context", "pool"):
-        params.pop(name, None)
-    return params | {"connect_timeout": 2}
 
 
 def _journal_reasons() -> list[Reason]:

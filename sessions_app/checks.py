@@ -15,7 +15,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
 from sessions_app.conf import conf
-from sessions_app.supabase import SupabaseMode, describe, pools_transactions
+from sessions_app.database import Own
+from sessions_app.supabase import SupabaseMode, describe, insists_on_tls, is_local, pools_transactions
 
 _PUBLIC_WORDS = ("PUBLISHABLE", "ANON_KEY", "PUBLIC_KEY", "_PUBLIC_")
 _WORKER_CONNECTIONS = 4
@@ -26,7 +27,7 @@ _WORKER_CONNECTIONS = 4
 def check_databases(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for alias, database in settings.DATABASES.items():
-        if "postgresql" in database.get("ENGINE", ""):
+        if any(word in database.get("ENGINE", "") for word in ("postgres", "postgis")):
             for message in (*_pool(database), *_pooler(database), *_tls(database), *_budget(database)):
                 message.obj = f"DATABASES[{alias!r}]"
                 messages.append(message)
@@ -67,6 +68,14 @@ def _pooler(database: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 def _tls(database: Mapping[str, Any]) -> Iterator[CheckMessage]:
     sslmode = database.get("OPTIONS", {}).get("sslmode", "prefer")
+    if not (is_local(database) or insists_on_tls(sslmode) or conf().insecure_database):
+        yield Error(
+            f"The connection to the database on {database.get('HOST')} may not be encrypted (sslmode={sslmode}).",
+            hint="Add ?sslmode=verify-full&sslrootcert=/path/to/its/ca.crt to DATABASE_URL, or sslmode=require at least. "
+            "On a private network that you trust, set INSECURE_DATABASE=1.",
+            id="sessions.E009",
+        )
+        return
     if describe(database) is None or sslmode in ("verify-full", "verify-ca"):
         return
     risk = "is not verified" if sslmode == "require" else "may not even be encrypted"
@@ -91,8 +100,7 @@ def connections_needed(database: Mapping[str, Any]) -> int | None:
     if not pool:
         return None
     size = int(pool.get("max_size") or pool.get("min_size", 4)) if isinstance(pool, Mapping) else 4
-    journal = 1
-    return conf().server_processes * (size + journal) + size + _WORKER_CONNECTIONS
+    return conf().server_processes * (size + len(Own)) + size + _WORKER_CONNECTIONS
 
 
 def budget_warning(needed: int, limit: int, who: str) -> CheckMessage:

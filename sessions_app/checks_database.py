@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connections
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseError
 
 from sessions_app.checks import budget_warning, connections_needed
 from sessions_app.exposure import Exposure, find_exposure, tables_with_hidden_rows
+from sessions_app.outage import is_passing
 from sessions_app.supabase import SupabaseMode, describe
 
 _SHOWN = 5
@@ -35,9 +36,20 @@ def check_reach(
                 *_hidden(alias),
                 *_limit(alias),
             ]
-        except OperationalError:
-            continue  # a database that cannot be reached is told by the command that needs it
+        except DatabaseError as error:
+            if not is_passing(error):
+                raise
+            messages.append(_unreachable(alias, error))
     return messages
+
+
+def _unreachable(alias: str, error: Exception) -> CheckMessage:
+    reason = " ".join(str(error).split())
+    return Error(
+        f"The database {alias!r} cannot be asked: {reason}",
+        hint="Correct DATABASE_URL, or start the database that it names.",
+        id="sessions.E008",
+    )
 
 
 def _exposed(exposure: Exposure) -> Iterator[CheckMessage]:

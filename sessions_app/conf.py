@@ -31,6 +31,8 @@ class SessionsConf:
     """Committed records kept in memory per live session, so that a short drop replays without a query."""
     db_threads: int = 8
     """Threads (and at most as many pooled connections) for reads and rare writes."""
+    insecure_database: bool = False
+    """The network to a database on another host is trusted: TLS is not demanded."""
     embedded_database: bool = False
     """The database is the embedded server of a developer's machine, not one that somebody runs."""
     server_processes: int = 1

@@ -21,6 +21,7 @@ from sessions_app.conf import conf
 from sessions_app.errors import JournalError, JournalFenced, JournalFull, JournalRejected
 from sessions_app.events import Record
 from sessions_app.journal_sql import APPEND, STATE, Append, append_params
+from sessions_app.outage import Verdict, is_passing, outage, verdict
 
 logger = logging.getLogger(__name__)
 
@@ -261,16 +262,14 @@ class Journal:
         failures = 0
         while True:
             try:
-                return self._commit_once(appends)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self._disconnect()
-                if self._stopping and failures >= len(_RETRY_S):
-                    return {append.key: JournalFull() for append in appends}
-                if failures in (0, 10, 100):
-                    logger.warning("journal: the database is away, trying again: %s", error)
-                time.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
-                failures += 1
+                failed = self._commit_once(appends)
             except Exception as error:
+                if is_passing(error):
+                    if self._stopping and failures >= len(_RETRY_S):
+                        return {append.key: JournalFull() for append in appends}
+                    self._wait_out(error, failures)
+                    failures += 1
+                    continue
                 if len(appends) > 1:  # one bad event must not hold up the others: find whose it is
                     failed = {}
                     for append in appends:
@@ -279,6 +278,14 @@ class Journal:
                 logger.exception("journal: session %s: the database refuses an event", appends[0].session_id)
                 self._disconnect()
                 return {appends[0].key: JournalRejected(f"The database refused an event: {error}")}
+            outage.wrote()
+            return failed
+
+    def _wait_out(self, error: Exception, failures: int) -> None:
+        outage.noticed(error)
+        if verdict(error) is Verdict.AWAY:
+            self._disconnect()
+        time.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
 
     def _commit_once(self, appends: list[Append]) -> dict[tuple[str, int], JournalError]:
         connection = self._connected()

@@ -10,38 +10,51 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, ExpressionWrapper, Value
+import psycopg
+from django.db import connection
+from django.db.models import Value
 from django.db.models.functions import Now
 
 from sessions_app.conf import conf
 from sessions_app.models import ServerProcess, Session, SessionStatus
 
+_RENEW = """
+UPDATE server_processes SET expires_at = now() + %(lease_s)s * interval '1 second'
+WHERE process_id = %(process_id)s AND expires_at > now()
+"""
+_REGISTER = """
+INSERT INTO server_processes (process_id, host, pid, channel, started_at, expires_at)
+VALUES (%(process_id)s, %(host)s, %(pid)s, %(channel)s, now(), now() + %(lease_s)s * interval '1 second')
+ON CONFLICT (process_id) DO UPDATE SET expires_at = excluded.expires_at
+"""
 
-def _lease_end() -> "ExpressionWrapper[Any]":
-    return ExpressionWrapper(
-        Now() + Value(timedelta(seconds=conf().lease_seconds)), output_field=DateTimeField()
-    )
 
-
-def renew_process(*, process_id: str, channel: str = "") -> bool:
-    """Say that the process lives (the database's clock counts); the first call makes its row.
+def renew_process(
+    link: "psycopg.Connection[Any] | None" = None, *, process_id: str, channel: str = ""
+) -> bool:
+    """Say that the process lives (the database's clock counts); the first call makes its row. On ``link``, in autocommit;
+    without one, on Django's connection.
 
     True when the lease had not run out: nobody can have taken a session of the process meanwhile.
     """
-    held = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
-    if held.update(expires_at=_lease_end()):
-        return True
-    ServerProcess.objects.update_or_create(
-        process_id=process_id,
-        defaults={"expires_at": _lease_end()},
-        create_defaults={
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "channel": channel,
-            "expires_at": _lease_end(),
-        },
-    )
+    params = {
+        "process_id": process_id,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "channel": channel,
+        "lease_s": conf().lease_seconds,
+    }
+    with (link or connection).cursor() as cursor:
+        cursor.execute(_RENEW, params)
+        if held := cursor.rowcount > 0:
+            return held
+        cursor.execute(_REGISTER, params)
     return False
+
+
+def check_writable(link: "psycopg.Connection[Any]") -> None:
+    """Raises what a write would raise now; writes nothing. A read-only database refuses it before it looks for a row."""
+    link.execute("UPDATE server_processes SET expires_at = expires_at WHERE process_id = ''")
 
 
 def lost_leases(*, epochs: dict[str, int]) -> set[str]:
@@ -57,19 +70,31 @@ def strays(*, process_id: str) -> dict[str, int]:
     return dict(mine.values_list("session_id", "lease_epoch"))
 
 
+_HAND_BACK = """
+UPDATE sessions SET lease_owner = ''
+FROM unnest(%(session_ids)s::text[], %(epochs)s::bigint[]) AS held (session_id, epoch)
+WHERE sessions.session_id = held.session_id AND lease_epoch = held.epoch AND lease_owner = %(process_id)s
+"""
+
+
 def hand_back(*, process_id: str, epochs: dict[str, int]) -> int:
-    """Give up sessions that the process holds by name only, so that the sweep ends them; returns how many."""
-    return sum(
-        Session.objects.filter(session_id=session_id, lease_owner=process_id, lease_epoch=epoch).update(
-            lease_owner=""
-        )
-        for session_id, epoch in epochs.items()
-    )
+    """Give up sessions that the process holds by name only, so that the sweep ends them; returns how many. One statement,
+    however many they are."""
+    params = {"process_id": process_id, "session_ids": list(epochs), "epochs": list(epochs.values())}
+    with connection.cursor() as cursor:
+        cursor.execute(_HAND_BACK, params)
+        return int(cursor.rowcount)
 
 
-def release_process(*, process_id: str) -> None:
+_RELEASE = (
+    "UPDATE server_processes SET expires_at = now() WHERE process_id = %(process_id)s AND expires_at > now()"
+)
+
+
+def release_process(link: "psycopg.Connection[Any] | None" = None, *, process_id: str) -> None:
     """Hand all leases of the process back at once: any other may take its sessions from now on."""
-    ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now()).update(expires_at=Now())
+    with (link or connection).cursor() as cursor:
+        cursor.execute(_RELEASE, {"process_id": process_id})
 
 
 def reach_of(*, process_id: str) -> tuple[str, float]:

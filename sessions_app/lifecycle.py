@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Extract, Now
 
@@ -16,6 +16,7 @@ from sessions_app.conf import conf
 from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
 from sessions_app.journal_sql import APPEND, Append, append_params
 from sessions_app.models import ServerProcess, Session, SessionStatus
+from sessions_app.outage import is_passing
 from sessions_app.replay import read_history
 from sessions_app.settle import takeover
 
@@ -216,9 +217,9 @@ def _swept(orphans: Any, session_id: str) -> bool:
     """One session that cannot be ended must not keep the ones behind it from their end."""
     try:
         return _end_orphan(orphans, session_id)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if is_passing(error):
+            raise
         logger.exception("session %s: the sweep cannot end it", session_id)
         return False
 

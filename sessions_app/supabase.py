@@ -1,4 +1,4 @@
-"""Which way a database URL leads to Supabase: what holds for the one breaks on the other (docs/supabase.md)."""
+"""Where a database URL leads, and which way to Supabase: what holds for the one breaks on the other (docs/supabase.md)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -32,6 +32,17 @@ def describe(database: str | Mapping[str, Any]) -> SupabaseMode | None:
 def pools_transactions(database: str | Mapping[str, Any]) -> bool:
     """True for a transaction pooler: Supabase's, or any other on its port (a local pgbouncer that stands in for it)."""
     return _address(database)[1] == _TRANSACTION_PORT
+
+
+def is_local(database: str | Mapping[str, Any]) -> bool:
+    """Whether the way to the database leaves this machine."""
+    host = _address(database)[0]
+    return not host or host.startswith(("/", "@", "127.")) or host in ("localhost", "::1")
+
+
+def insists_on_tls(sslmode: str) -> bool:
+    """libpq's other modes go without TLS when somebody between says that the server has none."""
+    return sslmode in ("require", "verify-ca", "verify-full")
 
 
 def _address(database: str | Mapping[str, Any]) -> tuple[str, int]:

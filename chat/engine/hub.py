@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from chat.engine.config import SessionConfig
 from chat.engine.conversation import Conversation, State, Subscriber
+from chat.engine.departures import Departures
 from chat.engine.history import History
 from chat.engine.relay import Relay
 from chat.engine.remote import RemoteConversation
@@ -73,7 +74,7 @@ class Hub:
         self._registered = registered
         self._conversations: dict[str, Conversation] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._grace: dict[str, asyncio.TimerHandle] = {}
+        self._departures = Departures(lambda conversation, reason: self.end(conversation, reason=reason))
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False
         self.relay: Relay | None = None
@@ -135,7 +136,7 @@ class Hub:
         return conversation
 
     def attach(self, conversation: Conversation, subscriber: Subscriber) -> Conversation:
-        self._stop_grace(conversation.session_id)
+        self._departures.back(conversation.session_id)
         conversation.attach(subscriber)
         return conversation
 
@@ -171,11 +172,10 @@ class Hub:
             try:
                 await self._registered()
                 row = await self._open_row(opened.session_id, join, opened.model)
-            except DatabaseAway as error:
+            except DatabaseAway:
                 if asyncio.get_running_loop().time() > deadline:
                     writer.fail(JournalFull())
                     return
-                logger.warning("session %s: cannot be stored yet: %s", opened.session_id, error)
                 await asyncio.sleep(0.5)
             except SessionElsewhere:  # somebody who knew the new id opened it in another process first
                 writer.fail(JournalFenced())
@@ -260,7 +260,7 @@ class Hub:
             is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
             registry=self._registry,
             on_idle=self._on_idle,
-            on_end=lambda one: self._spawn(self.end(one, reason="closed")),
+            on_end=self._departures.closed,
         )
         if opened.created:
             conversation.append(ev.SessionStarted(model=opened.model, source=join.source))
@@ -278,20 +278,12 @@ class Hub:
         if conversation.log.failed:
             self._drop(conversation)
             return
-        self._stop_grace(conversation.session_id)
-        loop = asyncio.get_running_loop()
-        self._grace[conversation.session_id] = loop.call_later(
-            conf().grace_seconds, lambda: self._spawn(self.end(conversation, reason="left"))
-        )
-
-    def _stop_grace(self, session_id: str) -> None:
-        if timer := self._grace.pop(session_id, None):
-            timer.cancel()
+        self._departures.left(conversation)
 
     async def end(self, conversation: Conversation, *, reason: str) -> None:
         """End the session for good; a ``reason`` of "left" only when still nobody is there."""
         async with self._lock(conversation.session_id):
-            self._stop_grace(conversation.session_id)
+            self._departures.back(conversation.session_id)
             if self.closing or conversation.state is not State.LIVE:
                 return
             if reason == "left" and (conversation.subscribers or conversation.answering):
@@ -320,7 +312,6 @@ class Hub:
             except DatabaseAway as error:
                 if self.closing:
                     raise JournalFenced from error
-                logger.warning("session %s: cannot be ended yet: %s", conversation.session_id, error)
                 await asyncio.sleep(1.0)
             else:
                 return
@@ -359,10 +350,9 @@ class Hub:
     async def shutdown(self, *, drain_s: float) -> None:
         """Take nobody in, let answers finish for a while, write what is pending, close all followers."""
         self.closing = True
-        for session_id in list(self._grace):
-            self._stop_grace(session_id)
         live = self.conversations()
         await asyncio.gather(*(one.finish_running(timeout_s=drain_s) for one in live), return_exceptions=True)
+        self._departures.stop()
         for task in list(self._tasks):
             task.cancel()
 

@@ -74,7 +74,9 @@ _database_url = find_database_url(ENV)
 HAS_DATABASE = _database_url is not None
 DATABASES: dict[str, dict[str, Any]] = {
     "default": database_settings(
-        _database_url or PLACEHOLDER, pool_max=ENV.database_pool_max if HAS_DATABASE else 0
+        _database_url or PLACEHOLDER,
+        pool_max=ENV.database_pool_max if HAS_DATABASE else 0,
+        demand_tls=not ENV.insecure_database,
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -155,6 +157,8 @@ CHAT_GUESTS_ALLOWED = False if ENV.guests_allowed is None else ENV.guests_allowe
 SESSIONS_GRACE_SECONDS = ENV.session_grace_seconds
 SESSIONS_LEASE_SECONDS = ENV.session_lease_seconds
 SESSIONS_LEASE_RENEW_SECONDS = ENV.session_lease_seconds / 3.5
+SESSIONS_DB_THREADS = ENV.database_pool_max or 8
+SESSIONS_INSECURE_DATABASE = ENV.insecure_database
 SESSIONS_EMBEDDED_DATABASE = HAS_DATABASE and ENV.database_url is None
 SESSIONS_SERVER_PROCESSES = ENV.web_processes or 1
 SESSIONS_BUFFER_SECONDS = ENV.session_buffer_seconds

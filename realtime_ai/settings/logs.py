@@ -23,6 +23,9 @@ def logging_settings(level: str) -> dict[str, Any]:
             **dict.fromkeys(("realtime_ai", "chat", "sessions_app"), ours),
             "mcp": {"level": "CRITICAL"},  # tracebacks with payloads; chat.tools.mcp says the same in a line
             "client": {"level": "CRITICAL"},  # the same SDK's
+            "psycopg.pool": {
+                "level": "ERROR"
+            },  # each attempt of an outage; sessions_app.outage tells of it once
             "django": {"level": "INFO", "handlers": []},  # Django's own handlers would say everything twice
         },
     }

@@ -43,6 +43,8 @@ def prepare(*, serve: bool) -> None:
     if serve:
         call_command("check", deploy=True, fail_level="ERROR")
         call_command("collectstatic", interactive=False, verbosity=0)
+    else:
+        call_command("check", tags=["sessions"], fail_level="ERROR")
     _migrate()
     _ensure_admin(env, show_password=not serve)
     print(f"Model: {_model_in_use(env)}")

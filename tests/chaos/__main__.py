@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
             clients=given.clients,
             gap_s=given.gap,
             kinds=tuple(given.kinds or Kind),
+            longest_wait_s=given.longest_wait,
         )
         run = Run(options, folder=folder, postgres=postgres, redis=redis, reaper=reaper, tell=_tell)
         outcome = asyncio.run(run.run())
@@ -50,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=int, default=int(environ.get("PROCESSES", "2")))
     parser.add_argument("--clients", type=int, default=int(environ.get("CLIENTS", "20")))
     parser.add_argument("--gap", type=float, default=2.5, help="seconds between two faults, on the average")
+    parser.add_argument(
+        "--longest-wait", type=float, default=30.0, help="seconds that an answer may take, whatever breaks"
+    )
     parser.add_argument("--kinds", type=Kind, nargs="+", help="of all faults only these")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the processes' logs")
     return parser

@@ -6,12 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from tests.chaos.crowd import Crowd
 from tests.chaos.fleet import Server, Worker
-from tests.chaos.plan import Fault, Kind
+from tests.chaos.plan import MOODS, Fault, Kind
 from tests.chaos.router import Router
 from tests.chaos.stores import Postgres, Redis
+from tests.support.moody_proxy import Mood, MoodyProxy
 
 _CUT_SHARE = 0.5
+_KEPT_WHEN_FULL = 6
+_CROWD = 150
 _OF_ONE_SERVER = {Kind.KILL, Kind.PAUSE}
 
 
@@ -23,20 +27,23 @@ class Faults:
         worker: Worker,
         router: Router,
         postgres: Postgres,
+        proxy: MoodyProxy,
         redis: Redis,
         seed: int,
         tell: Callable[[str], None],
     ) -> None:
         self._servers, self._worker, self._router = servers, worker, router
-        self._postgres, self._redis = postgres, redis
+        self._postgres, self._proxy, self._redis = postgres, proxy, redis
         self._rng = random.Random(f"faults {seed}")
         self._tell = tell
-        self._locks = {kind: asyncio.Lock() for kind in Kind}
+        database = asyncio.Lock()
+        self._locks = {kind: database if kind in MOODS | {Kind.POSTGRES} else asyncio.Lock() for kind in Kind}
         self.done: Counter[Kind] = Counter()
         self.passed_over = 0
         """Faults whose target was still under the one before: on a busy machine a server takes long to come back."""
         self.cuts = 0
         self.stalls = 0
+        self.left_in_a_crowd = 0
         self.kills_at: list[float] = []
         """`time.monotonic` of each kill of a server."""
 
@@ -69,6 +76,8 @@ class Faults:
                 await self._roll()
             case Kind.WORKER:
                 await asyncio.to_thread(self._worker.kill)
+            case Kind.CROWD:
+                await self._crowd(fault.for_s)
             case _:
                 await self._store(fault)
 
@@ -85,6 +94,36 @@ class Faults:
                     await asyncio.to_thread(self._postgres.crash)
                     await asyncio.sleep(fault.for_s)
                     await asyncio.to_thread(self._postgres.start)
+                case _:
+                    await self._mood(fault)
+
+    async def _mood(self, fault: Fault) -> None:
+        postgres, proxy = self._postgres, self._proxy
+        match fault.kind:
+            case Kind.READ_ONLY | Kind.STATEMENT_TIMEOUT:
+                setting = postgres.read_only if fault.kind is Kind.READ_ONLY else postgres.statement_timeout
+                await asyncio.to_thread(setting, on=True)
+                await asyncio.sleep(fault.for_s)
+                await asyncio.to_thread(setting, on=False)
+                return
+            case Kind.FULL:
+                proxy.be(Mood.FULL)
+                proxy.end_some(keep=_KEPT_WHEN_FULL)
+            case Kind.INTERNAL:
+                proxy.be(Mood.FATAL)
+            case Kind.HANG:
+                proxy.be(Mood.HANG)
+            case Kind.SLOW:
+                proxy.be(Mood.SLOW)
+        await asyncio.sleep(fault.for_s)
+        if fault.kind is Kind.HANG:
+            proxy.be(Mood.SWALLOW)
+        proxy.be(Mood.WELL)
+
+    async def _crowd(self, seconds: float) -> None:
+        async with self._locks[Kind.CROWD], Crowd(self._router.ws_url, _CROWD) as crowd:
+            await asyncio.sleep(seconds)
+        self.left_in_a_crowd += crowd.came
 
     async def _flush(self) -> None:
         async with self._locks[Kind.REDIS_AWAY]:  # there is nothing to empty while it is away

@@ -32,6 +32,7 @@ def figures(
         "faults passed over": faults.passed_over,
         "connections cut": faults.cuts,
         "readers stalled": faults.stalls,
+        "left in a crowd": faults.left_in_a_crowd,
         "reconnects by close code": _counted(closes),
         "errors": _counted(sum((client.errors for client in clients), Counter())),
         "taken back (truncated_to)": sum(client.view.truncations for client in clients),
@@ -54,6 +55,18 @@ def _waits(turns: Sequence[Turn]) -> str:
         return "none"
     p99 = waits[min(len(waits) - 1, round(0.99 * len(waits)))]
     return f"median {median(waits):.1f} s, p99 {p99:.1f} s, longest {waits[-1]:.1f} s"
+
+
+def check_waits(clients: Sequence[Client], *, longest_s: float) -> list[Finding]:
+    """Each answer came in time, whatever was broken meanwhile."""
+    findings = []
+    for client in clients:
+        for turn in client.turns:
+            waited_s = turn.ended_at - turn.asked_at if turn.end else 0.0
+            if waited_s > longest_s:
+                what = f"{turn.text!r} had its answer after {waited_s:.1f} s, of {longest_s:g} s at most"
+                findings.append(Finding(client.session_id, None, what))
+    return findings
 
 
 def _wait_after_kill_s(turns: Sequence[Turn], kills_at: Sequence[float]) -> float:

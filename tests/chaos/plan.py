@@ -16,12 +16,26 @@ class Kind(StrEnum):
     REDIS_AWAY = "redis_away"  # killed, and started again
     REDIS_FLUSH = "redis_flush"
     POSTGRES = "postgres"  # immediate shutdown, recovery at the next start
+    CROWD = "crowd"  # a crowd of silent sockets comes, and leaves in one instant
+    READ_ONLY = "read_only"  # the database takes no writes, and ends its connections when that begins
+    INTERNAL = "internal"  # a pooler answers whatever is asked with FATAL XX000
+    HANG = (
+        "hang"  # nothing goes through to the database; its connections never answer again, and no reset comes
+    )
+    SLOW = "slow"  # 2 s a query
+    STATEMENT_TIMEOUT = "statement_timeout"  # the database cancels what takes longer than next to nothing
+    FULL = "full"  # half of the connections to the database are reset, and nobody gets a new one
+
+
+MOODS = {Kind.READ_ONLY, Kind.INTERNAL, Kind.HANG, Kind.SLOW, Kind.STATEMENT_TIMEOUT, Kind.FULL}
+"""Of the database, one at a time."""
 
 
 _DECK = (
     [Kind.CUT] * 3
     + [Kind.KILL] * 3
     + [Kind.STALL, Kind.PAUSE, Kind.ROLL, Kind.WORKER, Kind.REDIS_AWAY, Kind.REDIS_FLUSH, Kind.POSTGRES]
+    + [Kind.CROWD, *sorted(MOODS)]
 )
 _LASTS_S: dict[Kind, tuple[float, float]] = {
     Kind.KILL: (0.0, 4.0),
@@ -29,6 +43,13 @@ _LASTS_S: dict[Kind, tuple[float, float]] = {
     Kind.STALL: (2.5, 6.0),  # a frame has 2 s to be taken
     Kind.REDIS_AWAY: (0.5, 6.0),
     Kind.POSTGRES: (0.0, 5.0),
+    Kind.CROWD: (0.5, 2.0),
+    Kind.READ_ONLY: (0.5, 5.0),
+    Kind.INTERNAL: (0.1, 1.0),
+    Kind.HANG: (0.5, 4.0),
+    Kind.SLOW: (2.0, 6.0),
+    Kind.STATEMENT_TIMEOUT: (0.5, 3.0),
+    Kind.FULL: (0.5, 5.0),
 }
 
 
@@ -48,7 +69,7 @@ class Fault:
 def make_plan(
     *, seed: int, seconds: float, processes: int, gap_s: float, kinds: Collection[Kind] = tuple(Kind)
 ) -> list[Fault]:
-    """Faults ``gap_s`` apart on the average, dealt from one deck of 13 after the other, so that every kind comes up."""
+    """Faults ``gap_s`` apart on the average, dealt from one deck after the other, so that every kind comes up."""
     rng = random.Random(f"plan {seed}")
     plan: list[Fault] = []
     at_s = gap_s

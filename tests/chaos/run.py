@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from tests.chaos.ai_tools import MARKS_VARIABLE
 from tests.chaos.comparison import check_client
 from tests.chaos.faults import Faults
-from tests.chaos.figures import figures
+from tests.chaos.figures import check_waits, figures
 from tests.chaos.fleet import Server, Worker
 from tests.chaos.logged import read_sessions, unsettled
 from tests.chaos.people import Person
@@ -24,6 +24,7 @@ from tests.chaos.router import Router
 from tests.chaos.stores import Postgres, Redis
 from tests.chaos.verdict import Finding, check_marks, check_session
 from tests.plugin.reaper import Reaper
+from tests.support.moody_proxy import MoodyProxy
 
 _CRASH = re.compile(r"response resp_\w+ failed")
 _LOUD = ("Traceback", "Task exception", "Exception in")
@@ -40,6 +41,8 @@ class Options:
     gap_s: float
     """Between two faults, on the average."""
     kinds: tuple[Kind, ...] = tuple(Kind)
+    longest_wait_s: float = 30.0
+    """From a question to the end of its answer, whatever happens in between; a longer one is a finding."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +70,31 @@ class Run:
         self._marks.touch()
         self._env = {"REDIS_URL": redis.url, MARKS_VARIABLE: str(self._marks)}
         self._servers: list[Server] = []
-        self._worker = Worker(folder=folder, reaper=reaper, env={**self._env, "DATABASE_URL": postgres.url})
+        self._worker = Worker(folder=folder, reaper=reaper, env=self._env)
         self._exits: list[int] = []
 
     async def run(self) -> Outcome:
-        options = self._options
-        async with Router(rng=random.Random(f"router {options.seed}")) as router:
-            try:
-                await self._start(router)
-                people = [
-                    Person(router.ws_url, number=number, seed=options.seed)
-                    for number in range(options.clients)
-                ]
-                faults = self._faults(router)
-                findings = await self._let_happen(people, faults)
-                await self._stop()
-            finally:
-                for server in self._servers:
-                    server.close()
-                self._worker.close()
+        async with Router(rng=random.Random(f"router {self._options.seed}")) as router:
+            with MoodyProxy(self._postgres.socket) as proxy:
+                self._env["DATABASE_URL"] = self._postgres.url_through(proxy.port)
+                people, faults, findings = await self._happen(router, proxy)
         return await self._judge(people, faults, findings)
+
+    async def _happen(self, router: Router, proxy: MoodyProxy) -> tuple[list[Person], Faults, list[Finding]]:
+        options = self._options
+        try:
+            await self._start(router)
+            people = [
+                Person(router.ws_url, number=number, seed=options.seed) for number in range(options.clients)
+            ]
+            faults = self._faults(router, proxy)
+            findings = await self._let_happen(people, faults)
+            await self._stop()
+        finally:
+            for server in self._servers:
+                server.close()
+            self._worker.close()
+        return people, faults, findings
 
     async def _start(self, router: Router) -> None:
         for number in range(self._options.processes):
@@ -96,12 +104,13 @@ class Run:
         self._worker.start()
         await asyncio.gather(*(server.start() for server in self._servers))
 
-    def _faults(self, router: Router) -> Faults:
+    def _faults(self, router: Router, proxy: MoodyProxy) -> Faults:
         return Faults(
             servers=self._servers,
             worker=self._worker,
             router=router,
             postgres=self._postgres,
+            proxy=proxy,
             redis=self._redis,
             seed=self._options.seed,
             tell=self._tell,
@@ -160,6 +169,7 @@ class Run:
                 if code
                 not in (0, -signal.SIGTERM)  # uvicorn ends itself by the signal that it was stopped with
             ]
+        findings += check_waits(clients, longest_s=self._options.longest_wait_s)
         told = figures(clients, list(sessions.values()), faults, findings)
         return Outcome(told, findings, self._complaints())
 

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 from tests.plugin.reaper import Reaper
@@ -33,6 +35,43 @@ class Postgres:
         assert pid, "PostgreSQL is not running"
         os.kill(pid, signal.SIGQUIT)
         self._server.stop(patience_s=5.0)
+
+    def read_only(self, *, on: bool) -> None:
+        """As a host does whose disk is full. Back again, connections that came meanwhile stay as they are."""
+        if not on:
+            self._alter("DATABASE {} RESET default_transaction_read_only")
+            return
+        self._alter("DATABASE {} SET default_transaction_read_only = on")
+        with self._admin() as link:
+            link.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    def statement_timeout(self, *, on: bool) -> None:
+        """For all connections, also those that there are."""
+        self._alter("SYSTEM SET statement_timeout = '1ms'" if on else "SYSTEM RESET statement_timeout")
+        with self._admin() as link:
+            link.execute("SELECT pg_reload_conf()")
+
+    def _alter(self, what: str) -> None:
+        with self._admin() as link:
+            link.execute(f"ALTER {what.format(link.info.dbname)}".encode())
+
+    def _admin(self) -> "psycopg.Connection[Any]":
+        options = "-c default_transaction_read_only=off -c statement_timeout=0"
+        return psycopg.connect(self.url, autocommit=True, options=options)
+
+    @property
+    def socket(self) -> str:
+        """Where it listens."""
+        params = conninfo_to_dict(self.url)
+        return f"{params['host']}/.s.PGSQL.{params.get('port') or 5432}"
+
+    def url_through(self, port: int) -> str:
+        """The URL for those who come through a proxy on the loopback."""
+        params = conninfo_to_dict(self.url)
+        return f"postgresql://{params['user']}:{params['password']}@127.0.0.1:{port}/{params['dbname']}?sslmode=disable"
 
     def stop(self) -> None:
         self._server.stop()

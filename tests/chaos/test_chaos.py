@@ -12,7 +12,7 @@ _STORES = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 def test_nothing_is_lost_and_nothing_repeated_whatever_breaks(redis_url: str) -> None:
     """It has stores of its own to break; ``redis_url`` is asked for because it needs the program, too."""
     environment = {name: value for name, value in os.environ.items() if name not in _STORES}
-    options = ["--minutes", "0.2", "--seed", "7", "--clients", "6", "--gap", "0.9"]
+    options = ["--minutes", "0.2", "--seed", "7", "--clients", "6", "--gap", "0.9", "--longest-wait", "90"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos", *options],
         cwd=BASE_DIR,

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import AsyncClient, Client
 
 from realtime_ai import readiness
+from sessions_app import database
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +25,7 @@ def _fresh() -> Iterator[None]:
 @pytest.fixture
 def database_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that nothing listens on."""
-    monkeypatch.setattr(
-        readiness, "_connection_params", lambda: {"host": "127.0.0.1", "port": 1, "connect_timeout": 2}
-    )
+    monkeypatch.setattr(database, "_params", lambda: {"host": "127.0.0.1", "port": 1, "connect_timeout": 2})
 
 
 async def test_healthz_asks_no_database_and_no_host_name() -> None:
@@ -57,8 +56,8 @@ async def test_readyz_says_that_the_database_is_gone(database_away: None) -> Non
 async def test_readyz_answers_in_time_when_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "TIME_LIMIT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
-        params = {"host": "127.0.0.1", "port": silent.getsockname()[1]}
-        monkeypatch.setattr(readiness, "_connection_params", lambda: params)
+        params = {"host": "127.0.0.1", "port": silent.getsockname()[1], "connect_timeout": 1}
+        monkeypatch.setattr(database, "_params", lambda: params)
         answer = await AsyncClient().get("/readyz")
     assert answer.json()["reasons"][0]["code"] == "database_unreachable"
 
@@ -125,8 +124,8 @@ async def test_a_token_opens_the_metrics_and_nothing_else_does_then(settings: An
     assert (await AsyncClient().get("/metrics")).status_code == 404
 
 
-def test_the_readiness_probe_connects_where_django_does() -> None:
-    params = readiness._connection_params()
+def test_connections_of_ones_own_lead_where_django_does() -> None:
+    params = database._params()
     assert params["dbname"] == connection.settings_dict["NAME"]
     assert "pool" not in params
     assert psycopg.conninfo.make_conninfo(**{k: v for k, v in params.items() if k != "prepare_threshold"})

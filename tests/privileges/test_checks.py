@@ -2,6 +2,10 @@
 
 import base64
 import json
+import os
+import re
+import subprocess
+import sys
 from typing import Any, Self
 
 import pytest
@@ -10,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django.fixtures import Settings
 
+from realtime_ai.env import BASE_DIR
 from sessions_app import checks, checks_database
 from sessions_app.privileges import close_data_api
 from tests.privileges.conftest import ROLES, acting_as, sql
@@ -61,8 +66,10 @@ def test_a_sound_database_passes(settings: Settings, database: dict[str, Any]) -
         ({**TRANSACTION, "OPTIONS": options(prepare_threshold=0)}, "sessions.E003"),
         ({**SOUND, "USER": "postgres"}, "sessions.E004"),
         ({**SOUND, "OPTIONS": options(sslmode="require")}, "sessions.W001"),
-        ({**SOUND, "OPTIONS": {"pool": {"max_size": 4}}}, "sessions.W001"),
-        ({**SOUND, "HOST": f"db.{REF}.supabase.co", "OPTIONS": {}}, "sessions.W001"),
+        ({**SOUND, "OPTIONS": {"pool": {"max_size": 4}}}, "sessions.E009"),
+        ({**SOUND, "HOST": f"db.{REF}.supabase.co", "OPTIONS": {}}, "sessions.E009"),
+        ({**SOUND, "HOST": "db.example.com", "OPTIONS": options(sslmode="prefer")}, "sessions.E009"),
+        ({**SOUND, "HOST": "10.1.2.3", "OPTIONS": options(sslmode="disable")}, "sessions.E009"),
         ({**SOUND, "OPTIONS": options(pool={"max_size": 8})}, "sessions.W005"),
     ],
 )
@@ -76,14 +83,37 @@ def test_a_connection_pool_without_persistent_connections_is_no_fault_and_the_ot
     assert check(settings, **{**SOUND, "CONN_MAX_AGE": 60, "OPTIONS": {"sslmode": "verify-full"}}) == []
 
 
+@pytest.mark.parametrize("host", ["", "/run/postgresql", "localhost", "127.0.0.1", "::1"])
+def test_a_database_on_this_machine_needs_no_tls(settings: Settings, host: str) -> None:
+    assert check(settings, **{**SOUND, "HOST": host, "OPTIONS": {"sslmode": "disable"}}) == []
+
+
+def test_a_private_network_may_go_without_tls_when_somebody_says_so(settings: Settings) -> None:
+    database = {**SOUND, "HOST": "10.1.2.3", "OPTIONS": {"sslmode": "disable"}}
+    assert check(settings, **database) == ["sessions.E009"]
+    settings.SESSIONS_INSECURE_DATABASE = True
+    assert check(settings, **database) == []
+
+
+def test_the_sums_in_the_docs_are_the_ones_that_are_checked(settings: Settings) -> None:
+    text = (BASE_DIR / "docs/supabase.md").read_text(encoding="utf-8")
+    sums = re.findall(r"^\| (\d+) \| (\d+) \| .* = (\d+) \| (\d+) \|$", text, flags=re.MULTILINE)
+    assert sums
+    for processes, pool_max, at_most, size in sums:
+        settings.SESSIONS_SERVER_PROCESSES = int(processes)
+        database = {**SOUND, "OPTIONS": options(pool={"max_size": int(pool_max)})}
+        assert checks.connections_needed(database) == int(at_most)
+        assert int(at_most) < int(size)  # somebody else may look in
+
+
 def test_the_budget_counts_servers_and_the_worker(settings: Settings) -> None:
     settings.SESSIONS_SERVER_PROCESSES = 3
-    assert checks.connections_needed(SOUND) == 3 * (4 + 1) + 4 + 4
-    assert checks.connections_needed({"OPTIONS": {"pool": True}}) == 3 * (4 + 1) + 4 + 4
+    assert checks.connections_needed(SOUND) == 3 * (4 + 2) + 4 + 4
+    assert checks.connections_needed({"OPTIONS": {"pool": True}}) == 3 * (4 + 2) + 4 + 4
     assert checks.connections_needed({"OPTIONS": {}}) is None
-    settings.SESSIONS_POOLER_CONNECTIONS = 22
+    settings.SESSIONS_POOLER_CONNECTIONS = 25
     assert check(settings, **SOUND) == ["sessions.W005"]
-    settings.SESSIONS_POOLER_CONNECTIONS = 23
+    settings.SESSIONS_POOLER_CONNECTIONS = 26
     assert check(settings, **SOUND) == []
 
 
@@ -120,6 +150,16 @@ def test_the_embedded_server_is_for_development(settings: Settings) -> None:
     settings.DEBUG = False
     settings.SESSIONS_EMBEDDED_DATABASE = False
     assert checks.check_embedded(None) == []
+
+
+def test_a_database_that_refuses_connections_is_an_error_of_the_check() -> None:
+    env = {**os.environ, "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "realtime_ai.settings.development"}
+    env["DATABASE_URL"] = "postgresql://u:p@127.0.0.1:1/d"
+    command = [sys.executable, "manage.py", "check", "--database", "default"]
+    done = subprocess.run(command, cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "sessions.E008" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # With the database

@@ -1,0 +1,79 @@
+"""Django's backend for PostgreSQL, with a pool that never gives out, or takes back, a connection that is of no use.
+
+Django's own pool keeps whatever still answers: a connection that an outage left read-only would be handed out for as
+long as it lives.
+"""
+
+import time
+from types import TracebackType
+from typing import Any
+
+from django.db.backends.postgresql import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
+
+from sessions_app.outage import Verdict, verdict
+from sessions_app.postgres.link import Link
+from sessions_app.supabase import pools_transactions
+
+_FRESH_S = 1.0
+"""What was opened a moment ago is the best that there is; if it is read-only, reading goes on."""
+_ANSWER_S = 3.0
+"""For a connection from the pool to say that it is there; a database that takes 2 s a query still does."""
+_SPARE_TRIES = 2
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    ended = False
+    """An error said that this connection is of no use any more."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self.ended = False
+        link = super().get_new_connection(conn_params)
+        if self.pool is None:
+            return link
+        for _ in range(self.pool.max_size + _SPARE_TRIES):
+            if self._is_fit(link):
+                break
+            link.close()
+            self.pool.putconn(link)  # it puts a new one in the place of a closed one
+            link = super().get_new_connection(conn_params)
+        return link
+
+    def _is_fit(self, link: Any) -> bool:
+        if not isinstance(link, Link) or time.monotonic() - link.opened_at < _FRESH_S:
+            return True
+        if link.answers(within_s=_ANSWER_S):
+            return not self._is_read_only(link)
+        self.pool.drain()  # whatever took this one may have taken all that were there: not one wait for each of them
+        return False
+
+    def _is_read_only(self, link: Any) -> bool:
+        """A transaction pooler tells what one of its servers said once: it is the statement that shows, there."""
+        return isinstance(link, Link) and link.read_only and not pools_transactions(self.settings_dict)
+
+    def is_usable(self) -> bool:
+        return not self.ended and bool(super().is_usable())
+
+    def _close(self) -> Any:
+        if self.connection is not None and self.pool and (self.ended or self._is_read_only(self.connection)):
+            self.connection.close()
+        return super()._close()
+
+    @cached_property
+    def wrap_database_errors(self) -> DatabaseErrorWrapper:
+        return _Listener(self)
+
+
+class _Listener(DatabaseErrorWrapper):
+    """Django's, which every error of a connection passes through."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_value is not None and verdict(exc_value) is Verdict.AWAY:
+            self.wrapper.ended = True
+        super().__exit__(exc_type, exc_value, traceback)
