@@ -48,7 +48,7 @@ async def test_a_bare_wish_behind_an_answer_with_tools_adds_nothing(server: Serv
 
 async def test_a_bare_wish_while_the_tools_run_adds_nothing(start_shop: StartShop, gemini: Any) -> None:
     server = start_shop()
-    gemini.script(calls(("look_up", {"shelf": "A"})))
+    gemini.then(calls(("look_up", {"shelf": "A"})))
     async with realtime(server.ws_url) as client:
         await client.say("What is on shelf A?")
         await client.until("response.mcp_call.in_progress")
@@ -89,7 +89,7 @@ async def test_after_an_answer_that_failed_a_bare_wish_is_another_try(start_serv
 async def test_a_yes_is_answered_once(start_shop: StartShop, gemini: Any, ledger: Ledger) -> None:
     """A client that says yes and asks for a response gets the one that goes on by itself."""
     server = start_shop()
-    gemini.script(calls(("read_letter", {"name": "home"})))
+    gemini.then(calls(("read_letter", {"name": "home"})))
     async with realtime(server.ws_url) as client:
         await client.say("Read the letter")
         (request,) = (await client.until("response.done"))["response"]["output"]
