@@ -129,7 +129,9 @@ async def a_delta_is_stored() -> None:
     assert await in_db_thread(SessionEvent.objects.filter(event_type="assistant_delta").exists)
 
 
-async def test_openais_agents_with_their_defaults(node: list[str], server: ServerProcess, tmp_path: Path) -> None:
+async def test_openais_agents_with_their_defaults(
+    node: list[str], server: ServerProcess, tmp_path: Path
+) -> None:
     """Audio is what they ask for, and after a tool of the server's they ask for an answer that nobody wants."""
     questions = ["count to 3", "What is 6*7?", "count to 4"]
     url = f"{server.ws_url}/v1/realtime"

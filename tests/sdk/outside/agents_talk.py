@@ -40,7 +40,11 @@ async def answer(session: Any, told: dict[str, Any]) -> str:
             if frame["type"] == "session.updated":
                 told["session"] = frame
             if frame["type"] == "response.done":
-                texts = [item["content"][0]["text"] for item in frame["response"]["output"] if item["type"] == "message"]
+                texts = [
+                    item["content"][0]["text"]
+                    for item in frame["response"]["output"]
+                    if item["type"] == "message"
+                ]
                 if texts:
                     return "".join(texts)
     return ""

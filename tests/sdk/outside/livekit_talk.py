@@ -15,7 +15,9 @@ async def ask(session: realtime.RealtimeSession, question: str) -> str:
     context.add_message(role="user", content=question)
     await session.update_chat_ctx(context)
     generation = await session.generate_reply()
-    return "".join([piece async for message in generation.message_stream async for piece in message.text_stream])
+    return "".join(
+        [piece async for message in generation.message_stream async for piece in message.text_stream]
+    )
 
 
 async def main(base_url: str) -> None:

@@ -56,7 +56,8 @@ async def main(base_url: str) -> None:
         api_key="guest",
         base_url=base_url.replace("http", "ws", 1) + "/realtime",
         settings=OpenAIRealtimeLLMService.Settings(
-            session_properties=events.SessionProperties(output_modalities=["text"]), system_instruction="Be brief."
+            session_properties=events.SessionProperties(output_modalities=["text"]),
+            system_instruction="Be brief.",
         ),
     )
     context = LLMContext([{"role": "user", "content": "count to 3"}])
