@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
-from chat.conf import conf
+from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
 from chat.guest_cookie import GUEST_COOKIE, read_guest_cookie
 from sessions_app.lifecycle import Visitor
@@ -20,7 +20,6 @@ from sessions_app.threads import in_db_thread
 GUEST_KEY = "guest"
 """The API key that an SDK sends when it has none: a guest, where guests are allowed."""
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
-_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,21 +28,28 @@ class Identity:
     is_staff: bool = False
 
 
-def check_origin(headers: dict[str, str]) -> None:
-    """Raises `OriginRefused` unless the page may open a socket here.
+def check_origin(headers: dict[str, str]) -> dict[str, str]:
+    """The headers as far as they count. Raises `OriginRefused` unless the page may open a socket here.
 
     A browser always names the page's origin; it has to be this server's own host or one of ``ALLOWED_ORIGINS``. A
-    client without an ``Origin`` is no browser: it is let in, but not on the strength of a cookie.
+    client without an ``Origin`` is no browser: it is let in, but not on the strength of a cookie. In development a page
+    from a file, or from another server on this machine, is let in as well, and its cookies count for nothing: the
+    browser would send the signed-in user's along.
     """
     origin, host = headers.get("origin"), headers.get("host", "")
     if origin is None:
         if "cookie" in headers:
             raise OriginRefused("A client that sends cookies has to send its Origin, too.")
-        return
+        return headers
     if origin in conf().allowed_origins:
-        return
-    if not validate_host(split_domain_port(host)[0], _allowed_hosts()) or not _same_host(origin, host):
+        return headers
+    if not validate_host(split_domain_port(host)[0], _allowed_hosts()):
         raise OriginRefused
+    if _same_host(origin, host):
+        return headers
+    if conf().local_pages and _is_local_page(origin, host):
+        return {name: value for name, value in headers.items() if name != "cookie"}
+    raise OriginRefused
 
 
 def _allowed_hosts() -> list[str]:
@@ -66,7 +72,17 @@ def _same_host(origin: str, host: str) -> bool:
         return False
     default_port = ":443" if parts.scheme == "https" else ":80"
     page, server = ((name, port or default_port) for name, port in map(_name_and_port, (parts.netloc, host)))
-    return page == server or (page[1] == server[1] and page[0] in _LOOPBACK and server[0] in _LOOPBACK)
+    return page == server or (page[1] == server[1] and page[0] in LOOPBACK and server[0] in LOOPBACK)
+
+
+def _is_local_page(origin: str, host: str) -> bool:
+    """A page of this machine's, on a server that was asked for by a name of this machine's."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    from_here = parts.scheme in ("http", "https") and _name_and_port(parts.netloc)[0] in LOOPBACK
+    return _name_and_port(host)[0] in LOOPBACK and (origin == "null" or from_here)
 
 
 def _name_and_port(netloc: str) -> tuple[str, str]:

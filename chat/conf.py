@@ -13,6 +13,9 @@ DEFAULT_OPENAI_MODEL = "gpt-6.1-terra"
 DEFAULT_ANTHROPIC_MODEL = "claude-sonnet-5-5"
 DEFAULT_GROQ_MODEL = "openai/gpt-oss-120b"
 
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""The names of this machine for itself, as URLs have them."""
+
 DEFAULT_INSTRUCTIONS = (
     "You are a helpful assistant inside a web application. Answer in the user's language, briefly and plainly; use "
     "Markdown where it helps. Use the tools for anything about the user's account, this session or past sessions, for "
@@ -89,6 +92,8 @@ class ChatConf:
     guests_allowed: bool = True
     allowed_origins: tuple[str, ...] = ()
     """Origins beside the server's own host that may open sockets, e.g. ``https://app.example.com``."""
+    local_pages: bool = False
+    """In development: pages from a file, or from another port of this machine, may open sockets, as guests."""
     history_tokens: int = 64_000
     """How much of a conversation a model is sent at most; a small context window lowers it."""
     compaction_wait_seconds: float = 20.0

@@ -145,7 +145,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         address = _address(self.scope)
         spend_connect(address)
-        check_origin(headers)
+        headers = check_origin(headers)
         self._held.enter_context(socket_of(address))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)

@@ -3,6 +3,8 @@
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from chat.conf import LOOPBACK, conf
+
 
 def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The response, closed to everything but this server's own files and sockets.
@@ -30,6 +32,9 @@ def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpRe
 
 
 def _sockets_of(host: str) -> str:
-    return (
-        "" if host.startswith("[") else f" ws://{host} wss://{host}"
-    )  # a policy cannot name an IPv6 address
+    """In development the machine's other name as well, so that what says localhost works on 127.0.0.1."""
+    if host.startswith("["):  # a policy cannot name an IPv6 address
+        return ""
+    name, colon, port = host.partition(":")
+    names = LOOPBACK[:2] if conf().local_pages and name in LOOPBACK else (name,)
+    return "".join(f" ws://{one}{colon}{port} wss://{one}{colon}{port}" for one in names)

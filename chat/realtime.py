@@ -9,6 +9,7 @@ from chat.conf import conf
 from chat.dialects import AnyConversation, Socket
 from chat.engine.commands import (
     AddMessage,
+    AddToolCall,
     AddToolOutput,
     CancelResponse,
     Command,
@@ -22,7 +23,13 @@ from chat.errors import ChatError, ItemNotFound
 from chat.protocol import client_events as ce
 from chat.protocol import client_objects as co
 from chat.protocol.cursor import Cursor, event_id, parse_event_id
-from chat.protocol.direct import error_event, item_retrieved, session_created, session_updated
+from chat.protocol.direct import (
+    error_event,
+    item_retrieved,
+    passed_over,
+    session_created,
+    session_updated,
+)
 from chat.protocol.items import item_of
 from chat.protocol.objects import SessionObject, StreamInfo
 from chat.protocol.projector import RealtimeProjector
@@ -38,6 +45,9 @@ _NOTICES = {
 }
 
 
+TEXT_ALONE = "This server speaks text alone: what concerns audio is left out, and answers are text."
+
+
 class RealtimeDialect:
     """The OpenAI Realtime API (GA), text modality, with our resume."""
 
@@ -45,6 +55,7 @@ class RealtimeDialect:
 
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
+        self._told_of_audio = False
 
     # Opening
 
@@ -126,8 +137,19 @@ class RealtimeDialect:
         done = await self._conversation.do(_command(event))
         if done.repeated_seq:
             await self._say_again(done.repeated_seq)
+        if done.passed_over:
+            for frame in passed_over(self._conversation.session_id, client_event_id=event.event_id):
+                await self._socket.send_frame(encode(frame))
         if isinstance(event, ce.SessionUpdate):
-            await self._socket.send_frame(encode(session_updated(self._session_object())))
+            notice = self._audio_notice(event)
+            await self._socket.send_frame(encode(session_updated(self._session_object(), notice=notice)))
+
+    def _audio_notice(self, event: ce.SessionUpdate) -> str:
+        """Said once on each connection. No `error`: SDKs and frameworks take audio for granted, and some end at an error."""
+        if self._told_of_audio or not event.session.wants_audio:
+            return ""
+        self._told_of_audio = True
+        return TEXT_ALONE
 
     async def _retrieve(self, item_id: str) -> None:
         record, result = await in_db_thread(
@@ -192,7 +214,7 @@ def _command(event: ce.ClientEvent) -> Command:
 def _new_item(event: ce.ItemCreate) -> Command:
     item = event.item
     match item:
-        case co.NewMessage():
+        case co.Message():
             return AddMessage(
                 text=item.text,
                 role=item.role,
@@ -200,9 +222,22 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 client_event_id=event.event_id,
                 previous_item_id=event.previous_item_id,
             )
+        case co.FunctionCall():
+            return AddToolCall(
+                call_id=item.call_id,
+                name=item.name,
+                arguments=item.arguments,
+                item_id=item.id,
+                client_event_id=event.event_id,
+                previous_item_id=event.previous_item_id,
+            )
         case co.NewFunctionCallOutput():
             return AddToolOutput(
-                call_id=item.call_id, output=item.output, item_id=item.id, client_event_id=event.event_id
+                call_id=item.call_id,
+                output=item.output,
+                item_id=item.id,
+                client_event_id=event.event_id,
+                previous_item_id=event.previous_item_id,
             )
         case co.NewApprovalResponse():
             return DecideApproval(
@@ -221,4 +256,5 @@ def _response(event: ce.ResponseCreate) -> Command:
         client_event_id=event.event_id,
         turn_policy=settings.x_turn_policy or "",
         retry_of=settings.x_retry_of,
+        bare=event.response is None,
     )

@@ -10,8 +10,8 @@ _session = SessionConsumer.as_asgi()
 websocket_urlpatterns = [
     path("ws/session", _session),
     path("ws/session/", _session),
-    re_path(r"^ws/session/(?P<session_id>.+)$", _session),  # any text: a bad id gets its own error
-    path("v1/realtime", _session),
+    re_path(r"^ws/session/(?P<session_id>.+?)/?$", _session),  # any text: a bad id gets its own error
+    re_path(r"^v1/realtime/?$", _session),
 ]
 
 websocket_application = URLRouter(websocket_urlpatterns)

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, get_args
 import msgspec
 
 JSON = dict[str, Any]
+ROOT = "root"
+"""As ``previous_item_id``: before everything else."""
 
 
 class Role(StrEnum):
@@ -129,7 +131,23 @@ class ConnectionClosed(EventBase, frozen=True, kw_only=True):
     close_code: int
 
 
-class UserMessage(EventBase, frozen=True, kw_only=True):
+class PlacedEvent(EventBase, frozen=True, kw_only=True):
+    """What makes an item that a client may put into the conversation."""
+
+    client_event_id: str | None = None
+    previous_item_id: str | None = None
+    """Where the client wants it in the model's history; None: at the end."""
+    after_item_id: str | None = None
+    """The item before it, as the clients see the conversation; None: it is the first."""
+
+    @property
+    def shown_after(self) -> str | None:
+        """``after_item_id``, or what there is instead of it in a log from before there was one."""
+        after = self.after_item_id or self.previous_item_id
+        return None if after == ROOT else after
+
+
+class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     event_type = "user_message"
     role = Role.USER
     text_field = "text"
@@ -137,11 +155,9 @@ class UserMessage(EventBase, frozen=True, kw_only=True):
     text: str
     respond: bool = False
     """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
-    client_event_id: str | None = None
-    previous_item_id: str | None = None
 
 
-class OperatorMessage(EventBase, frozen=True, kw_only=True):
+class OperatorMessage(PlacedEvent, frozen=True, kw_only=True):
     """A staff member spoke to the session; the model sees it as an instruction."""
 
     event_type = "operator_message"
@@ -150,8 +166,6 @@ class OperatorMessage(EventBase, frozen=True, kw_only=True):
     item_id: str
     text: str
     author: str
-    client_event_id: str | None = None
-    previous_item_id: str | None = None
 
 
 class ItemDeleted(EventBase, frozen=True, kw_only=True):
@@ -160,6 +174,8 @@ class ItemDeleted(EventBase, frozen=True, kw_only=True):
     event_type = "item_deleted"
     item_id: str
     client_event_id: str | None = None
+    after_item_id: str | None = None
+    """The item that stood before it."""
 
 
 class ResponseQueued(EventBase, frozen=True, kw_only=True):
@@ -184,7 +200,9 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     provider: str
     model: str
     input_item_ids: list[str] = []
-    """User items that enter the model's history with this response."""
+    """Items of the client's that enter the model's history with this response."""
+    after_item_id: str | None = None
+    """The item behind which its own stand, as the clients see the conversation."""
     client_event_id: str | None = None
     """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
     options: JSON = {}
@@ -233,13 +251,14 @@ class AssistantDelta(EventBase, frozen=True, kw_only=True):
     text: str
 
 
-class AssistantMessage(EventBase, frozen=True, kw_only=True):
+class AssistantMessage(PlacedEvent, frozen=True, kw_only=True):
     """The final text of one item: the joined deltas, byte for byte."""
 
     event_type = "assistant_message"
     role = Role.ASSISTANT
     text_field = "text"
     response_id: str
+    """Empty: no response of ours said it; the client put it into the history."""
     item_id: str
     output_index: int
     text: str
@@ -249,16 +268,18 @@ class AssistantMessage(EventBase, frozen=True, kw_only=True):
     """Empty when no part carries anything of the vendor's own."""
 
 
-class ToolCall(EventBase, frozen=True, kw_only=True):
+class ToolCall(PlacedEvent, frozen=True, kw_only=True):
     """The model asked for a tool. Committed before the tool runs.
 
-    ``location`` server: we run it; client: the client does and sends a `ToolResult`.
+    ``location`` server: we run it; client: the client does and sends a `ToolResult`; history: it was made elsewhere, the
+    client only tells of it, and nobody runs it.
     """
 
     event_type = "tool_call"
     role = Role.TOOL
     text_field = "arguments"
     response_id: str
+    """Empty for one of the ``location`` history, else the response that made it."""
     item_id: str
     call_id: str
     output_index: int
@@ -300,7 +321,7 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     extra: JSON | None = None
 
 
-class ToolApproval(EventBase, frozen=True, kw_only=True):
+class ToolApproval(PlacedEvent, frozen=True, kw_only=True):
     event_type = "tool_approval"
     role = Role.OPERATOR
     item_id: str
@@ -310,10 +331,9 @@ class ToolApproval(EventBase, frozen=True, kw_only=True):
     by: str
     """client, or the name of the member of staff."""
     reason: str = ""
-    client_event_id: str | None = None
 
 
-class ToolResult(EventBase, frozen=True, kw_only=True):
+class ToolResult(PlacedEvent, frozen=True, kw_only=True):
     event_type = "tool_result"
     role = Role.TOOL
     text_field = "output"
@@ -325,7 +345,7 @@ class ToolResult(EventBase, frozen=True, kw_only=True):
     """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
     duration_ms: float = 0.0
     response_id: str | None = None
-    client_event_id: str | None = None
+    """None: the client gave it."""
 
 
 class ResponseDone(EventBase, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
 API_ROLES = ("anon", "authenticated")
+VIEWS = ("events",)
+"""The project's views of its tables; another of the same name, of other tables, is not its own."""
 
 _ROLES = "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = ANY(%(roles)s) ORDER BY 1"
 _OURS = """
@@ -25,6 +27,11 @@ _RELATIONS = f"""{_OURS}
     JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
         AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
     JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    UNION
+    SELECT v.* FROM ours o
+    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite w ON w.oid = d.objid
+    JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v' AND v.relname = ANY(%(views)s)
 )
 SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, oid::regclass::text AS name,
     pg_has_role(relowner, 'USAGE') AS ours,
@@ -128,7 +135,12 @@ def _function_prefixes() -> list[str]:
 
 
 def _rows(using: str, sql: str) -> list[tuple[Any, ...]]:
-    params = {"roles": list(API_ROLES), "tables": project_tables(), "prefixes": _function_prefixes()}
+    params = {
+        "roles": list(API_ROLES),
+        "tables": project_tables(),
+        "views": list(VIEWS),
+        "prefixes": _function_prefixes(),
+    }
     with connections[using].cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())

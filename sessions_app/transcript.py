@@ -102,6 +102,8 @@ class Answer:
     """The response that this one is another try of."""
     tried_again: bool = False
     """Another try of it follows."""
+    told: bool = False
+    """No response of ours: the client told that a model had said it, or had called a tool."""
     failed_attempts: list[ev.ModelAttemptFailed] = field(default_factory=list)
     items: list[Text | ToolRun] = field(default_factory=list)
     done: ev.ResponseDone | None = None
@@ -177,7 +179,9 @@ class _Fold:
         if not isinstance(item, Text):
             item = Text(seq=record.seq, at=record.at, item_id=event.item_id, text="", status="partial")
             self._items[event.item_id] = item
-            self._answer(record, event.response_id).items.append(item)
+            answer = self._answer(record, event.response_id or event.item_id)
+            answer.told = not event.response_id
+            answer.items.append(item)
         return item
 
     def _delta(self, record: ev.Record, event: ev.AssistantDelta) -> None:
@@ -225,7 +229,9 @@ class _Fold:
         if call_id not in self._calls:
             run = ToolRun(seq=record.seq, at=record.at, item_id=item_id, call_id=call_id, name=name)
             self._calls[call_id] = self._items[item_id] = run
-            self._answer(record, response_id or call_id).items.append(run)
+            answer = self._answer(record, response_id or call_id)
+            answer.told = response_id == ""
+            answer.items.append(run)
         return self._calls[call_id]
 
     def _decide(self, record: ev.Record, event: ev.ToolApproval) -> None:

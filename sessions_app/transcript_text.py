@@ -32,7 +32,7 @@ def entry_text(entry: Entry) -> str:
             who = f"Operator {entry.author}" if entry.author else "User"
             return f"### {who} \N{MIDDLE DOT} {_time(entry.at)}\n\n{entry.text}\n\n"
     items = "".join(_item_text(item) for item in entry.items)
-    model = f" ({entry.model})" if entry.model else ""
+    model = f" ({entry.model})" if entry.model else " (told by the client)" if entry.told else ""
     return f"### Assistant{model} \N{MIDDLE DOT} {_time(entry.at)}\n\n{items}{_end_text(entry)}"
 
 

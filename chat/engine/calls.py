@@ -1,6 +1,6 @@
 """Tool calls as the model's history holds them: those of one round together, and those that need a person's yes."""
 
-from chat.messages import HistoryItem, ToolCallItem, ToolResultItem
+from chat.messages import AssistantText, HistoryItem, ToolCallItem, ToolResultItem
 from sessions_app import events as ev
 
 NO_RESULT = "No result was given for this call."
@@ -11,10 +11,13 @@ REFUSED = "A person refused this call; it has not run."
 class Calls:
     """The calls of one model round, and their results as far as they are in."""
 
-    __slots__ = ("acted", "asked", "calls", "key", "results", "seqs")
+    __slots__ = ("acted", "asked", "calls", "entered", "key", "results", "seqs")
 
     def __init__(self, key: tuple[str, int]) -> None:
         self.key = key
+        """The response and its round; a call that the client tells of has no response."""
+        self.entered = 0
+        """The seq at which it came into the history, where that is not its own."""
         self.acted = False
         """One of the calls may have had a side effect."""
         self.asked: set[str] = set()
@@ -26,6 +29,9 @@ class Calls:
 
     def items(self) -> list[HistoryItem]:
         return [*self.calls, *(self.results.get(call.call_id) or self._open(call) for call in self.calls)]
+
+    def without_result(self, item_id: str) -> None:
+        self.results = {one: result for one, result in self.results.items() if result.item_id != item_id}
 
     def _open(self, call: ToolCallItem) -> ToolResultItem:
         why = WAITS_FOR_APPROVAL if call.call_id in self.asked else NO_RESULT
@@ -97,3 +103,20 @@ class Approvals(dict[str, Approval]):
         return any(
             approval.asked.call_id in call_ids and not approval.continued for approval in self.values()
         )
+
+
+def item_ids(entry: HistoryItem | Calls) -> set[str]:
+    if not isinstance(entry, Calls):
+        return {entry.item_id}
+    calls, results = entry.calls, entry.results.values()
+    return {one.item_id for one in calls} | {one.item_id for one in results}
+
+
+def response_of(entry: HistoryItem | Calls) -> str:
+    match entry:
+        case Calls():
+            return entry.key[0]
+        case AssistantText():
+            return entry.response_id
+        case _:
+            return ""

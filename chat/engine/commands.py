@@ -9,7 +9,7 @@ from chat.messages import JSON
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
     role: str = "user"
-    """user, or system: an instruction that the client gives."""
+    """user; system: an instruction that the client gives; assistant: what it says that a model said before."""
     item_id: str | None = None
     respond: bool = False
     """True: answer it, too."""
@@ -27,6 +27,19 @@ class RequestResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     turn_policy: str = ""
     retry_of: str | None = None
     """The last response, which did not complete: this one takes its place."""
+    bare: bool = False
+    """It came without a word of its own: it is passed over where there is nothing new to answer."""
+
+
+class AddToolCall(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A call that was made elsewhere, for the model to know of; nobody runs it."""
+
+    call_id: str
+    name: str
+    arguments: str
+    item_id: str | None = None
+    client_event_id: str | None = None
+    previous_item_id: str | None = None
 
 
 class DecideApproval(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -41,12 +54,13 @@ class DecideApproval(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AddToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The client's answer to a call of one of its own tools."""
+    """What came of a call of one of the client's own tools, or of one that it told of."""
 
     call_id: str
     output: str
     item_id: str | None = None
     client_event_id: str | None = None
+    previous_item_id: str | None = None
 
 
 class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -75,6 +89,7 @@ Command = (
     AddMessage
     | RequestResponse
     | DecideApproval
+    | AddToolCall
     | AddToolOutput
     | UpdateSession
     | DeleteItem
@@ -101,5 +116,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A command was taken. ``repeated_seq``: it had been taken before, and this seq is what came of it (0: nothing yet)."""
 
     repeated_seq: int | None = None
+    passed_over: bool = False
+    """There is nothing new to answer: nothing has happened."""
     config: JSON | None = None
     """The session's settings after `UpdateSession`."""

@@ -14,6 +14,7 @@ from chat.conf import conf
 from chat.engine.budget import Budget
 from chat.engine.commands import (
     AddMessage,
+    AddToolCall,
     AddToolOutput,
     CancelResponse,
     Command,
@@ -27,7 +28,7 @@ from chat.engine.commands import (
 )
 from chat.engine.compaction import Compaction
 from chat.engine.config import SessionConfig
-from chat.engine.history import ROOT, History
+from chat.engine.history import History
 from chat.engine.outside import view_for
 from chat.engine.recall import recall
 from chat.engine.running import Turns
@@ -49,6 +50,7 @@ from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app import events as ev
 from sessions_app.errors import JournalError, JournalFenced
+from sessions_app.events import ROOT
 from sessions_app.ids import new_id
 from sessions_app.leases import lost_leases
 from sessions_app.lifecycle import Visitor
@@ -184,16 +186,18 @@ class Conversation:
                 await self._delete_item(command)
             case EndSession():
                 self._on_end(self)
+            case RequestResponse():
+                return self._request_response(command)
             case _:
                 self._take(command)
         return Done()
 
-    def _take(self, command: AddMessage | RequestResponse | AddToolOutput) -> None:
+    def _take(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
         match command:
             case AddMessage():
                 self._add_message(command)
-            case RequestResponse():
-                self._request_response(command)
+            case AddToolCall():
+                self._add_tool_call(command)
             case AddToolOutput():
                 self._add_tool_output(command)
 
@@ -207,8 +211,7 @@ class Conversation:
         return 0 if seq is None and asked else seq
 
     def _add_message(self, command: AddMessage) -> None:
-        if self.history.user_messages >= conf().max_session_messages:
-            raise SessionFull
+        self._check_room()
         event = self._message_event(command)
         if not command.respond:
             self.append(event)
@@ -218,19 +221,58 @@ class Conversation:
         self.turns.check(policy)
         self.turns.ask(Turn(item_ids=[*self.turns.unclaimed(), event.item_id]), policy, event)
 
-    def _message_event(self, command: AddMessage) -> ev.UserMessage | ev.OperatorMessage:
+    def _check_room(self) -> None:
+        if self.history.user_messages >= conf().max_session_messages:
+            raise SessionFull
+
+    def _message_event(
+        self, command: AddMessage
+    ) -> ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage:
         """Raises `ItemExists`, `ItemNotFound`."""
+        place = self._place(command)
+        match command.role:
+            case "system":
+                return ev.OperatorMessage(text=command.text, author="client", **place)
+            case "assistant":
+                return ev.AssistantMessage(text=command.text, response_id="", output_index=0, **place)
+            case _:
+                return ev.UserMessage(text=command.text, respond=command.respond, **place)
+
+    def _place(self, command: AddMessage | AddToolCall | AddToolOutput) -> JSON:
+        """Which item it makes, and where. Raises `ItemExists`, `ItemNotFound`."""
         previous, item_id = command.previous_item_id, command.item_id or new_id("item")
         if item_id in self.history.item_seqs:
             raise ItemExists(param="item.id")
         if previous not in (None, ROOT) and previous not in self.history.item_seqs:
             raise ItemNotFound(param="previous_item_id")
-        place = {"client_event_id": command.client_event_id, "previous_item_id": previous}
-        if command.role == "system":
-            return ev.OperatorMessage(item_id=item_id, text=command.text, author="client", **place)
-        return ev.UserMessage(item_id=item_id, text=command.text, respond=command.respond, **place)
+        return {
+            "item_id": item_id,
+            "client_event_id": command.client_event_id,
+            "previous_item_id": previous,
+            "after_item_id": self.history.order.place(previous),
+        }
 
-    def _request_response(self, command: RequestResponse) -> None:
+    def _add_tool_call(self, command: AddToolCall) -> None:
+        self._check_room()
+        if self.history.knows_call(command.call_id):
+            raise ItemExists(
+                f"There is a call {command.call_id!r} in this conversation already.", param="item.call_id"
+            )
+        self.append(
+            ev.ToolCall(
+                response_id="",
+                call_id=command.call_id,
+                output_index=0,
+                name=command.name,
+                arguments=command.arguments,
+                location="history",
+                **self._place(command),
+            )
+        )
+
+    def _request_response(self, command: RequestResponse) -> Done:
+        if command.bare and self.history.answered_with_tools and not self.turns.unclaimed():
+            return Done(passed_over=True)
         policy = command.turn_policy or self.config.policy
         self.budget.check()
         turn = Turn(
@@ -245,6 +287,7 @@ class Conversation:
             self._check_retry(command.retry_of)
         view_for(command.options, self.history)  # a reference to nothing is told at once
         self.turns.ask(turn, "enqueue" if turn.outside else policy)
+        return Done()
 
     def _check_retry(self, response_id: str) -> None:
         last, done = self.history.last_response, self.history.last_done
@@ -268,6 +311,7 @@ class Conversation:
                 by=command.by,
                 reason=command.reason,
                 client_event_id=command.client_event_id,
+                after_item_id=self.history.order.place(None),
             )
         )
         if approval.asked.response_id in self.history.approvals.decided():
@@ -281,11 +325,7 @@ class Conversation:
             )
         self.append(
             ev.ToolResult(
-                item_id=command.item_id or new_id("item"),
-                call_id=command.call_id,
-                name=call.name,
-                output=command.output,
-                client_event_id=command.client_event_id,
+                call_id=command.call_id, name=call.name, output=command.output, **self._place(command)
             )
         )
 
@@ -321,7 +361,12 @@ class Conversation:
             before = await in_db_thread(summary_before, session_id=self.session_id, item_id=item_id, seq=seq)
         if item_id not in history.item_seqs:
             raise ItemNotFound(param="item_id")
-        events: list[ev.Event] = [ev.ItemDeleted(item_id=item_id, client_event_id=command.client_event_id)]
+        deleted = ev.ItemDeleted(
+            item_id=item_id,
+            client_event_id=command.client_event_id,
+            after_item_id=history.order.before(item_id),
+        )
+        events: list[ev.Event] = [deleted]
         if item_id in history.recalled:
             events.append(self.compaction.without(item_id, before))
         self.append(*events)

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable
 
-from chat.engine.calls import REFUSED, Approval, Approvals, Calls
+from chat.engine.calls import REFUSED, Approval, Approvals, Calls, item_ids, response_of
+from chat.engine.given import Given, GivenEvent, given_item, is_servers, says_something
+from chat.engine.order import ItemOrder
 from chat.messages import (
     AssistantText,
     HistoryItem,
     OperatorText,
     ToolCallItem,
     ToolResultItem,
-    UserText,
 )
 from sessions_app import events as ev
+from sessions_app.events import ROOT
 from sessions_app.settle import INTERRUPTED, MAX_ATTEMPTS, acts
 
 DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
-ROOT = "root"
-"""As ``previous_item_id``: before everything else."""
 
 _MAKES_ITEM = (
     ev.UserMessage,
@@ -31,7 +31,7 @@ _MAKES_ITEM = (
 class History:
     """Feed it every record of the log in order; it ignores those that no model needs.
 
-    A user's message waits until a response takes it in (`ResponseStarted.input_item_ids`), so that one which arrived
+    What a client puts in waits until a response takes it in (`ResponseStarted.input_item_ids`), so that what arrived
     while another answer ran stands after that answer.
     """
 
@@ -43,7 +43,7 @@ class History:
         """Responses that are no part of the conversation."""
         self._asks: set[str] = set()
         """The waiting messages that ask for an answer by themselves."""
-        self.waiting: dict[str, UserText | OperatorText] = {}
+        self.waiting: dict[str, Given] = {}
         self.queued: dict[str, ev.ResponseQueued] = {}
         """The responses that wait for their turn, in their order."""
         self.approvals = Approvals()
@@ -52,6 +52,11 @@ class History:
         """How `last_response` came out; None while it runs."""
         self._acted = False
         """It may have had a side effect."""
+        self._used_tools = False
+        """It had the server run tools, or asked whether it may."""
+        self.order = ItemOrder()
+        self._news = False
+        """Something was said, or set, since a response was asked for last."""
         self.item_seqs: dict[str, int] = {}
         self.client_events: dict[str, int] = {}
         """The seq of what a client's event_id brought about: the same event again is not run twice."""
@@ -111,12 +116,21 @@ class History:
         found = (item for item in self.items() if item.item_id == item_id)
         return self.waiting.get(item_id) or next(found, None)
 
+    def knows_call(self, call_id: str) -> bool:
+        return call_id in self._calls_by_id
+
     def client_call(self, call_id: str) -> ToolCallItem | None:
-        """A call of the client's own tools that has no result yet."""
+        """A call of the client's own tools, or one that it told of, that has no result yet."""
         calls = self._calls_by_id.get(call_id)
         if calls is None or call_id in calls.results or call_id not in self._client_calls:
             return None
         return next(call for call in calls.calls if call.call_id == call_id)
+
+    @property
+    def answered_with_tools(self) -> bool:
+        """The last response ran tools, it completed or still runs, and the client has said nothing since."""
+        fine = self.last_response and (self.last_done is None or self.last_done.status == "completed")
+        return bool(fine and self._used_tools and not self._news)
 
     def to_retry(self) -> ev.ResponseStarted | None:
         """The response that a stopping or dying process cut off, where nothing that it did has to stand."""
@@ -133,12 +147,16 @@ class History:
         event, seq = record.event, record.seq
         if client_event_id := getattr(event, "client_event_id", None):
             self.client_events[client_event_id] = record.seq
-        if isinstance(event, _MAKES_ITEM):
+        self._news = self._news or says_something(event)
+        self.order.apply(event)
+        if isinstance(event, _MAKES_ITEM) or (isinstance(event, ev.ToolResult) and not event.response_id):
             self.item_seqs[event.item_id] = record.seq
             self._deleted.discard(event.item_id)
         match event:
-            case ev.UserMessage() | ev.OperatorMessage():
-                self._add_message(event)
+            case ev.UserMessage() | ev.OperatorMessage() | ev.AssistantMessage() | ev.ToolCall() if (
+                not getattr(event, "response_id", "")
+            ):
+                self._add_given(seq, event)
             case ev.HistoryCompacted():
                 self._compact(seq, event)
             case ev.SummaryWritten():
@@ -155,6 +173,7 @@ class History:
     def _apply_of_response(self, seq: int, event: ev.Event) -> None:
         match event:
             case ev.ResponseQueued():
+                self._news = self._news and event.options.get("conversation") == "none"
                 self.queued[event.response_id] = event
                 self._queued_seqs[event.response_id] = seq
             case ev.ResponseStarted():
@@ -162,39 +181,51 @@ class History:
             case ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():
                 if event.response_id not in self._outside:
                     self._acted = self._acted or acts(event)
+                    self._used_tools = self._used_tools or is_servers(event)
                     self._add_output(seq, event)
             case ev.ToolResult():
                 self._add_result(seq, event)
             case ev.ResponseDone():
                 self._end(event)
 
-    def _add_message(self, event: ev.UserMessage | ev.OperatorMessage) -> None:
-        kind = UserText if isinstance(event, ev.UserMessage) else OperatorText
-        item = kind(event.item_id, event.text)
+    def _add_given(self, seq: int, event: GivenEvent) -> None:
+        item = given_item(event)
+        if isinstance(item, ToolCallItem):
+            calls = self._calls_by_id[item.call_id] = Calls(("", seq))
+            calls.calls, calls.seqs = [item], [seq]
+            self._client_calls.add(item.call_id)
         if event.previous_item_id is None or not self._insert(item, event.previous_item_id):
             self.waiting[event.item_id] = item
-        if isinstance(event, ev.UserMessage):
+        if not isinstance(event, ev.OperatorMessage):
             self.user_messages += 1
-            if event.respond:
-                self._asks.add(event.item_id)
+        if isinstance(event, ev.UserMessage) and event.respond:
+            self._asks.add(event.item_id)
 
-    def _insert(self, item: UserText | OperatorText, previous_item_id: str) -> bool:
+    def _entry(self, item: Given, entered: int) -> HistoryItem | Calls:
+        """As it stands in the history from that seq on."""
+        if not isinstance(item, ToolCallItem):
+            self._entered[item.item_id] = entered
+            return item
+        calls = self._calls_by_id[item.call_id]
+        calls.entered = entered
+        return calls
+
+    def _insert(self, item: Given, previous_item_id: str) -> bool:
         """Put it behind an item that the model has been shown already, or (``root``) before all; False at the end."""
         places = [] if self.waiting else self._entries[-1:]
-        if places and previous_item_id in _item_ids(places[0]):
+        if places and previous_item_id in item_ids(places[0]):
             return False
         if previous_item_id == ROOT:
-            self._entered[item.item_id] = self._entered_at(self._entries[0]) if self._entries else 0
-            self._entries.insert(0, item)
+            entered = self._entered_at(self._entries[0]) if self._entries else 0
+            self._entries.insert(0, self._entry(item, entered))
             return True
         for index, entry in enumerate(self._entries):
-            if previous_item_id in _item_ids(entry):
-                self._entered[item.item_id] = self._entered_at(entry)
-                self._entries.insert(index + 1, item)
+            if previous_item_id in item_ids(entry):
+                self._entries.insert(index + 1, self._entry(item, self._entered_at(entry)))
                 return True
         return self._insert_waiting(item, previous_item_id)
 
-    def _insert_waiting(self, item: UserText | OperatorText, previous_item_id: str) -> bool:
+    def _insert_waiting(self, item: Given, previous_item_id: str) -> bool:
         """Among those that no model has been shown yet."""
         if previous_item_id not in self.waiting:
             return False
@@ -208,7 +239,8 @@ class History:
         if event.options.get("conversation") == "none":
             self._outside.add(event.response_id)
             return
-        self.last_response, self.last_done, self._acted = event, None, False
+        self.last_response, self.last_done = event, None
+        self._acted = self._used_tools = self._news = False
         if event.retry_of:
             self._drop_response(event.retry_of)
         self.approvals.taken_in_by(event)
@@ -239,8 +271,7 @@ class History:
         for item_id in item_ids:
             self._asks.discard(item_id)
             if item := self.waiting.pop(item_id, None):
-                self._entered[item_id] = seq
-                self._entries.append(item)
+                self._entries.append(self._entry(item, seq))
 
     def _drop_response(self, response_id: str) -> None:
         """Forget what a response said that is being tried again, but for what led to a possible side effect."""
@@ -251,7 +282,7 @@ class History:
         self._entries = [
             entry
             for index, entry in enumerate(self._entries)
-            if index <= kept_until or _response_of(entry) != response_id
+            if index <= kept_until or response_of(entry) != response_id
         ]
         for approval in self.approvals.given_up_by(response_id):
             if calls := self._calls_by_id.get(approval.asked.call_id):
@@ -335,11 +366,13 @@ class History:
         messages after ``through_seq`` that were put in between what is over.
         """
         seqs = [self.item_seqs[item_id] for item_id in self.waiting]
+        calls = [item.call_id for item in self.waiting.values() if isinstance(item, ToolCallItem)]
+        seqs += [seq for call_id in calls for seq in self._calls_by_id[call_id].seqs[1:]]
         seqs += [self._queued_seqs[response_id] for response_id in self.queued]
         gone = []
         for entry in self._entries:
             if self._is_over(entry, through_seq):
-                gone += [one for one in _item_ids(entry) if self.item_seqs.get(one, 0) > through_seq]
+                gone += [one for one in item_ids(entry) if self.item_seqs.get(one, 0) > through_seq]
             elif isinstance(entry, Calls):
                 seqs += entry.seqs
             else:
@@ -361,7 +394,7 @@ class History:
 
         def stays(entry: HistoryItem | Calls) -> bool:
             entered = self._entered_at(entry)
-            return (entered > through or entered in kept) and not _item_ids(entry) & set(event.gone_item_ids)
+            return (entered > through or entered in kept) and not item_ids(entry) & set(event.gone_item_ids)
 
         for entry in self._entries:
             if not stays(entry):
@@ -376,6 +409,7 @@ class History:
         }
         self.turns = [seq for seq in self.turns if seq > through]
         self.compacted_through, self.checkpoint_seq = through, checkpoint_seq
+        self.order.keep(self.item_seqs)
         self.recalled, self._deleted = set(), set()
         self.summary = OperatorText(event.item_id, event.summary) if event.summary else None
         self.user_messages, self.spent_microusd = event.user_messages, event.spent_microusd
@@ -393,7 +427,7 @@ class History:
 
     def _entered_at(self, entry: HistoryItem | Calls) -> int:
         if isinstance(entry, Calls):
-            return entry.seqs[0] if entry.seqs else 0
+            return entry.entered or (entry.seqs[0] if entry.seqs else 0)
         entered = self._entered.get(entry.item_id)
         return self.item_seqs.get(entry.item_id, 0) if entered is None else entered
 
@@ -413,6 +447,8 @@ class History:
         self.item_seqs.pop(item_id, None)
         self.recalled.discard(item_id)
         self._deleted.add(item_id)
+        for calls in self._calls_by_id.values():
+            calls.without_result(item_id)
         self._entries = [
             entry
             for entry in self._entries
@@ -422,17 +458,3 @@ class History:
                 else entry.item_id != item_id
             )
         ]
-
-
-def _item_ids(entry: HistoryItem | Calls) -> set[str]:
-    return {call.item_id for call in entry.calls} if isinstance(entry, Calls) else {entry.item_id}
-
-
-def _response_of(entry: HistoryItem | Calls) -> str:
-    match entry:
-        case Calls():
-            return entry.key[0]
-        case AssistantText():
-            return entry.response_id
-        case _:
-            return ""

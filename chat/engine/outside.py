@@ -48,7 +48,7 @@ def _item(given: JSON, param: str, before: list[HistoryItem], conversation: Hist
 
 
 def _message(item_id: str, given: JSON) -> HistoryItem:
-    text = "\n\n".join(part["text"] for part in given["content"])
+    text = "\n\n".join(part.get("text", part.get("transcript", "")) for part in given["content"])
     match given["role"]:
         case "assistant":
             return AssistantText(item_id, text)

@@ -3,8 +3,9 @@
 import logging
 
 from chat.engine.commands import Command
-from chat.engine.history import ROOT, History
+from chat.engine.history import History
 from sessions_app.errors import DatabaseAway
+from sessions_app.events import ROOT
 from sessions_app.replay import find_ids
 from sessions_app.threads import in_db_thread
 

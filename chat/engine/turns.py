@@ -36,11 +36,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def started(self, *, provider: str, model: str, history: History) -> ev.ResponseStarted:
+        taken_in = [item_id for item_id in self.item_ids if item_id in history.waiting]
         return ev.ResponseStarted(
             response_id=self.response_id,
             provider=provider,
             model=model,
-            input_item_ids=[item_id for item_id in self.item_ids if item_id in history.waiting],
+            input_item_ids=taken_in,
+            after_item_id=history.order.last_but(history.waiting.keys() - set(taken_in)),
             client_event_id=self.client_event_id,
             options=msgspec.to_builtins(self.options),
             retry_of=self.retry_of,

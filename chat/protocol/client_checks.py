@@ -5,32 +5,45 @@ import msgspec
 from chat.conf import conf
 from chat.errors import FrameError
 from chat.protocol.client_objects import (
+    FunctionCall,
     FunctionTool,
-    InputFunctionCall,
     InputItem,
-    InputMessage,
+    InputText,
     ItemReference,
+    Message,
     NewApprovalResponse,
     NewFunctionCallOutput,
     NewItem,
-    NewMessage,
+    ResponseSettings,
     Settings,
 )
 from chat.protocol.error_codes import FrameCode
 from chat.protocol.frame_errors import deeper_than
 from chat.protocol.plain import too_long
+from sessions_app.events import ROOT
 
 MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_BYTES = 32 * 1024
-ROOT_ITEM_ID = "root"
-"""As a ``previous_item_id`` it is the beginning of the conversation, so no item may have it."""
+
+
+def check_new_item(item: NewItem, param: str) -> None:
+    """As `check_item`; and only what a model said is made of its output."""
+    if isinstance(item, Message) and item.role != "assistant":
+        for index, part in enumerate(item.content):
+            if not isinstance(part, InputText):
+                raise FrameError(
+                    f'{param}.content[{index}].type: a message of role "{item.role}" has parts of type "input_text".',
+                    code=FrameCode.UNSUPPORTED_CONTENT,
+                    param=f"{param}.content[{index}].type",
+                )
+    check_item(item, param)
 
 
 def check_item(item: NewItem | InputItem, param: str) -> None:
-    if item.id == ROOT_ITEM_ID and not isinstance(item, ItemReference):
+    if item.id == ROOT and not isinstance(item, ItemReference):
         raise FrameError(f'{param}.id: "root" is no id for an item. Choose another.', param=f"{param}.id")
     match item:
-        case NewMessage() | InputMessage():
+        case Message():
             if not item.text.strip():
                 raise FrameError(
                     "The message is empty. Send some text.",
@@ -40,10 +53,20 @@ def check_item(item: NewItem | InputItem, param: str) -> None:
             _check_length(item.text, f"{param}.content")
         case NewFunctionCallOutput():
             _check_length(item.output, f"{param}.output")
-        case InputFunctionCall():
+        case FunctionCall():
             _check_length(item.arguments, f"{param}.arguments")
         case NewApprovalResponse():
             _check_length(item.reason or "", f"{param}.reason")
+
+
+def check_modalities(settings: ResponseSettings, param: str) -> None:
+    """A session that asks for audio gets text, and is told so; a response that can only be heard makes no sense."""
+    if settings.output_modalities is not None and "text" not in settings.output_modalities:
+        raise FrameError(
+            f'{param}.output_modalities: this server answers in text. Use ["text"], or leave it out.',
+            code=FrameCode.UNSUPPORTED_MODALITY,
+            param=f"{param}.output_modalities",
+        )
 
 
 def check_settings(settings: Settings, param: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
-from chat.protocol.client_checks import check_item, check_settings
+from chat.protocol.client_checks import check_item, check_modalities, check_new_item, check_settings
 from chat.protocol.client_objects import (
     EventId,
     ItemId,
@@ -98,11 +98,12 @@ def _convert(value: dict[str, Any]) -> ClientEvent:
 def _check(event: ClientEvent) -> None:
     match event:
         case ItemCreate():
-            check_item(event.item, "item")
+            check_new_item(event.item, "item")
         case SessionUpdate():
             check_settings(event.session, "session")
         case ResponseCreate(response=ResponseSettings() as settings):
             check_settings(settings, "response")
+            check_modalities(settings, "response")
             for index, item in enumerate(settings.input or ()):
                 check_item(item, f"response.input[{index}]")
 

@@ -44,15 +44,32 @@ class OutputText(ClientObject, frozen=True, kw_only=True, tag="output_text"):
     text: str
 
 
-class NewMessage(ClientObject, frozen=True, kw_only=True, tag="message"):
+class OutputAudio(ClientObject, frozen=True, kw_only=True, tag="output_audio"):
+    """What a model spoke elsewhere: its words count."""
+
+    transcript: str
+
+    @property
+    def text(self) -> str:
+        return self.transcript
+
+
+class Message(ClientObject, frozen=True, kw_only=True, tag="message"):
     id: ItemId | None = None
-    role: Literal["user", "system"]
-    content: Annotated[list[InputText], Meta(min_length=1)]
+    role: Literal["user", "assistant", "system"]
+    content: Annotated[list[InputText | OutputText | OutputAudio], Meta(min_length=1)]
 
     @property
     def text(self) -> str:
         """The parts of a message are paragraphs of one text."""
         return "\n\n".join(part.text for part in self.content)
+
+
+class FunctionCall(ClientObject, frozen=True, kw_only=True, tag="function_call"):
+    id: ItemId | None = None
+    call_id: ItemId
+    name: ToolName
+    arguments: str
 
 
 class NewFunctionCallOutput(ClientObject, frozen=True, kw_only=True, tag="function_call_output"):
@@ -68,32 +85,15 @@ class NewApprovalResponse(ClientObject, frozen=True, kw_only=True, tag="mcp_appr
     reason: str | None = None
 
 
-NewItem = NewMessage | NewFunctionCallOutput | NewApprovalResponse
+NewItem = Message | FunctionCall | NewFunctionCallOutput | NewApprovalResponse
 """What ``conversation.item.create`` may create."""
-
-
-class InputMessage(ClientObject, frozen=True, kw_only=True, tag="message"):
-    id: ItemId | None = None
-    role: Literal["user", "assistant", "system"]
-    content: Annotated[list[InputText | OutputText], Meta(min_length=1)]
-
-    @property
-    def text(self) -> str:
-        return "\n\n".join(part.text for part in self.content)
-
-
-class InputFunctionCall(ClientObject, frozen=True, kw_only=True, tag="function_call"):
-    id: ItemId | None = None
-    call_id: ItemId
-    name: ToolName
-    arguments: str
 
 
 class ItemReference(ClientObject, frozen=True, kw_only=True, tag="item_reference"):
     id: ItemId
 
 
-InputItem = InputMessage | InputFunctionCall | NewFunctionCallOutput | ItemReference
+InputItem = Message | FunctionCall | NewFunctionCallOutput | ItemReference
 """What the ``input`` of ``response.create`` may hold."""
 
 
@@ -121,13 +121,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tools: Annotated[list[FunctionTool], Meta(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     max_output_tokens: TokenLimit | None = None
-    output_modalities: tuple[Literal["text"]] | None = None
+    output_modalities: Annotated[list[Literal["text", "audio"]], Meta(min_length=1, max_length=2)] | None = (
+        None
+    )
     # Taken and ignored: they concern audio, or are hints to the vendor's own models.
     audio: Any = None
     parallel_tool_calls: Any = None
     reasoning: Any = None
     # Refused: ignoring it would drop instructions without a word.
     prompt: Any = None
+
+    @property
+    def wants_audio(self) -> bool:
+        return bool(self.audio) or "audio" in (self.output_modalities or ())
 
     def changes(self) -> JSON:
         """The given settings alone, as JSON, under the names by which the log keeps them."""

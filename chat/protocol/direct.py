@@ -5,13 +5,16 @@ from msgspec import UNSET
 from chat.errors import ChatError
 from chat.protocol.items import Item
 from chat.protocol.objects import SessionObject, StreamInfo
+from chat.protocol.open_response import dropped_response, queued_response
 from chat.protocol.server_events import (
     ErrorDetails,
     ErrorEvent,
     ItemRetrieved,
+    ServerEvent,
     SessionCreated,
     SessionUpdated,
 )
+from sessions_app import events as ev
 from sessions_app.errors import InvalidSessionId, SessionNotFound, SessionsError
 from sessions_app.ids import new_id
 
@@ -20,8 +23,23 @@ def session_created(session: SessionObject, stream: StreamInfo, *, notice: str =
     return SessionCreated(event_id=new_id("evt"), session=session, x_stream=stream, x_notice=notice or UNSET)
 
 
-def session_updated(session: SessionObject) -> SessionUpdated:
-    return SessionUpdated(event_id=new_id("evt"), session=session)
+def session_updated(session: SessionObject, *, notice: str = "") -> SessionUpdated:
+    return SessionUpdated(event_id=new_id("evt"), session=session, x_notice=notice or UNSET)
+
+
+def passed_over(session_id: str, *, client_event_id: str | None) -> list[ServerEvent]:
+    """A response that was asked for with nothing to answer: it has come and gone, and the log knows nothing of it.
+
+    A response and no error: SDKs hold their next ``response.create`` back until this one is done.
+    """
+    response_id = new_id("resp")
+    asked = ev.ResponseQueued(response_id=response_id, position=0, client_event_id=client_event_id)
+    created = queued_response(asked, session_id)
+    created.response.x_queued = UNSET
+    end = ev.ResponseDone(response_id=response_id, status="cancelled", reason="nothing_new", waited=True)
+    done = dropped_response(end, session_id)
+    created.event_id, done.event_id = new_id("evt"), new_id("evt")
+    return [created, done]
 
 
 def item_retrieved(item: Item) -> ItemRetrieved:

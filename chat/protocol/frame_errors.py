@@ -39,10 +39,10 @@ _HINTS = {
     "tools": f'A tool is flat: {{"type": "function", "name", "description", "parameters"}}; at most {MAX_TOOLS}.',
     "tools.type": 'Clients give tools of type "function"; MCP servers are set up on this server.',
     "tools.name": "A tool is flat, and its name is 1 to 64 letters, digits, _ or -",
-    "item.type": "A client creates items of type message, function_call_output or mcp_approval_response.",
-    "item.role": 'A client creates messages of role "user" or "system".',
+    "item.type": "A client creates items of type message, function_call, function_call_output or mcp_approval_response.",
+    "item.role": 'A client creates messages of role "user", "assistant" or "system".',
     "content": "A message has a list of at least one part.",
-    "content.type": 'Only text is taken: use parts of type "input_text".',
+    "content.type": 'Only text is taken: use parts of type "input_text", of an assistant "output_text".',
     "input.type": "Input items are message, function_call, function_call_output or item_reference.",
 }
 """What to do about a field, by the end of its path; the longest that fits counts."""

@@ -48,6 +48,7 @@ class FunctionCallItem(WireObject, tag_field="type", tag="function_call", kw_onl
     name: str
     arguments: str
     x_created_at: str | UnsetType = UNSET
+    x_client_event_id: str | UnsetType = UNSET
 
 
 class FunctionCallOutputItem(WireObject, tag_field="type", tag="function_call_output", kw_only=True):
@@ -57,6 +58,7 @@ class FunctionCallOutputItem(WireObject, tag_field="type", tag="function_call_ou
     call_id: str
     output: str
     x_created_at: str | UnsetType = UNSET
+    x_client_event_id: str | UnsetType = UNSET
 
 
 class ToolExecutionError(WireObject, kw_only=True):
@@ -156,12 +158,17 @@ def function_call_item(
         name=event.name,
         arguments="" if status == "in_progress" else event.arguments,
         x_created_at=timestamp(at),
+        x_client_event_id=event.client_event_id or UNSET,
     )
 
 
 def function_output_item(event: ev.ToolResult, at: datetime) -> FunctionCallOutputItem:
     return FunctionCallOutputItem(
-        id=event.item_id, call_id=event.call_id, output=event.output, x_created_at=timestamp(at)
+        id=event.item_id,
+        call_id=event.call_id,
+        output=event.output,
+        x_created_at=timestamp(at),
+        x_client_event_id=event.client_event_id or UNSET,
     )
 
 
@@ -220,13 +227,14 @@ def item_of(record: ev.Record, result: ev.Record | None = None) -> Item | None:
         case ev.OperatorMessage():
             return operator_item(event, at)
         case ev.AssistantMessage():
-            return assistant_item(event.item_id, event.text, status=final_status(event.status))
-        case ev.ToolCall(location="client"):
+            item = assistant_item(event.item_id, event.text, status=final_status(event.status))
+            return item if event.response_id else _given(item, event, at)
+        case ev.ToolCall(location="client" | "history"):
             return function_call_item(event, at)
         case ev.ToolCall():
-            item = mcp_call_item(event, at)
+            call = mcp_call_item(event, at)
             done = result.event if result else None
-            return with_result(item, done) if isinstance(done, ev.ToolResult) else item
+            return with_result(call, done) if isinstance(done, ev.ToolResult) else call
         case ev.ToolResult():
             return function_output_item(event, at)
         case ev.ToolApprovalRequested():
@@ -235,6 +243,12 @@ def item_of(record: ev.Record, result: ev.Record | None = None) -> Item | None:
             return approval_response_item(event, at)
         case _:
             return None
+
+
+def _given(item: MessageItem, event: ev.AssistantMessage, at: datetime) -> MessageItem:
+    """One that the client has put there. (A response's began before its final text, so ``at`` is not its time.)"""
+    said = event.client_event_id or UNSET
+    return msgspec.structs.replace(item, x_created_at=timestamp(at), x_client_event_id=said)
 
 
 def final_status(status: str) -> ItemStatus:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from chat.messages import JSON
 from chat.protocol import server_events as se
@@ -41,9 +41,7 @@ class OpenItem:
 
     __slots__ = ("at", "call", "item_id", "length", "output_index", "previous_item_id", "texts")
 
-    def __init__(
-        self, item_id: str, output_index: int, previous_item_id: str | UnsetType, at: datetime
-    ) -> None:
+    def __init__(self, item_id: str, output_index: int, previous_item_id: str | None, at: datetime) -> None:
         self.item_id = item_id
         self.output_index = output_index
         self.previous_item_id = previous_item_id
@@ -64,7 +62,7 @@ class OpenResponse:
         self._calls: dict[str, OpenItem] = {}
         self._output: list[tuple[int, Item]] = []
         self._failed_attempts: list[FailedAttempt] = []
-        self._last_item_id: str | UnsetType = started.input_item_ids[-1] if started.input_item_ids else UNSET
+        self._last_item_id = started.after_item_id or next(reversed(started.input_item_ids), None)
 
     def created(self) -> Frames:
         return [se.ResponseCreated(response=self._object)]
@@ -108,6 +106,11 @@ class OpenResponse:
         """Complete as soon as it is there; the answer comes after the response."""
         opened, item = self._add(event.item_id, event.output_index, at), approval_request_item(event, at)
         return self._added(opened, item) + self._done(opened, item)
+
+    def item_deleted(self, event: ev.ItemDeleted) -> None:
+        """What stands behind that item stands behind the one before it now."""
+        if self._last_item_id == event.item_id:
+            self._last_item_id = event.after_item_id
 
     def attempt_failed(self, event: ev.ModelAttemptFailed) -> None:
         """Told at the end, with `done`: which model failed and how, but not its vendor's words."""

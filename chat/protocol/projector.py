@@ -3,19 +3,9 @@
 Live and replayed frames come out of the same fold, so a client that resumes gets the very bytes that it missed.
 """
 
-from datetime import datetime
-
-from msgspec import UNSET
-
 from chat.protocol import server_events as se
 from chat.protocol.cursor import Cursor, event_id
-from chat.protocol.items import (
-    Item,
-    approval_response_item,
-    function_output_item,
-    operator_item,
-    user_item,
-)
+from chat.protocol.items import item_of
 from chat.protocol.open_response import OpenResponse, dropped_response, queued_response
 from chat.protocol.plain import plain_approval, plain_error
 from chat.protocol.reasons import reason_of, sentence_for
@@ -69,18 +59,12 @@ class RealtimeProjector:
         return frames
 
     def _fold(self, record: ev.Record) -> Frames:
-        event, at = record.event, record.at
+        event = record.event
         match event:
-            case ev.AssistantDelta():
-                return self._open(event.response_id).delta(event, at)
-            case ev.AssistantMessage():
-                return self._open(event.response_id).message(event, at)
-            case ev.ToolCall():
-                return self._open(event.response_id).call(event, at)
-            case ev.ToolApprovalRequested():
-                return self._open(event.response_id).approval_requested(event, at)
+            case ev.AssistantDelta() | ev.ToolApprovalRequested() | ev.AssistantMessage() | ev.ToolCall():
+                return self._output(record, event)
             case ev.ToolResult():
-                return self._result(event, at)
+                return self._result(record, event)
             case ev.ResponseQueued():
                 return [queued_response(event, self._session_id)]
             case ev.ResponseStarted():
@@ -90,8 +74,35 @@ class RealtimeProjector:
                 return []
             case ev.ResponseDone():
                 return self._finish(event)
+            case ev.ItemDeleted():
+                for response in self._responses.values():
+                    response.item_deleted(event)
+                return [se.ItemDeleted(item_id=event.item_id)]
+            case ev.UserMessage() | ev.OperatorMessage() | ev.ToolApproval():
+                return _given(record, event)
             case _:
-                return _frames_between(event, at)
+                # A changed setting gives none: its sender gets ``session.updated`` directly, and everyone else the
+                # settings in force with the next ``session.created``.
+                return []
+
+    def _output(
+        self,
+        record: ev.Record,
+        event: ev.AssistantDelta | ev.ToolApprovalRequested | ev.AssistantMessage | ev.ToolCall,
+    ) -> Frames:
+        """Of a response, or, where it is none's, whole: the client has put it there."""
+        if isinstance(event, ev.PlacedEvent) and not event.response_id:
+            return _given(record, event)
+        response = self._open(event.response_id)
+        match event:
+            case ev.AssistantDelta():
+                return response.delta(event, record.at)
+            case ev.ToolApprovalRequested():
+                return response.approval_requested(event, record.at)
+            case ev.AssistantMessage():
+                return response.message(event, record.at)
+            case ev.ToolCall():
+                return response.call(event, record.at)
 
     def _open(self, response_id: str) -> OpenResponse:
         response = self._responses.get(response_id)
@@ -111,53 +122,21 @@ class RealtimeProjector:
         del self._responses[event.response_id]
         return frames
 
-    def _result(self, event: ev.ToolResult, at: datetime) -> Frames:
+    def _result(self, record: ev.Record, event: ev.ToolResult) -> Frames:
         """The end of a call that the server runs, else an item of its own: the client's answer to a call."""
         response = self._responses.get(event.response_id) if event.response_id else None
         if response and response.waits_for(event.call_id):
             return response.result(event)
-        return _whole(function_output_item(event, at))
+        return _given(record, event)
 
 
-BetweenResponses = (
-    ev.UserMessage
-    | ev.OperatorMessage
-    | ev.ToolApproval
-    | ev.ItemDeleted
-    | ev.SessionStarted
-    | ev.SessionReopened
-    | ev.SessionUpdated
-    | ev.SessionEnded
-    | ev.ConnectionOpened
-    | ev.ConnectionClosed
-    | ev.HistoryCompacted
-    | ev.SummaryWritten
-    | ev.SummaryFailed
-)
-
-
-def _frames_between(event: BetweenResponses, at: datetime) -> Frames:
-    """The frames of what belongs to no response. A changed setting gives none: its sender gets ``session.updated``
-    directly, and everyone else the settings in force with the next ``session.created``."""
-    match event:
-        case ev.UserMessage():
-            return _whole(user_item(event, at), event.previous_item_id)
-        case ev.OperatorMessage():
-            return _whole(operator_item(event, at), event.previous_item_id)
-        case ev.ToolApproval():
-            return _whole(approval_response_item(event, at))
-        case ev.ItemDeleted():
-            return [se.ItemDeleted(item_id=event.item_id)]
-        case _:
-            return []
-
-
-def _whole(item: Item, previous_item_id: str | None = None) -> Frames:
+def _given(record: ev.Record, event: ev.PlacedEvent) -> Frames:
     """An item that is complete as soon as it is there."""
-    previous = previous_item_id or UNSET
+    item = item_of(record)
+    assert item is not None
     return [
-        se.ItemAdded(previous_item_id=previous, item=item),
-        se.ItemDone(previous_item_id=previous, item=item),
+        se.ItemAdded(previous_item_id=event.shown_after, item=item),
+        se.ItemDone(previous_item_id=event.shown_after, item=item),
     ]
 
 
@@ -177,7 +156,7 @@ class PlainProjector:
             case ev.AssistantDelta():
                 self._shown[event.item_id] = event.offset + len(event.text)
                 return [event.text] if event.text else []
-            case ev.AssistantMessage():
+            case ev.AssistantMessage() if event.response_id:
                 rest = event.text[self._shown.pop(event.item_id, 0) :]
                 return [rest] if rest else []
             case ev.ToolApprovalRequested():

@@ -12,6 +12,10 @@ REASONS = {
     "content_filter": "The model's vendor cut the answer off: its safety filter objected.",
     "interrupted": "The server stopped while it answered.",
     "session_ended": "The session ended before this answer's turn came.",
+    "nothing_new": (
+        "Nothing was said since the last answer, for which the server ran tools: there is nothing more to answer. "
+        "To have another answer all the same, give response.create a response object, which may be empty."
+    ),
     "budget_exceeded": "The answer was stopped: the budget is used up. What there is of it is kept.",
     "max_tool_rounds": "The answer was cut off: it called tools too many times. Ask for less at once.",
 }

@@ -29,6 +29,7 @@ class SessionCreated(EventBase, tag="session.created", kw_only=True):
 
 class SessionUpdated(EventBase, tag="session.updated", kw_only=True):
     session: SessionObject
+    x_notice: str | UnsetType = UNSET
 
 
 class ErrorDetails(WireObject, kw_only=True):
@@ -49,12 +50,14 @@ class ErrorEvent(EventBase, tag="error", kw_only=True):
 
 
 class ItemAdded(EventBase, tag="conversation.item.added", kw_only=True):
-    previous_item_id: str | UnsetType = UNSET
+    previous_item_id: str | None = None
+    """The item before it; None: it is the first."""
     item: Item
 
 
 class ItemDone(EventBase, tag="conversation.item.done", kw_only=True):
-    previous_item_id: str | UnsetType = UNSET
+    previous_item_id: str | None = None
+    """The item before it; None: it is the first."""
     item: Item
 
 

@@ -39,7 +39,7 @@ within a tenth of a second.
 4. When the answer is whole, its final text is committed, and only then is it called done.
 
 ```js
-const ws = new WebSocket("ws://localhost:8000/ws/session");
+const ws = new WebSocket("/ws/session");
 ws.onmessage = (e) => console.log(e.data);
 ws.onopen = () => ws.send("Explain WebSocket streaming");
 ```

@@ -72,7 +72,7 @@ def _markdown(said: str) -> str | None:
 
 
 _JAVASCRIPT = """\
-const ws = new WebSocket(location.origin.replace("http", "ws") + "/ws/session");
+const ws = new WebSocket("/ws/session");
 ws.onmessage = (e) => console.log(e.data);
 ws.onopen = () => ws.send("Explain WebSocket streaming");"""
 

@@ -74,6 +74,7 @@ const HANDLERS = {
   },
   "conversation.item.done"(draft, { item }) {
     if (item.type === "message" && item.role !== "assistant") committed(draft, item);
+    else if (TOLD.includes(item.type) && !draft.has(item.id)) told(draft, item);
     else if (item.type === "function_call_output") answered(draft, item);
     else if (item.type === "mcp_approval_request") approvalAsked(draft, item);
     else if (item.type === "mcp_approval_response") approvalGiven(draft, item);
@@ -235,6 +236,15 @@ function approvalItem(item, place) {
     deciding: false,
     by: "",
   };
+}
+
+const TOLD = ["message", "function_call"];
+
+/** What a model said, or called, elsewhere: a client put it here, so it is no response's. */
+function told(draft, item) {
+  const id = `told_${item.id}`;
+  draft.add({ ...responseEntry({ id }, draft.place), status: "completed" });
+  closeItem(draft, openItem(draft, id, item), item);
 }
 
 /** The item, made where it is new; undefined for what this page does not show. */

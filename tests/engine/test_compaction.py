@@ -5,12 +5,27 @@ from typing import Any
 
 import pytest
 
-from chat.engine.commands import AddMessage, AddToolOutput, DecideApproval, DeleteItem, UpdateSession
+from chat.engine.commands import (
+    AddMessage,
+    AddToolCall,
+    AddToolOutput,
+    DecideApproval,
+    DeleteItem,
+    UpdateSession,
+)
 from chat.engine.compaction_text import DELETED, HEAD, LEFT_OUT
 from chat.engine.conversation import Conversation
 from chat.engine.history import History
 from chat.errors import ItemExists, ItemNotFound, ModelOverloaded
-from chat.messages import AssistantText, OperatorText, TextDelta, ToolCallItem, ToolCallRequest, UserText
+from chat.messages import (
+    AssistantText,
+    OperatorText,
+    TextDelta,
+    ToolCallItem,
+    ToolCallRequest,
+    ToolResultItem,
+    UserText,
+)
 from sessions_app import events as ev
 from sessions_app.models import Session, SessionEvent
 from sessions_app.replay import read_history
@@ -263,6 +278,33 @@ async def test_a_message_that_waits_outlives_a_compaction(process: Process, mode
     assert state(await rebuilt(conversation)) == state(conversation.history)
     assert not any(getattr(item, "text", "") == "Note this" for item in model.requests[-1].history)
     assert "item_late" not in conversation.history.waiting
+
+
+async def test_a_past_that_is_told_outlives_a_compaction(process: Process, model: ScriptedModel) -> None:
+    """It waits for the next response, behind turns that are summarised; then it is summarised itself."""
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    await talk(conversation, 8)
+    model.summary_error = None
+    await conversation.do(AddMessage(text="It rained.", role="assistant", item_id="item_a"))
+    await conversation.do(AddToolCall(call_id="call_past", name="look_up", arguments="{}", item_id="item_c"))
+    await conversation.do(AddToolOutput(call_id="call_past", output="rain", item_id="item_o"))
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    plan = conversation.compaction._plan()
+    assert plan is not None
+    await conversation.compaction._write(plan, await conversation.compaction._ask(plan))
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    assert conversation.history.order.place(None) == "item_o"
+    await talk(conversation, 1, start=9)
+    told, call, result, said = model.requests[-1].history[-4:]
+    assert isinstance(told, AssistantText)
+    assert (isinstance(call, ToolCallItem), isinstance(result, ToolResultItem)) == (True, True)
+    assert (told.text, call.call_id, result.output) == ("It rained.", "call_past", "rain")
+    assert isinstance(said, UserText)
+    assert state(await rebuilt(conversation)) == state(conversation.history)
+    await talk(conversation, 30, start=10)
+    assert not any(isinstance(item, ToolCallItem) for item in model.requests[-1].history)
+    assert state(await rebuilt(conversation)) == state(conversation.history)
 
 
 async def test_a_repeat_from_before_the_summary_is_still_a_repeat(

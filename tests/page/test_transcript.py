@@ -83,6 +83,30 @@ def test_a_log_becomes_messages_answers_and_tool_cards(tab: ChatPage) -> None:
     assert state["active"] is None
 
 
+def test_a_past_that_was_told_is_shown(tab: ChatPage) -> None:
+    told: list[ev.Event] = [
+        ev.UserMessage(item_id="u", text="The weather?"),
+        ev.ToolCall(
+            item_id="c",
+            response_id="",
+            call_id="call_1",
+            output_index=0,
+            name="get_weather",
+            arguments="{}",
+            location="history",
+        ),
+        ev.ToolResult(item_id="o", call_id="call_1", name="get_weather", output="rain"),
+        ev.AssistantMessage(item_id="a", response_id="", output_index=0, text="It rains."),
+    ]
+    state = reduced(tab, [created(logs.SESSION_ID), *frames_of(logs.numbered(told))])
+    assert visible(state) == [
+        ("The weather?", "sent"),
+        ("completed", [("tool", None, "completed")]),
+        ("completed", [("text", "It rains.", "completed")]),
+    ]
+    assert state["entries"][1]["items"][0]["output"] == "rain"
+
+
 @IN_BROWSER
 @given(records=logs.logs())
 def test_frames_in_any_portions_give_one_state_and_leave_the_old_one_alone(
@@ -135,7 +159,7 @@ def test_joined_deltas_are_the_final_text(tab: ChatPage, records: list[ev.Record
         item["text"]
         for entry in state["entries"]
         for item in entry.get("items", ())
-        if item["kind"] == "text"
+        if item["kind"] == "text" and not entry["id"].startswith("told_")
     ]
     assert texts == wanted
 

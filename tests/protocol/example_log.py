@@ -53,7 +53,7 @@ EVENTS: list[ev.Event] = [
         cost_microusd=339,
     ),
     ev.ItemDeleted(item_id="item_71b2"),
-    ev.ResponseStarted(response_id="resp_77aa", provider="gemini", model=MODEL),
+    ev.ResponseStarted(response_id="resp_77aa", provider="gemini", model=MODEL, after_item_id="item_d310"),
     ev.ToolCall(
         response_id="resp_77aa",
         item_id="item_4c1e",
@@ -87,8 +87,16 @@ EVENTS: list[ev.Event] = [
         model=f"gemini:{MODEL}",
         timings=ev.Timings(total_ms=880.3, model_ms=879.6, tools_ms=0.4),
     ),
-    ev.OperatorMessage(item_id="item_e55b", text="Apologise for the delay.", author="ann"),
-    ev.ToolResult(item_id="item_f001", call_id="call_90d2", name="get_weather", output='{"sky":"clear"}'),
+    ev.OperatorMessage(
+        item_id="item_e55b", text="Apologise for the delay.", author="ann", after_item_id="item_b8f0"
+    ),
+    ev.ToolResult(
+        item_id="item_f001",
+        call_id="call_90d2",
+        name="get_weather",
+        output='{"sky":"clear"}',
+        after_item_id="item_e55b",
+    ),
 ]
 
 

@@ -198,6 +198,18 @@ def _client_results(events: list[ev.Event], names: _Names) -> list[ev.Event]:
 _BYSTANDERS = [
     lambda names: ev.UserMessage(item_id=names.new("item"), text="and then?"),
     lambda names: ev.OperatorMessage(item_id=names.new("item"), text="be kind", author="ann"),
+    lambda names: ev.AssistantMessage(
+        item_id=names.new("item"), response_id="", output_index=0, text="so it was"
+    ),
+    lambda names: ev.ToolCall(
+        item_id=names.new("item"),
+        response_id="",
+        call_id=names.new("call"),
+        output_index=0,
+        name="get_time",
+        arguments="{}",
+        location="history",
+    ),
     lambda names: ev.ItemDeleted(item_id=names.new("item")),
     lambda names: ev.ConnectionOpened(connection_id=names.new("conn"), dialect="plain"),
     lambda names: ev.ConnectionClosed(connection_id=names.new("conn"), close_code=1006),

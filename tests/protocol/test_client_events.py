@@ -20,7 +20,7 @@ def test_a_message() -> None:
 
     assert isinstance(event, ce.ItemCreate)
     assert event.event_id == "mine_1"
-    assert isinstance(event.item, co.NewMessage)
+    assert isinstance(event.item, co.Message)
     assert (event.item.id, event.item.role, event.item.text) == ("item_1", "user", "Hello")
 
 
@@ -29,7 +29,7 @@ def test_the_parts_of_a_message_are_paragraphs() -> None:
     event = decode(create(type="message", role="system", content=parts))
 
     assert isinstance(event, ce.ItemCreate)
-    assert isinstance(event.item, co.NewMessage)
+    assert isinstance(event.item, co.Message)
     assert event.item.text == "one\n\ntwo"
 
 
@@ -103,8 +103,8 @@ def test_a_response_with_everything() -> None:
     assert event.response.conversation == "none"
     assert [type(item).__name__ for item in event.response.input or ()] == [
         "ItemReference",
-        "InputMessage",
-        "InputFunctionCall",
+        "Message",
+        "FunctionCall",
         "NewFunctionCallOutput",
     ]
     assert event.response.changes() == {

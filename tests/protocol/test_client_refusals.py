@@ -56,7 +56,12 @@ BAD = {
     "unknown setting": (update(instruction="x"), "unknown_parameter", "session.instruction"),
     "prompt": (update(prompt={"id": "p"}), "unsupported_parameter", "session.prompt"),
     "audio out": (
-        update(output_modalities=["audio"]),
+        respond(output_modalities=["audio"]),
+        "unsupported_modality",
+        "response.output_modalities",
+    ),
+    "pictures out": (
+        update(output_modalities=["image"]),
         "unsupported_modality",
         "session.output_modalities[0]",
     ),
@@ -101,7 +106,17 @@ BAD = {
     ),
     "item of no type": (create(id="x"), "missing_required_parameter", "item.type"),
     "item of the server": (create(type="mcp_call", id="x"), "unsupported_item", "item.type"),
-    "item of the model": (message(role="assistant"), "invalid_event", "item.role"),
+    "item of a tool": (message(role="tool"), "invalid_event", "item.role"),
+    "words of the model's from the user": (
+        message(content=[{"type": "output_text", "text": "Hi"}]),
+        "unsupported_content",
+        "item.content[0].type",
+    ),
+    "call without a name": (
+        create(type="function_call", call_id="c", arguments="{}"),
+        "missing_required_parameter",
+        "item.name",
+    ),
     "item id": (message(id="a b"), "invalid_event", "item.id"),
     "item id too long": (message(id="a" * 129), "invalid_event", "item.id"),
     "item id of the root": (message(id="root"), "invalid_event", "item.id"),
@@ -176,7 +191,7 @@ def test_the_error_names_the_clients_event(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        (update(output_modalities=["audio"]), '["text"]'),
+        (respond(output_modalities=["audio"]), '["text"]'),
         (update(tool_choice="any"), '"required"'),
         (update(tools=[{"type": "function", "function": TOOL}]), "flat"),
         (message(content=[{"type": "input_audio"}]), '"input_text"'),

@@ -118,7 +118,7 @@ def test_the_users_item_carries_its_time_and_the_clients_own_id() -> None:
         "x_created_at": "2026-03-01T12:00:00.033Z",
         "x_client_event_id": "mine_1",
     }
-    assert "previous_item_id" not in frame
+    assert frame["previous_item_id"] is None
 
 
 def test_an_answer_names_the_message_that_it_answers_as_previous() -> None:

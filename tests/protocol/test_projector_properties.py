@@ -111,7 +111,8 @@ def test_joined_deltas_are_the_final_text(records: list[ev.Record]) -> None:
             assert joined[frame["item_id"]] == frame["text"]
         if frame["type"].endswith("arguments.done"):
             assert joined[frame["item_id"]] == frame["arguments"]
-    final = {r.event.item_id: r.event.text for r in records if isinstance(r.event, ev.AssistantMessage)}
+    messages = [record.event for record in records if isinstance(record.event, ev.AssistantMessage)]
+    final = {message.item_id: message.text for message in messages if message.response_id}
     assert {item_id: joined[item_id] for item_id in final} == final
 
 
@@ -186,7 +187,7 @@ def test_a_plain_client_sees_each_text_once_from_the_moment_it_came(
             case ev.AssistantDelta():
                 began_at.setdefault(event.item_id, event.offset)
                 shown[event.item_id] += "".join(frames)
-            case ev.AssistantMessage():
+            case ev.AssistantMessage() if event.response_id:
                 shown[event.item_id] += "".join(frames)
                 assert shown[event.item_id] == event.text[began_at.get(event.item_id, 0) :]
             case ev.ResponseDone():

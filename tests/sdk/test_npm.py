@@ -127,3 +127,25 @@ async def test_a_server_that_restarts_while_it_answers(
 
 async def a_delta_is_stored() -> None:
     assert await in_db_thread(SessionEvent.objects.filter(event_type="assistant_delta").exists)
+
+
+async def test_openais_agents_with_their_defaults(
+    node: list[str], server: ServerProcess, tmp_path: Path
+) -> None:
+    """Audio is what they ask for, and after a tool of the server's they ask for an answer that nobody wants."""
+    questions = ["count to 3", "What is 6*7?", "count to 4"]
+    url = f"{server.ws_url}/v1/realtime"
+    told = await report_of(node, "agents.mjs", tmp_path, url=url, questions=questions)
+    assert told["errors"] == []
+    assert told["answers"][0] == "1, 2, 3."
+    assert "42" in told["answers"][1]
+    assert told["answers"][2] == "1, 2, 3, 4."
+    updated = [event for event in told["events"] if event["type"] == "session.updated"]
+    assert updated[-1]["session"]["instructions"] == "Be brief."
+    assert updated[-1]["session"]["output_modalities"] == ["text"]
+    assert ["text alone" in event.get("x_notice", "") for event in updated].count(True) == 1
+    ends = [event["response"] for event in told["events"] if event["type"] == "response.done"]
+    assert [end["status"] for end in ends] == ["completed", "completed", "cancelled", "completed"]
+    assert ends[2]["status_details"]["x_reason"] == "nothing_new"
+    count = SessionEvent.objects.filter(event_type="response_started").count
+    assert await in_db_thread(count) == 3

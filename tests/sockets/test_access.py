@@ -1,5 +1,7 @@
 """Who may open a socket, and whose session it then is."""
 
+import secrets
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -52,9 +54,63 @@ def test_behind_https_the_plain_page_of_the_same_host_is_a_stranger(settings: Se
     check_origin({"origin": "https://chat.example.com", "host": "chat.example.com"})
 
 
-async def test_a_null_origin_is_refused(server: ServerProcess) -> None:
-    async with plain(server.ws_url, additional_headers={"Origin": "null"}) as client:
+LOCAL_PAGES = [
+    "null",
+    "http://127.0.0.1:5500",
+    "http://localhost:3000",
+    "https://[::1]:8443",
+    "http://localhost",
+]
+
+
+@pytest.mark.parametrize("origin", LOCAL_PAGES)
+async def test_in_development_a_page_of_this_machine_is_a_guest(server: ServerProcess, origin: str) -> None:
+    """From a file, or another server's; whose cookies the browser sends along makes no difference."""
+    ada = await user_headers(server, "ada")
+    async with plain(server.ws_url, "/ws/session/adas", additional_headers=ada):
+        async with plain(
+            server.ws_url, "/ws/session/adas", additional_headers={**ada, "Origin": origin}
+        ) as client:
+            assert client.session_id.startswith("[error] session_not_found: ")
+        async with plain(server.ws_url, additional_headers={**ada, "Origin": origin}) as client:
+            await client.send("count to 3")
+            assert await client.until("3.") == "1, 2, 3."
+    session = await in_db_thread(Session.objects.get, pk=client.session_id)
+    assert (session.user_id, session.guest_id) == (None, "")
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example:5500", "http://localhost.evil.example", "file://", "null "]
+)
+async def test_a_page_from_elsewhere_is_a_stranger_in_development_too(
+    server: ServerProcess, origin: str
+) -> None:
+    async with plain(server.ws_url, additional_headers={"Origin": origin}) as client:
         assert await client.closed() == 4403
+
+
+async def test_on_another_name_than_this_machines_no_local_page_is_let_in(start_server: StartServer) -> None:
+    server = start_server(ALLOWED_HOSTS="chat.example.com,127.0.0.1")
+    for origin in LOCAL_PAGES:
+        headers = {"Origin": origin, "Host": f"chat.example.com:{server.port}"}
+        async with plain(server.ws_url, additional_headers=headers) as client:
+            assert await client.closed() == 4403
+
+
+async def test_in_production_every_page_of_this_machine_is_a_stranger(start_server: StartServer) -> None:
+    server = start_server(
+        DJANGO_SETTINGS_MODULE="realtime_ai.settings.production",
+        SECRET_KEY=secrets.token_urlsafe(60),
+        ALLOWED_HOSTS="127.0.0.1",
+        INSECURE_HTTP="1",
+        GUESTS_ALLOWED="1",
+    )
+    for origin in LOCAL_PAGES:
+        async with plain(server.ws_url, additional_headers={"Origin": origin}) as client:
+            assert client.session_id.startswith("[error] origin_refused: ")
+            assert await client.closed() == 4403
+    async with plain(server.ws_url, additional_headers={"Origin": server.url}) as client:
+        assert not client.session_id.startswith("[error]")
 
 
 async def test_a_rebound_host_name_is_refused(server: ServerProcess) -> None:
