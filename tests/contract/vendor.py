@@ -19,7 +19,7 @@ USAGE = Usage(input_tokens=21, output_tokens=13, cached_tokens=8, reasoning_toke
 """As we are to count it: the cached tokens are among the input, the reasoning ones among the output."""
 
 
-SIGNS_OF_LIFE, SIGN_OF_LIFE_SECONDS = 100, 0.3
+SIGNS_OF_LIFE, SIGN_OF_LIFE_SECONDS = 1000, 0.3
 
 
 class Ending(Enum):
