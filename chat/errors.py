@@ -313,9 +313,7 @@ class ModelEmptyAnswer(ProviderError):
     retryable = True
     another_may_help = True
 
-    def __init__(
-        self, message: str | None = None, *, cause: str = "", usage: Usage | None = None
-    ) -> None:
+    def __init__(self, message: str | None = None, *, cause: str = "", usage: Usage | None = None) -> None:
         super().__init__(message, cause=cause)
         self.usage = usage or Usage()
         """The vendor counts an answer without a word like any other."""

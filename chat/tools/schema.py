@@ -8,6 +8,7 @@ import msgspec
 
 from chat.messages import JSON, ToolSpec
 from chat.tool_names import is_tool_name
+from chat.tool_schemas import UnusableSchemaError, repaired
 from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
 from chat.tools.docstrings import Docs, parse_docstring
 from chat.tools.json_schema import schema_of
@@ -135,8 +136,8 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[s
 
 def _parameters(arguments: type[msgspec.Struct], docs: Docs, hints: Hints) -> JSON:
     try:
-        schema = schema_of(arguments)
-    except (TypeError, ValueError) as error:
+        schema = repaired(schema_of(arguments))
+    except (TypeError, ValueError, UnusableSchemaError) as error:
         raise ToolDefinitionError(f"its parameters cannot be told to a model: {error}") from error
     for parameter, prop in schema["properties"].items():
         if parameter in docs.arguments and not _described(hints[parameter]):

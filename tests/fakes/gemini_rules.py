@@ -106,7 +106,7 @@ def _check_declaration(declaration: JSON, where: str) -> None:
         raise refuse(
             f"* GenerateContentRequest.{where}.parameters.properties: should be non-empty for OBJECT type\n"
         )
-    for path, what in schema_rules.faults(schema):
+    for path, what in schema_rules.faults(schema or {}):
         at = "".join(f".{step}" for step in path)
         if what in _REFUSED:
             raise refuse(f"* GenerateContentRequest.{where}.parameters{at}: {_REFUSED[what]}\n")

@@ -84,7 +84,9 @@ class Writer:
         if not self._api.groq:
             yield from self.end("function_call_filter: MALFORMED_FUNCTION_CALL", usage)
             return
-        message = "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details."
+        message = (
+            "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details."
+        )
         error = {"message": message, "type": "invalid_request_error", "code": "tool_use_failed"}
         yield Data({"error": {**error, "failed_generation": "<function=get_time{"}})
 

@@ -84,7 +84,6 @@ ACCEPTED: dict[str, JSON] = {
 }
 
 
-
 def tool(**schema: Any) -> list[JSON]:
     return [{"name": "f", "input_schema": {"type": "object", **schema}}]
 

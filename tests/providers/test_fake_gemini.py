@@ -63,7 +63,6 @@ ACCEPTED: dict[str, JSON] = {
 }
 
 
-
 def declared(parameters: JSON) -> JSON:
     return {"functionDeclarations": [{"name": "f", "parametersJsonSchema": parameters}]}
 
