@@ -186,15 +186,16 @@ def _check_function(value: Any, kind: str, struct: str, where: str) -> None:
         )
     if struct == "response" and "response" not in value:
         raise refuse(f"* GenerateContentRequest.{where}.function_response.response: must not be empty.\n")
-    if struct == "response" and _has_reference(value["response"]):
+    if struct == "response" and (name := _reference_in(value["response"])):
         raise refuse(
-            f"* GenerateContentRequest.{where}.function_response.response: $ref does not match any display name of the "
-            "function response's parts.\n"
+            f"The referenced name `{name}` in function_response.response does not match to a display_name in the "
+            "function_response.parts."
         )
 
 
-def _has_reference(value: Any) -> bool:
-    """A key ``$ref`` at any depth: it names a picture that comes along, which nobody here sends."""
-    if isinstance(value, dict):
-        return "$ref" in value or any(_has_reference(child) for child in value.values())
-    return isinstance(value, list) and any(_has_reference(child) for child in value)
+def _reference_in(value: Any) -> str:
+    """What a key ``$ref`` at any depth says: the name of a picture that comes along, which nobody here sends."""
+    if isinstance(value, dict) and "$ref" in value:
+        return str(value["$ref"])
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(_reference_in, children)), "")

@@ -87,8 +87,14 @@ class Writer:
         message = (
             "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details."
         )
-        error = {"message": message, "type": "invalid_request_error", "code": "tool_use_failed"}
-        yield Data({"error": {**error, "failed_generation": "<function=get_time{"}})
+        error = {
+            "message": message,
+            "type": "invalid_request_error",
+            "code": "tool_use_failed",
+            "status_code": 400,
+        }
+        body = {"error": {**error, "failed_generation": "<function=get_time{"}}
+        yield Raw(f"event: error\ndata: {json.dumps(body)}\n\n".encode())
 
     def _chunk(self, delta: JSON, finish: str | None = None) -> Data:
         return Data(

@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[JSON, str]] = {
     ),
     "a reference in a result": (
         {"contents": [HI, model(SIGNED), user(answer(SIGNED, [{"deep": {"$ref": "#/a"}}]))]},
-        "$ref does not match",
+        "The referenced name `#/a` in function_response.response does not match",
     ),
     "an array of nothing": (
         {"contents": [HI], "tools": [declared(having(a={"type": "array"}))]},
