@@ -31,6 +31,7 @@ ChatError
     ├── ModelUnreachable                                yes           yes
     ├── ModelTimeout                                    yes           yes
     ├── ModelBadAnswer                                  yes           yes
+    ├── ModelEmptyAnswer                                yes           yes
     ├── ModelRefused                                    no            no
     ├── ModelContextTooLong                             no            no
     └── ModelBadRequest                                 no            no
@@ -39,6 +40,7 @@ ChatError
 from typing import ClassVar
 
 from chat.redaction import safe_cause
+from sessions_app.events import Usage
 
 
 class ChatError(Exception):
@@ -302,6 +304,19 @@ class ModelBadAnswer(ProviderError):
     code = "model_bad_answer"
     retryable = True
     another_may_help = True
+
+
+class ModelEmptyAnswer(ProviderError):
+    """The model gave no answer. Try again."""
+
+    code = "model_empty_answer"
+    retryable = True
+    another_may_help = True
+
+    def __init__(self, message: str | None = None, *, cause: str = "", usage: Usage | None = None) -> None:
+        super().__init__(message, cause=cause)
+        self.usage = usage or Usage()
+        """The vendor counts an answer without a word like any other."""
 
 
 class ModelBadRequest(ProviderError):

@@ -1,11 +1,13 @@
 """What a session, or one response, asks of the model. Kept in the log, so that any process rebuilds it."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from chat.conf import conf
 from chat.messages import JSON, ToolSpec
+from chat.tool_schemas import UnusableSchemaError, repaired
 
 
 class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,7 +54,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def client_tools(self) -> list[ToolSpec]:
         return [
-            ToolSpec(tool["name"], tool.get("description", ""), tool.get("parameters") or _NO_PARAMETERS)
+            ToolSpec(tool["name"], tool.get("description", ""), _parameters(tool.get("parameters") or {}))
             for tool in self.tools
             if tool.get("type") == "function"
         ]
@@ -68,4 +70,16 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return min(limit, conf().max_output_tokens) if isinstance(limit, int) else conf().max_output_tokens
 
 
-_NO_PARAMETERS: JSON = {"type": "object", "properties": {}}
+def _parameters(schema: JSON) -> JSON:
+    """As every vendor takes them; the session keeps them as the client gave them."""
+    parameters: JSON = msgspec.json.decode(_repaired(msgspec.json.encode(schema)))
+    return parameters
+
+
+@lru_cache(maxsize=256)
+def _repaired(schema: bytes) -> bytes:
+    """Of each of a client's tools, in every round. What was taken before schemas were checked says nothing."""
+    try:
+        return msgspec.json.encode(repaired(msgspec.json.decode(schema)))
+    except UnusableSchemaError:
+        return msgspec.json.encode(repaired({}))

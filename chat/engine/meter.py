@@ -40,6 +40,13 @@ class Meter:
         self._add(usage)
         self.context_tokens, self.context_bytes = usage.input_tokens, self._request_bytes
 
+    def wasted(self, usage: Usage) -> None:
+        """An attempt gave nothing to show and is counted all the same; the request goes out again."""
+        running = self._round
+        self.estimated = self.estimated or usage == Usage()
+        self._add(self._guess() if usage == Usage() else usage)
+        self._round = running
+
     def refused(self) -> None:
         """The vendor failed the request: before its first word it charges nothing."""
         if self._answered:

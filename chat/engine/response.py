@@ -23,7 +23,7 @@ from chat.engine.open_text import OpenText
 from chat.engine.sizes import text_bytes
 from chat.engine.stops import INTERRUPTED, Stop
 from chat.engine.storable import storable
-from chat.errors import BudgetExceeded, ChatError, ProviderError
+from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
 from chat.messages import (
     JSON,
     Completed,
@@ -208,6 +208,9 @@ class Response:
     def _attempt_failed(self, failed: FailedAttempt) -> None:
         error, provider = failed.error, failed.spec.partition(":")[0]
         metrics.model_failures.labels(provider=provider, code=error.code).inc()
+        if isinstance(error, ModelEmptyAnswer):
+            self._meter.wasted(error.usage)
+            self._usage += error.usage
         self._log.append(
             ev.ModelAttemptFailed(
                 response_id=self.response_id,

@@ -20,6 +20,7 @@ from chat.protocol.client_objects import (
 from chat.protocol.error_codes import FrameCode
 from chat.protocol.frame_errors import deeper_than
 from chat.protocol.plain import too_long
+from chat.tool_schemas import UnusableSchemaError, repaired
 from sessions_app.events import ROOT
 
 MAX_SCHEMA_DEPTH = 32
@@ -102,6 +103,10 @@ def _check_tool(tool: FunctionTool, param: str) -> None:
     size = len(msgspec.json.encode(schema))
     if size > MAX_SCHEMA_BYTES:
         raise FrameError(f"{where}: {size} bytes; at most {MAX_SCHEMA_BYTES}. Make it smaller.", param=where)
+    try:
+        repaired(schema)
+    except UnusableSchemaError as error:
+        raise FrameError(f"{where}: {error}. Change it and send the event again.", param=where) from error
 
 
 def _check_length(text: str, param: str) -> None:

@@ -39,7 +39,7 @@ class AnthropicProvider(Provider):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         round_ = AnthropicRound(model=request.model)
-        async with aclosing(self._events(request)) as events:
+        async with aclosing(self._events(request, round_)) as events:
             async for event in events:
                 for delta in round_.read(event):
                     yield delta
@@ -51,11 +51,11 @@ class AnthropicProvider(Provider):
         if own := self._clients.pop(asyncio.get_running_loop(), None):
             await own.close()
 
-    async def _events(self, request: ModelRequest) -> AsyncGenerator[Event, None]:
+    async def _events(self, request: ModelRequest, round_: AnthropicRound) -> AsyncGenerator[Event, None]:
         """A ping ends a silence, too, but only for `PINGS_SECONDS`."""
         loop = asyncio.get_running_loop()
         worked = loop.time()
-        async with aclosing(self._frames(request)) as frames:
+        async with aclosing(self._frames(request, round_)) as frames:
             async for name, data in frames:
                 event = self._read(name, data)
                 if event is not None:
@@ -64,8 +64,13 @@ class AnthropicProvider(Provider):
                 elif loop.time() - worked > PINGS_SECONDS:
                     raise ModelTimeout(cause=f"nothing but pings for {PINGS_SECONDS:g} s")
 
-    async def _frames(self, request: ModelRequest) -> AsyncGenerator[tuple[str, str], None]:
-        """The name and the data of each server-sent event."""
+    async def _frames(
+        self, request: ModelRequest, round_: AnthropicRound
+    ) -> AsyncGenerator[tuple[str, str], None]:
+        """The name and the data of each server-sent event, until ``round_`` has been told how it ends.
+
+        What follows that has nothing to say: whatever goes wrong there, the answer is whole.
+        """
         stream: _Stream | None = None
         try:
             async with self._bounded(conf().model_first_event_seconds):
@@ -74,7 +79,7 @@ class AnthropicProvider(Provider):
                 frame = await anext(frames, None)
             while frame is not None:
                 yield frame.event or "", frame.data
-                if frame.event == "message_stop":
+                if round_.ended or frame.event == "message_stop":
                     await _drain(frames)
                     return
                 async with self._bounded(conf().model_silence_seconds):

@@ -1,6 +1,5 @@
 """A history as Claude's ``messages``: user and assistant in turns, every call answered, thinking where it stood."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -48,11 +47,6 @@ def build_messages(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     return turns.closed()
 
 
-def tool_name(name: str) -> str:
-    """As the API takes it. Ours are such already; a model of another vendor may have made one up."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:128] or "_"
-
-
 def keep_extra(*, model: str, thinking: Sequence[JSON], call_id: str = "") -> JSON | None:
     """What of a block has to come back with it: the thinking before it, the model that thought, the vendor's call id.
 
@@ -89,7 +83,7 @@ def _call_blocks(call: ToolCallItem, model: str) -> Iterator[JSON]:
     yield {
         "type": "tool_use",
         "id": _call_id(call),
-        "name": tool_name(call.name),
+        "name": call.name,
         "input": arguments_of(call, max_depth=MAX_DEPTH),
     }
 

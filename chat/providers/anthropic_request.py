@@ -2,7 +2,7 @@
 
 from chat.conf import conf
 from chat.messages import JSON, ModelRequest, ToolCallItem, ToolSpec
-from chat.providers.anthropic_messages import build_messages, tool_name
+from chat.providers.anthropic_messages import build_messages
 from chat.providers.staff_marks import marks_in, note_on
 
 _CACHE: JSON = {"type": "ephemeral"}
@@ -34,7 +34,7 @@ def _tools(request: ModelRequest) -> list[JSON]:
     """A history with calls needs tools, or the API refuses it; those that are offered no more are only named."""
     if request.tools:
         return [_tool(spec) for spec in request.tools]
-    called = {tool_name(item.name): None for item in request.history if isinstance(item, ToolCallItem)}
+    called = {item.name: None for item in request.history if isinstance(item, ToolCallItem)}
     return [{"name": name, "input_schema": {"type": "object"}} for name in called]
 
 

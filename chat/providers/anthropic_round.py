@@ -48,6 +48,11 @@ class AnthropicRound:
         self._stop_reason = ""
         self._stop_details = StopDetails()
 
+    @property
+    def ended(self) -> bool:
+        """The vendor has said how it ended; every block is whole before that."""
+        return bool(self._stop_reason)
+
     def read(self, event: Event) -> Iterator[TextDelta]:
         """Raises `ModelBadAnswer` for an event that does not follow those before it."""
         match event:

@@ -57,12 +57,15 @@ class GeminiProvider(Provider):
             with remembering(responses):
                 stream = await self._open(request)
                 chunk = await self._next(stream, conf().model_first_event_seconds)
-            finished = False
+            loop, ends_at = asyncio.get_running_loop(), 0.0
             while chunk is not None:
                 yield chunk
-                finished = finished or _finishes(chunk)
+                if not ends_at and _finishes(chunk):
+                    ends_at = loop.time() + REST_SECONDS
                 chunk = await (
-                    self._rest(stream) if finished else self._next(stream, conf().model_silence_seconds)
+                    self._rest(stream, ends_at - loop.time())
+                    if ends_at
+                    else self._next(stream, conf().model_silence_seconds)
                 )
         finally:
             for response in responses:
@@ -84,10 +87,10 @@ class GeminiProvider(Provider):
         except Exception as error:
             raise provider_error(error) from error
 
-    async def _rest(self, stream: AsyncIterator[_Chunk]) -> _Chunk | None:
+    async def _rest(self, stream: AsyncIterator[_Chunk], seconds: float) -> _Chunk | None:
         """What follows a finish reason. Whatever goes wrong there, the answer is whole."""
         with suppress(ProviderError):
-            return await self._next(stream, REST_SECONDS)
+            return await self._next(stream, seconds)
         return None
 
     def _client(self) -> genai.Client:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from google.genai import types
 
@@ -18,6 +19,7 @@ from chat.messages import (
 from chat.providers.alternation import Alternation
 from chat.providers.fillers import NO_RESULT, arguments_of, object_in
 from chat.providers.staff_marks import marked, marks_in, without_marks
+from chat.tool_names import is_tool_name
 
 SKIP_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Documented for calls that the model asked has not made itself; both Google endpoints take it, of the two dummies."""
@@ -52,9 +54,13 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
 
 
 def keep_extra(part: types.Part, *, model: str) -> JSON | None:
-    """What of a part has to come back with it: its signature, the vendor's call id, and the model that gave them."""
+    """What of a part has to come back with it: its signature, the vendor's call id, and the model that gave them.
+
+    A signature is for the very part that it came on: a call that comes back under another name has none.
+    """
     kept: JSON = {}
-    if part.thought_signature:
+    renamed = part.function_call and not is_tool_name(part.function_call.name or "")
+    if part.thought_signature and not renamed:
         kept["thought_signature"] = base64.b64encode(part.thought_signature).decode()
         kept["model"] = model
     if part.function_call and part.function_call.id:
@@ -89,8 +95,15 @@ def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
     key = "error" if result is None or result.is_error else "output"
     output = NO_RESULT if result is None else result.output
     decoded = object_in(output, max_depth=MAX_DEPTH)
-    response = {key: output if decoded is None else decoded}
+    response = {key: output if decoded is None or _refers(decoded) else decoded}
     return {"functionResponse": {"id": _call_id(call), "name": call.name, "response": response}}
+
+
+def _refers(value: Any) -> bool:
+    """A key ``$ref`` stands for a picture that comes along; without one the API refuses it. As text it is only text."""
+    if isinstance(value, dict):
+        return "$ref" in value or any(map(_refers, value.values()))
+    return isinstance(value, list) and any(map(_refers, value))
 
 
 def _signed(part: JSON, signature: str | None) -> JSON:

@@ -102,30 +102,36 @@ class StreamingProvider(Provider):
             async with self._bounded(conf().model_first_event_seconds):
                 await self._ask(answer, request)
                 event = await answer.next()
+            loop, ends_at = asyncio.get_running_loop(), 0.0
             while event is not None:
-                for one in self._read(round_, event):
+                for one in self._read(round_, event, ended=bool(ends_at)):
                     yield one
-                event = await self._next(answer, round_)
+                if not ends_at and round_.ended:
+                    ends_at = loop.time() + TAIL_SECONDS
+                event = await self._next(answer, round_, ends_at and ends_at - loop.time())
             for last in round_.completed():
                 yield last
 
     async def aclose(self) -> None:
         await self._clients.aclose()
 
-    def _read(self, round_: Round, event: JSON) -> list[TextDelta | ToolCallRequest]:
+    def _read(self, round_: Round, event: JSON, *, ended: bool) -> list[TextDelta | ToolCallRequest]:
+        """What goes wrong behind the end of an answer does not unmake it."""
         try:
             return list(round_.read(event))
-        except msgspec.ValidationError as error:
-            raise provider_error(error) from error
+        except (msgspec.ValidationError, ProviderError) as error:
+            if ended:
+                return []
+            raise provider_error(error) if isinstance(error, ValueError) else error from error
 
-    async def _next(self, answer: Answer, round_: Round) -> JSON | None:
+    async def _next(self, answer: Answer, round_: Round, tail_s: float) -> JSON | None:
         """A model may think for long before it speaks, so until then a wait is one for the first event.
 
-        What goes wrong behind the end of an answer does not unmake it.
+        Behind the end of the answer, ``tail_s`` is what is left for all that may follow.
         """
         if round_.ended:
             try:
-                async with self._bounded(TAIL_SECONDS):
+                async with self._bounded(tail_s):
                     return await answer.next()
             except ProviderError:
                 return None

@@ -18,6 +18,7 @@ from chat.errors import ProviderError
 from chat.messages import ModelEvent, ModelRequest
 from chat.providers.choice import Candidate
 from chat.providers.cooling import cool_off, cooling_error
+from chat.providers.exchange import exchange
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Route:
             began = False
             try:
                 asked = msgspec.structs.replace(request, model=self._current.model)
-                async with aclosing(self._current.provider.stream(asked)) as stream:
+                async with aclosing(exchange(self._current.provider, asked)) as stream:
                     async for event in stream:
                         began, self._fallbacks = True, []
                         yield event

@@ -1,19 +1,19 @@
 """A plain typed function becomes a `Tool`: the signature gives the arguments, the docstring the words for the model."""
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from chat.messages import JSON, ToolSpec
+from chat.tool_names import is_tool_name
+from chat.tool_schemas import UnusableSchemaError, repaired
 from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
 from chat.tools.docstrings import Docs, parse_docstring
 from chat.tools.json_schema import schema_of
 from chat.tools.loops import Room
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what all vendors take
 _KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 Function = Callable[..., Any]
 Hints = dict[str, Any]
@@ -62,7 +62,7 @@ def make_tool(
 def _check(function: Function, name: str) -> None:
     if not inspect.isfunction(function):
         raise ToolDefinitionError(f"only a plain function can be a tool, not a {type(function).__name__}")
-    if not _NAME.fullmatch(name):
+    if not is_tool_name(name):
         raise ToolDefinitionError("a name is 1 to 64 letters, digits, _ and -, and begins with a letter or _")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError("a generator cannot be a tool; return the whole result")
@@ -136,8 +136,8 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[s
 
 def _parameters(arguments: type[msgspec.Struct], docs: Docs, hints: Hints) -> JSON:
     try:
-        schema = schema_of(arguments)
-    except (TypeError, ValueError) as error:
+        schema = repaired(schema_of(arguments))
+    except (TypeError, ValueError, UnusableSchemaError) as error:
         raise ToolDefinitionError(f"its parameters cannot be told to a model: {error}") from error
     for parameter, prop in schema["properties"].items():
         if parameter in docs.arguments and not _described(hints[parameter]):

@@ -2,11 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chat.messages import FinishReason, Usage
 from chat.providers.anthropic_claude import AnthropicProvider
 from chat.providers.base import Provider
-from tests.contract.vendor import JSON, Ending, Entry, Fail, Failure, Refuse, Reply, Script, Sent, Vendor
+from tests.contract.vendor import (
+    JSON,
+    SIGN_OF_LIFE_SECONDS,
+    SIGNS_OF_LIFE,
+    Ending,
+    Entry,
+    Fail,
+    Failure,
+    Refuse,
+    Reply,
+    Script,
+    Sent,
+    Vendor,
+)
 from tests.fakes import anthropic_script as fake
 from tests.fakes.anthropic_rules import blocks_of
 from tests.fakes.anthropic_server import AnthropicServer
@@ -30,6 +44,8 @@ _FAILURES: dict[Failure, fake.HttpError] = {
     Failure.OVERLOADED: fake.overloaded(),
     Failure.SERVER_ERROR: fake.HttpError(500, "api_error", "Internal server error"),
 }
+_WITHIN = (Ending.DROPPED, Ending.SILENT, Ending.GARBLED, Ending.CLOSED, Ending.OVERLOADED)
+"""They come in the middle of a text."""
 
 
 class AnthropicVendor(Vendor):
@@ -108,7 +124,7 @@ def _failure(script: Fail) -> fake.HttpError:
 def _steps(reply: Reply) -> Iterator[fake.Step]:
     for thought in reply.thinking:
         yield fake.Redacted() if thought.redacted else fake.Think(thought.text)
-    whole = reply.ending is Ending.WHOLE or bool(reply.calls)
+    whole = reply.ending not in _WITHIN or bool(reply.calls)
     if reply.text:
         yield fake.Text(reply.text, whole, reply.pause_s)
     for call in reply.calls:
@@ -120,8 +136,8 @@ def _ending(reply: Reply) -> Iterator[fake.Step]:
     finish = FinishReason.TOOL_CALLS if reply.calls else reply.finish
     stop = fake.Stop(_STOP[finish], _usage(reply.usage))
     match reply.ending:
-        case Ending.WHOLE:
-            yield stop
+        case Ending.NO_CALL:
+            yield fake.Stop("tool_use", _usage(reply.usage))
         case Ending.DROPPED:
             yield fake.Drop()
         case Ending.SILENT:
@@ -130,6 +146,25 @@ def _ending(reply: Reply) -> Iterator[fake.Step]:
             yield fake.stream_error("overloaded_error", "Overloaded")
         case Ending.GARBLED:
             yield from (fake.Raw(b"event: content_block_delta\ndata: {not json\n\n"), stop)
+        case Ending.WHOLE:
+            yield stop
+        case _:
+            yield replace(stop, over=False)
+            yield from _behind(reply.ending)
+
+
+def _behind(ending: Ending) -> Iterator[fake.Step]:
+    """Between the stop reason and ``message_stop``, which never comes."""
+    match ending:
+        case Ending.THEN_SILENT:
+            yield fake.Hang()
+        case Ending.THEN_ALIVE:
+            for _ in range(SIGNS_OF_LIFE):
+                yield from (fake.PING, fake.Sleep(SIGN_OF_LIFE_SECONDS))
+        case Ending.THEN_OVERLOADED:
+            yield fake.stream_error("overloaded_error", "Overloaded")
+        case Ending.THEN_DROPPED:
+            yield fake.Drop()
 
 
 def _usage(usage: Usage) -> JSON:

@@ -8,6 +8,7 @@ import pytest
 from chat.errors import ProviderError
 from chat.messages import HistoryItem, ModelEvent, ModelRequest
 from chat.providers.base import Provider
+from chat.providers.exchange import exchange
 from tests.contract.vendor import Reply, Sent, Vendor
 from tests.providers.rounds import request
 
@@ -20,7 +21,7 @@ def ask(vendor: Vendor, *history: HistoryItem | str, **more: Any) -> ModelReques
 
 
 async def events(provider: Provider, asked: ModelRequest) -> list[ModelEvent]:
-    async with aclosing(provider.stream(asked)) as stream:
+    async with aclosing(exchange(provider, asked)) as stream:
         return [event async for event in stream]
 
 

@@ -7,7 +7,7 @@ from chat.conf import conf
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.openai_chat import ChatCompletionsProvider
-from tests.contract.openai_wire import OpenAIWire, failure
+from tests.contract.openai_wire import OpenAIWire, behind, failure
 from tests.contract.vendor import JSON, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_chat_api import ChatApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
@@ -21,6 +21,8 @@ _FINISH = {
     FinishReason.CONTENT_FILTER: "content_filter",
     FinishReason.OTHER: "insufficient_system_resource",
 }
+_OVERLOADED = Data({"error": {"message": "Overloaded.", "type": "server_error", "code": "server_error"}})
+_ALIVE = Data({"choices": []})
 
 
 class ChatVendor(OpenAIWire):
@@ -97,13 +99,20 @@ def _steps(reply: Reply, writer: Writer) -> Iterator[Step]:
         case Ending.SILENT:
             yield Hang()
         case Ending.OVERLOADED:
-            yield Data({"error": {"message": "Overloaded.", "type": "server_error", "code": "server_error"}})
+            yield _OVERLOADED
         case Ending.GARBLED:
             yield Raw(b"data: {not json\n\n")
             yield from writer.end("stop")
-        case Ending.WHOLE:
+        case Ending.NO_CALL:
+            yield from writer.no_call(_usage(reply.usage))
+        case _:
             finish = FinishReason.TOOL_CALLS if reply.calls else reply.finish
-            yield from writer.end(_FINISH[finish], _usage(reply.usage))
+            steps = list(writer.end(_FINISH[finish], _usage(reply.usage)))
+            if reply.ending is Ending.WHOLE:
+                yield from steps
+                return
+            yield from steps[:-1]
+            yield from behind(reply.ending, alive=_ALIVE, overloaded=_OVERLOADED)
 
 
 def _usage(usage: Usage) -> JSON:

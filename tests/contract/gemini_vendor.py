@@ -8,7 +8,20 @@ from typing import Any
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.gemini import GeminiProvider
-from tests.contract.vendor import JSON, Ending, Entry, Fail, Failure, Refuse, Reply, Script, Sent, Vendor
+from tests.contract.vendor import (
+    JSON,
+    SIGN_OF_LIFE_SECONDS,
+    SIGNS_OF_LIFE,
+    Ending,
+    Entry,
+    Fail,
+    Failure,
+    Refuse,
+    Reply,
+    Script,
+    Sent,
+    Vendor,
+)
 from tests.fakes import gemini_script as fake
 from tests.fakes.gemini_server import GeminiServer
 
@@ -38,6 +51,9 @@ _FAILURES: dict[Failure, fake.HttpError] = {
     Failure.OVERLOADED: fake.HttpError(503, "UNAVAILABLE", "The model is overloaded."),
     Failure.SERVER_ERROR: fake.HttpError(500, "INTERNAL", "An internal error has occurred."),
 }
+_OVERLOADED = fake.Raw(
+    b'data: {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}\r\n\r\n'
+)
 
 
 class GeminiVendor(Vendor):
@@ -149,13 +165,28 @@ def _ending(reply: Reply) -> Iterator[fake.Step]:
         case Ending.SILENT:
             yield fake.Hang()
         case Ending.OVERLOADED:
-            error = {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}
-            yield fake.Raw(f"data: {json.dumps(error)}\r\n\r\n".encode())
+            yield _OVERLOADED
+        case Ending.NO_CALL:
+            yield fake.Chunk(finish="MALFORMED_FUNCTION_CALL", usage=_usage(reply.usage))
         case Ending.GARBLED:
             yield fake.Raw(b"data: {not json\r\n\r\n")
             yield fake.Chunk(finish="STOP")
-        case Ending.WHOLE:
+        case _:
             yield fake.Chunk(finish=_FINISH[reply.finish], usage=_usage(reply.usage))
+            yield from _behind(reply.ending)
+
+
+def _behind(ending: Ending) -> Iterator[fake.Step]:
+    match ending:
+        case Ending.THEN_SILENT:
+            yield fake.Hang()
+        case Ending.THEN_ALIVE:
+            for _ in range(SIGNS_OF_LIFE):
+                yield from (fake.Chunk(usage=fake.USAGE), fake.Sleep(SIGN_OF_LIFE_SECONDS))
+        case Ending.THEN_OVERLOADED:
+            yield _OVERLOADED
+        case Ending.THEN_DROPPED:
+            yield fake.Drop()
 
 
 def _usage(usage: Usage) -> JSON:

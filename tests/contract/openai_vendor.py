@@ -6,13 +6,19 @@ from functools import partial
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.openai_responses import OpenAIProvider
-from tests.contract.openai_wire import OpenAIWire, failure
+from tests.contract.openai_wire import OpenAIWire, behind, failure
 from tests.contract.vendor import JSON, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_responses_api import ResponsesApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import OpenAIServer
 
 REFUSAL = "I'm sorry, but I can't help with that."
+_OVERLOADED = Data(
+    {"type": "error", "code": "server_error", "message": "The server had an error.", "param": None}
+)
+_ALIVE = Data({"type": "response.in_progress"})
+_WITHIN = (Ending.DROPPED, Ending.SILENT, Ending.GARBLED, Ending.CLOSED, Ending.OVERLOADED)
+"""They come in the middle of a text."""
 
 
 class OpenAIVendor(OpenAIWire):
@@ -66,7 +72,7 @@ def _steps(reply: Reply, writer: Writer) -> Iterator[Step]:
         for event in writer.message(reply.text):
             if event.body["type"].endswith(".delta") and reply.pause_s:
                 yield Sleep(reply.pause_s)
-            if _is_message_end(event) and reply.ending is not Ending.WHOLE:
+            if _is_message_end(event) and reply.ending in _WITHIN:
                 break
             yield event
     for call in reply.calls:
@@ -85,19 +91,16 @@ def _ending(reply: Reply, writer: Writer) -> Iterator[Step]:
         case Ending.SILENT:
             yield Hang()
         case Ending.OVERLOADED:
-            yield Data(
-                {
-                    "type": "error",
-                    "code": "server_error",
-                    "message": "The server had an error.",
-                    "param": None,
-                }
-            )
+            yield _OVERLOADED
         case Ending.GARBLED:
             yield Raw(b"event: response.output_text.delta\ndata: {not json\n\n")
             yield from writer.end()
-        case Ending.WHOLE:
+        case Ending.NO_CALL:
+            yield from writer.call("get_time", '{"zone": ', status="incomplete")
+            yield from writer.end(usage=_usage(reply.usage))
+        case _:
             yield from _whole(reply, writer)
+            yield from behind(reply.ending, alive=_ALIVE, overloaded=_OVERLOADED)
 
 
 def _whole(reply: Reply, writer: Writer) -> Iterator[Step]:

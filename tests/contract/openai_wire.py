@@ -1,9 +1,10 @@
 """What the vendors with one of OpenAI's APIs share: the server around the API, and failures in OpenAI's shape."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
-from tests.contract.vendor import Fail, Failure, Vendor
-from tests.fakes.openai_script import HttpError
+from tests.contract.vendor import SIGN_OF_LIFE_SECONDS, SIGNS_OF_LIFE, Ending, Fail, Failure, Vendor
+from tests.fakes.openai_script import Drop, Hang, HttpError, Sleep, Step
 from tests.fakes.openai_server import OpenAIServer
 
 _FAILURES: dict[Failure, HttpError] = {
@@ -28,6 +29,20 @@ def failure(script: Fail) -> HttpError:
     return HttpError(
         usual.status, script.message or usual.message, usual.type, usual.code, usual.param, headers=hint
     )
+
+
+def behind(ending: Ending, *, alive: Step, overloaded: Step) -> Iterator[Step]:
+    """What may come behind the end of an answer; ``alive`` is what this API sends to say no more than that."""
+    match ending:
+        case Ending.THEN_SILENT:
+            yield Hang()
+        case Ending.THEN_ALIVE:
+            for _ in range(SIGNS_OF_LIFE):
+                yield from (alive, Sleep(SIGN_OF_LIFE_SECONDS))
+        case Ending.THEN_OVERLOADED:
+            yield overloaded
+        case Ending.THEN_DROPPED:
+            yield Drop()
 
 
 class OpenAIWire(Vendor):

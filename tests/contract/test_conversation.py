@@ -11,7 +11,7 @@ from tests.contract.demo_vendor import DemoVendor
 from tests.contract.vendor import Call, Ending, Fail, Failure, Refuse, Reply, Script, Thinking, Vendor
 from tests.contract.vendors import VENDORS
 from tests.support.server import ServerProcess
-from tests.support.sockets import joined, realtime
+from tests.support.sockets import Realtime, joined, realtime
 
 StartServer = Callable[..., ServerProcess]
 
@@ -169,3 +169,93 @@ async def test_stops_tools_and_failures(vendor: Vendor, start_server: StartServe
     await parallel_tools_one_of_which_fails(vendor, server)
     await a_model_that_never_stops_calling_tools_is_stopped(vendor, server)
     await failures_end_one_answer_and_not_the_conversation(vendor, server)
+
+
+CLIENT_TOOL = {
+    "type": "function",
+    "name": "2fa_check",
+    "description": "Check a code.",
+    "parameters": {"anyOf": [{"properties": {"codes": {"type": "array"}}}], "description": "The codes."},
+}
+
+
+async def a_call_of_a_tool_that_nobody_offered_is_told_to_be_none(vendor: Vendor, client: Realtime) -> None:
+    vendor.then(Reply(calls=(Call("find.item now!"), Call(""))), Reply(text=("I cannot look there.",)))
+    answer, done = await client.ask("Where is it?")
+    assert (answer, done["response"]["status"]) == ("I cannot look there.", "completed")
+    told = [entry.text for entry in vendor.sent[-1].of("result", "error")]
+    assert "There is no tool 'find.item now!'" in told[0]
+    assert "There is no tool ''" in told[1]
+
+
+async def a_clients_tool_may_be_named_and_described_as_no_vendor_takes_it(
+    vendor: Vendor, client: Realtime
+) -> None:
+    await client.send(type="session.update", session={"type": "realtime", "tools": [CLIENT_TOOL]})
+    updated = await client.until("session.updated")
+    assert updated["session"]["tools"][0]["name"] == "2fa_check"
+    vendor.then(Reply(calls=(Call("_2fa_check", {"codes": []}),)), Reply(text=("It is valid.",)))
+    _, done = await client.ask("Is it valid?")
+    [call] = done["response"]["output"]
+    assert (call["type"], call["name"]) == ("function_call", "2fa_check")
+    output = {
+        "type": "function_call_output",
+        "call_id": call["call_id"],
+        "output": '{"who": {"$ref": "people"}}',
+    }
+    await client.send(type="conversation.item.create", item=output)
+    await client.send(type="response.create")
+    done = await client.until("response.done")
+    assert done["response"]["status"] == "completed", done
+    assert "people" in vendor.sent[-1].of("result")[-1].text
+
+
+async def an_answer_without_a_word_is_asked_for_again(vendor: Vendor, client: Realtime) -> None:
+    empty = {"model": vendor.spec, "code": "model_empty_answer"}
+    vendor.then(Reply(thinking=(Thinking(),)), Reply(text=("Here I am.",)))
+    answer, done = await client.ask("Hello?")
+    assert (answer, done["response"]["status"]) == ("Here I am.", "completed")
+    assert done["response"]["x_failed_attempts"] == [empty]
+    vendor.then(Reply(), Reply(text=(" \n",)))
+    _, done = await client.ask("Hello?")
+    response = done["response"]
+    assert (response["status"], response["output"]) == ("failed", [])
+    error = response["status_details"]["error"]
+    assert (error["code"], error["x_retryable"]) == ("model_empty_answer", True)
+    assert response["usage"]["total_tokens"] > 0, "the vendor counts it"
+
+
+async def other_models_take_over(vendor: Vendor, client: Realtime) -> None:
+    for model in ("demo", vendor.spec):
+        await client.send(type="session.update", session={"type": "realtime", "model": model})
+        await client.until("session.updated")
+        vendor.then(*[Reply(text=("Still here.",))] * (model == vendor.spec))
+        _, done = await client.ask("Are you there?")
+        assert (done["response"]["status"], done["response"]["x_model"]) == ("completed", model), done
+
+
+async def test_whatever_a_model_says_the_session_goes_on(vendor: Vendor, start_server: StartServer) -> None:
+    server = start_server(MODEL_ATTEMPTS="2", MODEL_RETRY_SECONDS="0.01", LLM_MODELS=f"demo,{vendor.spec}")
+    async with realtime(server.ws_url) as client:
+        await a_call_of_a_tool_that_nobody_offered_is_told_to_be_none(vendor, client)
+        await a_clients_tool_may_be_named_and_described_as_no_vendor_takes_it(vendor, client)
+        await an_answer_without_a_word_is_asked_for_again(vendor, client)
+        await other_models_take_over(vendor, client)
+    assert vendor.refusals == []
+
+
+async def test_what_one_model_said_the_next_one_takes(vendor: Vendor, start_server: StartServer) -> None:
+    """Each vendor's broken call, replayed to the fallback by another vendor, which is as strict."""
+    fallback = VENDORS[(VENDORS.index(type(vendor)) + 1) % len(VENDORS)]()
+    fallback.start()
+    try:
+        env = {"LLM_FALLBACKS": fallback.spec, **fallback.env(fallback.url)}
+        async with realtime(start_server(**env).ws_url) as client:
+            vendor.then(Reply(calls=(Call("get_time<|end|>"),)), Reply(text=("Sorry.",)), Reply())
+            fallback.then(Reply(text=("I take over.",)))
+            assert (await client.ask("What time is it?"))[0] == "Sorry."
+            answer, done = await client.ask("Well?")
+            assert (answer, done["response"]["x_model"]) == ("I take over.", fallback.spec), done
+        assert fallback.refusals == []
+    finally:
+        fallback.stop()

@@ -1,11 +1,19 @@
 """The contract of all providers: calls, their results, and who decides whether there are any."""
 
 import json
+from typing import Any, NamedTuple
+from unittest.mock import AsyncMock
 
+import mcp_types as types
 import pytest
 
-from chat.messages import FinishReason, HistoryItem, ToolCallItem, ToolResultItem
+from chat.engine.config import SessionConfig
+from chat.messages import FinishReason, HistoryItem, ToolCallItem, ToolResultItem, ToolSpec
 from chat.providers.base import Provider
+from chat.tools.loops import Room, ToolLoop
+from chat.tools.mcp.config import McpServer
+from chat.tools.mcp.offers import offers_of
+from chat.tools.schema import make_tool
 from tests.contract.asking import HELLO, ask, events, sent_for
 from tests.contract.vendor import JSON, Call, Reply, Vendor
 from tests.providers.rounds import (
@@ -183,3 +191,54 @@ async def test_any_output_is_acceptable(vendor: Vendor, provider: Provider, outp
     vendor.then(HELLO)
     asked = ask(vendor, "Hi", call, result(call, output), tools=TOOLS)
     assert joined(await events(provider, asked)) == "Hello"
+
+
+class Pin(NamedTuple):
+    lat: float
+    name: str = "here"
+
+
+def tag(order: int, tags: list, pins: list[Pin], pair: tuple[int, str], table: dict[str, list[Any]]) -> str:  # type: ignore[type-arg]
+    """Tag an order."""
+    return "done"
+
+
+FOREIGN: dict[str, JSON] = {
+    "an array of nothing": {"type": "object", "properties": {"tags": {"type": "array"}}},
+    "a choice at the top": {"anyOf": [{"properties": {"a": {"type": "string"}}}, {"required": ["b"]}]},
+    "references": {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/A"}},
+        "$defs": {"A": {"type": ["string", "null"], "enum": ["", "x"]}},
+    },
+    "what is required is no property": {"type": "object", "properties": {"a": {}}, "required": ["b"]},
+    "a type of nobody's": {
+        "type": "object",
+        "properties": {"a": {"type": "any", "items": [{"type": "int"}]}},
+    },
+    "nothing": {},
+}
+
+
+def clients(parameters: JSON) -> list[ToolSpec]:
+    tools = [{"type": "function", "name": "get_time", "parameters": parameters}]
+    return SessionConfig(tools=tools).client_tools()
+
+
+async def test_a_function_of_any_types_is_taken(vendor: Vendor, provider: Provider) -> None:
+    sent = await sent_for(vendor, provider, "Hi", tools=[make_tool(tag).spec])
+    assert sent.tools == ["tag"]
+    assert vendor.refusals == []
+
+
+@pytest.mark.parametrize("schema", FOREIGN.values(), ids=FOREIGN)
+async def test_a_schema_of_a_clients_or_of_an_mcp_servers_is_taken(
+    vendor: Vendor, provider: Provider, schema: JSON
+) -> None:
+    tool = types.Tool(name="get_time", input_schema=schema)
+    server = McpServer(name="s", command="s")
+    offers = offers_of(server, [tool], call=AsyncMock(), room=Room(1), place=ToolLoop("s"))
+    for specs in (clients(schema), [offered.spec for offered in offers.tools]):
+        sent = await sent_for(vendor, provider, "Hi", tools=specs)
+        assert len(sent.tools) == 1
+    assert vendor.refusals == []

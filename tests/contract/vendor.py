@@ -21,6 +21,9 @@ USAGE = Usage(input_tokens=21, output_tokens=13, cached_tokens=8, reasoning_toke
 """As we are to count it: the cached tokens are among the input, the reasoning ones among the output."""
 
 
+SIGNS_OF_LIFE, SIGN_OF_LIFE_SECONDS = 1000, 0.3
+
+
 class Ending(Enum):
     """What comes after the pieces of a `Reply`."""
 
@@ -30,6 +33,11 @@ class Ending(Enum):
     GARBLED = "an event that is no JSON, then the vendor's own end"
     CLOSED = "the HTTP answer ends in order, but without the vendor's own end"
     OVERLOADED = "the vendor's error event in the middle of a stream: it is overloaded"
+    NO_CALL = "the vendor's words for a call that the model wrote and that it could not read itself"
+    THEN_SILENT = "the vendor's own end, then nothing, and the connection stays open"
+    THEN_ALIVE = "the vendor's own end, then signs of life for as long as the client listens"
+    THEN_OVERLOADED = "the vendor's own end, then its error event"
+    THEN_DROPPED = "the vendor's own end, then the connection is cut"
 
 
 @dataclass(frozen=True)

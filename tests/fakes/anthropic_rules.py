@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.fakes import schema_rules
 from tests.fakes.anthropic_refusals import check_model, refuse
 from tests.fakes.anthropic_script import JSON
+from tests.fakes.schema_rules import Fault
 
 MAX_OUTPUT_TOKENS = 128_000
 MAX_BREAKPOINTS = 4
@@ -46,6 +48,12 @@ _ROLES_OF = {
     "redacted_thinking": {"assistant"},
     "tool_use": {"assistant"},
     "tool_result": {"user"},
+}
+_REFUSED = {
+    Fault.CHOICE_AT_THE_TOP: "input_schema does not support oneOf, allOf, or anyOf at the top level",
+    Fault.PROPERTY_NAME: "Property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'",
+    Fault.NO_TYPE_OF_JSON: "JSON schema is invalid. It must match JSON Schema draft 2020-12",
+    Fault.ITEMS_NO_SCHEMA: "JSON schema is invalid. It must match JSON Schema draft 2020-12",
 }
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -103,6 +111,9 @@ def _check_tools(tools: list[Any]) -> list[str]:
             raise refuse(f"{where}.input_schema: Field required")
         if tool["input_schema"].get("type") != "object":
             raise refuse(f"{where}.input_schema.type: Input should be 'object'")
+        for _, what in schema_rules.faults(tool["input_schema"]):
+            if what in _REFUSED:
+                raise refuse(f"{where}.input_schema: {_REFUSED[what]}")
     names = [tool["name"] for tool in tools]
     if len(names) != len(set(names)):
         raise refuse("tools: Tool names must be unique.")

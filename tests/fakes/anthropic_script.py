@@ -50,11 +50,15 @@ class Use:
 
 @dataclass(frozen=True)
 class Stop:
-    """``message_delta`` and ``message_stop``. ``usage`` is the whole message's."""
+    """``message_delta`` and, unless something comes between them (``over``), ``message_stop``.
+
+    ``usage`` is the whole message's.
+    """
 
     reason: str = "end_turn"
     usage: JSON | None = None
     details: JSON | None = None
+    over: bool = True
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class Player:
                 await self._event(
                     "message_delta", {"delta": delta, "usage": step.usage or {"output_tokens": 3}}
                 )
-                await self._event("message_stop", {})
+                if step.over:
+                    await self._event("message_stop", {})
             case Event():
                 await self._event(step.name, step.data)
             case Raw():

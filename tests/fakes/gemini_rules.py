@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from tests.fakes import schema_rules
 from tests.fakes.gemini_refusals import refuse
 from tests.fakes.gemini_script import JSON
 from tests.fakes.gemini_turns import check_turns
+from tests.fakes.schema_rules import Fault
 
 _FIELDS = {
     "": {"contents", "systemInstruction", "generationConfig", "tools", "toolConfig", "safetySettings"},
@@ -30,8 +32,15 @@ _FIELDS = {
     "tool_config": {"functionCallingConfig"},
     "calling_config": {"mode", "allowedFunctionNames"},
 }
+_REFUSED = {
+    Fault.ARRAY_WITHOUT_ITEMS: "missing field: items.",
+    Fault.ITEMS_NO_SCHEMA: "items: Proto field is not repeating, cannot start list.",
+    Fault.REQUIRED_UNKNOWN: "required: property is not defined",
+    Fault.REFERENCE: "$ref: reference to an undefined schema",
+    Fault.EMPTY_ENUM: "enum: cannot be empty",
+}
 _DATA = ("text", "functionCall", "functionResponse")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
 def check_request(body: Any) -> None:
@@ -88,7 +97,7 @@ def _check_declaration(declaration: JSON, where: str) -> None:
         raise refuse(
             f"* GenerateContentRequest.{where}.name: [Invalid function name. Must start with a letter or an "
             "underscore. Must be alphameric (a-z, A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes "
-            "(-), with a maximum length of 128.]\n"
+            "(-), with a maximum length of 64.]\n"
         )
     schema = declaration.get("parametersJsonSchema", declaration.get("parameters"))
     if schema is not None and (not isinstance(schema, dict) or schema.get("type") != "object"):
@@ -97,6 +106,10 @@ def _check_declaration(declaration: JSON, where: str) -> None:
         raise refuse(
             f"* GenerateContentRequest.{where}.parameters.properties: should be non-empty for OBJECT type\n"
         )
+    for path, what in schema_rules.faults(schema or {}):
+        at = "".join(f".{step}" for step in path)
+        if what in _REFUSED:
+            raise refuse(f"* GenerateContentRequest.{where}.parameters{at}: {_REFUSED[what]}\n")
 
 
 def _check_tool_config(config: Any, declared: Sequence[str]) -> None:
@@ -164,6 +177,8 @@ def _check_function(value: Any, kind: str, struct: str, where: str) -> None:
     _known(value, kind, f"{where}.{kind}")
     if not value.get("name"):
         raise refuse(f"* GenerateContentRequest.{where}.{kind}.name: Name cannot be empty.\n")
+    if not _NAME.fullmatch(str(value["name"])):
+        raise refuse(f"* GenerateContentRequest.{where}.{kind}.name: Invalid function name.\n")
     if not isinstance(value.get(struct, {}), dict):
         raise refuse(
             f"Invalid value at '{where}.{kind}.{struct}' (type.googleapis.com/google.protobuf.Struct), "
@@ -171,3 +186,16 @@ def _check_function(value: Any, kind: str, struct: str, where: str) -> None:
         )
     if struct == "response" and "response" not in value:
         raise refuse(f"* GenerateContentRequest.{where}.function_response.response: must not be empty.\n")
+    if struct == "response" and (name := _reference_in(value["response"])):
+        raise refuse(
+            f"The referenced name `{name}` in function_response.response does not match to a display_name in the "
+            "function_response.parts."
+        )
+
+
+def _reference_in(value: Any) -> str:
+    """What a key ``$ref`` at any depth says: the name of a picture that comes along, which nobody here sends."""
+    if isinstance(value, dict) and "$ref" in value:
+        return str(value["$ref"])
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(_reference_in, children)), "")

@@ -22,7 +22,8 @@ def text(words: str, *, signed: bool = False, thought: bool = False) -> JSON:
 
 def call(name: str, args: JSON | None = None, *, signed: bool = False, id_: str | None = None) -> JSON:
     """A call as Gemini 3 makes them: with an id. Only the first of a round is to be ``signed``."""
-    part: JSON = {"functionCall": {"id": id_ or os.urandom(4).hex(), "name": name, "args": args or {}}}
+    named = {"name": name} if name else {}  # protobuf's JSON leaves an empty text out
+    part: JSON = {"functionCall": {"id": id_ or os.urandom(4).hex(), **named, "args": args or {}}}
     return sign(part) if signed else part
 
 

@@ -78,6 +78,24 @@ class Writer:
             yield Data({**last.body, "choices": [], "usage": usage or USAGE})
         yield DONE
 
+    def no_call(self, usage: JSON) -> Iterator[Data | Raw]:
+        """The model wrote a call that the server cannot read: Groq says so in an error, Gemini's server of this API (and
+        who passes it on) in the finish reason."""
+        if not self._api.groq:
+            yield from self.end("function_call_filter: MALFORMED_FUNCTION_CALL", usage)
+            return
+        message = (
+            "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details."
+        )
+        error = {
+            "message": message,
+            "type": "invalid_request_error",
+            "code": "tool_use_failed",
+            "status_code": 400,
+        }
+        body = {"error": {**error, "failed_generation": "<function=get_time{"}}
+        yield Raw(f"event: error\ndata: {json.dumps(body)}\n\n".encode())
+
     def _chunk(self, delta: JSON, finish: str | None = None) -> Data:
         return Data(
             {

@@ -7,9 +7,19 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from tests.fakes import schema_rules
 from tests.fakes.openai_script import JSON, RefusedError
+from tests.fakes.schema_rules import Fault
 
 MAX_CALL_ID_CHARS = 64
+_REFUSED = {
+    Fault.ARRAY_WITHOUT_ITEMS: "array schema missing items.",
+    Fault.ITEMS_NO_SCHEMA: "items is not of type 'object', 'boolean'.",
+    Fault.CHOICE_AT_THE_TOP: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the "
+    "top level.",
+    Fault.NO_TYPE_OF_JSON: "type is not valid under any of the given schemas.",
+    Fault.REFERENCE: "reference can only point to definitions defined at the top level of the schema.",
+}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -98,6 +108,13 @@ def function(value: JSON, where: str) -> str:
             param=f"{where}.parameters",
             code="invalid_function_parameters",
         )
+    for path, what in schema_rules.faults(schema):
+        if what in _REFUSED:
+            raise RefusedError(
+                f"Invalid schema for function '{value['name']}': In context={path}, {_REFUSED[what]}",
+                param=f"{where}.parameters",
+                code="invalid_function_parameters",
+            )
     if value.get("strict") and schema.get("additionalProperties") is not False:
         raise RefusedError(
             f"Invalid schema for function '{value['name']}': In context=(), 'additionalProperties' is required to be "

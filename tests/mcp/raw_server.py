@@ -13,12 +13,31 @@ from pathlib import Path
 from typing import Any
 
 TEXT_SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+LEFT_SCHEMA = {"type": "object", "properties": {"left": {"type": "integer"}}, "required": ["left"]}
 NAMES = [
     "echo", "hang", "add_tool", "garbage", "endless", "bad_result", "die", "many_changes", "protocol_error",
-    "error_result",
+    "error_result", "promised_structure", "other_structure", "unknown_block", "structure_alone", "list_structure",
 ]  # fmt: skip
 
 
+ODD_RESULTS: dict[str, dict[str, Any]] = {
+    "promised_structure": {"content": [{"type": "text", "text": "42 left"}]},
+    "other_structure": {
+        "content": [{"type": "text", "text": "42 left"}],
+        "structuredContent": {"left": "many"},
+    },
+    "unknown_block": {
+        "content": [
+            {"type": "text", "text": "before"},
+            {"type": "hologram", "data": "QUJD"},
+            {"type": "text"},
+            {"type": "text", "text": "behind"},
+        ]
+    },
+    "structure_alone": {"structuredContent": {"left": 42}},
+    "list_structure": {"content": [], "structuredContent": [1, 2]},
+}
+"""None of them is what the protocol asks for, and in each there is something to read."""
 BAD_ANSWERS: dict[str, dict[str, Any]] = {
     "bad_result": {"result": {"content": 5}},
     "protocol_error": {"error": {"code": -32602, "message": "no such page: hunter2-secret"}},
@@ -59,7 +78,8 @@ class Server:
 
     def tool(self, name: str) -> dict[str, Any]:
         hints = {"readOnlyHint": True}
-        return {"name": name, "description": f"{name}.", "inputSchema": TEXT_SCHEMA, "annotations": hints}
+        tool = {"name": name, "description": f"{name}.", "inputSchema": TEXT_SCHEMA, "annotations": hints}
+        return {**tool, "outputSchema": LEFT_SCHEMA} if name.endswith("_structure") else tool
 
     def call(self, call_id: int, name: str, arguments: dict[str, Any]) -> None:
         self.journal(f"call {name} {call_id}")
@@ -85,7 +105,7 @@ class Server:
             self.send(id=call_id, **BAD_ANSWERS[name])
             return
         result = {"content": [{"type": "text", "text": text}], "isError": name == "error_result"}
-        self.send(id=call_id, result=result)
+        self.send(id=call_id, result=ODD_RESULTS.get(name, result))
 
 
 def main() -> None:

@@ -136,6 +136,27 @@ async def test_garbage_disturbs_no_call(run: Run, notebook: Notebook) -> None:
         assert running.status().connected
 
 
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("promised_structure", "42 left"),
+        ("other_structure", '42 left\n{"left":"many"}'),
+        ("structure_alone", '{"left":42}'),
+        ("list_structure", '{"result":[1,2]}'),
+        (
+            "unknown_block",
+            "before\n[a block of kind 'hologram': not shown]\n[a block of kind 'text': not shown]\nbehind",
+        ),
+    ],
+)
+async def test_what_can_be_read_of_an_odd_result_is_read(
+    run: Run, notebook: Notebook, tool: str, text: str
+) -> None:
+    async with run(raw=notebook.raw()) as running:
+        outcome = await running.call(f"raw__{tool}")
+        assert (outcome.outcome, outcome.output) == ("ok", text)
+
+
 async def test_a_result_that_cannot_be_read_is_an_error(run: Run, notebook: Notebook) -> None:
     async with run(raw=notebook.raw()) as running:
         outcome = await running.call("raw__bad_result")

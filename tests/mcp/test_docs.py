@@ -5,7 +5,8 @@ import re
 
 import msgspec
 
-from chat.tools.mcp import config, connection, leash, schemas, transports
+from chat import tool_schemas as schemas
+from chat.tools.mcp import config, connection, leash, transports
 from chat.tools.mcp.config import McpServer, read_servers
 from chat.tools.mcp.offers import MAX_TOOLS
 from realtime_ai.env import BASE_DIR

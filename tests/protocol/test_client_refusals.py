@@ -94,6 +94,11 @@ BAD = {
         "invalid_event",
         "session.tools[0].parameters",
     ),
+    "an argument that no vendor takes": (
+        update(tools=[{**TOOL, "parameters": {"type": "object", "properties": {"größe": {}}}}]),
+        "invalid_event",
+        "session.tools[0].parameters",
+    ),
     "schema too large": (
         update(tools=[{**TOOL, "parameters": {"description": "x" * 32_768}}]),
         "invalid_event",

@@ -83,7 +83,15 @@ ACCEPTED: dict[str, JSON] = {
     ),
 }
 
+
+def tool(**schema: Any) -> list[JSON]:
+    return [{"name": "f", "input_schema": {"type": "object", **schema}}]
+
+
 REFUSED: dict[str, tuple[JSON, str]] = {
+    "a choice at the top of a schema": (body(HI, tools=tool(anyOf=[{}])), "at the top level"),
+    "the name of an argument": (body(HI, tools=tool(properties={"not ok": {}})), "Property keys"),
+    "a type that is none": (body(HI, tools=tool(properties={"a": {"type": "any"}})), "draft 2020-12"),
     "no messages": (body(), "at least one message"),
     "no limit": ({"model": MODEL, "messages": [HI]}, "max_tokens: Field required"),
     "a limit of nought": (body(HI, max_tokens=0), "max_tokens"),

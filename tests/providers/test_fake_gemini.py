@@ -62,7 +62,42 @@ ACCEPTED: dict[str, JSON] = {
     "a tool that must be used": {"contents": [HI], "tools": [DECLARED], "toolConfig": ANY},
 }
 
+
+def declared(parameters: JSON) -> JSON:
+    return {"functionDeclarations": [{"name": "f", "parametersJsonSchema": parameters}]}
+
+
+def having(**properties: JSON) -> JSON:
+    return {"type": "object", "properties": properties}
+
+
+BADLY_NAMED = call("find.item now!", signed=True)
+
 REFUSED: dict[str, tuple[JSON, str]] = {
+    "a name in the history": (
+        {"contents": [HI, model(BADLY_NAMED), user(answer(BADLY_NAMED))]},
+        "Invalid function name",
+    ),
+    "a reference in a result": (
+        {"contents": [HI, model(SIGNED), user(answer(SIGNED, [{"deep": {"$ref": "#/a"}}]))]},
+        "The referenced name `#/a` in function_response.response does not match",
+    ),
+    "an array of nothing": (
+        {"contents": [HI], "tools": [declared(having(a={"type": "array"}))]},
+        "parameters.properties.a: missing field: items",
+    ),
+    "items that are a list": (
+        {"contents": [HI], "tools": [declared(having(a={"type": "array", "items": [{"type": "string"}]}))]},
+        "cannot start list",
+    ),
+    "required without a property": (
+        {"contents": [HI], "tools": [declared({**having(a={"type": "string"}), "required": ["b"]})]},
+        "property is not defined",
+    ),
+    "an empty choice": (
+        {"contents": [HI], "tools": [declared(having(a={"type": "string", "enum": [""]}))]},
+        "cannot be empty",
+    ),
     "no contents": ({"contents": []}, "contents is not specified"),
     "an unknown field": ({"contents": [HI], "stream": True}, 'Unknown name "stream"'),
     "an unknown setting": (

@@ -74,7 +74,16 @@ def chat_answer(call_id: str) -> JSON:
     return {"role": "tool", "tool_call_id": call_id, "content": "noon"}
 
 
+def tool(**schema: Any) -> list[JSON]:
+    return [TOOL | {"parameters": {"type": "object", **schema}}]
+
+
 RESPONSES = {
+    "array schema missing items": response_body(tools=tool(properties={"a": {"type": "array"}})),
+    "items is not of type": response_body(tools=tool(properties={"a": {"type": "array", "items": [{}]}})),
+    "not have 'oneOf'/'anyOf'": response_body(tools=tool(anyOf=[{"properties": {}}])),
+    "type is not valid": response_body(tools=tool(properties={"a": {"type": "any"}})),
+    "reference can only point": response_body(tools=tool(properties={"a": {"$ref": "#/x"}})),
     "Unknown parameter: 'max_tokens'": response_body(max_tokens=5),
     "Missing required parameter: 'model'": response_body(model=None),
     "streams only": response_body(stream=False),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import pytest
@@ -14,6 +14,7 @@ from chat.tools.base import ToolContext, ToolDefinitionError
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
 from chat.tools.schema import make_tool
+from tests.fakes.schema_rules import faults
 from tests.tools.conftest import NOBODY
 
 
@@ -118,6 +119,40 @@ def test_an_argument_may_be_called_like_a_keyword_of_json_schema() -> None:
     assert set(make_tool(find).spec.parameters["properties"]) == {"title", "default"}
 
 
+class Pin(NamedTuple):
+    lat: float
+    name: str = "here"
+
+
+def lists(
+    plain: list,  # type: ignore[type-arg]
+    anything: list[Any],
+    pair: tuple[int, int],
+    pin: Pin,
+    several: tuple[str, ...],
+    nested: list[list[Any]],
+    unique: set[str],
+) -> None:
+    """Take lists of all kinds."""
+
+
+def test_every_list_says_what_is_in_it() -> None:
+    """A vendor that is told of an array without it refuses every turn of every user."""
+    spec = make_tool(lists).spec
+    assert list(faults(spec.parameters)) == []
+    properties = spec.parameters["properties"]
+    assert properties["plain"] == properties["anything"] == {"type": "array", "items": {}}
+    assert properties["pair"] == {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+    assert properties["pin"] == {
+        "type": "array",
+        "items": {"anyOf": [{"type": "number"}, {"type": "string", "default": "here"}]},
+        "minItems": 1,
+        "maxItems": 2,
+        "description": "In this order: number, string.",
+    }
+    assert properties["nested"] == {"type": "array", "items": {"type": "array", "items": {}}}
+
+
 def no_docs(x: int) -> None: ...
 
 
@@ -172,6 +207,10 @@ def recursive(x: Node) -> None:
     """It."""
 
 
+def letters(größe: int) -> None:  # noqa: PLC2401
+    """It."""
+
+
 def optional_context(x: ToolContext | None) -> None:
     """It."""
 
@@ -206,6 +245,7 @@ class Instance:
         (unknown_type, "annotations cannot be read: name 'NoSuchType'"),
         (no_json_type, "cannot be told to a model"),
         (recursive, "Node contains itself"),
+        (letters, "no vendor takes the name of its argument 'größe'"),
         (optional_context, "annotate 'x' as ToolContext, with nothing around it"),
         (two_contexts, "one ToolContext is enough, not x, y"),
         (streaming, "a generator cannot be a tool"),

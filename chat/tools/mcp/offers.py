@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import mcp_types as types
 
 from chat.messages import JSON, ToolSpec
+from chat.tool_schemas import MAX_DESCRIPTION_CHARS, UnusableSchemaError, repaired
 from chat.tools.base import Tool, ToolContext
 from chat.tools.loops import Room, ToolLoop
 from chat.tools.mcp.config import McpServer
 from chat.tools.mcp.names import names_for
-from chat.tools.mcp.schemas import MAX_DESCRIPTION_CHARS, UnusableSchemaError, repaired
 
 MAX_TOOLS = 100
 """Of one server; vendors take 128 in all."""
@@ -34,7 +34,7 @@ def offers_of(
     left_out = [f"{one!r}: the server has no such tool" for one in _missing(server, wanted)]
     for tool in wanted:
         try:
-            parameters = repaired(tool.input_schema)
+            parameters = repaired(tool.input_schema, foreign=True)
         except UnusableSchemaError as error:
             left_out.append(f"{tool.name[:80]!r}: {error}")
             continue

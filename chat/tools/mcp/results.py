@@ -10,7 +10,7 @@ from chat.errors import ToolError
 
 def text_of(result: types.CallToolResult) -> str:
     """Raises `ToolError` with the same text for a result that is an error."""
-    parts = [_part(block) for block in result.content]
+    parts = [text_of_block(block) for block in result.content]
     text = "\n".join(part for part in parts if part)
     if result.structured_content is not None and not _says_the_same(parts, result.structured_content):
         structured = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
@@ -35,7 +35,7 @@ def _read(text: str) -> Any:
         return text
 
 
-def _part(block: types.ContentBlock) -> str:
+def text_of_block(block: types.ContentBlock) -> str:
     match block:
         case types.TextContent():
             return block.text

@@ -15,6 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from chat.tools.mcp.config import McpServer
+from chat.tools.mcp.readable import Readable
 
 LEASH = Path(__file__).with_name("leash.py")
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -38,7 +39,7 @@ async def transport_to(
     if server.command:
         async with _stderr(hear, gone) as file, stdio_client(_parameters(server), errlog=file) as streams:
             file.close()  # the child has its own; so the pipe ends with it
-            yield streams
+            yield Readable(streams[0]), streams[1]
     else:
         async with (
             http_client(server) as client,
@@ -46,7 +47,7 @@ async def transport_to(
                 server.url, http_client=client, max_sse_event_size=MAX_BODY_BYTES
             ) as streams,
         ):
-            yield streams
+            yield Readable(streams[0]), streams[1]
 
 
 def _parameters(server: McpServer) -> StdioServerParameters:

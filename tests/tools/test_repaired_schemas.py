@@ -1,4 +1,4 @@
-"""Schemas as every vendor takes them, from whatever a server says."""
+"""Schemas as every vendor takes them, from whatever a server, a client or a function of ours says."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.messages import JSON
-from chat.tools.mcp.schemas import MAX_DEPTH, UnusableSchemaError, repaired
+from chat.tool_schemas import MAX_DEPTH, UnusableSchemaError, repaired
+from tests.fakes.schema_rules import faults
 
 
 def obj(**properties: Any) -> JSON:
@@ -68,7 +69,37 @@ TREE = {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}, "valu
     ],
 )
 def test_a_schema_is_repaired(given: JSON, wanted: JSON) -> None:
+    assert repaired(given, foreign=True) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (obj(a={"prefixItems": [{"type": "integer"}] * 2, "type": "array", "items": False, "maxItems": 2}),
+         obj(a={"type": "array", "items": {"type": "integer"}, "maxItems": 2})),
+        (obj(a={"type": "array", "description": "A pair.", "prefixItems": [{"type": "integer"}, {"type": "string"}]}),
+         obj(a={"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+                "description": "A pair. In this order: integer, string."})),
+        (obj(a={"type": "array", "prefixItems": [{"type": "integer"}, {}]}), obj(a={"type": "array", "items": {}})),
+        (obj(a={"type": "array", "items": True}), obj(a={"type": "array", "items": {}})),
+        (obj(a={"type": "object", "additionalProperties": {"type": "array"}}),
+         obj(a={"type": "object", "additionalProperties": {"type": "array", "items": {}}})),
+        (obj(a={"anyOf": [{"type": "number"}, {"type": "null"}], "default": 1.5}),
+         obj(a={"anyOf": [{"type": "number"}, {"type": "null"}], "default": 1.5})),
+        (obj(a={"type": "null"}, b={"anyOf": [{"type": "null"}]}), obj(a={"type": "null"}, b={})),
+        (obj(a={"type": "string", "description": "d" * 2000}), obj(a={"type": "string", "description": "d" * 2000})),
+        ({**obj(a={}), "oneOf": [{"required": ["a"]}], "not": {}, "enum": [1]}, obj(a={})),
+    ],
+)  # fmt: skip
+def test_what_a_function_or_a_client_says_is_repaired(given: JSON, wanted: JSON) -> None:
+    """Tuples first of all, which say by place what is in them. The second repair changes nothing."""
     assert repaired(given) == wanted
+    assert repaired(wanted) == wanted
+
+
+def test_an_argument_whose_name_no_vendor_takes_is_an_error_where_somebody_can_change_it() -> None:
+    with pytest.raises(UnusableSchemaError, match="größe"):
+        repaired(obj(größe={"type": "integer"}))
 
 
 def test_one_that_contains_itself_ends() -> None:
@@ -105,11 +136,25 @@ def test_depth_is_bounded() -> None:
 )
 def test_what_cannot_be_repaired_is_not_offered(schema: Any, why: str) -> None:
     with pytest.raises(UnusableSchemaError, match=why):
-        repaired(schema)
+        repaired(schema, foreign=True)
 
 
 KEYWORDS = st.sampled_from(
-    ["type", "properties", "required", "items", "enum", "anyOf", "allOf", "oneOf", "$ref", "const", "pattern"]
+    [
+        "type",
+        "properties",
+        "required",
+        "items",
+        "prefixItems",
+        "default",
+        "enum",
+        "anyOf",
+        "allOf",
+        "oneOf",
+        "$ref",
+        "const",
+        "pattern",
+    ]
 )
 VALUES = st.recursive(
     st.none()
@@ -123,13 +168,14 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(KEYWORDS, VALUES, max_size=5))
-def test_whatever_a_server_says_becomes_a_schema_or_is_refused(schema: JSON) -> None:
+@given(st.dictionaries(KEYWORDS, VALUES, max_size=5), st.booleans())
+def test_whatever_anybody_says_becomes_a_schema_or_is_refused(schema: JSON, foreign: bool) -> None:
     try:
-        found = repaired(schema)
+        found = repaired(schema, foreign=foreign)
     except UnusableSchemaError:
         return
+    assert list(faults(found)) == []
     assert found["type"] == "object"
     assert {*found} <= {"type", "properties", "required", "additionalProperties", "description"}
     assert "$ref" not in msgspec.json.encode(found).decode().replace('"$ref":{', "")
-    assert repaired(found) == found, "a second repair changes something"
+    assert repaired(found, foreign=foreign) == found, "a second repair changes something"

@@ -1,8 +1,8 @@
-"""The schema of an MCP tool's arguments, repaired so that every vendor takes it.
+"""The schema of a tool's arguments, whoever wrote it, repaired so that every vendor takes it.
 
 A vendor that refuses one tool's schema refuses the whole request, and so every turn. So references are inlined, what
-only some vendors know is left out (a schema that says less is one that a model fills in less exactly; the server
-checks the arguments itself), and what cannot be repaired is not offered.
+only some vendors know is left out (a schema that says less is one that a model fills in less exactly; whoever runs the
+tool checks the arguments itself), and what cannot be repaired is not offered.
 """
 
 import re
@@ -20,6 +20,7 @@ MAX_ENUM = 250
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+_NULL = {"type": "null"}
 _PLAIN = (
     "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern",
     "minItems", "maxItems",
@@ -30,16 +31,20 @@ class UnusableSchemaError(Exception):
     """No vendor would take it."""
 
 
-def repaired(schema: Any) -> JSON:
-    """A self-contained schema of type object. Raises `UnusableSchemaError`."""
+def repaired(schema: Any, *, foreign: bool = False) -> JSON:
+    """A self-contained schema of type object. Raises `UnusableSchemaError`.
+
+    ``foreign``: from one whom nobody here can correct, so it is bounded, and an argument whose name no vendor takes is
+    left out where it may be; else that is an error, too.
+    """
     if not isinstance(schema, dict):
         raise UnusableSchemaError("its schema is no object")
-    root = _Repair(schema).node(schema, ())
+    root = _Repair(schema, foreign=foreign).node(schema, ())
     if "anyOf" in root and "properties" not in root:
         root = _merged_options(root)
     root = {"type": "object", "properties": {}, **{key: root[key] for key in _ROOT_KEYS if key in root}}
     root["type"] = "object"
-    if len(msgspec.json.encode(root)) > MAX_SCHEMA_CHARS:
+    if foreign and len(msgspec.json.encode(root)) > MAX_SCHEMA_CHARS:
         raise UnusableSchemaError(f"its schema has more than {MAX_SCHEMA_CHARS} characters")
     return root
 
@@ -60,8 +65,9 @@ def _merged_options(root: JSON) -> JSON:
 class _Repair:
     """Walks one schema; ``_nodes`` bounds what references to references can grow to."""
 
-    def __init__(self, root: JSON) -> None:
+    def __init__(self, root: JSON, *, foreign: bool) -> None:
         self._root = root
+        self._foreign = foreign
         self._nodes = 0
 
     def node(self, node: Any, within: tuple[str, ...], depth: int = 0) -> JSON:
@@ -73,19 +79,35 @@ class _Repair:
         node, within = self._resolved(node, within)
         node = self._with_all_of(node, within)
         result: JSON = {key: node[key] for key in _PLAIN if isinstance(node.get(key), str | int | float)}
+        if node.get("default") is not None:
+            result["default"] = node["default"]
         if isinstance(text := node.get("description"), str):
-            result["description"] = text[:MAX_DESCRIPTION_CHARS]
+            result["description"] = text[:MAX_DESCRIPTION_CHARS] if self._foreign else text
         result |= self._enum(node)
         result |= self._type(node)
         result |= self._options(node, within, depth)
         if isinstance(node.get("properties"), dict):
             result |= self._object(node, within, depth)
+        elif result.get("type") == "object" and isinstance(node.get("additionalProperties"), dict):
+            result["additionalProperties"] = self.node(node["additionalProperties"], within, depth + 1)
         if result.get("type") == "array":
-            items = node.get("items", {})
-            result["items"] = self.node(
-                items[0] if isinstance(items, list) and items else items, within, depth + 1
-            )
+            result |= self._array(node, within, depth)
         return result
+
+    def _array(self, node: JSON, within: tuple[str, ...], depth: int) -> JSON:
+        """Items that differ by their place (a tuple) are a choice for every place; the order is told in words."""
+        items = node.get("items", {})
+        placed = _list(node.get("prefixItems")) or _list(items)
+        found = [self.node(one, within, depth + 1) for one in placed]
+        if not found:
+            return {"items": self.node(items, within, depth + 1)}
+        distinct = [one for number, one in enumerate(found) if one not in found[:number]]
+        if len(distinct) == 1 or {} in distinct:
+            return {"items": distinct[0] if len(distinct) == 1 else {}}
+        in_order = f"In this order: {', '.join(str(one.get('type', 'any value')) for one in found)}."
+        words = node.get("description")
+        told = f"{words} {in_order}" if isinstance(words, str) and in_order not in words else in_order
+        return {"items": {"anyOf": distinct}, "description": told}
 
     def _resolved(self, node: JSON, within: tuple[str, ...]) -> tuple[JSON, tuple[str, ...]]:
         """The node with what its reference means; one that contains itself, or lies elsewhere, says nothing."""
@@ -142,7 +164,9 @@ class _Repair:
     def _options(self, node: JSON, within: tuple[str, ...], depth: int) -> JSON:
         options = [one for key in ("anyOf", "oneOf") for one in _list(node.get(key))]
         found = [self.node(one, within, depth + 1) for one in options if one is not False]
-        found = [one for one in found if one and one != {"type": "null"}]
+        found = [one for one in found if one and not (one == _NULL and node.get("default", ...) is None)]
+        if found == [_NULL]:
+            return {}
         if len(found) == 1:
             return found[0]
         return {"anyOf": found} if found else {}
@@ -155,10 +179,10 @@ class _Repair:
         for name, schema in node["properties"].items():
             if _PROPERTY_NAME.fullmatch(name):
                 properties[name] = self.node(schema, within, depth + 1)
-            elif name in required:
+            elif name in required or not self._foreign:
                 raise UnusableSchemaError(f"no vendor takes the name of its argument {name[:80]!r}")
         result: JSON = {"properties": properties}
-        if required:
+        if required or node.get("required") == []:
             result["required"] = list(dict.fromkeys(required))
         if isinstance(node.get("additionalProperties"), bool):
             result["additionalProperties"] = node["additionalProperties"]

@@ -1,0 +1,67 @@
+"""What one vendor or another refuses in the JSON Schema of a function's parameters; each fake says which of it is its own.
+
+Sources: the vendors' guides to function calling, and for what they do not tell, reports of refusals.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+Path = tuple[str, ...]
+
+
+class Fault(Enum):
+    ARRAY_WITHOUT_ITEMS = "an array that does not say what is in it"
+    ITEMS_NO_SCHEMA = "items that are a list, or true, or false"
+    CHOICE_AT_THE_TOP = "a choice at the top level"
+    PROPERTY_NAME = "a property's name"
+    REQUIRED_UNKNOWN = "required is what is no property"
+    NO_TYPE_OF_JSON = "a type that is none of JSON's"
+    REFERENCE = "a reference"
+    EMPTY_ENUM = "an enum with an empty text"
+
+
+_AT_THE_TOP = ("anyOf", "oneOf", "allOf", "not", "enum")
+_TYPES = {"string", "number", "integer", "boolean", "object", "array", "null"}
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+
+
+def faults(schema: Any) -> Iterator[tuple[Path, Fault]]:
+    """Each fault of a schema of type object, and where it is."""
+    if any(keyword in schema for keyword in _AT_THE_TOP):
+        yield (), Fault.CHOICE_AT_THE_TOP
+    yield from _faults(schema, ())
+
+
+def _faults(node: Any, path: Path) -> Iterator[tuple[Path, Fault]]:
+    if not isinstance(node, dict):
+        return
+    kinds = node.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if not all(kind in _TYPES for kind in kinds):
+        yield path, Fault.NO_TYPE_OF_JSON
+    if "array" in kinds and "items" not in node:
+        yield path, Fault.ARRAY_WITHOUT_ITEMS
+    if not isinstance(node.get("items", {}), dict):
+        yield path, Fault.ITEMS_NO_SCHEMA
+    if "$ref" in node:
+        yield path, Fault.REFERENCE
+    if "" in node.get("enum", ()):
+        yield path, Fault.EMPTY_ENUM
+    properties = node.get("properties", {})
+    if not all(_PROPERTY.fullmatch(name) for name in properties):
+        yield path, Fault.PROPERTY_NAME
+    if not set(node.get("required", ())) <= set(properties):
+        yield path, Fault.REQUIRED_UNKNOWN
+    yield from _within(node, path)
+
+
+def _within(node: dict[str, Any], path: Path) -> Iterator[tuple[Path, Fault]]:
+    for name, child in node.get("properties", {}).items():
+        yield from _faults(child, (*path, "properties", name))
+    for key in ("items", "additionalProperties"):
+        yield from _faults(node.get(key), (*path, key))
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for number, child in enumerate(node.get(key, ())):
+            yield from _faults(child, (*path, key, str(number)))
