@@ -29,6 +29,8 @@ class ChatConf:
     llm_models: tuple[str, ...] = ()
     """What a client may choose beside the default model and its fallbacks."""
     gemini_api_key: str | None = None
+    gemini_api_version: str | None = None
+    """``v1``, ``v1beta``, ...; None: the SDK's own, and ``v1beta`` for the models that it alone serves."""
     openai_api_key: str | None = None
     anthropic_api_key: str | None = None
     groq_api_key: str | None = None
@@ -36,6 +38,10 @@ class ChatConf:
     compatible_api_key: str | None = None
     """None: the server wants none."""
     compatible_base_url: str | None = None
+    compatible_limit_field: str = "max_tokens"
+    """Its name for the limit of output tokens; a server that refuses it is asked again with the other name."""
+    compatible_stream_options: bool = True
+    """Ask it to count the tokens; a server that refuses that is asked again without."""
     instructions: str = DEFAULT_INSTRUCTIONS
     max_output_tokens: int = 8192
     max_tool_rounds: int = 8

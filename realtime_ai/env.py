@@ -38,6 +38,7 @@ class Env:
     model_retry_total_seconds: float
     gemini_api_key: str | None = field(repr=False)
     google_gemini_base_url: str | None
+    google_genai_api_version: str | None
     openai_api_key: str | None = field(repr=False)
     openai_base_url: str | None
     anthropic_api_key: str | None = field(repr=False)
@@ -46,6 +47,8 @@ class Env:
     groq_base_url: str
     compatible_api_key: str | None = field(repr=False)
     compatible_base_url: str | None
+    compatible_limit_field: str
+    compatible_stream_options: bool
     demo_delay_ms: float
     max_tool_rounds: int
     mcp_servers: dict[str, Any] = field(repr=False)
@@ -104,6 +107,9 @@ def read_env(reader: EnvReader) -> Env:
         model_retry_total_seconds=reader.number("MODEL_RETRY_TOTAL_SECONDS", default=20.0, least=0, most=600),
         gemini_api_key=reader.text("GEMINI_API_KEY"),
         google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
+        google_genai_api_version=reader.optional_choice(
+            "GOOGLE_GENAI_API_VERSION", choices=("v1", "v1beta", "v1alpha", "beta")
+        ),
         openai_api_key=reader.text("OPENAI_API_KEY"),
         openai_base_url=reader.url("OPENAI_BASE_URL", schemes=("https", "http")),
         anthropic_api_key=reader.text("ANTHROPIC_API_KEY"),
@@ -113,6 +119,10 @@ def read_env(reader: EnvReader) -> Env:
         or "https://api.groq.com/openai/v1",
         compatible_api_key=reader.text("COMPATIBLE_API_KEY"),
         compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
+        compatible_limit_field=reader.choice(
+            "COMPATIBLE_LIMIT_FIELD", default="max_tokens", choices=("max_tokens", "max_completion_tokens")
+        ),
+        compatible_stream_options=reader.flag("COMPATIBLE_STREAM_OPTIONS", default=True),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
         mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),

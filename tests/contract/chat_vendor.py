@@ -38,7 +38,12 @@ class ChatVendor(OpenAIWire):
         return {f"{self.prefix}_API_KEY": self.key, f"{self.prefix}_BASE_URL": url}
 
     def provider(self, key: str) -> Provider:
-        return ChatCompletionsProvider(self.name, api_key=key, base_url=os.environ[f"{self.prefix}_BASE_URL"])
+        return ChatCompletionsProvider(
+            self.name,
+            api_key=key,
+            base_url=os.environ[f"{self.prefix}_BASE_URL"],
+            limit_field="max_completion_tokens" if self.api.groq else "max_tokens",
+        )
 
     def then(self, *scripts: Script) -> None:
         self.server.then(*(partial(self._answer, script) for script in scripts))
