@@ -98,10 +98,9 @@ def _codes_in(body: Any, depth: int = 0) -> Iterator[str]:
             yield detail["reason"]
     for key in _CODES:
         value = body.get(key)
-        named = isinstance(value, str) and re.fullmatch(r"[\w.:/-]{1,80}", value)
-        if named or (isinstance(value, int) and not isinstance(value, bool)):
-            if value != "error":
-                yield str(value)
+        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if re.fullmatch(r"[\w.:/-]{1,80}", text) and text != "error":
+            yield text
 
 
 def _retry_info(body: Any) -> float | None:

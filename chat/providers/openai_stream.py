@@ -104,8 +104,9 @@ class Answer:
 
 def _checked(event: JSON, name: str) -> JSON:
     """With its type, which some give as the event's name alone. An error may come by type or in the place of a chunk."""
-    event.setdefault("type", name or None)
-    if event["type"] == "error" or error_in(event):
+    if name == "error" or name.startswith("response."):
+        event.setdefault("type", name)
+    if event.get("type") == "error" or error_in(event):
         raise failure(told_in_stream(event))
     return event
 

@@ -40,7 +40,9 @@ async def events_in(response: httpx2.Response) -> AsyncGenerator[SentEvent, None
 def words_of_page(text: str) -> str:
     """What an HTML page says to who reads it."""
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    body = re.sub(r"<(script|style|title)\b.*?</\1>|<!--.*?-->|<[^>]*>", " ", text, flags=re.I | re.S)
+    body = re.sub(
+        r"<(script|style|title)\b.*?</\1>|<!--.*?-->|<[^>]*>", " ", text, flags=re.IGNORECASE | re.DOTALL
+    )
     words = " ".join(unescape(f"{title[1]}: {body}" if title else body).split())
     return f"an HTML page came: {words[:_SHOWN_CHARS]}"
 

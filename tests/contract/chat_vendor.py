@@ -8,7 +8,7 @@ from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.openai_chat import ChatCompletionsProvider
 from tests.contract.openai_wire import OpenAIWire, failure
-from tests.contract.vendor import JSON, Ending, Entry, Fail, Refuse, Reply, Script, Sent
+from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_chat_api import ChatApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import OpenAIServer
@@ -55,6 +55,25 @@ class ChatVendor(OpenAIWire):
     @property
     def opaque_given(self) -> list[str]:
         return self.api.reasoning_given
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        delta = {"hologram": {"text": "boo"}, "reasoning": {"mood": 7}, "content": [{"type": "hologram"}]}
+        events: list[JSON] = [
+            {"object": "chat.completion.hologram", "choices": [], "mood": 1},
+            {"choices": [{"index": 0, "delta": delta, "hologram": True, "finish_reason": None}]},
+        ]
+        return tuple(Data(event).wire() for event in events)
+
+    def whole(self, text: str, call: Call) -> JSON:
+        function = {"name": call.name, "arguments": call.arguments_text}
+        calls = [{"id": "call_1", "type": "function", "function": function}]
+        message = {"role": "assistant", "content": text, "tool_calls": calls}
+        return {
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 3},
+        }
 
     def _answer(self, script: Script, body: JSON) -> Answer:
         writer = Writer(body, self.api)

@@ -8,9 +8,22 @@ from typing import Any
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.gemini import GeminiProvider
-from tests.contract.vendor import JSON, Ending, Entry, Fail, Failure, Refuse, Reply, Script, Sent, Vendor
+from tests.contract.vendor import (
+    JSON,
+    Call,
+    Ending,
+    Entry,
+    Fail,
+    Failure,
+    Refuse,
+    Reply,
+    Script,
+    Sent,
+    Vendor,
+)
 from tests.fakes import gemini_script as fake
 from tests.fakes.gemini_server import GeminiServer
+from tests.fakes.http_server import HttpServer
 
 _FINISH = {
     FinishReason.STOP: "STOP",
@@ -45,6 +58,7 @@ class GeminiVendor(Vendor):
     model = "gemini-3.8-flash"
     redacts_thinking = True
     calls_are_text = False
+    looks_for_models = 2
 
     def start(self) -> None:
         self._opaque: list[str] = []
@@ -65,8 +79,11 @@ class GeminiVendor(Vendor):
         return GeminiProvider(key)
 
     def then(self, *scripts: Script) -> None:
+        """A model that is not found is looked for in both versions of the API."""
         for script in scripts:
-            self.server.then(self._answer(script))
+            both = isinstance(script, Fail) and script.failure is Failure.NO_MODEL
+            for _ in range(2 if both else 1):
+                self.server.then(self._answer(script))
 
     @property
     def sent(self) -> list[Sent]:
@@ -89,6 +106,24 @@ class GeminiVendor(Vendor):
     @property
     def connections(self) -> int:
         return self.server.http.connections
+
+    @property
+    def http(self) -> HttpServer:
+        return self.server.http
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        part = {"hologram": {"text": "boo"}, "thoughtLevel": 7}
+        content = {"role": "model", "parts": [part], "mood": "new"}
+        chunks: list[JSON] = [
+            {"candidates": [{"index": 0, "content": content, "mood": {"is": "good"}}]},
+            {"hologram": True, "usageMetadata": {"moodTokenCount": 2}},
+        ]
+        return tuple(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
+
+    def whole(self, text: str, call: Call) -> JSON:
+        parts = (fake.text(text), fake.call(call.name, json.loads(call.arguments_text), signed=True))
+        return fake.Chunk(parts, "STOP", fake.USAGE).body(self.model)
 
     async def got_request(self) -> None:
         await self.server.got_request()

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 
 from tests.contract.vendor import Fail, Failure, Vendor
+from tests.fakes.http_server import HttpServer
 from tests.fakes.openai_script import HttpError
 from tests.fakes.openai_server import OpenAIServer
 
@@ -60,6 +61,10 @@ class OpenAIWire(Vendor):
     @property
     def connections(self) -> int:
         return self.server.http.connections
+
+    @property
+    def http(self) -> HttpServer:
+        return self.server.http
 
     async def got_request(self) -> None:
         await self.server.got_request()

@@ -12,6 +12,7 @@ from typing import Any
 
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
+from tests.fakes.http_server import HttpServer
 
 JSON = dict[str, Any]
 
@@ -150,6 +151,8 @@ class Vendor(ABC):
     """False: a call's arguments are an object on the wire, so they cannot be invalid JSON."""
     counts_reasoning = True
     """False: the vendor does not tell how many of the output's tokens were reasoning."""
+    looks_for_models = 1
+    """Requests until a model is said to be unknown: an API may have two versions with models of their own."""
     tolerant = False
     """A test that provokes refusals sets it; else the suite ends with none."""
 
@@ -205,6 +208,20 @@ class Vendor(ABC):
     @abstractmethod
     def connections(self) -> int:
         """TCP connections that the server has accepted."""
+
+    @property
+    @abstractmethod
+    def http(self) -> HttpServer:
+        """The server under the vendor's API: its style, and what stands before it."""
+
+    @property
+    @abstractmethod
+    def novelties(self) -> tuple[bytes, ...]:
+        """Events of a stream, or parts of them, that nobody knows yet."""
+
+    @abstractmethod
+    def whole(self, text: str, call: Call) -> JSON:
+        """An answer in one piece: the text, then the call. As the vendor gives it to those who want no stream."""
 
     @abstractmethod
     async def got_request(self) -> None:
