@@ -42,7 +42,8 @@ class ChatVendor(OpenAIWire):
             self.name,
             api_key=key,
             base_url=os.environ[f"{self.prefix}_BASE_URL"],
-            limit_field="max_completion_tokens" if self.api.groq else "max_tokens",
+            limit_field=self.api.limit_field,
+            counted=not self.api.gateway,
         )
 
     def then(self, *scripts: Script) -> None:
@@ -54,6 +55,9 @@ class ChatVendor(OpenAIWire):
 
     @property
     def opaque_given(self) -> list[str]:
+        """The gateway's reasoning stands in the text, and what it wants back, beside its calls."""
+        if self.api.gateway:
+            return [beside["google"]["thought_signature"] for beside in self.api.signed.values()]
         return self.api.reasoning_given
 
     @property
@@ -86,7 +90,7 @@ class ChatVendor(OpenAIWire):
                 )
                 return Stream((*writer.begin(), refusal, *writer.end("stop")))
             case Reply():
-                if script.thinking:
+                if script.thinking and not self.api.gateway:
                     self.api.reasoning_given.append("".join(thought.text for thought in script.thinking))
                 head: list[Step] = [Sleep(script.first_byte_after_s)] if script.first_byte_after_s else []
                 return Stream((*head, *_steps(script, writer)), silent_start=bool(head))
@@ -102,6 +106,20 @@ class CompatibleVendor(ChatVendor):
     name = "compatible"
     model = "some-org/some-model"
     prefix = "COMPATIBLE"
+
+
+class GatewayVendor(CompatibleVendor):
+    """A gateway with Chat Completions before Gemini."""
+
+    title = "gateway"
+
+    def make_server(self) -> OpenAIServer:
+        self.api = ChatApi(groq=False, gateway=True)
+        return OpenAIServer(self.api, key=self.key, base_path="/openai/v1")
+
+    def env(self, url: str) -> dict[str, str]:
+        known = {"COMPATIBLE_LIMIT_FIELD": self.api.limit_field, "COMPATIBLE_STREAM_OPTIONS": "false"}
+        return {**super().env(url), **known}
 
 
 def _steps(reply: Reply, writer: Writer) -> Iterator[Step]:
@@ -162,4 +180,6 @@ def _entries(message: JSON) -> Iterator[Entry]:
         case "user" | "assistant" as role if message["content"]:
             yield Entry(role, message["content"])
     for call in message.get("tool_calls", ()):
+        if "extra_content" in call:
+            yield Entry("opaque", call["extra_content"]["google"]["thought_signature"])
         yield Entry("call", call["function"]["arguments"], call["id"], call["function"]["name"])

@@ -7,7 +7,7 @@ from tests.contract.vendor import Vendor
 from tests.contract.vendors import VENDORS
 
 
-@pytest.fixture(params=VENDORS, ids=lambda vendor: vendor.name)
+@pytest.fixture(params=VENDORS, ids=lambda vendor: vendor.title or vendor.name)
 def vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
     """Each vendor in turn, its server running; the SDK finds it through the vendor's own variables."""
     chosen: Vendor = request.param()

@@ -136,6 +136,8 @@ class Vendor(ABC):
     name: str
     """Of the provider, as a model's spec begins."""
     model: str
+    title = ""
+    """Of the tests with it, where it is not the provider's."""
     key: str = "fake-key-0123456789-contract"
     scripted = True
     """False: it does not do what `then` says (the demo)."""
