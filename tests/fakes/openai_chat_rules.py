@@ -124,18 +124,17 @@ def _check_reasoning(message: JSON, where: str, reasoning_given: Sequence[object
 
 
 def check_signatures(body: JSON, signed: Mapping[tuple[str, str], JSON]) -> None:
-    """``signed``: what was given beside each call, by model and id. In the current turn the first call of a round has to
-    bring it back; anywhere it has to be what was given with that call. Raises `RefusedError`."""
-    messages = body["messages"]
-    turn = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=0)
-    known = {call_id for model, call_id in signed if model == body["model"]}
-    for n, message in enumerate(messages):
-        for number, call in enumerate(message.get("tool_calls", ())):
-            beside = call.get("extra_content")
-            if beside is not None and beside != signed.get((body["model"], call["id"])):
-                raise RefusedError("Corrupted thought signature.")
-            if beside is None and (call["id"] in known or (n > turn and number == 0 and known)):
+    """``signed``: what was given beside each call, by model and id; it has to come back with that call, and on no other.
+
+    Stricter than Google, who asks for it in the current turn alone. Raises `RefusedError`.
+    """
+    for message in body["messages"]:
+        for call in message.get("tool_calls", ()):
+            given = signed.get((body["model"], call["id"]))
+            if given and "extra_content" not in call:
                 raise RefusedError("Function call is missing a thought_signature in functionCall parts.")
+            if call.get("extra_content") != given:
+                raise RefusedError("Corrupted thought signature.")
 
 
 def _check_turns(messages: Sequence[JSON]) -> None:
