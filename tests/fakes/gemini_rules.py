@@ -12,7 +12,15 @@ from tests.fakes.gemini_script import JSON
 from tests.fakes.gemini_turns import check_turns
 
 _FIELDS = {
-    "": {"model", "contents", "systemInstruction", "generationConfig", "tools", "toolConfig", "safetySettings"},
+    "": {
+        "model",
+        "contents",
+        "systemInstruction",
+        "generationConfig",
+        "tools",
+        "toolConfig",
+        "safetySettings",
+    },
     "content": {"role", "parts"},
     "part": {"text", "thought", "thoughtSignature", "functionCall", "functionResponse"},
     "function_call": {"id", "name", "args"},
