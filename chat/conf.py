@@ -36,6 +36,8 @@ class ChatConf:
     """Where a spec names the vendor alone, and where ``llm_model`` is None. The same for the other vendors."""
     google_gemini_base_url: str | None = None
     """None: the vendor's own server. The same for the other vendors."""
+    gemini_api_version: str | None = None
+    """``v1``, ``v1beta``, ...; None: the SDK's own, and ``v1beta`` for the models that it alone serves."""
     openai_api_key: str | None = None
     openai_model: str = DEFAULT_OPENAI_MODEL
     openai_base_url: str | None = None
@@ -53,6 +55,10 @@ class ChatConf:
     compatible_api_key: str | None = None
     """None: the server wants none."""
     compatible_base_url: str | None = None
+    compatible_limit_field: str = "max_tokens"
+    """Its name for the limit of output tokens; a server that refuses it is asked again with the other name."""
+    compatible_stream_options: bool = True
+    """Ask it to count the tokens; a server that refuses that is asked again without."""
     instructions: str = DEFAULT_INSTRUCTIONS
     max_output_tokens: int = 8192
     max_tool_rounds: int = 8

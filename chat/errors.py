@@ -233,11 +233,18 @@ class ProviderError(ChatError):
     """Whether a fallback is asked; ``retryable`` says whether the same model is asked again."""
 
     def __init__(
-        self, message: str | None = None, *, cause: str = "", retry_after_s: float | None = None
+        self,
+        message: str | None = None,
+        *,
+        cause: str = "",
+        retry_after_s: float | None = None,
+        ask_again: bool = True,
     ) -> None:
+        """``ask_again=False``: the same model would say the same now, whatever the class says of its kind."""
         super().__init__(message)
         self.cause = safe_cause(cause)
         self.retry_after_s = retry_after_s
+        self.ask_again = self.retryable and ask_again
 
 
 class ModelCredentials(ProviderError):

@@ -42,6 +42,7 @@ class Env:
     gemini_api_key: str | None = field(repr=False)
     gemini_model: str | None
     google_gemini_base_url: str | None
+    google_genai_api_version: str | None
     openai_api_key: str | None = field(repr=False)
     openai_model: str | None
     openai_base_url: str | None
@@ -57,6 +58,8 @@ class Env:
     groq_base_url: str
     compatible_api_key: str | None = field(repr=False)
     compatible_base_url: str | None
+    compatible_limit_field: str
+    compatible_stream_options: bool
     demo_delay_ms: float
     chat_instructions: str | None
     max_tool_rounds: int
@@ -120,6 +123,9 @@ def read_env(reader: EnvReader) -> Env:
         gemini_api_key=_gemini_key(reader),
         gemini_model=_vendor_model(reader, "gemini"),
         google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
+        google_genai_api_version=reader.optional_choice(
+            "GOOGLE_GENAI_API_VERSION", choices=("v1", "v1beta", "v1alpha", "beta")
+        ),
         openai_api_key=reader.text("OPENAI_API_KEY"),
         openai_model=_vendor_model(reader, "openai"),
         openai_base_url=reader.url("OPENAI_BASE_URL", schemes=("https", "http")),
@@ -136,6 +142,10 @@ def read_env(reader: EnvReader) -> Env:
         or "https://api.groq.com/openai/v1",
         compatible_api_key=reader.text("COMPATIBLE_API_KEY"),
         compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
+        compatible_limit_field=reader.choice(
+            "COMPATIBLE_LIMIT_FIELD", default="max_tokens", choices=("max_tokens", "max_completion_tokens")
+        ),
+        compatible_stream_options=reader.flag("COMPATIBLE_STREAM_OPTIONS", default=True),
         demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
         chat_instructions=reader.text_or_file("CHAT_INSTRUCTIONS", most_chars=100_000),
         max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),

@@ -111,6 +111,9 @@ class EnvReader:
             _refuse(name, text, f"one of {', '.join(choices)}")
         return chosen
 
+    def optional_choice(self, name: str, *, choices: tuple[str, ...]) -> str | None:
+        return self.choice(name, default="", choices=choices) if self.text(name) else None
+
     def folder(self, name: str, *, default: Path) -> Path:
         text = self.text(name)
         return Path(text).expanduser().resolve() if text else default

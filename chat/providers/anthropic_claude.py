@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 
-from anthropic import AsyncAnthropic, AsyncStream
+from anthropic import APIConnectionError, AsyncAnthropic, AsyncStream
 from anthropic.types import RawMessageStreamEvent
 
 from chat.conf import conf
 from chat.errors import ModelTimeout
 from chat.messages import ModelEvent, ModelRequest
-from chat.providers.anthropic_errors import provider_error, streamed_error
-from chat.providers.anthropic_events import ErrorEvent, Event, read_event
+from chat.providers.anthropic_events import ErrorEvent, Event, frames_in, read_event
 from chat.providers.anthropic_request import build_body
 from chat.providers.anthropic_round import AnthropicRound
 from chat.providers.base import Provider
+from chat.providers.failure_words import told_in_stream
+from chat.providers.failures import failure, provider_error
 from chat.providers.http_client import new_http_client, opening_timeout
 
 DRAIN_SECONDS = 1.0
@@ -75,7 +76,7 @@ class AnthropicProvider(Provider):
         try:
             async with self._bounded(conf().model_first_event_seconds):
                 stream = await self._open(request)
-                frames = AsyncStream.raw_events(stream.response)
+                frames = frames_in(stream.response)
                 frame = await anext(frames, None)
             while frame is not None:
                 yield frame.event or "", frame.data
@@ -98,9 +99,9 @@ class AnthropicProvider(Provider):
         try:
             event = read_event(name, data)
         except Exception as error:
-            raise provider_error(error) from error
+            raise provider_error(error, APIConnectionError) from error
         if isinstance(event, ErrorEvent):
-            raise streamed_error(event)
+            raise failure(told_in_stream(event.error))
         return event
 
     @asynccontextmanager
@@ -112,7 +113,7 @@ class AnthropicProvider(Provider):
         except TimeoutError as error:
             raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
         except Exception as error:
-            raise provider_error(error) from error
+            raise provider_error(error, APIConnectionError) from error
 
     def _client(self) -> AsyncAnthropic:
         loop = asyncio.get_running_loop()

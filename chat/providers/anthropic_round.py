@@ -19,6 +19,7 @@ from chat.providers.anthropic_events import (
     StopDetails,
 )
 from chat.providers.anthropic_messages import keep_extra
+from chat.providers.failure_words import whole
 from sessions_app.ids import new_id
 
 _FINISH: dict[str, FinishReason] = {
@@ -121,13 +122,13 @@ class AnthropicRound:
     def _usage(self) -> Usage:
         """Claude counts what it read from its cache and wrote to it beside the input; our ``input_tokens`` holds all."""
         counts = self._counts
-        cached = counts.cache_read_input_tokens or 0
+        cached = whole(counts.cache_read_input_tokens)
         details = counts.output_tokens_details
         return Usage(
-            input_tokens=(counts.input_tokens or 0) + cached + (counts.cache_creation_input_tokens or 0),
-            output_tokens=counts.output_tokens or 0,
+            input_tokens=whole(counts.input_tokens) + cached + whole(counts.cache_creation_input_tokens),
+            output_tokens=whole(counts.output_tokens),
             cached_tokens=cached,
-            reasoning_tokens=details.thinking_tokens if details else 0,
+            reasoning_tokens=whole(details.thinking_tokens) if details else 0,
         )
 
     def _refusal(self) -> str:

@@ -1,6 +1,7 @@
 """Gemini through google-genai. Why it is driven the way it is: ``docs/decisions/0003-gemini-through-google-genai.md``."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
@@ -13,18 +14,25 @@ from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
 from chat.messages import ModelEvent, ModelRequest
 from chat.providers.base import Provider
-from chat.providers.gemini_errors import provider_error
+from chat.providers.failures import provider_error
 from chat.providers.gemini_http import GeminiHttp, remembering
 from chat.providers.gemini_request import PLACEHOLDER, build_config
 from chat.providers.gemini_round import GeminiRound
 from chat.providers.http_client import tls
 
+logger = logging.getLogger(__name__)
+
 REST_SECONDS = 1.0
 """For what follows the finish reason: a last count of tokens, the end of the HTTP answer."""
 
 GEMINI_URL = "https://generativelanguage.googleapis.com/"
-API_VERSION = "v1"
-"""The SDK's default."""
+DEFAULT_VERSION = "v1"
+"""The SDK's own."""
+_UNKNOWN_THERE = {404, 405, 501}
+"""What a version of the API answers that does not have the model, or the method."""
+
+_VERSIONS = {"beta": "v1beta"}
+"""The SDK's other name, which it understands in its variable alone."""
 
 _Chunk = types.GenerateContentResponse
 
@@ -37,6 +45,8 @@ class GeminiProvider(Provider):
     def __init__(self, api_key: str) -> None:
         self._key = api_key
         self._clients: dict[asyncio.AbstractEventLoop, tuple[genai.Client, GeminiHttp]] = {}
+        self._beta_models: set[str] = set()
+        """What lives below ``/v1beta`` alone; learned by asking."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         round_ = GeminiRound(model=request.model)
@@ -55,8 +65,7 @@ class GeminiProvider(Provider):
         responses: list[httpx2.Response] = []
         try:
             with remembering(responses):
-                stream = await self._open(request)
-                chunk = await self._next(stream, conf().model_first_event_seconds)
+                stream, chunk = await self._begin(request, responses)
             loop, ends_at = asyncio.get_running_loop(), 0.0
             while chunk is not None:
                 yield chunk
@@ -71,10 +80,38 @@ class GeminiProvider(Provider):
             for response in responses:
                 await response.aclose()
 
+    async def _begin(
+        self, request: ModelRequest, responses: list[httpx2.Response]
+    ) -> tuple[AsyncIterator[_Chunk], _Chunk | None]:
+        """The stream and its first chunk; asked of ``/v1beta`` where ``/v1`` has no such model or method."""
+        stream = await self._open(request)
+        try:
+            return stream, await self._next(stream, conf().model_first_event_seconds)
+        except ProviderError:
+            if not self._may_be_beta(responses):
+                raise
+        self._beta_models.add(request.model)
+        try:
+            stream = await self._open(request)
+            chunk = await self._next(stream, conf().model_first_event_seconds)
+        except ProviderError:
+            if responses[-1].status_code in _UNKNOWN_THERE:
+                self._beta_models.discard(request.model)
+            raise
+        logger.warning("gemini: /v1 does not serve %s, /v1beta does and is asked from now on", request.model)
+        return stream, chunk
+
+    def _may_be_beta(self, responses: list[httpx2.Response]) -> bool:
+        last = responses[-1] if responses else None
+        asked_v1 = last is not None and "/v1/" in last.request.url.path
+        unknown = last is not None and last.status_code in _UNKNOWN_THERE
+        return asked_v1 and unknown and conf().gemini_api_version is None
+
     async def _open(self, request: ModelRequest) -> AsyncIterator[_Chunk]:
         """Nothing is sent before the first chunk is asked for."""
+        version = "v1beta" if request.model in self._beta_models else None
         return await self._client().aio.models.generate_content_stream(
-            model=request.model, contents=PLACEHOLDER, config=build_config(request)
+            model=request.model, contents=PLACEHOLDER, config=build_config(request, api_version=version)
         )
 
     async def _next(self, stream: AsyncIterator[_Chunk], seconds: float) -> _Chunk | None:
@@ -109,9 +146,10 @@ class GeminiProvider(Provider):
         unused = httpx2.Client(
             verify=tls()
         )  # else the SDK makes one of its own, and reads all certificates for it
+        asked = conf().gemini_api_version
         options = types.HttpOptions(
             base_url=conf().google_gemini_base_url or GEMINI_URL,
-            api_version=API_VERSION,
+            api_version=_VERSIONS.get(asked, asked) if asked else DEFAULT_VERSION,
             httpx_async_client=http,
             httpx_client=unused,
             retry_options=types.HttpRetryOptions(attempts=1),

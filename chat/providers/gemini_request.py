@@ -10,7 +10,7 @@ PLACEHOLDER = types.Content(role="user", parts=[types.Part(text=".")])
 """What the SDK is given for contents. The real ones travel in ``extra_body``, which replaces it."""
 
 
-def build_config(request: ModelRequest) -> types.GenerateContentConfig:
+def build_config(request: ModelRequest, *, api_version: str | None = None) -> types.GenerateContentConfig:
     """One request, one model round: the SDK neither runs functions nor continues an answer by itself.
 
     The contents bypass the SDK's types: their conversion takes 0.35 ms a message on the event loop's thread, that is
@@ -26,7 +26,7 @@ def build_config(request: ModelRequest) -> types.GenerateContentConfig:
         tool_config=_tool_config(request),
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         automatic_continuation=False,
-        http_options=types.HttpOptions(extra_body={"contents": contents}),
+        http_options=types.HttpOptions(extra_body={"contents": contents}, api_version=api_version),
     )
 
 

@@ -55,18 +55,28 @@ def _anthropic() -> Provider:
 
 def _groq() -> Provider:
     key = _needed(conf().groq_api_key, "GROQ_API_KEY")
-    return _chat_completions("groq", key, conf().groq_base_url)
+    return _chat_completions("groq", key, conf().groq_base_url, limit_field="max_completion_tokens")
 
 
 def _compatible() -> Provider:
     url = _needed(conf().compatible_base_url, "COMPATIBLE_BASE_URL")
-    return _chat_completions("compatible", conf().compatible_api_key or "", url)
+    return _chat_completions(
+        "compatible",
+        conf().compatible_api_key or "",
+        url,
+        limit_field=conf().compatible_limit_field,
+        counted=conf().compatible_stream_options,
+    )
 
 
-def _chat_completions(name: str, key: str, base_url: str) -> Provider:
+def _chat_completions(
+    name: str, key: str, base_url: str, *, limit_field: str, counted: bool = True
+) -> Provider:
     with _extra("openai"):
         from chat.providers.openai_chat import ChatCompletionsProvider
-    return ChatCompletionsProvider(name, api_key=key, base_url=base_url)
+    return ChatCompletionsProvider(
+        name, api_key=key, base_url=base_url, limit_field=limit_field, counted=counted
+    )
 
 
 def _needed(value: str | None, variable: str) -> str:

@@ -1,14 +1,20 @@
 """One round of Chat Completions: its chunks as our events, and how it ended.
 
-Written for OpenAI's wire and for what others make of it: calls without ids or indices, no usage, content in parts.
+Written for OpenAI's wire and for what others make of it: calls without ids or indices, no usage, content in parts,
+reasoning as a text's beginning, a whole message in the place of deltas.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from chat.errors import ModelUnreachable
 from chat.messages import JSON, Completed, FinishReason, TextDelta, ToolCallRequest, Usage
+from chat.providers.failure_words import whole
+from chat.providers.fillers import object_in
+from chat.providers.openai_thinking import Reasoning, ThinkTag
+from chat.providers.openai_words import MAX_DEPTH
 from sessions_app.ids import new_id
 
 _FINISH: dict[str, FinishReason] = {
@@ -31,6 +37,8 @@ class _CallDelta(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
+    extra_content: Any = None
+    provider_specific_fields: Any = None
 
 
 class _ContentPart(msgspec.Struct):
@@ -41,27 +49,29 @@ class _ContentPart(msgspec.Struct):
 class _Delta(msgspec.Struct):
     content: str | list[_ContentPart] | None = None
     refusal: str | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    reasoning_details: Any = None
     tool_calls: list[_CallDelta] | None = None
 
 
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
+    message: _Delta | None = None
     finish_reason: str | None = None
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
+    cached_tokens: Any = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Any = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -76,19 +86,41 @@ class _Chunk(msgspec.Struct):
     x_groq: _Groq | None = None
 
 
+_BESIDE = ("extra_content", "provider_specific_fields")
+"""Google's thought signatures, as Google's own endpoint and as LiteLLM hand them on."""
+
+
 class _Call:
     """A call while its pieces come in."""
 
-    def __init__(self, id_: str | None) -> None:
-        self.id = id_
+    def __init__(self) -> None:
+        self.id = ""
         self.name = ""
         self.arguments = ""
+        self.beside: JSON = {}
+        """What has to come back with it, by its name on the wire."""
 
-    def add(self, function: _Function) -> None:
+    def add(self, delta: _CallDelta) -> None:
         """A name comes whole; servers that repeat it mean the same one."""
-        self.name = self.name or function.name or ""
-        given = function.arguments or ""
-        self.arguments += given if isinstance(given, str) else msgspec.json.encode(given).decode()
+        self.id = self.id or delta.id or ""
+        for field in _BESIDE:
+            if (given := getattr(delta, field)) is not None:
+                self.beside[field] = given
+        if delta.function:
+            self.name = self.name or delta.function.name or ""
+            self.arguments += _text_of_arguments(delta.function)
+
+    def ends_before(self, delta: _CallDelta) -> bool:
+        """Whether the delta, though it says the same index, begins another call.
+
+        That has another id or name; or it is named where this one is whole, since some give all calls one index, and one
+        id or none.
+        """
+        function = delta.function or _Function()
+        if (delta.id and self.id and delta.id != self.id) or (function.name and function.name != self.name):
+            return bool(self.id or self.name)
+        repeated = bool(function.name and _text_of_arguments(function))
+        return repeated and object_in(self.arguments, max_depth=MAX_DEPTH) is not None
 
 
 class ChatRound:
@@ -99,7 +131,8 @@ class ChatRound:
         self._provider = provider
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
-        self._reasoning: JSON = {}
+        self._reasoning = Reasoning()
+        self._think = ThinkTag()
         self._usage = Usage()
         self._finish = ""
         self._refused = False
@@ -116,9 +149,11 @@ class ChatRound:
         choice = chunk.choices[0] if chunk.choices else None
         if choice is None:
             return
-        if choice.delta:
-            yield from self._delta(choice.delta)
+        if delta := choice.delta or choice.message:
+            yield from self._delta(delta)
         self._finish = choice.finish_reason or self._finish
+        if self._finish:
+            yield from self._said(self._think.rest())
 
     def completed(self) -> Iterator[ToolCallRequest | Completed]:
         """The calls, which are whole only now, and the end.
@@ -141,35 +176,35 @@ class ChatRound:
             yield Completed(finish, self._usage, self._finish)
 
     def _delta(self, delta: _Delta) -> Iterator[TextDelta]:
-        for field in ("reasoning", "reasoning_content"):
-            if piece := getattr(delta, field):
-                self._reasoning[field] = self._reasoning.get(field, "") + piece
+        self._reasoning.add(
+            reasoning=delta.reasoning,
+            reasoning_content=delta.reasoning_content,
+            reasoning_details=delta.reasoning_details,
+        )
         self._refused = self._refused or bool(delta.refusal)
         for call in delta.tool_calls or ():
             self._add_call(call)
-        if text := _text_of(delta.content) + (delta.refusal or ""):
+        yield from self._said(self._think.without(_text_of(delta.content)) + (delta.refusal or ""))
+
+    def _said(self, text: str) -> Iterator[TextDelta]:
+        if text:
             self.began = True
             yield TextDelta(text)
 
     def _add_call(self, delta: _CallDelta) -> None:
-        """Pieces belong together by their index.
-
-        Some servers leave it out, then a name begins a call; or they say 0 for all and change the id.
-        """
+        """Pieces belong together by their index; where a server leaves it out, a name begins a call."""
         if delta.index is not None:
             call = self._by_index.get(delta.index)
         else:
             named = delta.function is not None and delta.function.name
             call = self._calls[-1] if self._calls and not named else None
-        if call is None or (delta.id and call.id and delta.id != call.id):
-            call = _Call(delta.id)
+        if call is None or call.ends_before(delta):
+            call = _Call()
             self._calls.append(call)
             self.began = True
         if delta.index is not None:
             self._by_index[delta.index] = call
-        call.id = call.id or delta.id
-        if delta.function:
-            call.add(delta.function)
+        call.add(delta)
 
     def _requests(self) -> Iterator[ToolCallRequest]:
         """The first carries the reasoning: DeepSeek and gpt-oss want it back with the calls that it led to."""
@@ -179,10 +214,17 @@ class ChatRound:
             if call.id and call.id not in given:
                 kept["id"] = call.id
                 given.add(call.id)
-            if number == 0 and self._reasoning:
-                kept |= {"model": self._model, "reasoning": self._reasoning}
+            if call.beside:
+                kept |= {"model": self._model, "beside": call.beside}
+            if number == 0 and self._reasoning.kept:
+                kept |= {"model": self._model, "reasoning": self._reasoning.kept}
             extra = {self._provider: kept} if kept else None
             yield ToolCallRequest(new_id("call"), call.name, call.arguments or "{}", extra)
+
+
+def _text_of_arguments(function: _Function) -> str:
+    given = function.arguments or ""
+    return given if isinstance(given, str) else msgspec.json.encode(given).decode()
 
 
 def _text_of(content: str | list[_ContentPart] | None) -> str:
@@ -194,8 +236,8 @@ def _text_of(content: str | list[_ContentPart] | None) -> str:
 def _usage(given: _Usage) -> Usage:
     cached, reasoning = given.prompt_tokens_details, given.completion_tokens_details
     return Usage(
-        input_tokens=given.prompt_tokens or 0,
-        output_tokens=given.completion_tokens or 0,
-        cached_tokens=(cached.cached_tokens if cached else None) or 0,
-        reasoning_tokens=(reasoning.reasoning_tokens if reasoning else None) or 0,
+        input_tokens=whole(given.prompt_tokens),
+        output_tokens=whole(given.completion_tokens),
+        cached_tokens=whole(cached.cached_tokens) if cached else 0,
+        reasoning_tokens=whole(reasoning.reasoning_tokens) if reasoning else 0,
     )

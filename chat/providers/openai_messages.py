@@ -22,14 +22,15 @@ from chat.providers.openai_words import arguments, call_id, output, own, results
 from chat.providers.staff_marks import marked, marks_in, note_on, without_marks
 
 
-def build_body(request: ModelRequest, *, provider: str, limit_field: str) -> JSON:
-    """The request's JSON; ``limit_field`` is the server's name for the limit of output tokens."""
+def build_body(request: ModelRequest, *, provider: str, limit_field: str, counted: bool = True) -> JSON:
+    """The request's JSON; ``limit_field`` is the server's name for the limit of output tokens; ``counted``: ask for usage."""
     body: JSON = {
         "model": request.model,
         "messages": [*_system(request), *_messages(request, provider)],
         "stream": True,
-        "stream_options": {"include_usage": True},
     }
+    if counted:
+        body["stream_options"] = {"include_usage": True}
     if request.max_output_tokens is not None:
         body[limit_field] = request.max_output_tokens
     if request.tools:
@@ -96,7 +97,7 @@ class _Messages:
         if last is None or last["role"] != "assistant" or "tool_calls" in last:
             last = {"role": "assistant", "content": None}
             self._messages.append(last)
-        last["tool_calls"] = [_call(call, provider) for call in calls]
+        last["tool_calls"] = [_call(call, provider, model) for call in calls]
         last.update(own(calls[0].extra, provider, model).get("reasoning", {}))
         self._messages += [
             {
@@ -118,6 +119,8 @@ class _Messages:
         return messages
 
 
-def _call(call: ToolCallItem, provider: str) -> JSON:
+def _call(call: ToolCallItem, provider: str, model: str) -> JSON:
+    """With what came beside it, to the model that gave it."""
     function = {"name": call.name, "arguments": arguments(call)}
-    return {"id": call_id(call, provider), "type": "function", "function": function}
+    beside: JSON = own(call.extra, provider, model).get("beside", {})
+    return {**beside, "id": call_id(call, provider), "type": "function", "function": function}

@@ -1,12 +1,14 @@
 """One round of the Responses API: its events as our events, and how it ended."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from chat.errors import ModelUnreachable
 from chat.messages import JSON, Completed, FinishReason, TextDelta, ToolCallRequest, Usage
-from chat.providers.openai_errors import vendor_error
+from chat.providers.failure_words import told_in_stream, whole
+from chat.providers.failures import failure
 from sessions_app.ids import new_id
 
 _INCOMPLETE: dict[str, FinishReason] = {
@@ -35,22 +37,17 @@ class _Reason(msgspec.Struct):
     reason: str | None = None
 
 
-class _Error(msgspec.Struct):
-    code: str | None = None
-    message: str | None = None
-
-
 class _InputDetails(msgspec.Struct):
-    cached_tokens: int | None = None
+    cached_tokens: Any = None
 
 
 class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Any = None
 
 
 class _Usage(msgspec.Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: Any = 0
+    output_tokens: Any = 0
     input_tokens_details: _InputDetails | None = None
     output_tokens_details: _OutputDetails | None = None
 
@@ -58,7 +55,8 @@ class _Usage(msgspec.Struct):
 class _Response(msgspec.Struct):
     usage: _Usage | None = None
     incomplete_details: _Reason | None = None
-    error: _Error | None = None
+    error: Any = None
+    output: list[JSON] = []
 
 
 class _Ended(msgspec.Struct):
@@ -92,9 +90,8 @@ class ResponsesRound:
                 yield from self._done(msgspec.convert(event, _Item).item)
             case "response.completed" | "response.incomplete" | "response.failed":
                 self._end(msgspec.convert(event, _Ended).response)
-            case "error":
-                error = msgspec.convert(event, _Error)
-                raise vendor_error(error.code, error.message)
+            case None if event.get("object") == "response":
+                yield from self._whole(msgspec.convert(event, _Response))
             case None:
                 raise msgspec.ValidationError("an event without a type")
 
@@ -109,6 +106,16 @@ class ResponsesRound:
             yield Completed(FinishReason.CONTENT_FILTER, self._usage, "refusal")
         else:
             yield Completed(FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP, self._usage)
+
+    def _whole(self, response: _Response) -> Iterator[TextDelta | ToolCallRequest]:
+        """An answer that came in one piece, in the place of its events."""
+        for item in response.output:
+            yield from self._added(item)
+            for part in (item.get("content") or ()) if item.get("type") == "message" else ():
+                self._refused = self._refused or part.get("type") == "refusal"
+                yield from self._text(part.get("text") or part.get("refusal") or "")
+            yield from self._done(item)
+        self._end(response)
 
     def _text(self, delta: str) -> Iterator[TextDelta]:
         """What has to come back with a message stands before its first words, on a part of its own."""
@@ -158,7 +165,7 @@ class ResponsesRound:
         if response.usage:
             self._usage = _usage(response.usage)
         if response.error:
-            raise vendor_error(response.error.code, response.error.message)
+            raise failure(told_in_stream(response.error))
         if response.incomplete_details:
             self._incomplete = response.incomplete_details.reason or "incomplete"
 
@@ -167,8 +174,8 @@ def _usage(given: _Usage) -> Usage:
     """OpenAI counts as we do: the cached tokens among the input, the reasoning among the output."""
     cached, reasoning = given.input_tokens_details, given.output_tokens_details
     return Usage(
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        cached_tokens=(cached.cached_tokens if cached else None) or 0,
-        reasoning_tokens=(reasoning.reasoning_tokens if reasoning else None) or 0,
+        input_tokens=whole(given.input_tokens),
+        output_tokens=whole(given.output_tokens),
+        cached_tokens=whole(cached.cached_tokens) if cached else 0,
+        reasoning_tokens=whole(reasoning.reasoning_tokens) if reasoning else 0,
     )

@@ -6,23 +6,27 @@ The SDK's typed methods are passed by; why, is told in ``docs/decisions/0010-ope
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Protocol
 
 import httpx2
 import msgspec
-from openai import AsyncStream, OpenAIError
-from openai._streaming import ServerSentEvent
+from openai import APIConnectionError, AsyncStream, OpenAIError
 
 from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
 from chat.messages import JSON, Completed, ModelEvent, ModelRequest, TextDelta, ToolCallRequest
 from chat.providers.base import Provider
-from chat.providers.openai_errors import provider_error
+from chat.providers.failure_words import error_in, told_in_stream
+from chat.providers.failures import failure, provider_error
 from chat.providers.openai_http import OpenAIClients
+from chat.providers.sse import SentEvent, events_in
 
 TAIL_SECONDS = 5.0
 """What may still follow the end of an answer: its usage, the end of the HTTP answer."""
+
+DONE_SECONDS = 1.0
+"""What may still follow ``[DONE]``: the last bytes, which leave the connection to the next."""
 
 _WIRE_ERRORS = (
     OpenAIError,
@@ -58,7 +62,8 @@ class Answer:
 
     def __init__(self, clients: OpenAIClients) -> None:
         self._clients = clients
-        self._stream: _Stream | None = None
+        self._stream: AsyncStream[object] | None = None
+        self._events: AsyncGenerator[SentEvent, None] | None = None
 
     async def open(self, path: str, body: JSON) -> None:
         """Returns with the head of the HTTP answer. Raises what the SDK raises."""
@@ -68,19 +73,42 @@ class Answer:
             body=body,
             options=self._clients.options(),
             stream=True,
-            stream_cls=_Stream,
+            stream_cls=AsyncStream[object],
         )
+        self._events = events_in(self._stream.response)
 
     async def next(self) -> JSON | None:
-        """None at the end."""
-        assert self._stream is not None, "not open"
-        event = await anext(self._stream, None)
-        return None if event is None else msgspec.convert(event, JSON)
+        """None at the end. Raises `ProviderError` for an error in the place of an event."""
+        assert self._events is not None, "not open"
+        async for sent in self._events:
+            data = sent.data.strip()
+            if data.startswith("[DONE]"):
+                await self._drain(self._events)
+                return None
+            event = msgspec.json.decode(data) if data else None
+            if event is not None:
+                return _checked(msgspec.convert(event, JSON), sent.event)
+        return None
 
     async def aclose(self) -> None:
         """Closing the SDK's generator would leave the connection to the garbage collector."""
         if self._stream is not None:
             await self._stream.response.aclose()
+
+    async def _drain(self, events: AsyncIterator[SentEvent]) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(DONE_SECONDS):
+                async for _ in events:
+                    pass
+
+
+def _checked(event: JSON, name: str) -> JSON:
+    """With its type, which some give as the event's name alone. An error may come by type or in the place of a chunk."""
+    if name == "error" or name.startswith("response."):
+        event.setdefault("type", name)
+    if event.get("type") == "error" or error_in(event):
+        raise failure(told_in_stream(event))
+    return event
 
 
 class StreamingProvider(Provider):
@@ -122,7 +150,9 @@ class StreamingProvider(Provider):
         except (msgspec.ValidationError, ProviderError) as error:
             if ended:
                 return []
-            raise provider_error(error) if isinstance(error, ValueError) else error from error
+            raise (
+                provider_error(error, APIConnectionError) if isinstance(error, ValueError) else error
+            ) from error
 
     async def _next(self, answer: Answer, round_: Round, tail_s: float) -> JSON | None:
         """A model may think for long before it speaks, so until then a wait is one for the first event.
@@ -149,13 +179,4 @@ class StreamingProvider(Provider):
         except TimeoutError as error:
             raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
         except _WIRE_ERRORS as error:
-            raise provider_error(error) from error
-
-
-class _Stream(AsyncStream[object]):
-    """Passes over events without data, by which some servers keep a connection alive; the SDK fails on them."""
-
-    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
-        async for event in super()._iter_events():
-            if event.data.strip():
-                yield event
+            raise provider_error(error, APIConnectionError) from error

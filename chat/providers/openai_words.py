@@ -8,7 +8,8 @@ from chat.messages import JSON, HistoryItem, ToolCallItem, ToolResultItem
 from chat.providers.fillers import NO_RESULT, object_in
 
 MAX_CALL_ID_CHARS = 64
-"""OpenAI refuses a longer one; clients of ours may have chosen up to 128."""
+"""OpenAI refuses a longer one; clients of ours may have chosen up to 128. No other has that limit: a gateway hides
+signatures in its ids."""
 MAX_DEPTH = 100
 """Of a call's arguments; deeper JSON travels as text within an object, since servers have limits of their own."""
 
@@ -18,11 +19,12 @@ def results_by_call(history: Sequence[HistoryItem]) -> dict[str, ToolResultItem]
 
 
 def call_id(call: ToolCallItem, provider: str) -> str:
-    """The vendor's own, else ours."""
-    given = str(own(call.extra, provider).get("id") or call.call_id)
-    if len(given) <= MAX_CALL_ID_CHARS:
-        return given
-    return f"call_{hashlib.sha256(given.encode()).hexdigest()[:32]}"
+    """The vendor's own, unchanged; else ours, as all of them take it."""
+    if given := own(call.extra, provider).get("id"):
+        return str(given)
+    if len(call.call_id) <= MAX_CALL_ID_CHARS:
+        return call.call_id
+    return f"call_{hashlib.sha256(call.call_id.encode()).hexdigest()[:32]}"
 
 
 def arguments(call: ToolCallItem) -> str:

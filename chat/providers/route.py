@@ -87,7 +87,7 @@ class Route:
             wait_s = error.retry_after_s or 0.0
             if self._fallbacks:
                 self._switch(error, attempt=0)
-            elif tries.may_wait(wait_s):
+            elif error.ask_again and tries.may_wait(wait_s):
                 self._tell(error, 0, next_spec=self._current.spec, delay_s=wait_s)
                 return wait_s
             else:
@@ -98,7 +98,7 @@ class Route:
         """Who is asked after this error is `current`; the seconds until then. Raises the error when nobody is left."""
         cool_off(self._current.spec, error)
         delay_s = tries.delay_s(error)
-        if error.retryable and tries.may_ask_again(delay_s) and not (error.retry_after_s and self._fallbacks):
+        if error.ask_again and tries.may_ask_again(delay_s) and not (error.retry_after_s and self._fallbacks):
             self._tell(error, tries.attempt, next_spec=self._current.spec, delay_s=delay_s)
             tries.attempt += 1
             return delay_s

@@ -11,6 +11,7 @@ from tests.contract.vendor import (
     JSON,
     SIGN_OF_LIFE_SECONDS,
     SIGNS_OF_LIFE,
+    Call,
     Ending,
     Entry,
     Fail,
@@ -24,6 +25,7 @@ from tests.contract.vendor import (
 from tests.fakes import anthropic_script as fake
 from tests.fakes.anthropic_rules import blocks_of
 from tests.fakes.anthropic_server import AnthropicServer
+from tests.fakes.http_server import HttpServer
 
 _STOP = {
     FinishReason.STOP: "end_turn",
@@ -92,6 +94,31 @@ class AnthropicVendor(Vendor):
     @property
     def connections(self) -> int:
         return self.server.http.connections
+
+    @property
+    def http(self) -> HttpServer:
+        return self.server.http
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        block = {"type": "hologram", "text": {"is": "boo"}, "input": None}
+        events: list[JSON] = [
+            {"type": "mood", "message": None},
+            {"type": "content_block_start", "index": 9, "content_block": block},
+            {"type": "content_block_delta", "index": 9, "delta": {"type": "hologram_delta", "text": 7}},
+            {"type": "content_block_stop", "index": 9},
+        ]
+        return tuple(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events)
+
+    def whole(self, text: str, call: Call) -> JSON:
+        use = {"type": "tool_use", "id": "toolu_1", "name": call.name}
+        return {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "text", "text": text}, {**use, "input": json.loads(call.arguments_text)}],
+            "stop_reason": "tool_use",
+            "usage": {"input_tokens": 7, "output_tokens": 3},
+        }
 
     async def got_request(self) -> None:
         await self.server.got_request()

@@ -8,7 +8,7 @@ from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.openai_chat import ChatCompletionsProvider
 from tests.contract.openai_wire import OpenAIWire, behind, failure
-from tests.contract.vendor import JSON, Ending, Entry, Fail, Refuse, Reply, Script, Sent
+from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_chat_api import ChatApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import OpenAIServer
@@ -41,7 +41,11 @@ class ChatVendor(OpenAIWire):
 
     def provider(self, key: str) -> Provider:
         return ChatCompletionsProvider(
-            self.name, api_key=key, base_url=getattr(conf(), f"{self.prefix}_BASE_URL".lower())
+            self.name,
+            api_key=key,
+            base_url=getattr(conf(), f"{self.prefix}_BASE_URL".lower()),
+            limit_field=self.api.limit_field,
+            counted=not self.api.gateway,
         )
 
     def then(self, *scripts: Script) -> None:
@@ -53,7 +57,29 @@ class ChatVendor(OpenAIWire):
 
     @property
     def opaque_given(self) -> list[str]:
+        """The gateway's reasoning stands in the text, and what it wants back, beside its calls."""
+        if self.api.gateway:
+            return [beside["google"]["thought_signature"] for beside in self.api.signed.values()]
         return self.api.reasoning_given
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        delta = {"hologram": {"text": "boo"}, "reasoning": {"mood": 7}, "content": [{"type": "hologram"}]}
+        events: list[JSON] = [
+            {"object": "chat.completion.hologram", "choices": [], "mood": 1},
+            {"choices": [{"index": 0, "delta": delta, "hologram": True, "finish_reason": None}]},
+        ]
+        return tuple(Data(event).wire() for event in events)
+
+    def whole(self, text: str, call: Call) -> JSON:
+        function = {"name": call.name, "arguments": call.arguments_text}
+        calls = [{"id": "call_1", "type": "function", "function": function}]
+        message = {"role": "assistant", "content": text, "tool_calls": calls}
+        return {
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 3},
+        }
 
     def _answer(self, script: Script, body: JSON) -> Answer:
         writer = Writer(body, self.api)
@@ -66,7 +92,7 @@ class ChatVendor(OpenAIWire):
                 )
                 return Stream((*writer.begin(), refusal, *writer.end("stop")))
             case Reply():
-                if script.thinking:
+                if script.thinking and not self.api.gateway:
                     self.api.reasoning_given.append("".join(thought.text for thought in script.thinking))
                 head: list[Step] = [Sleep(script.first_byte_after_s)] if script.first_byte_after_s else []
                 return Stream((*head, *_steps(script, writer)), silent_start=bool(head))
@@ -82,6 +108,20 @@ class CompatibleVendor(ChatVendor):
     name = "compatible"
     model = "some-org/some-model"
     prefix = "COMPATIBLE"
+
+
+class GatewayVendor(CompatibleVendor):
+    """A gateway with Chat Completions before Gemini."""
+
+    title = "gateway"
+
+    def make_server(self) -> OpenAIServer:
+        self.api = ChatApi(groq=False, gateway=True)
+        return OpenAIServer(self.api, key=self.key, base_path="/openai/v1")
+
+    def env(self, url: str) -> dict[str, str]:
+        known = {"COMPATIBLE_LIMIT_FIELD": self.api.limit_field, "COMPATIBLE_STREAM_OPTIONS": "false"}
+        return {**super().env(url), **known}
 
 
 def _steps(reply: Reply, writer: Writer) -> Iterator[Step]:
@@ -149,4 +189,6 @@ def _entries(message: JSON) -> Iterator[Entry]:
         case "user" | "assistant" as role if message["content"]:
             yield Entry(role, message["content"])
     for call in message.get("tool_calls", ()):
+        if "extra_content" in call:
+            yield Entry("opaque", call["extra_content"]["google"]["thought_signature"])
         yield Entry("call", call["function"]["arguments"], call["id"], call["function"]["name"])

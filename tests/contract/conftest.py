@@ -8,7 +8,7 @@ from tests.contract.vendor import Vendor
 from tests.contract.vendors import VENDORS
 
 
-@pytest.fixture(params=VENDORS, ids=lambda vendor: vendor.name)
+@pytest.fixture(params=VENDORS, ids=lambda vendor: vendor.title or vendor.name)
 def vendor(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Vendor]:
     """Each vendor in turn, its server running; the provider finds it through the settings."""
     chosen: Vendor = request.param()

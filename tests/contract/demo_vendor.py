@@ -2,7 +2,8 @@
 
 from chat.providers.base import Provider
 from chat.providers.demo import DemoProvider
-from tests.contract.vendor import Script, Sent, Vendor
+from tests.contract.vendor import JSON, Call, Script, Sent, Vendor
+from tests.fakes.http_server import HttpServer
 
 
 class DemoVendor(Vendor):
@@ -55,3 +56,14 @@ class DemoVendor(Vendor):
 
     async def hung_up_within(self, seconds: float) -> bool:
         return False
+
+    @property
+    def http(self) -> HttpServer:
+        raise NotImplementedError
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        return ()
+
+    def whole(self, text: str, call: Call) -> JSON:
+        return {}

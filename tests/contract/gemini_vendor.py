@@ -12,6 +12,7 @@ from tests.contract.vendor import (
     JSON,
     SIGN_OF_LIFE_SECONDS,
     SIGNS_OF_LIFE,
+    Call,
     Ending,
     Entry,
     Fail,
@@ -24,6 +25,7 @@ from tests.contract.vendor import (
 )
 from tests.fakes import gemini_script as fake
 from tests.fakes.gemini_server import GeminiServer
+from tests.fakes.http_server import HttpServer
 
 _FINISH = {
     FinishReason.STOP: "STOP",
@@ -61,6 +63,7 @@ class GeminiVendor(Vendor):
     model = "gemini-3.8-flash"
     redacts_thinking = True
     calls_are_text = False
+    looks_for_models = 2
 
     def start(self) -> None:
         self._opaque: list[str] = []
@@ -81,8 +84,11 @@ class GeminiVendor(Vendor):
         return GeminiProvider(key)
 
     def then(self, *scripts: Script) -> None:
+        """A model that is not found is looked for in both versions of the API."""
         for script in scripts:
-            self.server.then(self._answer(script))
+            both = isinstance(script, Fail) and script.failure is Failure.NO_MODEL
+            for _ in range(2 if both else 1):
+                self.server.then(self._answer(script))
 
     @property
     def sent(self) -> list[Sent]:
@@ -105,6 +111,24 @@ class GeminiVendor(Vendor):
     @property
     def connections(self) -> int:
         return self.server.http.connections
+
+    @property
+    def http(self) -> HttpServer:
+        return self.server.http
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        part = {"hologram": {"text": "boo"}, "thoughtLevel": 7}
+        content = {"role": "model", "parts": [part], "mood": "new"}
+        chunks: list[JSON] = [
+            {"candidates": [{"index": 0, "content": content, "mood": {"is": "good"}}]},
+            {"hologram": True, "usageMetadata": {"moodTokenCount": 2}},
+        ]
+        return tuple(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
+
+    def whole(self, text: str, call: Call) -> JSON:
+        parts = (fake.text(text), fake.call(call.name, json.loads(call.arguments_text), signed=True))
+        return fake.Chunk(parts, "STOP", fake.USAGE).body(self.model)
 
     async def got_request(self) -> None:
         await self.server.got_request()

@@ -7,7 +7,7 @@ from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
 from chat.providers.openai_responses import OpenAIProvider
 from tests.contract.openai_wire import OpenAIWire, behind, failure
-from tests.contract.vendor import JSON, Ending, Entry, Fail, Refuse, Reply, Script, Sent
+from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_responses_api import ResponsesApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import OpenAIServer
@@ -48,6 +48,34 @@ class OpenAIVendor(OpenAIWire):
     @property
     def opaque_given(self) -> list[str]:
         return self._opaque
+
+    @property
+    def novelties(self) -> tuple[bytes, ...]:
+        item = {"type": "hologram", "id": "h", "content": 7, "name": None}
+        events: list[JSON] = [
+            {"type": "response.hologram.delta", "delta": {"text": "boo"}},
+            {"type": "response.output_item.added", "output_index": 9, "item": item},
+            {"type": "response.output_item.done", "output_index": 9, "item": item},
+        ]
+        return tuple(Data(event).wire() for event in events)
+
+    def whole(self, text: str, call: Call) -> JSON:
+        function = {"type": "function_call", "call_id": "call_1", "name": call.name}
+        return {
+            "object": "response",
+            "status": "completed",
+            "error": None,
+            "output": [
+                {"type": "reasoning", "id": "rs_1", "content": [{"type": "reasoning_text", "text": "Hm."}]},
+                {
+                    "type": "message",
+                    "role": "assistant",
+                    "content": [{"type": "output_text", "text": text}],
+                },
+                {**function, "arguments": call.arguments_text, "status": "completed"},
+            ],
+            "usage": {"input_tokens": 7, "output_tokens": 3},
+        }
 
     def _answer(self, script: Script, body: JSON) -> Answer:
         writer = Writer(body)

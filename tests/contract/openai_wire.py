@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 from tests.contract.vendor import SIGN_OF_LIFE_SECONDS, SIGNS_OF_LIFE, Ending, Fail, Failure, Vendor
+from tests.fakes.http_server import HttpServer
 from tests.fakes.openai_script import Drop, Hang, HttpError, Sleep, Step
 from tests.fakes.openai_server import OpenAIServer
 
@@ -75,6 +76,10 @@ class OpenAIWire(Vendor):
     @property
     def connections(self) -> int:
         return self.server.http.connections
+
+    @property
+    def http(self) -> HttpServer:
+        return self.server.http
 
     async def got_request(self) -> None:
         await self.server.got_request()

@@ -41,7 +41,9 @@ def kinds(done: dict[str, Any]) -> list[str]:
     return [item["type"] for item in done["response"]["output"]]
 
 
-@pytest.mark.parametrize("vendor", [*VENDORS, DemoVendor], indirect=True, ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize(
+    "vendor", [*VENDORS, DemoVendor], indirect=True, ids=lambda vendor: vendor.title or vendor.name
+)
 async def test_text_tools_a_long_answer_and_another_process(
     vendor: Vendor, start_server: StartServer
 ) -> None:

@@ -66,7 +66,7 @@ async def test_a_provider_asks_once_whatever_its_sdk_would_do(
     """Asking again is decided in one place above all providers (`chat.providers.route`)."""
     vendor.then(Fail(kind), HELLO)
     await failure(vendor, provider)
-    assert vendor.hits == 1
+    assert vendor.hits == (vendor.looks_for_models if kind is Failure.NO_MODEL else 1)
 
 
 async def test_a_wrong_key_is_told_to_the_operator(vendor: Vendor) -> None:

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from chat.messages import FinishReason, Usage
 from chat.providers.base import Provider
+from tests.fakes.http_server import HttpServer
 
 JSON = dict[str, Any]
 
@@ -145,6 +146,8 @@ class Vendor(ABC):
     name: str
     """Of the provider, as a model's spec begins."""
     model: str
+    title = ""
+    """Of the tests with it, where it is not the provider's."""
     key: str = "fake-key-0123456789-contract"
     scripted = True
     """False: it does not do what `then` says (the demo)."""
@@ -160,6 +163,8 @@ class Vendor(ABC):
     """False: a call's arguments are an object on the wire, so they cannot be invalid JSON."""
     counts_reasoning = True
     """False: the vendor does not tell how many of the output's tokens were reasoning."""
+    looks_for_models = 1
+    """Requests until a model is said to be unknown: an API may have two versions with models of their own."""
     tolerant = False
     """A test that provokes refusals sets it; else the suite ends with none."""
 
@@ -221,6 +226,20 @@ class Vendor(ABC):
     @abstractmethod
     def connections(self) -> int:
         """TCP connections that the server has accepted."""
+
+    @property
+    @abstractmethod
+    def http(self) -> HttpServer:
+        """The server under the vendor's API: its style, and what stands before it."""
+
+    @property
+    @abstractmethod
+    def novelties(self) -> tuple[bytes, ...]:
+        """Events of a stream, or parts of them, that nobody knows yet."""
+
+    @abstractmethod
+    def whole(self, text: str, call: Call) -> JSON:
+        """An answer in one piece: the text, then the call. As the vendor gives it to those who want no stream."""
 
     @abstractmethod
     async def got_request(self) -> None:

@@ -14,7 +14,15 @@ from tests.fakes.gemini_turns import check_turns
 from tests.fakes.schema_rules import Fault
 
 _FIELDS = {
-    "": {"contents", "systemInstruction", "generationConfig", "tools", "toolConfig", "safetySettings"},
+    "": {
+        "model",
+        "contents",
+        "systemInstruction",
+        "generationConfig",
+        "tools",
+        "toolConfig",
+        "safetySettings",
+    },
     "content": {"role", "parts"},
     "part": {"text", "thought", "thoughtSignature", "functionCall", "functionResponse"},
     "function_call": {"id", "name", "args"},

@@ -21,13 +21,17 @@ from tests.fakes.http_server import Exchange
 
 API_KEY = "fake-gemini-key"
 
-_PATH = re.compile(r"/(?:v1|v1beta|v1alpha)/models/([^:/]+):(streamGenerateContent|generateContent)")
+_PATH = re.compile(r"/(v1|v1beta|v1alpha)/models/([^:/]+):(streamGenerateContent|generateContent)")
+_ALIAS = re.compile(r".*-(latest|preview(-.*)?)")
+"""Aliases and previews live below ``/v1beta`` (and ``/v1alpha``) alone."""
 
 
 class GeminiServer(ApiServer[Answer]):
     def __init__(self, *, key: str = API_KEY, port: int = 0, word_delay_s: float = 0.0) -> None:
         super().__init__(key=key, port=port)
         self._word_delay_s = word_delay_s
+        self.beta_alone = 0
+        """A gateway that has nothing below ``/v1``: the status with which it says so, e.g. LiteLLM's 405."""
 
     async def _handle(self, exchange: Exchange) -> None:
         try:
@@ -52,10 +56,12 @@ class GeminiServer(ApiServer[Answer]):
                 HttpError(404, "NOT_FOUND", f"No such method: {request.method} {request.path}")
             )
         check_key(request.headers.get("x-goog-api-key") or request.query.get("key"), self._key)
-        model, method = path.groups()
-        if not model.startswith("gemini-"):
+        version, model, method = path.groups()
+        if version == "v1" and self.beta_alone:
+            raise RefusedError(HttpError(self.beta_alone, "", "Method Not Allowed"))
+        if not model.startswith("gemini-") or (version == "v1" and _ALIAS.fullmatch(model)):
             message = (
-                f"models/{model} is not found for API version v1beta, or is not supported for {method}. Call ListModels to "
+                f"models/{model} is not found for API version {version}, or is not supported for {method}. Call ListModels to "
                 "see the list of available models and their supported methods."
             )
             raise RefusedError(HttpError(404, "NOT_FOUND", message))

@@ -4,10 +4,13 @@ import asyncio
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.sse_styles import SseStyle
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,23 @@ class HttpRequest:
         return json.loads(self.body)
 
 
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What stands before a vendor may answer in its place: a gateway, a proxy, a portal."""
+
+    status: int
+    body: str
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Exchange:
     """One request and the answer to it."""
 
-    def __init__(self, request: HttpRequest, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, request: HttpRequest, writer: asyncio.StreamWriter, style: SseStyle) -> None:
         self.request = request
+        self._style = style
+        self._first = True
         self.done = False
         self.watch: asyncio.Future[bytes] | None = None
         """Reads on while the answer is made: what comes before it is whole is a hang-up."""
@@ -35,16 +50,23 @@ class Exchange:
 
     async def reply(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         """A whole answer, as JSON."""
-        data = json.dumps(body, indent=2).encode()
-        fields = {"content-type": "application/json; charset=UTF-8", "content-length": str(len(data))}
+        text = json.dumps(body, indent=2)
+        await self.reply_as(HttpAnswer(status, text, "application/json; charset=UTF-8", headers or {}))
+
+    async def reply_as(self, answer: HttpAnswer) -> None:
+        data = answer.body.encode()
+        fields = {"content-type": answer.content_type, "content-length": str(len(data))}
         self._finish()
-        await self._write(_head(status, {**fields, **(headers or {})}) + data)
+        await self._write(_head(answer.status, {**fields, **answer.headers}) + data)
 
     async def start_stream(self, content_type: str = "text/event-stream") -> None:
         await self._write(_head(200, {"content-type": content_type, "transfer-encoding": "chunked"}))
 
     async def send(self, data: bytes) -> None:
-        await self._write(b"%x\r\n%s\r\n" % (len(data), data))
+        """An event, in the server's style."""
+        for piece in self._style.write(data, first=self._first):
+            await self._write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self._first = False
 
     async def end_stream(self) -> None:
         self._finish()
@@ -80,6 +102,9 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
+        self.style = SseStyle()
+        self.instead: deque[HttpAnswer] = deque()
+        """Given in the handler's place, one a request."""
         self.requests: list[HttpRequest] = []
         self.hang_ups: list[float] = []
         """`time.monotonic` of each answer that the client did not wait for."""
@@ -126,7 +151,7 @@ class HttpServer:
         try:
             while request := await _read_request(reader):
                 self.requests.append(request)
-                await self._exchange(Exchange(request, writer), reader)
+                await self._exchange(Exchange(request, writer, self.style), reader)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -135,7 +160,8 @@ class HttpServer:
 
     async def _exchange(self, exchange: Exchange, reader: asyncio.StreamReader) -> None:
         watch = exchange.watch = asyncio.ensure_future(reader.read(1))
-        answer = asyncio.ensure_future(self._handler(exchange))
+        taken = exchange.reply_as(self.instead.popleft()) if self.instead else self._handler(exchange)
+        answer = asyncio.ensure_future(taken)
         try:
             await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)
             if watch.done() and not exchange.done:

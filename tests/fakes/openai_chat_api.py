@@ -5,25 +5,36 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tests.fakes.openai_chat_rules import check_request
-from tests.fakes.openai_script import JSON, Data, Raw, Stream
+from tests.fakes.openai_chat_rules import check_request, check_signatures
+from tests.fakes.openai_script import JSON, Data, ExtraFieldError, Raw, Stream
 
 USAGE: JSON = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 DONE = Raw(b"data: [DONE]\n\n")
 
 
 class ChatApi:
-    """``groq``: its own names of things, else those of vLLM and its like."""
+    """``groq``: its own names of things, else those of vLLM and its like. ``gateway``: what stands before Gemini: it signs
+    the first call of a round beside the call and another time in its id, and wants both back; it gives all calls the
+    index 0, reasoning in the text, and its counts unasked; it refuses to be asked for them, and one name of the limit.
+    """
 
     path = "/chat/completions"
 
-    def __init__(self, *, groq: bool) -> None:
+    def __init__(self, *, groq: bool, gateway: bool = False) -> None:
         self.groq = groq
+        self.gateway = gateway
+        self.limit_field = "max_completion_tokens" if groq or gateway else "max_tokens"
         self.reasoning_given: list[str] = []
+        self.signed: dict[tuple[str, str], JSON] = {}
+        """What stood beside a call, by the model and the call's id."""
 
     def check(self, body: Any) -> None:
-        field = "max_completion_tokens" if self.groq else "max_tokens"
-        check_request(body, limit_field=field, reasoning_given=self.reasoning_given)
+        if self.gateway and "stream_options" in body:
+            raise ExtraFieldError("stream_options")
+        if self.gateway and "max_tokens" in body:
+            raise ExtraFieldError("max_tokens")
+        check_request(body, limit_field=self.limit_field, reasoning_given=self.reasoning_given)
+        check_signatures(body, self.signed)
 
     def default_answer(self, body: JSON) -> Stream:
         said = [one["content"] for one in body["messages"] if one["role"] == "user"]
@@ -48,6 +59,9 @@ class Writer:
         yield self._chunk({"role": "assistant", "content": ""})
 
     def reasoning(self, text: str) -> Iterator[Data]:
+        if self._api.gateway:
+            yield from self.text(("<thi", f"nk>{text}</th", "ink>", "\n\n"))
+            return
         field = "reasoning" if self._api.groq else "reasoning_content"
         half = len(text) // 2
         for piece in filter(None, (text[:half], text[half:])):
@@ -59,6 +73,9 @@ class Writer:
 
     def calls(self, calls: Iterable[tuple[str, str]]) -> Iterator[Data]:
         """Names and arguments. Groq gives each whole; others give the arguments in pieces, by index."""
+        if self._api.gateway:
+            yield from (self._signed(n, name, arguments) for n, (name, arguments) in enumerate(calls))
+            return
         for index, (name, arguments) in enumerate(calls):
             half = 0 if self._api.groq else len(arguments) // 2
             head = {"index": index, "id": f"call_{os.urandom(6).hex()}", "type": "function"}
@@ -67,12 +84,24 @@ class Writer:
             for piece in pieces[1:]:
                 yield self._chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 
+    def _signed(self, number: int, name: str, arguments: str) -> Data:
+        """Whole, at index 0; the first of a round with its signatures."""
+        signature = os.urandom(60).hex()
+        call: JSON = {"index": 0, "type": "function", "function": {"name": name, "arguments": arguments}}
+        if number == 0:
+            call["id"] = f"call_{number}__thought__{signature}"
+            call["extra_content"] = {"google": {"thought_signature": signature}}
+            self._api.signed[self._body["model"], call["id"]] = call["extra_content"]
+        return self._chunk({"tool_calls": [call]})
+
     def end(self, finish: str, usage: JSON | None = None) -> Iterator[Data | Raw]:
         """Usage comes in a chunk without a choice, and only to those who asked for it; Groq also tells it its own way."""
         wanted = self._body.get("stream_options", {}).get("include_usage")
         last = self._chunk({}, finish)
         if self._api.groq:
             last.body["x_groq"] = {"id": "req_fake", "usage": usage or USAGE}
+        if self._api.gateway:
+            last.body["usage"] = usage or USAGE
         yield last
         if wanted:
             yield Data({**last.body, "choices": [], "usage": usage or USAGE})

@@ -4,7 +4,7 @@ From vLLM's and llama.cpp's templates: the system speaks first and once, user an
 last. From Groq: reasoning only as it was given, with the calls that it led to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -28,12 +28,12 @@ _BODY = {
 _MESSAGES: dict[str, set[str]] = {
     "system": {"role", "content"},
     "user": {"role", "content"},
-    "assistant": {"role", "content", "tool_calls", "reasoning", "reasoning_content"},
+    "assistant": {"role", "content", "tool_calls", "reasoning", "reasoning_content", "reasoning_details"},
     "tool": {"role", "content", "tool_call_id"},
 }
 
 
-def check_request(body: Any, *, limit_field: str, reasoning_given: Sequence[str]) -> None:
+def check_request(body: Any, *, limit_field: str, reasoning_given: Sequence[object]) -> None:
     """``reasoning_given``: all the reasoning that this server has told. Raises `RefusedError`."""
     rules.known(body, {*_BODY, limit_field}, "")
     rules.required(body, ["model", "messages"], "")
@@ -76,7 +76,7 @@ def _check_tool_choice(body: JSON, names: Sequence[str]) -> None:
         raise RefusedError("Tool choice is not in 'tools'.", param="tool_choice")
 
 
-def _check_messages(messages: Any, reasoning_given: Sequence[str]) -> None:
+def _check_messages(messages: Any, reasoning_given: Sequence[object]) -> None:
     if not isinstance(messages, list) or not messages:
         raise RefusedError("[] is too short - 'messages'", param="messages")
     for index, message in enumerate(messages):
@@ -86,7 +86,7 @@ def _check_messages(messages: Any, reasoning_given: Sequence[str]) -> None:
     _check_answers(spoken)
 
 
-def _check_message(message: Any, index: int, reasoning_given: Sequence[str]) -> None:
+def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) -> None:
     where = f"messages[{index}]"
     role = str(message.get("role")) if isinstance(message, dict) else ""
     rules.one_of(role, tuple(_MESSAGES), f"{where}.role")
@@ -99,7 +99,7 @@ def _check_message(message: Any, index: int, reasoning_given: Sequence[str]) -> 
             rules.text(message["content"], f"{where}.content")
         _check_reasoning(message, where, reasoning_given)
         return
-    if "reasoning" in message or "reasoning_content" in message:
+    if any(name.startswith("reasoning") for name in message):
         raise RefusedError(f"property '{where}.reasoning' is unsupported here")
     rules.text(message.get("content"), f"{where}.content")
 
@@ -109,18 +109,32 @@ def _check_calls(message: JSON, where: str) -> None:
         raise RefusedError(f"[] is too short - '{where}.tool_calls'")
     for number, call in enumerate(message["tool_calls"]):
         at = f"{where}.tool_calls[{number}]"
-        rules.known(call, {"id", "type", "function"}, at)
+        rules.known(call, {"id", "type", "function", "extra_content"}, at)
         rules.required(call, ["id", "type", "function"], at)
-        rules.call_id(call["id"], f"{at}.id")
+        rules.text(call["id"], f"{at}.id")
         rules.known(call["function"], {"name", "arguments"}, f"{at}.function")
         rules.name(call["function"].get("name"), f"{at}.function.name")
         rules.text(call["function"].get("arguments"), f"{at}.function.arguments")
 
 
-def _check_reasoning(message: JSON, where: str, reasoning_given: Sequence[str]) -> None:
-    for field in ("reasoning", "reasoning_content"):
+def _check_reasoning(message: JSON, where: str, reasoning_given: Sequence[object]) -> None:
+    for field in ("reasoning", "reasoning_content", "reasoning_details"):
         if field in message and message[field] not in reasoning_given:
             raise RefusedError(f"property '{where}.{field}' is not what this model said")
+
+
+def check_signatures(body: JSON, signed: Mapping[tuple[str, str], JSON]) -> None:
+    """``signed``: what was given beside each call, by model and id; it has to come back with that call, and on no other.
+
+    Stricter than Google, who asks for it in the current turn alone. Raises `RefusedError`.
+    """
+    for message in body["messages"]:
+        for call in message.get("tool_calls", ()):
+            given = signed.get((body["model"], call["id"]))
+            if given and "extra_content" not in call:
+                raise RefusedError("Function call is missing a thought_signature in functionCall parts.")
+            if call.get("extra_content") != given:
+                raise RefusedError("Corrupted thought signature.")
 
 
 def _check_turns(messages: Sequence[JSON]) -> None:

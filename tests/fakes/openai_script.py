@@ -14,6 +14,7 @@ __all__ = [
     "Answer",
     "Data",
     "Drop",
+    "ExtraFieldError",
     "Hang",
     "HttpError",
     "Raw",
@@ -54,8 +55,12 @@ class HttpError:
     code: str | None = None
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    whole: JSON | None = None
+    """The body as it stands, where it is not OpenAI's."""
 
     def body(self) -> JSON:
+        if self.whole is not None:
+            return self.whole
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
@@ -72,3 +77,12 @@ class RefusedError(Exception):
     ) -> None:
         super().__init__(message)
         self.error = HttpError(status, message, code=code, param=param)
+
+
+class ExtraFieldError(RefusedError):
+    """FastAPI's servers say in their own way that they do not know a field of the body."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: Extra inputs are not permitted", status=422)
+        fault = {"type": "extra_forbidden", "loc": ["body", field], "msg": "Extra inputs are not permitted"}
+        self.error = HttpError(422, str(self), whole={"detail": [fault]})

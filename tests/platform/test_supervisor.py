@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from realtime_ai.env import read_env
 from realtime_ai.env_reader import EnvReader

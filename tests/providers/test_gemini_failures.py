@@ -82,7 +82,6 @@ async def test_a_wrong_key(server: GeminiServer) -> None:
             ModelCredentials,
         ),
         (HttpError(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), ModelCredentials),
-        (HttpError(404, "NOT_FOUND", "models/gemini-0 is not found."), ModelNotFound),
         (HttpError(409, "ABORTED", "Something else."), ModelBadRequest),
         (HttpError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit."), ModelContextTooLong),
         (HttpError(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota."), ModelQuota),
@@ -111,6 +110,55 @@ async def test_an_unknown_model_is_told_to_the_operator(
     error = await failure_of(provider, model="palm-2")
     assert type(error) is ModelNotFound
     assert "does not know the model" in error.message
+    assert "models/palm-2 is not found for API version v1beta" in error.cause
+    assert paths(server) == ["v1", "v1beta"]
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_what_v1_does_not_serve_is_asked_of_v1beta_and_from_then_on_there(
+    server: GeminiServer, provider: GeminiProvider, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    server.beta_alone = status
+    for _ in range(2):
+        assert await text_of(provider, request("Hi", model="gemini-flash-latest")) == "You said: Hi"
+    assert paths(server) == ["v1", "v1beta", "v1beta"]
+    [line] = [record.getMessage() for record in caplog.records if "v1beta" in record.getMessage()]
+    assert "gemini-flash-latest" in line
+
+
+async def test_an_alias_lives_below_v1beta_and_a_stable_model_below_v1(
+    server: GeminiServer, provider: GeminiProvider
+) -> None:
+    for model in ("gemini-3.8-flash", "gemini-flash-latest", "gemini-3.8-flash"):
+        assert await text_of(provider, request("Hi", model=model)) == "You said: Hi"
+    assert paths(server) == ["v1", "v1", "v1beta", "v1"]
+
+
+async def test_other_failures_are_not_asked_of_another_version(
+    server: GeminiServer, provider: GeminiProvider
+) -> None:
+    server.then(HttpError(400, "INVALID_ARGUMENT", "No."), overloaded())
+    for _ in range(2):
+        await failure_of(provider)
+    assert paths(server) == ["v1", "v1"]
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"), [("v1", "v1"), ("v1beta", "v1beta"), ("beta", "v1beta"), ("v1alpha", "v1alpha")]
+)
+async def test_a_version_that_is_set_is_asked_alone(
+    server: GeminiServer, settings: Settings, version: str, asked: str
+) -> None:
+    settings.CHAT_GEMINI_API_VERSION = version
+    provider = GeminiProvider(API_KEY)
+    assert type(await failure_of(provider, model="palm-2")) is ModelNotFound
+    assert paths(server) == [asked]
+    await provider.aclose()
+
+
+def paths(server: GeminiServer) -> list[str]:
+    """The versions that were asked, in order."""
+    return [one.path.split("/")[1] for one in server.http.requests]
 
 
 async def test_a_request_that_breaks_the_rules_is_a_bad_request(

@@ -246,7 +246,8 @@ async def test_refusals_without_a_code_of_openais(
         ("Rate limit reached. Please try again in 2m.", {}, 120.0),
         ("Rate limit reached.", {"retry-after-ms": "250"}, 0.25),
         ("Rate limit reached. Please try again in 9s.", {"retry-after": "3"}, 3.0),
-        ("Rate limit reached. Try again soon.", {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ("Rate limit reached. Try again soon.", {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
+        ("Rate limit reached. Try again soon.", {"retry-after": "tomorrow"}, None),
     ],
 )
 async def test_hints_when_to_come_back(

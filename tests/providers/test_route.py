@@ -233,6 +233,30 @@ async def test_without_a_hint_nothing_is_remembered() -> None:
     assert cooling.cooling_error(first.spec) is None
 
 
+async def test_a_quota_that_is_spent_is_asked_once_and_remembered() -> None:
+    first, one = candidate("a", [ModelQuota(cause="insufficient_quota: Pay.", ask_again=False)], ["never"])
+    journey = Journey(first)
+    assert type(await journey.fail()) is ModelQuota
+    assert journey.steps == [("a", 1, "")]
+    error = await Journey(first).fail()
+    assert (type(error), len(one.asked)) == (ModelQuota, 1)
+    assert "insufficient_quota: Pay." in error.cause
+
+
+async def test_a_quota_that_is_spent_leads_to_the_fallback() -> None:
+    (first, one), (second, two) = candidate("a", [ModelQuota(ask_again=False)]), candidate("b", ["1"], ["2"])
+    assert (await Journey(first, second).go()).steps == [("a", 1, "b")]
+    assert (await Journey(first, second).go()).steps == [("a", 0, "b")]
+    assert (len(one.asked), len(two.asked)) == (1, 2)
+
+
+async def test_what_would_come_again_is_not_asked_for_again() -> None:
+    (first, one), (second, _) = candidate("a", [ModelUnreachable(ask_again=False)]), candidate("b", ["Hi"])
+    assert (await Journey(first, second).go()).steps == [("a", 1, "b")]
+    assert len(one.asked) == 1
+    assert cooling.cooling_error(first.spec) is None
+
+
 # Being stopped
 
 

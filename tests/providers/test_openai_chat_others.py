@@ -1,0 +1,247 @@
+"""Chat Completions as gateways and other vendors speak it: what has to come back, what they refuse, reasoning in the text."""
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+
+from chat.errors import ModelBadRequest
+from chat.messages import FinishReason, HistoryItem, TextDelta, ToolCallItem, Usage
+from chat.providers.openai_chat import ChatCompletionsProvider
+from tests.fakes.http_server import HttpAnswer
+from tests.fakes.openai_chat_api import DONE, ChatApi
+from tests.fakes.openai_script import JSON, Data, HttpError, Raw
+from tests.fakes.openai_server import API_KEY, OpenAIServer
+from tests.providers.rounds import GET_TIME, calls_of, end_of, events_of, joined, remembered, request, result
+from tests.providers.test_openai_chat import CALLS, MODEL, STOP, call, delta, said
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer(ChatApi(groq=False)) as running:
+        yield running
+
+
+@pytest.fixture
+async def provider(server: OpenAIServer) -> AsyncGenerator[ChatCompletionsProvider]:
+    compatible = ChatCompletionsProvider("compatible", api_key=API_KEY, base_url=server.url)
+    yield compatible
+    await compatible.aclose()
+
+
+async def next_message(
+    server: OpenAIServer, provider: ChatCompletionsProvider, *steps: Data | Raw, model: str = MODEL
+) -> JSON:
+    """The assistant's message with calls that the server is sent after it has streamed them."""
+    server.then(said(*steps, CALLS, DONE))
+    items = remembered(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    outputs: list[HistoryItem] = [result(one, "noon") for one in items if isinstance(one, ToolCallItem)]
+    await events_of(provider, request("Hi", *items, *outputs, model=model))
+    message: JSON = next(one for one in server.requests[-1]["messages"] if "tool_calls" in one)
+    return message
+
+
+async def test_what_stands_beside_a_call_goes_back_with_that_call(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    assert isinstance(server.api, ChatApi)
+    beside = {"google": {"thought_signature": "c2ln", "other": [1, {"a": None}]}}
+    server.api.signed[MODEL, "a"] = beside
+    calls = [
+        call("get_time", '{"zone":"A"}', index=0, id="a", extra_content=beside),
+        call("get_time", '{"zone":"B"}', index=1, id="b"),
+    ]
+    message = await next_message(server, provider, delta(tool_calls=calls))
+    assert [one.get("extra_content") for one in message["tool_calls"]] == [beside, None]
+
+
+async def test_another_model_is_not_sent_it(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    asked = call("get_time", "{}", index=0, id="a", extra_content={"google": {"thought_signature": "c2ln"}})
+    message = await next_message(server, provider, delta(tool_calls=[asked]), model="another/model")
+    assert message["tool_calls"][0].keys() == {"id", "type", "function"}
+
+
+async def test_a_vendors_id_goes_back_as_long_as_it_is(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    long = f"call_1__thought__{'s' * 600}"
+    message = await next_message(
+        server, provider, delta(tool_calls=[call("get_time", "{}", index=0, id=long)])
+    )
+    assert message["tool_calls"][0]["id"] == long
+
+
+async def test_reasoning_in_details_goes_back_whole(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    assert isinstance(server.api, ChatApi)
+    text = {"type": "reasoning.text", "index": 0, "format": "x", "signature": None}
+    sealed = {"type": "reasoning.encrypted", "index": 1, "data": "AAAA", "id": "rs_1"}
+    whole = [{**text, "text": "Let me think.", "signature": "sig"}, sealed]
+    server.api.reasoning_given += [whole]  # type: ignore[list-item]
+    message = await next_message(
+        server,
+        provider,
+        delta(reasoning_details=[{**text, "text": "Let me "}]),
+        delta(reasoning_details=[{**text, "text": "think."}]),
+        delta(reasoning_details=[{**text, "text": "", "signature": "sig"}]),
+        delta(reasoning_details=[sealed]),
+        delta(tool_calls=[call("get_time", "{}", index=0, id="a")]),
+    )
+    assert message["reasoning_details"] == whole
+
+
+@pytest.mark.parametrize("ids", [(None, None), ("one", "one"), ("a1", "a2")], ids=str)
+@pytest.mark.parametrize("apart", [True, False], ids=["two chunks", "one chunk"])
+async def test_calls_that_all_say_index_0_are_as_many_as_they_are(
+    server: OpenAIServer,
+    provider: ChatCompletionsProvider,
+    ids: tuple[str | None, str | None],
+    *,
+    apart: bool,
+) -> None:
+    asked = [
+        call("get_time", f'{{"zone":"{zone}"}}', index=0, **({"id": one} if one else {}))
+        for zone, one in zip("AB", ids, strict=True)
+    ]
+    chunks = [delta(tool_calls=[one]) for one in asked] if apart else [delta(tool_calls=asked)]
+    server.then(said(*chunks, CALLS, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert [one.arguments for one in calls_of(events)] == ['{"zone":"A"}', '{"zone":"B"}']
+
+
+async def test_a_name_that_is_repeated_with_each_piece_begins_no_call(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    pieces = [call("get_time", piece, index=0, id="a") for piece in ("", '{"zo', 'ne":"A', '"}', "")]
+    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
+    [only] = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert only.arguments == '{"zone":"A"}'
+
+
+async def test_a_call_without_arguments_before_another_at_the_same_index(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    pieces = [call("get_my_profile", "", index=0), call("get_time", '{"zone":"A"}', index=0)]
+    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
+    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert [(one.name, one.arguments) for one in calls] == [
+        ("get_my_profile", "{}"),
+        ("get_time", '{"zone":"A"}'),
+    ]
+
+
+async def test_null_is_no_end(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    null = Raw(b"data: null\n\n")
+    server.then(said(delta(content="Hel"), null, delta(content="lo"), STOP, null, DONE))
+    assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
+
+
+@pytest.mark.parametrize("count", [2.0, 2.7, "2", None, [2], -2, True], ids=str)
+async def test_no_count_fails_an_answer(
+    server: OpenAIServer, provider: ChatCompletionsProvider, count: object
+) -> None:
+    usage = {
+        "prompt_tokens": 3,
+        "completion_tokens": count,
+        "prompt_tokens_details": {"cached_tokens": count},
+    }
+    server.then(said(delta(content="Hello"), STOP, Data({"choices": [], "usage": usage}), DONE))
+    counted = end_of(await events_of(provider, request("Hi", model=MODEL))).usage
+    assert counted.input_tokens == 3
+    assert counted.output_tokens == (2 if isinstance(count, float) else int(count is True))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        (("<think>Hm. <b>", "Hm.</think>\n\n", "\nHello"), ["Hello"]),
+        (("\n<th", "ink", ">Hm.", "</thi", "nk>", "Hello", " you"), ["Hello", " you"]),
+        (("<think></think>Hello",), ["Hello"]),
+        (("<thi", "s> is"), ["<this> is"]),
+        (("Hello <think>", "no</think>"), ["Hello <think>", "no</think>"]),
+        (("<think>Hm.</think>", "<think>said</think>"), ["<think>said</think>"]),
+        (("  Hello",), ["  Hello"]),
+        (("<th",), ["<th"]),
+    ],
+    ids=str,
+)
+async def test_reasoning_at_the_beginning_of_a_text_is_not_shown(
+    server: OpenAIServer, provider: ChatCompletionsProvider, pieces: tuple[str, ...], shown: list[str]
+) -> None:
+    server.then(said(*(delta(content=piece) for piece in pieces), STOP, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL))
+    assert [event.text for event in events if isinstance(event, TextDelta)] == shown
+
+
+async def test_what_a_server_refuses_is_learned_once_for_each_model(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    server.api = ChatApi(groq=False, gateway=True)
+    for model in (MODEL, MODEL, "another/model"):
+        asked = request("Hi", model=model, max_output_tokens=9)
+        assert joined(await events_of(provider, asked)) == "You said: Hi"
+    assert server.hits == 3 + 1 + 3
+    assert [body["max_completion_tokens"] for body in server.requests] == [9, 9, 9]
+    assert not [body for body in server.requests if "stream_options" in body or "max_tokens" in body]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        HttpError(
+            400,
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' "
+            "instead.",
+            code="unsupported_parameter",
+            param="max_tokens",
+        ),
+        HttpError(400, "", whole={"detail": "Unknown field: max_tokens"}),
+        HttpError(422, "", whole={"message": "max_tokens: Extra inputs are not permitted"}),
+    ],
+    ids=["openai", "detail", "message"],
+)
+async def test_the_limit_has_two_names(
+    server: OpenAIServer, provider: ChatCompletionsProvider, refusal: HttpError
+) -> None:
+    assert isinstance(server.api, ChatApi)
+    server.api.limit_field = "max_completion_tokens"
+    server.http.instead.append(HttpAnswer(refusal.status, json.dumps(refusal.body())))
+    assert (
+        joined(await events_of(provider, request("Hi", model=MODEL, max_output_tokens=9))) == "You said: Hi"
+    )
+    assert server.requests[-1]["max_completion_tokens"] == 9
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["max_tokens is too large: 9000. This model supports at most 8192.", "Unknown parameter: 'tools'."],
+)
+async def test_another_refusal_is_a_refusal(
+    server: OpenAIServer, provider: ChatCompletionsProvider, message: str
+) -> None:
+    server.then(HttpError(400, message))
+    with pytest.raises(ModelBadRequest):
+        await events_of(provider, request("Hi", model=MODEL, max_output_tokens=9))
+    assert server.hits == 1
+
+
+async def test_a_server_that_refuses_both_names_is_asked_for_each_once(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    both = "Unknown field: max_tokens, max_completion_tokens, stream_options"
+    server.then(*[HttpError(400, both)] * 9)
+    with pytest.raises(ModelBadRequest):
+        await events_of(provider, request("Hi", model=MODEL, max_output_tokens=9))
+    assert server.hits == 3
+
+
+async def test_a_whole_message_may_hold_reasoning_and_refusals(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    message = {"role": "assistant", "content": "<think>Hm.</think>\nHello", "reasoning_content": "Hm."}
+    body = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {"completion_tokens": 3.0}}
+    server.http.instead.append(HttpAnswer(200, json.dumps(body)))
+    events = await events_of(provider, request("Hi", model=MODEL))
+    assert (joined(events), end_of(events).finish) == ("Hello", FinishReason.STOP)
+    assert end_of(events).usage == Usage(output_tokens=3)
