@@ -14,9 +14,11 @@ from django.conf import settings
 
 from chat.conf import conf
 from chat.engine.hub import Hub
+from chat.engine.orphans import Orphans
 from chat.engine.relay import Relay
 from chat.providers.choice import preload
 from chat.providers.registry import close_providers
+from chat.supervision import Tasks
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
@@ -49,7 +51,8 @@ class Runtime:
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self._channel = ""
-        self._tasks: list[asyncio.Task[None]] = []
+        self.orphans = Orphans(self.hub, process_id=self.process_id)
+        self._tasks = Tasks()
 
     async def start(self) -> None:
         await asyncio.to_thread(preload)
@@ -59,14 +62,14 @@ class Runtime:
             self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
             self._channel = await self.hub.relay.open()
         set_current(self.journal)
-        self._tasks = [
-            self.loop.create_task(self._heartbeat(), name="heartbeat"),
-            self.loop.create_task(self._watch_journal(), name="watch journal"),
-        ]
+        self._tasks.keep(self._heartbeat, name="heartbeat")
+        self._tasks.keep(self._watch_journal, name="watch journal")
+        self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
 
     async def stop(self) -> None:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
+        self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         mcp_ends = self.loop.create_task(self.mcp.stop())
         written = await self.journal.stop(timeout_s=2.0)
@@ -75,8 +78,7 @@ class Runtime:
         self.hub.close_all()
         if self.hub.relay:
             await self.hub.relay.close()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):
                 async with asyncio.timeout(0.5):

@@ -31,7 +31,7 @@ from sessions_app.errors import (
 from sessions_app.ids import uuid7
 from sessions_app.journal import Journal, SessionWriter
 from sessions_app.leases import hand_back, is_alive, lost_leases, reach_of, strays
-from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
+from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session, owner_of
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
 from sessions_app.settle import takeover
@@ -51,6 +51,8 @@ class Join:
     session_id: str | None = None
     create: bool = True
     """False: the session has to exist."""
+    reopen: bool = True
+    """False: and must not have ended."""
     model: str | None = None
     """What the client wants a new session to be answered by."""
     source: str = ""
@@ -240,7 +242,23 @@ class Hub:
             model=model,
             source=join.source,
             create=join.create,
+            reopen=join.reopen,
         )
+
+    async def adopt(self, session_id: str) -> Conversation | None:
+        """Take over a session that no process holds, though nobody comes to it, and go on with what is left to do; None
+        when somebody else has it, or it has ended. Raises `DatabaseAway`."""
+        try:
+            owner = await in_db_thread(owner_of, session_id=session_id)
+            join = Join(visitor=owner.visitor, is_staff=owner.is_staff, session_id=session_id, reopen=False)
+            async with self._lock(session_id):
+                if self.closing or self._live(session_id):
+                    return None
+                conversation = await self._open(session_id, join)
+        except (SessionElsewhere, SessionNotFound, JournalFenced):
+            return None
+        conversation.check_idle()
+        return conversation
 
     def _build(
         self, opened: OpenedSession, records: list[ev.Record], join: Join, writer: SessionWriter
