@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
+import signal
 import time
 
 from channels.layers import get_channel_layer
@@ -41,7 +43,7 @@ class Runtime:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.process_id = new_id("proc")
-        self.journal = Journal(connect_journal, self.loop)
+        self.journal = Journal(connect_journal, self.loop, on_death=_end_process)
         self._registered: asyncio.Future[None] = self.loop.create_future()
         self.hub = Hub(
             journal=self.journal,
@@ -119,6 +121,13 @@ class Runtime:
                 for conversation in self.hub.conversations():
                     conversation.storage_away()
             told = away
+
+
+def _end_process() -> None:
+    """By the way of every stop: sockets are told to come again, and the leases go back. Whoever keeps this process up starts
+    another one."""
+    logger.critical("this process cannot store anything any more and ends")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _spans_processes() -> bool:

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 from weakref import WeakValueDictionary
 
 from chat.engine.config import SessionConfig
@@ -12,9 +11,10 @@ from chat.engine.conversation import Conversation, State, Subscriber
 from chat.engine.history import History
 from chat.engine.relay import Relay
 from chat.engine.remote import RemoteConversation
-from chat.errors import ModelNotAllowed, ShuttingDown
+from chat.errors import ChatError, ModelNotAllowed, ShuttingDown
 from chat.providers.choice import chosen
 from chat.providers.registry import default_model_spec
+from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import events as ev
 from sessions_app import metrics
@@ -29,7 +29,7 @@ from sessions_app.errors import (
     SessionNotFound,
 )
 from sessions_app.ids import uuid7
-from sessions_app.journal import Journal, SessionWriter
+from sessions_app.journal import RESTARTS, Journal, SessionWriter
 from sessions_app.leases import hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session, owner_of
 from sessions_app.livelog import LiveLog
@@ -76,7 +76,7 @@ class Hub:
         self._conversations: dict[str, Conversation] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._grace: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.closing = False
         self.relay: Relay | None = None
 
@@ -164,7 +164,7 @@ class Hub:
         )
         writer = self._journal.writer(session_id=opened.session_id, epoch=1, last_seq=0, ready=False)
         conversation = self._build(opened, [], join, writer)
-        self._spawn(self._make_row(writer, opened, join))
+        self._tasks.spawn(self._make_row(writer, opened, join), name=f"row of {opened.session_id}")
         return conversation
 
     async def _make_row(self, writer: SessionWriter, opened: OpenedSession, join: Join) -> None:
@@ -278,7 +278,7 @@ class Hub:
             is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
             registry=self._registry,
             on_idle=self._on_idle,
-            on_end=lambda one: self._spawn(self.end(one, reason="closed")),
+            on_end=lambda one: self._end_soon(one, reason="closed"),
         )
         if opened.created:
             conversation.append(ev.SessionStarted(model=opened.model, source=join.source))
@@ -299,8 +299,11 @@ class Hub:
         self._stop_grace(conversation.session_id)
         loop = asyncio.get_running_loop()
         self._grace[conversation.session_id] = loop.call_later(
-            conf().grace_seconds, lambda: self._spawn(self.end(conversation, reason="left"))
+            conf().grace_seconds, lambda: self._end_soon(conversation, reason="left")
         )
+
+    def _end_soon(self, conversation: Conversation, *, reason: str) -> None:
+        self._tasks.spawn(self.end(conversation, reason=reason), name=f"end of {conversation.session_id}")
 
     def _stop_grace(self, session_id: str) -> None:
         if timer := self._grace.pop(session_id, None):
@@ -321,7 +324,16 @@ class Hub:
                 await self._end_row(conversation, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", conversation.session_id, error.code)
-            self._drop(conversation)
+            except (
+                Exception
+            ):  # a hook that raised, say: the session goes on, and the sweep ends it if nobody comes
+                logger.exception("session %s: its end failed", conversation.session_id)
+                conversation.notify(ChatError())
+                conversation.log.fail(JournalFenced(RESTARTS))
+                self._drop(conversation)
+                await self._hand_back({conversation.session_id: conversation.log.epoch})
+            finally:
+                self._drop(conversation)
 
     async def _end_row(self, conversation: Conversation, reason: str) -> None:
         """Tries until the database takes it. Raises a `JournalError` when the session is not ours any more."""
@@ -365,7 +377,10 @@ class Hub:
             if session_id not in self._conversations and session_id not in opening
         }
         if epochs:
-            await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
+            await self._hand_back(epochs)
+
+    async def _hand_back(self, epochs: dict[str, int]) -> None:
+        await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
 
     def _drop(self, conversation: Conversation) -> None:
         conversation.state = State.CLOSED
@@ -381,8 +396,7 @@ class Hub:
             self._stop_grace(session_id)
         live = self.conversations()
         await asyncio.gather(*(one.finish_running(timeout_s=drain_s) for one in live), return_exceptions=True)
-        for task in list(self._tasks):
-            task.cancel()
+        self._tasks.cancel()
 
     def close_all(self) -> None:
         for conversation in self.conversations():
@@ -393,11 +407,6 @@ class Hub:
         if lock is None:
             lock = self._locks[session_id] = asyncio.Lock()
         return lock
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _may_join(owner: Visitor, visitor: Visitor) -> bool:
