@@ -16,12 +16,16 @@ class Kind(StrEnum):
     REDIS_AWAY = "redis_away"  # killed, and started again
     REDIS_FLUSH = "redis_flush"
     POSTGRES = "postgres"  # immediate shutdown, recovery at the next start
+    BLACKOUT = (
+        "blackout"  # all servers and the worker stop at once, and nobody comes back for longer than the grace
+    )
 
 
 _DECK = (
     [Kind.CUT] * 3
     + [Kind.KILL] * 3
     + [Kind.STALL, Kind.PAUSE, Kind.ROLL, Kind.WORKER, Kind.REDIS_AWAY, Kind.REDIS_FLUSH, Kind.POSTGRES]
+    + [Kind.BLACKOUT]
 )
 _LASTS_S: dict[Kind, tuple[float, float]] = {
     Kind.KILL: (0.0, 4.0),
@@ -29,6 +33,7 @@ _LASTS_S: dict[Kind, tuple[float, float]] = {
     Kind.STALL: (2.5, 6.0),  # a frame has 2 s to be taken
     Kind.REDIS_AWAY: (0.5, 6.0),
     Kind.POSTGRES: (0.0, 5.0),
+    Kind.BLACKOUT: (3.0, 8.0),  # the lease is 2 s, the grace 1 s
 }
 
 
@@ -48,7 +53,7 @@ class Fault:
 def make_plan(
     *, seed: int, seconds: float, processes: int, gap_s: float, kinds: Collection[Kind] = tuple(Kind)
 ) -> list[Fault]:
-    """Faults ``gap_s`` apart on the average, dealt from one deck of 13 after the other, so that every kind comes up."""
+    """Faults ``gap_s`` apart on the average, dealt from one deck after the other, so that every kind comes up."""
     rng = random.Random(f"plan {seed}")
     plan: list[Fault] = []
     at_s = gap_s
