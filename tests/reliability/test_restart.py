@@ -69,10 +69,19 @@ async def _answered(session_id: str) -> None:
 async def _ended(session_id: str) -> None:
     session = await in_db_thread(lambda: Session.objects.get(pk=session_id))
     assert (session.status, session.end_reason) == ("ended", "left")
+
+
+async def _summarised(session_id: str) -> None:
+    session = await in_db_thread(lambda: Session.objects.get(pk=session_id))
     assert session.summary_state == SummaryState.WRITTEN
     ends = SessionEvent.objects.filter(session_id=session_id, event_type="response_done")
     last_end = await in_db_thread(lambda: ends.order_by("-seq").values_list("seq", flat=True)[0])
     assert (session.summary_seq or 0) > last_end
+
+
+async def _began(session_id: str, *, times: int) -> None:
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type="response_started")
+    assert await in_db_thread(rows.count) == times
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -85,9 +94,41 @@ async def test_after_a_restart_of_everything_all_questions_are_answered_and_the_
         program.signal(end)
         program.process.wait(20)
     worker = start_worker()
-    worker.wait_for_line("ready")
+    worker.wait_for_line("ready", timeout_s=60)
     await asyncio.sleep(3)  # its sweep comes before a server does
-    start_server(**ENV)
+    server = start_server(**ENV)
     for name in NAMES:
         await eventually(partial(_answered, name), timeout_s=45)
         await eventually(partial(_ended, name), timeout_s=30)
+        await eventually(partial(_summarised, name), timeout_s=30)
+    async with realtime(server.ws_url, "/ws/session/one?last_event_id=event_one_0") as late:
+        assert [(await late.until("response.done"))["response"]["status"] for _ in range(3)] == [
+            "incomplete",
+            "completed",
+            "completed",
+        ]
+
+
+async def test_who_comes_back_meanwhile_joins_the_answer_that_runs(start_server: StartServer) -> None:
+    env = {**ENV, "DEMO_DELAY_MS": "30"}
+    server = start_server(**env)
+    await _ask_in_all(server)
+    server.signal(signal.SIGKILL)
+    server.process.wait(20)
+    server = start_server(**env)
+    await eventually(lambda: _began("two", times=2), timeout_s=45)
+    async with realtime(server.ws_url, "/ws/session/two") as client:
+        assert client.created["x_stream"]["status"] == "responding"
+        for _ in range(2):
+            assert (await client.until("response.done", timeout_s=60))["response"]["status"] == "completed"
+    await _began("two", times=3)
+
+
+async def test_whoever_only_closes_the_tab_is_answered_once_and_the_session_ends_after_the_grace(
+    start_server: StartServer,
+) -> None:
+    await _ask_in_all(start_server(**ENV))
+    for name in NAMES:
+        await eventually(partial(_answered, name), timeout_s=45)
+        await eventually(partial(_ended, name), timeout_s=30)
+        await _began(name, times=2)
