@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-_AGAIN_SECONDS = 0.5
+_AGAIN_SECONDS = 1.0
 
 
 def heard(work: Coroutine[Any, Any, R], *, name: str) -> "asyncio.Task[R]":

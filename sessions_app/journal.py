@@ -233,9 +233,7 @@ class Journal:
     def _bury(self) -> None:
         """Nobody may wait for what is not going to be written."""
         self.dead = True
-        for writer in list(self._writers):
-            if not writer.failed:
-                writer.fail(JournalFenced(RESTARTS))
+        _tell([(writer, 0, JournalFenced(RESTARTS)) for writer in list(self._writers) if not writer.failed])
         if self._on_death:
             self._on_death()
 
@@ -382,7 +380,9 @@ def _tell(told: list[tuple[SessionWriter, int, JournalError | None]]) -> None:
         try:
             writer.fail(error) if error else writer.committed(seq)
         except Exception:  # one session's fault must not keep the others waiting
-            logger.exception("journal: session %s cannot take in what became of seq %s", writer.session_id, seq)
+            logger.exception(
+                "journal: session %s cannot take in what became of seq %s", writer.session_id, seq
+            )
 
 
 def _size(record: Record) -> int:

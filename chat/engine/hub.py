@@ -324,9 +324,7 @@ class Hub:
                 await self._end_row(conversation, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", conversation.session_id, error.code)
-            except (
-                Exception
-            ):  # a hook that raised, say: the session goes on, and the sweep ends it if nobody comes
+            except Exception:  # a hook's, say: who comes back goes on, else the sweep ends it
                 logger.exception("session %s: its end failed", conversation.session_id)
                 conversation.notify(ChatError())
                 conversation.log.fail(JournalFenced(RESTARTS))

@@ -41,12 +41,13 @@ class Orphans:
     async def watch(self) -> None:
         while True:
             try:
-                await self._look()
+                await self.look()
             except DatabaseAway:
                 self._held_since = None
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Once. Raises `DatabaseAway`."""
         self._adopted = [one for one in self._adopted if one.answering]
         if not await self._may_tell_the_dead() or self._room() <= 0:
             return

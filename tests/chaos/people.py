@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from tests.chaos.client import Client
@@ -67,7 +67,7 @@ class Person:
         turn = _turn(kind, number)
         if kind == "stop":
             client.on_frame = _stopper(client, turn, after=self._rng.randint(1, 20))
-        asking = [client.ask(turn)]
+        asking: list[Awaitable[object]] = [client.ask(turn)]
         if kind in ("calculate", "leave"):  # two at once: one of them waits its turn
             asking.append(client.ask(Turn("What time is it in Tokyo?")))
         if kind == "leave":
@@ -76,7 +76,7 @@ class Person:
 
     async def _leave_in_mid_answer(self, client: Client, turn: Turn) -> None:
         """For longer than the grace; the questions stay."""
-        while not (turn.acknowledged and turn.response_id or turn.end or turn.refusal):
+        while not ((turn.acknowledged and turn.response_id) or turn.end or turn.refusal):
             turn.changed.clear()
             await turn.changed.wait()
         await client.leave()

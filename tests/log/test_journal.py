@@ -21,7 +21,7 @@ from sessions_app.leases import release_process
 from sessions_app.livelog import LiveLog
 from sessions_app.models import Session, SessionEvent
 from sessions_app.replay import read_records
-from sessions_app.rows import Row
+from sessions_app.rows import Row, encode_rows
 from sessions_app.threads import in_db_thread
 
 from .conftest import PROCESS, MakeJournal, OpenLog
@@ -392,7 +392,6 @@ async def test_rows_are_encoded_without_the_lock_that_the_event_loop_needs(
 ) -> None:
     log = await open_log()
     encoding, appended = threading.Event(), threading.Event()
-    encode_rows = journal_sql.encode_rows
 
     def held_up(records: Sequence[ev.Record]) -> list[Row]:
         encoding.set()
@@ -404,7 +403,8 @@ async def test_rows_are_encoded_without_the_lock_that_the_event_loop_needs(
     await asyncio.to_thread(encoding.wait, 10)
     log.append(delta("a word"))
     appended.set()
-    await log.durable()
+    async with asyncio.timeout(20):
+        await log.durable()
     assert [row.event_type for row in await rows_of(log)] == ["user_message", "assistant_delta"]
 
 

@@ -49,8 +49,9 @@ def _break_turns() -> None:
 def _break_journal() -> None:
     from sessions_app import journal_sql
     from sessions_app.journal import Journal
+    from sessions_app.rows import encode_rows
 
-    encode_rows, within_bounds = journal_sql.encode_rows, Journal._within_bounds
+    within_bounds = Journal._within_bounds
 
     def broken_encode_rows(records: Any) -> Any:
         if "[poison]" in str(records):
@@ -63,7 +64,7 @@ def _break_journal() -> None:
         return within_bounds(self, due)
 
     Journal._within_bounds = broken_within_bounds  # type: ignore[method-assign]
-    journal_sql.encode_rows = broken_encode_rows
+    journal_sql.encode_rows = broken_encode_rows  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
