@@ -134,6 +134,10 @@ class ChatConf:
     sweep_pause_seconds: float = 6.0
     """Between finding orphaned sessions and ending them. When the database was away, all leases have run out; a process
     that lives renews its own within this time."""
+    orphans_at_once: int = 16
+    """Sessions of dead processes that one process answers in at the same time though nobody is there."""
+    orphan_wait_seconds: float = 3600.0
+    """How long a worker leaves an orphaned session with questions to answer alone while no server process lives."""
     upkeep_seconds: int = 20
     """Between two sweeps of orphaned sessions, and of dead workers' jobs; a divisor of 60."""
 

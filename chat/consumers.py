@@ -24,6 +24,7 @@ from chat.protocol.close_codes import CloseCode
 from chat.ratelimits import FrameBudget, socket_of, spend_connect
 from chat.realtime import RealtimeDialect
 from chat.runtime import runtime
+from chat.supervision import heard
 from sessions_app.errors import DatabaseAway, SessionsError
 from sessions_app.ids import check_session_id, new_id
 
@@ -156,7 +157,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self.conversation = await self._hub.join(self, join)
             cursor = await self._dialect.opened(self.conversation)
         self._restart_idle_timer()
-        self._pump = asyncio.create_task(self._send_all(cursor), name=f"pump {self.connection_id}")
+        self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
     def _join_request(self, identity: Any) -> Join:
         """Raises `InvalidSessionId`."""
@@ -179,7 +180,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _send_all(self, cursor: Any) -> None:
         """The log from the cursor on, and notices between, until the log ends or the client leaves."""
-        notices = asyncio.create_task(self._send_notices())
+        notices = heard(self._send_notices(), name=f"notices {self.connection_id}")
         try:
             await self._dialect.send_log(cursor)
             await self._refuse(ShuttingDown() if self._hub.closing else None)
@@ -234,7 +235,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             return
         self._closed = True
         # A client that reads nothing gets the close frame when it reads on, and no one waits for that.
-        self._closing = asyncio.ensure_future(self._send_close(code, reason))
+        self._closing = heard(self._send_close(code, reason), name=f"close {self.connection_id}")
         await asyncio.wait([self._closing], timeout=1.0)
         if self.conversation:
             self.conversation.detach(self, code)
@@ -255,9 +256,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self.conversation and self.conversation.answering:
             self._restart_idle_timer()
         else:
-            self._idle_close = asyncio.ensure_future(
-                self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
-            )
+            closing = self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
+            self._idle_close = heard(closing, name=f"idle {self.connection_id}")
 
 
 def _text(frame: str | None) -> str:

@@ -6,6 +6,8 @@ Started by the server's lifespan; a server without one (daphne) starts it with t
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import time
 
 from channels.layers import get_channel_layer
@@ -13,9 +15,11 @@ from django.conf import settings
 
 from chat.conf import conf
 from chat.engine.hub import Hub
+from chat.engine.orphans import Orphans
 from chat.engine.relay import Relay
 from chat.providers.choice import preload
 from chat.providers.registry import close_providers
+from chat.supervision import Tasks
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
@@ -40,7 +44,7 @@ class Runtime:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.process_id = new_id("proc")
-        self.journal = Journal(connect_journal, self.loop)
+        self.journal = Journal(connect_journal, self.loop, on_death=_end_process)
         self._registered: asyncio.Future[None] = self.loop.create_future()
         self.hub = Hub(
             journal=self.journal,
@@ -51,7 +55,8 @@ class Runtime:
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self._channel = ""
         self._lease_was_lost = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self.orphans = Orphans(self.hub, process_id=self.process_id)
+        self._tasks = Tasks()
 
     async def start(self) -> None:
         await asyncio.to_thread(preload)
@@ -61,15 +66,15 @@ class Runtime:
             self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
             self._channel = await self.hub.relay.open()
         set_current(self.journal)
-        self._tasks = [
-            self.loop.create_task(self._heartbeat(), name="heartbeat"),
-            self.loop.create_task(self._look_after_sessions(), name="look after sessions"),
-            self.loop.create_task(self._watch_journal(), name="watch journal"),
-        ]
+        self._tasks.keep(self._heartbeat, name="heartbeat")
+        self._tasks.keep(self._look_after_sessions, name="look after sessions")
+        self._tasks.keep(self._watch_journal, name="watch journal")
+        self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
 
     async def stop(self) -> None:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
+        self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         mcp_ends = self.loop.create_task(self.mcp.stop())
         written = await self.journal.stop(timeout_s=2.0)
@@ -78,8 +83,7 @@ class Runtime:
         self.hub.close_all()
         if self.hub.relay:
             await self.hub.relay.close()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):
                 async with asyncio.timeout(0.5):
@@ -138,6 +142,13 @@ class Runtime:
                 for conversation in self.hub.conversations():
                     conversation.storage_away()
             told = away
+
+
+def _end_process() -> None:
+    """By the way of every stop: sockets are told to come again, and the leases go back. Whoever keeps this process up starts
+    another one."""
+    logger.critical("this process cannot store anything any more and ends")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _spans_processes() -> bool:

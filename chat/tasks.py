@@ -7,6 +7,7 @@ docs/decisions/0002-jobs-with-procrastinate.md.
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,12 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from chat.conf import conf
+from chat.engine.turns import asks_for_more
 from chat.job_retry import SummaryRetry, cause_for_staff, will_retry
 from chat.summary import summarise
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
-from sessions_app.leases import forget_dead_processes
+from sessions_app.leases import any_alive, forget_dead_processes
 from sessions_app.lifecycle import orphans_exist, sweep_orphans
 from sessions_app.summaries import due_summary, fail_summary, request_summary, write_summary
 from sessions_app.threads import in_db_thread
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 UPKEEP = "upkeep"
 _KEEP_FAILED_HOURS = 14 * 24
 _SWEEP_SIZE = 100
+_STARTED = time.monotonic()
 
 
 def session_ended(session_id: str, last_seq: int) -> None:
@@ -97,15 +100,29 @@ _EVERY_TICK = f"* * * * * */{conf().upkeep_seconds}"
 @app.periodic(cron=_EVERY_TICK)
 @app.task(name="sweep_sessions", queue=UPKEEP, queueing_lock="sweep_sessions", priority=10)
 async def sweep_sessions(timestamp: int) -> None:
-    """End the sessions whose process is gone, not only late; each end queues its summary."""
+    """End the sessions whose process is gone, not only late; each end queues its summary.
+
+    One that was asked for something is left to the server processes (`chat.engine.orphans`).
+    """
     if not await in_db_thread(orphans_exist):
         return
     await asyncio.sleep(conf().sweep_pause_seconds)
-    ended = _SWEEP_SIZE
-    while ended == _SWEEP_SIZE:
-        ended = await in_db_thread(sweep_orphans, limit=_SWEEP_SIZE)
+    spare = asks_for_more if await _a_server_may_come() else None
+    spared: set[str] = set()
+    seen = _SWEEP_SIZE
+    while seen == _SWEEP_SIZE:
+        known = len(spared)
+        ended = await in_db_thread(sweep_orphans, limit=_SWEEP_SIZE, spare=spare, spared=spared)
+        seen = ended + len(spared) - known
         if ended:
             logger.info("%d sessions of dead processes ended", ended)
+
+
+async def _a_server_may_come() -> bool:
+    """And take over what is to be answered yet. One that was away with everything else, this worker included, gets its
+    time from the worker's start on."""
+    wait_s = conf().orphan_wait_seconds
+    return time.monotonic() - _STARTED < wait_s or await in_db_thread(any_alive, within_s=wait_s)
 
 
 @app.periodic(cron=_EVERY_TICK)

@@ -12,7 +12,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import psycopg
 
@@ -26,6 +27,7 @@ from sessions_app.outage import Verdict, is_passing, outage, verdict
 logger = logging.getLogger(__name__)
 
 Connect = Callable[[], "psycopg.Connection[Any]"]
+RESTARTS = "This server process has to start again. Connect again."
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -36,6 +38,7 @@ class SessionWriter:
     """
 
     __slots__ = (
+        "__weakref__",
         "_journal",
         "_waiters",
         "due_at",
@@ -125,10 +128,28 @@ class SessionWriter:
                 future.set_exception(self.failed) if self.failed else future.set_result(None)
 
 
-class Journal:
-    """The writer thread and its buffer. One per process and event loop."""
+class _Taken(NamedTuple):
+    """What one session had pending when the thread came for it."""
 
-    def __init__(self, connect: Connect, loop: asyncio.AbstractEventLoop) -> None:
+    writer: SessionWriter
+    records: list[Record]
+    size: int
+
+
+class Journal:
+    """The writer thread and its buffer. One per process and event loop.
+
+    The thread outlives whatever an event or the database does to it. Should it die all the same, of a fault of ours, every
+    writer fails, nothing is taken any more, and ``on_death`` is called on the loop.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_death: Callable[[], None] | None = None,
+    ) -> None:
         self._connect = connect
         self._loop = loop
         self._condition = threading.Condition()
@@ -139,6 +160,9 @@ class Journal:
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._writers: WeakSet[SessionWriter] = WeakSet()
+        self._on_death = on_death
+        self.dead = False
 
     def start(self) -> None:
         self._thread.start()
@@ -152,7 +176,9 @@ class Journal:
         return not self._thread.is_alive()
 
     def writer(self, *, session_id: str, epoch: int, last_seq: int, ready: bool = True) -> SessionWriter:
-        return SessionWriter(self, session_id=session_id, epoch=epoch, last_seq=last_seq, ready=ready)
+        writer = SessionWriter(self, session_id=session_id, epoch=epoch, last_seq=last_seq, ready=ready)
+        self._writers.add(writer)
+        return writer
 
     def stalled_seconds(self) -> float:
         """For how long the writer has been trying to commit one batch; 0.0 when it is not."""
@@ -171,6 +197,8 @@ class Journal:
             raise JournalFull
 
     def put(self, writer: SessionWriter, records: Sequence[Record], *, reserved: bool) -> None:
+        if self.dead:
+            raise JournalFenced(RESTARTS)
         if not reserved:
             self.check_room()
         size = sum(_size(record) for record in records)
@@ -203,20 +231,30 @@ class Journal:
         with self._condition:
             self._condition.notify()
 
+    def _bury(self) -> None:
+        """Nobody may wait for what is not going to be written."""
+        self.dead = True
+        _tell([(writer, 0, JournalFenced(RESTARTS)) for writer in list(self._writers) if not writer.failed])
+        if self._on_death:
+            self._on_death()
+
     # Below: the writer's thread.
 
     def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            self._busy_since = time.monotonic()
-            try:
-                self._write(batch)
-            finally:
-                self._busy_since = None
-        if self._connection:
-            self._connection.close()
+        try:
+            while batch := self._next_batch():
+                self._busy_since = time.monotonic()
+                try:
+                    self._write(batch)
+                finally:
+                    self._busy_since = None
+        except BaseException:
+            logger.critical("journal: its thread died, nothing can be stored any more", exc_info=True)
+            self._call(self._bury)
+        self._disconnect()
 
-    def _next_batch(self) -> list[tuple[SessionWriter, Append, int]] | None:
-        """What is due, at most ``batch_events``; waits for it. None: stopping, and nothing is left."""
+    def _next_batch(self) -> list[_Taken]:
+        """What is due, at most ``batch_events``; waits for it. Empty: stopping, and nothing is left."""
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -225,7 +263,7 @@ class Journal:
                 if due:
                     return [self._take(writer) for writer in self._within_bounds(due)]
                 if self._stopping:
-                    return None
+                    return []
                 next_due = min((writer.due_at for writer in ready), default=None)
                 self._condition.wait(None if next_due is None else next_due - now)
 
@@ -238,24 +276,34 @@ class Journal:
                 break
         return chosen
 
-    def _take(self, writer: SessionWriter) -> tuple[SessionWriter, Append, int]:
-        records, size = writer.pending, writer.pending_bytes
+    def _take(self, writer: SessionWriter) -> _Taken:
+        """Quick: the event loop may want the lock. The rows are encoded without it."""
+        taken = _Taken(writer, writer.pending, writer.pending_bytes)
         writer.pending, writer.pending_bytes = [], 0
         del self._dirty[writer]
-        return writer, Append(writer.session_id, writer.epoch, records), size
+        return taken
 
-    def _write(self, batch: list[tuple[SessionWriter, Append, int]]) -> None:
+    def _write(self, batch: list[_Taken]) -> None:
         """Commit the batch, however long it takes, and tell the loop what became of each session."""
         started = time.monotonic()
-        outcome = self._commit([append for _, append, _ in batch])
+        appends, outcome = _encoded(batch)
+        if appends:
+            outcome |= self._commit(appends)
         metrics.journal_commit_seconds.observe(time.monotonic() - started)
-        metrics.journal_events.inc(sum(len(append.records) for _, append, _ in batch))
+        metrics.journal_events.inc(sum(len(taken.records) for taken in batch))
         with self._condition:
-            self._buffered_events -= sum(len(append.records) for _, append, _ in batch)
-            self._buffered_bytes -= sum(size for _, _, size in batch)
-        told = [(writer, append.upto, outcome.get(append.key)) for writer, append, _ in batch]
+            self._buffered_events -= sum(len(taken.records) for taken in batch)
+            self._buffered_bytes -= sum(taken.size for taken in batch)
+        told = [
+            (writer, records[-1].seq, outcome.get((writer.session_id, writer.epoch)))
+            for writer, records, _ in batch
+        ]
+        self._call(_tell, told)
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        """On the event loop's thread."""
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(_tell, told)
+            self._loop.call_soon_threadsafe(function, *args)
 
     def _commit(self, appends: list[Append]) -> dict[tuple[str, int], JournalError]:
         """The appends that failed for good, by their key; all others are in."""
@@ -320,9 +368,28 @@ class Journal:
         self._connection = None
 
 
+def _encoded(batch: Sequence[_Taken]) -> tuple[list[Append], dict[tuple[str, int], JournalError]]:
+    """The batch as it is written, and the errors of the sessions whose events cannot be, by their key."""
+    appends: list[Append] = []
+    failed: dict[tuple[str, int], JournalError] = {}
+    for writer, records, _ in batch:
+        try:
+            appends.append(Append(writer.session_id, writer.epoch, records))
+        except Exception as error:
+            logger.exception("journal: session %s: an event cannot be encoded", writer.session_id)
+            key = writer.session_id, writer.epoch
+            failed[key] = JournalRejected(f"An event cannot be stored: {type(error).__name__}")
+    return appends, failed
+
+
 def _tell(told: list[tuple[SessionWriter, int, JournalError | None]]) -> None:
     for writer, seq, error in told:
-        writer.fail(error) if error else writer.committed(seq)
+        try:
+            writer.fail(error) if error else writer.committed(seq)
+        except Exception:  # one session's fault must not keep the others waiting
+            logger.exception(
+                "journal: session %s cannot take in what became of seq %s", writer.session_id, seq
+            )
 
 
 def _size(record: Record) -> int:
@@ -340,6 +407,8 @@ def set_current(journal: Journal | None) -> None:
 
 def health() -> str | None:
     """Why this process must not get new sessions, in one sentence; None when the writer is well."""
+    if _current and _current.dead:
+        return "the journal's thread has died; the process ends"
     stalled_s = _current.stalled_seconds() if _current else 0.0
     if stalled_s > 5.0:
         return f"the journal has been trying to commit for {stalled_s:.0f} s"

@@ -64,6 +64,18 @@ def lost_leases(*, epochs: dict[str, int]) -> set[str]:
     return set(epochs) - held
 
 
+def unheld_sessions(*, limit: int = 10_000) -> dict[str, int]:
+    """The active sessions that no living process holds, with their epochs; at most so many."""
+    held = ServerProcess.objects.filter(expires_at__gt=Now()).values("process_id")
+    unheld = Session.objects.filter(status=SessionStatus.ACTIVE).exclude(lease_owner__in=held)
+    return dict(unheld.values_list("session_id", "lease_epoch")[:limit])
+
+
+def any_alive(*, within_s: float) -> bool:
+    """Whether a server process lives, or did at some time within the last so many seconds."""
+    return ServerProcess.objects.filter(expires_at__gt=Now() - timedelta(seconds=within_s)).exists()
+
+
 def strays(*, process_id: str) -> dict[str, int]:
     """The active sessions that stand under the process's name, with their epochs."""
     mine = Session.objects.filter(lease_owner=process_id, status=SessionStatus.ACTIVE)

@@ -1,7 +1,7 @@
 """Opening, ending and sweeping sessions: the rare writes, on Django's own connection."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,6 +78,10 @@ _OPEN = f"""
 {_OLD}
 UPDATE sessions {_TAKE} WHERE session_id = %(session_id)s AND {_MINE} AND {_FREE} {_RETURNING}
 """
+_OPEN_UNENDED = f"""
+{_OLD}
+UPDATE sessions {_TAKE} WHERE session_id = %(session_id)s AND status = 'active' AND {_MINE} AND {_FREE} {_RETURNING}
+"""
 
 
 def open_session(
@@ -88,10 +92,12 @@ def open_session(
     model: str,
     source: str = "",
     create: bool = True,
+    reopen: bool = True,
 ) -> OpenedSession:
     """Take the lease of a session for ``process_id``, making (``create``) or reopening the session; one round trip.
 
-    Raises `SessionNotFound` (also for another's session) and `SessionElsewhere` (with the process that holds it).
+    ``reopen`` False: only one that goes on, and none is made. Raises `SessionNotFound` (also for another's session) and
+    `SessionElsewhere` (with the process that holds it; with none for a session that must not be reopened).
     """
     params = {
         "session_id": session_id,
@@ -103,7 +109,7 @@ def open_session(
         "source": source,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_OPEN_OR_CREATE if create else _OPEN, params)
+        cursor.execute(_OPEN_UNENDED if not reopen else _OPEN_OR_CREATE if create else _OPEN, params)
         row = cursor.fetchone()
     if row is None:
         raise _why_not(session_id, visitor)
@@ -203,20 +209,26 @@ def _orphans() -> "QuerySet[Session]":
     return active.exclude(lease_owner__in=alive_or_recent.values("process_id"))
 
 
-def sweep_orphans(*, limit: int = 100) -> int:
+Spare = Callable[[Sequence[ev.Record]], bool]
+"""Given an orphan's log (`read_history`): whether it is to be left alone, for a server process to take over."""
+
+
+def sweep_orphans(*, limit: int = 100, spare: Spare | None = None, spared: set[str] | None = None) -> int:
     """End the sessions whose process is gone for longer than the grace; returns how many (at most ``limit``).
 
-    What was in flight is settled first: an answer cut off is closed as interrupted, a tool call as unknown.
+    What was in flight is settled first: an answer cut off is closed as interrupted, a tool call as unknown. What
+    ``spare`` leaves alone is added to ``spared``, and what is in there already is not looked at.
     """
     orphans = _orphans()
-    ids = list(orphans.values_list("session_id", flat=True)[:limit])
-    return sum(_swept(orphans, session_id) for session_id in ids)
+    spared = set() if spared is None else spared
+    ids = list(orphans.exclude(session_id__in=spared).values_list("session_id", flat=True)[:limit])
+    return sum(_swept(orphans, session_id, spare, spared) for session_id in ids)
 
 
-def _swept(orphans: Any, session_id: str) -> bool:
+def _swept(orphans: Any, session_id: str, spare: Spare | None, spared: set[str]) -> bool:
     """One session that cannot be ended must not keep the ones behind it from their end."""
     try:
-        return _end_orphan(orphans, session_id)
+        return _end_orphan(orphans, session_id, spare, spared)
     except Exception as error:
         if is_passing(error):
             raise
@@ -224,12 +236,16 @@ def _swept(orphans: Any, session_id: str) -> bool:
         return False
 
 
-def _end_orphan(orphans: Any, session_id: str) -> bool:
+def _end_orphan(orphans: Any, session_id: str, spare: Spare | None, spared: set[str]) -> bool:
     with transaction.atomic():
         session = (
             orphans.select_for_update(skip_locked=True, of=("self",)).filter(session_id=session_id).first()
         )
         if session is None:  # somebody came back, or another sweep has it
+            return False
+        records = read_history(session_id=session_id)
+        if spare and spare(records):
+            spared.add(session_id)
             return False
         session.lease_epoch += 1
         session.save(update_fields=["lease_epoch"])
@@ -237,7 +253,7 @@ def _end_orphan(orphans: Any, session_id: str) -> bool:
             session_id=session_id,
             epoch=session.lease_epoch,
             last_seq=session.last_seq,
-            events=takeover(read_history(session_id=session_id), model=session.model, cause="orphaned"),
+            events=takeover(records, model=session.model, cause="orphaned"),
         )
         end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned")
     return True

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from chat.conf import conf
 from chat.engine.history import History
 from chat.errors import BudgetExceeded
+from chat.supervision import heard
 from sessions_app.errors import DatabaseAway
 from sessions_app.lifecycle import Visitor
 from sessions_app.selectors.spending import spent_since
@@ -57,7 +58,7 @@ class DaySpending:
 
     def refresh_soon(self) -> None:
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read(), name="spending")
+            self._reading = heard(self._read(), name="spending")
 
     async def refresh(self) -> None:
         self.refresh_soon()

@@ -27,6 +27,7 @@ from chat.messages import Completed, ModelRequest, TextDelta, Usage, UserText
 from chat.pricing import cost_microusd, history_budget_tokens
 from chat.providers.choice import Candidate, candidates
 from chat.providers.route import Route
+from chat.supervision import heard
 from sessions_app import events as ev
 from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
@@ -89,7 +90,7 @@ class Compaction:
     def after_turn(self) -> None:
         """Begin a summary in the background where one is due."""
         if self._task is None and self._fill() >= _SOFT and self._session.may_spend():
-            self._task = asyncio.create_task(self._in_background(), name="compaction")
+            self._task = heard(self._in_background(), name="compaction")
 
     async def before_turn(self) -> None:
         """Return once the history fits, or nothing more can be done for it. Raises a `JournalError`."""
@@ -99,7 +100,7 @@ class Compaction:
             return
         self._error = "no summary in time" if self._session.may_spend() else "the budget is used up"
         if self._task is None and self._session.may_spend():
-            self._task = asyncio.create_task(self._in_background(), name="compaction")
+            self._task = heard(self._in_background(), name="compaction")
         if self._task is not None:
             await asyncio.wait([self._task], timeout=conf().compaction_wait_seconds)
             self.cancel()

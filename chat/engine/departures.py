@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from chat.engine.conversation import Conversation
+from chat.supervision import Tasks
 from sessions_app.conf import conf
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Departures:
         """In the order in which they are due: the grace is the same for all."""
         self._closed: deque[Conversation] = deque()
         self._came = asyncio.Event()
+        self._tasks = Tasks()
         self._lanes: list[asyncio.Task[None]] = []
 
     def left(self, conversation: Conversation) -> None:
@@ -46,14 +48,13 @@ class Departures:
         """Nothing is ended any more; what was begun is cut off."""
         self._left.clear()
         self._closed.clear()
-        for lane in self._lanes:
-            lane.cancel()
+        self._tasks.cancel()
 
     def _wake(self) -> None:
         if not self._lanes:
             # half of the threads at most wait for ends: the other half is for those who are there
             lanes = range(max(1, conf().db_threads // 2))
-            self._lanes = [asyncio.create_task(self._lane(), name=f"departures {one}") for one in lanes]
+            self._lanes = [self._tasks.keep(self._lane, name=f"departures {one}") for one in lanes]
         self._came.set()
 
     async def _lane(self) -> None:

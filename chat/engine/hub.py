@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 from weakref import WeakValueDictionary
 
 from chat.engine.config import SessionConfig
@@ -13,9 +12,10 @@ from chat.engine.departures import Departures
 from chat.engine.history import History
 from chat.engine.relay import Relay
 from chat.engine.remote import RemoteConversation
-from chat.errors import ModelNotAllowed, ShuttingDown
+from chat.errors import ChatError, ModelNotAllowed, ShuttingDown
 from chat.providers.choice import chosen
 from chat.providers.registry import default_model_spec
+from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import events as ev
 from sessions_app import metrics
@@ -30,9 +30,9 @@ from sessions_app.errors import (
     SessionNotFound,
 )
 from sessions_app.ids import uuid7
-from sessions_app.journal import Journal, SessionWriter
+from sessions_app.journal import RESTARTS, Journal, SessionWriter
 from sessions_app.leases import hand_back, is_alive, lost_leases, reach_of, strays
-from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
+from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session, owner_of
 from sessions_app.livelog import LiveLog
 from sessions_app.replay import read_history, read_records
 from sessions_app.settle import takeover
@@ -52,6 +52,8 @@ class Join:
     session_id: str | None = None
     create: bool = True
     """False: the session has to exist."""
+    reopen: bool = True
+    """False: and must not have ended."""
     model: str | None = None
     """What the client wants a new session to be answered by."""
     source: str = ""
@@ -75,7 +77,7 @@ class Hub:
         self._conversations: dict[str, Conversation] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._departures = Departures(lambda conversation, reason: self.end(conversation, reason=reason))
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.closing = False
         self.relay: Relay | None = None
 
@@ -163,7 +165,7 @@ class Hub:
         )
         writer = self._journal.writer(session_id=opened.session_id, epoch=1, last_seq=0, ready=False)
         conversation = self._build(opened, [], join, writer)
-        self._spawn(self._make_row(writer, opened, join))
+        self._tasks.spawn(self._make_row(writer, opened, join), name=f"row of {opened.session_id}")
         return conversation
 
     async def _make_row(self, writer: SessionWriter, opened: OpenedSession, join: Join) -> None:
@@ -240,7 +242,23 @@ class Hub:
             model=model,
             source=join.source,
             create=join.create,
+            reopen=join.reopen,
         )
+
+    async def adopt(self, session_id: str) -> Conversation | None:
+        """Take over a session that no process holds, though nobody comes to it, and go on with what is left to do; None
+        when somebody else has it, or it has ended. Raises `DatabaseAway`."""
+        try:
+            owner = await in_db_thread(owner_of, session_id=session_id)
+            join = Join(visitor=owner.visitor, is_staff=owner.is_staff, session_id=session_id, reopen=False)
+            async with self._lock(session_id):
+                if self.closing or self._live(session_id):
+                    return None
+                conversation = await self._open(session_id, join)
+        except (SessionElsewhere, SessionNotFound, JournalFenced):
+            return None
+        conversation.check_idle()
+        return conversation
 
     def _build(
         self, opened: OpenedSession, records: list[ev.Record], join: Join, writer: SessionWriter
@@ -295,7 +313,14 @@ class Hub:
                 await self._end_row(conversation, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", conversation.session_id, error.code)
-            self._drop(conversation)
+            except Exception:  # a hook's, say: who comes back goes on, else the sweep ends it
+                logger.exception("session %s: its end failed", conversation.session_id)
+                conversation.notify(ChatError())
+                conversation.log.fail(JournalFenced(RESTARTS))
+                self._drop(conversation)
+                await self._hand_back({conversation.session_id: conversation.log.epoch})
+            finally:
+                self._drop(conversation)
 
     async def _end_row(self, conversation: Conversation, reason: str) -> None:
         """Tries until the database takes it. Raises a `JournalError` when the session is not ours any more."""
@@ -338,7 +363,10 @@ class Hub:
             if session_id not in self._conversations and session_id not in opening
         }
         if epochs:
-            await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
+            await self._hand_back(epochs)
+
+    async def _hand_back(self, epochs: dict[str, int]) -> None:
+        await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
 
     def _drop(self, conversation: Conversation) -> None:
         conversation.state = State.CLOSED
@@ -353,8 +381,7 @@ class Hub:
         live = self.conversations()
         await asyncio.gather(*(one.finish_running(timeout_s=drain_s) for one in live), return_exceptions=True)
         self._departures.stop()
-        for task in list(self._tasks):
-            task.cancel()
+        self._tasks.cancel()
 
     def close_all(self) -> None:
         for conversation in self.conversations():
@@ -365,11 +392,6 @@ class Hub:
         if lock is None:
             lock = self._locks[session_id] = asyncio.Lock()
         return lock
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _may_join(owner: Visitor, visitor: Visitor) -> bool:

@@ -33,6 +33,7 @@ from chat.engine.relay_messages import (
 )
 from chat.engine.remote import RemoteConversation
 from chat.errors import ChatError
+from chat.supervision import Tasks, heard
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.leases import living_channels
@@ -90,13 +91,13 @@ class Relay:
         self._guests: dict[tuple[str, str], dict[str, _RemoteSubscriber]] = {}
         self._joining: set[str] = set()
         """Connections of ours that another process may have let in, and that we do not know of yet."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def open(self) -> str:
         """Start listening; the name of this process's channel."""
         self.channel = await self._layer.new_channel("realtime.process")
-        self._spawn(self._listen())
-        self._spawn(self._watch_peers())
+        self._tasks.keep(self._listen, name="relay's ear")
+        self._tasks.keep(self._watch_peers, name="relay's look at its peers")
         return self.channel
 
     def closing(self) -> None:
@@ -107,7 +108,8 @@ class Relay:
         """Let the followers elsewhere hear the end, then stop listening."""
         if self._publishers:
             await asyncio.wait(list(self._publishers.values()), timeout=0.5)
-        for task in [*self._tasks, *self._publishers.values()]:
+        self._tasks.cancel()
+        for task in self._publishers.values():
             task.cancel()
 
     # This process follows
@@ -195,6 +197,9 @@ class Relay:
             reply = await self._carry_out(request)
         except (ChatError, SessionsError) as error:
             reply = Reply(request_id=request.request_id, error=wire_error(error))
+        except Exception:
+            logger.exception("relay: a request of another process could not be carried out")
+            reply = Reply(request_id=request.request_id, error=wire_error(ChatError()))
         await self._send(request.reply_to, encode(reply))
 
     async def _carry_out(self, request: Request) -> Reply:
@@ -226,7 +231,8 @@ class Relay:
         key = (attach.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:
-            self._publishers[key] = asyncio.create_task(self._publish(conversation, channel, info.last_seq))
+            work = self._publish(conversation, channel, info.last_seq)
+            self._publishers[key] = heard(work, name=f"relay of {attach.session_id}")
         return info
 
     def _let_go(self, session_id: str, channel: str, connection_id: str, close_code: int) -> None:
@@ -247,6 +253,9 @@ class Relay:
                 await self._send(channel, encode(Records(session_id=session_id, rows=encode_rows(records))))
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
+            closed = "moved"
+        except Exception:  # its readers come again
+            logger.exception("relay: session %s cannot be followed", session_id)
             closed = "moved"
         if self._closing:
             closed = "moved"
@@ -336,6 +345,4 @@ class Relay:
                 self._let_go(session_id, channel, connection_id, 1006)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(work, name=f"relay's {getattr(work, '__name__', 'work')}")

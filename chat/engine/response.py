@@ -21,9 +21,9 @@ from chat.engine.history import History
 from chat.engine.meter import Meter
 from chat.engine.open_text import OpenText
 from chat.engine.sizes import text_bytes
-from chat.engine.stops import INTERRUPTED, Stop
+from chat.engine.stops import FAILED, INTERRUPTED, Stop
 from chat.engine.storable import storable
-from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
+from chat.errors import BudgetExceeded, ModelEmptyAnswer, ProviderError
 from chat.messages import (
     JSON,
     Completed,
@@ -62,7 +62,8 @@ class Log(Protocol):
 
 
 class Response:
-    """One response in the making. `run` raises nothing but `JournalError`, and that only when the session is lost."""
+    """One response in the making. `run` raises `JournalError` only when the session is lost; whatever else it raises is a
+    fault of ours, and `give_up` then ends the response."""
 
     def __init__(
         self,
@@ -100,12 +101,18 @@ class Response:
         """Calls in the log whose results are not."""
         self._tools_began = False
         self._outside = options.conversation == "none"
+        self._over = False
+        """Its end is in the log."""
 
     def stop(self, why: "Stop") -> None:
         """End it at once, at whatever point it is, also before `run`; the first reason counts."""
         self._stop = self._stop or why
         if self._work:
             self._work.cancel()
+
+    def give_up(self, cause: str) -> None:
+        """End what `run` could not, with the little that this takes. Raises a `JournalError`."""
+        self._append_end(FAILED.done(self.response_id, cause=cause))
 
     async def run(self) -> None:
         self._work = asyncio.create_task(self._rounds(), name=f"rounds {self.response_id}")
@@ -131,12 +138,7 @@ class Response:
             self._settle("incomplete", error.code, message=error.message)
         except Exception as error:
             logger.exception("response %s failed", self.response_id)
-            self._settle(
-                "failed",
-                ChatError.code,
-                message="The server failed to answer. Try again.",
-                cause=safe_cause(repr(error)),
-            )
+            self._settle(FAILED.status, FAILED.reason, message=FAILED.message, cause=safe_cause(repr(error)))
 
     async def _rounds(self) -> tuple[str, str]:
         """Raises `ProviderError`, `JournalError`, `BudgetExceeded`. Returns the status and its reason."""
@@ -338,9 +340,7 @@ class Response:
         self._meter.give_up()
         cost_microusd = self._meter.microusd
         self._budget.ended(self.response_id, cost_microusd or 0)
-        self._log.append(
-            *(self._no_result(call) for call in self._unanswered.values()),
-            *self._close_text("completed" if status == "completed" else "incomplete"),
+        self._append_end(
             ev.ResponseDone(
                 response_id=self.response_id,
                 status=status,
@@ -356,10 +356,21 @@ class Response:
                 cost_estimated=self._meter.estimated,
                 context_tokens=self._meter.context_tokens,
                 context_bytes=self._meter.context_bytes,
-            ),
-            reserved=True,
+            )
         )
         metrics.responses.labels(provider=self._route.current.provider.name, status=status).inc()
+
+    def _append_end(self, done: ev.ResponseDone) -> None:
+        """Once: what fails after it must not end the response a second time."""
+        if self._over:
+            return
+        events = [
+            *(self._no_result(call) for call in self._unanswered.values()),
+            *self._close_text("completed" if done.status == "completed" else "incomplete"),
+            done,
+        ]
+        self._log.append(*events, reserved=True)
+        self._over = True
 
     def _no_result(self, call: ev.ToolCall) -> ev.ToolResult:
         if self._tools_began:

@@ -11,10 +11,12 @@ from chat.conf import conf
 from chat.engine.history import History
 from chat.engine.outside import view_for
 from chat.engine.response import Response
-from chat.engine.stops import CANCELLED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Stop
+from chat.engine.stops import CANCELLED, FAILED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Stop
 from chat.engine.turns import Turn, turns_left
 from chat.errors import ActiveResponse, FrameError, ItemNotFound, NoActiveResponse, QueueFull
 from chat.providers.choice import Candidate
+from chat.redaction import safe_cause
+from chat.supervision import heard
 from sessions_app import events as ev
 from sessions_app.errors import JournalError
 from sessions_app.settle import dropped
@@ -140,17 +142,13 @@ class Turns:
         self._conversation.log.idle = False
         if self._runner is None:
             name = f"turns {self._conversation.session_id}"
-            self._runner = asyncio.create_task(self._run(), name=name)
+            self._runner = heard(self._run(), name=name)
 
     async def _run(self) -> None:
         conversation = self._conversation
         try:
             while self._queue and conversation.open:
-                await conversation.budget.refresh()
-                await conversation.compaction.before_turn()
-                if self._queue and conversation.open:
-                    await self._respond(self._queue.popleft())
-                    conversation.compaction.after_turn()
+                await self._next_turn(self._queue[0])
         except JournalError as error:  # the session is lost to this process
             self._queue.clear()
             conversation.notify(error)
@@ -158,7 +156,34 @@ class Turns:
             self._runner = None
             conversation.check_idle()
 
+    async def _next_turn(self, turn: Turn) -> None:
+        """Raises a `JournalError`. Whatever else goes wrong ends this turn alone, and those who wait for it are told."""
+        conversation = self._conversation
+        try:
+            await conversation.budget.refresh()
+            await conversation.compaction.before_turn()
+            if self._queue and conversation.open:
+                turn = self._queue[0]
+                await self._respond(turn)
+                conversation.compaction.after_turn()
+        except JournalError:
+            raise
+        except Exception as error:
+            logger.exception("session %s: response %s failed", conversation.session_id, turn.response_id)
+            if turn in self._queue:
+                self._end_unbegun(turn, safe_cause(repr(error)))
+
+    def _end_unbegun(self, turn: Turn, cause: str) -> None:
+        """It begins, so that its end can be told, and so that what it was to answer does not bring the next one down."""
+        self._queue.remove(turn)
+        self._conversation.append(
+            turn.started(provider="", model="", history=self._conversation.history),
+            FAILED.done(turn.response_id, cause=cause),
+            reserved=True,
+        )
+
     async def _respond(self, turn: Turn) -> None:
+        """``turn`` is the first in the queue, and leaves it when it begins."""
         conversation, history = self._conversation, self._conversation.history
         asked = conversation.candidates()
         started = turn.started(provider=asked[0].provider.name, model=asked[0].model, history=history)
@@ -168,11 +193,17 @@ class Turns:
             view = History()
         response = self._make_response(turn, asked, view or history)
         conversation.append(started, reserved=True)
+        self._queue.popleft()
         self._response, self._view = response, view
         self._task = asyncio.create_task(response.run(), name=f"response {response.response_id}")
         try:
             await asyncio.wait([self._task])
             self._task.result()
+        except JournalError:
+            raise
+        except Exception as error:
+            response.give_up(safe_cause(repr(error)))
+            raise
         finally:
             self._response = self._task = self._view = None
 

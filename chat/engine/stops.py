@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chat.errors import ChatError
+from sessions_app import events as ev
 from sessions_app import settle
 from sessions_app.errors import JournalFull
 
@@ -18,8 +20,14 @@ class Stop:
     def error(self) -> Exception:
         return JournalFull(self.message)
 
+    def done(self, response_id: str, *, cause: str) -> ev.ResponseDone:
+        return ev.ResponseDone(
+            response_id=response_id, status=self.status, reason=self.reason, message=self.message, cause=cause
+        )
+
 
 CANCELLED = Stop("cancelled", "client_cancelled")
 INTERRUPTED = Stop("incomplete", settle.INTERRUPTED, "The server stopped while it answered.")
 SESSION_ENDED = Stop("cancelled", "session_ended")
+FAILED = Stop("failed", ChatError.code, "The server failed to answer. Try again.")
 STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))

@@ -1,11 +1,17 @@
 """A response that was asked for, from the asking to its start; and what a session's last holder left to be done."""
 
+import logging
+from collections.abc import Sequence
+
 import msgspec
 
 from chat.engine.config import ResponseOptions
 from chat.engine.history import History
 from sessions_app import events as ev
 from sessions_app.ids import new_id
+from sessions_app.settle import MAX_ATTEMPTS, settlement
+
+logger = logging.getLogger(__name__)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +55,32 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             attempt=self.attempt,
             continues=self.continues,
         )
+
+
+def asks_for_more(records: Sequence[ev.Record]) -> bool:
+    """Whether a session (`read_history`) whose process is gone was asked for something that is still to be done, and that
+    may be done by itself. Never raises: what cannot be read cannot be gone on with."""
+    try:
+        history = History(records)
+        for event in settlement(records):
+            history.apply(ev.Record(records[-1].session_id, records[-1].seq, records[-1].at, event))
+        return _vain_takeovers(records) < MAX_ATTEMPTS and bool(turns_left(history))
+    except Exception:
+        session_id = records[-1].session_id if records else "?"
+        logger.exception("session %s: what is left to do in it cannot be told", session_id)
+        return False
+
+
+def _vain_takeovers(records: Sequence[ev.Record]) -> int:
+    """How many processes took the session over in a row and died before they began an answer."""
+    count = 0
+    for record in reversed(records):
+        match record.event:
+            case ev.ResponseStarted():
+                break
+            case ev.SessionReopened(cause="takeover"):
+                count += 1
+    return count
 
 
 def turns_left(history: History) -> list[Turn]:

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from channels.db import aclose_old_connections
 
+from chat.supervision import heard
 from chat.tools.start import Start
 from chat.tools.threads import Raised
 
@@ -69,7 +70,7 @@ class ToolLoop:
 
     def keep(self, work: Coroutine[Any, Any, R], *, name: str) -> "asyncio.Task[R]":
         """Run it as a task of this loop, which does not end before. In the loop's own thread."""
-        task = self.loop.create_task(work, name=name)
+        task = heard(work, name=name)
         self.hold(task)
         return task
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sessions_app import events as ev
 from sessions_app.management.demo_scripts import SCRIPTS, Script, Turn
+from sessions_app.settle import MAX_ATTEMPTS
 
 MODELS = (
     ("gemini", "gemini-3.8-flash"),
@@ -131,12 +132,14 @@ def _cost_microusd(usage: ev.Usage) -> int:
     return round(usage.input_tokens * 0.3 + usage.output_tokens * 2.5)
 
 
-def _ask(writer: Writer, turn: Turn, provider: str, name: str) -> tuple[str, float]:
+def _ask(writer: Writer, turn: Turn, provider: str, name: str, *, attempt: int = 1) -> tuple[str, float]:
     """The question and the start of its answer; the response's id and the seconds to its first token."""
     item_id, response_id = writer.new_id("item"), writer.new_id("resp")
     writer.write(ev.UserMessage(item_id=item_id, text=turn.user), after_s=writer.dice.uniform(2, 45))
     writer.write(
-        ev.ResponseStarted(response_id=response_id, provider=provider, model=name, input_item_ids=[item_id]),
+        ev.ResponseStarted(
+            response_id=response_id, provider=provider, model=name, input_item_ids=[item_id], attempt=attempt
+        ),
         after_s=0.004,
     )
     first_token_s = min(writer.dice.lognormvariate(-0.7, 0.45), 8.0)
@@ -201,7 +204,8 @@ def _write_text(writer: Writer, response_id: str, output_index: int, text: str, 
 
 
 def _write_half_an_answer(writer: Writer, turn: Turn, provider: str, name: str) -> None:
-    response_id, _ = _ask(writer, turn, provider, name)
+    """In its last try: no server that finds it takes it up and asks a model."""
+    response_id, _ = _ask(writer, turn, provider, name, attempt=MAX_ATTEMPTS)
     _write_deltas(writer, response_id, 0, turn.answer[: len(turn.answer) // 2])
 
 

@@ -6,10 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from chat.engine.turns import asks_for_more
 from sessions_app.events import Record
 from sessions_app.journal_sql import Counters
 from sessions_app.models import Session, SessionEvent, SessionStatus
-from sessions_app.replay import read_records
+from sessions_app.replay import read_history, read_records
 
 
 def records_of(session: Session) -> list[Record]:
@@ -34,6 +35,15 @@ def test_logs_are_gap_free_and_the_counters_are_theirs() -> None:
         assert [record.at for record in records] == sorted(record.at for record in records)
     assert Session.objects.filter(status=SessionStatus.ACTIVE).count() == 2
     assert Session.objects.filter(user_messages__gte=30).count() == 1
+
+
+@pytest.mark.django_db
+def test_no_server_answers_in_those_that_stay_open() -> None:
+    call_command("seed_demo_sessions", count=0, live=3, seed=3, force=True, verbosity=0)
+    live = list(Session.objects.filter(status=SessionStatus.ACTIVE))
+    assert len(live) == 3
+    for session in live:
+        assert not asks_for_more(read_history(session_id=session.pk))
 
 
 @pytest.mark.django_db

@@ -17,6 +17,8 @@ from tests.chaos.view import Frame, View
 
 _SEND_AGAIN_S = 0.5
 _MAX_PAUSE_S = 1.0
+_PROMISED_S = 20.0
+"""Generous: what the server has to give again by itself begins within a lease and a little more."""
 _AT_ONCE = {1012}
 _NEVER = {1000, 1011, 4400, 4401, 4403}
 """Codes for which nothing here gives a reason."""
@@ -179,8 +181,10 @@ class Client:
         self.turns.append(turn)
         await self._send_open_turns()
         await self._until_ended(turn)
-        while turn.may_be_asked_again and not turn.refusal:
+        while (turn.broken_off or turn.may_be_asked_again) and not turn.refusal:
             if not await self._tried_again(turn):
+                if turn.broken_off:
+                    break
                 self.asked_again[f"{turn.fault} {turn.reason}".strip()] += 1
                 turn.ask_again()
                 await self._send_open_turns()
@@ -203,8 +207,9 @@ class Client:
         """Whether the server takes the question up by itself."""
         ended = turn.end
         await self._ready.wait()
+        comes = turn.broken_off and not turn.given_up
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(max(self._patience_s, _PROMISED_S) if comes else self._patience_s):
                 while turn.end is ended:
                     turn.changed.clear()
                     await turn.changed.wait()

@@ -101,10 +101,10 @@ def _ended_as_it_should(turn: Turn, session: LoggedSession) -> Iterator[Finding]
         wanted = {"completed", "cancelled"}
     elif code := MAY_FAIL.get(turn.fault):
         wanted = {"failed"} if turn.reason == code else set()
-    if turn.status not in wanted:
+    if turn.status not in wanted and not turn.given_up:
         what = f"question {turn.text!r} ended as {turn.status} ({turn.reason})"
         yield Finding(session.session_id, None, what)
-    elif turn.expected is not None and turn.answer() != turn.expected:
+    elif turn.status == "completed" and turn.expected is not None and turn.answer() != turn.expected:
         what = f"question {turn.text!r} was answered with {turn.answer()!r}"
         yield Finding(session.session_id, None, what)
 

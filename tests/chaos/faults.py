@@ -78,6 +78,8 @@ class Faults:
                 await asyncio.to_thread(self._worker.kill)
             case Kind.CROWD:
                 await self._crowd(fault.for_s)
+            case Kind.BLACKOUT:
+                await self._blackout(fault)
             case _:
                 await self._store(fault)
 
@@ -128,6 +130,19 @@ class Faults:
     async def _flush(self) -> None:
         async with self._locks[Kind.REDIS_AWAY]:  # there is nothing to empty while it is away
             await asyncio.to_thread(self._redis.flush)
+
+    async def _blackout(self, fault: Fault) -> None:
+        """By SIGTERM or SIGKILL; the worker is back at once, the servers later, the clients last."""
+        killed = self._rng.random() < 0.5
+        async with self._locks[Kind.BLACKOUT], self._locks[Kind.ROLL]:
+            self._router.shut()
+            stops = [
+                server.kill(away_s=fault.for_s) if killed else server.replace(away_s=fault.for_s)
+                for server in self._servers
+            ]
+            await asyncio.gather(asyncio.to_thread(self._worker.kill), *stops)
+            await asyncio.sleep(fault.for_s)
+            self._router.open()
 
     async def _roll(self) -> None:
         async with self._locks[Kind.ROLL]:

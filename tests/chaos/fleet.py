@@ -65,11 +65,12 @@ class Server:
                 self._process.signal(signal.SIGCONT)
             self._router.backends.add(self._process.port)
 
-    async def replace(self) -> None:
+    async def replace(self, *, away_s: float = 0.0) -> None:
         """SIGTERM, its end, a new process."""
         async with self._lock:
             self._router.backends.discard(self._process.port)
             self.exits.append(await asyncio.to_thread(self._process.stop, timeout_s=_EXIT_S))
+            await asyncio.sleep(away_s)
             await self.start()
 
     @property

@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from tests.chaos.client import Client
 from tests.chaos.turn import Turn
 from tests.chaos.view import Frame
 
-_QUESTIONS = ["count"] * 6 + ["calculate", "mark", "stop", "flood", "drop", "hang", "crash", "garbage"]
+_QUESTIONS = (
+    ["count"] * 5 + ["leave"] * 2 + ["calculate", "mark", "stop", "flood", "drop", "hang", "crash", "garbage"]
+)
 _GRACE_S = 1.0
 """The session's grace in these runs (see `tests.chaos.fleet`)."""
 
@@ -65,10 +67,21 @@ class Person:
         turn = _turn(kind, number)
         if kind == "stop":
             client.on_frame = _stopper(client, turn, after=self._rng.randint(1, 20))
-        asking = [client.ask(turn)]
-        if kind == "calculate":  # two at once: one of them waits its turn
+        asking: list[Awaitable[object]] = [client.ask(turn)]
+        if kind in ("calculate", "leave"):  # two at once: one of them waits its turn
             asking.append(client.ask(Turn("What time is it in Tokyo?")))
+        if kind == "leave":
+            asking.append(self._leave_in_mid_answer(client, turn))
         await asyncio.gather(*asking)
+
+    async def _leave_in_mid_answer(self, client: Client, turn: Turn) -> None:
+        """For longer than the grace; the questions stay."""
+        while not ((turn.acknowledged and turn.response_id) or turn.end or turn.refusal):
+            turn.changed.clear()
+            await turn.changed.wait()
+        await client.leave()
+        await asyncio.sleep(self._rng.uniform(1.5, 4) * _GRACE_S)
+        await client.come()
 
     async def _pause(self, client: Client) -> None:
         """Most stay; some go for a moment, some for so long that the session ends."""
@@ -85,7 +98,7 @@ class Person:
 
 def _turn(kind: str, number: int) -> Turn:
     match kind:
-        case "count":
+        case "count" | "leave":
             return Turn(f"count to {number}", expected=_counted(number))
         case "calculate":
             return Turn(f"What is ({number} + 30) * 7?")

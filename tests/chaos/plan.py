@@ -24,6 +24,9 @@ class Kind(StrEnum):
     )
     SLOW = "slow"  # 2 s a query
     STATEMENT_TIMEOUT = "statement_timeout"  # the database cancels what takes longer than next to nothing
+    BLACKOUT = (
+        "blackout"  # all servers and the worker stop at once, and nobody comes back for longer than the grace
+    )
     FULL = "full"  # half of the connections to the database are reset, and nobody gets a new one
 
 
@@ -36,6 +39,7 @@ _DECK = (
     + [Kind.KILL] * 3
     + [Kind.STALL, Kind.PAUSE, Kind.ROLL, Kind.WORKER, Kind.REDIS_AWAY, Kind.REDIS_FLUSH, Kind.POSTGRES]
     + [Kind.CROWD, *sorted(MOODS)]
+    + [Kind.BLACKOUT]
 )
 _LASTS_S: dict[Kind, tuple[float, float]] = {
     Kind.KILL: (0.0, 4.0),
@@ -50,6 +54,7 @@ _LASTS_S: dict[Kind, tuple[float, float]] = {
     Kind.SLOW: (2.0, 6.0),
     Kind.STATEMENT_TIMEOUT: (0.5, 3.0),
     Kind.FULL: (0.5, 5.0),
+    Kind.BLACKOUT: (3.0, 8.0),  # the lease is 2 s, the grace 1 s
 }
 
 

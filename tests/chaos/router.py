@@ -51,6 +51,16 @@ class Router:
         self.port = 0
         self._rng = rng
         self._serving: set[asyncio.Task[None]] = set()
+        self._open = True
+
+    def shut(self) -> None:
+        """Nobody stays, and nobody comes in."""
+        self._open = False
+        for link in list(self.links):
+            link.reset()
+
+    def open(self) -> None:
+        self._open = True
 
     @property
     def ws_url(self) -> str:
@@ -85,6 +95,8 @@ class Router:
             self._serving.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._open:
+            return
         try:
             backend = self._rng.choice(sorted(self.backends))
             far_reader, far_writer = await _connect(backend)

@@ -105,6 +105,29 @@ def test_a_question_without_an_end_is_found() -> None:
     assert "has no end" in "\n".join(map(str, check_client(client, logged())))
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("incomplete", "interrupted"), ("cancelled", "interrupted"), ("cancelled", "session_ended")],
+)
+def test_a_plain_question_that_nobody_stopped_and_that_was_not_answered_is_found(
+    status: str, reason: str
+) -> None:
+    client = client_of(logged())
+    client.turns[0].end = {"status": status, "status_details": {"x_reason": reason}, "output": []}
+    assert f"ended as {status} ({reason})" in "\n".join(map(str, check_client(client, logged())))
+
+
+@pytest.mark.parametrize(("fault", "retries"), [("mark", 0), ("", 2)])
+def test_an_answer_that_was_rightly_given_up_is_not(fault: str, retries: int) -> None:
+    client = client_of(logged())
+    turn = client.turns[0]
+    turn.fault, turn.retries = fault, retries
+    turn.end = {"status": "incomplete", "status_details": {"x_reason": "interrupted"}, "output": []}
+    assert "ended as incomplete" not in "\n".join(
+        str(one) for one in check_client(client, logged()) if "the log says" not in one.what
+    )
+
+
 def test_what_died_with_its_process_is_excused_only_for_a_client_that_never_came_back() -> None:
     reopened = ev.SessionReopened(model="chaos", cause="takeover", skipped=100)
     session = logged([*events()[:4], reopened])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from sessions_app.settle import INTERRUPTED, MAX_ATTEMPTS
 from tests.chaos.view import Frame
 
 MAY_FAIL = {"drop": "model_unreachable", "hang": "model_timeout", "crash": "internal_error"}
@@ -94,9 +95,19 @@ class Turn:
         return str(details.get("x_reason", ""))
 
     @property
+    def broken_off(self) -> bool:
+        """By the server, which may give the answer again by itself."""
+        return self.reason == INTERRUPTED
+
+    @property
+    def given_up(self) -> bool:
+        """Rightly: a side effect may have happened, or three tries were cut off."""
+        return self.broken_off and (self.fault == "mark" or self.retries + 1 >= MAX_ATTEMPTS)
+
+    @property
     def may_be_asked_again(self) -> bool:
-        """The server broke off, or had no database: not what the model did on purpose."""
-        return self.reason in ("interrupted", "storage_unavailable", "session_moved", "session_ended")
+        """There was no database, and the server said that asking again helps."""
+        return self.reason == "storage_unavailable"
 
     def answer(self) -> str:
         """The texts of the response that ended it."""

@@ -22,8 +22,8 @@ OpenLog = Callable[..., Awaitable[LiveLog]]
 async def make_journal(transactional_db: None) -> AsyncIterator[MakeJournal]:
     made: list[Journal] = []
 
-    def make(connect: Connect = connect_journal) -> Journal:
-        journal = Journal(connect, asyncio.get_running_loop())
+    def make(connect: Connect = connect_journal, *, on_death: Callable[[], None] | None = None) -> Journal:
+        journal = Journal(connect, asyncio.get_running_loop(), on_death=on_death)
         journal.start()
         made.append(journal)
         return journal

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from pytest_django import Settings
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
 from sessions_app import events as ev
+from sessions_app import journal_sql
 from sessions_app.database import connect_journal
 from sessions_app.errors import JournalFenced, JournalFull, JournalRejected
 from sessions_app.journal import health, set_current
@@ -19,6 +21,7 @@ from sessions_app.leases import release_process
 from sessions_app.livelog import LiveLog
 from sessions_app.models import Session, SessionEvent
 from sessions_app.replay import read_records
+from sessions_app.rows import Row, encode_rows
 from sessions_app.threads import in_db_thread
 
 from .conftest import PROCESS, MakeJournal, OpenLog
@@ -382,3 +385,64 @@ async def test_a_writer_that_is_held_back_does_not_hold_up_others(open_log: Open
     other.append(delta("nothing urgent"))
     async with asyncio.timeout(2):
         await other.durable()
+
+
+async def test_rows_are_encoded_without_the_lock_that_the_event_loop_needs(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_log()
+    encoding, appended = threading.Event(), threading.Event()
+
+    def held_up(records: Sequence[ev.Record]) -> list[Row]:
+        encoding.set()
+        assert appended.wait(10), "the event loop stands still for as long as rows are encoded"
+        return encode_rows(records)
+
+    monkeypatch.setattr(journal_sql, "encode_rows", held_up)
+    log.append(message())
+    await asyncio.to_thread(encoding.wait, 10)
+    log.append(delta("a word"))
+    appended.set()
+    async with asyncio.timeout(20):
+        await log.durable()
+    assert [row.event_type for row in await rows_of(log)] == ["user_message", "assistant_delta"]
+
+
+async def test_a_session_that_cannot_take_in_its_commit_does_not_keep_others_waiting(
+    open_log: OpenLog,
+) -> None:
+    logs = [await open_log(), await open_log()]
+
+    def fails() -> None:
+        raise RuntimeError("a reader's fault")
+
+    logs[0]._writer.on_commit = fails
+    for log in logs:
+        log.append(message())
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(log.durable() for log in logs))
+
+
+async def test_a_dead_thread_is_told_to_all_who_wait_and_come(
+    make_journal: MakeJournal, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+    journal = make_journal(on_death=ended.set)
+    set_current(journal)
+    log, idle = await open_log(through=journal), await open_log(through=journal)
+    assert health() is None
+
+    def fails(_due: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(journal, "_within_bounds", fails)
+    log.append(message())
+    async with asyncio.timeout(10):
+        with pytest.raises(JournalFenced):
+            await log.durable()
+        await ended.wait()
+    for one in (log, idle, await open_log(through=journal)):
+        with pytest.raises(JournalFenced):
+            one.append(message())
+    assert "has died" in (health() or "")
+    set_current(None)

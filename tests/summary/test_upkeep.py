@@ -16,8 +16,9 @@ from procrastinate.jobs import Job
 from pytest_django.fixtures import Settings
 
 from chat import tasks
-from sessions_app.events import SummaryFailed
+from sessions_app.events import SummaryFailed, UserMessage
 from sessions_app.leases import renew_process
+from sessions_app.lifecycle import append_now
 from sessions_app.models import ServerProcess, Session, SummaryState
 from sessions_app.replay import read_records
 from sessions_app.threads import in_db_thread
@@ -102,6 +103,54 @@ async def test_the_sessions_of_a_process_that_stays_silent_are_ended(settings: S
     await in_db_thread(session_of_a_process_that_is_late)
     await tasks.sweep_sessions.func(timestamp=0)
     assert await in_db_thread(status_of_the_orphan) == "ended"
+
+
+def asked_of_the_orphan() -> None:
+    append_now(
+        session_id="orphan",
+        epoch=1,
+        last_seq=0,
+        events=[UserMessage(item_id="item_1", text="Are you there?", respond=True)],
+    )
+
+
+async def test_an_orphan_that_was_asked_something_is_left_to_a_server_for_a_while(settings: Settings) -> None:
+    settings.CHAT_SWEEP_PAUSE_SECONDS = 0.1
+    await in_db_thread(session_of_a_process_that_is_late)
+    await in_db_thread(asked_of_the_orphan)
+    await tasks.sweep_sessions.func(timestamp=0)
+    assert await in_db_thread(status_of_the_orphan) == "active"
+    settings.CHAT_ORPHAN_WAIT_SECONDS = 0.0
+    await tasks.sweep_sessions.func(timestamp=0)
+    assert await in_db_thread(status_of_the_orphan) == "ended"
+
+
+async def test_while_a_server_lives_it_is_left_to_it(settings: Settings) -> None:
+    settings.CHAT_SWEEP_PAUSE_SECONDS = 0.1
+    settings.CHAT_ORPHAN_WAIT_SECONDS = 0.0
+    await in_db_thread(session_of_a_process_that_is_late)
+    await in_db_thread(asked_of_the_orphan)
+    await in_db_thread(renew_process, process_id="alive")
+    await tasks.sweep_sessions.func(timestamp=0)
+    assert await in_db_thread(status_of_the_orphan) == "active"
+
+
+async def test_orphans_that_are_left_alone_do_not_hide_those_behind_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHAT_SWEEP_PAUSE_SECONDS = 0.1
+    monkeypatch.setattr(tasks, "_SWEEP_SIZE", 1)
+
+    def more() -> None:
+        session_of_a_process_that_is_late()
+        asked_of_the_orphan()
+        for name in ("a", "z"):
+            Session.objects.create(session_id=name, lease_owner="late", lease_epoch=1)
+
+    await in_db_thread(more)
+    await tasks.sweep_sessions.func(timestamp=0)
+    active = Session.objects.filter(status="active").values_list("session_id", flat=True)
+    assert await in_db_thread(lambda: list(active)) == ["orphan"]
 
 
 async def test_the_job_of_a_worker_that_is_not_listed_any_more_is_queued_again(context: JobContext) -> None:

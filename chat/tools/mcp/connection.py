@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from chat import metrics
 from chat.errors import ToolError
 from chat.messages import JSON
+from chat.supervision import heard
 from chat.tools.base import ToolContext
 from chat.tools.loops import Room, ToolLoop
 from chat.tools.mcp.config import McpServer
@@ -139,7 +140,7 @@ class Connection:
                 await self._refresh(client)
             self._client = client
             self._up.set()
-            listening = asyncio.create_task(self._listen(client))
+            listening = heard(self._listen(client), name=f"changes of {self.server.name}")
             try:
                 await self._watch(client)
             finally:

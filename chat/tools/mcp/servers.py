@@ -57,9 +57,12 @@ class McpServers:
             self._registry.replace(server.name, [])
 
     async def _connect(self, place: ToolLoop) -> None:
-        connections = _connections(self._servers, self._registry, place)
-        self._tasks = [place.keep(one.keep(), name=f"mcp {one.server.name}") for one in connections]
-        self._connections = connections
+        try:
+            connections = _connections(self._servers, self._registry, place)
+            self._tasks = [place.keep(one.keep(), name=f"mcp {one.server.name}") for one in connections]
+            self._connections = connections
+        except Exception:  # nobody awaits this
+            logger.exception("the MCP servers cannot be connected to")
 
     async def _disconnect(self) -> None:
         """One that takes longer goes on ending in its loop, as long as the process lives."""

@@ -14,6 +14,7 @@ from mcp.client._transport import TransportStreams
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from chat.supervision import heard
 from chat.tools.mcp.config import McpServer
 from chat.tools.mcp.readable import Readable
 
@@ -67,7 +68,7 @@ async def _stderr(hear: Hear, gone: Callable[[], None]) -> AsyncIterator[TextIO]
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
     )
-    task = asyncio.create_task(_listen(reader, hear, gone))
+    task = heard(_listen(reader, hear, gone), name="stderr of an MCP server")
     try:
         with os.fdopen(write_end, "w") as file:
             yield file

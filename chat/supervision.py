@@ -1,0 +1,54 @@
+"""Background tasks with an owner: none of them dies unheard. See docs/decisions/0025."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+_AGAIN_SECONDS = 1.0
+
+
+def heard(work: Coroutine[Any, Any, R], *, name: str) -> "asyncio.Task[R]":
+    """``work`` as a task; what it raises is logged at once, with the name. Its owner keeps it."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    task.add_done_callback(_tell)
+    return task
+
+
+def _tell(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("%s died", task.get_name(), exc_info=error)
+
+
+class Tasks:
+    """The background tasks of one owner, kept until they are done."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> "asyncio.Task[Any]":
+        """To its end, however that comes."""
+        task = heard(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def keep(self, work: Callable[[], Awaitable[None]], *, name: str) -> "asyncio.Task[Any]":
+        """Again and again, until it is cancelled: a loop that dies is told of and begun anew, and so is one that ends."""
+        return self.spawn(self._kept(work, name), name=name)
+
+    async def _kept(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s died, and is begun anew", name)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    def cancel(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
