@@ -14,13 +14,12 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Sequence
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.delay_proxy import DelayProxy
-from bench.support import proxied_database, table
+from bench.support import proxied_database, share_of, table
 from tests.support.server import ServerProcess
 
 
@@ -81,10 +80,6 @@ async def first_token(url: str, *, model_s: float, turns: int) -> tuple[float, f
     return statistics.median(on_open), statistics.median(from_connect)
 
 
-def _at(values: Sequence[float], share: float) -> float:
-    return values[min(len(values) - 1, int(len(values) * share))]
-
-
 def _server(**env: str) -> ServerProcess:
     env = {"LLM_MODEL": "clock", "MAX_SOCKETS_PER_ADDRESS": "100000", "SESSION_GRACE_SECONDS": "1", **env}
     env.setdefault("MAX_CONNECTS_PER_10_SECONDS", "100000")
@@ -109,7 +104,7 @@ def measure_load(options: argparse.Namespace) -> None:
         str(options.sockets),
         f"{options.per_second:g}",
         str(len(delays)),
-        *(f"{_at(delays, share):.1f}" for share in (0.5, 0.99, 1.0)),
+        *(f"{share_of(delays, share):.1f}" for share in (0.5, 0.99, 1.0)),
         f"{cpu:.0%}",
     )
     print(table(("sockets", "chunks/s each", "chunks", "p50 ms", "p99 ms", "max ms", "server CPU"), [row]))
