@@ -9,6 +9,8 @@ import psycopg
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from chat.redis_trouble import redis_trouble, redis_url
+
 TIME_LIMIT_S = 2.0
 FRESH_S = 0.5
 """How long an answer serves later probes: a flood of them must not become a flood of connections."""
@@ -23,6 +25,8 @@ class _State:
     at = float("-inf")
     look: "asyncio.Task[tuple[Reason, ...]] | None" = None
     migrated = False
+    redis_seen = False
+    redis_notice = ""
 
 
 async def unready_reasons() -> tuple[Reason, ...]:
@@ -37,10 +41,12 @@ async def unready_reasons() -> tuple[Reason, ...]:
 def forget() -> None:
     """For tests: the next probe looks anew."""
     _State.at, _State.look, _State.migrated = float("-inf"), None, False
+    _State.redis_seen, _State.redis_notice = False, ""
 
 
 async def _look() -> tuple[Reason, ...]:
-    reasons = (*await _database_reasons(), *_journal_reasons())
+    database, redis = await asyncio.gather(_database_reasons(), _redis_reasons())
+    reasons = (*database, *redis, *_journal_reasons())
     _State.at = time.monotonic()
     return reasons
 
@@ -88,6 +94,23 @@ def _connection_params() -> dict[str, Any]:
     for name in ("cursor_factory", "context", "pool"):
         params.pop(name, None)
     return params | {"connect_timeout": 2}
+
+
+async def _redis_reasons() -> list[Reason]:
+    """Redis is a hint: a process serves without it. One that has never reached it, because of what is set, is not ready:
+    a deployment would replace good ones by it."""
+    url = redis_url()
+    trouble = await redis_trouble(url) if url else None
+    _State.redis_seen |= trouble is None
+    _State.redis_notice = trouble.message if trouble else ""
+    if trouble and trouble.refused and not _State.redis_seen:
+        return [("redis_refused", trouble.message)]
+    return []
+
+
+def redis_notices() -> list[str]:
+    """What the last look found of Redis."""
+    return [_State.redis_notice] if _State.redis_notice else []
 
 
 def _journal_reasons() -> list[Reason]:

@@ -41,8 +41,12 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.production")
     watch_supervisor()
     try:
+        listener = socket.socket(fileno=fd)
+        listener.set_inheritable(
+            False
+        )  # a program that a tool starts must not keep the port when we are gone
         server = Server(server_config(load_env()))
-        server.run(sockets=[socket.socket(fileno=fd)])
+        server.run(sockets=[listener])
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -33,6 +33,7 @@ from chat.engine.relay_messages import (
 )
 from chat.engine.remote import RemoteConversation
 from chat.errors import ChatError
+from chat.redis_trouble import trouble_of_layer
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.leases import living_channels
@@ -284,10 +285,14 @@ class Relay:
 
     def _go_deaf(self, error: Exception) -> None:
         if self.hears:
-            logger.warning("relay: the channel layer is away, readers poll the log: %r", error)
+            self._spawn(self._tell_why(error))
         self.hears = False
         for conversation in self._followed.values():
             conversation.wake()  # a wait that has begun would last as long as if hints still came
+
+    async def _tell_why(self, error: Exception) -> None:
+        why = await trouble_of_layer(error)
+        logger.warning("relay: the channel layer is away, readers poll the log. %s", why)
 
     def _take(self, message: Request | Reply | Records) -> None:
         match message:

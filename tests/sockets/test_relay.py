@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from channels.layers import InMemoryChannelLayer
@@ -164,7 +164,7 @@ class Pair:
         self.holder = Relay(layer, find=lambda *_: talk, attach=talk.attach)  # type: ignore[arg-type,return-value]
         self.follower = Relay(layer, find=find, attach=lambda *_: None)
 
-    async def __aenter__(self) -> "Pair":
+    async def __aenter__(self) -> Self:
         self.channel = await self.holder.open()
         await self.follower.open()
         return self
