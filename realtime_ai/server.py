@@ -42,9 +42,8 @@ def main(arguments: list[str]) -> int:
     watch_supervisor()
     try:
         listener = socket.socket(fileno=fd)
-        listener.set_inheritable(
-            False
-        )  # a program that a tool starts must not keep the port when we are gone
+        # A program that a tool starts must not keep the port when we are gone.
+        listener.set_inheritable(False)
         server = Server(server_config(load_env()))
         server.run(sockets=[listener])
     except EnvError as error:

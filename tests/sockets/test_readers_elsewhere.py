@@ -30,7 +30,7 @@ class CountingProxy(DelayProxy):
             self.asked += data.count(b'FROM "session_events"')
             return data
 
-        reader.read = counted  # type: ignore[method-assign]
+        reader.read = counted  # type: ignore[method-assign,assignment]
         await super()._pipe(reader, writer)
 
 

@@ -161,7 +161,7 @@ class Pair:
 
     def __init__(self, layer: InMemoryChannelLayer, talk: Talking) -> None:
         self.talk = talk
-        self.holder = Relay(layer, find=lambda *_: talk, attach=talk.attach)  # type: ignore[arg-type,return-value]
+        self.holder = Relay(layer, find=lambda *_: talk, attach=talk.attach)  # type: ignore[arg-type]
         self.follower = Relay(layer, find=find, attach=lambda *_: None)
 
     async def __aenter__(self) -> Self:

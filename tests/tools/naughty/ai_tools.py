@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from chat.tools.registry import tool
 
@@ -19,7 +19,7 @@ def _released() -> bool:
     return Path(os.environ["NAUGHTY_FLAG"]).exists()
 
 
-def _outlive() -> None:
+def _outlive() -> NoReturn:
     while not _released():
         time.sleep(0.05)
     os._exit(0)
@@ -31,7 +31,7 @@ def leave_a_child(way: Literal["os_fork", "multiprocessing", "subprocess", "os_s
     wait = f"while [ ! -e {os.environ['NAUGHTY_FLAG']} ]; do sleep 0.05; done"
     match way:
         case "os_fork":
-            return os.fork() or _outlive()  # type: ignore[return-value]
+            return os.fork() or _outlive()
         case "multiprocessing":
             process = multiprocessing.get_context("fork").Process(target=_outlive, daemon=True)
             process.start()
