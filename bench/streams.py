@@ -14,13 +14,12 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Sequence
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.delay_proxy import DelayProxy
-from bench.support import proxied_database, table
+from bench.support import proxied_database, share_of, table
 from tests.support.server import ServerProcess
 
 
@@ -109,7 +108,7 @@ def measure_load(options: argparse.Namespace) -> None:
         str(options.sockets),
         f"{options.per_second:g}",
         str(len(delays)),
-        *(f"{_at(delays, share):.1f}" for share in (0.5, 0.99, 1.0)),
+        *(f"{share_of(delays, share):.1f}" for share in (0.5, 0.99, 1.0)),
         f"{cpu:.0%}",
     )
     print(table(("sockets", "chunks/s each", "chunks", "p50 ms", "p99 ms", "max ms", "server CPU"), [row]))

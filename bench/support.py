@@ -42,6 +42,11 @@ def _close_pool() -> None:
     cast("Any", connection).close_pool()
 
 
+def share_of(values: Sequence[float], share: float) -> float:
+    """The value below which that share of the sorted ones lies."""
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The rows as a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]

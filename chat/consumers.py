@@ -25,6 +25,7 @@ from chat.ratelimits import FrameBudget, socket_of, spend_connect
 from chat.realtime import RealtimeDialect
 from chat.runtime import runtime
 from chat.supervision import heard
+from chat.tools.forks import serves_on
 from sessions_app.errors import DatabaseAway, SessionsError
 from sessions_app.ids import check_session_id, new_id
 
@@ -144,6 +145,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _open(self) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+        serves_on(self.scope.get("server"))
         address = _address(self.scope)
         spend_connect(address)
         headers = check_origin(headers)

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from realtime_ai.exposition import exposition
-from realtime_ai.readiness import unready_reasons
+from realtime_ai.readiness import redis_notices, unready_reasons
 from sessions_app.hooks import notices
 
 _LOOPBACK = ("127.0.0.1", "::1", "")
@@ -31,7 +31,7 @@ async def readyz(request: HttpRequest) -> HttpResponse:
     body: dict[str, Any] = {"status": "unready" if reasons else "ready"}
     if reasons:
         body["reasons"] = [{"code": code, "message": message} for code, message in reasons]
-    if _may_read_metrics(request) and (found := notices()):
+    if _may_read_metrics(request) and (found := [*notices(), *redis_notices()]):
         body["notices"] = found
     return JsonResponse(body, status=503 if reasons else 200)
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from django.db.migrations.loader import MigrationLoader
 
+from chat.redis_trouble import redis_trouble, redis_url
 from sessions_app.errors import DatabaseAway
 from sessions_app.lane import lease_lane
 from sessions_app.leases import check_writable
@@ -27,6 +28,8 @@ class _State:
     at = float("-inf")
     look: "asyncio.Task[tuple[Reason, ...]] | None" = None
     migrated = False
+    redis_seen = False
+    redis_notice = ""
 
 
 async def unready_reasons() -> tuple[Reason, ...]:
@@ -42,10 +45,12 @@ def forget() -> None:
     """For tests: the next probe looks anew, on a new connection."""
     lease_lane.close()
     _State.at, _State.look, _State.migrated = float("-inf"), None, False
+    _State.redis_seen, _State.redis_notice = False, ""
 
 
 async def _look() -> tuple[Reason, ...]:
-    reasons = (*await _database_reasons(), *_journal_reasons())
+    database, redis = await asyncio.gather(_database_reasons(), _redis_reasons())
+    reasons = (*database, *redis, *_journal_reasons())
     _State.at = time.monotonic()
     return reasons
 
@@ -97,6 +102,23 @@ def _known_migrations() -> frozenset[tuple[str, str]]:
     loader = MigrationLoader(None, ignore_no_migrations=True)
     replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
     return frozenset(loader.disk_migrations) - replaced
+
+
+async def _redis_reasons() -> list[Reason]:
+    """Redis is a hint: a process serves without it. One that has never reached it, because of what is set, is not ready:
+    a deployment would replace good ones by it."""
+    url = redis_url()
+    trouble = await redis_trouble(url) if url else None
+    _State.redis_seen |= trouble is None
+    _State.redis_notice = trouble.message if trouble else ""
+    if trouble and trouble.refused and not _State.redis_seen:
+        return [("redis_refused", trouble.message)]
+    return []
+
+
+def redis_notices() -> list[str]:
+    """What the last look found of Redis."""
+    return [_State.redis_notice] if _State.redis_notice else []
 
 
 def _journal_reasons() -> list[Reason]:

@@ -43,8 +43,11 @@ def main(arguments: list[str]) -> int:
     )
     watch_supervisor()
     try:
+        listener = socket.socket(fileno=fd)
+        # A program that a tool starts must not keep the port when we are gone.
+        listener.set_inheritable(False)
         server = Server(server_config(load_env()))
-        server.run(sockets=[socket.socket(fileno=fd)])
+        server.run(sockets=[listener])
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

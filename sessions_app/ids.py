@@ -18,6 +18,17 @@ def uuid7() -> str:
     return str(uuid.UUID(int=value))
 
 
+def age_s(session_id: str) -> float | None:
+    """How long ago `uuid7` made the id, by this machine's clock; None for one that a client chose."""
+    try:
+        value = uuid.UUID(session_id)
+    except ValueError:
+        return None
+    if value.version != 7 or str(value) != session_id:
+        return None
+    return time.time() - (value.int >> 80) / 1000
+
+
 def check_session_id(session_id: str) -> str:
     """The id itself; raises `InvalidSessionId`."""
     if not _VALID.fullmatch(session_id) or set(session_id) == {"."}:

@@ -1,6 +1,7 @@
 """The live sessions of this process: who joins gets the one conversation, the last one to leave starts its end."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from sessions_app.errors import (
     SessionElsewhere,
     SessionNotFound,
 )
-from sessions_app.ids import uuid7
+from sessions_app.ids import age_s, uuid7
 from sessions_app.journal import RESTARTS, Journal, SessionWriter
 from sessions_app.leases import hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session, owner_of
@@ -41,6 +42,10 @@ from sessions_app.threads import in_db_thread
 logger = logging.getLogger(__name__)
 
 _PAST_LEASE_S = 0.1
+_ROW_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.75, 1.0, 1.5)
+"""Between two looks for the row of a session whose id another process has told a moment ago."""
+_TOLD_SECONDS = 86_400.0
+"""For so long an id of ours is not refused because its row was never made: its process died, or had no database."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +99,33 @@ class Hub:
         if join.session_id is None:
             return self.attach(self._start_new(join), subscriber)
         try:
-            return await self._join_existing(subscriber, join, join.session_id)
+            return await self._join_named(subscriber, join, join.session_id)
+        except SessionNotFound:
+            if join.create or not _told_lately(join.session_id):
+                raise
+        return await self._join_told(subscriber, join, join.session_id)
+
+    async def _join_named(
+        self, subscriber: Subscriber, join: Join, session_id: str
+    ) -> Conversation | RemoteConversation:
+        try:
+            return await self._join_existing(subscriber, join, session_id)
         except SessionElsewhere as error:
             if not error.owner or await in_db_thread(is_alive, process_id=error.owner):
                 raise
-        return await self._join_existing(subscriber, join, join.session_id)  # its holder died meanwhile
+        return await self._join_existing(subscriber, join, session_id)  # its holder died meanwhile
+
+    async def _join_told(
+        self, subscriber: Subscriber, join: Join, session_id: str
+    ) -> Conversation | RemoteConversation:
+        """A session whose id may have been told before its row is there, or without ever coming to one: nothing that was
+        acknowledged can be missing then, and it begins here. Raises `SessionNotFound` for another's."""
+        if (age_s(session_id) or 0.0) < conf().buffer_seconds:  # so long its process tries to make the row
+            for pause_s in _ROW_PAUSES_S:
+                await asyncio.sleep(pause_s)
+                with contextlib.suppress(SessionNotFound):
+                    return await self._join_named(subscriber, join, session_id)
+        return await self._join_named(subscriber, replace(join, create=True), session_id)
 
     async def _join_existing(
         self, subscriber: Subscriber, join: Join, session_id: str
@@ -392,6 +419,11 @@ class Hub:
         if lock is None:
             lock = self._locks[session_id] = asyncio.Lock()
         return lock
+
+
+def _told_lately(session_id: str) -> bool:
+    age = age_s(session_id)
+    return age is not None and abs(age) < _TOLD_SECONDS
 
 
 def _may_join(owner: Visitor, visitor: Visitor) -> bool:

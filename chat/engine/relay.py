@@ -33,6 +33,7 @@ from chat.engine.relay_messages import (
 )
 from chat.engine.remote import RemoteConversation
 from chat.errors import ChatError
+from chat.redis_trouble import trouble_of_layer
 from chat.supervision import Tasks, heard
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
 from sessions_app.ids import new_id
@@ -144,6 +145,10 @@ class Relay:
             raise SessionElsewhere
         conversation = self._followed.get(session_id)
         if conversation is None or conversation.owner != owner or conversation.closed:
+            if (
+                conversation and not conversation.closed
+            ):  # who follows the last holder still is told that it moved
+                conversation.close(SessionElsewhere())
             conversation = self._followed[session_id] = RemoteConversation(self, owner, reply.info)
         conversation.told(reply.info)
         conversation.subscribers[subscriber.connection_id] = subscriber
@@ -250,7 +255,10 @@ class Relay:
         session_id, closed = conversation.session_id, "ended"
         try:
             async for records in conversation.follow(after):
-                await self._send(channel, encode(Records(session_id=session_id, rows=encode_rows(records))))
+                rows = encode_rows(records)
+                await self._send(
+                    channel, encode(Records(session_id=session_id, holder=self.channel, rows=rows))
+                )
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
             closed = "moved"
@@ -262,7 +270,8 @@ class Relay:
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
             conversation.detach(guest, 1006)
-        await self._send(channel, encode(Records(session_id=session_id, rows=[], closed=closed)))
+        end = Records(session_id=session_id, holder=self.channel, rows=[], closed=closed)
+        await self._send(channel, encode(end))
 
     # The channel layer
 
@@ -274,9 +283,7 @@ class Relay:
                 logger.exception("relay: a message that is none of ours")
                 continue
             except Exception as error:  # noqa: BLE001 - the layer's own kinds of a lost connection are many
-                if self.hears:
-                    logger.warning("relay: the channel layer is away, readers poll the log: %r", error)
-                self.hears = False
+                self._go_deaf(error)
                 await asyncio.sleep(0.5)
                 continue
             self.hears = True
@@ -284,6 +291,17 @@ class Relay:
                 self._take(message)
             except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
                 logger.exception("relay: a message that cannot be taken")
+
+    def _go_deaf(self, error: Exception) -> None:
+        if self.hears:
+            self._spawn(self._tell_why(error))
+        self.hears = False
+        for conversation in self._followed.values():
+            conversation.wake()  # a wait that has begun would last as long as if hints still came
+
+    async def _tell_why(self, error: Exception) -> None:
+        why = await trouble_of_layer(error)
+        logger.warning("relay: the channel layer is away, readers poll the log. %s", why)
 
     def _take(self, message: Request | Reply | Records) -> None:
         match message:
@@ -294,7 +312,8 @@ class Relay:
                 if future and not future.done():
                     future.set_result(message)
             case Records():
-                if conversation := self._followed.get(message.session_id):
+                conversation = self._followed.get(message.session_id)
+                if conversation and message.holder in ("", conversation.owner):
                     conversation.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
                         conversation.close(SessionElsewhere() if message.closed == "moved" else None)

@@ -75,6 +75,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     session_id: str
     rows: list[Row]
     closed: str = ""
+    holder: str = ""
+    """The channel of who says so: what the last holder still says is not of the next one's session. Empty: of an older build."""
 
 
 class RemoteError(ChatError):

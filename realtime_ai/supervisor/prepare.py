@@ -1,6 +1,7 @@
 """Before the first request: checks, static files, the schema, the admin's user. A process of its own, run once."""
 
 import argparse
+import asyncio
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db.utils import OperationalError
 
+from chat.redis_trouble import redis_trouble, redis_url
 from realtime_ai.database_url import explain_connection_error
 from realtime_ai.embedded_postgres.server import write_private
 from realtime_ai.env import Env, EnvError, load_env
@@ -45,6 +47,7 @@ def prepare(*, serve: bool) -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
     else:
         call_command("check", tags=["sessions"], fail_level="ERROR")
+    _check_redis()
     _migrate()
     _ensure_admin(env, show_password=not serve)
     print(f"Model: {_model_in_use(env)}")
@@ -56,6 +59,16 @@ def _clear_metrics() -> None:
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
         Path(folder).mkdir(parents=True)
+
+
+def _check_redis() -> None:
+    """Raises `CommandError` for what will not pass by itself; a Redis that is away is told of, and may come."""
+    url = redis_url()
+    trouble = asyncio.run(redis_trouble(url)) if url else None
+    if trouble and trouble.refused:
+        raise CommandError(trouble.message)
+    if trouble:
+        print(f"WARNING: {trouble.message} Until it is there, processes do not hear of each other.")
 
 
 def _migrate() -> None:

@@ -8,7 +8,7 @@ from django.db.models.fields.json import KT
 class Migration(migrations.Migration):
     atomic = False  # the log is written to while the index is made
 
-    dependencies = (("sessions_app", "0003_costs_and_checkpoints"),)
+    dependencies = (("sessions_app", "0004_events_view"),)
 
     operations = (
         AddIndexConcurrently(

@@ -1,5 +1,6 @@
 """A new session's first socket does not wait for the database; a second one may know its id sooner than the log does."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
+from sessions_app.ids import uuid7
 from tests.support.sockets import realtime
 from tests.support.waiting import eventually
 
@@ -45,3 +47,53 @@ async def test_a_socket_whose_new_session_was_opened_elsewhere_is_invited_back(
                 assert done["response"]["status"] == "completed"
 
         await eventually(back)
+
+
+async def test_who_was_told_an_id_finds_its_session_through_any_process(
+    start_server: StartServer, proxy: DelayProxy, redis_url: str
+) -> None:
+    """The second tab is sooner than the row, and does not take the session from the first one."""
+    away, near = (
+        start_server(REDIS_URL=redis_url, DATABASE_URL=through(proxy)),
+        start_server(REDIS_URL=redis_url),
+    )
+    async with realtime(away.ws_url) as warm:
+        await warm.ask("Hello")
+    proxy.rtt_s = 0.4
+    async with realtime(away.ws_url) as first:
+        path = f"/ws/session?session_id={first.session_id}"
+        async with realtime(near.ws_url, path) as second:
+            assert second.session_id == first.session_id, second.created
+            await first.say("count to 5")
+            for one in (first, second):
+                assert (await one.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_an_id_that_was_told_outlives_the_process_that_never_stored_it(
+    start_server: StartServer, proxy: DelayProxy
+) -> None:
+    away, near = start_server(DATABASE_URL=through(proxy)), start_server()
+    async with realtime(away.ws_url) as warm:
+        await warm.ask("Hello")
+    proxy.cut()
+    async with realtime(away.ws_url) as first:
+        await first.say("Hello")
+        away.signal(signal.SIGKILL)
+        await first.closed()
+    path = f"/ws/session?session_id={first.session_id}&last_event_id=event_{first.session_id}_0"
+    async with realtime(near.ws_url, path) as again:
+        assert again.session_id == first.session_id, again.created
+        _, done = await again.ask("Hello")
+        assert done["response"]["status"] == "completed"
+
+
+async def test_an_id_of_long_ago_that_has_no_session_is_not_found(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_server()
+    with monkeypatch.context() as patch:
+        patch.setattr("sessions_app.ids.time.time_ns", lambda: 1_700_000_000_000_000_000)
+        old = uuid7()
+    async with realtime(server.ws_url, f"/ws/session?session_id={old}") as client:
+        assert client.created["error"]["code"] == "session_not_found"
+        assert await client.closed() == 4404

@@ -1,8 +1,8 @@
 """The relay between two processes, on a channel layer in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Self
 
 import pytest
 from channels.layers import InMemoryChannelLayer
@@ -10,12 +10,19 @@ from channels.layers import InMemoryChannelLayer
 from chat.engine.commands import SessionInfo
 from chat.engine.conversation import Conversation, Subscriber
 from chat.engine.relay import Relay
-from chat.engine.relay_messages import Detach, Request, decode
+from chat.engine.relay_messages import Detach, Records, Request, decode, encode
+from chat.engine.remote import RemoteConversation
+from sessions_app import events as ev
+from sessions_app.errors import SessionElsewhere
 from sessions_app.events import Record
 from sessions_app.leases import renew_process
 from sessions_app.lifecycle import Visitor
+from sessions_app.livelog import LiveLog
 from sessions_app.threads import in_db_thread
+from tests.log.conftest import OpenLog, journal, make_journal, open_log
 from tests.support.waiting import eventually
+
+__all__ = ["journal", "make_journal", "open_log"]
 
 
 class Silent:
@@ -103,3 +110,170 @@ async def test_a_socket_whose_leaving_was_not_heard_does_not_keep_its_session_fo
     assert talk.left == ["gone"]
     for relay in (owner, follower):
         await relay.close()
+
+
+class Talking(Silent):
+    """A conversation with a real log."""
+
+    def __init__(self, log: LiveLog) -> None:
+        self.session_id, self.log = log.session_id, log
+        self.follow = log.follow  # type: ignore[method-assign]
+
+    def info(self) -> SessionInfo:
+        return SessionInfo(
+            session_id=self.session_id,
+            model="demo",
+            config={},
+            last_seq=self.log.visible_seq,
+            response_seq=self.log.open_response_seq,
+        )
+
+    def attach(self, _conversation: Conversation, _subscriber: Subscriber) -> None: ...
+
+
+class Faulty(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no types
+    """A layer that is taken away from a moment on, or that loses what ``loses`` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = asyncio.Event()
+        self.loses: Callable[[Records], bool] = lambda _: False
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        decoded = decode(message)
+        if self.away.is_set() or (isinstance(decoded, Records) and self.loses(decoded)):
+            return
+        await super().send(channel, message)
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        heard = asyncio.ensure_future(super().receive(channel))
+        away = asyncio.ensure_future(self.away.wait())
+        await asyncio.wait([heard, away], return_when=asyncio.FIRST_COMPLETED)
+        if heard.done():
+            away.cancel()
+            return heard.result()  # type: ignore[no-any-return]
+        heard.cancel()
+        raise ConnectionError("Connection closed by server.")
+
+
+class Pair:
+    """Two relays on one layer: one holds the talk, and through the other it is followed."""
+
+    def __init__(self, layer: InMemoryChannelLayer, talk: Talking) -> None:
+        self.talk = talk
+        self.holder = Relay(layer, find=lambda *_: talk, attach=talk.attach)  # type: ignore[arg-type]
+        self.follower = Relay(layer, find=find, attach=lambda *_: None)
+
+    async def __aenter__(self) -> Self:
+        self.channel = await self.holder.open()
+        await self.follower.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for relay in (self.holder, self.follower):
+            await relay.close()
+
+    async def join(self, name: str = "tab") -> RemoteConversation:
+        return await self.follower.join(Tab(name), self.talk.session_id, Visitor(), self.channel)
+
+
+async def caught_up(remote: RemoteConversation, readers: int = 1) -> None:
+    async def waiting() -> None:
+        assert len(remote._waiting) == readers
+
+    await eventually(waiting)
+
+
+async def read(remote: RemoteConversation, upto: int) -> list[int]:
+    seqs: list[int] = []
+    async for records in remote.follow(0):
+        seqs += [record.seq for record in records]
+        if seqs[-1] >= upto:
+            break
+    return seqs
+
+
+def said(number: int) -> ev.Event:
+    return ev.UserMessage(item_id=f"item_{number}", text="Hello")
+
+
+@pytest.fixture
+def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what a hint, or a word that they are gone, does not bring about never comes."""
+    for name in ("_POLL_SECONDS", "_POLL_ANSWERING_SECONDS"):
+        monkeypatch.setattr(f"chat.engine.remote.{name}", 3600.0)
+
+
+async def test_a_reader_that_waits_is_told_when_hints_are_gone(open_log: OpenLog, no_polls: None) -> None:
+    layer, log = Faulty(), await open_log()
+    async with Pair(layer, Talking(log)) as pair, asyncio.timeout(30):
+        remote = await pair.join()
+        reading = asyncio.create_task(read(remote, upto=2))
+        log.append(said(1))
+        await log.durable()
+        await caught_up(remote)
+        layer.away.set()
+        log.append(said(2))
+        assert await reading == [1, 2]
+
+
+async def test_a_hint_wakes_all_readers(open_log: OpenLog, no_polls: None) -> None:
+    log = await open_log()
+    async with Pair(Faulty(), Talking(log)) as pair, asyncio.timeout(30):
+        remote = await pair.join()
+        reading = [asyncio.create_task(read(remote, upto=20)) for _ in range(3)]
+        for number in range(1, 21):
+            await caught_up(remote, readers=3)
+            log.append(said(number))
+            await log.durable()
+        assert [await one for one in reading] == [list(range(1, 21))] * 3
+
+
+async def test_a_lost_hint_is_missed_by_nobody(open_log: OpenLog, no_polls: None) -> None:
+    """The one behind it tells of the gap."""
+    layer, log = Faulty(), await open_log()
+    layer.loses = lambda hint: any(row.seq in (2, 3) for row in hint.rows)
+    async with Pair(layer, Talking(log)) as pair, asyncio.timeout(30):
+        remote = await pair.join()
+        reading = [asyncio.create_task(read(remote, upto=5)) for _ in range(2)]
+        for number in range(1, 6):
+            log.append(said(number))
+            await log.durable()
+        assert [await one for one in reading] == [[1, 2, 3, 4, 5]] * 2
+
+
+async def test_a_lost_hint_with_none_behind_it_is_found_in_the_log(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Soon where an answer is under way: its end may be what got lost."""
+    monkeypatch.setattr("chat.engine.remote._POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("chat.engine.remote._POLL_ANSWERING_SECONDS", 0.05)
+    layer, log = Faulty(), await open_log()
+    layer.loses = lambda hint: any(row.seq == 2 for row in hint.rows)
+    async with Pair(layer, Talking(log)) as pair, asyncio.timeout(30):
+        remote = await pair.join()
+        reading = asyncio.create_task(read(remote, upto=2))
+        log.append(ev.ResponseStarted(response_id="resp", provider="demo", model="demo"))
+        await log.durable()
+        await caught_up(remote)
+        assert remote.answering
+        log.append(ev.ResponseDone(response_id="resp", status="completed"))
+        assert await reading == [1, 2]
+        assert not remote.answering
+
+
+async def test_what_the_last_holder_still_says_is_not_heard_of_the_next_one(open_log: OpenLog) -> None:
+    layer = Faulty()
+    last, following = Talking(await open_log()), Talking(await open_log("moved"))
+    last.session_id = "moved"
+    async with Pair(layer, last) as before, Pair(layer, following) as after, asyncio.timeout(30):
+        old = await before.join("first")
+        after.follower = before.follower
+        new = await after.join("second")
+        with pytest.raises(SessionElsewhere):
+            await read(old, upto=1)
+        end = Records(session_id="moved", holder=before.channel, rows=[], closed="ended")
+        await layer.send(before.follower.channel, encode(end))
+        following.log.append(said(1))
+        assert await read(new, upto=1) == [1]
+        assert not new.closed

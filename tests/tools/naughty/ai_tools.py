@@ -2,19 +2,44 @@
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from chat.tools.registry import tool
 
 
 def _released() -> bool:
     return Path(os.environ["NAUGHTY_FLAG"]).exists()
+
+
+def _outlive() -> NoReturn:
+    while not _released():
+        time.sleep(0.05)
+    os._exit(0)
+
+
+@tool
+def leave_a_child(way: Literal["os_fork", "multiprocessing", "subprocess", "os_system"]) -> int:
+    """Start a process that lives on until the flag is there; its pid."""
+    wait = f"while [ ! -e {os.environ['NAUGHTY_FLAG']} ]; do sleep 0.05; done"
+    match way:
+        case "os_fork":
+            return os.fork() or _outlive()
+        case "multiprocessing":
+            process = multiprocessing.get_context("fork").Process(target=_outlive, daemon=True)
+            process.start()
+            return process.pid or 0
+        case "subprocess":
+            return subprocess.Popen(["/bin/sh", "-c", wait], close_fds=False).pid
+    os.system(f"({wait}) & echo $! > $NAUGHTY_FLAG.pid")
+    return int(Path(os.environ["NAUGHTY_FLAG"] + ".pid").read_text())
 
 
 @tool(timeout_s=0.5)
