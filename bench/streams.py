@@ -80,10 +80,6 @@ async def first_token(url: str, *, model_s: float, turns: int) -> tuple[float, f
     return statistics.median(on_open), statistics.median(from_connect)
 
 
-def _at(values: Sequence[float], share: float) -> float:
-    return values[min(len(values) - 1, int(len(values) * share))]
-
-
 def serve(**env: str) -> ServerProcess:
     env = {"LLM_MODEL": "clock", "MAX_SOCKETS_PER_ADDRESS": "100000", "SESSION_GRACE_SECONDS": "1", **env}
     env.setdefault("MAX_CONNECTS_PER_10_SECONDS", "100000")
