@@ -18,7 +18,7 @@ from chat.dialects import Dialect, PlainDialect
 from chat.engine.conversation import Conversation
 from chat.engine.hub import Hub, Join
 from chat.engine.remote import RemoteConversation
-from chat.errors import BinaryFrame, ChatError, ShuttingDown
+from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
 from chat.protocol.close_codes import CloseCode
 from chat.ratelimits import FrameBudget, socket_of, spend_connect
 from chat.realtime import RealtimeDialect
@@ -56,12 +56,14 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back."""
+        code = _LOST
         try:
             await super().__call__(scope, receive, send)
         except asyncio.CancelledError:
+            code = CloseCode.RESTARTING
             logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
         finally:
-            self._let_go(_LOST)
+            self._let_go(code)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
@@ -99,6 +101,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             logger.exception("socket %s: a frame could not be handled", self.connection_id)
             await self._report(ChatError())
 
+    async def websocket_frame(self, _message: dict[str, Any]) -> None:
+        """A frame that is no message (a ping, a shred of one): it counts as any. `realtime_ai`'s servers tell of it."""
+        if self._closed:
+            return
+        try:
+            self._budget.spend()
+        except ChatError as error:
+            await self._report(error)
+
     async def disconnect(self, code: int) -> None:
         self._let_go(code)
 
@@ -135,6 +146,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         address = _address(self.scope)
         spend_connect(address)
+        if "unknown" in self.scope["url_route"]["kwargs"]:
+            raise UnknownAddress
         check_origin(headers)
         self._held.enter_context(socket_of(address))
         metrics.sockets.labels(dialect=self.dialect).inc()

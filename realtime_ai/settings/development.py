@@ -11,3 +11,4 @@ if not ENV.allowed_hosts and ENV.host not in ("127.0.0.1", "::1", "localhost"):
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True  # also with DEBUG=0: nothing is collected here
 
 CHAT_GUESTS_ALLOWED = True if ENV.guests_allowed is None else ENV.guests_allowed
+RUNSERVER_WORKER = ENV.runserver_worker
