@@ -29,6 +29,8 @@ from realtime_ai.http_bounds import (
     unfinished,
 )
 
+_NO_CODE = 1005
+"""RFC 6455, 7.1.5: the client's close frame had none."""
 _MAX_REASON_BYTES = 123
 """RFC 6455, 5.5: a control frame holds 125, two of them the code."""
 
@@ -178,7 +180,7 @@ class WebSocket(daphne.ws_protocol.WebSocketProtocol):  # type: ignore[misc]
 
     def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: N802, N803
         open_sockets.discard(self)
-        super().onClose(wasClean, code, reason)
+        super().onClose(wasClean, _NO_CODE if code is None else code, reason)
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802
         super().onPing(payload)

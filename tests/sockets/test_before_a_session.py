@@ -6,7 +6,6 @@ Each under both servers that the project runs on.
 import asyncio
 import contextlib
 import time
-
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
