@@ -18,7 +18,7 @@ from chat.dialects import Dialect, PlainDialect
 from chat.engine.conversation import Conversation
 from chat.engine.hub import Hub, Join
 from chat.engine.remote import RemoteConversation
-from chat.errors import BinaryFrame, ChatError, ShuttingDown
+from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
 from chat.pacing import Pacer
 from chat.protocol.close_codes import CloseCode
 from chat.ratelimits import FrameBudget, socket_of, spend_connect
@@ -68,12 +68,14 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 await _leaving.turn()
             return message
 
+        code = _LOST
         try:
             await super().__call__(scope, receive_in_turn, send)
         except asyncio.CancelledError:
+            code = CloseCode.RESTARTING
             logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
         finally:
-            self._let_go(_LOST)
+            self._let_go(code)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
@@ -110,6 +112,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         except Exception:
             logger.exception("socket %s: a frame could not be handled", self.connection_id)
             await self._report(ChatError())
+
+    async def websocket_frame(self, _message: dict[str, Any]) -> None:
+        """A frame that is no message (a ping, a shred of one): it counts as any. `realtime_ai`'s servers tell of it."""
+        if self._closed:
+            return
+        try:
+            self._budget.spend()
+        except ChatError as error:
+            await self._report(error)
 
     async def disconnect(self, code: int) -> None:
         self._let_go(code)
@@ -148,6 +159,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         serves_on(self.scope.get("server"))
         address = _address(self.scope)
         spend_connect(address)
+        if "unknown" in self.scope["url_route"]["kwargs"]:
+            raise UnknownAddress
         headers = check_origin(headers)
         self._held.enter_context(socket_of(address))
         metrics.sockets.labels(dialect=self.dialect).inc()

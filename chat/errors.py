@@ -9,6 +9,7 @@ ChatError
 ├── AccessError
 │   ├── CredentialsInvalid
 │   ├── OriginRefused
+│   ├── UnknownAddress
 │   └── TooManySockets
 ├── RateLimited
 ├── TurnError               this turn cannot run now
@@ -129,6 +130,13 @@ class OriginRefused(AccessError):
 
     code = "origin_refused"
     close_code = 4403
+
+
+class UnknownAddress(AccessError):
+    """There is no WebSocket at this address. The addresses are /v1/realtime, /ws/session and /ws/session/{session_id}."""
+
+    code = "unknown_address"
+    close_code = 4404
 
 
 class TooManySockets(AccessError):

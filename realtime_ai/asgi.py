@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ http_application = get_asgi_application()  # loads the apps; what is imported be
 from chat.routing import websocket_application  # noqa: E402
 from chat.runtime import shutdown, startup  # noqa: E402
 from realtime_ai.daphne_pacing import paced  # noqa: E402
+from realtime_ai.http_bounds import bounded  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -38,5 +40,12 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 
 application = ProtocolTypeRouter(
-    {"http": http_application, "websocket": paced(websocket_application), "lifespan": lifespan}
+    {"http": bounded(http_application), "websocket": paced(websocket_application), "lifespan": lifespan}
 )
+
+if "daphne.server" in sys.modules:  # also under uvicorn, as an app of Django's: then nothing comes of it
+    from realtime_ai.daphne_lifespan import follow_reactor
+    from realtime_ai.daphne_protocols import adapt
+
+    adapt()
+    follow_reactor(startup, shutdown)

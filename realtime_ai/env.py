@@ -83,6 +83,12 @@ class Env:
     max_connects_per_10_seconds: int
     socket_send_seconds: float
     socket_idle_seconds: float
+    # what comes in before a session
+    max_body_bytes: int
+    max_admin_body_bytes: int
+    request_seconds: float
+    max_unfinished_requests: int
+    runserver_worker: bool
     # who may come in
     secret_key: str | None = field(repr=False)
     debug: bool | None
@@ -171,6 +177,15 @@ def read_env(reader: EnvReader) -> Env:
         ),
         socket_send_seconds=reader.number("SOCKET_SEND_SECONDS", default=20.0, least=0.1, most=600),
         socket_idle_seconds=reader.number("SOCKET_IDLE_SECONDS", default=3600.0, least=1, most=604_800),
+        max_body_bytes=reader.whole("MAX_BODY_BYTES", default=65_536, least=1024, most=1_073_741_824),
+        max_admin_body_bytes=reader.whole(
+            "MAX_ADMIN_BODY_BYTES", default=2_621_440, least=1024, most=1_073_741_824
+        ),
+        request_seconds=reader.number("REQUEST_SECONDS", default=20.0, least=0.1, most=3600),
+        max_unfinished_requests=reader.whole(
+            "MAX_UNFINISHED_REQUESTS", default=2000, least=1, most=1_000_000
+        ),
+        runserver_worker=reader.flag("RUNSERVER_WORKER", default=True),
         secret_key=reader.text("SECRET_KEY"),
         debug=reader.optional_flag("DEBUG"),
         allowed_hosts=reader.names("ALLOWED_HOSTS"),

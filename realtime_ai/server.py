@@ -9,6 +9,7 @@ from uvicorn import Config, Server
 
 from realtime_ai.env import Env, EnvError, load_env
 from realtime_ai.lifeline import watch_supervisor
+from realtime_ai.uvicorn_protocols import HttpProtocol, WebSocketProtocol
 
 BACKLOG = 2048
 PING_SECONDS = 20.0
@@ -18,7 +19,8 @@ def server_config(env: Env) -> Config:
     """How uvicorn serves us, measured and reasoned in docs/architecture.md."""
     return Config(
         "realtime_ai.asgi:application",
-        ws="websockets-sansio",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=env.max_frame_bytes,  # a larger frame closes its socket with 1009 before it is in memory
         ws_per_message_deflate=False,  # tokens are small; a compressor costs memory for each idle socket
         ws_ping_interval=PING_SECONDS,

@@ -14,6 +14,7 @@ _ENDED = {
     "orphaned": ("Session ended: the server process that held it died", "warning"),
 }
 _NORMAL_CLOSE = (1000, 1001, 1005)
+_LOST = 1006
 
 
 def notice_text(event: ev.Event) -> tuple[str, str]:
@@ -63,6 +64,8 @@ def _of_the_talk(event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone) ->
 def _connection(event: ev.ConnectionOpened | ev.ConnectionClosed) -> tuple[str, str]:
     if isinstance(event, ev.ConnectionOpened):
         return _with("Connected", _dialect(event.dialect)), "neutral"
+    if event.close_code == _LOST:
+        return "Connection lost: it broke without a goodbye (1006)", "warning"
     normal = event.close_code in _NORMAL_CLOSE
     return f"Disconnected, close code {event.close_code}", "neutral" if normal else "warning"
 

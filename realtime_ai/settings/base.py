@@ -23,6 +23,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENV.allowed_origins)
 
 INSTALLED_APPS = [
+    "realtime_ai.devserver",  # before whitenoise, whose runserver it extends
     "whitenoise.runserver_nostatic",  # before daphne: it wraps the runserver of the apps below it
     "daphne",
     "unfold",
@@ -108,6 +109,15 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 LOGGING = logging_settings(ENV.log_level)
 METRICS_TOKEN = ENV.metrics_token
+
+HTTP_BODY_LIMITS = {  # bytes by the beginning of the path; the longest that fits counts
+    "/": ENV.max_body_bytes,
+    "/admin/": ENV.max_admin_body_bytes,
+    "/admin/login/": ENV.max_body_bytes,
+}
+HTTP_REQUEST_SECONDS = ENV.request_seconds
+HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests
+RUNSERVER_WORKER = False
 
 # --- the rooms' own settings: chat/conf.py and sessions_app/conf.py tell what they mean --------------------------
 

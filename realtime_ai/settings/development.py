@@ -12,3 +12,4 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True  # also with DEBUG=0: not
 
 CHAT_LOCAL_PAGES = True
 CHAT_GUESTS_ALLOWED = True if ENV.guests_allowed is None else ENV.guests_allowed
+RUNSERVER_WORKER = ENV.runserver_worker

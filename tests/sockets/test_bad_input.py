@@ -6,8 +6,8 @@ import json
 import os
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain, realtime
@@ -131,12 +131,6 @@ async def test_an_unknown_session_to_resume_answers_as_not_found(server: ServerP
         assert client.created["type"] == "error"
         assert client.created["error"]["code"] == "session_not_found"
         assert await client.closed() == 4404
-
-
-async def test_an_unknown_path_is_refused(server: ServerProcess) -> None:
-    with pytest.raises(InvalidStatus):
-        async with connect(server.ws_url + "/ws/nothing"):
-            pass
 
 
 async def test_connecting_too_often_from_one_address(start_server: StartServer) -> None:

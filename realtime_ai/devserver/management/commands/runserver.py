@@ -1,0 +1,59 @@
+"""``manage.py runserver``: the worker runs beside the server, and a stop drains, with the autoreloader, too."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.utils import autoreload
+from whitenoise.runserver_nostatic.management.commands.runserver import Command as RunserverCommand
+
+from chat.conf import conf
+from realtime_ai.devserver.beside import serve_reloading, worker_beside
+
+_BEYOND_DRAIN_S = 5.0
+_SERVER_THREAD = "django-main-thread"
+"""As the autoreloader names it."""
+
+
+class Command(RunserverCommand):  # type: ignore[misc]  # WhiteNoise has no types
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--no-worker",
+            action="store_false",
+            dest="worker",
+            help="start no worker beside the server (RUNSERVER_WORKER=0)",
+        )
+
+    def run(self, **options: Any) -> None:
+        if os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true":
+            try:
+                super().run(**options)
+            finally:
+                _drain()
+            return
+        with worker_beside(options["worker"] and settings.RUNSERVER_WORKER, self.stdout.write) as worker:
+            if options["use_reloader"]:
+                sys.exit(serve_reloading(worker))
+            super().run(**options)
+
+
+def _drain() -> None:
+    """In the autoreloader's child, whose server runs in a thread that would end with this one: stop it, and wait for its end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    threads = {thread.name: thread for thread in threading.enumerate()}
+    from twisted.internet import error, reactor
+
+    def stop() -> None:
+        with contextlib.suppress(error.ReactorNotRunning):
+            reactor.stop()
+
+    if _SERVER_THREAD in threads and reactor.running:
+        reactor.callFromThread(stop)
+        threads[_SERVER_THREAD].join(conf().drain_seconds + _BEYOND_DRAIN_S)
