@@ -1,6 +1,7 @@
 """``manage.py test`` is ``pytest``."""
 
 import os
+import sys
 
 import pytest
 from django.core.management import CommandError
@@ -63,12 +64,14 @@ def test_a_label_without_tests_is_refused(label: str) -> None:
 
 
 def test_labels_of_apps_become_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
-    monkeypatch.setattr(os, "execve", lambda _path, command, _env: commands.append(command))
-    PytestRunner(verbosity=1).run_tests(["sessions_app", "chat", "sessions_app"])
-    (command,) = commands
+    def become(_path: str, command: list[str], _env: dict[str, str]) -> None:
+        raise SystemExit(command)
+
+    monkeypatch.setattr(os, "execve", become)
+    with pytest.raises(SystemExit) as became:
+        PytestRunner().run_tests(["sessions_app", "chat", "sessions_app"])
     folders = [f"tests/{folder}" for app in ("sessions_app", "chat") for folder in APP_TESTS[app]]
-    assert command[1:] == ["-m", "pytest", *folders]
+    assert became.value.code == [sys.executable, "-m", "pytest", *folders]
 
 
 def test_a_run_of_no_tests_is_an_error_and_says_so() -> None:
