@@ -56,8 +56,9 @@ async def trouble_of_layer(error: Exception) -> str:
 
 def redis_url() -> str | None:
     """Where the channel layer's Redis is; None: it has none."""
-    hosts = settings.CHANNEL_LAYERS.get("default", {}).get("CONFIG", {}).get("hosts", [])
-    return hosts[0]["address"] if hosts else None
+    hosts = settings.CHANNEL_LAYERS.get("default", {}).get("CONFIG", {}).get("hosts") or [None]
+    address = hosts[0].get("address") if isinstance(hosts[0], dict) else hosts[0]
+    return address if isinstance(address, str) else None
 
 
 async def explain_redis_error(url: str, error: Exception) -> Trouble:

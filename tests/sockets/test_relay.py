@@ -25,6 +25,12 @@ from tests.support.waiting import eventually
 __all__ = ["journal", "make_journal", "open_log"]
 
 
+@pytest.fixture(autouse=True)
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These relays stand in no database: nobody is to take them for dead, unless a test is about that."""
+    monkeypatch.setattr("chat.engine.relay._CHECK_PEERS_SECONDS", 3600.0)
+
+
 class Silent:
     """A conversation as the relay needs it, in which nothing happens."""
 
@@ -177,9 +183,12 @@ class Pair:
         return await self.follower.join(Tab(name), self.talk.session_id, Visitor(), self.channel)
 
 
-async def caught_up(remote: RemoteConversation, readers: int = 1) -> None:
+async def caught_up(remote: RemoteConversation, *, seq: int, readers: int = 1) -> None:
+    """All of them have read so far, and have begun to wait."""
+
     async def waiting() -> None:
-        assert len(remote._waiting) == readers
+        assert remote._read_seq == seq
+        assert [future.done() for future in remote._waiting] == [False] * readers
 
     await eventually(waiting)
 
@@ -210,8 +219,7 @@ async def test_a_reader_that_waits_is_told_when_hints_are_gone(open_log: OpenLog
         remote = await pair.join()
         reading = asyncio.create_task(read(remote, upto=2))
         log.append(said(1))
-        await log.durable()
-        await caught_up(remote)
+        await caught_up(remote, seq=1)
         layer.away.set()
         log.append(said(2))
         assert await reading == [1, 2]
@@ -223,9 +231,8 @@ async def test_a_hint_wakes_all_readers(open_log: OpenLog, no_polls: None) -> No
         remote = await pair.join()
         reading = [asyncio.create_task(read(remote, upto=20)) for _ in range(3)]
         for number in range(1, 21):
-            await caught_up(remote, readers=3)
+            await caught_up(remote, seq=number - 1, readers=3)
             log.append(said(number))
-            await log.durable()
         assert [await one for one in reading] == [list(range(1, 21))] * 3
 
 
@@ -254,8 +261,7 @@ async def test_a_lost_hint_with_none_behind_it_is_found_in_the_log(
         remote = await pair.join()
         reading = asyncio.create_task(read(remote, upto=2))
         log.append(ev.ResponseStarted(response_id="resp", provider="demo", model="demo"))
-        await log.durable()
-        await caught_up(remote)
+        await caught_up(remote, seq=1)
         assert remote.answering
         log.append(ev.ResponseDone(response_id="resp", status="completed"))
         assert await reading == [1, 2]
