@@ -37,7 +37,7 @@ def renew_process(
 
     True when the lease had not run out: nobody can have taken a session of the process meanwhile.
     """
-    params = {
+    params: dict[str, Any] = {
         "process_id": process_id,
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -92,7 +92,11 @@ WHERE sessions.session_id = held.session_id AND lease_epoch = held.epoch AND lea
 def hand_back(*, process_id: str, epochs: dict[str, int]) -> int:
     """Give up sessions that the process holds by name only, so that the sweep ends them; returns how many. One statement,
     however many they are."""
-    params = {"process_id": process_id, "session_ids": list(epochs), "epochs": list(epochs.values())}
+    params: dict[str, Any] = {
+        "process_id": process_id,
+        "session_ids": list(epochs),
+        "epochs": list(epochs.values()),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_HAND_BACK, params)
         return int(cursor.rowcount)

@@ -50,7 +50,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _is_read_only(self, link: Any) -> bool:
         """A transaction pooler tells what one of its servers said once: it is the statement that shows, there."""
-        return isinstance(link, Link) and link.read_only and not pools_transactions(self.settings_dict)
+        return isinstance(link, Link) and link.refuses_writes and not pools_transactions(self.settings_dict)
 
     def is_usable(self) -> bool:
         return not self.ended and bool(super().is_usable())
@@ -58,7 +58,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _close(self) -> Any:
         if self.connection is not None and self.pool and (self.ended or self._is_read_only(self.connection)):
             self.connection.close()
-        return super()._close()
+        return super()._close()  # type: ignore[misc]  # the stubs do not know it
 
     @cached_property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:
@@ -75,5 +75,5 @@ class _Listener(DatabaseErrorWrapper):
         traceback: TracebackType | None,
     ) -> None:
         if exc_value is not None and verdict(exc_value) is Verdict.AWAY:
-            self.wrapper.ended = True
+            self.wrapper.ended = True  # type: ignore[attr-defined]  # nor this one
         super().__exit__(exc_type, exc_value, traceback)

@@ -44,7 +44,7 @@ class Link(psycopg.Connection[Any]):
         return True
 
     @property
-    def read_only(self) -> bool:
+    def refuses_writes(self) -> bool:
         """As the server last said by itself (from PostgreSQL 14 on; before it, False until a write fails)."""
         return "on" in map(self.info.parameter_status, ("default_transaction_read_only", "in_hot_standby"))
 
