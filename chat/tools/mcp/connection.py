@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from chat import metrics
 from chat.errors import ToolError
 from chat.messages import JSON
-from chat.supervision import heard
 from chat.tools.base import ToolContext
 from chat.tools.loops import Room, ToolLoop
 from chat.tools.mcp.config import McpServer
@@ -140,7 +139,7 @@ class Connection:
                 await self._refresh(client)
             self._client = client
             self._up.set()
-            listening = heard(self._listen(client), name=f"changes of {self.server.name}")
+            listening = asyncio.create_task(self._listen(client))
             try:
                 await self._watch(client)
             finally:
@@ -184,10 +183,14 @@ class Connection:
         if client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             return
         while True:
-            with contextlib.suppress(SubscriptionLost, MCPError, TimeoutError):
+            try:
                 async with client.listen(tools_list_changed=True) as changes:
                     async for _ in changes:
                         self._wake.set()
+            except (SubscriptionLost, MCPError, TimeoutError):
+                pass
+            except Exception as error:  # noqa: BLE001 - its tools are listed anew from time to time anyway
+                logger.info("MCP server %r: not listened to: %s", self.server.name, self._words.of(error))
             await asyncio.sleep(CHECK_SECONDS)
 
     # Its tools
