@@ -12,7 +12,9 @@ websocket_urlpatterns = [
     path("ws/session/", _session),
     re_path(r"^ws/session/(?P<session_id>.+)$", _session),  # any text: a bad id gets its own error
     path("v1/realtime", _session),
-    re_path(r"^(?P<unknown>.*)$", _session),  # opened, to be told so: a browser learns nothing of a refused handshake
+    re_path(
+        r"^(?P<unknown>.*)$", _session
+    ),  # opened, to be told so: a browser learns nothing of a refused handshake
 ]
 
 websocket_application = URLRouter(websocket_urlpatterns)

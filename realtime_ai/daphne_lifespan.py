@@ -45,7 +45,7 @@ def _stop(shutdown: Hook) -> Any:
         await shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE_SECONDS):
-                while open_sockets:
+                while open_sockets:  # noqa: ASYNC110 - Autobahn wakes nobody
                     await asyncio.sleep(0.02)
 
     return Deferred.fromFuture(_spawn("shutdown", closed_and_shut_down))
