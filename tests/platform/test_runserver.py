@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from realtime_ai.env import BASE_DIR
 from sessions_app import events as ev
 from sessions_app.leases import living_channels
 from sessions_app.models import Session, SessionEvent
@@ -24,7 +25,7 @@ from tests.support.database import database_url
 from tests.support.sockets import realtime
 from tests.support.waiting import eventually
 
-from .support import BASE_DIR, START_S, clean_environment
+from .support import START_S, clean_environment
 
 
 class Runserver:
