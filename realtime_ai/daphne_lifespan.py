@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 _GOODBYE_SECONDS = 1.0
 """Until each client has answered the close frame: the reactor's end resets connections, and a reset takes the frame with it."""
 
+reactor: Any = the_reactor  # its type is that of a module
 Hook = Callable[[], Awaitable[None]]
 
 

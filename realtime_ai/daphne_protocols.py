@@ -169,9 +169,9 @@ class WebSocket(daphne.ws_protocol.WebSocketProtocol):  # type: ignore[misc]
     failByDrop = False  # noqa: N815 - a frame that breaks a rule is answered with its close code
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802
-        most = settings.CHAT_MAX_FRAME_BYTES
-        self.maxMessagePayloadSize = min(self.maxMessagePayloadSize or most, most)
-        self.maxFramePayloadSize = min(self.maxFramePayloadSize or most, most)
+        for bound in ("maxMessagePayloadSize", "maxFramePayloadSize"):  # 0: none
+            most = settings.CHAT_MAX_FRAME_BYTES
+            setattr(self, bound, min(getattr(self, bound) or most, most))
         return super().onConnect(request)
 
     def onOpen(self) -> None:  # noqa: N802
