@@ -4,11 +4,12 @@ Works with the ``daphne`` command and with ``manage.py runserver``; under anothe
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 
@@ -17,6 +18,10 @@ from realtime_ai.daphne_protocols import open_sockets
 
 logger = logging.getLogger(__name__)
 
+_GOODBYE_SECONDS = 1.0
+"""Until each client has answered the close frame: the reactor's end resets connections, and a reset takes the frame with it."""
+
+reactor: Any = the_reactor  # its type is that of a module
 Hook = Callable[[], Awaitable[None]]
 
 
@@ -36,7 +41,15 @@ def _stop(shutdown: Hook) -> Any:
         socket.application_queue.put_nowait(
             {"type": "websocket.disconnect", "code": int(CloseCode.RESTARTING)}
         )
-    return Deferred.fromFuture(_spawn("shutdown", shutdown))
+
+    async def closed_and_shut_down() -> None:
+        await shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                while open_sockets:  # noqa: ASYNC110 - Autobahn wakes nobody
+                    await asyncio.sleep(0.02)
+
+    return Deferred.fromFuture(_spawn("shutdown", closed_and_shut_down))
 
 
 def _spawn(name: str, hook: Hook) -> "asyncio.Future[None]":

@@ -169,9 +169,9 @@ class WebSocket(daphne.ws_protocol.WebSocketProtocol):  # type: ignore[misc]
     failByDrop = False  # noqa: N815 - a frame that breaks a rule is answered with its close code
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802
-        most = settings.CHAT_MAX_FRAME_BYTES
-        self.maxMessagePayloadSize = min(self.maxMessagePayloadSize or most, most)
-        self.maxFramePayloadSize = min(self.maxFramePayloadSize or most, most)
+        for bound in ("maxMessagePayloadSize", "maxFramePayloadSize"):  # 0: none
+            most = settings.CHAT_MAX_FRAME_BYTES
+            setattr(self, bound, min(getattr(self, bound) or most, most))
         return super().onConnect(request)
 
     def onOpen(self) -> None:  # noqa: N802
@@ -192,10 +192,14 @@ class WebSocket(daphne.ws_protocol.WebSocketProtocol):  # type: ignore[misc]
         self._count()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
+        """Raises OSError for what is sent behind the close frame, as the specification of ASGI has it."""
+        closing = message.get("type") == "websocket.close"
+        if self.state == self.STATE_CONNECTING or (self.state == self.STATE_OPEN and not closing):
+            super().handle_reply(message)
+        elif closing:
             self.close(message.get("code") or 1000, message.get("reason") or "")
         else:
-            super().handle_reply(message)
+            raise ConnectionAbortedError("the socket is closed")
 
     def close(self, code: int, reason: str = "") -> None:
         self.sendCloseFrame(code=int(code), reasonUtf8=encode_truncate(reason, _MAX_REASON_BYTES))

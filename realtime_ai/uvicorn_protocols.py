@@ -1,6 +1,7 @@
 """uvicorn's two protocols, with bounds on what comes in before a session and a true word on how a socket ended."""
 
 from asyncio import Transport
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -158,7 +159,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Tell the consumer of a frame that is no message; nothing more is read before it has heard of it."""
         if self.close_sent:
             return
-        self.queue.put_nowait({"type": "websocket.frame"})  # type: ignore[typeddict-item]  # ours
+        event: Any = {"type": "websocket.frame"}  # none of ASGI's
+        self.queue.put_nowait(event)
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()

@@ -25,6 +25,6 @@ class CloseCode(IntEnum):
     PROTOCOL_ERROR = 4400, "the request to connect made no sense"
     CREDENTIALS = 4401, "the credentials are missing, wrong or expired"
     ORIGIN_REFUSED = 4403, "the page's origin may not open sockets here"
-    SESSION_NOT_FOUND = 4404, "there is no such session, or it is not yours; or no such address"
+    SESSION_NOT_FOUND = 4404, "there is no such session, or it is not yours"
     TOO_SLOW_OR_SILENT = 4408, "you did not read fast enough, or said nothing for too long"
     RATE_LIMITED = 4429, "too many frames in a short time, or too many sockets from one address"

@@ -247,7 +247,7 @@ async def test_a_request_that_waits_for_its_answer_is_not_cut_off(bounded: Serve
 async def test_an_address_that_is_none_closes_with_4404_or_4400(bounded: ServerProcess, path: str) -> None:
     async with connect(bounded.ws_url + path) as socket:
         frame = await asyncio.wait_for(socket.recv(), 5)
-        assert frame.startswith(("[error] unknown_address: ", "[error] invalid_session_id: "))
+        assert str(frame).startswith(("[error] unknown_address: ", "[error] invalid_session_id: "))
         await asyncio.wait_for(socket.wait_closed(), 5)
         assert socket.close_code == (4400 if "%00" in path else 4404)
     async with realtime(bounded.ws_url, "/v1/nowhere") as client:

@@ -62,7 +62,7 @@ async def test_every_close_code_gets_out(start_server: StartServer, tmp_path: Pa
 async def test_a_stop_drains_and_hands_the_leases_back(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(module=DAPHNE, log=tmp_path / "log", DEMO_DELAY_MS="20", DRAIN_SECONDS="20")
     async with (
-        realtime(server.ws_url, "/ws/session/talking") as client,
+        realtime(server.ws_url, "/ws/session/talking", max_queue=None) as client,
         realtime(server.ws_url, "/ws/session/silent") as silent,
     ):
         await client.say("count to 80")

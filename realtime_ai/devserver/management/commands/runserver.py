@@ -48,7 +48,10 @@ def _drain() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     threads = {thread.name: thread for thread in threading.enumerate()}
-    from twisted.internet import error, reactor
+    from twisted.internet import error
+    from twisted.internet import reactor as the_reactor
+
+    reactor: Any = the_reactor  # its type is that of a module
 
     def stop() -> None:
         with contextlib.suppress(error.ReactorNotRunning):
