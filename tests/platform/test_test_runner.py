@@ -65,13 +65,13 @@ def test_a_label_without_tests_is_refused(label: str) -> None:
 
 def test_labels_of_apps_become_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     def become(_path: str, command: list[str], _env: dict[str, str]) -> None:
-        raise SystemExit(command)
+        raise SystemExit(" ".join(command))
 
     monkeypatch.setattr(os, "execve", become)
     with pytest.raises(SystemExit) as became:
         PytestRunner().run_tests(["sessions_app", "chat", "sessions_app"])
     folders = [f"tests/{folder}" for app in ("sessions_app", "chat") for folder in APP_TESTS[app]]
-    assert became.value.code == [sys.executable, "-m", "pytest", *folders]
+    assert became.value.code == " ".join([sys.executable, "-m", "pytest", *folders])
 
 
 def test_a_run_of_no_tests_is_an_error_and_says_so() -> None:
