@@ -3,7 +3,14 @@
 import pytest
 from pytest_django.fixtures import Settings
 
-from chat.errors import ModelCredentials, ModelEmptyAnswer, ModelOverloaded, ModelQuota, ModelRefused, ModelTimeout
+from chat.errors import (
+    ModelCredentials,
+    ModelEmptyAnswer,
+    ModelOverloaded,
+    ModelQuota,
+    ModelRefused,
+    ModelTimeout,
+)
 from chat.messages import Completed, FinishReason, UserText
 from chat.providers import registry
 from chat.summary import EmptySummaryError, summarise
