@@ -150,9 +150,9 @@ class StreamingProvider(Provider):
         except (msgspec.ValidationError, ProviderError) as error:
             if ended:
                 return []
-            raise (
-                provider_error(error, APIConnectionError) if isinstance(error, ValueError) else error
-            ) from error
+            if isinstance(error, ProviderError):
+                raise
+            raise provider_error(error, APIConnectionError) from error
 
     async def _next(self, answer: Answer, round_: Round, tail_s: float) -> JSON | None:
         """A model may think for long before it speaks, so until then a wait is one for the first event.

@@ -4,6 +4,7 @@ import pytest
 
 from chat.messages import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, ToolSpec
 from chat.providers.anthropic_claude import AnthropicProvider
+from tests.contract.asking import events
 from tests.fakes.anthropic_script import (
     JSON,
     Think,
@@ -188,7 +189,7 @@ async def test_calls_of_another_vendors_model_are_acceptable(
 ) -> None:
     """Their names, too: Gemini takes, and makes up, ones with dots and colons."""
     one = ToolCallItem("i", "call_1", "default_api:get.time", "{}", {"gemini": {"thought_signature": "x"}})
-    await events_of(claude, request("Hi", one, result(one, "noon"), tools=TOOLS))
+    await events(claude, request("Hi", one, result(one, "noon"), tools=TOOLS))
     [tool] = sent(claude_server, 1)
     assert tool == {"type": "tool_use", "id": "call_1", "name": "default_api_get_time", "input": {}}
 

@@ -3,7 +3,14 @@
 import pytest
 from pytest_django.fixtures import Settings
 
-from chat.errors import ModelCredentials, ModelOverloaded, ModelQuota, ModelRefused, ModelTimeout
+from chat.errors import (
+    ModelCredentials,
+    ModelEmptyAnswer,
+    ModelOverloaded,
+    ModelQuota,
+    ModelRefused,
+    ModelTimeout,
+)
 from chat.messages import Completed, FinishReason, UserText
 from chat.providers import registry
 from chat.summary import EmptySummaryError, summarise
@@ -73,7 +80,19 @@ async def test_the_demo_summarises_honestly(settings: Settings) -> None:
 
 async def test_an_answer_without_text_is_an_error(use_model: UseModel) -> None:
     use_model("")
-    with pytest.raises(EmptySummaryError, match="finish stop"):
+    with pytest.raises(ModelEmptyAnswer) as failed:
+        await summarise(model="", transcript=TRANSCRIPT)
+    assert "finish reason stop" in failed.value.cause
+
+
+async def test_an_answer_that_a_limit_ended_before_its_first_word_is_an_error(
+    use_model: UseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_model("")
+    monkeypatch.setattr(
+        "tests.summary.support.Completed", lambda *_: Completed(FinishReason.MAX_OUTPUT_TOKENS)
+    )
+    with pytest.raises(EmptySummaryError, match="finish max_output_tokens"):
         await summarise(model="", transcript=TRANSCRIPT)
 
 
