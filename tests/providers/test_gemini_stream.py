@@ -1,5 +1,6 @@
 """What a round of Gemini gives: text as it comes, how it ended, what it cost."""
 
+import json
 import warnings
 
 import pytest
@@ -10,6 +11,7 @@ from chat.providers import gemini
 from chat.providers.gemini import GeminiProvider
 from tests.fakes.gemini_script import Chunk, Drop, Hang, Raw, Sleep, Step, ask, call, reply, say, text
 from tests.fakes.gemini_server import GeminiServer
+from tests.fakes.http_server import HttpAnswer
 from tests.providers.rounds import (
     GET_PROFILE,
     GET_TIME,
@@ -219,6 +221,16 @@ async def test_an_answer_that_is_whole_is_not_spoiled_by_what_comes_after(
     events = await events_of(provider, request("Hi"))
     assert joined(events) == "Hello"
     assert end_of(events) == Completed(FinishReason.STOP, Usage(input_tokens=7, output_tokens=3))
+
+
+async def test_chunks_in_an_array_are_a_stream_too(server: GeminiServer, provider: GeminiProvider) -> None:
+    """As the API gives them to those who do not say ``alt=sse``, and gateways to those who do."""
+    chunks = [Chunk((text(word),)).body("gemini-3.8-flash") for word in ("Hel", "lo")]
+    chunks.append(Chunk(finish="STOP").body("gemini-3.8-flash"))
+    server.http.instead.append(HttpAnswer(200, json.dumps(chunks, indent=2)))
+    events = await events_of(provider, request("Hi"))
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Hel", "lo"]
+    assert end_of(events).finish is FinishReason.STOP
 
 
 async def test_a_round_with_calls_ends_in_tool_calls(server: GeminiServer, provider: GeminiProvider) -> None:
