@@ -298,7 +298,8 @@ async def test_a_past_that_is_told_outlives_a_compaction(process: Process, model
     await talk(conversation, 1, start=9)
     told, call, result, said = model.requests[-1].history[-4:]
     assert isinstance(told, AssistantText)
-    assert (isinstance(call, ToolCallItem), isinstance(result, ToolResultItem)) == (True, True)
+    assert isinstance(call, ToolCallItem)
+    assert isinstance(result, ToolResultItem)
     assert (told.text, call.call_id, result.output) == ("It rained.", "call_past", "rain")
     assert isinstance(said, UserText)
     assert state(await rebuilt(conversation)) == state(conversation.history)

@@ -80,7 +80,7 @@ async def test_in_development_a_page_of_this_machine_is_a_guest(server: ServerPr
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example:5500", "http://localhost.evil.example", "file://", "null "]
+    "origin", ["http://evil.example:5500", "http://localhost.evil.example", "file://", "nullish"]
 )
 async def test_a_page_from_elsewhere_is_a_stranger_in_development_too(
     server: ServerProcess, origin: str
