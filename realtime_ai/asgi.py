@@ -10,7 +10,7 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.development")
-http_application = get_asgi_application()  # loads the apps; what is imported below needs them
+http_application: Any = get_asgi_application()  # loads the apps; what is imported below needs them
 
 from chat.routing import websocket_application  # noqa: E402
 from chat.runtime import shutdown, startup  # noqa: E402

@@ -29,6 +29,7 @@ from realtime_ai.http_bounds import (
     unfinished,
 )
 
+_HTTPChannel: Any = http.HTTPChannel  # half of it has types
 _NO_CODE = 1005
 """RFC 6455, 7.1.5: the client's close frame had none."""
 _MAX_REASON_BYTES = 123
@@ -44,7 +45,7 @@ def adapt() -> None:
 # Twisted's names
 
 
-class Channel(http.HTTPChannel):  # type: ignore[misc]  # Twisted's own types are not used here
+class Channel(_HTTPChannel):  # type: ignore[misc]
     """A connection before its upgrade: a request's line, headers and body in bounds of length and time."""
 
     MAX_LENGTH = MAX_LINE_BYTES
