@@ -12,6 +12,7 @@ from sessions_app import events as ev
 from sessions_app.lifecycle import Visitor, append_now, open_session
 from sessions_app.models import Session
 from sessions_app.replay import (
+    EarlierIds,
     find_ids,
     find_item,
     kept_until,
@@ -139,10 +140,16 @@ def test_an_item_and_its_result_are_found_and_a_deleted_one_is_not(long_session:
     events = (said, ev.ItemDeleted(item_id="item_late"))
     append_now(session_id=long_session, epoch=opened.epoch, last_seq=opened.last_seq, events=events)
     assert find_item(session_id=long_session, item_id="item_late") == (None, None)
-    asked = {"session_id": long_session, "item_ids": ["item_late", "item_u7"], "client_event_id": "evt_late"}
+
+    def look(through_seq: int) -> EarlierIds:
+        ids = ["item_late", "item_u7"]
+        return find_ids(
+            session_id=long_session, through_seq=through_seq, item_ids=ids, client_event_id="evt_late"
+        )
+
     last = opened.last_seq + 2
-    found = find_ids(through_seq=last, **asked)
+    found = look(last)
     assert found.items == {"item_u7": 31}
     assert found.client_events == {"evt_late": opened.last_seq + 1}
-    assert find_ids(through_seq=last - 1, **asked).items == {"item_u7": 31, "item_late": last - 1}
-    assert find_ids(through_seq=last - 2, **asked).client_events == {}
+    assert look(last - 1).items == {"item_u7": 31, "item_late": last - 1}
+    assert look(last - 2).client_events == {}
