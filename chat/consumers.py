@@ -54,6 +54,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
+        self._close_code: int | None = None
+        """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
@@ -126,7 +128,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._let_go(code)
 
     def _let_go(self, code: int) -> None:
-        """May be called again: only the first time counts."""
+        """May be called again: only the first time counts. A connection that breaks while we close it was closed by us."""
+        code = self._close_code or code
         self._closed = True
         if self._pump:
             self._pump.cancel()
@@ -248,7 +251,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     async def _close(self, code: int, reason: str = "") -> None:
         if self._closed:
             return
-        self._closed = True
+        self._closed, self._close_code = True, int(code)
         # A client that reads nothing gets the close frame when it reads on, and no one waits for that.
         self._closing = heard(self._send_close(code, reason), name=f"close {self.connection_id}")
         await asyncio.wait([self._closing], timeout=1.0)

@@ -33,8 +33,8 @@ from sessions_app.outage import outage
 
 logger = logging.getLogger(__name__)
 
-_ROUND_S = 20.0
-"""Between two looks for sessions that stand under the process's name and live nowhere."""
+_BEATS_PER_ROUND = 8
+"""Renewals of the lease between two looks for sessions that stand under the process's name and live nowhere."""
 _RETRY_S = 0.5
 
 
@@ -118,7 +118,7 @@ class Runtime:
         """What may wait for the database, as the lease itself must not."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_ROUND_S):
+                async with asyncio.timeout(_BEATS_PER_ROUND * sessions_conf().lease_renew_seconds):
                     await self._lease_was_lost.wait()
             try:
                 if self._lease_was_lost.is_set():

@@ -55,5 +55,5 @@ class _PacedSend:
 def _transport_behind(send: Send) -> Any:
     """daphne's ``send`` is a partial of ``Server.handle_reply`` and the socket's protocol. None: another server's."""
     protocol = send.args[0] if isinstance(send, partial) and send.args else None
-    is_daphnes = type(protocol).__module__.partition(".")[0] == "daphne"
+    is_daphnes = any(one.__module__.partition(".")[0] == "daphne" for one in type(protocol).__mro__)
     return getattr(protocol, "transport", None) if is_daphnes else None

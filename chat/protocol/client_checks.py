@@ -66,7 +66,7 @@ def check_modalities(settings: ResponseSettings, param: str) -> None:
         raise FrameError(
             f'{param}.output_modalities: this server answers in text. Use ["text"], or leave it out.',
             code=FrameCode.UNSUPPORTED_MODALITY,
-            param=f"{param}.output_modalities",
+            param=f"{param}.output_modalities[0]",
         )
 
 

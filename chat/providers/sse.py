@@ -91,7 +91,8 @@ class _Reader:
             raise _no_stream(f"no stream came, but: {' '.join(self._strange)[:_SHOWN_CHARS]}")
 
     def _take(self, raw: bytes) -> Iterator[SentEvent]:
-        line = raw.decode()
+        # a model's words may be cut within a character; what is neither a field nor text is no stream
+        line = raw.decode(errors="replace" if raw.startswith(b"data:") else "strict")
         if not self._began:
             self._began = True
             line = line.removeprefix("\ufeff")

@@ -109,7 +109,8 @@ def _respond(
 
 def _seq(request: HttpRequest, name: str) -> int | None:
     value = request.GET.get(name, "")
-    return min(int(value), _MAX_SEQ) if value.isascii() and value.isdigit() else None
+    digits = value[:20]  # as many are more than any seq, and Python itself refuses to read thousands
+    return min(int(digits), _MAX_SEQ) if value.isascii() and value.isdigit() else None
 
 
 def _render_texts(entries: Sequence[Entry]) -> None:

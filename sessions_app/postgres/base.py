@@ -41,7 +41,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return link
 
     def _is_fit(self, link: Any) -> bool:
-        if not isinstance(link, Link) or time.monotonic() - link.opened_at < _FRESH_S:
+        if not isinstance(link, Link):
+            return True
+        if time.monotonic() - link.opened_at < _FRESH_S and not link.was_hung_up:
             return True
         if link.answers(within_s=_ANSWER_S):
             return not self._is_read_only(link)

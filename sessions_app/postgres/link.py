@@ -1,5 +1,6 @@
 """Connections that do not wait for ever, and that know whether they may write. Without Django: the settings name them."""
 
+import select
 import time
 from typing import Any
 
@@ -42,6 +43,16 @@ class Link(psycopg.Connection[Any]):
         finally:
             self.patience_s = patience_s
         return True
+
+    @property
+    def was_hung_up(self) -> bool:
+        """Whether the other side has closed or reset it, or said something unasked; costs no round trip."""
+        try:
+            look = select.poll()
+            look.register(self.fileno(), select.POLLIN)
+            return bool(look.poll(0))
+        except psycopg.Error:  # closed here already
+            return True
 
     @property
     def refuses_writes(self) -> bool:

@@ -163,6 +163,8 @@ def _ending(reply: Reply) -> Iterator[fake.Step]:
     finish = FinishReason.TOOL_CALLS if reply.calls else reply.finish
     stop = fake.Stop(_STOP[finish], _usage(reply.usage))
     match reply.ending:
+        case Ending.CLOSED:
+            pass
         case Ending.NO_CALL:
             yield fake.Stop("tool_use", _usage(reply.usage))
         case Ending.DROPPED:

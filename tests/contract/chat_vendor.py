@@ -133,7 +133,13 @@ def _steps(reply: Reply, writer: Writer) -> Iterator[Step]:
             yield Sleep(reply.pause_s)
         yield chunk
     yield from writer.calls((call.name, call.arguments_text) for call in reply.calls)
+    yield from _ending(reply, writer)
+
+
+def _ending(reply: Reply, writer: Writer) -> Iterator[Step]:
     match reply.ending:
+        case Ending.CLOSED:
+            pass
         case Ending.DROPPED:
             yield Drop()
         case Ending.SILENT:

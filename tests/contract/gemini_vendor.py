@@ -184,6 +184,8 @@ def _failure(script: Fail) -> fake.HttpError:
 
 def _ending(reply: Reply) -> Iterator[fake.Step]:
     match reply.ending:
+        case Ending.CLOSED:
+            pass
         case Ending.DROPPED:
             yield fake.Drop()
         case Ending.SILENT:

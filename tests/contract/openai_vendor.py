@@ -114,6 +114,8 @@ def _is_message_end(event: Data) -> bool:
 
 def _ending(reply: Reply, writer: Writer) -> Iterator[Step]:
     match reply.ending:
+        case Ending.CLOSED:
+            pass
         case Ending.DROPPED:
             yield Drop()
         case Ending.SILENT:

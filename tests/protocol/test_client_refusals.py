@@ -58,7 +58,7 @@ BAD = {
     "audio out": (
         respond(output_modalities=["audio"]),
         "unsupported_modality",
-        "response.output_modalities",
+        "response.output_modalities[0]",
     ),
     "pictures out": (
         update(output_modalities=["image"]),

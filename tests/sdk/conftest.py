@@ -15,7 +15,7 @@ __all__ = ["server", "slow_server", "start_server"]
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
     """Sessions end with their last socket: no test waits for another's. Some of the shop's tools need a person's yes."""
-    env = {"DJANGO_SETTINGS_MODULE": "tests.shop.settings", "SHOP_LEDGER": os.devnull}
+    env = {"DJANGO_SETTINGS_MODULE": "tests.shop.quiet_settings", "SHOP_LEDGER": os.devnull}
     shared = ServerProcess(SESSION_GRACE_SECONDS="0", **env).start()
     yield shared
     shared.close()
@@ -23,7 +23,11 @@ def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def shared_slow_server(django_db_setup: None) -> Iterator[ServerProcess]:
-    slow = ServerProcess(DEMO_DELAY_MS="20", SESSION_GRACE_SECONDS="0").start()
+    slow = ServerProcess(
+        DEMO_DELAY_MS="20",
+        SESSION_GRACE_SECONDS="0",
+        DJANGO_SETTINGS_MODULE="tests.support.quiet_settings",
+    ).start()
     yield slow
     slow.close()
 

@@ -28,7 +28,9 @@ def start_server(transactional_db: None) -> Iterator[StartServer]:
 
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
-    server = ServerProcess(SESSION_GRACE_SECONDS="0.3").start()
+    server = ServerProcess(
+        SESSION_GRACE_SECONDS="0.3", DJANGO_SETTINGS_MODULE="tests.support.quiet_settings"
+    ).start()
     yield server
     server.close()
 

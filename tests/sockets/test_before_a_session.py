@@ -35,7 +35,10 @@ def shared(
 ) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("bounded")
     (folder / "tmp").mkdir()
-    server = ServerProcess(module=module, TMPDIR=str(folder / "tmp"), REQUEST_SECONDS="1.5")
+    quiet = "tests.support.quiet_settings"
+    server = ServerProcess(
+        module=module, TMPDIR=str(folder / "tmp"), REQUEST_SECONDS="1.5", DJANGO_SETTINGS_MODULE=quiet
+    )
     server.log = folder / "log"
     server.start()
     yield server

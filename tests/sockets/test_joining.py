@@ -81,7 +81,8 @@ async def test_a_session_that_stands_under_a_process_and_lives_nowhere_is_handed
     server = start_server(SESSION_LEASE_SECONDS="1")
     async with realtime(server.ws_url, "/ws/session/living") as client:
         await client.ask("count to 3")
-        process_id = (await in_db_thread(ServerProcess.objects.get)).process_id
+        here = ServerProcess.objects.filter(pid=server.process.pid)
+        process_id = (await in_db_thread(here.get)).process_id
         stray = uuid7()
         await in_db_thread(
             open_session, session_id=stray, visitor=Visitor(), process_id=process_id, model="demo"

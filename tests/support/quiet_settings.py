@@ -1,0 +1,5 @@
+"""For a server that many tests share: it takes over nothing that another test's server has left behind."""
+
+from realtime_ai.settings.development import *  # noqa: F403
+
+CHAT_ORPHANS_AT_ONCE = 0
