@@ -12,6 +12,7 @@ from sessions_app.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
 from tests.support.server import ServerProcess
 from tests.support.sockets import Frame, Realtime, realtime
+from tests.support.waiting import eventually
 
 from .conftest import StartServer
 from .shop import Ledger, StartShop, gemini, ledger, start_shop
@@ -161,7 +162,7 @@ async def test_a_call_that_is_told_is_never_run(
     start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
 ) -> None:
     """Nor is it after a crash: it is a tool of this server's, with side effects."""
-    server = start_shop()
+    server = start_shop(SESSION_LEASE_SECONDS="1")
     call = {
         "type": "function_call",
         "id": "c9",
@@ -176,8 +177,14 @@ async def test_a_call_that_is_told_is_never_run(
         await client.until("response.done")
     server.kill()
     server.start()
-    async with realtime(server.ws_url, f"/v1/realtime?session_id={client.session_id}") as client:
-        await client.ask("Well?")
+
+    async def come_back() -> None:
+        """As soon as the dead process's lease has run out."""
+        async with realtime(server.ws_url, f"/v1/realtime?session_id={client.session_id}") as again:
+            assert again.created["type"] == "session.created", again.created
+            await again.ask("Well?")
+
+    await eventually(come_back)
     assert ledger.lines() == []
     results = await in_db_thread(lambda: SessionEvent.objects.filter(event_type="tool_result").count())
     assert results == 0
