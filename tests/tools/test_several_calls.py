@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import MAX_CONCURRENT, run_tools
+from tests.support.waiting import eventually
 from tests.tools.conftest import NOBODY
 
 
@@ -63,16 +65,21 @@ async def test_at_most_so_many_calls_run_at_once(sleeping: tuple[Registry, list[
     assert max(at_once) == MAX_CONCURRENT
 
 
+async def _are(seen: list[Any], number: int) -> None:
+    assert len(seen) == number, seen
+
+
 async def test_closing_the_iterator_stops_what_still_runs(
     sleeping: tuple[Registry, list[int], list[str]],
 ) -> None:
-    registry, _, cancelled = sleeping
+    registry, at_once, cancelled = sleeping
     calls = [_nap("quick", 0), _nap("slow", 60), _nap("slow too", 60)]
-    async with asyncio.timeout(5), aclosing(run_tools(registry, calls)) as found:
+    async with asyncio.timeout(20), aclosing(run_tools(registry, calls)) as found:
         async for index, _outcome in found:
             assert index == 0
+            await eventually(lambda: _are(at_once, 3))  # a call that has not begun is not cut off
             break
-    await asyncio.sleep(0.01)
+    await eventually(lambda: _are(cancelled, 2))
     assert sorted(cancelled) == ["slow", "slow too"]
 
 
@@ -84,10 +91,9 @@ async def test_cancelling_the_reader_stops_all_calls(sleeping: tuple[Registry, l
             pass
 
     task = asyncio.create_task(read())
-    await asyncio.sleep(0.02)
-    assert len(at_once) == 2
+    await eventually(lambda: _are(at_once, 2))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)
-    await asyncio.sleep(0.01)
+    await eventually(lambda: _are(cancelled, 2))
     assert sorted(cancelled) == ["a", "b"]
