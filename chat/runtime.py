@@ -120,16 +120,15 @@ class Runtime:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_BEATS_PER_ROUND * sessions_conf().lease_renew_seconds):
                     await self._lease_was_lost.wait()
+            was_lost = self._lease_was_lost.is_set()
+            self._lease_was_lost.clear()  # first: it may be lost again while we look
             try:
-                if self._lease_was_lost.is_set():
-                    await self.hub.check_leases()
-                    self._lease_was_lost.clear()
-                else:
-                    await self.hub.hand_back_strays()
-            except DatabaseAway:
-                await asyncio.sleep(_RETRY_S)
-            except Exception:
-                logger.exception("sessions not looked after")
+                await (self.hub.check_leases() if was_lost else self.hub.hand_back_strays())
+            except Exception as error:
+                if not isinstance(error, DatabaseAway):
+                    logger.exception("sessions not looked after")
+                if was_lost:
+                    self._lease_was_lost.set()
                 await asyncio.sleep(_RETRY_S)
 
     async def _watch_journal(self) -> None:

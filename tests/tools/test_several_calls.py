@@ -74,7 +74,7 @@ async def test_closing_the_iterator_stops_what_still_runs(
 ) -> None:
     registry, at_once, cancelled = sleeping
     calls = [_nap("quick", 0), _nap("slow", 60), _nap("slow too", 60)]
-    async with asyncio.timeout(20), aclosing(run_tools(registry, calls)) as found:
+    async with asyncio.timeout(5), aclosing(run_tools(registry, calls)) as found:
         async for index, _outcome in found:
             assert index == 0
             await eventually(lambda: _are(at_once, 3))  # a call that has not begun is not cut off
