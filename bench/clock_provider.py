@@ -5,8 +5,7 @@ import random
 import time
 from collections.abc import AsyncGenerator
 
-from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, UserText
-from chat.providers.base import Provider
+from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta, UserText
 
 
 class ClockProvider(Provider):

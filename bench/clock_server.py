@@ -5,7 +5,7 @@ import bench.django_setup  # noqa: F401, I001 - before everything of Django's
 import sys
 
 from bench.clock_provider import ClockProvider
-from chat.providers.registry import register_provider
+from chat.llm.catalog import register_provider
 from realtime_ai.server import main
 
 if __name__ == "__main__":

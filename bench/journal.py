@@ -15,15 +15,17 @@ from collections.abc import Awaitable, Callable
 from channels.db import database_sync_to_async
 
 from bench.support import proxied_database, table
-from sessions_app import events as ev
-from sessions_app.database import connect_journal
+from sessions_app.log import events as ev
+from sessions_app.postgres.link import connect_journal
 from sessions_app.ids import uuid7
-from sessions_app.journal import Journal
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import OpenedSession, Visitor, open_session
-from sessions_app.livelog import LiveLog
+from sessions_app.log.journal import Journal
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import OpenedSession
+from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.lifecycle import open_session
+from sessions_app.log.live import LiveLog
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 
 SESSIONS = 20
 PROCESS = "proc_bench"

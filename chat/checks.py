@@ -10,11 +10,10 @@ from django.core.checks import Warning as CheckWarning
 from procrastinate.contrib.django import app
 
 from chat.conf import conf
-from chat.pricing import rates_of
-from chat.providers.choice import offered
-from chat.providers.registry import ProviderNotConfigured, provider_for
+from chat.llm.catalog import ProviderNotConfigured, offered, provider_for
+from chat.llm.prices import rates_of
 from chat.tools.mcp.config import read_servers
-from sessions_app.supabase import pools_transactions
+from sessions_app.postgres.address import pools_transactions
 
 
 @register("chat")

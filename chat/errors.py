@@ -41,7 +41,7 @@ ChatError
 from typing import ClassVar
 
 from chat.redaction import safe_cause
-from sessions_app.events import Usage
+from sessions_app.log.events import Usage
 
 
 class ChatError(Exception):

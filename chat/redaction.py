@@ -4,6 +4,7 @@ import logging
 from dataclasses import fields
 
 from chat.conf import ChatConf, conf
+from sessions_app.log.rows import storable
 
 MAX_CAUSE_CHARS = 2000
 LEAST_KEY_CHARS = 8
@@ -23,7 +24,7 @@ def redacted(text: str) -> str:
 
 def safe_cause(text: str) -> str:
     """What staff are shown of an error: without keys, without what PostgreSQL cannot store, not longer than it helps."""
-    return redacted(text).replace("\x00", "").encode(errors="replace").decode()[:MAX_CAUSE_CHARS]
+    return str(storable(redacted(text)))[:MAX_CAUSE_CHARS]
 
 
 class RedactingFormatter(logging.Formatter):

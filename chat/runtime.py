@@ -14,22 +14,20 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from chat.conf import conf
-from chat.engine.hub import Hub
-from chat.engine.orphans import Orphans
-from chat.engine.relay import Relay
-from chat.providers.choice import preload
-from chat.providers.registry import close_providers
+from chat.llm.catalog import close_providers, preload
+from chat.session.hub import Hub
+from chat.session.orphans import Orphans
+from chat.session.relay import Relay
 from chat.supervision import Tasks
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
-from sessions_app.database import connect_journal
 from sessions_app.errors import DatabaseAway
 from sessions_app.ids import new_id
-from sessions_app.journal import Journal, set_current
-from sessions_app.lane import lease_lane
-from sessions_app.leases import release_process, renew_process
-from sessions_app.outage import outage
+from sessions_app.log.journal import Journal, set_current
+from sessions_app.log.leases import lease_lane, release_process, renew_process
+from sessions_app.postgres.link import connect_journal
+from sessions_app.postgres.outage import outage
 
 logger = logging.getLogger(__name__)
 

@@ -3,15 +3,15 @@
 import asyncio
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from chat.engine.commands import DecideApproval
-from chat.engine.hub import Join
 from chat.errors import ChatError
 from chat.runtime import running, runtime
+from chat.session.commands import DecideApproval
+from chat.session.hub import Join
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Decision
 from sessions_app.ids import new_id
-from sessions_app.lifecycle import owner_of
-from sessions_app.threads import in_db_thread
+from sessions_app.log.lifecycle import owner_of
+from sessions_app.postgres.threads import in_db_thread
 
 _SECONDS = 15.0
 

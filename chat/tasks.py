@@ -19,15 +19,15 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from chat.conf import conf
-from chat.engine.turns import asks_for_more
-from chat.job_retry import SummaryRetry, cause_for_staff, will_retry
-from chat.summary import summarise
+from chat.jobs.retry import SummaryRetry, cause_for_staff, will_retry
+from chat.jobs.summary import summarise
+from chat.session.turns import asks_for_more
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
-from sessions_app.leases import any_alive, forget_dead_processes
-from sessions_app.lifecycle import orphans_exist, sweep_orphans
-from sessions_app.summaries import due_summary, fail_summary, request_summary, write_summary
-from sessions_app.threads import in_db_thread
+from sessions_app.log.leases import any_alive, forget_dead_processes
+from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
+from sessions_app.log.summaries import due_summary, fail_summary, request_summary, write_summary
+from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ _EVERY_TICK = f"* * * * * */{conf().upkeep_seconds}"
 async def sweep_sessions(timestamp: int) -> None:
     """End the sessions whose process is gone, not only late; each end queues its summary.
 
-    One that was asked for something is left to the server processes (`chat.engine.orphans`).
+    One that was asked for something is left to the server processes (`chat.session.orphans`).
     """
     if not await in_db_thread(orphans_exist):
         return

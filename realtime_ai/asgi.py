@@ -12,10 +12,10 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.development")
 http_application: Any = get_asgi_application()  # loads the apps; what is imported below needs them
 
-from chat.routing import websocket_application  # noqa: E402
 from chat.runtime import shutdown, startup  # noqa: E402
-from realtime_ai.daphne_pacing import paced  # noqa: E402
-from realtime_ai.http_bounds import bounded  # noqa: E402
+from chat.wire.socket import websocket_application  # noqa: E402
+from realtime_ai.front.bounds import bounded  # noqa: E402
+from realtime_ai.front.daphne import paced  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,7 @@ application = ProtocolTypeRouter(
 )
 
 if "daphne.server" in sys.modules:  # also under uvicorn, as an app of Django's: then nothing comes of it
-    from realtime_ai.daphne_lifespan import follow_reactor
-    from realtime_ai.daphne_protocols import adapt
+    from realtime_ai.front.daphne import adapt, follow_reactor
 
     adapt()
     follow_reactor(startup, shutdown)

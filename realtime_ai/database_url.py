@@ -9,8 +9,8 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 
 from realtime_ai.env import Env, EnvError, load_env
+from sessions_app.postgres.address import is_local
 from sessions_app.postgres.link import Link
-from sessions_app.supabase import is_local
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool

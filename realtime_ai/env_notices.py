@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from realtime_ai.env import Env
 
 VENDORS = ("gemini", "openai", "anthropic", "groq")
-"""`chat.providers.kinds.PREFERRED`, whose import would cost the supervisor's start 0.2 s; a test compares them."""
+"""`chat.llm.catalog.PREFERRED`, whose import would cost the supervisor's start 0.2 s; a test compares them."""
 _DATABASE = "DATABASE_URL"
 _SUPABASE_KEYS = ("SUPABASE_KEY", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY")
 _INSTEAD = dict.fromkeys(

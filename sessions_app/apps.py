@@ -8,8 +8,8 @@ class SessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from sessions_app import checks, checks_database  # noqa: F401 - registers them
-        from sessions_app.privileges import close_after_migrate
+        from sessions_app.supabase import checks  # noqa: F401 - registers them
+        from sessions_app.supabase.closing import close_after_migrate
 
         # one sender of many: all apps' tables are there when the first of these signals is sent
-        post_migrate.connect(close_after_migrate, sender=self, dispatch_uid="sessions_app.privileges")
+        post_migrate.connect(close_after_migrate, sender=self, dispatch_uid="sessions_app.supabase.closing")

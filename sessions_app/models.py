@@ -10,8 +10,6 @@ from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
-from sessions_app.rows import Row
-
 ITEM_EVENTS = (
     "user_message",
     "operator_message",
@@ -185,8 +183,8 @@ class SessionEvent(models.Model):
         return f"{self.session_id} #{self.seq} {self.event_type}"
 
     @classmethod
-    def of(cls, row: Row) -> Self:
-        """The unsaved event that a row of the log is."""
+    def of(cls, row: msgspec.Struct) -> Self:
+        """The unsaved event that a ``log.rows.Row`` is."""
         return cls(**msgspec.structs.asdict(row))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from chat.conf import conf
-from chat.messages import JSON, ToolSpec
-from chat.tools.loops import Room, ToolLoop
+from chat.llm.provider import JSON, ToolSpec
+from chat.tools.beside import Room, ToolLoop
 
 
 class ToolDefinitionError(TypeError):
@@ -63,7 +63,7 @@ class Tool:
     idempotent: bool = False
     """True: a call may be run again after a crash or a retry, with the same `ToolContext.idempotency_key`."""
     requires_approval: bool | ApprovalRule = False
-    """For one call ask `chat.tools.approval.needs_approval`."""
+    """For one call ask `chat.tools.permissions.needs_approval`."""
     allow: str | Permission | None = None
     """A Django permission ("app.codename") or a function; None: everybody."""
     staff_only: bool = False

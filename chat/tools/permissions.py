@@ -1,15 +1,61 @@
-"""Who may use a tool. For everybody else it does not exist."""
+"""Whether a call has to wait for a person's yes before it runs."""
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
 
+import msgspec
+
+from chat.errors import ToolError
+from chat.llm.provider import JSON
 from chat.tools.base import Tool, ToolContext
-from chat.tools.rules import ask
+from chat.tools.beside import LoopCall, Raised, ThreadCall
+from chat.tools.schema import keyword_arguments
+from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.users import has_permission, is_active_staff
-from sessions_app.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
+
+
+# Rules that a project gives for its tools: functions, sync or async, that say yes or no.
+
+
+RULE_SECONDS = 5.0
+
+Rule = Callable[..., bool | Awaitable[bool]]
+
+
+async def ask(rule: Rule, *arguments: Any) -> bool:
+    """What the rule says; it may query the database.
+
+    Raises what the rule raises, RuntimeError for a SystemExit and its like, TimeoutError after ``RULE_SECONDS``.
+    """
+    async with asyncio.timeout(RULE_SECONDS):
+        said = await _call(rule, partial(rule, *arguments)).run()
+        if inspect.isawaitable(said):  # of a callable that does not look async
+            said = await LoopCall(_name(rule), partial(_awaited, said)).run()
+    if isinstance(said, Raised):
+        raise said.as_exception("the rule")
+    return bool(said)
+
+
+def _call(rule: Rule, work: Callable[[], Any]) -> "ThreadCall | LoopCall[Any]":
+    """Beside the server's own event loop, as tools are."""
+    return LoopCall(_name(rule), work) if inspect.iscoroutinefunction(rule) else ThreadCall(rule, work)
+
+
+async def _awaited(said: Awaitable[Any]) -> Any:
+    return await said
+
+
+def _name(rule: Rule) -> str:
+    return f"rule {getattr(rule, '__qualname__', '?')}"
+
+
+# Who may use a tool. For everybody else it does not exist.
 
 
 async def permitted(tools: Iterable[Tool], context: ToolContext) -> list[Tool]:
@@ -45,3 +91,42 @@ async def _is_staff_now(tool: Tool, context: ToolContext) -> bool:
     except Exception:
         logger.exception("tool %s: who is staff could not be found out, so it is refused", tool.name)
         return False
+
+
+NO_APPROVAL = "This tool needs a person's approval, which this call does not have. It has not run."
+
+
+async def needs_approval(tool: Tool, *, arguments: str, context: ToolContext) -> bool:
+    """Whether to ask a person; ``arguments`` is JSON text as the model gave it. Raises nothing.
+
+    A call that is going to be refused (the person may not make it, or the arguments are wrong) needs nobody's yes.
+    """
+    if tool.requires_approval is False or not _fits(tool, arguments, context):
+        return False
+    return await may_run(tool, context) and await _rule_asks(tool, arguments, context)
+
+
+async def check_approved(tool: Tool, *, arguments: str, context: ToolContext) -> None:
+    """For the moment before a call runs, whoever let it come so far. Raises `ToolError` when it lacks its yes."""
+    if not context.approved and await _rule_asks(tool, arguments, context):
+        raise ToolError(NO_APPROVAL)
+
+
+async def _rule_asks(tool: Tool, arguments: str, context: ToolContext) -> bool:
+    """A rule that fails asks for approval."""
+    rule = tool.requires_approval
+    if isinstance(rule, bool):
+        return rule
+    try:
+        return await ask(rule, context, msgspec.json.decode(arguments.strip() or "{}", type=JSON))
+    except Exception:
+        logger.exception("tool %s: the rule for its approval failed, so approval is asked for", tool.name)
+        return True
+
+
+def _fits(tool: Tool, arguments: str, context: ToolContext) -> bool:
+    try:
+        keyword_arguments(tool, arguments, context)
+    except ToolError:
+        return False
+    return True

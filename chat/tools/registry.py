@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 
 from django.utils.module_loading import autodiscover_modules
 
-from chat.messages import ToolSpec
+from chat.llm.provider import ToolSpec
 from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
 from chat.tools.permissions import permitted
 from chat.tools.schema import make_tool

@@ -16,8 +16,7 @@ from django.utils import autoreload
 
 from realtime_ai.env import BASE_DIR
 from realtime_ai.lifeline import FD_VARIABLE
-from realtime_ai.supervisor.children import Child
-from realtime_ai.supervisor.signals import StopSignals
+from realtime_ai.supervisor.children import Child, StopSignals
 
 Tell = Callable[[str], object]
 

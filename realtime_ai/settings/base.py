@@ -43,7 +43,7 @@ MIDDLEWARE = [
     "realtime_ai.probes.probe_middleware",  # first: a probe knows neither our host name nor https
     "django.middleware.security.SecurityMiddleware",
     "realtime_ai.static_files.StaticFilesMiddleware",
-    "realtime_ai.malformed.MalformedRequestMiddleware",
+    "realtime_ai.front.malformed.MalformedRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -25,7 +25,7 @@ def logging_settings(level: str) -> dict[str, Any]:
             "client": {"level": "CRITICAL"},  # the same SDK's
             "psycopg.pool": {
                 "level": "ERROR"
-            },  # each attempt of an outage; sessions_app.outage tells of it once
+            },  # each attempt of an outage; sessions_app.postgres.outage tells of it once
             "django": {"level": "INFO", "handlers": []},  # Django's own handlers would say everything twice
         },
     }

@@ -31,7 +31,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static(ICON)}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "sessions_app.dashboard.dashboard_callback",
+    "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
     "STYLES": [lambda request: static("admin_sessions/admin.css")],
     "COLORS": {
         "primary": {  # around the chat page's accent

@@ -2,12 +2,61 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from realtime_ai.lifeline import FD_VARIABLE
+
+
+class SupervisorError(Exception):
+    """It cannot go on: why, and what to do, in one line. Exit code 1."""
+
+
+class AlreadyTold(SupervisorError):
+    """A child has printed why."""
+
+
+class Stopped(Exception):
+    """A signal asked to stop while something was still starting."""
+
+
+# The signals that mean "stop", turned into something to wait for.
+
+
+_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopSignals:
+    """Counts stop signals from now on. A pipe wakes whoever waits: no handler runs code of ours."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._read_fd, write_fd = os.pipe()
+        for fd in (self._read_fd, write_fd):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+        for number in _STOP:
+            signal.signal(number, self._note)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a child's end wakes us, too
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but wake at any signal."""
+        select.select([self._read_fd], [], [], max(0.0, seconds))
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read_fd, 4096)
+
+    def check(self) -> None:
+        """Raises `Stopped` once a stop was asked for."""
+        if self.count:
+            raise Stopped
+
 
 _STEADY_S = 60.0
 """One that ran for so long has recovered: its next crash counts as the first."""

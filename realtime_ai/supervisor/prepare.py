@@ -105,7 +105,7 @@ def _ensure_admin(env: Env, *, show_password: bool) -> None:
 
 
 def _model_in_use(env: Env) -> str:
-    from chat.providers.registry import default_model_spec
+    from chat.llm.catalog import default_model_spec
 
     spec = default_model_spec()
     if env.llm_fallbacks:

@@ -9,12 +9,10 @@ import time
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from realtime_ai.env import BASE_DIR, Env
-from realtime_ai.supervisor.children import Child, describe_exit
-from realtime_ai.supervisor.errors import AlreadyTold, SupervisorError
+from realtime_ai.supervisor.children import AlreadyTold, Child, StopSignals, SupervisorError, describe_exit
 from realtime_ai.supervisor.instance import ChildRecord, sole_instance
 from realtime_ai.supervisor.listener import answers, base_url, bind, public_url
 from realtime_ai.supervisor.plan import Plan, make_plan
-from realtime_ai.supervisor.signals import StopSignals
 
 _READY_SECONDS = 60.0
 _WORKER_HEAD_START_S = 2.5

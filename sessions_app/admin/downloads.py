@@ -8,10 +8,10 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 
+from sessions_app.log.rows import Row
 from sessions_app.models import Session
-from sessions_app.rows import Row
-from sessions_app.transcript_reader import fold_rows, read_rows
-from sessions_app.transcript_text import entry_text, head_text
+from sessions_app.review.reader import fold_rows, read_rows
+from sessions_app.review.text import entry_text, head_text
 
 _FIELDS = (
     "session_id",

@@ -12,10 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from sessions_app.admin.changelist import BoundedChangeList
-from sessions_app.admin.columns import column
-from sessions_app.admin.paginator import BoundedPaginator
-from sessions_app.admin.readonly import ReadOnlyAdminMixin
+from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, ReadOnlyAdminMixin, column
 
 _TONES = {
     "todo": "info",

@@ -4,17 +4,63 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
 
-from sessions_app import humanize
-from sessions_app.admin import approvals
-from sessions_app.events import AssistantDelta, SummaryFailed, SummaryWritten
-from sessions_app.markdown import plain, render_markdown
+from sessions_app import hooks
+from sessions_app.errors import DecisionRefused, SessionsError
+from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
-from sessions_app.transcript import Answer, Entry, Text
-from sessions_app.transcript_reader import count_connections, read_page, summary_event
+from sessions_app.review import humanize
+from sessions_app.review.markdown import plain, render_markdown
+from sessions_app.review.reader import count_connections, read_page, summary_event
+from sessions_app.review.transcript import Answer, Entry, Text
+
+# A member of staff says yes or no to a tool call that waits for it. The session's own process hears of it
+# by a hook.
+
+
+PERMISSION = "sessions_app.change_session"
+MAX_REASON_CHARS = 500
+
+
+def may_decide(request: HttpRequest) -> bool:
+    return request.user.has_perm(PERMISSION)
+
+
+@require_POST
+def decide(request: HttpRequest, session: Session, approval_id: str) -> HttpResponse:
+    """Takes ``approve`` (yes or no), ``reason``, and ``back`` (the query of the transcript's page) from the form.
+
+    Raises PermissionDenied.
+    """
+    if not may_decide(request):
+        raise PermissionDenied
+    approve = request.POST.get("approve") == "yes"
+    try:
+        hooks.decide_approval(
+            hooks.Decision(
+                session_id=session.pk,
+                approval_id=approval_id,
+                approve=approve,
+                by=request.user.get_username(),
+                reason=request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON_CHARS],
+            )
+        )
+    except (DecisionRefused, SessionsError) as error:
+        messages.error(request, f"Nothing was decided. {error.message}")
+    else:
+        messages.success(
+            request, "Approved: the tool runs now." if approve else "Refused: the model is told."
+        )
+    page = reverse("admin:sessions_app_session_change", args=[session.pk])
+    return HttpResponseRedirect(f"{page}?{request.POST.get('back', '')}")
+
 
 MARKDOWN_CHARS = 100_000
 """Markdown rendered on one page (0.3 s of prose, 3 s of the worst); what comes after it stands as plain text."""
@@ -66,7 +112,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "summary_mark": summary_mark(session),
         "summary_words": _summary_words(session),
         "latest": session.last_seq + 1,
-        "may_decide": approvals.may_decide(request),
+        "may_decide": may_decide(request),
     }
     return _respond(request, model_admin, session, "transcript", context)
 

@@ -10,9 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from sessions_app.admin.changelist import BoundedChangeList
-from sessions_app.admin.columns import column
-from sessions_app.admin.paginator import BoundedPaginator
+from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, column
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet, Value
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.timelimit import time_limit
+from sessions_app.postgres.threads import time_limit
 
 MAX_HITS = 5_000
 """More than these are too many to gather; then only the newest rows are looked at."""

@@ -13,14 +13,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app import humanize
-from sessions_app.admin import approvals, downloads, filters, pages
-from sessions_app.admin.changelist import NEWEST_FIRST, SessionChangeList
-from sessions_app.admin.columns import column
-from sessions_app.admin.paginator import BoundedPaginator
-from sessions_app.admin.readonly import ReadOnlyAdminMixin
+from sessions_app.admin import downloads, filters, pages
+from sessions_app.admin.changelist import (
+    NEWEST_FIRST,
+    BoundedPaginator,
+    ReadOnlyAdminMixin,
+    SessionChangeList,
+    column,
+)
 from sessions_app.admin.search import HELP, search
 from sessions_app.models import Session
+from sessions_app.review import humanize
 
 _UNUSED_IN_LIST = ("summary",)
 _SUMMARY_TONES = {"written": "success", "pending": "info", "failed": "danger", "skipped": "neutral"}
@@ -110,7 +113,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return downloads.download(request, self.object_or_404(request, object_id), form)
 
     def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
-        return approvals.decide(request, self.readable_or_404(request, object_id), approval_id)
+        return pages.decide(request, self.readable_or_404(request, object_id), approval_id)
 
     # The columns.
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
+from sessions_app.log.settle import MAX_ATTEMPTS
 from sessions_app.management.demo_scripts import SCRIPTS, Script, Turn
-from sessions_app.settle import MAX_ATTEMPTS
 
 MODELS = (
     ("gemini", "gemini-3.8-flash"),

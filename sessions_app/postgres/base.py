@@ -12,9 +12,9 @@ from django.db.backends.postgresql import base
 from django.db.utils import DatabaseErrorWrapper
 from django.utils.functional import cached_property
 
-from sessions_app.outage import Verdict, verdict
+from sessions_app.postgres.address import pools_transactions
 from sessions_app.postgres.link import Link
-from sessions_app.supabase import pools_transactions
+from sessions_app.postgres.outage import Verdict, verdict
 
 _FRESH_S = 1.0
 """What was opened a moment ago is the best that there is; if it is read-only, reading goes on."""

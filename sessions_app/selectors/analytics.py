@@ -1,4 +1,4 @@
-"""The figures of one session: its counters, and what only its log can tell."""
+"""What the models were paid for a user or a guest: the sum over their sessions since a moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,11 @@ from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from sessions_app.errors import SessionNotFound
-from sessions_app.events import ResponseDone, ToolCall, ToolResult
-from sessions_app.models import Session, SessionEvent
+from sessions_app.log.events import ResponseDone, ToolCall, ToolResult
+from sessions_app.models import PRICED_EVENTS, Session, SessionEvent
+
+# The figures of one session: its counters, and what only its log can tell.
+
 
 STATUSES = ("completed", "incomplete", "cancelled", "failed")
 Row = Mapping[str, Any]
@@ -156,3 +159,18 @@ def _add(tool: ToolUse, group: Row) -> None:
             tool.unknown += group["count"]
     tool.total_ms += group["total_ms"] or 0.0
     tool.longest_ms = max(tool.longest_ms, group["longest_ms"] or 0.0)
+
+
+def spent_since(*, user_id: int | None, guest_id: str, since: datetime) -> int:
+    """Millionths of a US dollar, as far as they are known. A user's sessions, else those of the guest's cookie.
+
+    The index `session_events_priced` holds only what was paid for, so this reads as many rows as there were answers
+    since then in the sessions that had an event since then.
+    """
+    whose = Session.objects.filter(user_id=user_id) if user_id else Session.objects.filter(guest_id=guest_id)
+    sessions = whose.filter(last_event_at__gte=since).order_by().values("session_id")
+    paid = SessionEvent.objects.filter(
+        session_id__in=sessions, event_type__in=PRICED_EVENTS, created_at__gte=since
+    )
+    cost = Cast(KT("payload__cost_microusd"), BigIntegerField())
+    return int(paid.order_by().aggregate(spent=Sum(cost))["spent"] or 0)

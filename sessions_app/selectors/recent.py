@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Left, NullIf
 
-from sessions_app.events import UserMessage
+from sessions_app.log.events import UserMessage
 from sessions_app.models import Session, SessionEvent
 
 _TITLE_CHARS = 120

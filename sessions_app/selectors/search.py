@@ -10,9 +10,9 @@ from typing import Any
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from sessions_app.events import AssistantMessage, UserMessage
+from sessions_app.log.events import AssistantMessage, UserMessage
 from sessions_app.models import SessionEvent
-from sessions_app.timelimit import time_limit
+from sessions_app.postgres.threads import time_limit
 
 CONFIG = "simple"
 """No stemming, no stop words: any language. The index `session_events_text` is of this configuration."""

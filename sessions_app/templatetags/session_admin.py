@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sessions_app import humanize
+from sessions_app.review import humanize
 
 register = template.Library()
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sessions_app import events as ev
 from sessions_app.ids import uuid7
-from sessions_app.journal_sql import Counters
+from sessions_app.log import events as ev
+from sessions_app.log.journal_sql import Counters
+from sessions_app.log.rows import encode_rows
 from sessions_app.models import Session, SessionEvent
-from sessions_app.rows import encode_rows
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 

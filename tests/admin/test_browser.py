@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.admin.conftest import signed_in
 from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
 from tests.support.browser import Complaints, launched

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from sessions_app.admin import paginator
+from sessions_app.admin import changelist
 from sessions_app.models import Session, SessionStatus, SummaryState
 from tests.admin.rows import NOON, done, started, turn, user_says, write_session
 
@@ -94,7 +94,7 @@ def test_the_list_does_not_fetch_the_long_columns(admin: Client) -> None:
 
 
 def test_nothing_counts_or_sorts_the_whole_table(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paginator, "BOUND", 60)
+    monkeypatch.setattr(changelist, "BOUND", 60)
     many(70)
     with CaptureQueriesContext(connection) as queries:
         html = page(admin)
@@ -105,7 +105,7 @@ def test_nothing_counts_or_sorts_the_whole_table(admin: Client, monkeypatch: pyt
 
 
 def test_beyond_the_bound_there_is_no_page(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paginator, "BOUND", 60)
+    monkeypatch.setattr(changelist, "BOUND", 60)
     many(170)
     assert admin.get(f"{LIST}?p=2").status_code == 200
     assert admin.get(f"{LIST}?p=3").status_code == 302
@@ -114,7 +114,7 @@ def test_beyond_the_bound_there_is_no_page(admin: Client, monkeypatch: pytest.Mo
 def test_the_size_of_a_large_list_is_the_databases_estimate(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paginator, "BOUND", 60)
+    monkeypatch.setattr(changelist, "BOUND", 60)
     many(70)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE sessions")
@@ -129,14 +129,14 @@ def test_another_order_is_for_lists_that_are_not_too_long(
     write_session([*turn(1), *turn(2)], session_id="more", at=NOON - timedelta(days=1))
     by_tokens = "?o=-6"
     assert page(admin, by_tokens).index(">more<") < page(admin, by_tokens).index(">few<")
-    monkeypatch.setattr(paginator, "BOUND", 1)
+    monkeypatch.setattr(changelist, "BOUND", 1)
     html = page(admin, by_tokens)
     assert html.index(">few<") < html.index(">more<")
     assert "Narrow the list" in html
 
 
 def test_oldest_first_needs_no_bound(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paginator, "BOUND", 1)
+    monkeypatch.setattr(changelist, "BOUND", 1)
     write_session(session_id="new")
     write_session(session_id="old", at=NOON - timedelta(days=1))
     html = page(admin, "?o=3")

@@ -5,8 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from sessions_app import events as ev
-from sessions_app import humanize
+from sessions_app.log import events as ev
+from sessions_app.review import humanize
 from tests.admin.rows import done, message, started, turn, user_says, write_session
 from tests.admin.test_session_page import html_of, visible
 

@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app import events as ev
-from sessions_app.dashboard import dashboard
+from sessions_app.log import events as ev
 from sessions_app.models import ServerProcess, Session, SessionEvent, SessionStatus
+from sessions_app.review.dashboard import dashboard
 from tests.admin.rows import done, started, turn, user_says, write_session
 
 

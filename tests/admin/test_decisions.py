@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from sessions_app import events as ev
 from sessions_app import hooks
 from sessions_app.errors import DecisionRefused
+from sessions_app.log import events as ev
 from tests.admin.conftest import PASSWORD, signed_in
 from tests.admin.rows import done, started, write_session
 

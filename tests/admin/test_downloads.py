@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.test import AsyncClient, Client
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from sessions_app.models import Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
 
 

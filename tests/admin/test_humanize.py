@@ -1,6 +1,6 @@
 import pytest
 
-from sessions_app.humanize import compact, duration, milliseconds
+from sessions_app.review.humanize import compact, duration, milliseconds
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from sessions_app.markdown import MAX_CHARS, render_markdown
+from sessions_app.review.markdown import MAX_CHARS, render_markdown
 
 ATTACKS = [
     "<script>alert(1)</script>",

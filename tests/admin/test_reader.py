@@ -4,12 +4,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import events as ev
-from sessions_app import transcript_reader
+from sessions_app.log import events as ev
+from sessions_app.log.rows import encode_rows
 from sessions_app.models import Session, SessionEvent
-from sessions_app.rows import encode_rows
-from sessions_app.transcript import Answer, Entry, Notice, Said, Text
-from sessions_app.transcript_reader import count_connections, read_page, read_rows, summary_event
+from sessions_app.review import reader
+from sessions_app.review.reader import count_connections, read_page, read_rows, summary_event
+from sessions_app.review.transcript import Answer, Entry, Notice, Said, Text
 from tests.admin.rows import (
     call,
     deltas,
@@ -180,7 +180,7 @@ def test_connections_are_counted() -> None:
 
 
 def test_in_a_very_long_log_connections_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcript_reader, "COUNTED_ROWS", 6)
+    monkeypatch.setattr(reader, "COUNTED_ROWS", 6)
     assert count_connections(write_session(turn(1)[:6])) == 0
     assert count_connections(write_session(turn(1))) is None
 

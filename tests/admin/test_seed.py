@@ -6,11 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from chat.engine.turns import asks_for_more
-from sessions_app.events import Record
-from sessions_app.journal_sql import Counters
+from chat.session.turns import asks_for_more
+from sessions_app.log.events import Record
+from sessions_app.log.journal_sql import Counters
+from sessions_app.log.replay import read_history, read_records
 from sessions_app.models import Session, SessionEvent, SessionStatus
-from sessions_app.replay import read_history, read_records
 
 
 def records_of(session: Session) -> list[Record]:

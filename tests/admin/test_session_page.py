@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from tests.admin.rows import (
     NOON,

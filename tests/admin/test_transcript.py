@@ -4,8 +4,8 @@ import json
 
 import msgspec
 
-from sessions_app import events as ev
-from sessions_app.transcript import Answer, Notice, Said, Text, Tone, ToolRun, fold, partial_answers
+from sessions_app.log import events as ev
+from sessions_app.review.transcript import Answer, Notice, Said, Text, Tone, ToolRun, fold, partial_answers
 from tests.admin.rows import call, deltas, done, message, records_of, result, started, turn, user_says
 
 

@@ -6,7 +6,7 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self) -> None:
-        from chat.providers.registry import register_provider
+        from chat.llm.catalog import register_provider
         from tests.chaos.model import MODEL, ChaosModel
 
         register_provider(MODEL, ChaosModel)

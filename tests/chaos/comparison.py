@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.chaos.client import Client
 from tests.chaos.logged import LoggedSession
 from tests.chaos.turn import MAY_FAIL, Turn

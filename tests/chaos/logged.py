@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import connection
 
-from chat.protocol.projector import RealtimeProjector
-from chat.protocol.server_events import encode
-from sessions_app.events import Record
-from sessions_app.rows import COLUMNS, Row, decode_row
+from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.server import encode
+from sessions_app.log.events import Record
+from sessions_app.log.rows import COLUMNS, Row, decode_row
 from tests.chaos.view import Frame
 
 _SESSION = (

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sessions_app import events as ev
-from sessions_app.rows import encode_rows
+from sessions_app.log import events as ev
+from sessions_app.log.rows import encode_rows
 from tests.chaos.logged import LoggedSession, Written
 
 SESSION_ID = "one"

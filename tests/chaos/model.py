@@ -7,17 +7,17 @@ from contextlib import aclosing
 from itertools import count
 
 from chat.errors import ModelTimeout, ModelUnreachable
-from chat.messages import (
+from chat.llm.demo.provider import DemoProvider, pieces_of
+from chat.llm.demo.turn import turn_of
+from chat.llm.provider import (
     Completed,
     FinishReason,
     ModelEvent,
     ModelRequest,
+    Provider,
     TextDelta,
     ToolCallRequest,
 )
-from chat.providers.base import Provider
-from chat.providers.demo import DemoProvider, pieces_of
-from chat.providers.demo_turn import turn_of
 from sessions_app.ids import new_id
 
 MODEL = "chaos"

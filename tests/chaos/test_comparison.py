@@ -5,7 +5,7 @@ from copy import deepcopy
 import msgspec
 import pytest
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.chaos.client import Client
 from tests.chaos.comparison import check_client, view_is_the_log
 from tests.chaos.logged import LoggedSession

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.chaos.logged import LoggedSession, Written
 from tests.chaos.logs import SESSION_ID, delta, events, logged
 from tests.chaos.verdict import check_marks, check_session

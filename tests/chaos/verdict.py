@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.chaos.logged import LoggedSession
 
 

@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
-from chat.messages import FinishReason, Usage
-from chat.providers.anthropic_claude import AnthropicProvider
-from chat.providers.base import Provider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.vendor import (
     JSON,
     SIGN_OF_LIFE_SECONDS,

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from chat.errors import ProviderError
-from chat.messages import HistoryItem, ModelEvent, ModelRequest
-from chat.providers.base import Provider
-from chat.providers.exchange import exchange
+from chat.llm.provider import HistoryItem, ModelEvent, ModelRequest, Provider
+from chat.llm.route import exchange
 from tests.contract.vendor import Reply, Sent, Vendor
 from tests.providers.rounds import request
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from chat.conf import conf
-from chat.messages import FinishReason, Usage
-from chat.providers.base import Provider
-from chat.providers.openai_chat import ChatCompletionsProvider
+from chat.llm.openai.chat import ChatCompletionsProvider
+from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.openai_wire import OpenAIWire, behind, failure
 from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_chat_api import ChatApi, Writer

@@ -3,7 +3,7 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 from pytest_django import Settings
 
-from chat.providers.base import Provider
+from chat.llm.provider import Provider
 from tests.contract.vendor import Vendor
 from tests.contract.vendors import VENDORS
 

@@ -1,7 +1,7 @@
 """The demo as a vendor: it has no server and no script, it answers by its rules. For the tests that any model can pass."""
 
-from chat.providers.base import Provider
-from chat.providers.demo import DemoProvider
+from chat.llm.demo.provider import DemoProvider
+from chat.llm.provider import Provider
 from tests.contract.vendor import JSON, Call, Script, Sent, Vendor
 from tests.fakes.http_server import HttpServer
 

@@ -5,9 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from chat.messages import FinishReason, Usage
-from chat.providers.base import Provider
-from chat.providers.gemini import GeminiProvider
+from chat.llm.gemini.provider import GeminiProvider
+from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.vendor import (
     JSON,
     SIGN_OF_LIFE_SECONDS,

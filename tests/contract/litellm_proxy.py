@@ -25,8 +25,7 @@ from urllib.request import urlopen
 import django
 
 from chat.errors import ProviderError
-from chat.messages import HistoryItem, ToolCallItem
-from chat.providers.base import Provider
+from chat.llm.provider import HistoryItem, Provider, ToolCallItem
 from realtime_ai.env import BASE_DIR
 from tests.fakes.gemini_server import GeminiServer
 
@@ -91,10 +90,10 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 def providers(url: str) -> dict[str, Callable[[], Provider]]:
     """The SDKs find the proxy as an operator would tell them."""
-    from chat.providers.anthropic_claude import AnthropicProvider
-    from chat.providers.gemini import GeminiProvider
-    from chat.providers.openai_chat import ChatCompletionsProvider
-    from chat.providers.openai_responses import OpenAIProvider
+    from chat.llm.anthropic.provider import AnthropicProvider
+    from chat.llm.gemini.provider import GeminiProvider
+    from chat.llm.openai.chat import ChatCompletionsProvider
+    from chat.llm.openai.responses import OpenAIProvider
 
     os.environ |= {
         "GOOGLE_GEMINI_BASE_URL": url,

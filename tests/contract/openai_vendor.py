@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from chat.messages import FinishReason, Usage
-from chat.providers.base import Provider
-from chat.providers.openai_responses import OpenAIProvider
+from chat.llm.openai.responses import OpenAIProvider
+from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.openai_wire import OpenAIWire, behind, failure
 from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
 from tests.fakes.openai_responses_api import ResponsesApi, Writer

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.messages import TextDelta
-from chat.providers.base import Provider
+from chat.llm.provider import Provider, TextDelta
 from tests.contract.asking import HELLO, ask, events
 from tests.contract.vendor import Ending, Reply, Vendor
 from tests.providers.rounds import joined

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.contract.demo_vendor import DemoVendor
 from tests.contract.vendor import Call, Ending, Fail, Failure, Refuse, Reply, Script, Thinking, Vendor
 from tests.contract.vendors import VENDORS

@@ -19,8 +19,7 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.messages import ModelEvent, TextDelta
-from chat.providers.base import Provider
+from chat.llm.provider import ModelEvent, Provider, TextDelta
 from tests.contract.asking import HELLO, ask, events, failure
 from tests.contract.vendor import Ending, Fail, Failure, Reply, Vendor
 from tests.providers.rounds import joined
@@ -63,7 +62,7 @@ async def test_each_refusal_has_its_class(vendor: Vendor, provider: Provider, ki
 async def test_a_provider_asks_once_whatever_its_sdk_would_do(
     vendor: Vendor, provider: Provider, kind: Failure
 ) -> None:
-    """Asking again is decided in one place above all providers (`chat.providers.route`)."""
+    """Asking again is decided in one place above all providers (`chat.llm.route`)."""
     vendor.then(Fail(kind), HELLO)
     await failure(vendor, provider)
     assert vendor.hits == (vendor.looks_for_models if kind is Failure.NO_MODEL else 1)

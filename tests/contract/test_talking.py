@@ -3,16 +3,16 @@
 import pytest
 
 from chat.errors import ModelRefused
-from chat.messages import (
+from chat.llm.provider import (
     AssistantText,
     FinishReason,
     HistoryItem,
     OperatorText,
+    Provider,
     TextDelta,
     ToolCallItem,
     Usage,
 )
-from chat.providers.base import Provider
 from tests.contract.asking import HELLO, ask, events, sent_for
 from tests.contract.vendor import USAGE, Call, Refuse, Reply, Vendor
 from tests.providers.rounds import GET_TIME, end_of, joined, remembered, result

@@ -5,8 +5,7 @@ The servers sign what they give and refuse whatever does not come back as it was
 
 import pytest
 
-from chat.messages import HistoryItem, TextDelta
-from chat.providers.base import Provider
+from chat.llm.provider import HistoryItem, Provider, TextDelta
 from tests.contract.asking import ask, events, sent_for
 from tests.contract.test_tools import TOOLS, calls_in
 from tests.contract.vendor import Call, Reply, Thinking, Vendor

@@ -7,10 +7,9 @@ from unittest.mock import AsyncMock
 import mcp_types as types
 import pytest
 
-from chat.engine.config import SessionConfig
-from chat.messages import FinishReason, HistoryItem, ToolCallItem, ToolResultItem, ToolSpec
-from chat.providers.base import Provider
-from chat.tools.loops import Room, ToolLoop
+from chat.llm.provider import FinishReason, HistoryItem, Provider, ToolCallItem, ToolResultItem, ToolSpec
+from chat.session.commands import SessionConfig
+from chat.tools.beside import Room, ToolLoop
 from chat.tools.mcp.config import McpServer
 from chat.tools.mcp.offers import offers_of
 from chat.tools.schema import make_tool

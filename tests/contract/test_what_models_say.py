@@ -7,8 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.errors import ModelBadAnswer, ModelEmptyAnswer
-from chat.messages import FinishReason, ToolCallItem, ToolResultItem, ToolSpec
-from chat.providers.base import Provider
+from chat.llm.provider import FinishReason, Provider, ToolCallItem, ToolResultItem, ToolSpec
 from tests.contract.asking import HELLO, ask, events, failure, sent_for
 from tests.contract.vendor import Call, Ending, Reply, Thinking, Vendor
 from tests.providers.rounds import GET_TIME, calls_of, end_of, joined, remembered, result
@@ -172,7 +171,7 @@ async def test_an_answer_that_has_ended_is_whole_whatever_follows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody waits for what a vendor has to say behind its last word: a person reads, or a tool is to run."""
-    monkeypatch.setattr("chat.providers.openai_stream.TAIL_SECONDS", 1.0)
+    monkeypatch.setattr("chat.llm.openai.streaming.TAIL_SECONDS", 1.0)
     settings.CHAT_MODEL_SILENCE_SECONDS = 600.0
     vendor.then(Reply(text=("Hello",), calls=calls, ending=ending))
     async with asyncio.timeout(30):

@@ -18,8 +18,7 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.messages import FinishReason, Usage
-from chat.providers.base import Provider
+from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.asking import ask, events, failure
 from tests.contract.test_tools import TOOLS
 from tests.contract.vendor import USAGE, Call, Reply, Thinking, Vendor

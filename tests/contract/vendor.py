@@ -12,8 +12,7 @@ from typing import Any
 
 from pytest_django import Settings
 
-from chat.messages import FinishReason, Usage
-from chat.providers.base import Provider
+from chat.llm.provider import FinishReason, Provider, Usage
 from tests.fakes.http_server import HttpServer
 
 JSON = dict[str, Any]

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from chat.engine.commands import AddMessage
-from chat.engine.conversation import Conversation
-from chat.engine.hub import Hub, Join
-from chat.providers.registry import register_provider
+from chat.llm.catalog import register_provider
+from chat.session.commands import AddMessage
+from chat.session.hub import Hub, Join
+from chat.session.session import Conversation
 from chat.tools.registry import Registry
-from sessions_app.database import connect_journal
-from sessions_app.journal import Journal
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import Visitor
-from sessions_app.threads import in_db_thread
+from sessions_app.log.journal import Journal
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import Visitor
+from sessions_app.postgres.link import connect_journal
+from sessions_app.postgres.threads import in_db_thread
 from tests.engine.model import NAME, ScriptedModel
 from tests.support.waiting import eventually
 

@@ -4,8 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from chat.errors import ModelUnreachable, ProviderError
-from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage, UserText
-from chat.providers.base import Provider
+from chat.llm.provider import (
+    Completed,
+    FinishReason,
+    ModelEvent,
+    ModelRequest,
+    Provider,
+    TextDelta,
+    Usage,
+    UserText,
+)
 
 NAME = "scripted"
 

@@ -7,16 +7,16 @@ import pytest
 from django.contrib.auth.models import User
 
 from chat.checks import check_budgets
-from chat.engine import budget
-from chat.engine.commands import AddMessage, RequestResponse
-from chat.engine.conversation import Conversation
 from chat.errors import BudgetExceeded
-from chat.messages import TextDelta
-from chat.providers.registry import register_provider
-from sessions_app import events as ev
+from chat.llm.catalog import register_provider
+from chat.llm.provider import TextDelta
+from chat.session import cost
+from chat.session.commands import AddMessage, RequestResponse
+from chat.session.session import Conversation
+from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionEvent
-from sessions_app.selectors.spending import spent_since
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
+from sessions_app.selectors.analytics import spent_since
 from tests.engine.conftest import Process, quiet, say
 from tests.engine.model import ScriptedModel
 
@@ -123,7 +123,7 @@ async def test_a_users_day_counts_all_their_sessions_in_all_processes(
     here, there = await process.join(user_id=ann.pk), await other_process.join(user_id=ann.pk)
     await say(here, "Hello")
     await say(there, "Hello")
-    budget._accounts.clear()  # the two processes of this test are one
+    cost._accounts.clear()  # the two processes of this test are one
     second = await process.join(user_id=ann.pk)
     await say(second, "Hello")
     third = await other_process.join(user_id=ann.pk)
@@ -143,7 +143,7 @@ async def test_a_users_sum_is_not_read_again_within_its_staleness(
         reads.append(who)
         return spent_since(**who)
 
-    monkeypatch.setattr(budget, "spent_since", counted)
+    monkeypatch.setattr(cost, "spent_since", counted)
     settings.CHAT_BUDGET_USER_DAY_USD = 0.05
     settings.CHAT_BUDGET_STALE_SECONDS = 3600.0
     conversation = await process.join(guest_id="guest_1")
@@ -173,7 +173,7 @@ async def test_yesterdays_spending_does_not_count(process: Process) -> None:
 
 
 async def test_without_a_budget_nothing_is_read(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "spent_since", lambda **_: pytest.fail("read"))
+    monkeypatch.setattr(cost, "spent_since", lambda **_: pytest.fail("read"))
     conversation = await process.join(guest_id="guest_1")
     await say(conversation, "Hello")
     assert last_done(conversation).status == "completed"

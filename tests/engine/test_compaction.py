@@ -5,19 +5,8 @@ from typing import Any
 
 import pytest
 
-from chat.engine.commands import (
-    AddMessage,
-    AddToolCall,
-    AddToolOutput,
-    DecideApproval,
-    DeleteItem,
-    UpdateSession,
-)
-from chat.engine.compaction_text import DELETED, HEAD, LEFT_OUT
-from chat.engine.conversation import Conversation
-from chat.engine.history import History
 from chat.errors import ItemExists, ItemNotFound, ModelOverloaded
-from chat.messages import (
+from chat.llm.provider import (
     AssistantText,
     OperatorText,
     TextDelta,
@@ -26,10 +15,21 @@ from chat.messages import (
     ToolResultItem,
     UserText,
 )
-from sessions_app import events as ev
+from chat.session.commands import (
+    AddMessage,
+    AddToolCall,
+    AddToolOutput,
+    DecideApproval,
+    DeleteItem,
+    UpdateSession,
+)
+from chat.session.compaction import DELETED, HEAD, LEFT_OUT
+from chat.session.history import History
+from chat.session.session import Conversation
+from sessions_app.log import events as ev
+from sessions_app.log.replay import read_history
 from sessions_app.models import Session, SessionEvent
-from sessions_app.replay import read_history
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, hand_over, quiet, say
 from tests.engine.model import ScriptedModel, tokens
 from tests.support.waiting import eventually

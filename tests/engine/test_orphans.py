@@ -9,14 +9,14 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from chat.engine.hub import Hub
-from chat.engine.orphans import Orphans
-from chat.engine.turns import asks_for_more
-from sessions_app import events as ev
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import append_now
+from chat.session.hub import Hub
+from chat.session.orphans import Orphans
+from chat.session.turns import asks_for_more
+from sessions_app.log import events as ev
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import append_now
 from sessions_app.models import ServerProcess, Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 
 ASKED = ev.UserMessage(item_id="i1", text="hello", respond=True)
 STARTED = ev.ResponseStarted(response_id="r1", provider="demo", model="demo", input_item_ids=["i1"])

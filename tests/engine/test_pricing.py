@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.messages import Usage
-from chat.price_list import PRICE_LIST
-from chat.pricing import UNKNOWN_CONTEXT_TOKENS, cost_microusd, history_budget_tokens, rates_of
+from chat.llm.prices import PRICE_LIST, UNKNOWN_CONTEXT_TOKENS, cost_microusd, history_budget_tokens, rates_of
+from chat.llm.provider import Usage
 
 NOVEMBER, NEXT_YEAR = date(2026, 11, 21), date(2027, 1, 1)
 FLASH = "gemini:gemini-3.8-flash"

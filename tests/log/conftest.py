@@ -3,15 +3,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from sessions_app.database import connect_journal
-from sessions_app.events import Record
 from sessions_app.ids import uuid7
-from sessions_app.journal import Connect, Journal
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import Visitor, open_session
-from sessions_app.livelog import LiveLog
-from sessions_app.replay import read_records
-from sessions_app.threads import in_db_thread
+from sessions_app.log.events import Record
+from sessions_app.log.journal import Connect, Journal
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import Visitor, open_session
+from sessions_app.log.live import LiveLog
+from sessions_app.log.replay import read_records
+from sessions_app.postgres.link import connect_journal
+from sessions_app.postgres.threads import in_db_thread
 
 PROCESS = "proc_test"
 MakeJournal = Callable[..., Journal]

@@ -12,17 +12,17 @@ from pytest_django import Settings
 
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
-from sessions_app import events as ev
-from sessions_app import journal_sql
-from sessions_app.database import connect_journal
 from sessions_app.errors import JournalFenced, JournalFull, JournalRejected
-from sessions_app.journal import health, set_current
-from sessions_app.leases import release_process
-from sessions_app.livelog import LiveLog
+from sessions_app.log import events as ev
+from sessions_app.log import journal_sql
+from sessions_app.log.journal import health, set_current
+from sessions_app.log.leases import release_process
+from sessions_app.log.live import LiveLog
+from sessions_app.log.replay import read_records
+from sessions_app.log.rows import Row, encode_rows
 from sessions_app.models import Session, SessionEvent
-from sessions_app.replay import read_records
-from sessions_app.rows import Row, encode_rows
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.link import connect_journal
+from sessions_app.postgres.threads import in_db_thread
 
 from .conftest import PROCESS, MakeJournal, OpenLog
 

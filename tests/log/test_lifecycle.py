@@ -6,10 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_app import events as ev
 from sessions_app import hooks
 from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
-from sessions_app.leases import (
+from sessions_app.log import events as ev
+from sessions_app.log.leases import (
     forget_dead_processes,
     hand_back,
     lost_leases,
@@ -17,10 +17,10 @@ from sessions_app.leases import (
     renew_process,
     strays,
 )
-from sessions_app.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
+from sessions_app.log.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
+from sessions_app.log.replay import kept_until, read_records
+from sessions_app.log.settle import UNKNOWN_OUTCOME, settlement
 from sessions_app.models import ServerProcess, Session, SessionEvent
-from sessions_app.replay import kept_until, read_records
-from sessions_app.settle import UNKNOWN_OUTCOME, settlement
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

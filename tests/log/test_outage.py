@@ -1,4 +1,4 @@
-"""sessions_app.outage: away, busy or refused, by SQLSTATE and severity alone, however the error was wrapped."""
+"""sessions_app.postgres.outage: away, busy or refused, by SQLSTATE and severity alone, however the error was wrapped."""
 
 import logging
 
@@ -8,7 +8,7 @@ from django.db import InternalError, OperationalError
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
-from sessions_app.outage import Verdict, outage, verdict
+from sessions_app.postgres.outage import Verdict, outage, verdict
 from tests.support.moody_proxy import Fatal
 
 
@@ -64,7 +64,7 @@ def test_an_outage_is_told_once_and_once_more_when_it_is_over(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("sessions_app.outage.time.monotonic", lambda: now)
+    monkeypatch.setattr("sessions_app.postgres.outage.time.monotonic", lambda: now)
     with caplog.at_level(logging.WARNING, logger="sessions_app"):
         outage.wrote()
         assert caplog.messages == []

@@ -8,10 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import events as ev
-from sessions_app.lifecycle import Visitor, append_now, open_session
-from sessions_app.models import Session
-from sessions_app.replay import (
+from sessions_app.log import events as ev
+from sessions_app.log.lifecycle import Visitor, append_now, open_session
+from sessions_app.log.replay import (
     EarlierIds,
     find_ids,
     find_item,
@@ -20,6 +19,7 @@ from sessions_app.replay import (
     response_start_before,
     summary_before,
 )
+from sessions_app.models import Session
 from sessions_app.selectors.recent import recent_sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from chat import tool_schemas as schemas
+from chat.llm import schemas
 from chat.tools.mcp import config, connection, leash, transports
 from chat.tools.mcp.config import McpServer, read_servers
 from chat.tools.mcp.offers import MAX_TOOLS

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.tools.mcp.names import names_for, prefix_of
+from chat.tools.mcp.config import names_for, prefix_of
 
 VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, WebSocketRoute
 
-from chat.protocol.close_codes import CloseCode
-from chat.protocol.cursor import Cursor, event_id, parse_event_id
-from chat.protocol.projector import RealtimeProjector
-from chat.protocol.server_events import encode
-from sessions_app import events as ev
+from chat.wire.cursor import Cursor, event_id, parse_event_id
+from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.server import encode
+from chat.wire.reasons import CloseCode
+from sessions_app.log import events as ev
 
 Frame = dict[str, Any]
 BEGAN_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

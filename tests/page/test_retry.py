@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import expect
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.fakes.gemini_script import Chunk, Drop, reply, say, text
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.page.chat_page import ChatPage

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from chat.protocol.cursor import event_id
-from sessions_app import events as ev
+from chat.wire.cursor import event_id
+from sessions_app.log import events as ev
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.page.scripted_server import frames_of

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.page.scripted_server import Frame, ScriptedServer

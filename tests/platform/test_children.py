@@ -11,8 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from realtime_ai.supervisor.children import Child, describe_exit
-from realtime_ai.supervisor.errors import SupervisorError
+from realtime_ai.supervisor.children import Child, SupervisorError, describe_exit
 from realtime_ai.supervisor.instance import ChildRecord, sole_instance
 
 

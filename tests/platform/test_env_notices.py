@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from chat.providers.kinds import PREFERRED
+from chat.llm.catalog import PREFERRED
 from realtime_ai.env import read_env
 from realtime_ai.env_notices import VENDORS, notices
 from realtime_ai.env_reader import EnvReader

@@ -11,21 +11,21 @@ import pytest
 from django.db import connection
 from django.test import AsyncClient, Client
 
-from realtime_ai import readiness
-from sessions_app import database
+from realtime_ai import probes
+from sessions_app.postgres import link
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    readiness.forget()
+    probes.forget()
     yield
-    readiness.forget()
+    probes.forget()
 
 
 @pytest.fixture
 def database_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that nothing listens on."""
-    monkeypatch.setattr(database, "_params", lambda: {"host": "127.0.0.1", "port": 1, "connect_timeout": 2})
+    monkeypatch.setattr(link, "_params", lambda: {"host": "127.0.0.1", "port": 1, "connect_timeout": 2})
 
 
 async def test_healthz_asks_no_database_and_no_host_name() -> None:
@@ -46,7 +46,7 @@ async def test_readyz_is_ready_on_a_migrated_database() -> None:
 async def test_readyz_says_that_the_database_is_gone(database_away: None) -> None:
     started = time.monotonic()
     answer = await AsyncClient().get("/readyz")
-    assert time.monotonic() - started < readiness.TIME_LIMIT_S + 0.5
+    assert time.monotonic() - started < probes.TIME_LIMIT_S + 0.5
     assert answer.status_code == 503
     assert answer.json()["status"] == "unready"
     assert [reason["code"] for reason in answer.json()["reasons"]] == ["database_unreachable"]
@@ -54,18 +54,18 @@ async def test_readyz_says_that_the_database_is_gone(database_away: None) -> Non
 
 
 async def test_readyz_answers_in_time_when_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "TIME_LIMIT_S", 0.1)
+    monkeypatch.setattr(probes, "TIME_LIMIT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
         params = {"host": "127.0.0.1", "port": silent.getsockname()[1], "connect_timeout": 1}
-        monkeypatch.setattr(database, "_params", lambda: params)
+        monkeypatch.setattr(link, "_params", lambda: params)
         answer = await AsyncClient().get("/readyz")
     assert answer.json()["reasons"][0]["code"] == "database_unreachable"
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_readyz_counts_migrations_that_are_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = readiness._known_migrations()
-    monkeypatch.setattr(readiness, "_known_migrations", lambda: known | {("chat", "9999_later")})
+    known = probes._known_migrations()
+    monkeypatch.setattr(probes, "_known_migrations", lambda: known | {("chat", "9999_later")})
     answer = await AsyncClient().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == [
@@ -74,11 +74,11 @@ async def test_readyz_counts_migrations_that_are_not_applied(monkeypatch: pytest
 
 
 async def test_readyz_tells_of_a_stuck_journal(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fine() -> list[readiness.Reason]:
+    async def fine() -> list[probes.Reason]:
         return []
 
-    monkeypatch.setattr(readiness, "_database_reasons", fine)
-    monkeypatch.setattr("sessions_app.journal.health", lambda: "The writer is stuck.")
+    monkeypatch.setattr(probes, "_database_reasons", fine)
+    monkeypatch.setattr("sessions_app.log.journal.health", lambda: "The writer is stuck.")
     answer = await AsyncClient().get("/readyz")
     assert (answer.status_code, answer.json()["reasons"][0]["code"]) == (503, "journal_stuck")
 
@@ -86,12 +86,12 @@ async def test_readyz_tells_of_a_stuck_journal(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_flood_of_probes_is_not_a_flood_of_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    async def once() -> list[readiness.Reason]:
+    async def once() -> list[probes.Reason]:
         asked.append(1)
         await asyncio.sleep(0.05)
         return []
 
-    monkeypatch.setattr(readiness, "_database_reasons", once)
+    monkeypatch.setattr(probes, "_database_reasons", once)
     answers = await asyncio.gather(*(AsyncClient().get("/readyz") for _ in range(20)))
     answers.append(await AsyncClient().get("/readyz"))
     assert {answer.status_code for answer in answers} == {200}
@@ -125,7 +125,7 @@ async def test_a_token_opens_the_metrics_and_nothing_else_does_then(settings: An
 
 
 def test_connections_of_ones_own_lead_where_django_does() -> None:
-    params = database._params()
+    params = link._params()
     assert params["dbname"] == connection.settings_dict["NAME"]
     assert "pool" not in params
     assert psycopg.conninfo.make_conninfo(**{k: v for k, v in params.items() if k != "prepare_threshold"})

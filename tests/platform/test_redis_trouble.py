@@ -13,7 +13,7 @@ import pytest
 from django.test import AsyncClient
 
 from chat.redis_trouble import redis_trouble
-from realtime_ai import readiness
+from realtime_ai import probes
 from realtime_ai.lifeline import FD_VARIABLE
 from tests.support.server import ROOT, ServerProcess
 from tests.support.tls import self_signed
@@ -116,16 +116,16 @@ async def test_nothing_is_told_of_a_redis_that_can_be_used(doors: Doors) -> None
 
 @pytest.fixture
 def redis_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    async def fine() -> list[readiness.Reason]:
+    async def fine() -> list[probes.Reason]:
         return []
 
     def at(url: str) -> None:
-        readiness.forget()
+        probes.forget()
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": "none", "CONFIG": {"hosts": [{"address": url}]}}}
 
-    monkeypatch.setattr(readiness, "_database_reasons", fine)
+    monkeypatch.setattr(probes, "_database_reasons", fine)
     yield at
-    readiness.forget()
+    probes.forget()
 
 
 async def test_readyz_refuses_until_what_was_set_has_been_right_once(redis_at: Any, doors: Doors) -> None:
@@ -152,7 +152,7 @@ async def test_a_password_that_stops_being_right_takes_no_process_out_of_service
 ) -> None:
     redis_at(f"redis://:{PASSWORD}@127.0.0.1:{doors.plain}")
     assert (await AsyncClient().get("/readyz")).json() == {"status": "ready"}
-    monkeypatch.setattr(readiness, "FRESH_S", 0.0)
+    monkeypatch.setattr(probes, "FRESH_S", 0.0)
     url = url_of("a wrong password", doors)
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "none", "CONFIG": {"hosts": [{"address": url}]}}}
     answer = await AsyncClient().get("/readyz")

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from realtime_ai.env import BASE_DIR
-from sessions_app import events as ev
-from sessions_app.leases import living_channels
+from sessions_app.log import events as ev
+from sessions_app.log.leases import living_channels
 from sessions_app.models import Session, SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.plugin.reaper import Reaper
 from tests.support.database import database_url
 from tests.support.sockets import realtime

@@ -1,4 +1,4 @@
-"""sessions_app.checks and checks_database: each misconfiguration has its id and its fix, and what is right has none."""
+"""sessions_app.supabase.checks and checks: each misconfiguration has its id and its fix, and what is right has none."""
 
 import base64
 import json
@@ -15,8 +15,8 @@ from django.core.management.base import SystemCheckError
 from pytest_django.fixtures import Settings
 
 from realtime_ai.env import BASE_DIR
-from sessions_app import checks, checks_database
-from sessions_app.privileges import close_data_api
+from sessions_app.supabase import checks
+from sessions_app.supabase.closing import close_data_api
 from tests.privileges.conftest import ROLES, acting_as, sql
 
 REF = "abcdefghijklmnopqrst"
@@ -166,13 +166,13 @@ def test_a_database_that_refuses_connections_is_an_error_of_the_check() -> None:
 
 
 def reach() -> list[str]:
-    return ids(checks_database.check_reach(None, databases=["default"]))
+    return ids(checks.check_reach(None, databases=["default"]))
 
 
 def as_supabase(settings: Settings, monkeypatch: pytest.MonkeyPatch, **database: Any) -> None:
     """The connection stays the test's own; only the checks see another address."""
     seen = {"default": {**SOUND, **database}}
-    monkeypatch.setattr(checks_database, "settings", type("Seen", (), {"DATABASES": seen}))
+    monkeypatch.setattr(checks, "settings", type("Seen", (), {"DATABASES": seen}))
 
 
 @pytest.mark.django_db
@@ -186,7 +186,7 @@ def test_an_open_door_is_an_error_until_migrate_shuts_it(supabase: None) -> None
 def test_the_error_names_who_reaches_what(supabase: None) -> None:
     close_data_api()
     sql("GRANT TRUNCATE ON session_events TO authenticated")
-    (message,) = checks_database.check_reach(None, databases=["default"])
+    (message,) = checks.check_reach(None, databases=["default"])
     assert message.msg == "Supabase's Data API (anon, authenticated) can reach: table session_events."
 
 
@@ -204,7 +204,7 @@ def test_row_level_security_that_hides_our_own_rows_is_an_error(supabase: None) 
 
 
 def hidden() -> list[str]:
-    from sessions_app.exposure import tables_with_hidden_rows
+    from sessions_app.supabase.closing import tables_with_hidden_rows
 
     return tables_with_hidden_rows()
 
@@ -222,11 +222,11 @@ def test_on_supabase_the_public_schema_is_warned_of(
 
 @pytest.mark.django_db
 def test_a_direct_host_needs_ipv6(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks_database, "has_ipv6", lambda: False)
+    monkeypatch.setattr(checks, "has_ipv6", lambda: False)
     assert "sessions.W002" not in reach()
     as_supabase(settings, monkeypatch, HOST=f"db.{REF}.supabase.co")
     assert "sessions.W002" in reach()
-    monkeypatch.setattr(checks_database, "has_ipv6", lambda: True)
+    monkeypatch.setattr(checks, "has_ipv6", lambda: True)
     assert "sessions.W002" not in reach()
 
 
@@ -240,9 +240,9 @@ def test_whether_there_is_ipv6_is_asked_without_sending_anything(monkeypatch: py
         def connect(self, _: object) -> None:
             raise OSError("Network is unreachable")
 
-    assert isinstance(checks_database.has_ipv6(), bool)
+    assert isinstance(checks.has_ipv6(), bool)
     monkeypatch.setattr("socket.socket", NoRoute)
-    assert not checks_database.has_ipv6()
+    assert not checks.has_ipv6()
 
 
 @pytest.mark.django_db

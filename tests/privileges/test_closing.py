@@ -1,4 +1,4 @@
-"""sessions_app.privileges: Supabase's Data API reaches nothing of ours, and we notice nothing of it."""
+"""sessions_app.supabase.closing: Supabase's Data API reaches nothing of ours, and we notice nothing of it."""
 
 import logging
 from collections.abc import Iterator
@@ -11,9 +11,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.exposure import Exposure, find_exposure, project_tables
 from sessions_app.models import Session
-from sessions_app.privileges import close_after_migrate, close_data_api
+from sessions_app.supabase.closing import (
+    Exposure,
+    close_after_migrate,
+    close_data_api,
+    find_exposure,
+    project_tables,
+)
 from tests.privileges.conftest import ROLES, acting_as, refused, sql
 from tests.summary.support import ended_session, jobs
 
@@ -160,7 +165,7 @@ def test_what_another_role_owns_is_warned_of_and_stops_nothing(
     )
     sql("CREATE ROLE the_migrator NOLOGIN; GRANT the_migrator TO CURRENT_USER")
     sql("GRANT USAGE ON SCHEMA public TO the_migrator; ALTER TABLE sessions OWNER TO the_migrator")
-    caplog.set_level(logging.WARNING, "sessions_app.privileges")
+    caplog.set_level(logging.WARNING, "sessions_app.supabase.closing")
     with acting_as("the_migrator"):
         close_data_api()
         assert sql(

@@ -8,10 +8,9 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
-from sessions_app import events as ev
-from sessions_app.exposure import find_exposure
+from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionEvent
-from sessions_app.privileges import close_data_api
+from sessions_app.supabase.closing import close_data_api, find_exposure
 from tests.admin.rows import write_session
 from tests.privileges.conftest import ROLES, refused, sql
 

@@ -1,9 +1,9 @@
-"""sessions_app.supabase: which way a URL leads."""
+"""sessions_app.postgres.address: which way a URL leads."""
 
 import pytest
 
 from realtime_ai.database_url import database_settings
-from sessions_app.supabase import SupabaseMode, describe, pools_transactions
+from sessions_app.postgres.address import SupabaseMode, describe, pools_transactions
 
 REF = "abcdefghijklmnopqrst"
 URLS = {

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from chat.protocol.projector import RealtimeProjector
-from chat.protocol.server_events import ServerEvent
-from sessions_app import events as ev
+from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.server import ServerEvent
+from sessions_app.log import events as ev
 
 SESSION_ID = "demo123"
 MODEL = "gemini-3.8-flash"

@@ -6,7 +6,7 @@ from itertools import count
 
 from hypothesis import strategies as st
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
 
 SESSION_ID = "a_b.c-7"
 """With the characters that an event_id uses itself."""

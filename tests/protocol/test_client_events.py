@@ -9,9 +9,9 @@ from openai.types.realtime.realtime_client_event import RealtimeClientEvent
 from openai.types.realtime.realtime_response_create_params import RealtimeResponseCreateParams
 from openai.types.realtime.realtime_session_create_request import RealtimeSessionCreateRequest
 
-from chat.protocol import client_events as ce
-from chat.protocol import client_objects as co
-from chat.protocol.client_events import decode
+from chat.wire.realtime import client as ce
+from chat.wire.realtime import client_objects as co
+from chat.wire.realtime.client import decode
 from tests.protocol.client_frames import TOOL, create, message, respond, update
 
 

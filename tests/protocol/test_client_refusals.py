@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from chat.errors import FrameError, FrameTooLarge
-from chat.protocol import client_events as ce
-from chat.protocol import client_objects as co
-from chat.protocol.client_events import decode
+from chat.wire.realtime import client as ce
+from chat.wire.realtime import client_objects as co
+from chat.wire.realtime.client import decode
 from tests.protocol.client_frames import TOOL, create, frame, message, respond, update
 
 

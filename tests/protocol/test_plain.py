@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from chat.errors import FrameError, FrameTooLarge
-from chat.protocol.plain import plain_error, plain_message
-from chat.protocol.projector import PlainProjector
-from sessions_app import events as ev
+from chat.wire.plain import plain_error, plain_message
+from chat.wire.realtime.projector import PlainProjector
+from sessions_app.log import events as ev
 from tests.protocol.logs import numbered
 
 

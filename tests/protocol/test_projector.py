@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from chat.protocol.projector import RealtimeProjector
-from chat.protocol.server_events import encode
-from sessions_app import events as ev
+from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.server import encode
 from sessions_app.errors import ReplayGap
+from sessions_app.log import events as ev
 from tests.protocol.logs import BEGAN_AT, SESSION_ID, numbered
 from tests.protocol.sdk import validated
 

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.protocol.cursor import parse_event_id
-from chat.protocol.projector import PlainProjector, RealtimeProjector
-from chat.protocol.server_events import encode
-from sessions_app import events as ev
-from sessions_app.rows import decode_row, encode_rows
+from chat.wire.cursor import parse_event_id
+from chat.wire.realtime.projector import PlainProjector, RealtimeProjector
+from chat.wire.realtime.server import encode
+from sessions_app.log import events as ev
+from sessions_app.log.rows import decode_row, encode_rows
 from tests.protocol.logs import SESSION_ID, logs
 from tests.protocol.sdk import validated
 

@@ -13,12 +13,13 @@ import pytest
 import chat.errors
 import sessions_app.errors
 from chat.conf import ChatConf
-from chat.protocol import client_events, client_objects, items, objects, server_events
-from chat.protocol.client_events import AUDIO_EVENT_TYPES, CLIENT_EVENT_TYPES, decode
-from chat.protocol.close_codes import CloseCode
-from chat.protocol.error_codes import FrameCode
-from chat.protocol.reasons import REASONS, UNKNOWN_REASON
-from chat.protocol.server_events import SERVER_EVENT_TYPES, ServerEvent, encode
+from chat.wire.realtime import client as client_events
+from chat.wire.realtime import client_objects, objects
+from chat.wire.realtime import objects as items
+from chat.wire.realtime import server as server_events
+from chat.wire.realtime.client import AUDIO_EVENT_TYPES, CLIENT_EVENT_TYPES, decode
+from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode
+from chat.wire.reasons import REASONS, UNKNOWN_REASON, CloseCode, FrameCode
 from tests.protocol import example_log
 from tests.protocol.sdk import validated
 

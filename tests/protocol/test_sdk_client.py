@@ -13,10 +13,10 @@ from typing import Any
 from openai import AsyncOpenAI
 from websockets.asyncio.server import ServerConnection, serve
 
-from chat.protocol import client_events as ce
-from chat.protocol.direct import session_created
-from chat.protocol.objects import StreamInfo
-from chat.protocol.server_events import encode
+from chat.wire.realtime import client as ce
+from chat.wire.realtime.direct import session_created
+from chat.wire.realtime.objects import StreamInfo
+from chat.wire.realtime.server import encode
 from tests.protocol import example_log
 from tests.protocol.test_protocol_docs import DOCS
 from tests.protocol.test_server_events import SESSION

@@ -7,13 +7,12 @@ import msgspec
 import pytest
 
 from chat.errors import ActiveResponse, ChatError, FrameError, ItemNotFound, ProviderError
-from chat.protocol.direct import error_event, item_retrieved, session_created, session_updated
-from chat.protocol.error_codes import FrameCode
-from chat.protocol.items import item_of
-from chat.protocol.objects import SessionObject, StreamInfo
-from chat.protocol.server_events import SERVER_EVENT_TYPES, ServerEvent, encode
-from sessions_app import events as ev
+from chat.wire.realtime.direct import error_event, item_retrieved, session_created, session_updated
+from chat.wire.realtime.objects import SessionObject, StreamInfo, item_of
+from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode
+from chat.wire.reasons import FrameCode
 from sessions_app.errors import JournalFull, SessionNotFound, SessionsError
+from sessions_app.log import events as ev
 from tests.protocol.logs import BEGAN_AT, SESSION_ID
 from tests.protocol.sdk import SDK_SERVER_EVENTS, validated
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chat.messages import HistoryItem, ModelRequest, ToolCallItem
-from chat.providers.anthropic_claude import AnthropicProvider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import HistoryItem, ModelRequest, ToolCallItem
 from tests.fakes.anthropic_script import JSON, Content, Use, ask
 from tests.fakes.anthropic_server import AnthropicServer
 from tests.providers.rounds import GET_PROFILE, GET_TIME, events_of, remembered, result

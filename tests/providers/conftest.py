@@ -3,8 +3,8 @@ from collections.abc import AsyncGenerator, Generator
 import pytest
 from pytest_django import Settings
 
-from chat.providers.anthropic_claude import AnthropicProvider
-from chat.providers.gemini import GeminiProvider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.gemini.provider import GeminiProvider
 from tests.fakes.anthropic_server import API_KEY as ANTHROPIC_KEY
 from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.gemini_server import API_KEY, GeminiServer

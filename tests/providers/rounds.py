@@ -5,13 +5,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chat.messages import (
+from chat.llm.provider import (
     AssistantText,
     Completed,
     HistoryItem,
     ModelEvent,
     ModelRequest,
     Part,
+    Provider,
     TextDelta,
     ToolCallItem,
     ToolCallRequest,
@@ -19,7 +20,6 @@ from chat.messages import (
     ToolSpec,
     UserText,
 )
-from chat.providers.base import Provider
 
 MODEL = "gemini-3.8-flash"
 

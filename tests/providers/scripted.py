@@ -5,9 +5,8 @@ from collections import deque
 from collections.abc import AsyncGenerator
 
 from chat.errors import ProviderError
-from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta
-from chat.providers.base import Provider
-from chat.providers.choice import Candidate
+from chat.llm.catalog import Candidate
+from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta
 
 Script = list[str | ProviderError]
 """Words, and an error where the stream breaks off."""

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from chat.errors import ModelBadAnswer
-from chat.messages import TextDelta
-from chat.providers.anthropic_claude import AnthropicProvider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import TextDelta
 from tests.fakes.anthropic_script import Hang, Raw, reply, text
 from tests.fakes.anthropic_server import API_KEY, AnthropicServer
 from tests.providers.anthropic_rounds import request

@@ -20,9 +20,9 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.messages import TextDelta
-from chat.providers import anthropic_claude
-from chat.providers.anthropic_claude import AnthropicProvider
+from chat.llm.anthropic import provider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import TextDelta
 from tests.fakes.anthropic_script import (
     PING,
     Event,
@@ -212,7 +212,7 @@ async def test_pings_end_a_silence(
 async def test_nothing_but_pings_for_too_long(
     claude_server: AnthropicServer, claude: AnthropicProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(anthropic_claude, "PINGS_SECONDS", 0.2)
+    monkeypatch.setattr(provider, "PINGS_SECONDS", 0.2)
     pinging = [step for _ in range(1000) for step in (Sleep(0.05), PING)]
     claude_server.then(reply(*pinging))
     error = await failure_of(claude)
@@ -224,7 +224,7 @@ async def test_nothing_but_pings_for_too_long(
 async def test_a_connection_that_stays_open_after_the_end_holds_up_nothing(
     claude_server: AnthropicServer, claude: AnthropicProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(anthropic_claude, "DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr(provider, "DRAIN_SECONDS", 0.1)
     claude_server.then(reply(text("Hello"), Stop(), Hang()))
     assert await text_of(claude, request("Hi")) == "Hello"
     assert await claude_server.hung_up_within(WITHIN_S)

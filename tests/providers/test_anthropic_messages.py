@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat.messages import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, ToolSpec
-from chat.providers.anthropic_claude import AnthropicProvider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, ToolSpec
 from tests.contract.asking import events
 from tests.fakes.anthropic_script import (
     JSON,

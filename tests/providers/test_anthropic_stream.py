@@ -3,8 +3,8 @@
 import pytest
 
 from chat.errors import ModelRefused, ModelUnreachable
-from chat.messages import AssistantText, FinishReason, TextDelta, Usage
-from chat.providers.anthropic_claude import AnthropicProvider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import AssistantText, FinishReason, TextDelta, Usage
 from tests.fakes.anthropic_script import (
     PING,
     USAGE,

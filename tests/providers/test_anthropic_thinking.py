@@ -1,7 +1,7 @@
 """What Claude thought: shown to nobody, and sent back unchanged where it stood. The fake refuses anything else."""
 
-from chat.messages import ToolCallItem
-from chat.providers.anthropic_claude import AnthropicProvider
+from chat.llm.anthropic.provider import AnthropicProvider
+from chat.llm.provider import ToolCallItem
 from tests.fakes.anthropic_script import (
     Redacted,
     Stop,

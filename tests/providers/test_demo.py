@@ -7,8 +7,8 @@ from contextlib import aclosing
 import pytest
 from pytest_django import Settings
 
-from chat.messages import AssistantText, FinishReason, TextDelta, ToolCallItem, ToolResultItem, Usage
-from chat.providers.demo import DemoProvider, pieces_of
+from chat.llm.demo.provider import DemoProvider, pieces_of
+from chat.llm.provider import AssistantText, FinishReason, TextDelta, ToolCallItem, ToolResultItem, Usage
 from tests.providers.rounds import GET_TIME, calls_of, end_of, events_of, joined, request, text_of
 
 DEMO = DemoProvider()

@@ -5,11 +5,10 @@ import re
 
 import pytest
 
-from chat.messages import AssistantText, HistoryItem, OperatorText, UserText
-from chat.providers.demo import DemoProvider
-from chat.providers.demo_summary import MAX_TITLE_CHARS
-from chat.summary import INSTRUCTIONS
-from chat.summary_text import read_summary
+from chat.jobs.summary import INSTRUCTIONS, read_summary
+from chat.llm.demo.provider import DemoProvider
+from chat.llm.demo.summary import MAX_TITLE_CHARS
+from chat.llm.provider import AssistantText, HistoryItem, OperatorText, UserText
 from tests.providers.rounds import request, text_of
 
 DEMO = DemoProvider()

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from chat.messages import JSON, ToolCallItem, ToolSpec
-from chat.providers.demo import DemoProvider
-from chat.providers.demo_tools import MAX_CALLS
+from chat.llm.demo.provider import DemoProvider
+from chat.llm.demo.tools import MAX_CALLS
+from chat.llm.provider import JSON, ToolCallItem, ToolSpec
 from chat.tools import builtin
 from chat.tools.registry import default_registry
-from chat.tools.results import as_text
+from chat.tools.runner import as_text
 from tests.providers.rounds import calls_of, events_of, request, result, text_of
 
 DEMO = DemoProvider()
@@ -189,6 +189,6 @@ async def test_any_output_can_be_worded(output: str) -> None:
 
 
 def test_the_tools_it_knows_are_the_ones_that_ship() -> None:
-    from chat.providers.demo_tools import INTENTS
+    from chat.llm.demo.tools import INTENTS
 
     assert INTENTS.keys() == {tool.name for tool in TOOLS}

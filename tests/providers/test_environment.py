@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from chat.providers.anthropic_claude import ANTHROPIC_URL, AnthropicProvider
-from chat.providers.gemini import GEMINI_URL, GeminiProvider
-from chat.providers.openai_http import OPENAI_URL, OpenAIClients
-from chat.providers.openai_responses import OpenAIProvider
+from chat.llm.anthropic.provider import ANTHROPIC_URL, AnthropicProvider
+from chat.llm.gemini.provider import GEMINI_URL, GeminiProvider
+from chat.llm.openai.responses import OpenAIProvider
+from chat.llm.openai.streaming import OPENAI_URL, OpenAIClients
 from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.openai_responses_api import ResponsesApi

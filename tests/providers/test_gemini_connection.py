@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
-from chat.messages import TextDelta
-from chat.providers.gemini import GeminiProvider
+from chat.llm.gemini.provider import GeminiProvider
+from chat.llm.provider import TextDelta
 from tests.fakes.gemini_script import Chunk, Hang, reply, say, text
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.providers.rounds import events_of, request, text_of

@@ -20,8 +20,8 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.messages import TextDelta
-from chat.providers.gemini import GeminiProvider
+from chat.llm.gemini.provider import GeminiProvider
+from chat.llm.provider import TextDelta
 from tests.fakes.gemini_script import (
     Chunk,
     Drop,

@@ -6,9 +6,8 @@ import warnings
 import pytest
 
 from chat.errors import ModelBadRequest, ModelRefused, ModelUnreachable
-from chat.messages import AssistantText, Completed, FinishReason, OperatorText, TextDelta, ToolSpec, Usage
-from chat.providers import gemini
-from chat.providers.gemini import GeminiProvider
+from chat.llm.gemini.provider import GeminiProvider
+from chat.llm.provider import AssistantText, Completed, FinishReason, OperatorText, TextDelta, ToolSpec, Usage
 from tests.fakes.gemini_script import Chunk, Drop, Hang, Raw, Sleep, Step, ask, call, reply, say, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.http_server import HttpAnswer
@@ -215,7 +214,7 @@ async def test_a_stream_without_an_end_is_broken_off(server: GeminiServer, provi
 async def test_an_answer_that_is_whole_is_not_spoiled_by_what_comes_after(
     server: GeminiServer, provider: GeminiProvider, monkeypatch: pytest.MonkeyPatch, after: Step
 ) -> None:
-    monkeypatch.setattr(gemini, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(provider, "REST_SECONDS", 0.1)
     usage = {"promptTokenCount": 7, "candidatesTokenCount": 3}
     server.then(reply(Chunk((text("Hello"),), finish="STOP"), Chunk(usage=usage), after))
     events = await events_of(provider, request("Hi"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.messages import AssistantText, HistoryItem, TextDelta, ToolCallItem, ToolResultItem
-from chat.providers.gemini import GeminiProvider
+from chat.llm.gemini.provider import GeminiProvider
+from chat.llm.provider import AssistantText, HistoryItem, TextDelta, ToolCallItem, ToolResultItem
 from tests.fakes.gemini_script import JSON, Chunk, Raw, ask, call, reply, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.providers.rounds import (

@@ -13,8 +13,8 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.messages import FinishReason, TextDelta, ToolCallItem, Usage
-from chat.providers.openai_chat import ChatCompletionsProvider
+from chat.llm.openai.chat import ChatCompletionsProvider
+from chat.llm.provider import FinishReason, TextDelta, ToolCallItem, Usage
 from tests.fakes.openai_chat_api import DONE, ChatApi
 from tests.fakes.openai_script import JSON, Data, Drop, Hang, HttpError, Raw, Step, Stream
 from tests.fakes.openai_server import API_KEY, OpenAIServer
@@ -181,7 +181,7 @@ async def test_what_goes_wrong_behind_the_end_does_not_unmake_the_answer(
 async def test_a_server_that_never_closes_its_stream(
     server: OpenAIServer, provider: ChatCompletionsProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.providers.openai_stream.TAIL_SECONDS", 0.1)
+    monkeypatch.setattr("chat.llm.openai.streaming.TAIL_SECONDS", 0.1)
     server.then(said(delta(content="Hello"), STOP, Hang()))
     assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
     assert await server.hung_up_within(5)

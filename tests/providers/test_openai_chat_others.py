@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from chat.errors import ModelBadRequest
-from chat.messages import FinishReason, HistoryItem, TextDelta, ToolCallItem, Usage
-from chat.providers.openai_chat import ChatCompletionsProvider
+from chat.llm.openai.chat import ChatCompletionsProvider
+from chat.llm.provider import FinishReason, HistoryItem, TextDelta, ToolCallItem, Usage
 from tests.fakes.http_server import HttpAnswer
 from tests.fakes.openai_chat_api import DONE, ChatApi
 from tests.fakes.openai_script import JSON, Data, HttpError, Raw

@@ -13,8 +13,8 @@ from chat.errors import (
     ModelRefused,
     ProviderError,
 )
-from chat.messages import AssistantText, FinishReason, HistoryItem, Part, TextDelta, ToolCallItem
-from chat.providers.openai_responses import OpenAIProvider
+from chat.llm.openai.responses import OpenAIProvider
+from chat.llm.provider import AssistantText, FinishReason, HistoryItem, Part, TextDelta, ToolCallItem
 from tests.fakes.openai_responses_api import ResponsesApi, Writer
 from tests.fakes.openai_script import JSON, Answer, Data, HttpError, Sleep, Stream
 from tests.fakes.openai_server import API_KEY, OpenAIServer

@@ -11,15 +11,15 @@ from chat.conf import (
     DEFAULT_GROQ_MODEL,
     DEFAULT_OPENAI_MODEL,
 )
-from chat.providers.demo import DemoProvider
-from chat.providers.gemini import GeminiProvider
-from chat.providers.registry import (
+from chat.llm.catalog import (
     ProviderNotConfigured,
     close_providers,
     default_model_spec,
     full_spec,
     provider_for,
 )
+from chat.llm.demo.provider import DemoProvider
+from chat.llm.gemini.provider import GeminiProvider
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_missing_sdk_names_its_extra(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, vendor: str, sdk: str
 ) -> None:
     setattr(settings, f"CHAT_{vendor.upper()}_API_KEY", "key")
-    for module in [name for name in sys.modules if name.startswith(f"chat.providers.{sdk}_")]:
+    for module in [name for name in sys.modules if name.startswith(f"chat.llm.{sdk}.")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, sdk, None)
     with pytest.raises(ProviderNotConfigured, match=rf"package {sdk} is not installed\. .*--extra {sdk}$"):

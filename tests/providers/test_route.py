@@ -20,10 +20,10 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.messages import ModelEvent
-from chat.providers import cooling
-from chat.providers.choice import Candidate
-from chat.providers.route import FailedAttempt, Route
+from chat.llm import route
+from chat.llm.catalog import Candidate
+from chat.llm.provider import ModelEvent
+from chat.llm.route import FailedAttempt, Route
 from tests.providers.rounds import joined, request
 from tests.providers.scripted import Script, candidate
 from tests.support.waiting import eventually
@@ -36,9 +36,9 @@ NEVER = [ModelRefused, ModelContextTooLong, ModelBadRequest]
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> Iterator[None]:
     settings.CHAT_MODEL_ATTEMPTS, settings.CHAT_MODEL_RETRY_SECONDS = 3, 0.0
-    cooling.forget()
+    route.forget()
     yield
-    cooling.forget()
+    route.forget()
 
 
 class Journey:
@@ -210,7 +210,7 @@ async def test_a_model_that_has_cooled_off_is_asked_again() -> None:
     await Journey(first, second).go()
 
     async def cooled_off() -> None:
-        assert cooling.cooling_error(first.spec) is None
+        assert route.cooling_error(first.spec) is None
 
     await eventually(cooled_off)
     assert joined((await Journey(first, second).go()).events) == "Back"
@@ -222,15 +222,15 @@ async def test_without_a_fallback_a_cooling_model_is_not_hammered() -> None:
     await Journey(first).fail()
     error = await Journey(first).fail()
     assert type(error) is ModelQuota
-    assert 0 < (error.retry_after_s or 0) <= cooling.MAX_COOLING_S
+    assert 0 < (error.retry_after_s or 0) <= route.MAX_COOLING_S
     assert len(one.asked) == 1
 
 
 async def test_without_a_hint_nothing_is_remembered() -> None:
     first, _ = candidate("a", [ModelOverloaded()])
-    cooling.cool_off(first.spec, ModelOverloaded())
-    cooling.cool_off(first.spec, ModelTimeout(retry_after_s=9.0))
-    assert cooling.cooling_error(first.spec) is None
+    route.cool_off(first.spec, ModelOverloaded())
+    route.cool_off(first.spec, ModelTimeout(retry_after_s=9.0))
+    assert route.cooling_error(first.spec) is None
 
 
 async def test_a_quota_that_is_spent_is_asked_once_and_remembered() -> None:
@@ -254,7 +254,7 @@ async def test_what_would_come_again_is_not_asked_for_again() -> None:
     (first, one), (second, _) = candidate("a", [ModelUnreachable(ask_again=False)]), candidate("b", ["Hi"])
     assert (await Journey(first, second).go()).steps == [("a", 1, "b")]
     assert len(one.asked) == 1
-    assert cooling.cooling_error(first.spec) is None
+    assert route.cooling_error(first.spec) is None
 
 
 # Being stopped

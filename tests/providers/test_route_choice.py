@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from chat.checks import check_models
 from chat.errors import ModelCredentials, ModelNotAllowed
-from chat.providers.choice import candidates, chosen, offered, with_full_model
+from chat.llm.catalog import candidates, chosen, offered, with_full_model
 from tests.providers.rounds import events_of, request
 
 

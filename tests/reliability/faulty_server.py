@@ -26,8 +26,8 @@ def _break_ends() -> None:
 
 
 def _break_turns() -> None:
-    from chat.engine.compaction import Compaction
-    from chat.engine.response import Response
+    from chat.session.compaction import Compaction
+    from chat.session.response import Response
 
     before_turn, settle = Compaction.before_turn, Response._settle
 
@@ -47,9 +47,9 @@ def _break_turns() -> None:
 
 
 def _break_journal() -> None:
-    from sessions_app import journal_sql
-    from sessions_app.journal import Journal
-    from sessions_app.rows import encode_rows
+    from sessions_app.log import journal_sql
+    from sessions_app.log.journal import Journal
+    from sessions_app.log.rows import encode_rows
 
     within_bounds = Journal._within_bounds
 

@@ -51,11 +51,11 @@ def main() -> int:
     import django.utils.timezone
 
     import chat.tools.builtin.clock
-    import sessions_app.lifecycle
-    import sessions_app.livelog
+    import sessions_app.log.lifecycle
+    import sessions_app.log.live
     from realtime_ai.server import main as serve
 
-    _shift(django.utils.timezone, chat.tools.builtin.clock, sessions_app.lifecycle, sessions_app.livelog)
+    _shift(django.utils.timezone, chat.tools.builtin.clock, sessions_app.log.lifecycle, sessions_app.log.live)
     return serve(sys.argv[1:])
 
 

@@ -1,8 +1,8 @@
 """Long logs, made at once."""
 
-from sessions_app import events as ev
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import Visitor, append_now, end_session, open_session
+from sessions_app.log import events as ev
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import Visitor, append_now, end_session, open_session
 
 PROCESS = "proc_of_a_test"
 

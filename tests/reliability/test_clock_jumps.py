@@ -6,7 +6,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 from tests.support.sockets import Realtime, realtime

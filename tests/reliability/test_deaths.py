@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from sessions_app.models import Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import Frame, Realtime, realtime
 from tests.support.waiting import eventually

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from sessions_app.models import Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
 from tests.reliability import scripts
 from tests.reliability.conftest import StartGemini

@@ -4,7 +4,7 @@ import json
 import signal
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
 from tests.reliability.readers import Reader
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop

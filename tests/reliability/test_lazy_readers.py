@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.reliability.logs import write_ended_session
 from tests.reliability.readers import READ_S, Reader
 from tests.sockets.conftest import StartServer

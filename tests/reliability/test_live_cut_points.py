@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
 from tests.reliability import scripts
 from tests.reliability.conftest import StartGemini

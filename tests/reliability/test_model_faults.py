@@ -2,9 +2,9 @@
 
 import pytest
 
-from chat.engine.storable import storable
+from sessions_app.log.rows import storable
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_script import Chunk, Drop, Hang, HttpError, Raw, Reply, Step, call, overloaded, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.reliability.conftest import StartGemini

@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
-from sessions_app import events as ev
+from sessions_app.log import events as ev
+from sessions_app.log.replay import read_records
 from sessions_app.models import Session, SessionEvent, SummaryState
-from sessions_app.replay import read_records
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
 from tests.summary.conftest import StartWorker, start_worker
 from tests.support.server import ServerProcess

@@ -3,7 +3,7 @@
 import time
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
 from tests.reliability import scripts
 from tests.reliability.conftest import StartGemini

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually

@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from chat.protocol.server_events import SERVER_EVENT_TYPES
+from chat.wire.realtime.server import SERVER_EVENT_TYPES
 from tests.protocol.sdk import validated
 from tests.support.server import ServerProcess
 

@@ -8,7 +8,7 @@ import django
 
 django.setup()
 
-from realtime_ai.daphne_protocols import adapt  # noqa: E402
+from realtime_ai.front.daphne import adapt  # noqa: E402
 
 adapt()
 

@@ -7,11 +7,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from chat.auth import check_origin
 from chat.errors import OriginRefused
-from chat.guest_cookie import GUEST_COOKIE, issue_guest_id, sign_guest_id
+from chat.wire.auth import GUEST_COOKIE, check_origin, issue_guest_id, sign_guest_id
 from sessions_app.models import Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain, realtime
 

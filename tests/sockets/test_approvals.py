@@ -7,7 +7,7 @@ import httpx2
 from django.contrib.auth.models import User
 
 from sessions_app.models import Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.admin.conftest import signed_in
 from tests.fakes.gemini_server import GeminiServer
 from tests.support.server import ServerProcess

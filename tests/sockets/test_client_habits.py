@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import Frame, Realtime, plain, realtime
 

@@ -1,7 +1,7 @@
 """Long and dear conversations through real sockets: what clients see of compactions (nothing) and of budgets."""
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.sockets import realtime
 
 from .conftest import StartServer

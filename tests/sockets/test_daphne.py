@@ -11,11 +11,11 @@ from django.db.models.functions import Now
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from chat.protocol.close_codes import CloseCode
-from sessions_app import events as ev
+from chat.wire.reasons import CloseCode
+from sessions_app.log import events as ev
 from sessions_app.models import ServerProcess as ProcessRow
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.protocol.test_protocol_docs import section
 from tests.sdk.node_packages import node_command
 from tests.support.server import ServerProcess

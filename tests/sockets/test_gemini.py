@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_script import Chunk, HttpError, Reply, Sleep, call, text
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.support.server import ServerProcess

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from sessions_app.ids import uuid7
-from sessions_app.lifecycle import Visitor, open_session
+from sessions_app.log.lifecycle import Visitor, open_session
 from sessions_app.models import ServerProcess, Session
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.sockets import joined, realtime
 from tests.support.waiting import eventually
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from sessions_app.models import Session, SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain
 from tests.support.waiting import eventually

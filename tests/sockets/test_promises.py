@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.support.sockets import Realtime, realtime
 from tests.support.waiting import eventually

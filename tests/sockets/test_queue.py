@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import Realtime, plain, realtime
 from tests.support.waiting import eventually

@@ -7,18 +7,18 @@ from typing import Any, Self
 import pytest
 from channels.layers import InMemoryChannelLayer
 
-from chat.engine.commands import SessionInfo
-from chat.engine.conversation import Conversation, Subscriber
-from chat.engine.relay import Relay
-from chat.engine.relay_messages import Detach, Records, Request, decode, encode
-from chat.engine.remote import RemoteConversation
-from sessions_app import events as ev
+from chat.session.commands import SessionInfo
+from chat.session.relay import Relay
+from chat.session.relay_messages import Detach, Records, Request, decode, encode
+from chat.session.remote import RemoteConversation
+from chat.session.session import Conversation, Subscriber
 from sessions_app.errors import SessionElsewhere
-from sessions_app.events import Record
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import Visitor
-from sessions_app.livelog import LiveLog
-from sessions_app.threads import in_db_thread
+from sessions_app.log import events as ev
+from sessions_app.log.events import Record
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.live import LiveLog
+from sessions_app.postgres.threads import in_db_thread
 from tests.log.conftest import OpenLog, journal, make_journal, open_log
 from tests.support.waiting import eventually
 
@@ -28,7 +28,7 @@ __all__ = ["journal", "make_journal", "open_log"]
 @pytest.fixture(autouse=True)
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """These relays stand in no database: nobody is to take them for dead, unless a test is about that."""
-    monkeypatch.setattr("chat.engine.relay._CHECK_PEERS_SECONDS", 3600.0)
+    monkeypatch.setattr("chat.session.relay._CHECK_PEERS_SECONDS", 3600.0)
 
 
 class Silent:
@@ -94,7 +94,7 @@ class Counted(Silent):
 async def test_a_socket_whose_leaving_was_not_heard_does_not_keep_its_session_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chat.engine.relay._CHECK_PEERS_SECONDS", 0.05)
+    monkeypatch.setattr("chat.session.relay._CHECK_PEERS_SECONDS", 0.05)
     talk, layer = Counted(), Forgetful()
     owner, follower = (
         Relay(layer, find=lambda *_: talk, attach=lambda *_: None)  # type: ignore[arg-type]
@@ -210,7 +210,7 @@ def said(number: int) -> ev.Event:
 def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what a hint, or a word that they are gone, does not bring about never comes."""
     for name in ("_POLL_SECONDS", "_POLL_ANSWERING_SECONDS"):
-        monkeypatch.setattr(f"chat.engine.remote.{name}", 3600.0)
+        monkeypatch.setattr(f"chat.session.remote.{name}", 3600.0)
 
 
 async def test_a_reader_that_waits_is_told_when_hints_are_gone(open_log: OpenLog, no_polls: None) -> None:
@@ -253,8 +253,8 @@ async def test_a_lost_hint_with_none_behind_it_is_found_in_the_log(
     open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Soon where an answer is under way: its end may be what got lost."""
-    monkeypatch.setattr("chat.engine.remote._POLL_SECONDS", 3600.0)
-    monkeypatch.setattr("chat.engine.remote._POLL_ANSWERING_SECONDS", 0.05)
+    monkeypatch.setattr("chat.session.remote._POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("chat.session.remote._POLL_ANSWERING_SECONDS", 0.05)
     layer, log = Faulty(), await open_log()
     layer.loses = lambda hint: any(row.seq == 2 for row in hint.rows)
     async with Pair(layer, Talking(log)) as pair, asyncio.timeout(30):

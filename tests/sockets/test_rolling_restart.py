@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.chaos.client import Client
 from tests.chaos.router import Router
 from tests.chaos.turn import Turn

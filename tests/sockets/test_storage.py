@@ -9,7 +9,7 @@ from django.db import connection
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
 from sessions_app.models import SessionEvent
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.database import database_url
 from tests.support.sockets import joined, realtime
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from chat.providers import cooling
-from chat.providers.choice import Candidate
+from chat.llm import route
+from chat.llm.catalog import Candidate
 from tests.summary.program import Program
 from tests.summary.support import FakeModel
 from tests.support.database import database_url
@@ -24,8 +24,8 @@ def use_model(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> UseModel:
     def use(*answers: str | Exception | float) -> FakeModel:
         model = FakeModel(*answers)
         one = Candidate("fake:model-1", model, "model-1")
-        monkeypatch.setattr("chat.summary.candidates", lambda spec: [one])
-        cooling.forget()
+        monkeypatch.setattr("chat.jobs.summary.candidates", lambda spec: [one])
+        route.forget()
         settings.CHAT_SUMMARY_MODEL = "fake:model-1"
         return model
 

@@ -7,15 +7,15 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from sessions_app.database import connect_journal
-from sessions_app.events import ResponseDone, UserMessage
 from sessions_app.ids import uuid7
-from sessions_app.journal import Journal
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import OpenedSession, Visitor, end_session, open_session
-from sessions_app.livelog import LiveLog
+from sessions_app.log.events import ResponseDone, UserMessage
+from sessions_app.log.journal import Journal
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import OpenedSession, Visitor, end_session, open_session
+from sessions_app.log.live import LiveLog
+from sessions_app.log.replay import read_records
 from sessions_app.models import Session, SummaryState
-from sessions_app.replay import read_records
+from sessions_app.postgres.link import connect_journal
 
 
 def main() -> None:

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from chat.messages import Completed, FinishReason, ModelEvent, ModelRequest, TextDelta, Usage
-from chat.providers.base import Provider
-from sessions_app import events as ev
+from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta, Usage
 from sessions_app.ids import new_id, uuid7
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
+from sessions_app.log import events as ev
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session
 from sessions_app.models import Session
 
 PROCESS = "proc_test"

@@ -1,4 +1,4 @@
-"""chat.summary: what a model is asked, and what comes of its answer."""
+"""chat.jobs.summary: what a model is asked, and what comes of its answer."""
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -11,9 +11,9 @@ from chat.errors import (
     ModelRefused,
     ModelTimeout,
 )
-from chat.messages import Completed, FinishReason, UserText
-from chat.providers import registry
-from chat.summary import EmptySummaryError, summarise
+from chat.jobs.summary import EmptySummaryError, summarise
+from chat.llm import catalog
+from chat.llm.provider import Completed, FinishReason, UserText
 from tests.summary.conftest import UseModel
 from tests.summary.support import FakeModel
 
@@ -63,8 +63,8 @@ async def test_a_fallback_writes_it_when_the_sessions_model_fails(
 ) -> None:
     """Each is asked once: trying again is the job's business."""
     failing = FakeModel(ModelOverloaded())
-    monkeypatch.setattr("chat.providers.registry._kinds", {**registry._kinds})
-    registry.register_provider("failing", lambda: failing)
+    monkeypatch.setattr("chat.llm.catalog._kinds", {**catalog._kinds})
+    catalog.register_provider("failing", lambda: failing)
     settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("demo",)
     assert (await summarise(model="failing", transcript=TRANSCRIPT)).model == "demo"
     assert len(failing.requests) == 1

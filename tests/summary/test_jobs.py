@@ -12,14 +12,14 @@ from procrastinate.contrib.django.utils import connector_params
 from pytest_django.fixtures import Settings
 
 from chat.errors import ModelOverloaded, ModelRefused
-from chat.worker import Worker
+from chat.jobs.worker import Worker
 from sessions_app import hooks
 from sessions_app.errors import DatabaseAway
-from sessions_app.events import SummaryFailed
-from sessions_app.lifecycle import OpenedSession, end_session
+from sessions_app.log.events import SummaryFailed
+from sessions_app.log.lifecycle import OpenedSession, end_session
+from sessions_app.log.replay import read_records
 from sessions_app.models import Session, SessionStatus, SummaryState
-from sessions_app.replay import read_records
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.summary.conftest import UseModel
 from tests.summary.support import end_it, ended_session, jobs, open_it, said, say
 

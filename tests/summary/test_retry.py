@@ -1,4 +1,4 @@
-"""chat.job_retry: how often, how soon, and what is said when it is over."""
+"""chat.jobs.retry: how often, how soon, and what is said when it is over."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ from chat.errors import (
     ModelRefused,
     ModelTimeout,
 )
-from chat.job_retry import SummaryRetry, cause_for_staff, wait_s, will_retry
-from chat.providers.registry import ProviderNotConfigured
+from chat.jobs.retry import SummaryRetry, cause_for_staff, wait_s, will_retry
+from chat.llm.catalog import ProviderNotConfigured
 from sessions_app.errors import DatabaseAway
 
 

@@ -1,14 +1,14 @@
-"""sessions_app.summaries: one summary for one end of a session, in its place in the log."""
+"""sessions_app.log.summaries: one summary for one end of a session, in its place in the log."""
 
 from collections.abc import Callable
 
 import pytest
 
-from sessions_app.events import SummaryFailed, SummaryWritten, Usage
-from sessions_app.lifecycle import sweep_orphans
+from sessions_app.log.events import SummaryFailed, SummaryWritten, Usage
+from sessions_app.log.lifecycle import sweep_orphans
+from sessions_app.log.replay import read_records
+from sessions_app.log.summaries import due_summary, fail_summary, write_summary
 from sessions_app.models import Session, SummaryState
-from sessions_app.replay import read_records
-from sessions_app.summaries import due_summary, fail_summary, write_summary
 from tests.summary.support import answered, end_it, ended_session, jobs, open_it, said, say
 
 pytestmark = pytest.mark.django_db

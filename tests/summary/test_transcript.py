@@ -1,9 +1,9 @@
-"""sessions_app.summary_source: what a model gets to read."""
+"""sessions_app.log.summaries: what a model gets to read."""
 
 import pytest
 
-from sessions_app.events import OperatorMessage
-from sessions_app.summary_source import MAX_MESSAGE_CHARS, transcript_for_summary
+from sessions_app.log.events import OperatorMessage
+from sessions_app.log.summaries import MAX_MESSAGE_CHARS, transcript_for_summary
 from tests.summary.support import answered, ended_session, said, used_tool
 
 pytestmark = pytest.mark.django_db

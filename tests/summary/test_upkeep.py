@@ -16,12 +16,12 @@ from procrastinate.jobs import Job
 from pytest_django.fixtures import Settings
 
 from chat import tasks
-from sessions_app.events import SummaryFailed, UserMessage
-from sessions_app.leases import renew_process
-from sessions_app.lifecycle import append_now
+from sessions_app.log.events import SummaryFailed, UserMessage
+from sessions_app.log.leases import renew_process
+from sessions_app.log.lifecycle import append_now
+from sessions_app.log.replay import read_records
 from sessions_app.models import ServerProcess, Session, SummaryState
-from sessions_app.replay import read_records
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.summary.support import ended_session, jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
-from sessions_app.leases import renew_process
+from sessions_app.log.leases import renew_process
 from sessions_app.models import ServerProcess, Session, SessionStatus, SummaryState
 from tests.summary.conftest import StartWorker
 from tests.summary.program import Program, wait_until

@@ -6,9 +6,9 @@ import pytest
 from chat.tools.base import ToolContext, ToolOutcome
 from chat.tools.registry import Registry, default_registry, discover_tools
 from chat.tools.runner import run_tool
-from sessions_app.events import AssistantMessage, Event, UserMessage
 from sessions_app.ids import new_id
-from sessions_app.lifecycle import Visitor, append_now, open_session
+from sessions_app.log.events import AssistantMessage, Event, UserMessage
+from sessions_app.log.lifecycle import Visitor, append_now, open_session
 from sessions_app.models import Session
 
 NOBODY = ToolContext(session_id="s1", call_id="call_1")

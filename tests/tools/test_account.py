@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from chat.tools.base import ToolContext, ToolOutcome
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
-from sessions_app.events import ResponseDone, Usage
+from sessions_app.log.events import ResponseDone, Usage
 from sessions_app.selectors.users import find_users, user_profile
 from tests.tools.conftest import MakeSession, asked
 

@@ -13,7 +13,7 @@ from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
 from sessions_app.errors import SessionNotFound
-from sessions_app.events import ResponseDone, Timings, ToolCall, ToolResult, Usage
+from sessions_app.log.events import ResponseDone, Timings, ToolCall, ToolResult, Usage
 from sessions_app.models import Session
 from sessions_app.selectors.analytics import Spread, ToolUse, session_analytics
 from tests.tools.conftest import MakeSession, answered, asked

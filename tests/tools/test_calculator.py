@@ -13,8 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chat.errors import ToolError
-from chat.tools.builtin.arithmetic import MAX_BITS
-from chat.tools.builtin.calculator import MAX_CHARS, calculate
+from chat.tools.builtin.calculator import MAX_BITS, MAX_CHARS, calculate
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
 from tests.tools.conftest import NOBODY

@@ -15,10 +15,10 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from chat.conf import ChatConf
-from chat.tools import runner, threads
+from chat.tools import beside, runner
 from chat.tools.registry import Registry, default_registry
 from chat.tools.schema import make_tool
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import Realtime, realtime
 
@@ -170,6 +170,6 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"CHAT_TOOL_SECONDS = {ChatConf().tool_seconds:g}",
         f"CHAT_TOOL_OUTPUT_CHARS = {ChatConf().tool_output_chars} characters",
         str(runner.MAX_CONCURRENT),
-        str(threads.THREADS_PER_TOOL),
-        str(threads.MAX_WAITING_PER_TOOL),
+        str(beside.THREADS_PER_TOOL),
+        str(beside.MAX_WAITING_PER_TOOL),
     ]

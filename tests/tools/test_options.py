@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chat.messages import JSON
-from chat.tools.approval import needs_approval
+from chat.llm.provider import JSON
 from chat.tools.base import Tool, ToolContext, ToolDefinitionError
+from chat.tools.permissions import needs_approval
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
 from chat.tools.schema import make_tool

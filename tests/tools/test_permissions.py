@@ -13,7 +13,7 @@ from django.db import connection
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
-from sessions_app.threads import in_db_thread
+from sessions_app.postgres.threads import in_db_thread
 from tests.tools.conftest import NOBODY
 
 MEMBER = ToolContext(session_id="s1", call_id="call_1", guest_id="member")
@@ -79,7 +79,7 @@ async def test_a_rule_that_fails_refuses_and_is_told_of_in_the_log(
 
 
 async def test_a_rule_that_hangs_refuses(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.tools.rules.RULE_SECONDS", 0.05)
+    monkeypatch.setattr("chat.tools.permissions.RULE_SECONDS", 0.05)
     release = threading.Event()
     registry.tool(allow=lambda context: release.wait(60))(echo)
     assert await offered(registry, NOBODY) == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat.messages import ToolSpec
+from chat.llm.provider import ToolSpec
 from chat.tools.base import Tool, ToolContext, ToolDefinitionError
 from chat.tools.registry import Registry
 from chat.tools.schema import make_tool

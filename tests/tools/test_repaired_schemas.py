@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.messages import JSON
-from chat.tool_schemas import MAX_DEPTH, UnusableSchemaError, repaired
+from chat.llm.provider import JSON
+from chat.llm.schemas import MAX_DEPTH, UnusableSchemaError, repaired
 from tests.fakes.schema_rules import faults
 
 

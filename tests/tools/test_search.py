@@ -14,7 +14,7 @@ from django.utils import timezone
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
-from sessions_app.events import AssistantDelta, OperatorMessage, ToolResult
+from sessions_app.log.events import AssistantDelta, OperatorMessage, ToolResult
 from sessions_app.models import Session, SessionEvent
 from sessions_app.selectors import search
 from sessions_app.selectors.search import search_sessions

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from chat.tools.beside import THREADS_PER_TOOL
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tools
-from chat.tools.threads import THREADS_PER_TOOL
 from tests.support.waiting import eventually
 from tests.tools.conftest import NOBODY, call
 
@@ -122,7 +122,7 @@ async def test_a_sync_tool_that_hangs_keeps_its_own_threads_and_no_others(
 async def test_more_calls_than_may_wait_are_refused_at_once(
     registry: Registry, release: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.tools.threads.MAX_WAITING_PER_TOOL", 2)
+    monkeypatch.setattr("chat.tools.beside.MAX_WAITING_PER_TOOL", 2)
 
     @registry.tool
     def hang() -> str:
@@ -142,7 +142,7 @@ async def test_more_calls_than_may_wait_are_refused_at_once(
 async def test_a_call_that_was_given_up_keeps_no_place_in_the_line(
     registry: Registry, release: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.tools.threads.MAX_WAITING_PER_TOOL", 1)
+    monkeypatch.setattr("chat.tools.beside.MAX_WAITING_PER_TOOL", 1)
 
     @registry.tool(timeout_s=0.05)
     def hang() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from chat.conf import conf
-from chat.worker import Worker, can_listen
+from chat.jobs.worker import Worker, can_listen
 
 logger = logging.getLogger(__name__)
 

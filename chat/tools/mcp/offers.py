@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import mcp_types as types
 
-from chat.messages import JSON, ToolSpec
-from chat.tool_schemas import MAX_DESCRIPTION_CHARS, UnusableSchemaError, repaired
+from chat.llm.provider import JSON, ToolSpec
+from chat.llm.schemas import MAX_DESCRIPTION_CHARS, UnusableSchemaError, repaired
 from chat.tools.base import Tool, ToolContext
-from chat.tools.loops import Room, ToolLoop
-from chat.tools.mcp.config import McpServer
-from chat.tools.mcp.names import names_for
+from chat.tools.beside import Room, ToolLoop
+from chat.tools.mcp.config import McpServer, names_for
+from sessions_app.log.rows import storable
 
 MAX_TOOLS = 100
 """Of one server; vendors take 128 in all."""
@@ -88,7 +88,7 @@ def _needs_approval(server: McpServer, name: str, *, read_only: bool) -> bool:
 def _description(tool: types.Tool) -> str:
     title = tool.title or (tool.annotations.title if tool.annotations else None)
     text = tool.description or title or tool.name
-    return text.replace("\x00", "").encode(errors="replace").decode()[:MAX_DESCRIPTION_CHARS]
+    return str(storable(text))[:MAX_DESCRIPTION_CHARS]
 
 
 def _missing(server: McpServer, found: list[types.Tool]) -> list[str]:

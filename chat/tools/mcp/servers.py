@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chat.tools.loops import ToolLoop
+from chat.tools.beside import ToolLoop
 from chat.tools.mcp.config import McpServer, read_servers
 from chat.tools.mcp.status import ServerStatus, set_source
 from chat.tools.registry import Registry

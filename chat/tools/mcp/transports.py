@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from chat.supervision import heard
 from chat.tools.mcp.config import McpServer
-from chat.tools.mcp.readable import Readable
+from chat.tools.mcp.results import Readable
 
 LEASH = Path(__file__).with_name("leash.py")
 MAX_BODY_BYTES = 32 * 1024 * 1024

@@ -11,12 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from sessions_app import events as ev
 from sessions_app import ids
-from sessions_app.journal_sql import Counters
+from sessions_app.log import events as ev
+from sessions_app.log.journal_sql import Counters
+from sessions_app.log.rows import encode_rows
 from sessions_app.management.demo_sessions import DemoSession, demo_session
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
-from sessions_app.rows import encode_rows
 
 USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200

@@ -1,0 +1,337 @@
+"""Which models this server offers, and which of them a name that a client gives stands for."""
+
+import contextlib
+import logging
+import re
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.core.signals import setting_changed
+
+from chat.conf import conf
+from chat.errors import ModelCredentials, ModelNotAllowed
+from chat.llm.provider import JSON, ModelEvent, ModelRequest, Provider
+
+logger = logging.getLogger(__name__)
+
+
+# The providers there are: what each needs in the settings, and how it is made.
+#
+# A vendor's SDK takes up to a second to import, and may not be installed: it is imported when it is used.
+
+
+class ProviderNotConfigured(ValueError):
+    """The model cannot be used as the settings stand; the message names the variable and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    make: Callable[[], Provider]
+    """Raises `ProviderNotConfigured`."""
+    default_model: Callable[[], str]
+    """Empty: the spec has to name one."""
+    usage: str
+    takes_name: bool = True
+    has_key: Callable[[], bool] = lambda: False
+
+
+def _demo() -> Provider:
+    from chat.llm.demo.provider import DemoProvider
+
+    return DemoProvider()
+
+
+def _gemini() -> Provider:
+    key = _needed(conf().gemini_api_key, "GEMINI_API_KEY")
+    from chat.llm.gemini.provider import GeminiProvider
+
+    return GeminiProvider(key)
+
+
+def _openai() -> Provider:
+    key = _needed(conf().openai_api_key, "OPENAI_API_KEY")
+    with _extra("openai"):
+        from chat.llm.openai.responses import OpenAIProvider
+    return OpenAIProvider(key)
+
+
+def _anthropic() -> Provider:
+    key = _needed(conf().anthropic_api_key, "ANTHROPIC_API_KEY")
+    with _extra("anthropic"):
+        from chat.llm.anthropic.provider import AnthropicProvider
+    return AnthropicProvider(key)
+
+
+def _groq() -> Provider:
+    key = _needed(conf().groq_api_key, "GROQ_API_KEY")
+    return _chat_completions("groq", key, conf().groq_base_url, limit_field="max_completion_tokens")
+
+
+def _compatible() -> Provider:
+    url = _needed(conf().compatible_base_url, "COMPATIBLE_BASE_URL")
+    return _chat_completions(
+        "compatible",
+        conf().compatible_api_key or "",
+        url,
+        limit_field=conf().compatible_limit_field,
+        counted=conf().compatible_stream_options,
+    )
+
+
+def _chat_completions(
+    name: str, key: str, base_url: str, *, limit_field: str, counted: bool = True
+) -> Provider:
+    with _extra("openai"):
+        from chat.llm.openai.chat import ChatCompletionsProvider
+    return ChatCompletionsProvider(
+        name, api_key=key, base_url=base_url, limit_field=limit_field, counted=counted
+    )
+
+
+def _needed(value: str | None, variable: str) -> str:
+    if not value:
+        raise ProviderNotConfigured(f"{variable} is not set. Set it, or LLM_MODEL=demo to run without a key.")
+    return value
+
+
+@contextmanager
+def _extra(name: str) -> Generator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != name:
+            raise
+        raise ProviderNotConfigured(
+            f"The package {name} is not installed. It is the extra {name!r}: "
+            f"uv pip install -r pyproject.toml --extra {name}"
+        ) from error
+
+
+KINDS = {
+    "gemini": Kind(
+        make=_gemini,
+        default_model=lambda: conf().gemini_model,
+        usage="gemini:NAME",
+        has_key=lambda: bool(conf().gemini_api_key),
+    ),
+    "openai": Kind(
+        make=_openai,
+        default_model=lambda: conf().openai_model,
+        usage="openai:NAME",
+        has_key=lambda: bool(conf().openai_api_key),
+    ),
+    "anthropic": Kind(
+        make=_anthropic,
+        default_model=lambda: conf().anthropic_model,
+        usage="anthropic:NAME",
+        has_key=lambda: bool(conf().anthropic_api_key),
+    ),
+    "groq": Kind(
+        make=_groq,
+        default_model=lambda: conf().groq_model,
+        usage="groq:NAME",
+        has_key=lambda: bool(conf().groq_api_key),
+    ),
+    "compatible": Kind(make=_compatible, default_model=lambda: "", usage="compatible:NAME"),
+    "demo": Kind(make=_demo, default_model=lambda: "demo", usage="demo", takes_name=False),
+}
+PREFERRED = ("gemini", "openai", "anthropic", "groq")
+"""Whose default model answers when ``LLM_MODEL`` is not set: the first that has a key."""
+
+
+# Which provider answers: a model is named PROVIDER:NAME, e.g. ``gemini:gemini-3.8-flash``, or ``demo``.
+
+
+__all__ = [
+    "ProviderNotConfigured",
+    "close_providers",
+    "default_model_spec",
+    "full_spec",
+    "provider_for",
+    "register_provider",
+]
+
+_kinds: dict[str, Kind] = dict(KINDS)
+_providers: dict[str, Provider] = {}
+
+
+def default_model_spec() -> str:
+    """``LLM_MODEL``, else the default model of the first vendor that has a key, else the demo."""
+    if spec := conf().llm_model:
+        return spec
+    with_key = (f"{name}:{_kinds[name].default_model()}" for name in PREFERRED if _kinds[name].has_key())
+    return next(with_key, "demo")
+
+
+def provider_for(spec: str | None) -> tuple[Provider, str]:
+    """The provider and the model's name; None is the default. A provider without a name gives its default model.
+
+    Nothing is sent, so a system check may call it. Raises `ProviderNotConfigured`.
+    """
+    name, kind, model = _parsed(spec or default_model_spec())
+    if name not in _providers:
+        _providers[name] = kind.make()
+    return _providers[name], model
+
+
+def full_spec(spec: str) -> str:
+    """The spec with its model's name, as the log writes it. Raises `ProviderNotConfigured` for one that is misspelt."""
+    name, kind, model = _parsed(spec)
+    return f"{name}:{model}" if kind.takes_name else name
+
+
+async def close_providers() -> None:
+    """Give back every connection; the next use opens new ones."""
+    closing = list(_providers.values())
+    _providers.clear()
+    for provider in closing:
+        await provider.aclose()
+
+
+def register_provider(name: str, make: Callable[[], Provider]) -> None:
+    """Offer a provider of the project's own, as a model called ``name``."""
+    _kinds[name] = Kind(make=make, default_model=lambda: name, usage=name, takes_name=False)
+
+
+def _parsed(spec: str) -> tuple[str, Kind, str]:
+    name, colon, model = spec.strip().partition(":")
+    kind = _kinds.get(name)
+    if kind is None:
+        known = ", ".join(one.usage for one in _kinds.values())
+        meant = "" if colon else _likely_meant(name)
+        raise ProviderNotConfigured(
+            f"LLM_MODEL={spec}: there is no provider {name!r}.{meant} Use one of: {known}."
+        )
+    if (colon and (not model or not kind.takes_name)) or not (model or kind.default_model()):
+        raise ProviderNotConfigured(f"LLM_MODEL={spec}: write {kind.usage}.")
+    return name, kind, model or kind.default_model()
+
+
+def _likely_meant(model: str) -> str:
+    """A model's name without its provider, as every other product takes it."""
+    vendors = {
+        "gpt": "openai",
+        "o[1-9]": "openai",
+        "chatgpt": "openai",
+        "claude": "anthropic",
+        "gemini": "gemini",
+    }
+    found = (vendor for begin, vendor in vendors.items() if re.match(f"{begin}(-|$)", model))
+    vendor = next(found, "")
+    return f" You may mean {vendor}:{model}." if vendor else ""
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    """A provider holds its key; made anew when a setting of ours changes."""
+    if setting.startswith("CHAT_"):
+        _providers.clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="chat.llm.catalog")
+
+
+_SDK_HABIT = "realtime"
+"""In the names of OpenAI's realtime models, which its SDKs and every example send, whatever server they talk to."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that can be asked."""
+
+    spec: str
+    """PROVIDER:NAME, as the log writes it."""
+    provider: Provider
+    model: str
+
+
+def offered() -> list[str]:
+    """The specs that a client may choose: the default model, its fallbacks, and ``LLM_MODELS``."""
+    found: dict[str, None] = {}
+    for spec in _listed():
+        with contextlib.suppress(ProviderNotConfigured):  # misspelt: a system check says so
+            found[full_spec(spec)] = None
+    return list(found)
+
+
+def chosen(name: str | None, *, param: str = "model") -> str | None:
+    """The spec for a client's name of a model: a spec, or its part behind the colon. None: the client has not chosen.
+
+    Raises `ModelNotAllowed`.
+    """
+    if not name:
+        return None
+    specs = offered()
+    for spec in specs:
+        if name in (spec, spec.partition(":")[2]):
+            return spec
+    if ":" not in name and _SDK_HABIT in name:
+        return None
+    raise ModelNotAllowed(
+        f"This server does not offer the model {name[:100]!r}. Choose one of: {', '.join(specs)}; "
+        "or leave it out for the server's own.",
+        param=param,
+    )
+
+
+def with_full_model(changes: JSON) -> JSON:
+    """A session's changes with the model's whole name, or without one that stands for no change.
+
+    Raises `ModelNotAllowed`.
+    """
+    rest = {name: value for name, value in changes.items() if name != "model"}
+    model = chosen(changes.get("model"), param="session.model")
+    return {**rest, "model": model} if model else rest
+
+
+def candidates(spec: str) -> list[Candidate]:
+    """The model, then the fallbacks; what is not configured (any more) is left out, with a line in the log.
+
+    Never empty: when nothing is left, the default, and be it only to say what it lacks.
+    """
+    found: dict[str, Candidate] = {}
+    for wanted in (spec, *conf().llm_fallbacks):
+        try:
+            one = _candidate(wanted)
+        except ProviderNotConfigured as error:
+            logger.warning("model %s cannot be asked, the next one is: %s", wanted, error)
+        else:
+            found.setdefault(one.spec, one)
+    return list(found.values()) or [_default()]
+
+
+def preload() -> None:
+    """Make the providers of all models that are offered: a vendor's SDK takes a second to import."""
+    for spec in _listed():
+        with contextlib.suppress(ProviderNotConfigured):  # a system check says so
+            provider_for(spec)
+
+
+def _listed() -> tuple[str, ...]:
+    return default_model_spec(), *conf().llm_fallbacks, *conf().llm_models
+
+
+def _default() -> Candidate:
+    spec = default_model_spec()
+    try:
+        return _candidate(spec)
+    except ProviderNotConfigured as error:
+        return Candidate(spec, _NotConfigured(str(error)), spec)
+
+
+def _candidate(spec: str) -> Candidate:
+    provider, model = provider_for(spec)
+    return Candidate(full_spec(spec), provider, model)
+
+
+class _NotConfigured(Provider):
+    """Stands where no model can be asked: each response fails and tells staff why."""
+
+    name = "none"
+
+    def __init__(self, problem: str) -> None:
+        self._problem = problem
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        raise ModelCredentials(cause=self._problem)
+        yield  # type: ignore[unreachable]  # makes it a generator

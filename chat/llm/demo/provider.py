@@ -1,0 +1,68 @@
+"""The built-in model ``demo``: offline, deterministic, without a key. A set of rules, and it says so."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator
+from itertools import islice
+
+from chat.conf import conf
+from chat.llm.demo.brain import decide
+from chat.llm.provider import (
+    Completed,
+    FinishReason,
+    HistoryItem,
+    ModelEvent,
+    ModelRequest,
+    Provider,
+    TextDelta,
+    ToolCallItem,
+    ToolResultItem,
+    Usage,
+)
+
+
+class DemoProvider(Provider):
+    """Streams word by word at ``CHAT_DEMO_DELAY_MS`` a word. Its tokens are words, in `Usage` and in the limit."""
+
+    name = "demo"
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        plan = decide(request)
+        given, limit = 0, request.max_output_tokens
+        pieces = pieces_of(plan.text)
+        for piece in islice(pieces, limit):
+            await asyncio.sleep(conf().demo_delay_ms / 1000)
+            given += 1
+            yield TextDelta(piece)
+        finish = FinishReason.STOP
+        if next(pieces, None) is not None:
+            finish = FinishReason.MAX_OUTPUT_TOKENS
+        elif plan.calls:
+            finish = FinishReason.TOOL_CALLS
+            for call in plan.calls:
+                given += _words(call.arguments)
+                yield call
+        yield Completed(finish, Usage(input_tokens=_input_words(request), output_tokens=given))
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """The text's words, each with the space behind it; joined they are the text."""
+    return (match.group() for match in re.finditer(r"\s*\S+\s*", text))
+
+
+def _input_words(request: ModelRequest) -> int:
+    return _words(request.instructions) + sum(_words(_text_of(item)) for item in request.history)
+
+
+def _text_of(item: HistoryItem) -> str:
+    match item:
+        case ToolCallItem():
+            return item.arguments
+        case ToolResultItem():
+            return item.output
+        case _:
+            return item.text
+
+
+def _words(text: str) -> int:
+    return len(text.split())

@@ -1,0 +1,467 @@
+"""Groq, and any other server with OpenAI's Chat Completions, e.g. vLLM, Ollama, llama.cpp, OpenRouter, DeepSeek.
+
+Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``0034``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import openai
+
+from chat.errors import ModelUnreachable
+from chat.llm.failures import Told, told_by, whole
+from chat.llm.openai.streaming import Answer, StreamingProvider
+from chat.llm.openai.words import (
+    MAX_DEPTH,
+    Reasoning,
+    ThinkTag,
+    arguments,
+    call_id,
+    output,
+    own,
+    results_by_call,
+)
+from chat.llm.provider import (
+    JSON,
+    AssistantText,
+    Completed,
+    FinishReason,
+    ModelRequest,
+    OperatorText,
+    TextDelta,
+    ToolCallItem,
+    ToolCallRequest,
+    ToolResultItem,
+    ToolSpec,
+    Usage,
+    UserText,
+)
+from chat.llm.shaping import (
+    BEGINNING,
+    CONTINUE,
+    NOTHING_SAID,
+    marked,
+    marks_in,
+    note_on,
+    object_in,
+    without_marks,
+)
+from sessions_app.ids import new_id
+
+# A `ModelRequest` as Chat Completions take it, in the shape that the strictest of the servers with this API
+# accept.
+#
+# Some of them put the messages through a template that wants user and assistant in turns, the user first
+# and last, and system only at the top; so that is what all are given.
+
+
+def build_body(request: ModelRequest, *, provider: str, limit_field: str, counted: bool = True) -> JSON:
+    """The request's JSON; ``limit_field`` is the server's name for the limit of output tokens; ``counted``: ask for usage."""
+    body: JSON = {
+        "model": request.model,
+        "messages": [*_system(request), *_messages(request, provider)],
+        "stream": True,
+    }
+    if counted:
+        body["stream_options"] = {"include_usage": True}
+    if request.max_output_tokens is not None:
+        body[limit_field] = request.max_output_tokens
+    if request.tools:
+        body["tools"] = [_tool(spec) for spec in request.tools]
+        body["tool_choice"] = _tool_choice(request.tool_choice)
+    return body
+
+
+def _tool(spec: ToolSpec) -> JSON:
+    function = {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(wish: str) -> str | JSON:
+    if wish in {"auto", "none", "required"}:
+        return wish
+    return {"type": "function", "function": {"name": wish}}
+
+
+def _system(request: ModelRequest) -> list[JSON]:
+    """The instructions and, where staff spoke, which words are theirs."""
+    text = f"{request.instructions}\n\n{note_on(marks_in(request.history))}".strip()
+    return [{"role": "system", "content": text}] if text else []
+
+
+def _messages(request: ModelRequest, provider: str) -> list[JSON]:
+    results = results_by_call(request.history)
+    marks = marks_in(request.history)
+    messages = _Messages()
+    for kind, run in groupby(request.history, key=type):
+        if kind is ToolCallItem:
+            calls = [item for item in run if isinstance(item, ToolCallItem)]
+            messages.call(calls, results, provider, request.model)
+            continue
+        for item in run:
+            match item:
+                case UserText():
+                    messages.say("user", without_marks(item.text, marks))
+                case OperatorText() if item.text:
+                    messages.say("user", marked(item))
+                case AssistantText():
+                    messages.say("assistant", item.text)
+    return messages.closed()
+
+
+class _Messages:
+    def __init__(self) -> None:
+        self._messages: list[JSON] = []
+
+    def say(self, role: str, text: str) -> None:
+        if not text:
+            return
+        last = self._messages[-1] if self._messages else None
+        if last and last["role"] == role and "tool_calls" not in last:
+            last["content"] += f"\n\n{text}"
+        else:
+            self._messages.append({"role": role, "content": text})
+
+    def call(
+        self, calls: Sequence[ToolCallItem], results: dict[str, ToolResultItem], provider: str, model: str
+    ) -> None:
+        """The text of the same round and its calls are one message, their results follow it in order."""
+        last = self._messages[-1] if self._messages else None
+        if last is None or last["role"] != "assistant" or "tool_calls" in last:
+            last = {"role": "assistant", "content": None}
+            self._messages.append(last)
+        last["tool_calls"] = [_call(call, provider, model) for call in calls]
+        last.update(own(calls[0].extra, provider, model).get("reasoning", {}))
+        self._messages += [
+            {
+                "role": "tool",
+                "tool_call_id": call_id(call, provider),
+                "content": output(results.get(call.call_id)),
+            }
+            for call in calls
+        ]
+
+    def closed(self) -> list[JSON]:
+        messages = self._messages
+        if not messages:
+            self.say("user", NOTHING_SAID)
+        if messages[0]["role"] != "user":
+            messages.insert(0, {"role": "user", "content": BEGINNING})
+        if messages[-1]["role"] == "assistant":
+            self.say("user", CONTINUE)
+        return messages
+
+
+def _call(call: ToolCallItem, provider: str, model: str) -> JSON:
+    """With what came beside it, to the model that gave it."""
+    function = {"name": call.name, "arguments": arguments(call)}
+    beside: JSON = own(call.extra, provider, model).get("beside", {})
+    return {**beside, "id": call_id(call, provider), "type": "function", "function": function}
+
+
+# One round of Chat Completions: its chunks as our events, and how it ended.
+#
+# Written for OpenAI's wire and for what others make of it: calls without ids or indices, no usage, content
+# in parts, reasoning as a text's beginning, a whole message in the place of deltas.
+
+
+_FINISH: dict[str, FinishReason] = {
+    "stop": FinishReason.STOP,
+    "eos": FinishReason.STOP,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "length": FinishReason.MAX_OUTPUT_TOKENS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+"""Every other word of a vendor's is `OTHER` here."""
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | JSON | None = None
+
+
+class _CallDelta(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+    extra_content: Any = None
+    provider_specific_fields: Any = None
+
+
+class _ContentPart(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | list[_ContentPart] | None = None
+    refusal: str | None = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    reasoning_details: Any = None
+    tool_calls: list[_CallDelta] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: Any = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Any = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Groq(msgspec.Struct):
+    usage: _Usage | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    x_groq: _Groq | None = None
+
+
+_BESIDE = ("extra_content", "provider_specific_fields")
+"""Google's thought signatures, as Google's own endpoint and as LiteLLM hand them on."""
+
+
+class _Call:
+    """A call while its pieces come in."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments = ""
+        self.beside: JSON = {}
+        """What has to come back with it, by its name on the wire."""
+
+    def add(self, delta: _CallDelta) -> None:
+        """A name comes whole; servers that repeat it mean the same one."""
+        self.id = self.id or delta.id or ""
+        for field in _BESIDE:
+            if (given := getattr(delta, field)) is not None:
+                self.beside[field] = given
+        if delta.function:
+            self.name = self.name or delta.function.name or ""
+            self.arguments += _text_of_arguments(delta.function)
+
+    def ends_before(self, delta: _CallDelta) -> bool:
+        """Whether the delta, though it says the same index, begins another call.
+
+        That has another id or name; or it is named where this one is whole (a name may be empty), since some give all
+        calls one index, and one id or none.
+        """
+        function = delta.function or _Function()
+        if (delta.id and self.id and delta.id != self.id) or (function.name and function.name != self.name):
+            return bool(self.id or self.name)
+        repeated = function.name is not None and bool(_text_of_arguments(function))
+        return repeated and object_in(self.arguments, max_depth=MAX_DEPTH) is not None
+
+
+class ChatRound:
+    """Feed it every chunk, then ask how it ended."""
+
+    def __init__(self, *, model: str, provider: str) -> None:
+        self._model = model
+        self._provider = provider
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._reasoning = Reasoning()
+        self._think = ThinkTag()
+        self._usage = Usage()
+        self._finish = ""
+        self._refused = False
+        self.began = False
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._finish)
+
+    def read(self, event: JSON) -> Iterator[TextDelta]:
+        chunk = msgspec.convert(event, _Chunk)
+        if usage := chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None):
+            self._usage = _usage(usage)
+        choice = chunk.choices[0] if chunk.choices else None
+        if choice is None:
+            return
+        if delta := choice.delta or choice.message:
+            yield from self._delta(delta)
+        self._finish = choice.finish_reason or self._finish
+        if self._finish:
+            yield from self._said(self._think.rest())
+
+    def completed(self) -> Iterator[ToolCallRequest | Completed]:
+        """The calls, which are whole only now, and the end.
+
+        Raises `ModelUnreachable` for a stream without an end. Calls that were cut off are none.
+        """
+        if self._finish in {"", "error"}:
+            raise ModelUnreachable(cause=f"the stream ended with finish reason {self._finish!r}")
+        finish = _FINISH.get(self._finish, FinishReason.OTHER)
+        if finish in {FinishReason.STOP, FinishReason.TOOL_CALLS} and self._calls:
+            yield from self._requests()
+            yield Completed(FinishReason.TOOL_CALLS, self._usage)
+        elif finish is FinishReason.STOP and self._refused:
+            yield Completed(FinishReason.CONTENT_FILTER, self._usage, "refusal")
+        elif finish is FinishReason.STOP:
+            yield Completed(finish, self._usage)
+        elif finish is FinishReason.TOOL_CALLS:
+            yield Completed(FinishReason.OTHER, self._usage, "tool_calls_without_a_call")
+        else:
+            yield Completed(finish, self._usage, self._finish)
+
+    def _delta(self, delta: _Delta) -> Iterator[TextDelta]:
+        self._reasoning.add(
+            reasoning=delta.reasoning,
+            reasoning_content=delta.reasoning_content,
+            reasoning_details=delta.reasoning_details,
+        )
+        self._refused = self._refused or bool(delta.refusal)
+        for call in delta.tool_calls or ():
+            self._add_call(call)
+        yield from self._said(self._think.without(_text_of(delta.content)) + (delta.refusal or ""))
+
+    def _said(self, text: str) -> Iterator[TextDelta]:
+        if text:
+            self.began = True
+            yield TextDelta(text)
+
+    def _add_call(self, delta: _CallDelta) -> None:
+        """Pieces belong together by their index; where a server leaves it out, a name begins a call."""
+        if delta.index is not None:
+            call = self._by_index.get(delta.index)
+        else:
+            named = delta.function is not None and delta.function.name
+            call = self._calls[-1] if self._calls and not named else None
+        if call is None or call.ends_before(delta):
+            call = _Call()
+            self._calls.append(call)
+            self.began = True
+        if delta.index is not None:
+            self._by_index[delta.index] = call
+        call.add(delta)
+
+    def _requests(self) -> Iterator[ToolCallRequest]:
+        """The first carries the reasoning: DeepSeek and gpt-oss want it back with the calls that it led to."""
+        given: set[str] = set()
+        for number, call in enumerate(self._calls):
+            kept: JSON = {}
+            if call.id and call.id not in given:
+                kept["id"] = call.id
+                given.add(call.id)
+            if call.beside:
+                kept |= {"model": self._model, "beside": call.beside}
+            if number == 0 and self._reasoning.kept:
+                kept |= {"model": self._model, "reasoning": self._reasoning.kept}
+            extra = {self._provider: kept} if kept else None
+            yield ToolCallRequest(new_id("call"), call.name, call.arguments or "{}", extra)
+
+
+def _text_of_arguments(function: _Function) -> str:
+    given = function.arguments or ""
+    return given if isinstance(given, str) else msgspec.json.encode(given).decode()
+
+
+def _text_of(content: str | list[_ContentPart] | None) -> str:
+    if isinstance(content, list):
+        return "".join(part.text or "" for part in content if part.type == "text")
+    return content or ""
+
+
+def _usage(given: _Usage) -> Usage:
+    cached, reasoning = given.prompt_tokens_details, given.completion_tokens_details
+    return Usage(
+        input_tokens=whole(given.prompt_tokens),
+        output_tokens=whole(given.completion_tokens),
+        cached_tokens=whole(cached.cached_tokens) if cached else 0,
+        reasoning_tokens=whole(reasoning.reasoning_tokens) if reasoning else 0,
+    )
+
+
+LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
+"""Groq calls the first deprecated, OpenAI's newer models refuse it; elsewhere it is the name that every server knows."""
+
+_UNKNOWN = re.compile(
+    r"unsupported|not supported|unknown|unrecognized|unexpected|extra (inputs|fields)|not (permitted|allowed)|deprecated"
+    r"|extra_forbidden|unsupported_parameter|use '?max",
+    re.IGNORECASE,
+)
+
+
+class ChatCompletionsProvider(StreamingProvider):
+    """``name`` is the provider's, as a model's spec begins; ``api_key`` may be empty, then none is sent."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_key: str,
+        base_url: str,
+        limit_field: str = "max_tokens",
+        counted: bool = True,
+    ) -> None:
+        super().__init__(api_key=api_key, base_url=base_url)
+        self.name = name
+        self._limit_field = limit_field
+        self._counted = counted
+        self._other_limit: set[str] = set()
+        """Models that refused the limit's name, learned by asking; below, those that refused to count."""
+        self._uncounted: set[str] = set()
+
+    def _round(self, request: ModelRequest) -> ChatRound:
+        return ChatRound(model=request.model, provider=self.name)
+
+    async def _ask(self, answer: Answer, request: ModelRequest) -> None:
+        """Asks again where a field was refused that no answer needs, or that the server knows by another name."""
+        while True:
+            try:
+                await answer.open(
+                    "/chat/completions",
+                    build_body(
+                        request,
+                        provider=self.name,
+                        limit_field=self._limit_of(request.model),
+                        counted=self._counts(request.model),
+                    ),
+                )
+                return
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                if not self._learn(request.model, told_by(error.response)):
+                    raise
+
+    def _limit_of(self, model: str) -> str:
+        """The name for the limit of output tokens."""
+        other = next(name for name in LIMIT_FIELDS if name != self._limit_field)
+        return other if model in self._other_limit else self._limit_field
+
+    def _counts(self, model: str) -> bool:
+        return self._counted and model not in self._uncounted
+
+    def _learn(self, model: str, refusal: Told) -> bool:
+        """Whether there is something new to ask without; of each field once."""
+        told = f"{refusal.message} {' '.join(refusal.codes)}"
+        if not _UNKNOWN.search(told):
+            return False
+        if self._counts(model) and "stream_options" in told:
+            self._uncounted.add(model)
+            return True
+        if model not in self._other_limit and self._limit_of(model) in told:
+            self._other_limit.add(model)
+            return True
+        return False

@@ -1,0 +1,352 @@
+"""OpenAI through the Responses API. Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md``."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import openai
+
+from chat.errors import ModelUnreachable
+from chat.llm.failures import failure, told_in_stream, whole
+from chat.llm.openai.streaming import Answer, StreamingProvider
+from chat.llm.openai.words import arguments, call_id, output, own, results_by_call
+from chat.llm.provider import (
+    JSON,
+    AssistantText,
+    Completed,
+    FinishReason,
+    HistoryItem,
+    ModelRequest,
+    OperatorText,
+    TextDelta,
+    ToolCallItem,
+    ToolCallRequest,
+    ToolSpec,
+    Usage,
+    UserText,
+)
+from chat.llm.shaping import NOTHING_SAID
+from sessions_app.ids import new_id
+
+# A `ModelRequest` as the Responses API takes it: flat items in the order of the conversation, nothing kept
+# at OpenAI's.
+
+
+MIN_OUTPUT_TOKENS = 16
+"""The API refuses a smaller limit."""
+
+
+def build_body(request: ModelRequest, *, reasoning: bool = True, include: bool = True) -> JSON:
+    """The request's JSON. ``reasoning``: send back the model's own; ``include``: ask for what that needs."""
+    body: JSON = {
+        "model": request.model,
+        "input": _input(request, reasoning=reasoning),
+        "stream": True,
+        "store": False,
+    }
+    if include:
+        body["include"] = ["reasoning.encrypted_content"]
+    if request.instructions:
+        body["instructions"] = request.instructions
+    if request.max_output_tokens is not None:
+        body["max_output_tokens"] = max(MIN_OUTPUT_TOKENS, request.max_output_tokens)
+    if request.tools:
+        body["tools"] = [_tool(spec) for spec in request.tools]
+        body["tool_choice"] = _tool_choice(request.tool_choice)
+    return body
+
+
+def _tool(spec: ToolSpec) -> JSON:
+    """Not strict: that takes a part of JSON Schema only, and refuses the rest of it with a 400."""
+    return {
+        "type": "function",
+        "name": spec.name,
+        "description": spec.description,
+        "parameters": spec.parameters,
+        "strict": False,
+    }
+
+
+def _tool_choice(wish: str) -> str | JSON:
+    return wish if wish in {"auto", "none", "required"} else {"type": "function", "name": wish}
+
+
+def _input(request: ModelRequest, *, reasoning: bool) -> list[JSON]:
+    """Results stand directly behind the calls of their round, in the calls' order."""
+    results = results_by_call(request.history)
+    model = request.model if reasoning else ""
+    items: list[JSON] = []
+    for kind, run in groupby(request.history, key=type):
+        if kind is ToolCallItem:
+            calls = [item for item in run if isinstance(item, ToolCallItem)]
+            items += [item for call in calls for item in _call(call, model)]
+            items += [
+                {
+                    "type": "function_call_output",
+                    "call_id": call_id(call, "openai"),
+                    "output": output(results.get(call.call_id)),
+                }
+                for call in calls
+            ]
+        else:
+            items += [spoken for item in run for spoken in _spoken(item, model)]
+    return items or [_message("user", NOTHING_SAID)]
+
+
+def _spoken(item: HistoryItem, model: str) -> Iterable[JSON]:
+    """Staff speak as the developer, whose word is above the user's."""
+    match item:
+        case UserText(text=text) if text:
+            return [_message("user", text)]
+        case OperatorText(text=text) if text:
+            return [_message("developer", text)]
+        case AssistantText():
+            return _assistant(item, model)
+        case _:
+            return []
+
+
+def _assistant(item: AssistantText, model: str) -> Iterator[JSON]:
+    """A message for each that the model gave, its reasoning before it. Reasoning without what follows it is refused."""
+    kept: JSON = {}
+    text, start = "", 0
+    for part in item.parts:
+        piece = item.text[start : start + part.length]
+        start += part.length
+        if own(part.extra, "openai"):
+            yield from _said(text, kept)
+            kept, text = own(part.extra, "openai", model), ""
+        text += piece
+    yield from _said(text + item.text[start:], kept)
+
+
+def _said(text: str, kept: JSON) -> Iterator[JSON]:
+    if text:
+        phase = {"phase": kept["phase"]} if kept.get("phase") else {}
+        yield from kept.get("reasoning", ())
+        yield {**_message("assistant", text), **phase}
+
+
+def _call(call: ToolCallItem, model: str) -> Iterator[JSON]:
+    yield from own(call.extra, "openai", model).get("reasoning", ())
+    yield {
+        "type": "function_call",
+        "call_id": call_id(call, "openai"),
+        "name": call.name,
+        "arguments": arguments(call),
+    }
+
+
+def _message(role: str, text: str) -> JSON:
+    return {"type": "message", "role": role, "content": text}
+
+
+# One round of the Responses API: its events as our events, and how it ended.
+
+
+_INCOMPLETE: dict[str, FinishReason] = {
+    "max_output_tokens": FinishReason.MAX_OUTPUT_TOKENS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+_REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
+
+
+class _Delta(msgspec.Struct):
+    delta: str
+
+
+class _Call(msgspec.Struct):
+    call_id: str
+    name: str
+    arguments: str
+    status: str | None = None
+
+
+class _Item(msgspec.Struct):
+    item: JSON
+
+
+class _Reason(msgspec.Struct):
+    reason: str | None = None
+
+
+class _InputDetails(msgspec.Struct):
+    cached_tokens: Any = None
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: Any = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: Any = 0
+    output_tokens: Any = 0
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class _Response(msgspec.Struct):
+    usage: _Usage | None = None
+    incomplete_details: _Reason | None = None
+    error: Any = None
+    output: list[JSON] = []
+
+
+class _Ended(msgspec.Struct):
+    response: _Response
+
+
+class ResponsesRound:
+    """Feed it every event, then ask how it ended. Events that it does not know are none of its business."""
+
+    def __init__(self, *, model: str) -> None:
+        self._model = model
+        self._reasoning: list[JSON] = []
+        self._message: JSON | None = None
+        self._usage = Usage()
+        self._calls = False
+        self._refused = False
+        self._incomplete = ""
+        self.began = False
+        self.ended = False
+
+    def read(self, event: JSON) -> Iterator[TextDelta | ToolCallRequest]:
+        match event.get("type"):
+            case "response.output_text.delta":
+                yield from self._text(msgspec.convert(event, _Delta).delta)
+            case "response.refusal.delta":
+                self._refused = True
+                yield from self._text(msgspec.convert(event, _Delta).delta)
+            case "response.output_item.added":
+                yield from self._added(msgspec.convert(event, _Item).item)
+            case "response.output_item.done":
+                yield from self._done(msgspec.convert(event, _Item).item)
+            case "response.completed" | "response.incomplete" | "response.failed":
+                self._end(msgspec.convert(event, _Ended).response)
+            case None if event.get("object") == "response":
+                yield from self._whole(msgspec.convert(event, _Response))
+            case None:
+                raise msgspec.ValidationError("an event without a type")
+
+    def completed(self) -> Iterator[Completed]:
+        """Raises `ModelUnreachable` for a stream without an end."""
+        if not self.ended:
+            raise ModelUnreachable(cause="the stream ended without response.completed")
+        if self._incomplete:
+            finish = _INCOMPLETE.get(self._incomplete, FinishReason.OTHER)
+            yield Completed(finish, self._usage, self._incomplete)
+        elif self._refused:
+            yield Completed(FinishReason.CONTENT_FILTER, self._usage, "refusal")
+        else:
+            yield Completed(FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP, self._usage)
+
+    def _whole(self, response: _Response) -> Iterator[TextDelta | ToolCallRequest]:
+        """An answer that came in one piece, in the place of its events."""
+        for item in response.output:
+            yield from self._added(item)
+            for part in (item.get("content") or ()) if item.get("type") == "message" else ():
+                self._refused = self._refused or part.get("type") == "refusal"
+                yield from self._text(part.get("text") or part.get("refusal") or "")
+            yield from self._done(item)
+        self._end(response)
+
+    def _text(self, delta: str) -> Iterator[TextDelta]:
+        """What has to come back with a message stands before its first words, on a part of its own."""
+        if self._message is not None:
+            kept = self._keep(self._message.get("phase"))
+            self._message = None
+            if kept:
+                yield TextDelta("", {"openai": kept})
+        if delta:
+            self.began = True
+            yield TextDelta(delta)
+
+    def _added(self, item: JSON) -> Iterator[TextDelta]:
+        """A second message in a round begins a paragraph."""
+        if item.get("type") == "message":
+            self._message = item
+            if self.began:
+                yield TextDelta("\n\n")
+
+    def _done(self, item: JSON) -> Iterator[ToolCallRequest]:
+        if item.get("type") == "reasoning" and item.get("encrypted_content"):
+            self._reasoning.append(
+                {name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}
+            )
+        elif item.get("type") == "function_call":
+            yield from self._call(msgspec.convert(item, _Call))
+
+    def _call(self, call: _Call) -> Iterator[ToolCallRequest]:
+        """A call that was cut off is not one: its arguments may lack their end."""
+        if call.status in {None, "completed"}:
+            self.began = self._calls = True
+            kept = {"id": call.call_id, **self._keep(None)}
+            yield ToolCallRequest(new_id("call"), call.name, call.arguments or "{}", {"openai": kept})
+
+    def _keep(self, phase: str | None) -> JSON:
+        """With the model's name: another model's reasoning would be refused."""
+        reasoning, self._reasoning = self._reasoning, []
+        kept: JSON = {"model": self._model} if reasoning or phase else {}
+        if reasoning:
+            kept["reasoning"] = reasoning
+        if phase:
+            kept["phase"] = phase
+        return kept
+
+    def _end(self, response: _Response) -> None:
+        self.ended = True
+        if response.usage:
+            self._usage = _usage(response.usage)
+        if response.error:
+            raise failure(told_in_stream(response.error))
+        if response.incomplete_details:
+            self._incomplete = response.incomplete_details.reason or "incomplete"
+
+
+def _usage(given: _Usage) -> Usage:
+    """OpenAI counts as we do: the cached tokens among the input, the reasoning among the output."""
+    cached, reasoning = given.input_tokens_details, given.output_tokens_details
+    return Usage(
+        input_tokens=whole(given.input_tokens),
+        output_tokens=whole(given.output_tokens),
+        cached_tokens=whole(cached.cached_tokens) if cached else 0,
+        reasoning_tokens=whole(reasoning.reasoning_tokens) if reasoning else 0,
+    )
+
+
+class OpenAIProvider(StreamingProvider):
+    name = "openai"
+
+    def __init__(self, api_key: str) -> None:
+        super().__init__(api_key=api_key)
+        self._unreasoning: set[str] = set()
+        """Models that refused to give their reasoning, as those without any do; learned by asking."""
+
+    def _round(self, request: ModelRequest) -> ResponsesRound:
+        return ResponsesRound(model=request.model)
+
+    async def _ask(self, answer: Answer, request: ModelRequest) -> None:
+        """Asks a second time where the first was refused for what we asked beside the answer.
+
+        Reasoning goes stale (the key now belongs to another organization, the vendor changed its own); a session
+        must not die of it.
+        """
+        reasoning = True
+        while True:
+            include = request.model not in self._unreasoning
+            try:
+                await answer.open("/responses", build_body(request, reasoning=reasoning, include=include))
+                return
+            except openai.BadRequestError as error:
+                if include and _is_about_include(error):
+                    self._unreasoning.add(request.model)
+                elif reasoning and error.code == "invalid_encrypted_content":
+                    reasoning = False
+                else:
+                    raise
+
+
+def _is_about_include(error: openai.BadRequestError) -> bool:
+    """``Encrypted content is not supported with this model.``"""
+    return error.param == "include" or "encrypted content is not supported" in error.message.lower()

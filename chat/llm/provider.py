@@ -1,0 +1,156 @@
+"""The seam to the models: one small base class; the fake that ships with it is `chat.llm.demo.provider`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from enum import StrEnum
+
+import msgspec
+
+from sessions_app.log.events import JSON, Part, Usage, model_spec
+
+# The words that engine, providers and tools share: the model's history, its request and what it streams
+# back.
+#
+# Nothing here belongs to a vendor. What a vendor needs back unchanged (thought signatures, reasoning
+# blocks) travels as ``extra``: a JSON object keyed by the provider's name, e.g. ``{"gemini":
+# {"thought_signature": "<base64>"}}``. A provider sends back what is under its own name and ignores the
+# rest.
+
+
+__all__ = [
+    "JSON",
+    "AssistantText",
+    "Completed",
+    "FinishReason",
+    "HistoryItem",
+    "ModelEvent",
+    "ModelRequest",
+    "OperatorText",
+    "Part",
+    "TextDelta",
+    "ToolCallItem",
+    "ToolCallRequest",
+    "ToolResultItem",
+    "ToolSpec",
+    "Usage",
+    "UserText",
+    "model_spec",
+]
+
+
+class UserText(msgspec.Struct, frozen=True):
+    item_id: str
+    text: str
+
+
+class OperatorText(msgspec.Struct, frozen=True):
+    """A staff member's word; the model reads it as an instruction, not as the user's."""
+
+    item_id: str
+    text: str
+
+
+class AssistantText(msgspec.Struct, frozen=True):
+    """One text of the model. ``parts`` cuts it as the vendor gave it; empty when no part carries an ``extra``."""
+
+    item_id: str
+    text: str
+    parts: list[Part] = []
+    response_id: str = ""
+
+
+class ToolCallItem(msgspec.Struct, frozen=True):
+    """``arguments`` is JSON text of an object, as the model gave it (it may be invalid)."""
+
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str
+    extra: JSON | None = None
+    response_id: str = ""
+
+
+class ToolResultItem(msgspec.Struct, frozen=True):
+    item_id: str
+    call_id: str
+    name: str
+    output: str
+    is_error: bool = False
+
+
+HistoryItem = UserText | OperatorText | AssistantText | ToolCallItem | ToolResultItem
+"""A history is a list of these in the order of the conversation. The calls of one model round stand together,
+followed by their results in the same order; an `AssistantText` directly before calls is of the same round."""
+
+
+class ToolSpec(msgspec.Struct, frozen=True):
+    """A tool as a model is told of it; ``parameters`` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: JSON
+
+
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    history: list[HistoryItem]
+    instructions: str = ""
+    tools: list[ToolSpec] = []
+    tool_choice: str = "auto"
+    """auto, none, required, or the name of one tool."""
+    max_output_tokens: int | None = None
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """The next piece of text. With an ``extra`` it is a part of its own (its text may then be empty)."""
+
+    text: str
+    extra: JSON | None = None
+
+
+class ToolCallRequest(msgspec.Struct, frozen=True):
+    """The model wants a tool. ``call_id`` is ours (unique); a vendor's own id belongs into ``extra``."""
+
+    call_id: str
+    name: str
+    arguments: str
+    extra: JSON | None = None
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    TOOL_CALLS = "tool_calls"
+    MAX_OUTPUT_TOKENS = "max_output_tokens"
+    CONTENT_FILTER = "content_filter"
+    OTHER = "other"
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """The end of one model round, always the last event of a stream that did not raise.
+
+    ``vendor_reason`` is the vendor's own word (``MAX_TOKENS``, ``RECITATION``, ...), empty for a normal stop.
+    """
+
+    finish: FinishReason
+    usage: Usage = Usage()
+    vendor_reason: str = ""
+
+
+ModelEvent = TextDelta | ToolCallRequest | Completed
+
+
+class Provider(ABC):
+    """One vendor. One instance a process, shared by all sessions, so that connections are reused."""
+
+    name: str
+
+    @abstractmethod
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """One model round: `TextDelta` and `ToolCallRequest` as they come, then exactly one `Completed`.
+
+        Raises a `ProviderError` (chat.errors), before or after the first event. Closing the generator closes the
+        vendor's connection. Every wait is bounded: the connection, the first event, the silence between events.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027  # most hold nothing
+        """Give back what the provider holds; called once, when the process stops."""

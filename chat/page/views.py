@@ -1,0 +1,160 @@
+"""The chat page, the list of a visitor's own sessions, and signing in and out."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_cookie
+
+from chat.conf import LOOPBACK, conf
+from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
+from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
+
+# The headers of the chat's own pages: what a browser may load, run and tell others there.
+
+
+def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The response, closed to everything but this server's own files and sockets.
+
+    The sockets are named beside ``'self'`` because older browsers do not count ``ws:`` and ``wss:`` as the same origin.
+    HTML from a string is taken from DOMPurify alone (trusted types, where the browser has them).
+    """
+    rules = (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "font-src 'self'",
+        "img-src 'self' data:",
+        f"connect-src 'self'{_sockets_of(request.get_host())}",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types dompurify",
+    )
+    response["Content-Security-Policy"] = "; ".join(rules)
+    response["Referrer-Policy"] = "same-origin"  # the address of a session can be the key to it
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
+
+
+def _sockets_of(host: str) -> str:
+    """In development the machine's other name as well, so that what says localhost works on 127.0.0.1."""
+    if host.startswith("["):  # a policy cannot name an IPv6 address
+        return ""
+    name, colon, port = host.partition(":")
+    names = LOOPBACK[:2] if conf().local_pages and name in LOOPBACK else (name,)
+    return "".join(f" ws://{one}{colon}{port} wss://{one}{colon}{port}" for one in names)
+
+
+_MOST_SESSIONS_PER_PAGE = 100
+
+EXAMPLE_PROMPTS = (
+    ("Explain WebSocket streaming", "How an answer reaches you word by word"),
+    ("What time is it in Tokyo?", "Looks it up with a tool"),
+    ("What do you know about my account?", "Reads your own profile, nobody else's"),
+    ("What is 17.5% of 2,340?", "Calculated, not guessed"),
+)
+
+
+@require_safe
+@ensure_csrf_cookie
+def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
+    """The shell, the same for every session id: whether the session exists, and whose it is, the socket tells."""
+    if not request.user.is_authenticated and not conf().guests_allowed:
+        return redirect_to_login(request.get_full_path(), login_url=reverse("chat:login"))
+    response = render(
+        request,
+        "chat/page.html",
+        {
+            "session_id": session_id,
+            "example_prompts": EXAMPLE_PROMPTS,
+            "max_message_chars": conf().max_message_chars,
+        },
+    )
+    if not request.user.is_authenticated:
+        _keep_guest(request, response)
+    return with_page_policy(request, response)
+
+
+@require_safe
+@never_cache
+@vary_on_cookie
+def sessions(request: HttpRequest) -> JsonResponse:
+    """``{"sessions": [{id, title, started_at, last_event_at, status}], "next_cursor"}``, the visitor's own only.
+
+    Query: ``limit`` (1 to 100) and ``cursor``, the ``next_cursor`` of the page before.
+    """
+    signed_in = request.user.is_authenticated
+    if not signed_in and not conf().guests_allowed:
+        return _error(401, "invalid_credentials", "Sign in first.")
+    try:
+        found = recent_sessions(
+            user_id=request.user.pk if signed_in else None,
+            guest_id=read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or "",
+            cursor=request.GET.get("cursor"),
+            limit=_limit(request),
+        )
+    except InvalidCursor as error:
+        return _error(400, "invalid_cursor", str(error))
+    return JsonResponse(
+        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor}
+    )
+
+
+class SignIn(LoginView):
+    """``next`` is followed within this host only (Django's own rule)."""
+
+    template_name = "chat/login.html"
+    redirect_authenticated_user = True
+    next_page = "chat:page"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return with_page_policy(request, super().dispatch(request, *args, **kwargs))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"guests_allowed": conf().guests_allowed}
+
+
+class SignOut(LogoutView):
+    next_page = "chat:page"
+
+
+def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
+    """Give a new guest an id; a known one keeps theirs for another year."""
+    guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or issue_guest_id()
+    response.set_cookie(
+        GUEST_COOKIE,
+        sign_guest_id(guest_id),
+        max_age=MAX_AGE_S,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+
+
+def _limit(request: HttpRequest) -> int:
+    text = request.GET.get("limit", "")
+    asked = int(text) if text.isdecimal() and len(text) < 6 else 30
+    return max(1, min(asked, _MOST_SESSIONS_PER_PAGE))
+
+
+def _as_json(session: RecentSession) -> dict[str, str]:
+    return {
+        "id": session.session_id,
+        "title": " ".join(session.title.split()),
+        "started_at": session.started_at.isoformat(),
+        "last_event_at": session.last_event_at.isoformat(),
+        "status": session.status,
+    }
+
+
+def _error(status: int, code: str, message: str) -> JsonResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status)

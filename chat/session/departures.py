@@ -1,0 +1,84 @@
+"""The sessions that are about to end: those that everybody has left, once their grace is over, and those that were closed.
+
+A crowd leaves in one instant. It is ended by a few at a time, in the order of its going, so that neither the event loop
+nor the database has the whole crowd at once: whoever talks, joins or comes back meanwhile is served beside it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from chat.session.session import Conversation
+from chat.supervision import Tasks
+from sessions_app.conf import conf
+
+logger = logging.getLogger(__name__)
+
+End = Callable[[Conversation, str], Awaitable[None]]
+"""Ends a session for a reason; without effect when it need not end any more."""
+
+
+class Departures:
+    def __init__(self, end: End) -> None:
+        self._end = end
+        self._left: dict[str, tuple[float, Conversation]] = {}
+        """In the order in which they are due: the grace is the same for all."""
+        self._closed: deque[Conversation] = deque()
+        self._came = asyncio.Event()
+        self._tasks = Tasks()
+        self._lanes: list[asyncio.Task[None]] = []
+
+    def left(self, conversation: Conversation) -> None:
+        """Nobody is there any more; who comes within the grace undoes it (`back`)."""
+        self.back(conversation.session_id)
+        due = asyncio.get_running_loop().time() + conf().grace_seconds
+        self._left[conversation.session_id] = (due, conversation)
+        self._wake()
+
+    def back(self, session_id: str) -> None:
+        self._left.pop(session_id, None)
+
+    def closed(self, conversation: Conversation) -> None:
+        """Somebody wants it to end now."""
+        self._closed.append(conversation)
+        self._wake()
+
+    def stop(self) -> None:
+        """Nothing is ended any more; what was begun is cut off."""
+        self._left.clear()
+        self._closed.clear()
+        self._tasks.cancel()
+
+    def _wake(self) -> None:
+        if not self._lanes:
+            # half of the threads at most wait for ends: the other half is for those who are there
+            lanes = range(max(1, conf().db_threads // 2))
+            self._lanes = [self._tasks.keep(self._lane, name=f"departures {one}") for one in lanes]
+        self._came.set()
+
+    async def _lane(self) -> None:
+        while True:
+            conversation, reason = await self._next()
+            try:
+                await self._end(conversation, reason)
+            except Exception:
+                logger.exception("session %s: not ended", conversation.session_id)
+
+    async def _next(self) -> tuple[Conversation, str]:
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._closed:
+                return self._closed.popleft(), "closed"
+            self._came.clear()
+            wait_s: float | None = None
+            for session_id, (due, conversation) in self._left.items():
+                if (wait_s := due - loop.time()) <= 0:
+                    del self._left[session_id]
+                    return conversation, "left"
+                break
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._came.wait()
+            except TimeoutError:
+                pass

@@ -1,0 +1,93 @@
+"""The order in which clients see the items of a conversation: what ``previous_item_id`` tells them."""
+
+from collections.abc import Container
+
+from sessions_app.log import events as ev
+from sessions_app.log.events import ROOT
+
+Given = (
+    ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage | ev.ToolCall | ev.ToolResult | ev.ToolApproval
+)
+
+
+class ItemOrder:
+    """Feed it every event of the log in order; it knows the items as far back as the model's history does.
+
+    It is not the model's order: a message that came during an answer stands behind what the answer had said by then. A
+    response's items stand together, behind the last item that it looked at.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._tails: dict[str, str | None] = {}
+        """Of each open response in the conversation: the item behind which its next one stands."""
+
+    def place(self, previous_item_id: str | None) -> str | None:
+        """The item behind which one that a client puts there will stand; None: it is the first."""
+        if previous_item_id == ROOT:
+            return None
+        return previous_item_id or self._last()
+
+    def before(self, item_id: str) -> str | None:
+        index = self._ids.index(item_id) if item_id in self._ids else 0
+        return self._ids[index - 1] if index else None
+
+    def last_but(self, waiting: Container[str]) -> str | None:
+        """The last item that does not wait for a later response."""
+        return next((one for one in reversed(self._ids) if one not in waiting), None)
+
+    def _last(self) -> str | None:
+        return self._ids[-1] if self._ids else None
+
+    def apply(self, event: ev.Event) -> None:
+        match event:
+            case ev.ResponseStarted():
+                if event.options.get("conversation") != "none":
+                    self._tails[event.response_id] = event.after_item_id or self._last()
+            case ev.ResponseDone():
+                self._tails.pop(event.response_id, None)
+            case ev.ItemDeleted():
+                self._delete(event.item_id)
+            case ev.AssistantDelta() | ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested() if (
+                event.response_id
+            ):
+                self._add_output(event.response_id, event.item_id)
+            case (
+                ev.UserMessage()
+                | ev.OperatorMessage()
+                | ev.AssistantMessage()
+                | ev.ToolCall()
+                | ev.ToolApproval()
+            ):
+                self._add_given(event)
+            case ev.ToolResult(response_id=None):
+                self._add_given(event)
+
+    def _add_given(self, event: Given) -> None:
+        if event.previous_item_id == ROOT:
+            self._ids.insert(0, event.item_id)
+        else:
+            self._add(event.item_id, event.after_item_id)
+
+    def _add_output(self, response_id: str, item_id: str) -> None:
+        if response_id not in self._tails or self._tails[response_id] == item_id:
+            return
+        if item_id not in self._ids:
+            self._add(item_id, self._tails[response_id])
+            self._tails[response_id] = item_id
+
+    def _add(self, item_id: str, after_item_id: str | None) -> None:
+        """At the end where what it stands behind is not known any more."""
+        known = after_item_id is not None and after_item_id in self._ids
+        self._ids.insert(self._ids.index(after_item_id) + 1 if known else len(self._ids), item_id)  # type: ignore[arg-type]
+
+    def _delete(self, item_id: str) -> None:
+        before = self.before(item_id)
+        self._tails = {one: before if tail == item_id else tail for one, tail in self._tails.items()}
+        if item_id in self._ids:
+            self._ids.remove(item_id)
+
+    def keep(self, item_ids: Container[str]) -> None:
+        """Forget the others, but for what an open response goes on from."""
+        tails = set(self._tails.values())
+        self._ids = [one for one in self._ids if one in item_ids or one in tails]

@@ -1,0 +1,367 @@
+"""A session that lives in another process: its log is followed here, its commands are sent there.
+
+Redis (any channel layer between processes) is a hint only. What arrives over it is checked by seq; what it loses, the
+reader finds in the database, a little later. Each process listens on one channel, whose name stands in its row of
+``server_processes``; there is no channel per socket.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import msgspec
+from channels.exceptions import ChannelFull
+
+from chat.errors import ChatError
+from chat.redis_trouble import trouble_of_layer
+from chat.session.commands import SessionInfo
+from chat.session.relay_messages import (
+    Asked,
+    Attach,
+    Detach,
+    Do,
+    Records,
+    RemoteError,
+    Reply,
+    Request,
+    WhoIsThere,
+    decode,
+    encode,
+    wire_error,
+)
+from chat.session.remote import RemoteConversation
+from chat.session.session import Conversation, Subscriber
+from chat.supervision import Tasks, heard
+from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
+from sessions_app.ids import new_id
+from sessions_app.log.leases import living_channels
+from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.rows import decode_row, encode_rows
+from sessions_app.postgres.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+_REPLY_SECONDS = 5.0
+_CHECK_PEERS_SECONDS = 2.0
+_ROLL_CALL_ROUNDS = 5
+"""Every so many rounds the sockets of other processes are called by name: a word that one has left may get lost."""
+
+
+class ChannelLayer(Protocol):
+    """What the relay needs of a Channels layer."""
+
+    async def new_channel(self, prefix: str = ...) -> str: ...
+    async def send(self, channel: str, message: dict[str, Any]) -> None: ...
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+
+
+class _RemoteSubscriber:
+    """A socket of another process, to a conversation of this one."""
+
+    def __init__(self, attach: Attach, channel: str) -> None:
+        self.connection_id = attach.connection_id
+        self.dialect = attach.dialect
+        self.channel = channel
+
+    def notify(self, error: Exception) -> None:
+        """Errors beside the log stay with the sockets of this process."""
+
+
+class Relay:
+    """One per process: its ear on the channel layer, and its part in sessions that others hold or follow."""
+
+    def __init__(
+        self,
+        layer: ChannelLayer,
+        *,
+        find: Callable[[str, Visitor | None], Conversation],
+        attach: Callable[[Conversation, Subscriber], object],
+    ) -> None:
+        self._layer = layer
+        self._find = find
+        self._attach_to = attach
+        self.channel = ""
+        self.hears = True
+        self._closing = False
+        self._followed: dict[str, RemoteConversation] = {}
+        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._guests: dict[tuple[str, str], dict[str, _RemoteSubscriber]] = {}
+        self._joining: set[str] = set()
+        """Connections of ours that another process may have let in, and that we do not know of yet."""
+        self._tasks = Tasks()
+
+    async def open(self) -> str:
+        """Start listening; the name of this process's channel."""
+        self.channel = await self._layer.new_channel("realtime.process")
+        self._tasks.keep(self._listen, name="relay's ear")
+        self._tasks.keep(self._watch_peers, name="relay's look at its peers")
+        return self.channel
+
+    def closing(self) -> None:
+        """From now on a session whose log closes has moved, not ended."""
+        self._closing = True
+
+    async def close(self) -> None:
+        """Let the followers elsewhere hear the end, then stop listening."""
+        if self._publishers:
+            await asyncio.wait(list(self._publishers.values()), timeout=0.5)
+        self._tasks.cancel()
+        for task in self._publishers.values():
+            task.cancel()
+
+    # This process follows
+
+    async def join(
+        self,
+        subscriber: Subscriber,
+        session_id: str,
+        visitor: Visitor,
+        owner: str,
+        *,
+        wait_s: float = _REPLY_SECONDS,
+    ) -> RemoteConversation:
+        """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
+        when it does not within ``wait_s``."""
+        request = Attach(
+            session_id=session_id,
+            connection_id=subscriber.connection_id,
+            dialect=subscriber.dialect,
+            user_id=visitor.user_id,
+            guest_id=visitor.guest_id,
+        )
+        self._joining.add(subscriber.connection_id)
+        try:
+            reply = await self.ask(owner, request, wait_s=wait_s)
+        except BaseException:  # it may have let us in all the same: an answer that comes too late
+            self._spawn(self._tell_left(owner, session_id, subscriber.connection_id, 1006))
+            raise
+        finally:
+            self._joining.discard(subscriber.connection_id)
+        if reply.info is None:
+            raise SessionElsewhere
+        conversation = self._followed.get(session_id)
+        if conversation is None or conversation.owner != owner or conversation.closed:
+            if (
+                conversation and not conversation.closed
+            ):  # who follows the last holder still is told that it moved
+                conversation.close(SessionElsewhere())
+            conversation = self._followed[session_id] = RemoteConversation(self, owner, reply.info)
+        conversation.told(reply.info)
+        conversation.subscribers[subscriber.connection_id] = subscriber
+        return conversation
+
+    def detach(self, conversation: RemoteConversation, subscriber: Subscriber, close_code: int) -> None:
+        if conversation.subscribers.pop(subscriber.connection_id, None) is None:
+            return
+        if not conversation.subscribers and self._followed.get(conversation.session_id) is conversation:
+            del self._followed[conversation.session_id]
+        left = self._tell_left(
+            conversation.owner, conversation.session_id, subscriber.connection_id, close_code
+        )
+        self._spawn(left)
+
+    async def ask(self, owner: str, what: Asked, *, wait_s: float = _REPLY_SECONDS) -> Reply:
+        """Raises `RemoteError` as the other process says, `SessionElsewhere` when it does not answer."""
+        request = Request(request_id=new_id("ask"), reply_to=self.channel, what=what)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._replies[request.request_id] = future
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._layer.send(owner, encode(request))
+                reply = await future
+        except (TimeoutError, ChannelFull, OSError) as error:
+            raise SessionElsewhere from error
+        except Exception as error:
+            if isinstance(error, SessionsError | ChatError):
+                raise
+            logger.warning("relay: cannot ask %s: %r", owner, error)
+            raise SessionElsewhere from error
+        finally:
+            del self._replies[request.request_id]
+        if reply.error:
+            raise RemoteError(reply.error)
+        return reply
+
+    async def _tell_left(self, owner: str, session_id: str, connection_id: str, close_code: int) -> None:
+        what = Detach(session_id=session_id, connection_id=connection_id, close_code=close_code)
+        with contextlib.suppress(SessionsError, ChatError):
+            await self.ask(owner, what)
+
+    def _present(self, session_ids: list[str]) -> list[str]:
+        followed = (self._followed.get(session_id) for session_id in session_ids)
+        return [*self._joining, *(one for remote in followed if remote for one in remote.subscribers)]
+
+    # This process holds
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            reply = await self._carry_out(request)
+        except (ChatError, SessionsError) as error:
+            reply = Reply(request_id=request.request_id, error=wire_error(error))
+        except Exception:
+            logger.exception("relay: a request of another process could not be carried out")
+            reply = Reply(request_id=request.request_id, error=wire_error(ChatError()))
+        await self._send(request.reply_to, encode(reply))
+
+    async def _carry_out(self, request: Request) -> Reply:
+        what = request.what
+        match what:
+            case Attach():
+                return Reply(request_id=request.request_id, info=self._let_in(what, request.reply_to))
+            case Detach():
+                self._let_go(what.session_id, request.reply_to, what.connection_id, what.close_code)
+                return Reply(request_id=request.request_id)
+            case Do():
+                guests = self._guests.get((what.session_id, request.reply_to))
+                if not guests:
+                    raise SessionElsewhere
+                done = await self._conversation(what.session_id).do(what.command)
+                return Reply(request_id=request.request_id, done=done)
+            case WhoIsThere():
+                return Reply(request_id=request.request_id, present=self._present(what.session_ids))
+
+    def _conversation(self, session_id: str) -> Conversation:
+        return self._find(session_id, None)  # the right was checked when the guest was let in
+
+    def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
+        visitor = Visitor(user_id=attach.user_id, guest_id=attach.guest_id)
+        conversation = self._find(attach.session_id, visitor)
+        info = conversation.info()
+        guest = _RemoteSubscriber(attach, channel)
+        self._attach_to(conversation, guest)
+        key = (attach.session_id, channel)
+        self._guests.setdefault(key, {})[guest.connection_id] = guest
+        if key not in self._publishers:
+            work = self._publish(conversation, channel, info.last_seq)
+            self._publishers[key] = heard(work, name=f"relay of {attach.session_id}")
+        return info
+
+    def _let_go(self, session_id: str, channel: str, connection_id: str, close_code: int) -> None:
+        key = (session_id, channel)
+        guests = self._guests.get(key, {})
+        if guest := guests.pop(connection_id, None):
+            with contextlib.suppress(SessionsError):
+                self._conversation(session_id).detach(guest, close_code)
+        if not guests:
+            self._guests.pop(key, None)
+            if task := self._publishers.pop(key, None):
+                task.cancel()
+
+    async def _publish(self, conversation: Conversation, channel: str, after: int) -> None:
+        session_id, closed = conversation.session_id, "ended"
+        try:
+            async for records in conversation.follow(after):
+                rows = encode_rows(records)
+                await self._send(
+                    channel, encode(Records(session_id=session_id, holder=self.channel, rows=rows))
+                )
+        except SessionsError as error:
+            logger.info("relay: session %s: %s", session_id, error.code)
+            closed = "moved"
+        except Exception:  # its readers come again
+            logger.exception("relay: session %s cannot be followed", session_id)
+            closed = "moved"
+        if self._closing:
+            closed = "moved"
+        self._publishers.pop((session_id, channel), None)
+        for guest in self._guests.pop((session_id, channel), {}).values():
+            conversation.detach(guest, 1006)
+        end = Records(session_id=session_id, holder=self.channel, rows=[], closed=closed)
+        await self._send(channel, encode(end))
+
+    # The channel layer
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                message = decode(await self._layer.receive(self.channel))
+            except (msgspec.ValidationError, KeyError):
+                logger.exception("relay: a message that is none of ours")
+                continue
+            except Exception as error:  # noqa: BLE001 - the layer's own kinds of a lost connection are many
+                self._go_deaf(error)
+                await asyncio.sleep(0.5)
+                continue
+            self.hears = True
+            try:
+                self._take(message)
+            except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
+                logger.exception("relay: a message that cannot be taken")
+
+    def _go_deaf(self, error: Exception) -> None:
+        if self.hears:
+            self._spawn(self._tell_why(error))
+        self.hears = False
+        for conversation in self._followed.values():
+            conversation.wake()  # a wait that has begun would last as long as if hints still came
+
+    async def _tell_why(self, error: Exception) -> None:
+        why = await trouble_of_layer(error)
+        logger.warning("relay: the channel layer is away, readers poll the log. %s", why)
+
+    def _take(self, message: Request | Reply | Records) -> None:
+        match message:
+            case Request():
+                self._spawn(self._answer(message))
+            case Reply():
+                future = self._replies.get(message.request_id)
+                if future and not future.done():
+                    future.set_result(message)
+            case Records():
+                conversation = self._followed.get(message.session_id)
+                if conversation and message.holder in ("", conversation.owner):
+                    conversation.feed([record for row in message.rows for record in decode_row(row)])
+                    if message.closed:
+                        conversation.close(SessionElsewhere() if message.closed == "moved" else None)
+
+    async def _send(self, channel: str, message: dict[str, Any]) -> None:
+        """A hint that cannot be sent is dropped: the reader finds it in the log."""
+        try:
+            await self._layer.send(channel, message)
+        except Exception as error:  # noqa: BLE001 - whatever kept it, the log has it
+            logger.info("relay: dropped a message for %s: %r", channel, error)
+
+    async def _watch_peers(self) -> None:
+        """Let go of processes that died, and of sockets that left unheard: nobody else says that they are gone."""
+        for round_number in itertools.count(1):
+            await asyncio.sleep(_CHECK_PEERS_SECONDS)
+            if not self._followed and not self._guests:
+                continue
+            try:
+                alive = await in_db_thread(living_channels)
+            except DatabaseAway:
+                continue
+            except Exception:
+                logger.exception("relay: the peers cannot be looked up")
+                continue
+            self._let_go_of_the_dead(alive)
+            if round_number % _ROLL_CALL_ROUNDS == 0:
+                for channel in {channel for _, channel in self._guests}:
+                    self._spawn(self._call_roll(channel))
+
+    def _let_go_of_the_dead(self, alive: set[str]) -> None:
+        for conversation in [one for one in self._followed.values() if one.owner not in alive]:
+            conversation.close(SessionElsewhere())
+        for session_id, channel in [key for key in self._guests if key[1] not in alive]:
+            for connection_id in list(self._guests.get((session_id, channel), {})):
+                self._let_go(session_id, channel, connection_id, 1006)
+
+    async def _call_roll(self, channel: str) -> None:
+        """Ask a process which of its sockets here are still there; those that came meanwhile are not asked for."""
+        named = {key[0]: list(guests) for key, guests in self._guests.items() if key[1] == channel}
+        try:
+            reply = await self.ask(channel, WhoIsThere(session_ids=list(named)))
+        except (SessionsError, ChatError):
+            return
+        if reply.present is None:  # of an older build, which does not know the question
+            return
+        for session_id, connection_ids in named.items():
+            for connection_id in set(connection_ids) - set(reply.present):
+                self._let_go(session_id, channel, connection_id, 1006)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.spawn(work, name=f"relay's {getattr(work, '__name__', 'work')}")

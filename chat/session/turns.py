@@ -1,0 +1,117 @@
+"""A response that was asked for, from the asking to its start; and what a session's last holder left to be done."""
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from chat.session.commands import ResponseOptions
+from chat.session.history import History
+from sessions_app.ids import new_id
+from sessions_app.log import events as ev
+from sessions_app.log.settle import MAX_ATTEMPTS, settlement
+
+logger = logging.getLogger(__name__)
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A response that was asked for and has not started."""
+
+    response_id: str = msgspec.field(default_factory=lambda: new_id("resp"))
+    item_ids: list[str] = []
+    options: ResponseOptions = ResponseOptions()
+    client_event_id: str | None = None
+    retry_of: str | None = None
+    attempt: int = 1
+    continues: str | None = None
+
+    @property
+    def outside(self) -> bool:
+        """It is no part of the conversation."""
+        return self.options.conversation == "none"
+
+    def queued(self, position: int) -> ev.ResponseQueued:
+        return ev.ResponseQueued(
+            response_id=self.response_id,
+            position=position,
+            item_ids=self.item_ids,
+            client_event_id=self.client_event_id,
+            options=msgspec.to_builtins(self.options),
+            retry_of=self.retry_of,
+            continues=self.continues,
+        )
+
+    def started(self, *, provider: str, model: str, history: History) -> ev.ResponseStarted:
+        taken_in = [item_id for item_id in self.item_ids if item_id in history.waiting]
+        return ev.ResponseStarted(
+            response_id=self.response_id,
+            provider=provider,
+            model=model,
+            input_item_ids=taken_in,
+            after_item_id=history.order.last_but(history.waiting.keys() - set(taken_in)),
+            client_event_id=self.client_event_id,
+            options=msgspec.to_builtins(self.options),
+            retry_of=self.retry_of,
+            attempt=self.attempt,
+            continues=self.continues,
+        )
+
+
+def asks_for_more(records: Sequence[ev.Record]) -> bool:
+    """Whether a session (`read_history`) whose process is gone was asked for something that is still to be done, and that
+    may be done by itself. Never raises: what cannot be read cannot be gone on with."""
+    try:
+        history = History(records)
+        for event in settlement(records):
+            history.apply(ev.Record(records[-1].session_id, records[-1].seq, records[-1].at, event))
+        return _vain_takeovers(records) < MAX_ATTEMPTS and bool(turns_left(history))
+    except Exception:
+        session_id = records[-1].session_id if records else "?"
+        logger.exception("session %s: what is left to do in it cannot be told", session_id)
+        return False
+
+
+def _vain_takeovers(records: Sequence[ev.Record]) -> int:
+    """How many processes took the session over in a row and died before they began an answer."""
+    count = 0
+    for record in reversed(records):
+        match record.event:
+            case ev.ResponseStarted():
+                break
+            case ev.SessionReopened(cause="takeover"):
+                count += 1
+    return count
+
+
+def turns_left(history: History) -> list[Turn]:
+    """What the last holder of a session was asked for and did not get done, in the order in which it is to be done."""
+    queued = [_queued(event) for event in history.queued.values()]
+    taken_up = {turn.continues for turn in queued}
+    decided = [Turn(continues=one) for one in history.approvals.decided() if one not in taken_up]
+    said = [Turn(item_ids=history.unanswered())] if history.unanswered() else []
+    return [*_retry(history), *queued, *decided, *said]
+
+
+def _retry(history: History) -> list[Turn]:
+    cut_off = history.to_retry()
+    if cut_off is None or any(one.retry_of == cut_off.response_id for one in history.queued.values()):
+        return []
+    return [
+        Turn(
+            options=msgspec.convert(cut_off.options, ResponseOptions),
+            retry_of=cut_off.response_id,
+            attempt=cut_off.attempt + 1,
+            continues=cut_off.continues,
+        )
+    ]
+
+
+def _queued(event: ev.ResponseQueued) -> Turn:
+    return Turn(
+        response_id=event.response_id,
+        item_ids=event.item_ids,
+        options=msgspec.convert(event.options, ResponseOptions),
+        client_event_id=event.client_event_id,
+        retry_of=event.retry_of,
+        continues=event.continues,
+    )

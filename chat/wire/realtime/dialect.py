@@ -1,0 +1,260 @@
+"""The Realtime dialect: client events become commands, the log becomes frames, a cursor makes a resume."""
+
+from typing import ClassVar
+
+import msgspec
+from msgspec import UNSET
+
+from chat.conf import conf
+from chat.errors import ChatError, ItemNotFound
+from chat.llm.catalog import default_model_spec
+from chat.session.commands import (
+    AddMessage,
+    AddToolCall,
+    AddToolOutput,
+    CancelResponse,
+    Command,
+    DecideApproval,
+    DeleteItem,
+    RequestResponse,
+    ResponseOptions,
+    SessionConfig,
+    UpdateSession,
+)
+from chat.wire.cursor import Cursor, event_id, parse_event_id
+from chat.wire.dialect import AnyConversation, Socket
+from chat.wire.realtime import client as ce
+from chat.wire.realtime import client_objects as co
+from chat.wire.realtime.direct import (
+    error_event,
+    item_retrieved,
+    passed_over,
+    session_created,
+    session_updated,
+)
+from chat.wire.realtime.objects import SessionObject, StreamInfo, item_of
+from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.server import encode
+from sessions_app.errors import SessionsError
+from sessions_app.ids import new_id
+from sessions_app.log import replay
+from sessions_app.postgres.threads import in_db_thread
+
+_NOTICES = {
+    "demo": "The built-in demo model answers: no model is configured. Set the key of a vendor, e.g. GEMINI_API_KEY, to talk to a real one."
+}
+
+
+TEXT_ALONE = "This server speaks text alone: what concerns audio is left out, and answers are text."
+
+
+class RealtimeDialect:
+    """The OpenAI Realtime API (GA), text modality, with our resume."""
+
+    name: ClassVar[str] = "realtime"
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+        self._told_of_audio = False
+
+    # Opening
+
+    async def opened(self, conversation: AnyConversation) -> tuple[int, Cursor]:
+        """Greet; the seq to read from, so that the fold is whole, and the cursor to send from.
+
+        Raises `FrameError` for a ``last_event_id`` that is none of this session's.
+        """
+        self._conversation = conversation
+        info = conversation.info()
+        given = self._socket.query.get("last_event_id")
+        wanted = parse_event_id(info.session_id, given) if given else None
+        cursor = await self._start(wanted)
+        stream = StreamInfo(
+            session_id=info.session_id,
+            resumed=wanted is not None,
+            last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
+            status="responding" if info.response_seq is not None else "idle",
+            queued=info.queued or UNSET,
+        )
+        if wanted is not None and wanted.seq > cursor.seq:
+            stream.truncated_to = stream.last_event_id
+        created = session_created(self._session_object(), stream, notice=_notice(info.model))
+        await self._socket.send_frame(encode(created))
+        return await self._fold_start(cursor), cursor
+
+    async def _start(self, wanted: Cursor | None) -> Cursor:
+        """Where the client is, as far as the log agrees; without a word of its own: where the running response began,
+        else now."""
+        info = self._conversation.info()
+        if wanted is None:
+            return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
+        if wanted.seq > info.last_seq:  # shown and lost; or stored by another process, while this one slept
+            await self._conversation.check_lease()
+            return Cursor(info.last_seq)
+        kept = wanted.seq
+        if wanted.seq < info.last_seq:
+            kept = await in_db_thread(replay.kept_until, session_id=info.session_id, seq=wanted.seq)
+        return wanted if kept == wanted.seq else Cursor(kept)
+
+    async def _fold_start(self, cursor: Cursor) -> int:
+        """The seq after which the fold begins: before the response in which the cursor lies."""
+        info = self._conversation.info()
+        if cursor.seq == 0 or (info.response_seq is None and cursor == Cursor(info.last_seq)):
+            return cursor.seq
+        if info.response_seq is not None and info.response_seq <= cursor.seq:
+            return info.response_seq - 1
+        start = await in_db_thread(replay.response_start_before, session_id=info.session_id, seq=cursor.seq)
+        return start - 1
+
+    def _session_object(self) -> SessionObject:
+        info = self._conversation.info()
+        config = msgspec.convert(info.config, SessionConfig)
+        return SessionObject(
+            id=info.session_id,
+            model=config.model or info.model,
+            instructions=config.instructions or conf().instructions,
+            tools=config.tools,
+            tool_choice=config.tool_choice,
+            max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
+            x_turn_policy=config.policy,  # type: ignore[arg-type]
+        )
+
+    # Frames in
+
+    async def receive(self, frame: str) -> None:
+        event = ce.decode(frame)
+        try:
+            await self._handle(event)
+        except (ChatError, SessionsError) as error:
+            if isinstance(error, ChatError) and error.event_id:
+                raise
+            await self._socket.send_frame(encode(error_event(error, event_id=event.event_id)))
+
+    async def _handle(self, event: ce.ClientEvent) -> None:
+        if isinstance(event, ce.ItemRetrieve):
+            await self._retrieve(event.item_id)
+            return
+        done = await self._conversation.do(_command(event))
+        if done.repeated_seq:
+            await self._say_again(done.repeated_seq)
+        if done.passed_over:
+            for frame in passed_over(self._conversation.session_id, client_event_id=event.event_id):
+                await self._socket.send_frame(encode(frame))
+        if isinstance(event, ce.SessionUpdate):
+            notice = self._audio_notice(event)
+            await self._socket.send_frame(encode(session_updated(self._session_object(), notice=notice)))
+
+    def _audio_notice(self, event: ce.SessionUpdate) -> str:
+        """Said once on each connection. No `error`: SDKs and frameworks take audio for granted, and some end at an error."""
+        if self._told_of_audio or not event.session.wants_audio:
+            return ""
+        self._told_of_audio = True
+        return TEXT_ALONE
+
+    async def _retrieve(self, item_id: str) -> None:
+        record, result = await in_db_thread(
+            replay.find_item, session_id=self._conversation.session_id, item_id=item_id
+        )
+        item = item_of(record, result) if record else None
+        if item is None:
+            raise ItemNotFound(param="item_id")
+        await self._socket.send_frame(encode(item_retrieved(item)))
+
+    async def _say_again(self, seq: int) -> None:
+        """What the event brought about the first time, for a client that did not hear it."""
+        session_id = self._conversation.session_id
+        start = await in_db_thread(replay.response_start_before, session_id=session_id, seq=seq)
+        projector, after = RealtimeProjector(session_id), start - 1
+        while after < seq:
+            records = await in_db_thread(replay.read_records, session_id=session_id, after=after)
+            for record in records:
+                frames, after = projector.frames(record), record.seq
+                for frame in frames if record.seq == seq else ():
+                    # not under the id of its place: the client would take it for how far it has come
+                    frame.event_id = new_id("evt")
+                    await self._socket.send_frame(encode(frame))
+            if not records:
+                return
+
+    # Frames out
+
+    async def send_log(self, start: tuple[int, Cursor]) -> None:
+        after, cursor = start
+        projector = RealtimeProjector(self._conversation.session_id)
+        async for records in self._conversation.follow(after):
+            for record in records:
+                for frame in projector.frames_after(record, cursor):
+                    await self._socket.send_frame(encode(frame))
+
+    def error(self, error: ChatError | SessionsError) -> str:
+        return encode(error_event(error))
+
+
+def _notice(model: str) -> str:
+    return _NOTICES.get(model, "") if default_model_spec() == model else ""
+
+
+def _command(event: ce.ClientEvent) -> Command:
+    """Raises `FrameError` for what the wire allows and this server cannot do."""
+    match event:
+        case ce.SessionUpdate():
+            return UpdateSession(changes=event.session.changes(), client_event_id=event.event_id)
+        case ce.ItemCreate():
+            return _new_item(event)
+        case ce.ItemDelete():
+            return DeleteItem(item_id=event.item_id, client_event_id=event.event_id)
+        case ce.ResponseCreate():
+            return _response(event)
+        case ce.ResponseCancel():
+            return CancelResponse(response_id=event.response_id, client_event_id=event.event_id)
+        case ce.ItemRetrieve():
+            raise AssertionError("is answered by the dialect itself")
+
+
+def _new_item(event: ce.ItemCreate) -> Command:
+    item = event.item
+    match item:
+        case co.Message():
+            return AddMessage(
+                text=item.text,
+                role=item.role,
+                item_id=item.id,
+                client_event_id=event.event_id,
+                previous_item_id=event.previous_item_id,
+            )
+        case co.FunctionCall():
+            return AddToolCall(
+                call_id=item.call_id,
+                name=item.name,
+                arguments=item.arguments,
+                item_id=item.id,
+                client_event_id=event.event_id,
+                previous_item_id=event.previous_item_id,
+            )
+        case co.NewFunctionCallOutput():
+            return AddToolOutput(
+                call_id=item.call_id,
+                output=item.output,
+                item_id=item.id,
+                client_event_id=event.event_id,
+                previous_item_id=event.previous_item_id,
+            )
+        case co.NewApprovalResponse():
+            return DecideApproval(
+                approval_id=item.approval_request_id,
+                approve=item.approve,
+                reason=item.reason or "",
+                item_id=item.id,
+                client_event_id=event.event_id,
+            )
+
+
+def _response(event: ce.ResponseCreate) -> Command:
+    settings = event.response or co.ResponseSettings()
+    return RequestResponse(
+        options=msgspec.convert(settings.changes(), ResponseOptions),
+        client_event_id=event.event_id,
+        turn_policy=settings.x_turn_policy or "",
+        retry_of=settings.x_retry_of,
+        bare=event.response is None,
+    )

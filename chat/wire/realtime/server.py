@@ -1,0 +1,193 @@
+"""Every frame that the server sends in the Realtime dialect: a closed set.
+
+Each is an event of the Realtime API (GA) and validates against the vendor's own types; fields that begin with ``x_``
+are ours. The frames of the log are made by `chat.wire.realtime.projector`, the others by `chat.wire.realtime.direct`.
+"""
+
+from typing import get_args
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chat.wire.realtime.objects import Item, ResponseObject, SessionObject, StreamInfo, WireObject
+
+
+class EventBase(WireObject, tag_field="type", kw_only=True):
+    event_id: str = ""
+    """Empty only until the projector has counted a record's frames."""
+
+
+# The session
+
+
+class SessionCreated(EventBase, tag="session.created", kw_only=True):
+    session: SessionObject
+    x_stream: StreamInfo
+    x_notice: str | UnsetType = UNSET
+
+
+class SessionUpdated(EventBase, tag="session.updated", kw_only=True):
+    session: SessionObject
+    x_notice: str | UnsetType = UNSET
+
+
+class ErrorDetails(WireObject, kw_only=True):
+    type: str
+    code: str
+    message: str
+    param: str | None = None
+    event_id: str | None = None
+    """The ``event_id`` of the client's event."""
+    x_retryable: bool
+
+
+class ErrorEvent(EventBase, tag="error", kw_only=True):
+    error: ErrorDetails
+
+
+# The conversation's items
+
+
+class ItemAdded(EventBase, tag="conversation.item.added", kw_only=True):
+    previous_item_id: str | None = None
+    """The item before it; None: it is the first."""
+    item: Item
+
+
+class ItemDone(EventBase, tag="conversation.item.done", kw_only=True):
+    previous_item_id: str | None = None
+    """The item before it; None: it is the first."""
+    item: Item
+
+
+class ItemRetrieved(EventBase, tag="conversation.item.retrieved", kw_only=True):
+    item: Item
+
+
+class ItemDeleted(EventBase, tag="conversation.item.deleted", kw_only=True):
+    item_id: str
+
+
+# The response
+
+
+class ResponseCreated(EventBase, tag="response.created", kw_only=True):
+    response: ResponseObject
+
+
+class ResponseDone(EventBase, tag="response.done", kw_only=True):
+    response: ResponseObject
+
+
+class _OfItem(EventBase, kw_only=True):
+    response_id: str
+    item_id: str
+    output_index: int
+
+
+class OutputItemAdded(EventBase, tag="response.output_item.added", kw_only=True):
+    response_id: str
+    output_index: int
+    item: Item
+
+
+class OutputItemDone(EventBase, tag="response.output_item.done", kw_only=True):
+    response_id: str
+    output_index: int
+    item: Item
+
+
+class TextPart(WireObject, tag_field="type", tag="text", kw_only=True):
+    text: str
+
+
+class ContentPartAdded(_OfItem, tag="response.content_part.added", kw_only=True):
+    content_index: int = 0
+    part: TextPart
+
+
+class ContentPartDone(_OfItem, tag="response.content_part.done", kw_only=True):
+    content_index: int = 0
+    part: TextPart
+
+
+class TextDelta(_OfItem, tag="response.output_text.delta", kw_only=True):
+    content_index: int = 0
+    delta: str
+
+
+class TextDone(_OfItem, tag="response.output_text.done", kw_only=True):
+    content_index: int = 0
+    text: str
+
+
+# Tools
+
+
+class FunctionArgumentsDelta(_OfItem, tag="response.function_call_arguments.delta", kw_only=True):
+    call_id: str
+    delta: str
+
+
+class FunctionArgumentsDone(_OfItem, tag="response.function_call_arguments.done", kw_only=True):
+    call_id: str
+    name: str
+    arguments: str
+
+
+class McpArgumentsDelta(_OfItem, tag="response.mcp_call_arguments.delta", kw_only=True):
+    delta: str
+
+
+class McpArgumentsDone(_OfItem, tag="response.mcp_call_arguments.done", kw_only=True):
+    arguments: str
+
+
+class McpInProgress(EventBase, tag="response.mcp_call.in_progress", kw_only=True):
+    item_id: str
+    output_index: int
+
+
+class McpCompleted(EventBase, tag="response.mcp_call.completed", kw_only=True):
+    item_id: str
+    output_index: int
+
+
+class McpFailed(EventBase, tag="response.mcp_call.failed", kw_only=True):
+    item_id: str
+    output_index: int
+
+
+ServerEvent = (
+    SessionCreated
+    | SessionUpdated
+    | ErrorEvent
+    | ItemAdded
+    | ItemDone
+    | ItemRetrieved
+    | ItemDeleted
+    | ResponseCreated
+    | ResponseDone
+    | OutputItemAdded
+    | OutputItemDone
+    | ContentPartAdded
+    | ContentPartDone
+    | TextDelta
+    | TextDone
+    | FunctionArgumentsDelta
+    | FunctionArgumentsDone
+    | McpArgumentsDelta
+    | McpArgumentsDone
+    | McpInProgress
+    | McpCompleted
+    | McpFailed
+)
+SERVER_EVENT_TYPES: dict[str, type[ServerEvent]] = {
+    str(cls.__struct_config__.tag): cls for cls in get_args(ServerEvent)
+}
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: ServerEvent) -> str:
+    return _encoder.encode(event).decode()

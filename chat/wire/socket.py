@@ -1,0 +1,309 @@
+"""The socket addresses. A path that is none of them gets a named error, not a hung handshake."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.routing import URLRouter
+from django.urls import path, re_path
+
+from chat import metrics
+from chat.conf import conf
+from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
+from chat.runtime import runtime
+from chat.session.hub import Hub, Join
+from chat.session.remote import RemoteConversation
+from chat.session.session import Conversation
+from chat.supervision import heard
+from chat.tools.forks import serves_on
+from chat.wire.auth import check_origin, identify
+from chat.wire.dialect import Dialect, PlainDialect
+from chat.wire.limits import FrameBudget, Pacer, socket_of, spend_connect
+from chat.wire.realtime.dialect import RealtimeDialect
+from chat.wire.reasons import CloseCode
+from sessions_app.errors import DatabaseAway, SessionsError
+from sessions_app.ids import check_session_id, new_id
+
+logger = logging.getLogger(__name__)
+
+
+# The sockets: accept or refuse, join a session, pass frames in, send what the log says out.
+#
+# A consumer is a subscriber. It holds a cursor into the session's log and nothing that would be lost with
+# it.
+
+
+SUBPROTOCOL = "realtime"
+_OPEN_SECONDS = 12.0
+_LOST = 1006
+"""RFC 6455, 7.4.1: the connection ended without a close frame; never sent."""
+_MAX_NOTICES = 64
+_leaving = Pacer()
+
+
+class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+    """One socket, of either dialect."""
+
+    channel_layer_alias: ClassVar[str] = (
+        ""  # no channel per socket: the process talks to other processes, not the socket
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connection_id = new_id("conn")
+        self.conversation: Conversation | RemoteConversation | None = None
+        self._hub: Hub
+        self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
+        self._pump: asyncio.Task[None] | None = None
+        self._closed = False
+        self._close_code: int | None = None
+        """Our own, once we close."""
+        self._idle: asyncio.TimerHandle | None = None
+        self._held = contextlib.ExitStack()
+        self._budget = FrameBudget()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """However the socket ends, also without a word of the server's, it is given back."""
+
+        async def receive_in_turn() -> Any:
+            """A crowd that leaves does not take the loop from those who stay."""
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                await _leaving.turn()
+            return message
+
+        code = _LOST
+        try:
+            await super().__call__(scope, receive_in_turn, send)
+        except asyncio.CancelledError:
+            code = CloseCode.RESTARTING
+            logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
+        finally:
+            self._let_go(code)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
+        handler = getattr(self, message["type"].replace(".", "_"))
+        await handler(message)
+
+    async def connect(self) -> None:
+        self._dialect: Dialect = self._choose_dialect()
+        await self.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
+        try:
+            await self._open()
+        except (ChatError, SessionsError) as error:
+            await self._refuse(error)
+        except TimeoutError:
+            await self._refuse(DatabaseAway())
+        except OSError:
+            pass  # the client has gone meanwhile
+        except Exception:
+            logger.exception("socket %s could not be opened", self.connection_id)
+            await self._refuse(ChatError())
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.conversation is None or self._closed:
+            return
+        metrics.frames_in.labels(dialect=self.dialect).inc()
+        self._restart_idle_timer()
+        try:
+            self._budget.spend()
+            await self._dialect.receive(_text(text_data))
+        except (ChatError, SessionsError) as error:
+            await self._report(error)
+        except OSError:
+            pass  # the client has gone meanwhile
+        except Exception:
+            logger.exception("socket %s: a frame could not be handled", self.connection_id)
+            await self._report(ChatError())
+
+    async def websocket_frame(self, _message: dict[str, Any]) -> None:
+        """A frame that is no message (a ping, a shred of one): it counts as any. `realtime_ai`'s servers tell of it."""
+        if self._closed:
+            return
+        try:
+            self._budget.spend()
+        except ChatError as error:
+            await self._report(error)
+
+    async def disconnect(self, code: int) -> None:
+        self._let_go(code)
+
+    def _let_go(self, code: int) -> None:
+        """May be called again: only the first time counts. A connection that breaks while we close it was closed by us."""
+        code = self._close_code or code
+        self._closed = True
+        if self._pump:
+            self._pump.cancel()
+        if self.conversation:
+            self.conversation.detach(self, code)
+        if self._idle:
+            self._idle.cancel()
+        self._held.close()
+
+    # As a subscriber
+
+    @property
+    def dialect(self) -> str:
+        return self._dialect.name
+
+    def notify(self, error: Exception) -> None:
+        with contextlib.suppress(
+            asyncio.QueueFull
+        ):  # a socket that leaves so many errors unread misses none it needs
+            self._notices.put_nowait(error)
+
+    # Opening
+
+    def _choose_dialect(self) -> Dialect:
+        realtime = SUBPROTOCOL in self.scope["subprotocols"] or self.scope["path"].startswith("/v1/")
+        return RealtimeDialect(self) if realtime else PlainDialect(self)
+
+    async def _open(self) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+        serves_on(self.scope.get("server"))
+        address = _address(self.scope)
+        spend_connect(address)
+        if "unknown" in self.scope["url_route"]["kwargs"]:
+            raise UnknownAddress
+        headers = check_origin(headers)
+        self._held.enter_context(socket_of(address))
+        metrics.sockets.labels(dialect=self.dialect).inc()
+        self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
+        async with asyncio.timeout(_OPEN_SECONDS):
+            identity = await identify(headers, self.scope["subprotocols"])
+            join = self._join_request(identity)
+            self._hub = (await runtime()).hub
+            self.conversation = await self._hub.join(self, join)
+            cursor = await self._dialect.opened(self.conversation)
+        self._restart_idle_timer()
+        self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
+
+    def _join_request(self, identity: Any) -> Join:
+        """Raises `InvalidSessionId`."""
+        self.query = {
+            name: values[-1]
+            for name, values in parse_qs(self.scope["query_string"].decode(errors="replace")).items()
+        }
+        path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
+        session_id = self.query.get("session_id") or path_id
+        return Join(
+            visitor=identity.visitor,
+            is_staff=identity.is_staff,
+            session_id=check_session_id(session_id) if session_id else None,
+            create="session_id" not in self.query,
+            model=self.query.get("model"),
+            source=self.dialect,
+        )
+
+    # Sending
+
+    async def _send_all(self, cursor: Any) -> None:
+        """The log from the cursor on, and notices between, until the log ends or the client leaves."""
+        notices = heard(self._send_notices(), name=f"notices {self.connection_id}")
+        try:
+            await self._dialect.send_log(cursor)
+            await self._refuse(ShuttingDown() if self._hub.closing else None)
+        except (ChatError, SessionsError) as error:
+            await self._refuse(error)
+        except TimeoutError:
+            await self._close(
+                CloseCode.TOO_SLOW_OR_SILENT, "you did not read fast enough; reconnect to resume"
+            )
+        except OSError:
+            pass  # the client has gone; its disconnect is on the way
+        except Exception:
+            if not self._closed:
+                logger.exception("socket %s failed", self.connection_id)
+                await self._close(CloseCode.INTERNAL_ERROR)
+        finally:
+            notices.cancel()
+
+    async def send_frame(self, frame: str) -> None:
+        """Raises TimeoutError when the client does not take it."""
+        async with asyncio.timeout(conf().send_seconds):
+            await self.send(text_data=frame)
+
+    async def _send_notices(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                await self._report(await self._notices.get())
+
+    async def _report(self, error: Any) -> None:
+        """Send an error frame; close when the error says so."""
+        await self._send_error(error)
+        if isinstance(error, ChatError) and error.close_code is not None:
+            await self._close(error.close_code)
+
+    async def _refuse(self, error: Any | None) -> None:
+        """Send the error, then close with its code; None: a session that ended well."""
+        if error is None:
+            await self._close(CloseCode.DONE)
+            return
+        await self._send_error(error)
+        await self._close(error.close_code or CloseCode.INTERNAL_ERROR, error.code)
+
+    async def _send_error(self, error: Any) -> None:
+        metrics.frame_errors.labels(code=error.code).inc()
+        if self._closed:
+            return
+        with contextlib.suppress(OSError):  # the client has gone, or does not read (TimeoutError is one)
+            await self.send_frame(self._dialect.error(error))
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        if self._closed:
+            return
+        self._closed, self._close_code = True, int(code)
+        # A client that reads nothing gets the close frame when it reads on, and no one waits for that.
+        self._closing = heard(self._send_close(code, reason), name=f"close {self.connection_id}")
+        await asyncio.wait([self._closing], timeout=1.0)
+        if self.conversation:
+            self.conversation.detach(self, code)
+
+    async def _send_close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # the client is gone already
+            await self.close(code=int(code), reason=reason)  # daphne's WebSockets take no IntEnum
+
+    # Silence
+
+    def _restart_idle_timer(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
+
+    def _gone_idle(self) -> None:
+        if self.conversation and self.conversation.answering:
+            self._restart_idle_timer()
+        else:
+            closing = self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
+            self._idle_close = heard(closing, name=f"idle {self.connection_id}")
+
+
+def _text(frame: str | None) -> str:
+    if frame is None:
+        raise BinaryFrame
+    return frame
+
+
+def _address(scope: dict[str, Any]) -> str:
+    client = scope.get("client")
+    return client[0] if client else "unknown"
+
+
+_session = SessionConsumer.as_asgi()
+
+websocket_urlpatterns = [
+    path("ws/session", _session),
+    path("ws/session/", _session),
+    re_path(r"^ws/session/(?P<session_id>.+?)/?$", _session),  # any text: a bad id gets its own error
+    re_path(r"^v1/realtime/?$", _session),
+    re_path(
+        r"^(?P<unknown>.*)$", _session
+    ),  # opened, to be told so: a browser learns nothing of a refused handshake
+]
+
+websocket_application = URLRouter(websocket_urlpatterns)

@@ -1,0 +1,166 @@
+"""uvicorn's two protocols, with bounds on what comes in before a session and a true word on how a socket ended."""
+
+from asyncio import Transport
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+
+from realtime_ai.front.bounds import (
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    MAX_HEAD_BYTES,
+    Refusal,
+    answer_bytes,
+    body_limit,
+    refused_head,
+    refused_part,
+    refused_requests,
+    unfinished,
+)
+
+_SMALL_FRAGMENT_BYTES = 1024
+_RAW_BYTES_PER_BYTE = 8
+"""A body in chunks of a single byte is six times as long on the wire; what is longer hides in trailers and extensions."""
+_VERSION_BYTES = len("  HTTP/1.1")
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A request's line, head and body in bounds of length and time."""
+
+    _in_head = True
+    _raw_bytes = 0
+    """Of the head that is arriving, or of the body."""
+    _refused = False
+    _lingering_bytes = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        unfinished.begin(self, self._cut)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        unfinished.end(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._lingering_bytes += len(data)
+            if self._lingering_bytes > LINGER_BYTES:
+                self.transport.abort()
+            return
+        if not self._answering:
+            unfinished.begin(self, self._cut)
+        self._raw_bytes += len(data)
+        super().data_received(data)
+        if not self._refused and (refusal := self._refused_part()):
+            refused_requests.labels(reason=refusal).inc()
+            self._refuse(refusal)
+
+    def on_headers_complete(self) -> None:
+        line_bytes = len(self.parser.get_method()) + len(self.url) + _VERSION_BYTES
+        if refusal := refused_head(line_bytes, self.headers):
+            refused_requests.labels(reason=refusal).inc()
+            self._refuse(refusal)
+            return
+        self._in_head, self._raw_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._raw_bytes = True, 0
+        unfinished.end(self)
+        if not self._refused:
+            super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        unfinished.end(self)
+        if not self._refused:
+            super().handle_websocket_upgrade()
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refused_part(self) -> Refusal | None:
+        if self._in_head:
+            return refused_part(len(getattr(self, "url", b"")), self._raw_bytes)
+        most = body_limit(self.scope.get("path", "/")) * _RAW_BYTES_PER_BYTE + MAX_HEAD_BYTES
+        return Refusal.BODY if self._raw_bytes > most else None
+
+    def _cut(self, refusal: Refusal) -> None:
+        """Its time is over."""
+        if self._raw_bytes == 0 and self._in_head:
+            self.transport.close()  # nothing was asked, such as by a browser that connects ahead of need
+        else:
+            self._refuse(refusal)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer, unless an answer has begun, and read on for a moment so that the client gets it."""
+        self._refused = True
+        unfinished.end(self)
+        if self._answering and self._in_head:  # the next one's head: the answer before it is due first
+            self.cycle.keep_alive = False
+            return
+        if self._answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self.flow.resume_reading()
+        self.transport.write(answer_bytes(refusal))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Frames that are no messages count as well, and a connection that broke is not told as one that was closed."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Without effect behind a close frame, whose event stands before it in the queue. uvicorn's own says 1005:
+        # that the client had closed the socket and given no reason (RFC 6455, 7.1.5).
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": int(CloseCode.ABNORMAL_CLOSURE), "reason": ""}
+        )
+        super().connection_lost(exc)
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        self._count()
+
+    def handle_pong(self, event: Frame) -> None:
+        asked_for = self.pending_ping_payload is not None
+        super().handle_pong(event)
+        if not asked_for:
+            self._count()
+
+    def handle_cont(self, event: Frame) -> None:
+        super().handle_cont(event)
+        self._count_fragment(event)
+
+    def handle_text(self, event: Frame) -> None:
+        super().handle_text(event)
+        self._count_fragment(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        super().handle_bytes(event)
+        self._count_fragment(event)
+
+    def _count_fragment(self, event: Frame) -> None:
+        if not event.fin and len(event.data) < _SMALL_FRAGMENT_BYTES:
+            self._count()
+
+    def _count(self) -> None:
+        """Tell the consumer of a frame that is no message; nothing more is read before it has heard of it."""
+        if self.close_sent:
+            return
+        event: Any = {"type": "websocket.frame"}  # none of ASGI's
+        self.queue.put_nowait(event)
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()

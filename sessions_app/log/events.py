@@ -1,0 +1,478 @@
+"""The closed set of events that make up a session's log.
+
+An event says what happened; a `Record` is an event with its place (``seq``) and time in one session. How records are
+stored is the business of `sessions_app.log.rows`.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, get_args
+
+import msgspec
+
+JSON = dict[str, Any]
+ROOT = "root"
+"""As ``previous_item_id``: before everything else."""
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    OPERATOR = "operator"
+
+
+def model_spec(provider: str, model: str) -> str:
+    """PROVIDER:NAME as the settings write it, or the provider alone where it has one model, as ``demo``."""
+    return provider if provider == model else f"{provider}:{model}"
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens as the vendor counted them; ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Milliseconds since the response started."""
+
+    first_token_ms: float | None = None
+    """To the first piece of text, tools before it included; None when there was no text."""
+    total_ms: float = 0.0
+    model_ms: float = 0.0
+    tools_ms: float = 0.0
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A stretch of an assistant text that the vendor gave as one part.
+
+    ``length`` in characters; ``extra`` is the vendor's own opaque data (a thought signature, ...), which goes back
+    to that vendor unchanged on the same part.
+    """
+
+    length: int
+    extra: JSON | None = None
+
+
+class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all events share: how they are stored and when a subscriber may see them."""
+
+    event_type: ClassVar[str]
+    role: ClassVar[Role] = Role.SYSTEM
+    eager: ClassVar[bool] = False
+    """True: subscribers may see it before it is committed."""
+    urgent: ClassVar[bool] = True
+    """False: may wait up to ``SESSIONS_FLUSH_SECONDS`` to share a commit with what follows."""
+    text_field: ClassVar[str | None] = None
+    """The field that is stored in the column ``content``."""
+
+
+class SessionStarted(EventBase, frozen=True, kw_only=True):
+    event_type = "session_started"
+    eager = True
+    urgent = False
+    model: str
+    source: str = ""
+    """The dialect of the first connection: plain or realtime."""
+
+
+class SessionReopened(EventBase, frozen=True, kw_only=True):
+    event_type = "session_reopened"
+    eager = True
+    urgent = False
+    model: str
+    source: str = ""
+    cause: str = "returned"
+    """returned: it had ended; takeover: the process that held it is gone; orphaned: and the sweeper came for it."""
+    skipped: int = 0
+    """How many seqs before its own this event stands for. A process that died may have shown its readers deltas that it
+    had not stored yet; their seqs are never given to other events (docs/decisions/0007)."""
+
+
+class SessionUpdated(EventBase, frozen=True, kw_only=True):
+    """The client changed the session's settings; ``config`` holds the changed keys only."""
+
+    event_type = "session_updated"
+    config: JSON
+    client_event_id: str | None = None
+
+
+class SessionEnded(EventBase, frozen=True, kw_only=True):
+    event_type = "session_ended"
+    reason: str
+    """left (grace over), closed (asked for), orphaned (its process died)."""
+
+
+class ConnectionOpened(EventBase, frozen=True, kw_only=True):
+    event_type = "connection_opened"
+    eager = True
+    urgent = False
+    connection_id: str
+    dialect: str
+
+
+class ConnectionClosed(EventBase, frozen=True, kw_only=True):
+    event_type = "connection_closed"
+    eager = True
+    urgent = False
+    connection_id: str
+    close_code: int
+
+
+class PlacedEvent(EventBase, frozen=True, kw_only=True):
+    """What makes an item that a client may put into the conversation."""
+
+    client_event_id: str | None = None
+    previous_item_id: str | None = None
+    """Where the client wants it in the model's history; None: at the end."""
+    after_item_id: str | None = None
+    """The item before it, as the clients see the conversation; None: it is the first."""
+
+    @property
+    def shown_after(self) -> str | None:
+        """``after_item_id``, or what there is instead of it in a log from before there was one."""
+        after = self.after_item_id or self.previous_item_id
+        return None if after == ROOT else after
+
+
+class UserMessage(PlacedEvent, frozen=True, kw_only=True):
+    event_type = "user_message"
+    role = Role.USER
+    text_field = "text"
+    item_id: str
+    text: str
+    respond: bool = False
+    """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
+
+
+class OperatorMessage(PlacedEvent, frozen=True, kw_only=True):
+    """A staff member spoke to the session; the model sees it as an instruction."""
+
+    event_type = "operator_message"
+    role = Role.OPERATOR
+    text_field = "text"
+    item_id: str
+    text: str
+    author: str
+
+
+class ItemDeleted(EventBase, frozen=True, kw_only=True):
+    """The client took an item out of the model's history; the log keeps it."""
+
+    event_type = "item_deleted"
+    item_id: str
+    client_event_id: str | None = None
+    after_item_id: str | None = None
+    """The item that stood before it."""
+
+
+class ResponseQueued(EventBase, frozen=True, kw_only=True):
+    """A response was asked for while another runs: it waits its turn, also over a restart of the server."""
+
+    event_type = "response_queued"
+    response_id: str
+    position: int
+    """Its place among those that wait, from 1, when it was asked for."""
+    item_ids: list[str] = []
+    """The user items that it is going to answer."""
+    client_event_id: str | None = None
+    options: JSON = {}
+    retry_of: str | None = None
+    continues: str | None = None
+
+
+class ResponseStarted(EventBase, frozen=True, kw_only=True):
+    event_type = "response_started"
+    eager = True
+    response_id: str
+    provider: str
+    model: str
+    input_item_ids: list[str] = []
+    """Items of the client's that enter the model's history with this response."""
+    after_item_id: str | None = None
+    """The item behind which its own stand, as the clients see the conversation."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the client's ``response.create``: the same one again is not run twice."""
+    options: JSON = {}
+    """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
+    retry_of: str | None = None
+    """The response that this one is another try of; its texts leave the model's history, and so do its calls but for
+    those that may have had side effects."""
+    attempt: int = 1
+    """Counts the tries that dead processes left behind."""
+    continues: str | None = None
+    """The response whose approved (or refused) tool calls this one goes on with."""
+
+
+class ModelAttemptFailed(EventBase, frozen=True, kw_only=True):
+    """A model was asked and failed. What came of it in the end says `ResponseDone`."""
+
+    event_type = "model_attempt_failed"
+    eager = True
+    urgent = False
+    text_field = "cause"
+    response_id: str
+    model: str
+    """PROVIDER:NAME."""
+    code: str
+    """The error's."""
+    cause: str = ""
+    """The vendor's own words, for staff; never sent to a client."""
+    attempt: int = 1
+    """From 1 for each model in each round; 0: it was not asked, because its vendor wants to be left alone."""
+    next_model: str = ""
+    """Who was asked next; empty: nobody."""
+    delay_s: float = 0.0
+
+
+class AssistantDelta(EventBase, frozen=True, kw_only=True):
+    event_type = "assistant_delta"
+    role = Role.ASSISTANT
+    eager = True
+    urgent = False
+    text_field = "text"
+    response_id: str
+    item_id: str
+    output_index: int
+    offset: int
+    """Characters of the item before this delta."""
+    text: str
+
+
+class AssistantMessage(PlacedEvent, frozen=True, kw_only=True):
+    """The final text of one item: the joined deltas, byte for byte."""
+
+    event_type = "assistant_message"
+    role = Role.ASSISTANT
+    text_field = "text"
+    response_id: str
+    """Empty: no response of ours said it; the client put it into the history."""
+    item_id: str
+    output_index: int
+    text: str
+    status: str = "completed"
+    """completed or incomplete."""
+    parts: list[Part] = []
+    """Empty when no part carries anything of the vendor's own."""
+
+
+class ToolCall(PlacedEvent, frozen=True, kw_only=True):
+    """The model asked for a tool. Committed before the tool runs.
+
+    ``location`` server: we run it; client: the client does and sends a `ToolResult`; history: it was made elsewhere, the
+    client only tells of it, and nobody runs it.
+    """
+
+    event_type = "tool_call"
+    role = Role.TOOL
+    text_field = "arguments"
+    response_id: str
+    """Empty for one of the ``location`` history, else the response that made it."""
+    item_id: str
+    call_id: str
+    output_index: int
+    name: str
+    arguments: str
+    """JSON text as the model gave it."""
+    round: int = 0
+    """Calls of one round of one response were asked for together and are answered together."""
+    location: str = "server"
+    side_effects: bool = False
+    server_label: str = ""
+    """The MCP server that runs it; empty for a tool of our own."""
+    approval_id: str | None = None
+    """The request that a person said yes to."""
+    extra: JSON | None = None
+    """The vendor's own data of this part (thought signature, vendor's call id)."""
+
+
+class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
+    """The model asked for a tool that needs a person's yes. It stands in the model's history as a call without a result;
+    a `ToolCall` of the same ``call_id`` follows in a later response once the answer was yes.
+
+    ``item_id`` is the request's own, by which a `ToolApproval` names it.
+    """
+
+    event_type = "tool_approval_requested"
+    role = Role.TOOL
+    text_field = "arguments"
+    response_id: str
+    item_id: str
+    call_id: str
+    output_index: int
+    name: str
+    arguments: str
+    """JSON text as the model gave it."""
+    round: int = 0
+    side_effects: bool = False
+    server_label: str = ""
+    extra: JSON | None = None
+
+
+class ToolApproval(PlacedEvent, frozen=True, kw_only=True):
+    event_type = "tool_approval"
+    role = Role.OPERATOR
+    item_id: str
+    approval_id: str
+    """The ``item_id`` of the `ToolApprovalRequested`."""
+    approve: bool
+    by: str
+    """client, or the name of the member of staff."""
+    reason: str = ""
+
+
+class ToolResult(PlacedEvent, frozen=True, kw_only=True):
+    event_type = "tool_result"
+    role = Role.TOOL
+    text_field = "output"
+    item_id: str
+    call_id: str
+    name: str
+    output: str
+    outcome: str = "ok"
+    """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
+    duration_ms: float = 0.0
+    response_id: str | None = None
+    """None: the client gave it."""
+
+
+class ResponseDone(EventBase, frozen=True, kw_only=True):
+    event_type = "response_done"
+    role = Role.ASSISTANT
+    response_id: str
+    status: str
+    """completed, cancelled, incomplete or failed."""
+    reason: str = ""
+    """Why it is not completed: client_cancelled, max_output_tokens, content_filter, interrupted, or an error code."""
+    message: str = ""
+    """One sentence for the client."""
+    cause: str = ""
+    """The cause in full, for staff; never sent to a client."""
+    waited: bool = False
+    """True: it never started, and leaves the queue so."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the client's ``response.cancel``."""
+    retry_after_s: float | None = None
+    """How long the model's vendor wants to be left alone, where it said so."""
+    model: str = ""
+    """Who answered, or was asked last: PROVIDER:NAME."""
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+    cost_microusd: int | None = None
+    """Millionths of a US dollar, by the price list of the moment; None: not known."""
+    cost_estimated: bool = False
+    """True: the vendor did not count all of it, because the stream was cut; that part is counted from the text."""
+    context_tokens: int = 0
+    """What the last request to the model came to, as the vendor counted it; 0: it did not."""
+    context_bytes: int = 0
+    """The same request's texts in UTF-8: what calibrates the estimates for the next ones."""
+
+
+class HistoryCompacted(EventBase, frozen=True, kw_only=True):
+    """A summary takes the place of the oldest turns in the model's history; the log keeps them.
+
+    It is a checkpoint, too: a conversation is rebuilt from what it carries, the earlier events in ``kept_seqs`` and
+    all events after ``through_seq``. See docs/decisions/0019-history-begins-at-a-checkpoint.md.
+    """
+
+    event_type = "history_compacted"
+    text_field = "summary"
+    item_id: str
+    summary: str
+    """All that was compacted so far, in words; empty when nothing of it is left."""
+    through_seq: int
+    """The last seq of the compacted turns."""
+    kept_seqs: list[int] = []
+    """Up to ``through_seq``, the events that still count: messages that wait, turns that wait, open tool calls."""
+    gone_item_ids: list[str] = []
+    """Messages after ``through_seq`` that stand in the summary, because they were put in between the compacted turns."""
+    items: int = 0
+    """How many items of the history went into this step."""
+    user_messages: int = 0
+    """In the session so far."""
+    spent_microusd: int = 0
+    """By the session so far, this summary included, as far as it is known."""
+    tokens_per_byte: float = 0.0
+    """How the vendor counts this conversation's texts; 0: not known yet."""
+    config: JSON = {}
+    """The session's settings in force."""
+    cause: str = "size"
+    """size; item_deleted: the summary held an item that the client has deleted, so what was said from there on is
+    left out."""
+    model: str = ""
+    """Empty when no model wrote the summary: the oldest turns are left out, and it says so."""
+    error: str = ""
+    """Why no model wrote it, for staff."""
+    usage: Usage = Usage()
+    cost_microusd: int | None = 0
+
+
+class SummaryWritten(EventBase, frozen=True, kw_only=True):
+    event_type = "summary_written"
+    text_field = "summary"
+    summary: str
+    title: str
+    model: str
+    usage: Usage = Usage()
+    cost_microusd: int | None = None
+    """As in `ResponseDone`."""
+
+
+class SummaryFailed(EventBase, frozen=True, kw_only=True):
+    event_type = "summary_failed"
+    text_field = "error"
+    error: str
+    attempts: int
+
+
+Event = (
+    SessionStarted
+    | SessionReopened
+    | SessionUpdated
+    | SessionEnded
+    | ConnectionOpened
+    | ConnectionClosed
+    | UserMessage
+    | OperatorMessage
+    | ItemDeleted
+    | ResponseQueued
+    | ResponseStarted
+    | ModelAttemptFailed
+    | AssistantDelta
+    | AssistantMessage
+    | ToolCall
+    | ToolApprovalRequested
+    | ToolApproval
+    | ToolResult
+    | ResponseDone
+    | HistoryCompacted
+    | SummaryWritten
+    | SummaryFailed
+)
+EVENT_TYPES: dict[str, type[Event]] = {cls.event_type: cls for cls in get_args(Event)}
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An event in its place: ``seq`` counts from 1 within the session, without a gap."""
+
+    session_id: str
+    seq: int
+    at: datetime
+    event: Event
+
+    @property
+    def first_seq(self) -> int:
+        """Where its row begins; its own seq but for a `SessionReopened` that skipped some."""
+        return self.seq - self.event.skipped if isinstance(self.event, SessionReopened) else self.seq

@@ -1,0 +1,259 @@
+"""Opening, ending and sweeping sessions: the rare writes, on Django's own connection."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.functions import Extract, Now
+
+from sessions_app import hooks
+from sessions_app.conf import conf
+from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
+from sessions_app.log import events as ev
+from sessions_app.log.journal_sql import APPEND, Append, append_params
+from sessions_app.log.replay import read_history
+from sessions_app.log.settle import takeover
+from sessions_app.models import ServerProcess, Session, SessionStatus
+from sessions_app.postgres.outage import is_passing
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Who asks for a session: a signed-in user, a guest with a signed cookie, both (a guest who signed in), or neither."""
+
+    user_id: int | None = None
+    guest_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedSession:
+    session_id: str
+    epoch: int
+    last_seq: int
+    created: bool
+    was_ended: bool
+    model: str
+    user_id: int | None
+    guest_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    visitor: Visitor
+    is_staff: bool
+
+
+_MINE = """
+    (sessions.user_id IS NOT DISTINCT FROM %(user_id)s AND sessions.user_id IS NOT NULL
+     OR sessions.user_id IS NULL AND sessions.guest_id IN ('', %(guest_id)s))
+"""
+_FREE = """
+    (sessions.lease_owner IN ('', %(process_id)s) OR NOT EXISTS (
+        SELECT FROM server_processes p WHERE p.process_id = sessions.lease_owner AND p.expires_at > now()))
+"""
+_TAKE = """
+    SET lease_owner = %(process_id)s, lease_epoch = sessions.lease_epoch + 1,
+        status = 'active', end_time = NULL, duration_seconds = NULL, end_reason = ''
+"""
+_RETURNING = """
+    RETURNING session_id, lease_epoch, last_seq, model, user_id, guest_id,
+              (SELECT status FROM old) AS old_status
+"""
+_OLD = "WITH old AS (SELECT status FROM sessions WHERE session_id = %(session_id)s)"
+_OPEN_OR_CREATE = f"""
+{_OLD}
+INSERT INTO sessions (session_id, user_id, guest_id, status, source, model, end_reason, title, summary,
+                      summary_state, lease_owner, lease_epoch)
+VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, 'active', %(source)s, %(model)s, '', '', '',
+        'none', %(process_id)s, 1)
+ON CONFLICT (session_id) DO UPDATE {_TAKE} WHERE {_MINE} AND {_FREE} {_RETURNING}
+"""  # noqa: S608 - built from constants alone
+_OPEN = f"""
+{_OLD}
+UPDATE sessions {_TAKE} WHERE session_id = %(session_id)s AND {_MINE} AND {_FREE} {_RETURNING}
+"""
+_OPEN_UNENDED = f"""
+{_OLD}
+UPDATE sessions {_TAKE} WHERE session_id = %(session_id)s AND status = 'active' AND {_MINE} AND {_FREE} {_RETURNING}
+"""
+
+
+def open_session(
+    *,
+    session_id: str,
+    visitor: Visitor,
+    process_id: str,
+    model: str,
+    source: str = "",
+    create: bool = True,
+    reopen: bool = True,
+) -> OpenedSession:
+    """Take the lease of a session for ``process_id``, making (``create``) or reopening the session; one round trip.
+
+    ``reopen`` False: only one that goes on, and none is made. Raises `SessionNotFound` (also for another's session) and
+    `SessionElsewhere` (with the process that holds it; with none for a session that must not be reopened).
+    """
+    params = {
+        "session_id": session_id,
+        "user_id": visitor.user_id,
+        "guest_id": visitor.guest_id,
+        "new_guest_id": "" if visitor.user_id else visitor.guest_id,
+        "process_id": process_id,
+        "model": model,
+        "source": source,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_UNENDED if not reopen else _OPEN_OR_CREATE if create else _OPEN, params)
+        row = cursor.fetchone()
+    if row is None:
+        raise _why_not(session_id, visitor)
+    return _opened(row)
+
+
+def _opened(row: Sequence[Any]) -> OpenedSession:
+    session_id, epoch, last_seq, model, user_id, guest_id, old_status = row
+    return OpenedSession(
+        session_id=session_id,
+        epoch=epoch,
+        last_seq=last_seq,
+        created=old_status is None,
+        was_ended=old_status == SessionStatus.ENDED,
+        model=model,
+        user_id=user_id,
+        guest_id=guest_id,
+    )
+
+
+def visible_to(visitor: Visitor) -> Q:
+    """The filter for a visitor's right to open a session: their own, their guest cookie's, or nobody's in particular."""
+    nobodys = Q(user__isnull=True, guest_id__in=["", visitor.guest_id])
+    return nobodys if visitor.user_id is None else nobodys | Q(user_id=visitor.user_id)
+
+
+def owner_of(*, session_id: str) -> Owner:
+    """Whose session it is. Raises `SessionNotFound`."""
+    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    if session is None:
+        raise SessionNotFound
+    visitor = Visitor(user_id=session.user_id, guest_id=session.guest_id)
+    return Owner(visitor=visitor, is_staff=bool(session.user and session.user.is_staff))
+
+
+def _why_not(session_id: str, visitor: Visitor) -> Exception:
+    mine = Session.objects.filter(visible_to(visitor), session_id=session_id)
+    owner = mine.values_list("lease_owner", flat=True).first()
+    return SessionNotFound() if owner is None else SessionElsewhere(owner)
+
+
+def append_now(*, session_id: str, epoch: int, last_seq: int, events: Sequence[ev.Event]) -> int:
+    """Append to a session that no journal writes, on Django's connection and in its transaction; the new last seq.
+
+    Raises `JournalFenced` when the epoch or the end of the log is not as given.
+    """
+    records = _records(session_id, last_seq, events)
+    with connection.cursor() as cursor:
+        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))  # type: ignore[arg-type]
+        if cursor.fetchone() is None:
+            raise JournalFenced
+    return records[-1].seq
+
+
+def _records(session_id: str, last_seq: int, events: Sequence[ev.Event]) -> list[ev.Record]:
+    now, records = datetime.now(UTC), []
+    for event in events:
+        last_seq += 1 + (event.skipped if isinstance(event, ev.SessionReopened) else 0)
+        records.append(ev.Record(session_id, last_seq, now, event))
+    return records
+
+
+def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> None:
+    """End a session whose log is at ``last_seq``: its end, duration and what the hooks do (the summary job) commit together.
+
+    Raises `JournalFenced` when another process took the session meanwhile.
+    """
+    with transaction.atomic():
+        seq = append_now(
+            session_id=session_id, epoch=epoch, last_seq=last_seq, events=[ev.SessionEnded(reason=reason)]
+        )
+        _mark_ended(session_id, reason)
+        hooks.session_ended(session_id, seq)
+
+
+def _mark_ended(session_id: str, reason: str) -> None:
+    age = ExpressionWrapper(Now() - F("start_time"), output_field=DurationField())
+    Session.objects.filter(session_id=session_id).update(
+        status=SessionStatus.ENDED,
+        end_time=Now(),
+        duration_seconds=Extract(age, "epoch"),
+        end_reason=reason,
+        lease_owner="",
+    )
+
+
+def orphans_exist() -> bool:
+    """Whether `sweep_orphans` would find any."""
+    return _orphans().exists()
+
+
+def _orphans() -> "QuerySet[Session]":
+    alive_or_recent = ServerProcess.objects.filter(
+        expires_at__gt=Now() - timedelta(seconds=conf().grace_seconds)
+    )
+    active = Session.objects.filter(status=SessionStatus.ACTIVE)
+    return active.exclude(lease_owner__in=alive_or_recent.values("process_id"))
+
+
+Spare = Callable[[Sequence[ev.Record]], bool]
+"""Given an orphan's log (`read_history`): whether it is to be left alone, for a server process to take over."""
+
+
+def sweep_orphans(*, limit: int = 100, spare: Spare | None = None, spared: set[str] | None = None) -> int:
+    """End the sessions whose process is gone for longer than the grace; returns how many (at most ``limit``).
+
+    What was in flight is settled first: an answer cut off is closed as interrupted, a tool call as unknown. What
+    ``spare`` leaves alone is added to ``spared``, and what is in there already is not looked at.
+    """
+    orphans = _orphans()
+    spared = set() if spared is None else spared
+    ids = list(orphans.exclude(session_id__in=spared).values_list("session_id", flat=True)[:limit])
+    return sum(_swept(orphans, session_id, spare, spared) for session_id in ids)
+
+
+def _swept(orphans: Any, session_id: str, spare: Spare | None, spared: set[str]) -> bool:
+    """One session that cannot be ended must not keep the ones behind it from their end."""
+    try:
+        return _end_orphan(orphans, session_id, spare, spared)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        logger.exception("session %s: the sweep cannot end it", session_id)
+        return False
+
+
+def _end_orphan(orphans: Any, session_id: str, spare: Spare | None, spared: set[str]) -> bool:
+    with transaction.atomic():
+        session = (
+            orphans.select_for_update(skip_locked=True, of=("self",)).filter(session_id=session_id).first()
+        )
+        if session is None:  # somebody came back, or another sweep has it
+            return False
+        records = read_history(session_id=session_id)
+        if spare and spare(records):
+            spared.add(session_id)
+            return False
+        session.lease_epoch += 1
+        session.save(update_fields=["lease_epoch"])
+        last_seq = append_now(
+            session_id=session_id,
+            epoch=session.lease_epoch,
+            last_seq=session.last_seq,
+            events=takeover(records, model=session.model, cause="orphaned"),
+        )
+        end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned")
+    return True

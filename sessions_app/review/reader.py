@@ -1,0 +1,177 @@
+"""Reading a session's log in pages for people: bounded queries by seq, however long the session is.
+
+The deltas of an answer that has its final text are never read. A page ends where no answer is under way, so that an
+answer with its tools stands on one page.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from django.db.models import Count, Q, QuerySet
+
+from sessions_app.log import events as ev
+from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.models import Session, SessionEvent, SummaryState
+from sessions_app.review.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
+
+PAGE_ROWS = 150
+DELTA_ROWS = 3_000
+"""At most this much of an answer in flight is read: five minutes of it at one row in 100 ms."""
+COUNTED_ROWS = 20_000
+"""In a longer log connections are not counted: it would be read whole."""
+SUMMARY_ROWS = 2_000
+_OF_A_RESPONSE = ("assistant_message", "tool_call", "tool_approval_requested", "tool_result", "response_done")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A stretch of a transcript. ``earlier`` and ``later`` are seqs to go on from, None where nothing is."""
+
+    entries: list[Entry]
+    earlier: int | None
+    later: int | None
+
+
+def read_page(session: Session, *, after: int = 0, before: int | None = None, rows: int = PAGE_ROWS) -> Page:
+    """The page that begins after seq ``after``, or, when ``before`` is given, the one that ends before that seq."""
+    found, more = _rows_after(session, after, rows) if before is None else _rows_before(session, before, rows)
+    if not found:
+        return Page(entries=[], earlier=None, later=None)
+    last_seq = found[-1].seq
+    later = more if before is None else before <= session.last_seq
+    entries = _entries(found)
+    _add_deltas(session, entries, at_the_end=not later)
+    return Page(
+        entries=entries,
+        earlier=found[0].first_seq if found[0].first_seq > 1 else None,
+        later=last_seq if later else None,
+    )
+
+
+def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iterator[list[Row]]:
+    """All rows of the session but deltas, in pages that break where no answer is under way."""
+    more = True
+    while more:
+        found, more = _rows_after(session, after, page_rows)
+        if found:
+            yield found
+            after = found[-1].seq
+
+
+def fold_rows(rows: Sequence[Row]) -> list[Entry]:
+    """The entries of these rows; a row that cannot be read is a notice that says so."""
+    return _entries(rows)
+
+
+def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | None:
+    """The newest word on the summary, looked for where it must stand: after what it sums up, or near the log's end."""
+    rows = _log(session).order_by("-seq")
+    if session.summary_state == SummaryState.WRITTEN and session.summary_seq:
+        rows = _log(session).filter(seq__gte=session.summary_seq).order_by("seq")
+    wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
+    near = SessionEvent.objects.filter(pk__in=rows.values("pk")[:SUMMARY_ROWS], event_type__in=wanted)
+    for record in _decoded(map(_row, near.order_by("-seq").values_list(*COLUMNS)[:1])):
+        if isinstance(record, ev.Record) and isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed):
+            return record.event
+    return None
+
+
+def count_connections(session: Session) -> int | None:
+    """How many connections the session has had; None when its log has more than `COUNTED_ROWS`."""
+    opened = Q(event_type=ev.ConnectionOpened.event_type)
+    rows = _log(session).order_by()[: COUNTED_ROWS + 1]
+    counts = rows.aggregate(rows=Count("pk"), opened=Count("pk", filter=opened))
+    return counts["opened"] if counts["rows"] <= COUNTED_ROWS else None
+
+
+def _log(session: Session) -> QuerySet[SessionEvent]:
+    return SessionEvent.objects.filter(session_id=session.pk)
+
+
+def _without_deltas(session: Session) -> QuerySet[SessionEvent]:
+    return _log(session).exclude(event_type=ev.AssistantDelta.event_type)
+
+
+def _rows_after(session: Session, after: int, limit: int) -> tuple[list[Row], bool]:
+    rows = _without_deltas(session).filter(seq__gt=after).order_by("seq").values_list(*COLUMNS)
+    found = [_row(row) for row in rows[: limit + 1]]
+    if len(found) <= limit:
+        return found, False
+    return _up_to_a_break(found[:limit]), True
+
+
+def _rows_before(session: Session, before: int, limit: int) -> tuple[list[Row], bool]:
+    rows = _without_deltas(session).filter(seq__lt=before).order_by("-seq").values_list(*COLUMNS)
+    found = [_row(row) for row in rows[: limit + 1]][::-1]
+    if len(found) <= limit:
+        return found, False
+    return _from_a_break(found[1:]), True
+
+
+def _up_to_a_break(rows: list[Row]) -> list[Row]:
+    """Without the beginning of an answer that goes on after the rows; all of them when one answer fills them."""
+    open_since: int | None = None
+    for index, row in enumerate(rows):
+        if row.event_type == ev.ResponseStarted.event_type:
+            open_since = index if open_since is None else open_since
+        elif row.event_type == ev.ResponseDone.event_type:
+            open_since = None
+    return rows[:open_since] if open_since else rows
+
+
+def _from_a_break(rows: list[Row]) -> list[Row]:
+    """Without the end of an answer that began before the rows; all of them when one answer fills them."""
+    started: set[str] = set()
+    cut = 0
+    for index, row in enumerate(rows):
+        response_id = str(row.payload.get("response_id", ""))
+        if row.event_type == ev.ResponseStarted.event_type:
+            started.add(response_id)
+        elif row.event_type in _OF_A_RESPONSE and response_id and response_id not in started:
+            cut = index + 1
+    return rows[cut:] or rows
+
+
+def _entries(rows: Iterable[Row]) -> list[Entry]:
+    decoded = list(_decoded(rows))
+    unreadable = [notice for notice in decoded if isinstance(notice, Notice)]
+    entries = fold(record for record in decoded if isinstance(record, ev.Record))
+    return sorted([*entries, *unreadable], key=lambda entry: entry.seq) if unreadable else entries
+
+
+def _decoded(rows: Iterable[Row]) -> Iterator[ev.Record | Notice]:
+    for row in rows:
+        try:
+            yield from decode_row(row)
+        except (msgspec.ValidationError, KeyError, TypeError):
+            text = f"Event {row.seq} of type {row.event_type} cannot be read"
+            yield Notice(seq=row.seq, at=row.created_at, text=text, tone=Tone.DANGER)
+
+
+def _add_deltas(session: Session, entries: Sequence[Entry], *, at_the_end: bool) -> None:
+    """Give unfinished answers the text that stands in their deltas so far; one query, or none."""
+    answers = [answer for answer in partial_answers(entries) if answer.done or at_the_end]
+    if not answers:
+        return
+    where = Q()
+    for answer in answers:
+        where |= Q(seq__gt=answer.seq, seq__lt=answer.done_seq) if answer.done_seq else Q(seq__gt=answer.seq)
+    rows = _log(session).filter(where, event_type=ev.AssistantDelta.event_type).order_by("seq")
+    by_response = {answer.response_id: answer for answer in answers}
+    records = _decoded(map(_row, rows.values_list(*COLUMNS)[:DELTA_ROWS]))
+    for found in fold(record for record in records if isinstance(record, ev.Record)):
+        if isinstance(found, Answer) and found.response_id in by_response:
+            _merge(by_response[found.response_id], found)
+
+
+def _merge(answer: Answer, from_deltas: Answer) -> None:
+    have = {item.item_id for item in answer.items}
+    answer.items.extend(
+        item for item in from_deltas.items if isinstance(item, Text) and item.item_id not in have
+    )
+    answer.items.sort(key=lambda item: item.seq)
+
+
+def _row(row: tuple[object, ...]) -> Row:
+    return Row(*row)  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields

@@ -1,0 +1,336 @@
+"""A session's log as people read it: what was said, the answers with their tools, and small notices between.
+
+`fold` turns records into entries, whatever part of the log they are: an answer whose beginning is missing is shown
+from where the records begin, one whose end is missing as unfinished.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sessions_app.log import events as ev
+
+# What the transcript says of the events that are no conversation: (sentence, tone) of each.
+
+
+_DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON", "admin": "staff, from the admin"}
+_REOPENED = {
+    "returned": ("Session reopened: the client came back", "info"),
+    "takeover": ("Taken over by another server process: the one that held it is gone", "warning"),
+    "orphaned": ("Taken up to be ended: the server process that held it is gone", "warning"),
+}
+_ENDED = {
+    "left": ("Session ended: the client had left", "neutral"),
+    "closed": ("Session ended on request", "neutral"),
+    "orphaned": ("Session ended: the server process that held it died", "warning"),
+}
+_NORMAL_CLOSE = (1000, 1001, 1005)
+_LOST = 1006
+
+
+def notice_text(event: ev.Event) -> tuple[str, str]:
+    """The tone is one of `sessions_app.review.transcript.Tone`; an event that has no sentence of its own is named."""
+    match event:
+        case ev.SessionStarted():
+            return _with(_with("Session started", event.model), _dialect(event.source)), "neutral"
+        case ev.SessionReopened():
+            text, tone = _REOPENED.get(event.cause, (f"Session reopened: {event.cause}", "info"))
+            return _with(text, event.model), tone
+        case ev.SessionUpdated():
+            return f"Settings changed: {', '.join(sorted(event.config)) or 'nothing'}", "neutral"
+        case ev.SessionEnded():
+            return _ENDED.get(event.reason, (f"Session ended: {event.reason}", "neutral"))
+        case ev.ConnectionOpened() | ev.ConnectionClosed():
+            return _connection(event)
+        case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone():
+            return _of_the_talk(event)
+        case ev.HistoryCompacted():
+            return _compacted(event)
+        case ev.SummaryWritten():
+            return _with("Summary written", event.model), "neutral"
+        case ev.SummaryFailed():
+            return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
+    return event.event_type.replace("_", " ").capitalize(), "neutral"
+
+
+def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
+    if event.cause == "item_deleted":
+        return "The summary of earlier turns was shortened: it held an item that was removed", "neutral"
+    items = f"{event.items} earlier {'item' if event.items == 1 else 'items'}"
+    if not event.model:
+        return f"The model no longer sees {items}: no summary could be made ({event.error})", "warning"
+    return _with(f"The model now sees a summary of {items}", event.model), "neutral"
+
+
+def _of_the_talk(event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone) -> tuple[str, str]:
+    match event:
+        case ev.ItemDeleted():
+            return "The client removed an item from the model's history", "neutral"
+        case ev.ResponseQueued():
+            return f"Another answer was asked for: place {event.position} in the queue", "neutral"
+        case ev.ResponseDone():
+            return _with("An answer that waited was not given", event.reason), "warning"
+
+
+def _connection(event: ev.ConnectionOpened | ev.ConnectionClosed) -> tuple[str, str]:
+    if isinstance(event, ev.ConnectionOpened):
+        return _with("Connected", _dialect(event.dialect)), "neutral"
+    if event.close_code == _LOST:
+        return "Connection lost: it broke without a goodbye (1006)", "warning"
+    normal = event.close_code in _NORMAL_CLOSE
+    return f"Disconnected, close code {event.close_code}", "neutral" if normal else "warning"
+
+
+def _dialect(name: str) -> str:
+    return _DIALECTS.get(name, name)
+
+
+def _with(text: str, detail: str) -> str:
+    return f"{text} \N{MIDDLE DOT} {detail}" if detail else text
+
+
+class Tone(StrEnum):
+    """How a mark is coloured; the names are the admin theme's."""
+
+    NEUTRAL = "neutral"
+    INFO = "info"
+    SUCCESS = "success"
+    WARNING = "warning"
+    DANGER = "danger"
+
+
+@dataclass(kw_only=True)
+class Notice:
+    """Something that happened to the session, between what was said."""
+
+    kind: ClassVar[str] = "notice"
+    seq: int
+    at: datetime
+    text: str
+    tone: Tone = Tone.NEUTRAL
+
+
+@dataclass(kw_only=True)
+class Said:
+    """A message of the user's or of an operator's (then ``author`` names them)."""
+
+    kind: ClassVar[str] = "said"
+    seq: int
+    at: datetime
+    item_id: str
+    text: str
+    author: str = ""
+    removed: bool = False
+    """The client took it out of the model's history."""
+
+
+@dataclass(kw_only=True)
+class Text:
+    """One text of an answer. ``status``: completed, incomplete, or partial (its end is not in the log yet)."""
+
+    kind: ClassVar[str] = "text"
+    seq: int
+    at: datetime
+    item_id: str
+    text: str
+    status: str = "completed"
+    removed: bool = False
+    html: str = ""
+    """Set by who renders it."""
+
+
+@dataclass(kw_only=True)
+class ToolRun:
+    """A tool call and what became of it. ``outcome``: ok, error, unknown, or pending (no result among the records)."""
+
+    kind: ClassVar[str] = "tool"
+    seq: int
+    at: datetime
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str = ""
+    location: str = "server"
+    side_effects: bool = False
+    output: str = ""
+    outcome: str = "pending"
+    duration_ms: float = 0.0
+    approval: str = ""
+    """In words: who was asked, who answered what."""
+    approval_id: str = ""
+    """The request that nobody among the records answered yet."""
+    removed: bool = False
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """One response: its texts and tool runs in order, and how it ended."""
+
+    kind: ClassVar[str] = "answer"
+    seq: int
+    at: datetime
+    response_id: str
+    model: str = ""
+    started: bool = False
+    """Its beginning is among the records."""
+    retry_of: str = ""
+    """The response that this one is another try of."""
+    tried_again: bool = False
+    """Another try of it follows."""
+    told: bool = False
+    """No response of ours: the client told that a model had said it, or had called a tool."""
+    failed_attempts: list[ev.ModelAttemptFailed] = field(default_factory=list)
+    items: list[Text | ToolRun] = field(default_factory=list)
+    done: ev.ResponseDone | None = None
+    done_at: datetime | None = None
+    done_seq: int | None = None
+
+    @property
+    def has_text(self) -> bool:
+        return any(isinstance(item, Text) and item.text for item in self.items)
+
+
+Entry = Notice | Said | Answer
+
+
+def fold(records: Iterable[ev.Record]) -> list[Entry]:
+    """The entries for consecutive records (deltas of items that have no final text may be among them)."""
+    folding = _Fold()
+    for record in records:
+        folding.apply(record)
+    return folding.entries
+
+
+class _Fold:
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._answers: dict[str, Answer] = {}
+        self._items: dict[str, Said | Text | ToolRun] = {}
+        self._calls: dict[str, ToolRun] = {}
+        self._approvals: dict[str, ToolRun] = {}
+
+    def apply(self, record: ev.Record) -> None:
+        event = record.event
+        match event:
+            case ev.UserMessage() | ev.OperatorMessage():
+                self._said(record, event)
+            case ev.ResponseStarted():
+                answer = self._answer(record, event.response_id)
+                answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
+                self._retry(answer, event)
+            case ev.ModelAttemptFailed():
+                self._answer(record, event.response_id).failed_attempts.append(event)
+            case ev.AssistantDelta():
+                self._delta(record, event)
+            case ev.AssistantMessage():
+                self._message(record, event)
+            case ev.ResponseDone(waited=False):
+                self._done(record, event)
+            case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
+                self._tool(record, event)
+            case _:
+                self._notice(record, event)
+
+    def _said(self, record: ev.Record, event: ev.UserMessage | ev.OperatorMessage) -> None:
+        author = event.author if isinstance(event, ev.OperatorMessage) else ""
+        said = Said(seq=record.seq, at=record.at, item_id=event.item_id, text=event.text, author=author)
+        self._items[event.item_id] = said
+        self.entries.append(said)
+
+    def _answer(self, record: ev.Record, response_id: str) -> Answer:
+        """The answer of this response; one that began before the records begins here."""
+        if response_id not in self._answers:
+            self._answers[response_id] = Answer(seq=record.seq, at=record.at, response_id=response_id)
+            self.entries.append(self._answers[response_id])
+        return self._answers[response_id]
+
+    def _retry(self, answer: Answer, event: ev.ResponseStarted) -> None:
+        answer.retry_of = event.retry_of or ""
+        if failed := self._answers.get(answer.retry_of):
+            failed.tried_again = True
+
+    def _text(self, record: ev.Record, event: ev.AssistantDelta | ev.AssistantMessage) -> Text:
+        item = self._items.get(event.item_id)
+        if not isinstance(item, Text):
+            item = Text(seq=record.seq, at=record.at, item_id=event.item_id, text="", status="partial")
+            self._items[event.item_id] = item
+            answer = self._answer(record, event.response_id or event.item_id)
+            answer.told = not event.response_id
+            answer.items.append(item)
+        return item
+
+    def _delta(self, record: ev.Record, event: ev.AssistantDelta) -> None:
+        text = self._text(record, event)
+        if text.status == "partial":
+            text.text += event.text
+
+    def _message(self, record: ev.Record, event: ev.AssistantMessage) -> None:
+        text = self._text(record, event)
+        text.text, text.status, text.at = event.text, event.status, record.at
+
+    def _done(self, record: ev.Record, event: ev.ResponseDone) -> None:
+        answer = self._answer(record, event.response_id)
+        answer.done, answer.done_at, answer.done_seq = event, record.at, record.seq
+        answer.model = event.model or answer.model
+
+    def _tool(
+        self,
+        record: ev.Record,
+        event: ev.ToolCall | ev.ToolResult | ev.ToolApprovalRequested | ev.ToolApproval,
+    ) -> None:
+        match event:
+            case ev.ToolCall():
+                run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
+                run.arguments, run.location, run.side_effects = (
+                    event.arguments,
+                    event.location,
+                    event.side_effects,
+                )
+            case ev.ToolResult():
+                run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
+                run.output, run.outcome, run.duration_ms = event.output, event.outcome, event.duration_ms
+            case ev.ToolApprovalRequested():
+                run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
+                run.arguments, run.approval = run.arguments or event.arguments, "waits for a person's yes"
+                run.approval_id, run.side_effects = event.item_id, event.side_effects
+                self._approvals[event.item_id] = run
+            case ev.ToolApproval():
+                self._decide(record, event)
+
+    def _run(
+        self, record: ev.Record, call_id: str, item_id: str, name: str, response_id: str | None
+    ) -> ToolRun:
+        """The run of this call. A result whose call lies before the records stands in an answer of its own."""
+        if call_id not in self._calls:
+            run = ToolRun(seq=record.seq, at=record.at, item_id=item_id, call_id=call_id, name=name)
+            self._calls[call_id] = self._items[item_id] = run
+            answer = self._answer(record, response_id or call_id)
+            answer.told = response_id == ""
+            answer.items.append(run)
+        return self._calls[call_id]
+
+    def _decide(self, record: ev.Record, event: ev.ToolApproval) -> None:
+        words = f"{'allowed' if event.approve else 'refused'} by {event.by}"
+        words += f": {event.reason}" if event.reason else ""
+        if run := self._approvals.get(event.approval_id):
+            run.approval, run.approval_id = words, ""
+        else:
+            self.entries.append(Notice(seq=record.seq, at=record.at, text=f"Tool call {words}"))
+
+    def _notice(self, record: ev.Record, event: ev.Event) -> None:
+        if isinstance(event, ev.ItemDeleted) and (item := self._items.get(event.item_id)):
+            item.removed = True
+        text, tone = notice_text(event)
+        self.entries.append(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
+
+
+def partial_answers(entries: Sequence[Entry]) -> list[Answer]:
+    """The answers without an end, or cut short without a text: what there is of them stands in their deltas alone."""
+    answers = [entry for entry in entries if isinstance(entry, Answer) and entry.started]
+    return [
+        answer
+        for answer in answers
+        if answer.done is None or (answer.done.status != "completed" and not answer.has_text)
+    ]
