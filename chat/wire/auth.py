@@ -21,12 +21,12 @@ from sessions_app.postgres.threads import in_db_thread
 
 # The guest's cookie: a signed random id, so that a visitor who is not signed in keeps their sessions.
 
-
 GUEST_COOKIE = "guest_id"
 MAX_AGE_S = 365 * 24 * 3600
 
 _signer = signing.TimestampSigner
-_SALT = "chat.wire.auth"
+_SALT = "chat.guest_cookie"
+"""It stands in every cookie that was ever given out: never to be changed, wherever this code moves."""
 _GUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -50,6 +50,8 @@ def read_guest_cookie(value: str | None) -> str | None:
         return None
     return guest_id if _GUEST_ID.fullmatch(guest_id) else None
 
+
+# Who it is, and from where
 
 GUEST_KEY = "guest"
 """The API key that an SDK sends when it has none: a guest, where guests are allowed."""

@@ -1,12 +1,9 @@
-"""The two dialects of the wire between a socket and its conversation: what a frame means, how the log is told."""
+"""What a dialect of the wire is: what a frame means, and how the log is told."""
 
 from typing import Any, ClassVar, Protocol
 
-from chat.session.commands import AddMessage
 from chat.session.remote import RemoteConversation
 from chat.session.session import Conversation
-from chat.wire.plain import plain_error, plain_message, plain_policy
-from chat.wire.realtime.projector import PlainProjector
 
 AnyConversation = Conversation | RemoteConversation
 
@@ -33,31 +30,3 @@ class Dialect(Protocol):
         """Send the log from the cursor on until it ends."""
 
     def error(self, error: Any) -> str: ...
-
-
-class PlainDialect:
-    """Whole messages in, pieces of the answer out, nothing around them."""
-
-    name: ClassVar[str] = "plain"
-
-    def __init__(self, socket: Socket) -> None:
-        self._socket = socket
-
-    async def opened(self, conversation: AnyConversation) -> int:
-        self._conversation, cursor = conversation, conversation.info().last_seq
-        await self._socket.send_frame(f"Connected to session {conversation.session_id}")
-        return cursor
-
-    async def receive(self, frame: str) -> None:
-        message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
-        await self._conversation.do(message)
-
-    async def send_log(self, cursor: int) -> None:
-        projector = PlainProjector()
-        async for records in self._conversation.follow(cursor):
-            for record in records:
-                for frame in projector.frames(record):
-                    await self._socket.send_frame(frame)
-
-    def error(self, error: Any) -> str:
-        return plain_error(error.code, error.message)

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from chat.conf import conf
 from chat.errors import RateLimited, TooManySockets
 
-# A few at a time: what thousands of sockets want of the event loop in one instant is spread over many of
-# its rounds.
-
-
 PER_ROUND = 4
 """What a socket's end costs, some tenths of a millisecond, times this is how long everybody else waits at a stretch."""
 
 
 class Pacer:
-    """For one event loop at a time."""
+    """A few at a time: what thousands of sockets want of the event loop in one instant is spread over many of its rounds.
+
+    For one event loop at a time.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()

@@ -1,13 +1,17 @@
-"""The plain dialect's frames: a client's message, and an error."""
+"""The plain dialect: whole messages in, pieces of the answer out, nothing around them."""
 
 import json
-from typing import get_args
+from typing import Any, ClassVar, get_args
 
 from chat.conf import conf
-from chat.errors import FrameError, FrameTooLarge
+from chat.errors import FrameError
 from chat.llm.provider import JSON
+from chat.session.commands import AddMessage
+from chat.wire.checks import check_text, too_long
+from chat.wire.codes import FrameCode, reason_of, sentence_for
+from chat.wire.dialect import AnyConversation, Socket
 from chat.wire.realtime.objects import TurnPolicy
-from chat.wire.reasons import FrameCode
+from sessions_app.log import events as ev
 
 _FIELDS = ("message", "text")
 
@@ -45,28 +49,6 @@ def plain_error(code: str, message: str) -> str:
     return f"[error] {code}: {message}"
 
 
-def check_text(text: str, *, param: str | None = None, event_id: str | None = None) -> None:
-    """Raises `FrameError` for what no PostgreSQL text can hold: NUL, and halves of surrogate pairs."""
-    if "\x00" not in text and text.isascii():
-        return
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise FrameError(
-            "The text holds a NUL character or half of a surrogate pair, which cannot be stored. Remove it.",
-            code=FrameCode.INVALID_TEXT,
-            param=param,
-            event_id=event_id,
-        )
-
-
-def too_long(length: int, *, param: str | None = None, event_id: str | None = None) -> FrameTooLarge:
-    limit = conf().max_message_chars
-    return FrameTooLarge(
-        f"The text has {length} characters; at most {limit} are taken. Send it in parts.",
-        param=param,
-        event_id=event_id,
-    )
-
-
 def _from_json(frame: str) -> str | None:
     value = _json_object(frame)
     return next((value[name] for name in _FIELDS if isinstance(value.get(name), str)), None)
@@ -78,3 +60,58 @@ def _json_object(frame: str) -> JSON:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+class PlainProjector:
+    """The plain dialect's frames of a session's records: the answers' text and nothing around it.
+
+    It may begin at any seq: of an item whose beginning it was not given, it shows what comes from there on.
+    """
+
+    def __init__(self) -> None:
+        self._shown: dict[str, int] = {}
+        """Characters of each unfinished item up to the last delta."""
+
+    def frames(self, record: ev.Record) -> list[str]:
+        event = record.event
+        match event:
+            case ev.AssistantDelta():
+                self._shown[event.item_id] = event.offset + len(event.text)
+                return [event.text] if event.text else []
+            case ev.AssistantMessage() if event.response_id:
+                rest = event.text[self._shown.pop(event.item_id, 0) :]
+                return [rest] if rest else []
+            case ev.ToolApprovalRequested():
+                return [plain_approval(event.name)]
+            case ev.ResponseDone(status="failed" | "incomplete"):
+                return [plain_error(reason_of(event), sentence_for(event))]
+            case _:
+                return []
+
+
+class PlainDialect:
+    """Whole messages in, pieces of the answer out, nothing around them."""
+
+    name: ClassVar[str] = "plain"
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    async def opened(self, conversation: AnyConversation) -> int:
+        self._conversation, cursor = conversation, conversation.info().last_seq
+        await self._socket.send_frame(f"Connected to session {conversation.session_id}")
+        return cursor
+
+    async def receive(self, frame: str) -> None:
+        message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
+        await self._conversation.do(message)
+
+    async def send_log(self, cursor: int) -> None:
+        projector = PlainProjector()
+        async for records in self._conversation.follow(cursor):
+            for record in records:
+                for frame in projector.frames(record):
+                    await self._socket.send_frame(frame)
+
+    def error(self, error: Any) -> str:
+        return plain_error(error.code, error.message)

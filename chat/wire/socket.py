@@ -1,4 +1,7 @@
-"""The socket addresses. A path that is none of them gets a named error, not a hung handshake."""
+"""The sockets: accept or refuse, join a session, pass frames in, send what the log says out; and their addresses.
+
+A consumer is a subscriber. It holds a cursor into the session's log and nothing that would be lost with it.
+"""
 
 import asyncio
 import contextlib
@@ -20,20 +23,15 @@ from chat.session.session import Conversation
 from chat.supervision import heard
 from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify
-from chat.wire.dialect import Dialect, PlainDialect
+from chat.wire.codes import CloseCode
+from chat.wire.dialect import Dialect
 from chat.wire.limits import FrameBudget, Pacer, socket_of, spend_connect
+from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
-from chat.wire.reasons import CloseCode
 from sessions_app.errors import DatabaseAway, SessionsError
 from sessions_app.ids import check_session_id, new_id
 
 logger = logging.getLogger(__name__)
-
-
-# The sockets: accept or refuse, join a session, pass frames in, send what the log says out.
-#
-# A consumer is a subscriber. It holds a cursor into the session's log and nothing that would be lost with
-# it.
 
 
 SUBPROTOCOL = "realtime"
@@ -293,6 +291,8 @@ def _address(scope: dict[str, Any]) -> str:
     client = scope.get("client")
     return client[0] if client else "unknown"
 
+
+# A path that is none of these gets a named error, not a hung handshake.
 
 _session = SessionConsumer.as_asgi()
 

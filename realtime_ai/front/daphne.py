@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.web import http
 
-from chat.wire.reasons import CloseCode
+from chat.wire.codes import CloseCode
 from realtime_ai.front.bounds import (
     LINGER_BYTES,
     LINGER_SECONDS,

@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, WebSocketRoute
 
+from chat.wire.codes import CloseCode
 from chat.wire.cursor import Cursor, event_id, parse_event_id
 from chat.wire.realtime.projector import RealtimeProjector
 from chat.wire.realtime.server import encode
-from chat.wire.reasons import CloseCode
 from sessions_app.log import events as ev
 
 Frame = dict[str, Any]

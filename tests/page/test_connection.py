@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from chat.wire.reasons import CloseCode
+from chat.wire.codes import CloseCode
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.page.scripted_server import Frame, ScriptedServer

@@ -10,6 +10,11 @@ def test_a_signed_id_comes_back() -> None:
     assert read_guest_cookie(sign_guest_id(guest_id)) == guest_id
 
 
+def test_a_cookie_given_out_by_any_release_is_still_read() -> None:
+    guest_id = issue_guest_id()
+    assert read_guest_cookie(signing.TimestampSigner(salt="chat.guest_cookie").sign(guest_id)) == guest_id
+
+
 def test_ids_are_not_repeated() -> None:
     assert len({issue_guest_id() for _ in range(1000)}) == 1000
 

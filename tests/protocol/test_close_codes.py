@@ -3,7 +3,7 @@
 from typing import Any
 
 from chat.errors import ChatError
-from chat.wire.reasons import CloseCode
+from chat.wire.codes import CloseCode
 from sessions_app.errors import SessionsError
 from tests.protocol.test_server_events import subclasses
 

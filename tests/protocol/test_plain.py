@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from chat.errors import FrameError, FrameTooLarge
-from chat.wire.plain import plain_error, plain_message
-from chat.wire.realtime.projector import PlainProjector
+from chat.wire.plain import PlainProjector, plain_error, plain_message
 from sessions_app.log import events as ev
 from tests.protocol.logs import numbered
 

@@ -13,13 +13,13 @@ import pytest
 import chat.errors
 import sessions_app.errors
 from chat.conf import ChatConf
+from chat.wire.codes import REASONS, UNKNOWN_REASON, CloseCode, FrameCode
 from chat.wire.realtime import client as client_events
 from chat.wire.realtime import client_objects, objects
 from chat.wire.realtime import objects as items
 from chat.wire.realtime import server as server_events
 from chat.wire.realtime.client import AUDIO_EVENT_TYPES, CLIENT_EVENT_TYPES, decode
 from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode
-from chat.wire.reasons import REASONS, UNKNOWN_REASON, CloseCode, FrameCode
 from tests.protocol import example_log
 from tests.protocol.sdk import validated
 

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from chat.errors import ActiveResponse, ChatError, FrameError, ItemNotFound, ProviderError
+from chat.wire.codes import FrameCode
 from chat.wire.realtime.direct import error_event, item_retrieved, session_created, session_updated
 from chat.wire.realtime.objects import SessionObject, StreamInfo, item_of
 from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode
-from chat.wire.reasons import FrameCode
 from sessions_app.errors import JournalFull, SessionNotFound, SessionsError
 from sessions_app.log import events as ev
 from tests.protocol.logs import BEGAN_AT, SESSION_ID

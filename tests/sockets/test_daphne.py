@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from chat.wire.reasons import CloseCode
+from chat.wire.codes import CloseCode
 from sessions_app.log import events as ev
 from sessions_app.models import ServerProcess as ProcessRow
 from sessions_app.models import SessionEvent

@@ -1,4 +1,7 @@
-"""The session and the response as frames carry them."""
+"""The items, the session and the response as frames carry them, and how each comes out of the log.
+
+Names and shapes are those of the Realtime API (GA); fields that begin with ``x_`` are ours.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -7,13 +10,8 @@ import msgspec
 from msgspec import UNSET, UnsetType, field
 
 from chat.llm.provider import JSON
-from chat.wire.reasons import is_retryable, reason_of, sentence_for
+from chat.wire.codes import is_retryable, reason_of, sentence_for
 from sessions_app.log import events as ev
-
-# The items of a conversation as the wire shows them, and how each comes out of the log.
-#
-# Names and shapes are those of the Realtime API (GA); fields that begin with ``x_`` are ours.
-
 
 SERVER_LABEL = "server"
 """Of this server's own tools; those of an MCP server have its name."""
@@ -258,6 +256,8 @@ def _given(item: MessageItem, event: ev.AssistantMessage, at: datetime) -> Messa
 def final_status(status: str) -> ItemStatus:
     return "completed" if status == "completed" else "incomplete"
 
+
+# The session and the response
 
 Modalities = tuple[Literal["text"]]
 MaxOutputTokens = int | Literal["inf"]

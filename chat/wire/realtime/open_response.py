@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from chat.llm.provider import JSON
+from chat.wire.codes import sentence_for
 from chat.wire.realtime import server as se
 from chat.wire.realtime.objects import (
     FailedAttempt,
@@ -25,7 +26,6 @@ from chat.wire.realtime.objects import (
     usage_object,
     with_result,
 )
-from chat.wire.reasons import sentence_for
 from sessions_app.errors import ReplayGap
 from sessions_app.log import events as ev
 

@@ -4,11 +4,9 @@ Live and replayed frames come out of the same fold, so a client that resumes get
 """
 
 from chat.wire.cursor import Cursor, event_id
-from chat.wire.plain import plain_approval, plain_error
 from chat.wire.realtime import server as se
 from chat.wire.realtime.objects import item_of
 from chat.wire.realtime.open_response import OpenResponse, dropped_response, queued_response
-from chat.wire.reasons import reason_of, sentence_for
 from sessions_app.errors import ReplayGap
 from sessions_app.log import events as ev
 
@@ -138,30 +136,3 @@ def _given(record: ev.Record, event: ev.PlacedEvent) -> Frames:
         se.ItemAdded(previous_item_id=event.shown_after, item=item),
         se.ItemDone(previous_item_id=event.shown_after, item=item),
     ]
-
-
-class PlainProjector:
-    """The plain dialect's frames of a session's records: the answers' text and nothing around it.
-
-    It may begin at any seq: of an item whose beginning it was not given, it shows what comes from there on.
-    """
-
-    def __init__(self) -> None:
-        self._shown: dict[str, int] = {}
-        """Characters of each unfinished item up to the last delta."""
-
-    def frames(self, record: ev.Record) -> list[str]:
-        event = record.event
-        match event:
-            case ev.AssistantDelta():
-                self._shown[event.item_id] = event.offset + len(event.text)
-                return [event.text] if event.text else []
-            case ev.AssistantMessage() if event.response_id:
-                rest = event.text[self._shown.pop(event.item_id, 0) :]
-                return [rest] if rest else []
-            case ev.ToolApprovalRequested():
-                return [plain_approval(event.name)]
-            case ev.ResponseDone(status="failed" | "incomplete"):
-                return [plain_error(reason_of(event), sentence_for(event))]
-            case _:
-                return []

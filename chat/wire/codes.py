@@ -1,4 +1,4 @@
-"""The codes of frames that cannot be taken; the codes of all other errors stand with their classes in ``errors.py``."""
+"""What a client is told by code: why a response did not complete, why a socket closes, what is wrong with a frame."""
 
 from collections.abc import Iterator
 from enum import IntEnum, StrEnum
@@ -9,7 +9,6 @@ from sessions_app.errors import SessionsError
 from sessions_app.log.events import ResponseDone
 
 # Why a response did not complete: the sentence for the client, and whether asking again may help.
-
 
 REASONS = {
     "client_cancelled": "The answer was stopped.",
@@ -59,11 +58,8 @@ _ERRORS: dict[str, tuple[str, bool]] = {
 }
 
 
-# The codes with which this server closes a socket.
-
-
 class CloseCode(IntEnum):
-    """1xxx are those of RFC 6455, section 7.4; the vendors' clients reconnect on 1001, 1011, 1012 and 1013 when told
+    """With which this server closes a socket. 1xxx are those of RFC 6455, section 7.4; the vendors' clients reconnect on 1001, 1011, 1012 and 1013 when told
     to, and stop on 1000 and on any 4xxx, which are ours."""
 
     meaning: str
@@ -89,6 +85,8 @@ class CloseCode(IntEnum):
 
 
 class FrameCode(StrEnum):
+    """Of frames that cannot be taken; the codes of all other errors stand with their classes in ``errors.py``."""
+
     INVALID_JSON = "invalid_json"
     MISSING_TYPE = "missing_type"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
