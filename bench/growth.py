@@ -28,15 +28,8 @@ from bench.support import proxied_database, table
 from chat.conf import conf
 from chat.session.commands import AddMessage
 from chat.session.session import Conversation
-from chat.session.hub import Hub
-from chat.session.hub import Join
-from chat.llm.provider import Completed
-from chat.llm.provider import FinishReason
-from chat.llm.provider import ModelEvent
-from chat.llm.provider import ModelRequest
-from chat.llm.provider import TextDelta
-from chat.llm.provider import Usage
-from chat.llm.provider import Provider
+from chat.session.hub import Hub, Join
+from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta, Usage
 from chat.llm.catalog import register_provider
 from chat.tools.registry import Registry
 from sessions_app.log import events as ev
@@ -44,10 +37,7 @@ from sessions_app.postgres.link import connect_journal
 from sessions_app.ids import new_id, uuid7
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
-from sessions_app.log.lifecycle import Visitor
-from sessions_app.log.lifecycle import append_now
-from sessions_app.log.lifecycle import end_session
-from sessions_app.log.lifecycle import open_session
+from sessions_app.log.lifecycle import Visitor, append_now, end_session, open_session
 from sessions_app.postgres.threads import in_db_thread
 from tests.support.database import database_url
 

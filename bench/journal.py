@@ -20,9 +20,7 @@ from sessions_app.postgres.link import connect_journal
 from sessions_app.ids import uuid7
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
-from sessions_app.log.lifecycle import OpenedSession
-from sessions_app.log.lifecycle import Visitor
-from sessions_app.log.lifecycle import open_session
+from sessions_app.log.lifecycle import OpenedSession, Visitor, open_session
 from sessions_app.log.live import LiveLog
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
