@@ -141,8 +141,7 @@ def main() -> None:
     files = sorted({path for path, _ in functions})
     went = [["files; functions that a hello enters", f"{len(files)}; {len(functions)}"]]
     print(table(["what", "figure"], [*sizes(), *rooms(), *went]))
-    if "-v" in sys.argv:
-        print("\n" + "\n".join(files))
+    print("\nA hello goes through " + ", ".join(files) + ".")
 
 
 if __name__ == "__main__":

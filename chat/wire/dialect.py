@@ -1,9 +1,12 @@
-"""What a dialect of the wire is: what a frame means, and how the log is told."""
+"""What a dialect of the wire is: what a frame means, how the log is told; and what each of them asks of a text."""
 
 from typing import Any, ClassVar, Protocol
 
+from chat.conf import conf
+from chat.errors import FrameError, FrameTooLarge
 from chat.session.remote import RemoteConversation
 from chat.session.session import Conversation
+from chat.wire.codes import FrameCode
 
 AnyConversation = Conversation | RemoteConversation
 
@@ -30,3 +33,25 @@ class Dialect(Protocol):
         """Send the log from the cursor on until it ends."""
 
     def error(self, error: Any) -> str: ...
+
+
+def check_text(text: str, *, param: str | None = None, event_id: str | None = None) -> None:
+    """Raises `FrameError` for what no PostgreSQL text can hold: NUL, and halves of surrogate pairs."""
+    if "\x00" not in text and text.isascii():
+        return
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise FrameError(
+            "The text holds a NUL character or half of a surrogate pair, which cannot be stored. Remove it.",
+            code=FrameCode.INVALID_TEXT,
+            param=param,
+            event_id=event_id,
+        )
+
+
+def too_long(length: int, *, param: str | None = None, event_id: str | None = None) -> FrameTooLarge:
+    limit = conf().max_message_chars
+    return FrameTooLarge(
+        f"The text has {length} characters; at most {limit} are taken. Send it in parts.",
+        param=param,
+        event_id=event_id,
+    )

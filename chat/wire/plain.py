@@ -7,9 +7,8 @@ from chat.conf import conf
 from chat.errors import FrameError
 from chat.llm.provider import JSON
 from chat.session.commands import AddMessage
-from chat.wire.checks import check_text, too_long
 from chat.wire.codes import FrameCode, reason_of, sentence_for
-from chat.wire.dialect import AnyConversation, Socket
+from chat.wire.dialect import AnyConversation, Socket, check_text, too_long
 from chat.wire.realtime.objects import TurnPolicy
 from sessions_app.log import events as ev
 

@@ -11,8 +11,9 @@ import msgspec
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
 from chat.llm.schemas import UnusableSchemaError, repaired
-from chat.wire.checks import check_nul, deeper_than, event_id_of, invalid, parse_object, too_long
 from chat.wire.codes import FrameCode
+from chat.wire.dialect import too_long
+from chat.wire.realtime.checks import check_nul, deeper_than, event_id_of, invalid, parse_object
 from chat.wire.realtime.client_objects import (
     EventId,
     FunctionCall,

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chat.conf import conf
-from chat.errors import FrameError, FrameTooLarge
+from chat.errors import FrameError
 from chat.wire.codes import FrameCode
+from chat.wire.dialect import check_text
 from chat.wire.realtime.client_objects import MAX_EVENT_ID_CHARS, MAX_TOOLS
 
 T = TypeVar("T")
@@ -53,28 +53,6 @@ _CODES = {
     "input.type": FrameCode.UNSUPPORTED_ITEM,
     "content.type": FrameCode.UNSUPPORTED_CONTENT,
 }
-
-
-def check_text(text: str, *, param: str | None = None, event_id: str | None = None) -> None:
-    """Raises `FrameError` for what no PostgreSQL text can hold: NUL, and halves of surrogate pairs."""
-    if "\x00" not in text and text.isascii():
-        return
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise FrameError(
-            "The text holds a NUL character or half of a surrogate pair, which cannot be stored. Remove it.",
-            code=FrameCode.INVALID_TEXT,
-            param=param,
-            event_id=event_id,
-        )
-
-
-def too_long(length: int, *, param: str | None = None, event_id: str | None = None) -> FrameTooLarge:
-    limit = conf().max_message_chars
-    return FrameTooLarge(
-        f"The text has {length} characters; at most {limit} are taken. Send it in parts.",
-        param=param,
-        event_id=event_id,
-    )
 
 
 def parse_object(frame: str) -> dict[str, Any]:
