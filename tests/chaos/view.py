@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat.wire.cursor import parse_event_id
+from chat.wire.realtime.projector import parse_event_id
 
 Frame = dict[str, Any]
 Place = tuple[int, float]

@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page, WebSocketRoute
 
 from chat.wire.codes import CloseCode
-from chat.wire.cursor import Cursor, event_id, parse_event_id
-from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.projector import Cursor, RealtimeProjector, event_id, parse_event_id
 from chat.wire.realtime.server import encode
 from sessions_app.log import events as ev
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from chat.wire.cursor import event_id
+from chat.wire.realtime.projector import event_id
 from sessions_app.log import events as ev
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage

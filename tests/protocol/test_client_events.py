@@ -10,7 +10,6 @@ from openai.types.realtime.realtime_response_create_params import RealtimeRespon
 from openai.types.realtime.realtime_session_create_request import RealtimeSessionCreateRequest
 
 from chat.wire.realtime import client as ce
-from chat.wire.realtime import client_objects as co
 from chat.wire.realtime.client import decode
 from tests.protocol.client_frames import TOOL, create, message, respond, update
 
@@ -20,7 +19,7 @@ def test_a_message() -> None:
 
     assert isinstance(event, ce.ItemCreate)
     assert event.event_id == "mine_1"
-    assert isinstance(event.item, co.Message)
+    assert isinstance(event.item, ce.Message)
     assert (event.item.id, event.item.role, event.item.text) == ("item_1", "user", "Hello")
 
 
@@ -29,7 +28,7 @@ def test_the_parts_of_a_message_are_paragraphs() -> None:
     event = decode(create(type="message", role="system", content=parts))
 
     assert isinstance(event, ce.ItemCreate)
-    assert isinstance(event.item, co.Message)
+    assert isinstance(event.item, ce.Message)
     assert event.item.text == "one\n\ntwo"
 
 
@@ -40,9 +39,9 @@ def test_a_tools_output_and_an_approval() -> None:
     )
 
     assert isinstance(output, ce.ItemCreate)
-    assert output.item == co.NewFunctionCallOutput(call_id="call_1", output="")
+    assert output.item == ce.NewFunctionCallOutput(call_id="call_1", output="")
     assert isinstance(approval, ce.ItemCreate)
-    assert approval.item == co.NewApprovalResponse(id="a", approval_request_id="apr_1", approve=False)
+    assert approval.item == ce.NewApprovalResponse(id="a", approval_request_id="apr_1", approve=False)
 
 
 def test_retrieve_delete_and_cancel() -> None:
@@ -153,7 +152,7 @@ def test_settings_for_audio_and_for_the_vendors_house_are_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("vendors", "ours"),
-    [(RealtimeSessionCreateRequest, co.SessionSettings), (RealtimeResponseCreateParams, co.ResponseSettings)],
+    [(RealtimeSessionCreateRequest, ce.SessionSettings), (RealtimeResponseCreateParams, ce.ResponseSettings)],
 )
 def test_every_setting_that_the_sdk_knows_has_been_decided_on(
     vendors: Any, ours: type[msgspec.Struct]

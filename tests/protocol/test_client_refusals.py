@@ -11,7 +11,6 @@ from pytest_django import Settings
 
 from chat.errors import FrameError, FrameTooLarge
 from chat.wire.realtime import client as ce
-from chat.wire.realtime import client_objects as co
 from chat.wire.realtime.client import decode
 from tests.protocol.client_frames import TOOL, create, frame, message, respond, update
 
@@ -236,8 +235,8 @@ json_values = st.recursive(
 )
 FIELDS = ["session", "item", "response", "event_id", "item_id", "response_id", "previous_item_id", "x"]
 SETTINGS = [
-    *co.SessionSettings.__struct_fields__,
-    *co.ResponseSettings.__struct_fields__,
+    *ce.SessionSettings.__struct_fields__,
+    *ce.ResponseSettings.__struct_fields__,
     "id",
     "role",
     "content",

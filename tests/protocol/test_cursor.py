@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import InvalidCursor
-from chat.wire.cursor import Cursor, event_id, parse_event_id
+from chat.wire.realtime.projector import Cursor, event_id, parse_event_id
 
 session_ids = st.from_regex(r"[A-Za-z0-9._~-]{1,20}", fullmatch=True)
 

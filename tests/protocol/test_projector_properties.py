@@ -9,9 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.wire.cursor import parse_event_id
 from chat.wire.plain import PlainProjector
-from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.projector import RealtimeProjector, parse_event_id
 from chat.wire.realtime.server import encode
 from sessions_app.log import events as ev
 from sessions_app.log.rows import decode_row, encode_rows

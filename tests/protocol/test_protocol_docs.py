@@ -15,7 +15,7 @@ import sessions_app.errors
 from chat.conf import ChatConf
 from chat.wire.codes import REASONS, UNKNOWN_REASON, CloseCode, FrameCode
 from chat.wire.realtime import client as client_events
-from chat.wire.realtime import client_objects, objects
+from chat.wire.realtime import objects
 from chat.wire.realtime import objects as items
 from chat.wire.realtime import server as server_events
 from chat.wire.realtime.client import AUDIO_EVENT_TYPES, CLIENT_EVENT_TYPES, decode
@@ -140,7 +140,7 @@ def test_every_kind_of_item_is_named() -> None:
 def test_every_field_of_ours_is_named_and_no_other() -> None:
     ours = {
         name
-        for cls in structs(server_events, items, objects, client_events, client_objects)
+        for cls in structs(server_events, items, objects, client_events)
         for name in cls.__struct_fields__
         if name.startswith("x_")
     }
@@ -161,7 +161,7 @@ def test_every_setting_is_named_with_what_becomes_of_it() -> None:
     text = section("`session.update`") + section("`response.create`")
 
     assert in_table == set(EXAMPLES[0]["session"])
-    for cls in (client_objects.SessionSettings, client_objects.ResponseSettings):
+    for cls in (client_events.SessionSettings, client_events.ResponseSettings):
         for name in cls.__struct_fields__:
             assert f"`{name}`" in text or f'"{name}"' in text, name
 

@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from websockets.asyncio.server import ServerConnection, serve
 
 from chat.wire.realtime import client as ce
-from chat.wire.realtime.direct import session_created
+from chat.wire.realtime.dialect import session_created
 from chat.wire.realtime.objects import StreamInfo
 from chat.wire.realtime.server import encode
 from tests.protocol import example_log

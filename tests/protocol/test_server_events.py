@@ -8,7 +8,7 @@ import pytest
 
 from chat.errors import ActiveResponse, ChatError, FrameError, ItemNotFound, ProviderError
 from chat.wire.codes import FrameCode
-from chat.wire.realtime.direct import error_event, item_retrieved, session_created, session_updated
+from chat.wire.realtime.dialect import error_event, item_retrieved, session_created, session_updated
 from chat.wire.realtime.objects import SessionObject, StreamInfo, item_of
 from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode
 from sessions_app.errors import JournalFull, SessionNotFound, SessionsError

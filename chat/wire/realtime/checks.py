@@ -10,11 +10,12 @@ import msgspec
 from chat.errors import FrameError
 from chat.wire.codes import FrameCode
 from chat.wire.dialect import check_text
-from chat.wire.realtime.client_objects import MAX_EVENT_ID_CHARS, MAX_TOOLS
 
 T = TypeVar("T")
 
 MAX_DEPTH = 64
+MAX_EVENT_ID_CHARS = 64
+MAX_TOOLS = 128
 
 # msgspec says "Expected `int`, got `str` - at `$.session.tools[0].name`"; a test holds it to these forms.
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)

@@ -21,22 +21,29 @@ from chat.session.commands import (
     SessionConfig,
     UpdateSession,
 )
-from chat.wire.cursor import Cursor, event_id, parse_event_id
 from chat.wire.dialect import AnyConversation, Socket
 from chat.wire.realtime import client as ce
-from chat.wire.realtime import client_objects as co
-from chat.wire.realtime.direct import (
-    error_event,
-    item_retrieved,
-    passed_over,
-    session_created,
-    session_updated,
+from chat.wire.realtime.objects import Item, SessionObject, StreamInfo, item_of
+from chat.wire.realtime.projector import (
+    Cursor,
+    RealtimeProjector,
+    dropped_response,
+    event_id,
+    parse_event_id,
+    queued_response,
 )
-from chat.wire.realtime.objects import SessionObject, StreamInfo, item_of
-from chat.wire.realtime.projector import RealtimeProjector
-from chat.wire.realtime.server import encode
-from sessions_app.errors import SessionsError
+from chat.wire.realtime.server import (
+    ErrorDetails,
+    ErrorEvent,
+    ItemRetrieved,
+    ServerEvent,
+    SessionCreated,
+    SessionUpdated,
+    encode,
+)
+from sessions_app.errors import InvalidSessionId, SessionNotFound, SessionsError
 from sessions_app.ids import new_id
+from sessions_app.log import events as ev
 from sessions_app.log import replay
 from sessions_app.postgres.threads import in_db_thread
 
@@ -214,7 +221,7 @@ def _command(event: ce.ClientEvent) -> Command:
 def _new_item(event: ce.ItemCreate) -> Command:
     item = event.item
     match item:
-        case co.Message():
+        case ce.Message():
             return AddMessage(
                 text=item.text,
                 role=item.role,
@@ -222,7 +229,7 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 client_event_id=event.event_id,
                 previous_item_id=event.previous_item_id,
             )
-        case co.FunctionCall():
+        case ce.FunctionCall():
             return AddToolCall(
                 call_id=item.call_id,
                 name=item.name,
@@ -231,7 +238,7 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 client_event_id=event.event_id,
                 previous_item_id=event.previous_item_id,
             )
-        case co.NewFunctionCallOutput():
+        case ce.NewFunctionCallOutput():
             return AddToolOutput(
                 call_id=item.call_id,
                 output=item.output,
@@ -239,7 +246,7 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 client_event_id=event.event_id,
                 previous_item_id=event.previous_item_id,
             )
-        case co.NewApprovalResponse():
+        case ce.NewApprovalResponse():
             return DecideApproval(
                 approval_id=item.approval_request_id,
                 approve=item.approve,
@@ -250,11 +257,65 @@ def _new_item(event: ce.ItemCreate) -> Command:
 
 
 def _response(event: ce.ResponseCreate) -> Command:
-    settings = event.response or co.ResponseSettings()
+    settings = event.response or ce.ResponseSettings()
     return RequestResponse(
         options=msgspec.convert(settings.changes(), ResponseOptions),
         client_event_id=event.event_id,
         turn_policy=settings.x_turn_policy or "",
         retry_of=settings.x_retry_of,
         bare=event.response is None,
+    )
+
+
+# Frames that are no part of the log: answers to one socket. Their ``event_id`` is no place to resume from.
+
+
+def session_created(session: SessionObject, stream: StreamInfo, *, notice: str = "") -> SessionCreated:
+    return SessionCreated(event_id=new_id("evt"), session=session, x_stream=stream, x_notice=notice or UNSET)
+
+
+def session_updated(session: SessionObject, *, notice: str = "") -> SessionUpdated:
+    return SessionUpdated(event_id=new_id("evt"), session=session, x_notice=notice or UNSET)
+
+
+def passed_over(session_id: str, *, client_event_id: str | None) -> list[ServerEvent]:
+    """A response that was asked for with nothing to answer: it has come and gone, and the log knows nothing of it.
+
+    A response and no error: SDKs hold their next ``response.create`` back until this one is done.
+    """
+    response_id = new_id("resp")
+    asked = ev.ResponseQueued(response_id=response_id, position=0, client_event_id=client_event_id)
+    created = queued_response(asked, session_id)
+    created.response.x_queued = UNSET
+    end = ev.ResponseDone(response_id=response_id, status="cancelled", reason="nothing_new", waited=True)
+    done = dropped_response(end, session_id)
+    created.event_id, done.event_id = new_id("evt"), new_id("evt")
+    return [created, done]
+
+
+def item_retrieved(item: Item) -> ItemRetrieved:
+    return ItemRetrieved(event_id=new_id("evt"), item=item)
+
+
+def error_event(error: ChatError | SessionsError, *, event_id: str | None = None) -> ErrorEvent:
+    """``event_id`` is the client's event that went wrong, where the error does not know it."""
+    chat_error = error if isinstance(error, ChatError) else None
+    return ErrorEvent(
+        event_id=new_id("evt"),
+        error=ErrorDetails(
+            type=_error_type(error),
+            code=error.code,
+            message=error.message,
+            param=chat_error.param if chat_error else None,
+            event_id=(chat_error.event_id if chat_error else None) or event_id,
+            x_retryable=error.retryable,
+        ),
+    )
+
+
+def _error_type(error: ChatError | SessionsError) -> str:
+    if isinstance(error, ChatError):
+        return error.error_type
+    return (
+        "invalid_request_error" if isinstance(error, InvalidSessionId | SessionNotFound) else "server_error"
     )

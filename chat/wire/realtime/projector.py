@@ -3,12 +3,342 @@
 Live and replayed frames come out of the same fold, so a client that resumes gets the very bytes that it missed.
 """
 
-from chat.wire.cursor import Cursor, event_id
+import re
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET
+
+from chat.errors import InvalidCursor
+from chat.llm.provider import JSON
+from chat.wire.codes import sentence_for
 from chat.wire.realtime import server as se
-from chat.wire.realtime.objects import item_of
-from chat.wire.realtime.open_response import OpenResponse, dropped_response, queued_response
+from chat.wire.realtime.objects import (
+    FailedAttempt,
+    Item,
+    ItemStatus,
+    McpCallItem,
+    QueuePlace,
+    ResponseObject,
+    approval_request_item,
+    assistant_item,
+    final_response_status,
+    final_status,
+    function_call_item,
+    item_of,
+    mcp_call_item,
+    status_details,
+    timings_object,
+    usage_object,
+    with_result,
+)
 from sessions_app.errors import ReplayGap
 from sessions_app.log import events as ev
+
+_PLACE = re.compile(r"(0|[1-9][0-9]{0,17})(?:\.([1-9][0-9]{0,5}))?")
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """The last frame that a client has. ``index`` None: all frames of record ``seq``; else its first ``index`` ones.
+
+    A record of seq n gives any number of frames. The ``event_id`` of the last is ``event_{session_id}_{n}``, of those
+    before it ``event_{session_id}_{n}.1``, ``.2``, ...: a client that was cut off after any frame can say where.
+
+    Seq 0 is the place before the first record.
+    """
+
+    seq: int
+    index: int | None = None
+
+
+def event_id(session_id: str, seq: int, index: int | None = None) -> str:
+    return f"event_{session_id}_{seq}" if index is None else f"event_{session_id}_{seq}.{index}"
+
+
+def parse_event_id(session_id: str, text: str) -> Cursor:
+    """Raises `InvalidCursor` for what is no place in this session's stream.
+
+    A session id may hold ``_`` and ``.``, so its end is known only from the id itself, never by splitting.
+    """
+    prefix = f"event_{session_id}_"
+    place = _PLACE.fullmatch(text.removeprefix(prefix)) if text.startswith(prefix) else None
+    if place is None or (place[1] == "0" and place[2]):
+        raise InvalidCursor(
+            "last_event_id is not an event_id of this session's stream. Give the last one that you received that "
+            f"begins with {prefix!r}, or leave it out.",
+            param="last_event_id",
+        )
+    return Cursor(int(place[1]), int(place[2]) if place[2] else None)
+
+
+Frames = list[se.ServerEvent]
+
+NO_RESULT = "The response ended before this tool gave a result."
+
+
+class OpenItem:
+    """An output item that is not done; ``texts`` are its deltas so far, ``call`` what a server's tool was asked."""
+
+    __slots__ = ("at", "call", "item_id", "length", "output_index", "previous_item_id", "texts")
+
+    def __init__(self, item_id: str, output_index: int, previous_item_id: str | None, at: datetime) -> None:
+        self.item_id = item_id
+        self.output_index = output_index
+        self.previous_item_id = previous_item_id
+        self.at = at
+        self.texts: list[str] = []
+        self.length = 0
+        self.call: McpCallItem | None = None
+
+
+class OpenResponse:
+    """One response from `ResponseStarted` to `ResponseDone`; each method gives the frames of one event."""
+
+    def __init__(self, started: ev.ResponseStarted, session_id: str) -> None:
+        self.response_id = started.response_id
+        self._object = _response_object(started, session_id)
+        self._in_conversation = self._object.conversation_id is not None
+        self._open: dict[str, OpenItem] = {}
+        self._calls: dict[str, OpenItem] = {}
+        self._output: list[tuple[int, Item]] = []
+        self._failed_attempts: list[FailedAttempt] = []
+        self._last_item_id = started.after_item_id or next(reversed(started.input_item_ids), None)
+
+    def created(self) -> Frames:
+        return [se.ResponseCreated(response=self._object)]
+
+    def delta(self, event: ev.AssistantDelta, at: datetime) -> Frames:
+        """Raises `ReplayGap` when the text before it was not given."""
+        text = self._open.get(event.item_id)
+        length = text.length if text else 0
+        if event.offset != length:
+            raise ReplayGap(f"Item {event.item_id} goes on at character {event.offset}, not at {length}.")
+        if text is None:
+            return self._open_text(event.item_id, event.output_index, event.text, at)
+        return [self._text_delta(text, event.text)] if event.text else []
+
+    def message(self, event: ev.AssistantMessage, at: datetime) -> Frames:
+        """What was not streamed goes out as one more delta, so that joined deltas always are the final text."""
+        text, frames = self._open.get(event.item_id), Frames()
+        if text is None:
+            frames = self._open_text(event.item_id, event.output_index, event.text, at)
+            text = self._open[event.item_id]
+        elif len(event.text) > text.length:
+            frames = [self._text_delta(text, event.text[text.length :])]
+        return frames + self._close_text(text, event.text, final_status(event.status))
+
+    def call(self, event: ev.ToolCall, at: datetime) -> Frames:
+        return self._client_call(event, at) if event.location == "client" else self._server_call(event, at)
+
+    def waits_for(self, call_id: str) -> bool:
+        """True while a tool of the server's has this call and gave no result yet."""
+        return call_id in self._calls
+
+    def result(self, event: ev.ToolResult) -> Frames:
+        """Raises KeyError unless the response waits for it."""
+        opened = self._calls.pop(event.call_id)
+        assert opened.call is not None
+        outcome = se.McpCompleted if event.outcome == "ok" else se.McpFailed
+        frames: Frames = [outcome(item_id=opened.item_id, output_index=opened.output_index)]
+        return frames + self._done(opened, with_result(opened.call, event))
+
+    def approval_requested(self, event: ev.ToolApprovalRequested, at: datetime) -> Frames:
+        """Complete as soon as it is there; the answer comes after the response."""
+        opened, item = self._add(event.item_id, event.output_index, at), approval_request_item(event, at)
+        return self._added(opened, item) + self._done(opened, item)
+
+    def item_deleted(self, event: ev.ItemDeleted) -> None:
+        """What stands behind that item stands behind the one before it now."""
+        if self._last_item_id == event.item_id:
+            self._last_item_id = event.after_item_id
+
+    def attempt_failed(self, event: ev.ModelAttemptFailed) -> None:
+        """Told at the end, with `done`: which model failed and how, but not its vendor's words."""
+        self._failed_attempts.append(FailedAttempt(model=event.model, code=event.code))
+
+    def done(self, event: ev.ResponseDone) -> Frames:
+        frames = Frames()
+        for opened in list(self._open.values()):
+            frames += self._break_off(opened)
+        self._output.sort(key=lambda entry: entry[0])
+        response = msgspec.structs.replace(
+            self._object,
+            status=final_response_status(event.status),
+            status_details=status_details(event),
+            output=[item for _, item in self._output],
+            usage=usage_object(event.usage, event.cost_microusd),
+            x_model=_short(event.model) or self._object.x_model,
+            x_failed_attempts=self._failed_attempts or UNSET,
+            x_message=sentence_for(event) or UNSET,
+            x_timings=timings_object(event.timings),
+        )
+        return [*frames, se.ResponseDone(response=response)]
+
+    # Items
+
+    def _add(self, item_id: str, output_index: int, at: datetime) -> OpenItem:
+        opened = OpenItem(item_id, output_index, self._last_item_id, at)
+        self._open[item_id] = opened
+        self._last_item_id = item_id
+        return opened
+
+    def _added(self, opened: OpenItem, item: Item) -> Frames:
+        frames: Frames = [
+            se.OutputItemAdded(response_id=self.response_id, output_index=opened.output_index, item=item)
+        ]
+        if self._in_conversation:
+            frames.append(se.ItemAdded(previous_item_id=opened.previous_item_id, item=item))
+        return frames
+
+    def _done(self, opened: OpenItem, item: Item) -> Frames:
+        del self._open[opened.item_id]
+        self._output.append((opened.output_index, item))
+        frames: Frames = []
+        if self._in_conversation:
+            frames.append(se.ItemDone(previous_item_id=opened.previous_item_id, item=item))
+        frames.append(
+            se.OutputItemDone(response_id=self.response_id, output_index=opened.output_index, item=item)
+        )
+        return frames
+
+    def _break_off(self, opened: OpenItem) -> Frames:
+        """The log should have closed it; a client waits for it all the same."""
+        if opened.call is None:
+            return self._close_text(opened, "".join(opened.texts), "incomplete")
+        call_id = next(call_id for call_id, call in self._calls.items() if call is opened)
+        result = ev.ToolResult(
+            item_id=opened.item_id,
+            call_id=call_id,
+            name=opened.call.name,
+            output=NO_RESULT,
+            outcome="unknown",
+        )
+        return self.result(result)
+
+    # Calls
+
+    def _client_call(self, event: ev.ToolCall, at: datetime) -> Frames:
+        opened = self._add(event.item_id, event.output_index, at)
+        frames = self._added(opened, function_call_item(event, at, status="in_progress"))
+        if event.arguments:
+            frames.append(
+                se.FunctionArgumentsDelta(
+                    response_id=self.response_id,
+                    item_id=event.item_id,
+                    output_index=event.output_index,
+                    call_id=event.call_id,
+                    delta=event.arguments,
+                )
+            )
+        frames.append(
+            se.FunctionArgumentsDone(
+                response_id=self.response_id,
+                item_id=event.item_id,
+                output_index=event.output_index,
+                call_id=event.call_id,
+                name=event.name,
+                arguments=event.arguments,
+            )
+        )
+        return frames + self._done(opened, function_call_item(event, at))
+
+    def _server_call(self, event: ev.ToolCall, at: datetime) -> Frames:
+        response_id, item_id, index = self.response_id, event.item_id, event.output_index
+        opened = self._calls[event.call_id] = self._add(item_id, index, at)
+        opened.call = mcp_call_item(event, at)
+        frames = self._added(opened, msgspec.structs.replace(opened.call, arguments=""))
+        if event.arguments:
+            frames.append(
+                se.McpArgumentsDelta(
+                    response_id=response_id, item_id=item_id, output_index=index, delta=event.arguments
+                )
+            )
+        return [
+            *frames,
+            se.McpArgumentsDone(
+                response_id=response_id, item_id=item_id, output_index=index, arguments=event.arguments
+            ),
+            se.McpInProgress(item_id=item_id, output_index=index),
+        ]
+
+    # Text
+
+    def _open_text(self, item_id: str, output_index: int, text: str, at: datetime) -> Frames:
+        opened = self._add(item_id, output_index, at)
+        frames = self._added(opened, assistant_item(item_id, None, status="in_progress", at=at))
+        frames.append(
+            se.ContentPartAdded(
+                response_id=self.response_id,
+                item_id=item_id,
+                output_index=output_index,
+                part=se.TextPart(text=""),
+            )
+        )
+        if text:
+            frames.append(self._text_delta(opened, text))
+        return frames
+
+    def _text_delta(self, opened: OpenItem, text: str) -> se.TextDelta:
+        opened.texts.append(text)
+        opened.length += len(text)
+        return se.TextDelta(
+            response_id=self.response_id,
+            item_id=opened.item_id,
+            output_index=opened.output_index,
+            delta=text,
+        )
+
+    def _close_text(self, opened: OpenItem, text: str, status: ItemStatus) -> Frames:
+        response_id, item_id, index = self.response_id, opened.item_id, opened.output_index
+        part = se.TextPart(text=text)
+        frames: Frames = [
+            se.TextDone(response_id=response_id, item_id=item_id, output_index=index, text=text),
+            se.ContentPartDone(response_id=response_id, item_id=item_id, output_index=index, part=part),
+        ]
+        return frames + self._done(opened, assistant_item(item_id, text, status=status, at=opened.at))
+
+
+def queued_response(event: ev.ResponseQueued, session_id: str) -> se.ResponseCreated:
+    """A response that was asked for while another runs, as it waits; it is created once more when its turn comes."""
+    waiting = _asked_object(event.response_id, event.options, session_id)
+    waiting.x_input_item_ids = event.item_ids
+    waiting.x_client_event_id = event.client_event_id or UNSET
+    waiting.x_queued = QueuePlace(position=event.position)
+    return se.ResponseCreated(response=waiting)
+
+
+def dropped_response(event: ev.ResponseDone, session_id: str) -> se.ResponseDone:
+    """The end of a response that waited and never ran."""
+    response = _asked_object(event.response_id, {}, session_id)
+    response.status, response.status_details = final_response_status(event.status), status_details(event)
+    response.x_message = sentence_for(event) or UNSET
+    return se.ResponseDone(response=response)
+
+
+def _response_object(started: ev.ResponseStarted, session_id: str) -> ResponseObject:
+    response = _asked_object(started.response_id, started.options, session_id)
+    response.x_model = _short(f"{started.provider}:{started.model}")
+    response.x_input_item_ids = started.input_item_ids
+    response.x_client_event_id = started.client_event_id or UNSET
+    response.x_retry_of = started.retry_of or UNSET
+    response.x_continues = started.continues or UNSET
+    return response
+
+
+def _asked_object(response_id: str, options: JSON, session_id: str) -> ResponseObject:
+    return ResponseObject(
+        id=response_id,
+        conversation_id=None if options.get("conversation") == "none" else f"conv_{session_id}",
+        max_output_tokens=options.get("max_output_tokens"),
+        metadata=options.get("metadata"),
+    )
+
+
+def _short(model: str) -> str:
+    """PROVIDER:NAME as the settings write it: ``demo`` has but one model and goes by its own name alone."""
+    provider, _, name = model.partition(":")
+    return provider if provider == name else model
+
 
 Frames = list[se.ServerEvent]
 

@@ -1,7 +1,7 @@
 """Every frame that the server sends in the Realtime dialect: a closed set.
 
 Each is an event of the Realtime API (GA) and validates against the vendor's own types; fields that begin with ``x_``
-are ours. The frames of the log are made by `chat.wire.realtime.projector`, the others by `chat.wire.realtime.direct`.
+are ours. The frames of the log are made by `chat.wire.realtime.projector`, the others by `chat.wire.realtime.dialect`.
 """
 
 from typing import get_args
