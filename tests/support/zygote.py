@@ -1,6 +1,6 @@
 """One Python that has imported what every server imports, and forks: a server is up in a fifth of the CPU time.
 
-``python -m tests.support.zygote FD`` (of a listening socket), started once a run by `tests.plugin.zygote`;
+``python -m tests.support.zygote FD FOLDER`` (a listening socket, a folder of the run), started once a run by `tests.plugin.zygote`;
 `tests.support.pythons` asks it. A request is one message: JSON, and the file descriptors that the program is to have. The answer is its process id
 (0: start it yourself), and at its end its exit code. It ends when its stdin does.
 
@@ -136,8 +136,9 @@ def _fits(env: Mapping[str, str]) -> bool:
 
 
 class _Zygote:
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, folder: str) -> None:
         self._listener = listener
+        self._folder = folder
         self._running: dict[int, socket.socket] = {}
         self._wake, wakeup = os.pipe()
         for end in (self._wake, wakeup):
@@ -168,6 +169,8 @@ class _Zygote:
             for known in (asker, self._listener, *self._running.values()):
                 known.detach()  # its number is about to be another's
             _become(request, fds)
+            if sys.dont_write_bytecode:  # beside the sources; else each program would compile all of ours again
+                sys.dont_write_bytecode, sys.pycache_prefix = False, self._folder
             return request
         for fd in fds:
             os.close(fd)
@@ -230,11 +233,11 @@ def _run(arguments: list[str]) -> Any:
     return runpy.run_path(arguments[0], run_name="__main__")
 
 
-def main(fd: int) -> None:
-    program = _Zygote(socket.socket(fileno=fd)).serve()
+def main(fd: int, folder: str) -> None:
+    program = _Zygote(socket.socket(fileno=fd), folder).serve()
     if program:
         _run(program.arguments)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])
