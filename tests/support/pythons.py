@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.support.zygote import MAX_MESSAGE, NUMBER, Request
 
@@ -21,7 +22,7 @@ class ForkedProcess:
     def __init__(self, request: Request, files: Sequence[int], path: str) -> None:
         """`pid` is 0 where the zygote does not do it."""
         self.args = [sys.executable, *request.arguments]
-        self.returncode: int | None = None
+        self.returncode: int | Any = None
         self._zygote = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._zygote.connect(path)
         message = json.dumps(request).encode()
@@ -74,12 +75,13 @@ def start_python(
     output: int | None = None,
     pass_fds: Sequence[int] = (),
     group: bool = False,
-    fresh: bool = False,
 ) -> Process:
-    """``output``: the file that takes stdout and stderr, else they are the test's own. ``fresh``: for a test that
-    is about the start itself."""
+    """``output``: the file that takes stdout and stderr, else they are the test's own.
+
+    A test that is about the start itself calls `subprocess`.
+    """
     zygote = os.environ.get(SOCKET_VARIABLE)
-    if zygote and not fresh and _interpreters(env) == _interpreters(os.environ.copy()):
+    if zygote and _interpreters(env) == _interpreters(os.environ.copy()):
         files = [1 if output is None else output, 2 if output is None else output, *pass_fds]
         request = Request(list(arguments), env, str(cwd), [1, 2, *pass_fds], group)
         forked = ForkedProcess(request, files, zygote)
@@ -98,4 +100,6 @@ def start_python(
 
 def _interpreters(env: dict[str, str]) -> dict[str, str]:
     """What Python itself reads, at a start that is over when the zygote forks."""
-    return {name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONUNBUFFERED"}
+    return {
+        name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONUNBUFFERED"
+    }

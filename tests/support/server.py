@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 class ServerProcess:
     """uvicorn with the project's ASGI application (or another ``module``, with its arguments, that takes ``--fd``); ``env`` is laid over a
-    test's plain environment. ``fresh``: see `start_python`.
+    test's plain environment.
 
     It may be started again after its end, on the same port. It ends with this process, however that ends.
     """
@@ -26,11 +26,9 @@ class ServerProcess:
         self,
         *,
         module: str = "realtime_ai.server",
-        fresh: bool = False,
         **env: str,
     ) -> None:
         self._module = module.split()
-        self._fresh = fresh
         self.log: Path | None = None
         """The file that takes what it prints; None: the test's own output."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
@@ -79,7 +77,6 @@ class ServerProcess:
                 output=log.fileno() if log else None,
                 pass_fds=[self._socket.fileno(), self._child_end],
                 group=True,
-                fresh=self._fresh,
             )
         finally:
             if log:

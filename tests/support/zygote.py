@@ -90,7 +90,9 @@ class _Noting(os._Environ[str]):
 
     names: set[str] = set()  # noqa: RUF012 - one process, one environment
 
-    def get(self, key: str, default: Any = None) -> Any:  # getenv's as well; whoever copies all of it asks for none
+    def get(
+        self, key: str, default: Any = None
+    ) -> Any:  # getenv's as well; whoever copies all of it asks for none
         self.names.add(key)
         return super().get(key, default)
 
@@ -140,61 +142,59 @@ class _Zygote:
         self._listener = listener
         self._folder = folder
         self._running: dict[int, socket.socket] = {}
-        self._wake, wakeup = os.pipe()
-        for end in (self._wake, wakeup):
-            os.set_blocking(end, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGCHLD, lambda *_: self._bury())  # also while a package is imported
 
     def serve(self) -> Request | None:
         """What to be: this is a forked program. None: the zygote itself is to end."""
         while True:
-            ready, _, _ = select.select([0, self._listener, self._wake], [], [])
-            if self._wake in ready:
-                os.read(self._wake, 512)
-                self._bury()
+            waiting: list[Any] = [0, self._listener]
+            ready, _, _ = select.select(waiting, [], [])
             if 0 in ready:
                 return None
-            if self._listener in ready and (program := self._begin()):
+            if program := self._begin():
                 return program
 
     def _begin(self) -> Request | None:
         """In the forked program its request; in the zygote None."""
         asker, _ = self._listener.accept()
         message, fds, _, _ = socket.recv_fds(asker, MAX_MESSAGE, MAX_FDS)
+        if not message:  # it is gone already
+            asker.close()
+            return None
         request = Request(*json.loads(message))
         _prepare(request.env)
         pid = os.fork() if _fits(request.env) else None
         if pid == 0:
             for known in (asker, self._listener, *self._running.values()):
                 known.detach()  # its number is about to be another's
-            _become(request, fds)
-            if sys.dont_write_bytecode:  # beside the sources; else each program would compile all of ours again
-                sys.dont_write_bytecode, sys.pycache_prefix = False, self._folder
+            _become(request, fds, self._folder)
             return request
         for fd in fds:
             os.close(fd)
+        if pid and request.group:
+            with contextlib.suppress(OSError):  # it was quicker, or is gone
+                os.setpgid(pid, pid)
+        with contextlib.suppress(OSError):
+            asker.send(NUMBER.pack(pid or 0))
         if pid:
             self._running[pid] = asker
-            if request.group:
-                with contextlib.suppress(OSError):  # it was quicker, or is gone
-                    os.setpgid(pid, pid)
-        asker.send(NUMBER.pack(pid or 0))
+            self._bury()  # the signal may have come before it was known here
         return None
 
     def _bury(self) -> None:
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if not pid:
-                    return
-                with self._running.pop(pid) as asker, contextlib.suppress(OSError):
-                    asker.send(NUMBER.pack(os.waitstatus_to_exitcode(status)))
+        for pid in list(self._running):
+            with contextlib.suppress(ChildProcessError):  # a signal came in between, and did it
+                found, status = os.waitpid(pid, os.WNOHANG)
+                if found:
+                    self._tell(pid, os.waitstatus_to_exitcode(status))
+
+    def _tell(self, pid: int, code: int) -> None:
+        with self._running.pop(pid) as asker, contextlib.suppress(OSError):
+            asker.send(NUMBER.pack(code))
 
 
-def _become(request: Request, fds: list[int]) -> None:
+def _become(request: Request, fds: list[int], folder: str) -> None:
     """Leaves nothing of the zygote but its imports."""
-    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if request.group:
         with contextlib.suppress(OSError):
@@ -204,6 +204,8 @@ def _become(request: Request, fds: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
+    if sys.dont_write_bytecode:  # beside the sources; else each program would compile all of ours again
+        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(write_through="PYTHONUNBUFFERED" in request.env)  # type: ignore[union-attr]
 
