@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from realtime_ai.lifeline import FD_VARIABLE
+from tests.support.pythons import start_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,12 +19,11 @@ class Program:
         self.log = log
         child_end, self._lifeline = os.pipe()
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
+            self.process = start_python(
+                ["manage.py", *arguments],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", FD_VARIABLE: str(child_end), **environment},
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                output=output.fileno(),
                 pass_fds=[child_end],
             )
         os.close(child_end)

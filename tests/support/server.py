@@ -4,13 +4,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 from realtime_ai.lifeline import FD_VARIABLE
 from tests.support.database import database_url
+from tests.support.pythons import Process, start_python
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,7 +28,7 @@ class ServerProcess:
         module: str = "realtime_ai.server",
         **env: str,
     ) -> None:
-        self._command = [sys.executable, "-m", *module.split()]
+        self._module = module.split()
         self.log: Path | None = None
         """The file that takes what it prints; None: the test's own output."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
@@ -48,12 +48,12 @@ class ServerProcess:
             "MAX_CONNECTS_PER_10_SECONDS": "100000",
             **env,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._child_end, self._lifeline = os.pipe()
         self.env[FD_VARIABLE] = str(self._child_end)
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def process(self) -> Process:
         assert self._process, "not started"
         return self._process
 
@@ -67,17 +67,16 @@ class ServerProcess:
             time.sleep(0.02)
         return self
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def _spawn(self) -> Process:
         log = self.log.open("ab") if self.log else None
         try:
-            return subprocess.Popen(
-                [*self._command, "--fd", str(self._socket.fileno())],
+            return start_python(
+                ["-m", *self._module, "--fd", str(self._socket.fileno())],
                 cwd=ROOT,
                 env=self.env,
-                stdout=log,
-                stderr=log,
+                output=log.fileno() if log else None,
                 pass_fds=[self._socket.fileno(), self._child_end],
-                process_group=0,
+                group=True,
             )
         finally:
             if log:
