@@ -1,4 +1,5 @@
-"""Asking a model for the title and summary of a conversation."""
+"""Asking a model for the title and summary of a conversation, and reading them out of what it wrote: JSON, when all goes
+well."""
 
 import asyncio
 import json
@@ -15,9 +16,6 @@ from chat.llm.prices import cost_microusd
 from chat.llm.provider import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText
 from chat.llm.route import Route
 from sessions_app.log.rows import storable
-
-# Reading a summary out of what a model wrote, which is JSON when all goes well.
-
 
 MAX_TITLE_CHARS = 60
 MAX_SUMMARY_CHARS = 8_000

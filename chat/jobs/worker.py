@@ -25,9 +25,6 @@ from sessions_app.postgres.outage import outage
 logger = logging.getLogger(__name__)
 
 
-# What a worker's libraries log, made readable: a lost database is told once, by us, and not as a traceback.
-
-
 _PROCRASTINATE = ("procrastinate.worker", "procrastinate.worker.worker", "procrastinate.utils")
 
 

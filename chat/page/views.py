@@ -17,8 +17,6 @@ from chat.conf import LOOPBACK, conf
 from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
-# The headers of the chat's own pages: what a browser may load, run and tell others there.
-
 
 def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The response, closed to everything but this server's own files and sockets.

@@ -1,4 +1,5 @@
-"""The session list: its order, its drill-down by date, and what it says about its size."""
+"""What the admin's lists share: paging that costs the same at a million rows, typed columns, read-only models; and the
+session list's order and drill-down by date."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -18,8 +19,6 @@ from unfold.views import ChangeList
 
 from sessions_app.admin.periods import Periods
 
-# A paginator that costs the same at a hundred rows and at a million.
-#
 # Counting a million rows takes 110 ms and an OFFSET of a million 2.4 s, so neither is ever done: rows are
 # counted up to `BOUND`, and what lies beyond is reached by narrowing the list (a date, a filter, a search).
 
@@ -63,9 +62,6 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # cannot be subscr
         return bounded_count(self.object_list)
 
 
-# unfold's ``display`` decorator, with types: what a list's column is called and how it looks.
-
-
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -79,9 +75,6 @@ def column(
     """``tones`` makes it a coloured label: the method returns a key of it, or (key, text)."""
     decorator = display(description=title, ordering=ordering, empty_value=empty_value, label=tones)
     return cast("Callable[[Method], Method]", decorator)
-
-
-# For models that the admin shows and never changes.
 
 
 class ReadOnlyAdminMixin:

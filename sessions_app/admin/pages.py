@@ -1,4 +1,4 @@
-"""The pages of one session: its transcript, and the raw rows of its log."""
+"""The pages of one session: its transcript, the raw rows of its log, and a tool call's yes or no."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,6 @@ from sessions_app.review import humanize
 from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.reader import count_connections, read_page, summary_event
 from sessions_app.review.transcript import Answer, Entry, Text
-
-# A member of staff says yes or no to a tool call that waits for it. The session's own process hears of it
-# by a hook.
-
 
 PERMISSION = "sessions_app.change_session"
 MAX_REASON_CHARS = 500

@@ -1,4 +1,5 @@
-"""Connections of one's own beside Django's: its settings, without its pool and its thread rules."""
+"""Connections that do not wait for ever, and that know whether they may write; and those of one's own beside Django's,
+with its settings, without its pool and its thread rules."""
 
 import select
 import time
@@ -11,10 +12,6 @@ from psycopg.abc import RV, PQGen
 
 from sessions_app.conf import conf
 from sessions_app.errors import DatabaseAway
-
-# Connections that do not wait for ever, and that know whether they may write. Without Django: the settings
-# name them.
-
 
 POOLED_PATIENCE_S = 10.0
 """For one answer; queries that may take long have shorter bounds of their own (`sessions_app.postgres.threads`)."""

@@ -12,8 +12,7 @@ from typing import ClassVar
 
 from sessions_app.log import events as ev
 
-# What the transcript says of the events that are no conversation: (sentence, tone) of each.
-
+# The events that are no conversation: (sentence, tone) of each.
 
 _DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON", "admin": "staff, from the admin"}
 _REOPENED = {

@@ -1,4 +1,4 @@
-"""What the models were paid for a user or a guest: the sum over their sessions since a moment."""
+"""Figures: of one session (its counters, and what only its log can tell), and what the models were paid for a person."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,6 @@ from django.utils import timezone
 from sessions_app.errors import SessionNotFound
 from sessions_app.log.events import ResponseDone, ToolCall, ToolResult
 from sessions_app.models import PRICED_EVENTS, Session, SessionEvent
-
-# The figures of one session: its counters, and what only its log can tell.
-
 
 STATUSES = ("completed", "incomplete", "cancelled", "failed")
 Row = Mapping[str, Any]

@@ -1,4 +1,7 @@
-"""System checks that ask the database: run by ``migrate`` and by ``check --database default``."""
+"""System checks of the database: what would break, or lie open, once this meets it.
+
+Those of the settings make no query; those that ask the database are run by ``migrate`` and ``check --database default``.
+"""
 
 import base64
 import binascii
@@ -19,12 +22,6 @@ from sessions_app.postgres.address import SupabaseMode, describe, insists_on_tls
 from sessions_app.postgres.link import Own
 from sessions_app.postgres.outage import is_passing
 from sessions_app.supabase.closing import Exposure, find_exposure, tables_with_hidden_rows
-
-# System checks of the settings: what would break, or lie open, once this meets its database. No query is
-# made here.
-#
-# Those that ask the database are in `sessions_app.supabase.checks`.
-
 
 _PUBLIC_WORDS = ("PUBLISHABLE", "ANON_KEY", "PUBLIC_KEY", "_PUBLIC_")
 _WORKER_CONNECTIONS = 4
@@ -161,6 +158,8 @@ def check_embedded(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Ch
         )
     ]
 
+
+# Those that ask the database
 
 _SHOWN = 5
 _PUBLIC_IPV6 = "2606:4700:4700::1111"

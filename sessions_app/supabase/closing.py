@@ -20,8 +20,7 @@ from django.db.utils import DatabaseError
 logger = logging.getLogger(__name__)
 
 
-# What of this project Supabase's Data API could reach: read from PostgreSQL's catalogue.
-
+# What the API could reach, read from PostgreSQL's catalogue
 
 API_ROLES = ("anon", "authenticated")
 VIEWS = ("events",)
@@ -159,6 +158,9 @@ def _rows(using: str, sql: str) -> list[tuple[Any, ...]]:
     with connections[using].cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())
+
+
+# Closing
 
 
 def close_after_migrate(*, using: str, **_: Any) -> None:
