@@ -340,9 +340,6 @@ def _short(model: str) -> str:
     return provider if provider == name else model
 
 
-Frames = list[se.ServerEvent]
-
-
 class RealtimeProjector:
     """The Realtime frames of one session's records, which it must be given in order of seq.
 
