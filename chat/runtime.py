@@ -136,8 +136,8 @@ class Runtime:
             await asyncio.sleep(0.25)
             away = self.journal.stalled_seconds() >= sessions_conf().buffer_seconds
             if away and not told:
-                for conversation in self.hub.conversations():
-                    conversation.storage_away()
+                for session in self.hub.sessions():
+                    session.storage_away()
             told = away
 
 

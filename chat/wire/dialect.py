@@ -1,14 +1,14 @@
-"""The two dialects of the wire between a socket and its conversation: what a frame means, how the log is told."""
+"""The two dialects of the wire between a socket and its session: what a frame means, how the log is told."""
 
 from typing import Any, ClassVar, Protocol
 
 from chat.session.commands import AddMessage
-from chat.session.remote import RemoteConversation
-from chat.session.session import Conversation
+from chat.session.remote import RemoteSession
+from chat.session.session import Session
 from chat.wire.plain import plain_error, plain_message, plain_policy
 from chat.wire.realtime.projector import PlainProjector
 
-AnyConversation = Conversation | RemoteConversation
+AnySession = Session | RemoteSession
 
 
 class Socket(Protocol):
@@ -23,7 +23,7 @@ class Socket(Protocol):
 class Dialect(Protocol):
     name: ClassVar[str]
 
-    async def opened(self, conversation: AnyConversation) -> Any:
+    async def opened(self, session: AnySession) -> Any:
         """Greet; returns the cursor that `send_log` starts from."""
 
     async def receive(self, frame: str) -> None:
@@ -43,18 +43,18 @@ class PlainDialect:
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
-    async def opened(self, conversation: AnyConversation) -> int:
-        self._conversation, cursor = conversation, conversation.info().last_seq
-        await self._socket.send_frame(f"Connected to session {conversation.session_id}")
+    async def opened(self, session: AnySession) -> int:
+        self._session, cursor = session, session.info().last_seq
+        await self._socket.send_frame(f"Connected to session {session.session_id}")
         return cursor
 
     async def receive(self, frame: str) -> None:
         message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
-        await self._conversation.do(message)
+        await self._session.do(message)
 
     async def send_log(self, cursor: int) -> None:
         projector = PlainProjector()
-        async for records in self._conversation.follow(cursor):
+        async for records in self._session.follow(cursor):
             for record in records:
                 for frame in projector.frames(record):
                     await self._socket.send_frame(frame)

@@ -32,7 +32,7 @@ def _break_turns() -> None:
     before_turn, settle = Compaction.before_turn, Response._settle
 
     async def broken_before_turn(self: Any) -> None:
-        waiting = list(self._session.history.waiting.values())
+        waiting = list(self._context.history.waiting.values())
         if "[turn]" in str(waiting[:1]):
             raise RuntimeError("a turn fails before it begins")
         await before_turn(self)
