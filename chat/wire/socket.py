@@ -224,9 +224,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             notices.cancel()
 
     async def send_frame(self, frame: str) -> None:
-        """Raises TimeoutError when the client does not take it."""
-        async with asyncio.timeout(conf().send_seconds):
-            await self.send(text_data=frame)
+        """Raises TimeoutError when the client does not take it, ConnectionAbortedError when the socket is closed already: what
+        a frame asked for may be there only after that."""
+        if self._closed:
+            raise ConnectionAbortedError
+        try:
+            async with asyncio.timeout(conf().send_seconds):
+                await self.send(text_data=frame)
+        except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
+            raise ConnectionAbortedError from error
 
     async def _send_notices(self) -> None:
         with contextlib.suppress(OSError):

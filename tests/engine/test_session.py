@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.errors import ChatError, ModelOverloaded
-from chat.session.commands import AddMessage, CancelResponse
+from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
+from chat.session.commands import AddMessage, CancelResponse, RequestResponse
 from chat.session.compaction import Compaction
 from chat.session.response import STORAGE_AWAY, Response
 from chat.session.session import Session
@@ -173,6 +173,22 @@ async def test_who_stops_an_answer_hears_of_its_end_though_that_fails(
     async with asyncio.timeout(10):
         await session.do(CancelResponse())
     assert await ends(session.session_id) == [("failed", "internal_error")]
+
+
+async def test_who_interrupts_is_answered_at_once_and_the_answer_before_ends_as_cancelled(
+    process: Process, model: ScriptedModel
+) -> None:
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join()
+    await session.do(AddMessage(text="One", respond=True))
+    await _asked(model)
+    await session.do(RequestResponse(turn_policy="interrupt"))
+    model.gate.release()
+    model.gate.release()
+    await quiet(session)
+    assert await ends(session.session_id) == [("cancelled", "client_cancelled"), ("completed", "")]
+    with pytest.raises(NoActiveResponse):
+        await session.do(CancelResponse())
 
 
 async def test_a_summary_is_tried_again_after_one_that_failed(
