@@ -27,8 +27,9 @@ from django.db.backends.signals import connection_created
 from bench.support import proxied_database, table
 from chat.conf import conf
 from chat.session.commands import AddMessage
-from chat.session.session import Conversation
-from chat.session.hub import Hub, Join
+from chat.session.session import Session
+from chat.session.hub import Hub
+from chat.session.opening import Join
 from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta, Usage
 from chat.llm.catalog import register_provider
 from chat.tools.registry import Registry
@@ -176,13 +177,13 @@ async def _server() -> tuple[Hub, Journal]:
     return hub, journal
 
 
-async def _join(hub: Hub, session_id: str | None) -> Conversation:
+async def _join(hub: Hub, session_id: str | None) -> Session:
     joined = await hub.join(Tab(), Join(visitor=Visitor(), session_id=session_id))
-    assert isinstance(joined, Conversation)
+    assert isinstance(joined, Session)
     return joined
 
 
-async def _talk(conversation: Conversation) -> float:
+async def _talk(conversation: Session) -> float:
     """Milliseconds from a message to the first piece of its answer that a reader is shown."""
     cursor, started = conversation.log.visible_seq, time.perf_counter()
     question = _QUESTION.format(number=0)
@@ -198,8 +199,8 @@ async def _talk(conversation: Conversation) -> float:
     raise AssertionError("the log ended")
 
 
-async def _settled(conversation: Conversation) -> None:
-    while conversation.answering or conversation.compacting:  # noqa: ASYNC110 - nobody tells a stranger of it
+async def _settled(conversation: Session) -> None:
+    while conversation.answering or conversation.compaction.running:  # noqa: ASYNC110 - nobody tells a stranger of it
         await asyncio.sleep(0.001)
 
 

@@ -18,7 +18,7 @@ from chat.llm.catalog import close_providers, preload
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
 from chat.session.relay import Relay
-from chat.supervision import Tasks
+from chat.supervision import Tasks, heard
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
@@ -74,7 +74,7 @@ class Runtime:
         started = time.monotonic()
         self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
-        mcp_ends = self.loop.create_task(self.mcp.stop())
+        mcp_ends = heard(self.mcp.stop(), name="end of the MCP servers")
         written = await self.journal.stop(timeout_s=2.0)
         if self.hub.relay:
             self.hub.relay.closing()
@@ -136,8 +136,8 @@ class Runtime:
             await asyncio.sleep(0.25)
             away = self.journal.stalled_seconds() >= sessions_conf().buffer_seconds
             if away and not told:
-                for conversation in self.hub.conversations():
-                    conversation.storage_away()
+                for session in self.hub.sessions():
+                    session.storage_away()
             told = away
 
 

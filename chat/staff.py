@@ -6,7 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from chat.errors import ChatError
 from chat.runtime import running, runtime
 from chat.session.commands import DecideApproval
-from chat.session.hub import Join
+from chat.session.opening import Join
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Decision
 from sessions_app.ids import new_id
@@ -57,9 +57,9 @@ async def _decide(decision: Decision) -> None:
         create=False,
         source="admin",
     )
-    conversation = await hub.join(visit, join)
+    session = await hub.join(visit, join)
     try:
-        await conversation.do(
+        await session.do(
             DecideApproval(
                 approval_id=decision.approval_id,
                 approve=decision.approve,
@@ -68,4 +68,4 @@ async def _decide(decision: Decision) -> None:
             )
         )
     finally:
-        conversation.detach(visit, 1000)
+        session.detach(visit, 1000)

@@ -13,14 +13,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
 from chat import metrics
 from chat.conf import conf
 from chat.errors import ChatError, ProviderError
-from chat.llm.catalog import Candidate, candidates
+from chat.llm.catalog import candidates
 from chat.llm.prices import (
     cost_microusd,
     history_budget_tokens,
@@ -42,9 +41,7 @@ from chat.llm.provider import (
     UserText,
 )
 from chat.llm.route import Route
-from chat.session.commands import SessionConfig
-from chat.session.history import History
-from chat.supervision import heard
+from chat.session.context import Context
 from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
@@ -151,21 +148,6 @@ _KEEP = 0.4
 _BYTES_PER_TOKEN = 3
 
 
-class Session(Protocol):
-    """The conversation, as its compaction needs it."""
-
-    history: History
-    config: SessionConfig
-
-    @property
-    def open(self) -> bool: ...
-    def candidates(self) -> list[Candidate]: ...
-    def next_request(self) -> ModelRequest: ...
-    def may_spend(self) -> bool: ...
-    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record: ...
-    async def durable(self, seq: int | None = None) -> None: ...
-
-
 class _Written(msgspec.Struct, frozen=True, kw_only=True):
     """A summary, or why there is none."""
 
@@ -188,20 +170,20 @@ class _Plan:
 class Compaction:
     """One conversation's. Runs on the event loop; at most one summary at a time is in the making."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._task: asyncio.Task[None] | None = None
         self._error = ""
         """Why the last try gave no summary."""
 
     @property
     def running(self) -> bool:
-        return self._task is not None
+        return self._task is not None and not self._task.done()
 
     def after_turn(self) -> None:
         """Begin a summary in the background where one is due."""
-        if self._task is None and self._fill() >= _SOFT and self._session.may_spend():
-            self._task = heard(self._in_background(), name="compaction")
+        if not self.running and self._fill() >= _SOFT and self._context.budget.left:
+            self._begin()
 
     async def before_turn(self) -> None:
         """Return once the history fits, or nothing more can be done for it. Raises a `JournalError`."""
@@ -209,44 +191,54 @@ class Compaction:
             return
         if self._plan() is None:
             return
-        self._error = "no summary in time" if self._session.may_spend() else "the budget is used up"
-        if self._task is None and self._session.may_spend():
-            self._task = heard(self._in_background(), name="compaction")
+        self._error = "no summary in time" if self._context.budget.left else "the budget is used up"
+        if not self.running and self._context.budget.left:
+            self._begin()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=conf().compaction_wait_seconds)
             self.cancel()
-        if self._fill() >= 1.0 and self._session.open and (plan := self._plan()):
+        if self._fill() >= 1.0 and (plan := self._plan()):
             await self._write(plan, _Written(error=self._error))
 
     def cancel(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = self._context.spawn(self._in_background(), name="compaction")
 
     def without(self, item_id: str, summary_before: str) -> ev.HistoryCompacted:
         """What has to follow when ``item_id``, which the summary tells of, is deleted: the summary falls back to the one
         before it."""
-        logger.info("the summary held item %s, which is deleted", item_id)
+        logger.info(
+            "session %s: the summary held item %s, which is deleted", self._context.session_id, item_id
+        )
         text = shown(with_note(bare(summary_before), DELETED))
-        through_seq = self._session.history.compacted_through
+        through_seq = self._context.history.compacted_through
         return self._event(_Plan(through_seq, (), ""), text, _Written(), cause="item_deleted")
 
     # Deciding
 
     def _fill(self) -> float:
-        """The share of its budget that the next request is going to take."""
-        history, request = self._session.history, self._session.next_request()
+        """The share of its budget that the next request is going to take, with the tools that not everybody may use."""
+        history, config = self._context.history, self._context.config()
+        request = ModelRequest(
+            model=self._context.candidates()[0].spec,
+            history=history.items(),
+            instructions=config.instructions or conf().instructions,
+            tools=[*config.client_tools(), *(tool.spec for tool in self._context.registry)],
+        )
         waiting = items_bytes(history.waiting.values())
         tokens = tokens_of(request_bytes(request) + waiting, history.tokens_per_byte)
         return tokens / self._budget()
 
     def _budget(self) -> int:
         """What any of the models that may be asked can take."""
-        return min(history_budget_tokens(one.spec) for one in self._session.candidates())
+        return min(history_budget_tokens(one.spec) for one in self._context.candidates())
 
     def _plan(self) -> _Plan | None:
         """The oldest turns, as many as it takes to bring the rest down to `_KEEP`; None when there is nothing to cut."""
-        history = self._session.history
+        history = self._context.history
         room = int(self._budget() * _KEEP)
         whole = items_bytes(history.items())
 
@@ -259,13 +251,14 @@ class Compaction:
         return self._plan_through(cut) if history.items_through(cut) else None
 
     def _plan_through(self, seq: int) -> _Plan:
-        history = self._session.history
+        history = self._context.history
         ids = tuple(item.item_id for item in history.items_through(seq))
         return _Plan(seq, ids, history.summary.item_id if history.summary else "")
 
     # Doing
 
     async def _in_background(self) -> None:
+        session_id = self._context.session_id
         try:
             plan = self._plan()
             if plan is None:
@@ -275,20 +268,17 @@ class Compaction:
                 await self._write(plan, written)
             else:
                 self._error = written.error
-                logger.warning("history not compacted: %s", written.error)
+                logger.warning("session %s: history not compacted: %s", session_id, written.error)
                 metrics.compactions.labels(outcome="failed").inc()
         except JournalError as error:
-            logger.info("history not compacted: %s", error.code)
+            logger.info("session %s: history not compacted: %s", session_id, error.code)
         except Exception:
-            logger.exception("history not compacted")
-        finally:
-            if self._task is asyncio.current_task():
-                self._task = None
+            logger.exception("session %s: history not compacted", session_id)
 
     async def _ask(self, plan: _Plan) -> _Written:
         """Never raises what a model or its vendor did: that is `_Written.error`."""
         model = conf().summary_model
-        route = Route(candidates(model) if model else self._session.candidates())
+        route = Route(candidates(model) if model else self._context.candidates())
         request, usage = self._request(plan, route.current.model), Usage()
         texts: list[str] = []
         try:
@@ -312,7 +302,7 @@ class Compaction:
         return _Written(text=text, error=problem, model=spec, usage=usage, cost_microusd=cost)
 
     def _estimated_cost(self, spec: str, request: ModelRequest, text: str) -> int | None:
-        ratio = self._session.history.tokens_per_byte
+        ratio = self._context.history.tokens_per_byte
         return cost_microusd(
             spec,
             Usage(
@@ -322,7 +312,7 @@ class Compaction:
         )
 
     def _request(self, plan: _Plan, model: str) -> ModelRequest:
-        history = self._session.history
+        history = self._context.history
         previous = bare(history.summary.text) if history.summary else ""
         max_chars = self._budget() * _BYTES_PER_TOKEN
         text = material(previous, history.items_through(plan.through_seq), max_chars=max_chars)
@@ -336,20 +326,20 @@ class Compaction:
 
     async def _write(self, plan: _Plan, written: _Written) -> None:
         """Raises a `JournalError`. Writes nothing when what the summary tells of has changed meanwhile."""
-        await self._session.durable(plan.through_seq)  # from here on its ids are looked for in the log
-        if not self._session.open or self._plan_through(plan.through_seq) != plan:
+        await self._context.log.durable(plan.through_seq)  # from here on its ids are looked for in the log
+        if self._plan_through(plan.through_seq) != plan:
             metrics.compactions.labels(outcome="outdated").inc()
             return
-        history = self._session.history
+        history = self._context.history
         previous = bare(history.summary.text) if history.summary else ""
         text = shown(written.text or with_note(previous, LEFT_OUT))
-        self._session.append(self._event(plan, text, written))
+        self._context.log.append(self._event(plan, text, written))
         metrics.compactions.labels(outcome="summary" if written.text else "left_out").inc()
 
     def _event(
         self, plan: _Plan, text: str, written: _Written, *, cause: str = "size"
     ) -> ev.HistoryCompacted:
-        history = self._session.history
+        history = self._context.history
         kept_seqs, gone_item_ids = history.checkpoint(plan.through_seq)
         return ev.HistoryCompacted(
             item_id=new_id("item"),
@@ -361,7 +351,7 @@ class Compaction:
             user_messages=history.user_messages,
             spent_microusd=history.spent_microusd + (written.cost_microusd or 0),
             tokens_per_byte=history.tokens_per_byte,
-            config=msgspec.to_builtins(self._session.config),
+            config=msgspec.to_builtins(self._context.config()),
             cause=cause,
             model=written.model,
             error=written.error,

@@ -9,39 +9,39 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from chat.session.session import Conversation
+from chat.session.session import Session
 from chat.supervision import Tasks
 from sessions_app.conf import conf
 
 logger = logging.getLogger(__name__)
 
-End = Callable[[Conversation, str], Awaitable[None]]
+End = Callable[[Session, str], Awaitable[None]]
 """Ends a session for a reason; without effect when it need not end any more."""
 
 
 class Departures:
     def __init__(self, end: End) -> None:
         self._end = end
-        self._left: dict[str, tuple[float, Conversation]] = {}
+        self._left: dict[str, tuple[float, Session]] = {}
         """In the order in which they are due: the grace is the same for all."""
-        self._closed: deque[Conversation] = deque()
+        self._closed: deque[Session] = deque()
         self._came = asyncio.Event()
         self._tasks = Tasks()
         self._lanes: list[asyncio.Task[None]] = []
 
-    def left(self, conversation: Conversation) -> None:
+    def left(self, session: Session) -> None:
         """Nobody is there any more; who comes within the grace undoes it (`back`)."""
-        self.back(conversation.session_id)
+        self.back(session.session_id)
         due = asyncio.get_running_loop().time() + conf().grace_seconds
-        self._left[conversation.session_id] = (due, conversation)
+        self._left[session.session_id] = (due, session)
         self._wake()
 
     def back(self, session_id: str) -> None:
         self._left.pop(session_id, None)
 
-    def closed(self, conversation: Conversation) -> None:
+    def closed(self, session: Session) -> None:
         """Somebody wants it to end now."""
-        self._closed.append(conversation)
+        self._closed.append(session)
         self._wake()
 
     def stop(self) -> None:
@@ -59,23 +59,23 @@ class Departures:
 
     async def _lane(self) -> None:
         while True:
-            conversation, reason = await self._next()
+            session, reason = await self._next()
             try:
-                await self._end(conversation, reason)
+                await self._end(session, reason)
             except Exception:
-                logger.exception("session %s: not ended", conversation.session_id)
+                logger.exception("session %s: not ended", session.session_id)
 
-    async def _next(self) -> tuple[Conversation, str]:
+    async def _next(self) -> tuple[Session, str]:
         loop = asyncio.get_running_loop()
         while True:
             if self._closed:
                 return self._closed.popleft(), "closed"
             self._came.clear()
             wait_s: float | None = None
-            for session_id, (due, conversation) in self._left.items():
+            for session_id, (due, session) in self._left.items():
                 if (wait_s := due - loop.time()) <= 0:
                     del self._left[session_id]
-                    return conversation, "left"
+                    return session, "left"
                 break
             try:
                 async with asyncio.timeout(wait_s):

@@ -1,20 +1,20 @@
-"""The live sessions of this process: who joins gets the one conversation, the last one to leave starts its end."""
+"""The live sessions of this process: who joins gets the one session, the last one to leave starts its end."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
-from chat.errors import ChatError, ModelNotAllowed, ShuttingDown
-from chat.llm.catalog import chosen, default_model_spec
+from chat.errors import ShuttingDown
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
 from chat.session.history import History
+from chat.session.opening import Held, Join, Opening
 from chat.session.relay import Relay
-from chat.session.remote import RemoteConversation
-from chat.session.session import Conversation, State, Subscriber
+from chat.session.remote import RemoteSession
+from chat.session.session import Session, State, Subscriber
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import metrics
@@ -23,19 +23,16 @@ from sessions_app.errors import (
     DatabaseAway,
     JournalError,
     JournalFenced,
-    JournalFull,
-    JournalRejected,
     SessionElsewhere,
     SessionNotFound,
 )
-from sessions_app.ids import age_s, uuid7
+from sessions_app.ids import age_s
 from sessions_app.log import events as ev
-from sessions_app.log.journal import RESTARTS, Journal, SessionWriter
+from sessions_app.log.journal import Journal
 from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, strays
-from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, end_session, open_session, owner_of
+from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
-from sessions_app.log.replay import read_history, read_records
-from sessions_app.log.settle import takeover
+from sessions_app.log.replay import read_records
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -45,22 +42,6 @@ _ROW_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.75, 1.0, 1.5)
 """Between two looks for the row of a session whose id another process has told a moment ago."""
 _TOLD_SECONDS = 86_400.0
 """For so long an id of ours is not refused because its row was never made: its process died, or had no database."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Join:
-    """What a socket asks for. ``session_id`` None: a session of its own, new."""
-
-    visitor: Visitor
-    is_staff: bool = False
-    session_id: str | None = None
-    create: bool = True
-    """False: the session has to exist."""
-    reopen: bool = True
-    """False: and must not have ended."""
-    model: str | None = None
-    """What the client wants a new session to be answered by."""
-    source: str = ""
 
 
 class Hub:
@@ -74,22 +55,23 @@ class Hub:
         registry: Registry,
         registered: Callable[[], "asyncio.Future[None]"],
     ) -> None:
-        self._journal = journal
         self._process_id = process_id
         self._registry = registry
-        self._registered = registered
-        self._conversations: dict[str, Conversation] = {}
+        self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
+        self._sessions: dict[str, Session] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._departures = Departures(lambda conversation, reason: self.end(conversation, reason=reason))
+        self._departures = Departures(lambda session, reason: self.end(session, reason=reason))
         self._tasks = Tasks()
         self.closing = False
         self.relay: Relay | None = None
 
-    def conversations(self) -> list[Conversation]:
-        return list(self._conversations.values())
+    def sessions(self) -> list[Session]:
+        return list(self._sessions.values())
 
-    async def join(self, subscriber: Subscriber, join: Join) -> Conversation | RemoteConversation:
-        """The conversation, here or in another process, with the subscriber attached.
+    # Joining
+
+    async def join(self, subscriber: Subscriber, join: Join) -> Session | RemoteSession:
+        """The session, here or in another process, with the subscriber attached.
 
         Raises `SessionNotFound`, `SessionElsewhere`, `ShuttingDown`, `DatabaseAway`.
         """
@@ -106,7 +88,7 @@ class Hub:
 
     async def _join_named(
         self, subscriber: Subscriber, join: Join, session_id: str
-    ) -> Conversation | RemoteConversation:
+    ) -> Session | RemoteSession:
         try:
             return await self._join_existing(subscriber, join, session_id)
         except SessionElsewhere as error:
@@ -116,7 +98,7 @@ class Hub:
 
     async def _join_told(
         self, subscriber: Subscriber, join: Join, session_id: str
-    ) -> Conversation | RemoteConversation:
+    ) -> Session | RemoteSession:
         """A session whose id may have been told before its row is there, or without ever coming to one: nothing that was
         acknowledged can be missing then, and it begins here. Raises `SessionNotFound` for another's."""
         if (age_s(session_id) or 0.0) < conf().buffer_seconds:  # so long its process tries to make the row
@@ -128,7 +110,7 @@ class Hub:
 
     async def _join_existing(
         self, subscriber: Subscriber, join: Join, session_id: str
-    ) -> Conversation | RemoteConversation:
+    ) -> Session | RemoteSession:
         try:
             async with self._lock(session_id):
                 if self._live(session_id) is None:
@@ -139,7 +121,7 @@ class Hub:
 
     async def _join_elsewhere(
         self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
-    ) -> RemoteConversation:
+    ) -> RemoteSession:
         """A holder that does not answer is waited for until its lease has run out: then it is dead, or renewed it."""
         channel, lease_left_s = await in_db_thread(reach_of, process_id=owner)
         if self.relay is None or not channel:
@@ -151,127 +133,52 @@ class Hub:
         except SessionElsewhere as error:
             raise SessionElsewhere(owner) from error
 
-    def find(self, session_id: str, visitor: Visitor | None) -> Conversation:
-        """The conversation if it lives here; ``visitor`` None: without asking whose it is.
+    def find(self, session_id: str, visitor: Visitor | None) -> Session:
+        """The session if it lives here; ``visitor`` None: without asking whose it is.
 
         Raises `SessionNotFound` for another's, `SessionElsewhere`.
         """
-        conversation = self._live(session_id)
-        if conversation is None or conversation.state is not State.LIVE:
+        session = self._live(session_id)
+        if session is None or not session.open:
             raise SessionElsewhere
-        if visitor is not None and not _may_join(conversation.visitor, visitor):
+        if visitor is not None and not _may_join(session.visitor, visitor):
             raise SessionNotFound
-        return conversation
+        return session
 
-    def attach(self, conversation: Conversation, subscriber: Subscriber) -> Conversation:
-        self._departures.back(conversation.session_id)
-        conversation.attach(subscriber)
-        return conversation
+    def attach(self, session: Session, subscriber: Subscriber) -> Session:
+        self._departures.back(session.session_id)
+        session.attach(subscriber)
+        return session
 
-    def _live(self, session_id: str) -> Conversation | None:
-        conversation = self._conversations.get(session_id)
-        if conversation and conversation.log.failed:
-            self._drop(conversation)
+    def _live(self, session_id: str) -> Session | None:
+        session = self._sessions.get(session_id)
+        if session and session.log.failed:
+            self._drop(session)
             return None
-        return conversation
+        return session
 
-    # New sessions: the socket does not wait for the database.
+    def _lock(self, session_id: str) -> asyncio.Lock:
+        lock = self._locks.get(session_id)
+        if lock is None:
+            lock = self._locks[session_id] = asyncio.Lock()
+        return lock
 
-    def _start_new(self, join: Join) -> Conversation:
-        """A session under a fresh id is ours without asking; its row is made while the model is already called."""
-        opened = OpenedSession(
-            session_id=uuid7(),
-            epoch=1,
-            last_seq=0,
-            created=True,
-            was_ended=False,
-            model=chosen(join.model) or default_model_spec(),
-            user_id=join.visitor.user_id,
-            guest_id="" if join.visitor.user_id else join.visitor.guest_id,
-        )
-        writer = self._journal.writer(session_id=opened.session_id, epoch=1, last_seq=0, ready=False)
-        conversation = self._build(opened, [], join, writer)
-        self._tasks.spawn(self._make_row(writer, opened, join), name=f"row of {opened.session_id}")
-        return conversation
+    # Opening
 
-    async def _make_row(self, writer: SessionWriter, opened: OpenedSession, join: Join) -> None:
-        deadline = asyncio.get_running_loop().time() + conf().buffer_seconds
-        while True:
-            try:
-                await self._registered()
-                row = await self._open_row(opened.session_id, join, opened.model)
-            except DatabaseAway:
-                if asyncio.get_running_loop().time() > deadline:
-                    writer.fail(JournalFull())
-                    return
-                await asyncio.sleep(0.5)
-            except SessionElsewhere:  # somebody who knew the new id opened it in another process first
-                writer.fail(JournalFenced())
-                return
-            except Exception:
-                logger.exception("session %s cannot be stored", opened.session_id)
-                writer.fail(JournalRejected())
-                return
-            else:
-                if row.epoch == writer.epoch:
-                    writer.open()
-                else:  # the answer to an earlier try got lost, and somebody was in between
-                    writer.fail(JournalFenced())
-                return
+    def _start_new(self, join: Join) -> Session:
+        held = self._opening.new(join)
+        session = self._build(held, join)
+        self._tasks.spawn(self._opening.make_row(held, join), name=f"session {session.session_id}: row")
+        return session
 
-    # Sessions that exist
+    async def _open(self, session_id: str, join: Join) -> Session:
+        held = await self._opening.existing(session_id, join)
+        session = self._build(held, join)
+        if held.taken_over:
+            session.resume()
+        return session
 
-    async def _open(self, session_id: str, join: Join) -> Conversation:
-        await self._registered()
-        opened = await self._open_as_asked(session_id, join)
-        records = [] if opened.created else await in_db_thread(read_history, session_id=session_id)
-        last_seq = opened.last_seq
-        taken_over = not opened.created and not opened.was_ended
-        if taken_over:
-            last_seq, records = await self._take_over(opened, records, join.source)
-        writer = self._journal.writer(session_id=session_id, epoch=opened.epoch, last_seq=last_seq)
-        conversation = self._build(opened, records, join, writer)
-        if taken_over:
-            conversation.turns.resume()
-        return conversation
-
-    async def _take_over(
-        self, opened: OpenedSession, records: list[ev.Record], source: str
-    ) -> tuple[int, list[ev.Record]]:
-        """Settle what the last holder left behind, before anybody reads on."""
-        last_seq = await in_db_thread(
-            append_now,
-            session_id=opened.session_id,
-            epoch=opened.epoch,
-            last_seq=opened.last_seq,
-            events=takeover(records, model=opened.model, source=source, cause="takeover"),
-        )
-        return last_seq, await in_db_thread(read_history, session_id=opened.session_id)
-
-    async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
-        """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""
-        try:
-            model = chosen(join.model) or default_model_spec()
-        except ModelNotAllowed as refused:
-            try:
-                return await self._open_row(session_id, replace(join, create=False), default_model_spec())
-            except SessionNotFound:
-                raise refused from None
-        return await self._open_row(session_id, join, model)
-
-    async def _open_row(self, session_id: str, join: Join, model: str) -> OpenedSession:
-        return await in_db_thread(
-            open_session,
-            session_id=session_id,
-            visitor=join.visitor,
-            process_id=self._process_id,
-            model=model,
-            source=join.source,
-            create=join.create,
-            reopen=join.reopen,
-        )
-
-    async def adopt(self, session_id: str) -> Conversation | None:
+    async def adopt(self, session_id: str) -> Session | None:
         """Take over a session that no process holds, though nobody comes to it, and go on with what is left to do; None
         when somebody else has it, or it has ended. Raises `DatabaseAway`."""
         try:
@@ -280,84 +187,78 @@ class Hub:
             async with self._lock(session_id):
                 if self.closing or self._live(session_id):
                     return None
-                conversation = await self._open(session_id, join)
+                session = await self._open(session_id, join)
         except (SessionElsewhere, SessionNotFound, JournalFenced):
             return None
-        conversation.check_idle()
-        return conversation
+        session.check_idle()
+        return session
 
-    def _build(
-        self, opened: OpenedSession, records: list[ev.Record], join: Join, writer: SessionWriter
-    ) -> Conversation:
-        session_id = opened.session_id
+    def _build(self, held: Held, join: Join) -> Session:
+        row, session_id = held.row, held.row.session_id
 
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
-        conversation = Conversation(
-            session_id=session_id,
-            log=LiveLog(writer, read_log),
-            history=History(records),
-            config=_config(records),
-            model=opened.model,
-            visitor=Visitor(user_id=opened.user_id, guest_id=opened.guest_id),
-            is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
+        session = Session(
+            log=LiveLog(held.writer, read_log),
+            history=History(held.records),
+            config=_config(held.records),
+            model=row.model,
+            visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
+            is_staff=join.is_staff and row.user_id == join.visitor.user_id,
             registry=self._registry,
             on_idle=self._on_idle,
             on_end=self._departures.closed,
+            on_death=self._given_up,
         )
-        if opened.created:
-            conversation.append(ev.SessionStarted(model=opened.model, source=join.source))
-        elif opened.was_ended:
-            conversation.append(ev.SessionReopened(model=opened.model, source=join.source))
-        self._conversations[session_id] = conversation
-        metrics.live_sessions.set(len(self._conversations))
-        return conversation
+        if row.created:
+            session.append(ev.SessionStarted(model=row.model, source=join.source))
+        elif row.was_ended:
+            session.append(ev.SessionReopened(model=row.model, source=join.source))
+        self._sessions[session_id] = session
+        metrics.live_sessions.set(len(self._sessions))
+        return session
 
     # The end
 
-    def _on_idle(self, conversation: Conversation) -> None:
-        if self.closing or conversation.state is not State.LIVE:
+    def _on_idle(self, session: Session) -> None:
+        if self.closing or not session.open:
             return
-        if conversation.log.failed:
-            self._drop(conversation)
+        if session.log.failed:
+            self._drop(session)
             return
-        self._departures.left(conversation)
+        self._departures.left(session)
 
-    async def end(self, conversation: Conversation, *, reason: str) -> None:
+    async def end(self, session: Session, *, reason: str) -> None:
         """End the session for good; a ``reason`` of "left" only when still nobody is there."""
-        async with self._lock(conversation.session_id):
-            self._departures.back(conversation.session_id)
-            if self.closing or conversation.state is not State.LIVE:
+        async with self._lock(session.session_id):
+            self._departures.back(session.session_id)
+            if self.closing or not session.open:
                 return
-            if reason == "left" and (conversation.subscribers or conversation.answering):
+            if reason == "left" and (session.subscribers or session.answering):
                 return
-            conversation.state = State.ENDING
+            session.state = State.ENDING
             try:
-                await conversation.finish_running(timeout_s=0.0)
-                conversation.turns.drop()
-                await self._end_row(conversation, reason)
+                await session.finish(timeout_s=0.0)
+                session.drop_queue()
+                await self._end_row(session, reason)
             except JournalError as error:
-                logger.info("session %s: not ended here: %s", conversation.session_id, error.code)
-            except Exception:  # a hook's, say: who comes back goes on, else the sweep ends it
-                logger.exception("session %s: its end failed", conversation.session_id)
-                conversation.notify(ChatError())
-                conversation.log.fail(JournalFenced(RESTARTS))
-                self._drop(conversation)
-                await self._hand_back({conversation.session_id: conversation.log.epoch})
-            finally:
-                self._drop(conversation)
+                logger.info("session %s: not ended here: %s", session.session_id, error.code)
+            except Exception:  # a hook's, say
+                logger.exception("session %s: its end failed", session.session_id)
+                session.give_up()
+            self._drop(session)
 
-    async def _end_row(self, conversation: Conversation, reason: str) -> None:
+    async def _end_row(self, session: Session, reason: str) -> None:
         """Tries until the database takes it. Raises a `JournalError` when the session is not ours any more."""
-        await conversation.durable()
+        await session.durable()
         while True:
             try:
                 await in_db_thread(
                     end_session,
-                    session_id=conversation.session_id,
-                    epoch=conversation.log.epoch,
-                    last_seq=conversation.log.last_seq,
+                    session_id=session.session_id,
+                    epoch=session.log.epoch,
+                    last_seq=session.log.last_seq,
                     reason=reason,
                 )
             except DatabaseAway as error:
@@ -372,52 +273,53 @@ class Hub:
 
         Their next append would be refused anyway; but until then their sockets would wait here for what happens there.
         """
-        epochs = {one.session_id: one.log.epoch for one in self.conversations() if one.log.stored}
+        epochs = {one.session_id: one.log.epoch for one in self.sessions() if one.log.stored}
         lost = await in_db_thread(lost_leases, epochs=epochs) if epochs else set()
         for session_id in lost:
-            if conversation := self._conversations.get(session_id):
-                conversation.log.fail(JournalFenced())
-                self._drop(conversation)
+            if session := self._sessions.get(session_id):
+                session.log.fail(JournalFenced())
+                self._drop(session)
 
     async def hand_back_strays(self) -> None:
-        """Sessions under this process's name that no conversation holds: their opening failed half-way."""
+        """Sessions under this process's name that live nowhere: their opening failed half-way, or they were given up."""
         named = await in_db_thread(strays, process_id=self._process_id)
         opening = {session_id for session_id, lock in self._locks.items() if lock.locked()}
         epochs = {
             session_id: epoch
             for session_id, epoch in named.items()
-            if session_id not in self._conversations and session_id not in opening
+            if session_id not in self._sessions and session_id not in opening
         }
         if epochs:
             await self._hand_back(epochs)
 
     async def _hand_back(self, epochs: dict[str, int]) -> None:
-        await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
+        with contextlib.suppress(DatabaseAway):  # then the next look for strays does it
+            await in_db_thread(hand_back, process_id=self._process_id, epochs=epochs)
 
-    def _drop(self, conversation: Conversation) -> None:
-        conversation.state = State.CLOSED
-        conversation.log.close()
-        if self._conversations.get(conversation.session_id) is conversation:
-            del self._conversations[conversation.session_id]
-        metrics.live_sessions.set(len(self._conversations))
+    def _given_up(self, session: Session) -> None:
+        """Who comes back goes on, else another process or the sweep does."""
+        self._drop(session)
+        work = self._hand_back({session.session_id: session.log.epoch})
+        self._tasks.spawn(work, name=f"session {session.session_id}: hand back")
+
+    def _drop(self, session: Session) -> None:
+        session.close()
+        if self._sessions.get(session.session_id) is session:
+            del self._sessions[session.session_id]
+        metrics.live_sessions.set(len(self._sessions))
 
     async def shutdown(self, *, drain_s: float) -> None:
         """Take nobody in, let answers finish for a while, write what is pending, close all followers."""
         self.closing = True
-        live = self.conversations()
-        await asyncio.gather(*(one.finish_running(timeout_s=drain_s) for one in live), return_exceptions=True)
+        await asyncio.gather(
+            *(one.finish(timeout_s=drain_s) for one in self.sessions()), return_exceptions=True
+        )
         self._departures.stop()
         self._tasks.cancel()
 
     def close_all(self) -> None:
-        for conversation in self.conversations():
-            self._drop(conversation)
-
-    def _lock(self, session_id: str) -> asyncio.Lock:
-        lock = self._locks.get(session_id)
-        if lock is None:
-            lock = self._locks[session_id] = asyncio.Lock()
-        return lock
+        for session in self.sessions():
+            self._drop(session)
 
 
 def _told_lately(session_id: str) -> bool:

@@ -12,7 +12,7 @@ import time
 
 from chat.conf import conf
 from chat.session.hub import Hub
-from chat.session.session import Conversation
+from chat.session.session import Session
 from chat.session.turns import asks_for_more
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.leases import is_alive, unheld_sessions
@@ -36,7 +36,7 @@ class Orphans:
         self._held_since: float | None = None
         self._nothing_left: dict[str, int] = {}
         """Orphans that were asked for nothing more, with the epoch under which that was found: the sweep ends them."""
-        self._adopted: list[Conversation] = []
+        self._adopted: list[Session] = []
 
     async def watch(self) -> None:
         while True:
@@ -82,15 +82,15 @@ class Orphans:
     async def _adopt(self, session_id: str) -> None:
         """One that cannot be adopted must not keep the others from it."""
         try:
-            conversation = await self._hub.adopt(session_id)
+            session = await self._hub.adopt(session_id)
         except DatabaseAway:
             raise
         except Exception:
             logger.exception("session %s: cannot be taken over", session_id)
             return
-        if conversation and conversation.answering:
+        if session and session.answering:
             logger.info("session %s: adopted, its questions are answered though nobody is there", session_id)
-            self._adopted.append(conversation)
+            self._adopted.append(session)
 
 
 def _asks_for_more(session_id: str) -> bool:

@@ -32,8 +32,8 @@ from chat.session.relay_messages import (
     encode,
     wire_error,
 )
-from chat.session.remote import RemoteConversation
-from chat.session.session import Conversation, Subscriber
+from chat.session.remote import RemoteSession
+from chat.session.session import Session, Subscriber
 from chat.supervision import Tasks, heard
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
 from sessions_app.ids import new_id
@@ -59,7 +59,7 @@ class ChannelLayer(Protocol):
 
 
 class _RemoteSubscriber:
-    """A socket of another process, to a conversation of this one."""
+    """A socket of another process, to a session of this one."""
 
     def __init__(self, attach: Attach, channel: str) -> None:
         self.connection_id = attach.connection_id
@@ -77,8 +77,8 @@ class Relay:
         self,
         layer: ChannelLayer,
         *,
-        find: Callable[[str, Visitor | None], Conversation],
-        attach: Callable[[Conversation, Subscriber], object],
+        find: Callable[[str, Visitor | None], Session],
+        attach: Callable[[Session, Subscriber], object],
     ) -> None:
         self._layer = layer
         self._find = find
@@ -86,7 +86,7 @@ class Relay:
         self.channel = ""
         self.hears = True
         self._closing = False
-        self._followed: dict[str, RemoteConversation] = {}
+        self._followed: dict[str, RemoteSession] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._guests: dict[tuple[str, str], dict[str, _RemoteSubscriber]] = {}
@@ -123,7 +123,7 @@ class Relay:
         owner: str,
         *,
         wait_s: float = _REPLY_SECONDS,
-    ) -> RemoteConversation:
+    ) -> RemoteSession:
         """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
         when it does not within ``wait_s``."""
         request = Attach(
@@ -143,25 +143,21 @@ class Relay:
             self._joining.discard(subscriber.connection_id)
         if reply.info is None:
             raise SessionElsewhere
-        conversation = self._followed.get(session_id)
-        if conversation is None or conversation.owner != owner or conversation.closed:
-            if (
-                conversation and not conversation.closed
-            ):  # who follows the last holder still is told that it moved
-                conversation.close(SessionElsewhere())
-            conversation = self._followed[session_id] = RemoteConversation(self, owner, reply.info)
-        conversation.told(reply.info)
-        conversation.subscribers[subscriber.connection_id] = subscriber
-        return conversation
+        session = self._followed.get(session_id)
+        if session is None or session.owner != owner or session.closed:
+            if session and not session.closed:  # who follows the last holder still is told that it moved
+                session.close(SessionElsewhere())
+            session = self._followed[session_id] = RemoteSession(self, owner, reply.info)
+        session.told(reply.info)
+        session.subscribers[subscriber.connection_id] = subscriber
+        return session
 
-    def detach(self, conversation: RemoteConversation, subscriber: Subscriber, close_code: int) -> None:
-        if conversation.subscribers.pop(subscriber.connection_id, None) is None:
+    def detach(self, session: RemoteSession, subscriber: Subscriber, close_code: int) -> None:
+        if session.subscribers.pop(subscriber.connection_id, None) is None:
             return
-        if not conversation.subscribers and self._followed.get(conversation.session_id) is conversation:
-            del self._followed[conversation.session_id]
-        left = self._tell_left(
-            conversation.owner, conversation.session_id, subscriber.connection_id, close_code
-        )
+        if not session.subscribers and self._followed.get(session.session_id) is session:
+            del self._followed[session.session_id]
+        left = self._tell_left(session.owner, session.session_id, subscriber.connection_id, close_code)
         self._spawn(left)
 
     async def ask(self, owner: str, what: Asked, *, wait_s: float = _REPLY_SECONDS) -> Reply:
@@ -219,24 +215,24 @@ class Relay:
                 guests = self._guests.get((what.session_id, request.reply_to))
                 if not guests:
                     raise SessionElsewhere
-                done = await self._conversation(what.session_id).do(what.command)
+                done = await self._held(what.session_id).do(what.command)
                 return Reply(request_id=request.request_id, done=done)
             case WhoIsThere():
                 return Reply(request_id=request.request_id, present=self._present(what.session_ids))
 
-    def _conversation(self, session_id: str) -> Conversation:
+    def _held(self, session_id: str) -> Session:
         return self._find(session_id, None)  # the right was checked when the guest was let in
 
     def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
         visitor = Visitor(user_id=attach.user_id, guest_id=attach.guest_id)
-        conversation = self._find(attach.session_id, visitor)
-        info = conversation.info()
+        session = self._find(attach.session_id, visitor)
+        info = session.info()
         guest = _RemoteSubscriber(attach, channel)
-        self._attach_to(conversation, guest)
+        self._attach_to(session, guest)
         key = (attach.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:
-            work = self._publish(conversation, channel, info.last_seq)
+            work = self._publish(session, channel, info.last_seq)
             self._publishers[key] = heard(work, name=f"relay of {attach.session_id}")
         return info
 
@@ -245,16 +241,16 @@ class Relay:
         guests = self._guests.get(key, {})
         if guest := guests.pop(connection_id, None):
             with contextlib.suppress(SessionsError):
-                self._conversation(session_id).detach(guest, close_code)
+                self._held(session_id).detach(guest, close_code)
         if not guests:
             self._guests.pop(key, None)
             if task := self._publishers.pop(key, None):
                 task.cancel()
 
-    async def _publish(self, conversation: Conversation, channel: str, after: int) -> None:
-        session_id, closed = conversation.session_id, "ended"
+    async def _publish(self, session: Session, channel: str, after: int) -> None:
+        session_id, closed = session.session_id, "ended"
         try:
-            async for records in conversation.follow(after):
+            async for records in session.follow(after):
                 rows = encode_rows(records)
                 await self._send(
                     channel, encode(Records(session_id=session_id, holder=self.channel, rows=rows))
@@ -269,7 +265,7 @@ class Relay:
             closed = "moved"
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
-            conversation.detach(guest, 1006)
+            session.detach(guest, 1006)
         end = Records(session_id=session_id, holder=self.channel, rows=[], closed=closed)
         await self._send(channel, encode(end))
 
@@ -296,8 +292,8 @@ class Relay:
         if self.hears:
             self._spawn(self._tell_why(error))
         self.hears = False
-        for conversation in self._followed.values():
-            conversation.wake()  # a wait that has begun would last as long as if hints still came
+        for session in self._followed.values():
+            session.wake()  # a wait that has begun would last as long as if hints still came
 
     async def _tell_why(self, error: Exception) -> None:
         why = await trouble_of_layer(error)
@@ -312,11 +308,11 @@ class Relay:
                 if future and not future.done():
                     future.set_result(message)
             case Records():
-                conversation = self._followed.get(message.session_id)
-                if conversation and message.holder in ("", conversation.owner):
-                    conversation.feed([record for row in message.rows for record in decode_row(row)])
+                session = self._followed.get(message.session_id)
+                if session and message.holder in ("", session.owner):
+                    session.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
-                        conversation.close(SessionElsewhere() if message.closed == "moved" else None)
+                        session.close(SessionElsewhere() if message.closed == "moved" else None)
 
     async def _send(self, channel: str, message: dict[str, Any]) -> None:
         """A hint that cannot be sent is dropped: the reader finds it in the log."""
@@ -344,8 +340,8 @@ class Relay:
                     self._spawn(self._call_roll(channel))
 
     def _let_go_of_the_dead(self, alive: set[str]) -> None:
-        for conversation in [one for one in self._followed.values() if one.owner not in alive]:
-            conversation.close(SessionElsewhere())
+        for session in [one for one in self._followed.values() if one.owner not in alive]:
+            session.close(SessionElsewhere())
         for session_id, channel in [key for key in self._guests if key[1] not in alive]:
             for connection_id in list(self._guests.get((session_id, channel), {})):
                 self._let_go(session_id, channel, connection_id, 1006)

@@ -23,16 +23,16 @@ _RING_RECORDS = 256
 
 
 class Link(Protocol):
-    """The relay, as a remote conversation needs it."""
+    """The relay, as a remote session needs it."""
 
     hears: bool
 
     async def ask(self, owner: str, what: Asked) -> Reply: ...
-    def detach(self, conversation: "RemoteConversation", subscriber: Subscriber, close_code: int) -> None: ...
+    def detach(self, session: "RemoteSession", subscriber: Subscriber, close_code: int) -> None: ...
 
 
-class RemoteConversation:
-    """A session of another process, to the sockets of this one: the same surface as `Conversation`.
+class RemoteSession:
+    """A session of another process, to the sockets of this one: the same surface as `Session`.
 
     Each reader waits on a future of its own, so that none of them can take a hint away from another.
     """

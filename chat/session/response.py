@@ -7,15 +7,13 @@ kinds of event, the texts it has and `ResponseDone`, commit together.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from chat import metrics
 from chat.conf import conf
 from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
-from chat.llm.catalog import Candidate
 from chat.llm.prices import text_bytes
 from chat.llm.provider import (
     JSON,
@@ -29,12 +27,12 @@ from chat.llm.provider import (
 )
 from chat.llm.route import FailedAttempt, Route
 from chat.redaction import safe_cause
-from chat.session.commands import ResponseOptions, SessionConfig
-from chat.session.cost import Budget, Meter
+from chat.session.context import Context
+from chat.session.cost import Meter
 from chat.session.history import History
+from chat.session.turns import Turn
 from chat.tools.base import Tool, ToolContext
 from chat.tools.permissions import needs_approval
-from chat.tools.registry import Registry
 from chat.tools.runner import run_tools
 from sessions_app.errors import JournalError, JournalFull
 from sessions_app.ids import new_id
@@ -137,45 +135,26 @@ NOT_RUN = "The server stopped before this tool ran: it took no effect."
 _Call = ev.ToolCall | ev.ToolApprovalRequested
 
 
-class Log(Protocol):
-    """The session's log as a response needs it."""
-
-    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record: ...
-    async def durable(self) -> None: ...
-
-
 class Response:
     """One response in the making. `run` raises `JournalError` only when the session is lost; whatever else it raises is a
     fault of ours, and `give_up` then ends the response."""
 
-    def __init__(
-        self,
-        *,
-        log: Log,
-        history: History,
-        candidates: Sequence[Candidate],
-        config: SessionConfig,
-        options: ResponseOptions,
-        registry: Registry,
-        tool_context: Callable[[str], ToolContext],
-        response_id: str,
-        tokens_per_byte: float,
-        budget: Budget,
-        continues: str | None = None,
-    ) -> None:
-        self.response_id = response_id
-        self._continues = continues
-        self._budget = budget
+    def __init__(self, context: Context, turn: Turn, view: History | None) -> None:
+        """``view``: what it looks at; None: the conversation."""
+        self.response_id = turn.response_id
+        self._session_id = context.session_id
+        self.ended = asyncio.Event()
+        self._continues = turn.continues
+        self._budget = context.budget
         self._stop: Stop | None = None
         self._work: asyncio.Task[tuple[str, str]] | None = None
-        self._log = log
-        self._history = history
-        self._route = Route(candidates, on_failure=self._attempt_failed)
-        self._meter = Meter(lambda: self._route.current.spec, tokens_per_byte)
-        self._config = config.for_response(options)
-        self._options = options
-        self._registry = registry
-        self._tool_context = tool_context
+        self._log = context.log
+        self._history = view or context.history
+        self._route = Route(context.candidates(), on_failure=self._attempt_failed)
+        self._meter = Meter(lambda: self._route.current.spec, context.history.tokens_per_byte)
+        self._config = context.config().for_response(turn.options)
+        self._registry = context.registry
+        self._tool_context = context.tool_context
         self._text: OpenText | None = None
         self._output_index = 0
         self._usage = ev.Usage()
@@ -183,7 +162,7 @@ class Response:
         self._unanswered: dict[str, ev.ToolCall] = {}
         """Calls in the log whose results are not."""
         self._tools_began = False
-        self._outside = options.conversation == "none"
+        self._outside = turn.outside
         self._over = False
         """Its end is in the log."""
 
@@ -193,9 +172,9 @@ class Response:
         if self._work:
             self._work.cancel()
 
-    def give_up(self, cause: str) -> None:
+    def give_up(self, why: Stop, cause: str) -> None:
         """End what `run` could not, with the little that this takes. Raises a `JournalError`."""
-        self._append_end(FAILED.done(self.response_id, cause=cause))
+        self._append_end(why.done(self.response_id, cause=cause))
 
     async def run(self) -> None:
         self._work = asyncio.create_task(self._rounds(), name=f"rounds {self.response_id}")
@@ -220,8 +199,10 @@ class Response:
         except BudgetExceeded as error:
             self._settle("incomplete", error.code, message=error.message)
         except Exception as error:
-            logger.exception("response %s failed", self.response_id)
+            logger.exception("session %s: response %s failed", self._session_id, self.response_id)
             self._settle(FAILED.status, FAILED.reason, message=FAILED.message, cause=safe_cause(repr(error)))
+        finally:
+            self.ended.set()
 
     async def _rounds(self) -> tuple[str, str]:
         """Raises `ProviderError`, `JournalError`, `BudgetExceeded`. Returns the status and its reason."""

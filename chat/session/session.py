@@ -1,27 +1,33 @@
-"""One live session in the one process that holds its lease: takes the turns, runs the responses, knows its subscribers.
+"""One live session in the one process that holds its lease: its state, its queue of turns, its subscribers, and one loop.
 
-Nothing here waits for a subscriber, and no subscriber owns anything: dropping one cancels nothing.
+Who asks something of a session puts it into the log and the queue, and waits for neither. The loop takes the turns one
+at a time and lives while there are any; what runs beside it, the summary of older turns, ends with the session as
+well. Nothing here waits for a subscriber, and no subscriber owns anything: dropping one cancels nothing.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from chat.conf import conf
 from chat.errors import (
-    AlreadyDecided,
+    ActiveResponse,
+    ChatError,
     FrameError,
-    ItemExists,
     ItemNotFound,
-    NothingToRetry,
-    SessionFull,
+    NoActiveResponse,
+    QueueFull,
     ShuttingDown,
 )
 from chat.llm.catalog import Candidate, candidates, with_full_model
-from chat.llm.provider import JSON, ModelRequest
+from chat.redaction import safe_cause
+from chat.session import accept
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -38,88 +44,38 @@ from chat.session.commands import (
     UpdateSession,
 )
 from chat.session.compaction import Compaction
+from chat.session.context import Context, Recorder
 from chat.session.cost import Budget
 from chat.session.history import History
 from chat.session.out_of_band import view_for
-from chat.session.response import STORAGE_AWAY
-from chat.session.running import Turns
-from chat.session.turns import Turn
+from chat.session.response import CANCELLED, FAILED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
+from chat.session.turns import Turn, turns_left
+from chat.supervision import Tasks
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
-from sessions_app.errors import DatabaseAway, JournalError, JournalFenced
-from sessions_app.ids import new_id
+from sessions_app.errors import JournalError, JournalFenced
 from sessions_app.log import events as ev
-from sessions_app.log.events import ROOT
+from sessions_app.log.journal import RESTARTS
 from sessions_app.log.leases import lost_leases
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.live import LiveLog
-from sessions_app.log.replay import find_ids, summary_before
+from sessions_app.log.replay import summary_before
+from sessions_app.log.settle import dropped
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
 
-# Ids that a compacted history does not remember: looked for in the log, by index, when a command names
-# them.
-
-
-async def recall(session_id: str, history: History, command: Command) -> None:
-    """Tell the history what it needs to know of the ids in a command; costs nothing where it was never compacted.
-
-    With the database away an id counts as new: what a client repeats after a break is of the last minutes, and those
-    the history remembers.
-    """
-    if not history.checkpoint_seq:
-        return
-    named = {getattr(command, name, None) for name in ("item_id", "previous_item_id")}
-    item_ids = sorted(one for one in named if one and one != ROOT and history.may_have_forgotten(one))
-    client_event_id = getattr(command, "client_event_id", None)
-    if client_event_id in history.client_events:
-        client_event_id = None
-    if not item_ids and not client_event_id:
-        return
-    try:
-        found = await in_db_thread(
-            find_ids,
-            session_id=session_id,
-            through_seq=history.checkpoint_seq,
-            item_ids=item_ids,
-            client_event_id=client_event_id,
-        )
-    except DatabaseAway:
-        logger.warning("session %s: earlier ids cannot be looked up now", session_id)
-        return
-    history.recall(items=found.items, client_events=found.client_events)
-
-
-# Whether a client's ``tool_choice`` names a tool that the model would be offered.
-
-
-async def check_tool_choice(
-    config: SessionConfig, param: str, registry: Registry, context: ToolContext
-) -> None:
-    """Raises `FrameError`, about the field ``param``, with the names that there are."""
-    choice = config.tool_choice_name()
-    names = {spec.name for spec in config.client_tools()}
-    if choice in names | {"auto", "none", "required"}:
-        return
-    names |= {spec.name for spec in await registry.specs_for(context)}
-    if choice not in names:
-        raise FrameError(
-            f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
-            f"{', '.join(sorted(names))}.",
-            param=param,
-        )
-
-
 class State(StrEnum):
     LIVE = "live"
     ENDING = "ending"
+    """Its end is being written: nothing is taken any more."""
     CLOSED = "closed"
+    """It is not in this process any more."""
 
 
 class Subscriber(Protocol):
-    """A socket, as its conversation sees it."""
+    """A socket, as its session sees it."""
 
     connection_id: str
     dialect: str
@@ -128,13 +84,12 @@ class Subscriber(Protocol):
         """Something went wrong that is not in the log."""
 
 
-class Conversation:
+class Session:
     """All methods run on the event loop's thread; those that are not ``async`` never wait."""
 
     def __init__(
         self,
         *,
-        session_id: str,
         log: LiveLog,
         history: History,
         config: SessionConfig,
@@ -142,24 +97,42 @@ class Conversation:
         visitor: Visitor,
         is_staff: bool,
         registry: Registry,
-        on_idle: Callable[["Conversation"], None],
-        on_end: Callable[["Conversation"], None],
+        on_idle: Callable[["Session"], None],
+        on_end: Callable[["Session"], None],
+        on_death: Callable[["Session"], None],
     ) -> None:
-        self.session_id = session_id
+        """``on_idle``: nobody is there and nothing is to do; ``on_end``: somebody wants it to end; ``on_death``: a fault of ours
+        ended its loop, and nothing goes on with it here."""
+        self.session_id = log.session_id
         self.log = log
         self.history = history
         self.config = config
-        self._model = model
         self.visitor = visitor
-        self.is_staff = is_staff
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self.registry = registry
-        self._on_idle = on_idle
-        self._on_end = on_end
-        self.turns = Turns(self)
         self.budget = Budget(history, visitor)
-        self.compaction = Compaction(self)
+        self._model = model
+        self._is_staff = is_staff
+        self._registry = registry
+        self._on_idle, self._on_end, self._on_death = on_idle, on_end, on_death
+        self._queue: deque[Turn] = deque()
+        self._response: Response | None = None
+        """The one that runs."""
+        self._loop: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
+        self._recorder = Recorder(log, history)
+        self._context = Context(
+            session_id=self.session_id,
+            log=self._recorder,
+            history=history,
+            registry=registry,
+            budget=self.budget,
+            config=lambda: self.config,
+            candidates=self.candidates,
+            tool_context=self.tool_context,
+            spawn=self._spawn,
+        )
+        self.compaction = Compaction(self._context)
 
     # Subscribers
 
@@ -170,42 +143,75 @@ class Conversation:
         )
 
     def detach(self, subscriber: Subscriber, close_code: int) -> None:
-        if self.subscribers.pop(subscriber.connection_id, None) and self.state is State.LIVE:
+        if self.subscribers.pop(subscriber.connection_id, None) and self.open:
             self._append_quietly(
                 ev.ConnectionClosed(connection_id=subscriber.connection_id, close_code=close_code)
             )
         self.check_idle()
 
+    def _append_quietly(self, event: ev.Event) -> None:
+        """For what is worth a line in the log but no error to anybody."""
+        try:
+            self.append(event)
+        except JournalError as error:
+            logger.info("session %s: %s not logged: %s", self.session_id, event.event_type, error.code)
+
     def follow(self, after: int) -> AsyncIterator[Sequence[ev.Record]]:
         return self.log.follow(after)
 
-    @property
-    def answering(self) -> bool:
-        return self.turns.running
+    def notify(self, error: Exception) -> None:
+        for subscriber in list(self.subscribers.values()):
+            subscriber.notify(error)
+
+    async def check_lease(self) -> None:
+        """Raises `JournalFenced` when another process took the session and this one has not noticed yet."""
+        if not self.log.stored:
+            return
+        lost = await in_db_thread(lost_leases, epochs={self.session_id: self.log.epoch})
+        if lost:
+            error = JournalFenced()
+            self.log.fail(error)
+            raise error
+
+    # What it is
 
     @property
-    def compacting(self) -> bool:
-        """A summary of older turns is in the making."""
-        return self.compaction.running
+    def open(self) -> bool:
+        return self.state is State.LIVE
+
+    @property
+    def answering(self) -> bool:
+        """A turn is under way, or waits."""
+        return self._loop is not None and not self._loop.done()
 
     def info(self) -> SessionInfo:
         return SessionInfo(
             session_id=self.session_id,
-            model=self.model_spec,
+            model=self.candidates()[0].spec,
             config=msgspec.to_builtins(self.config),
             last_seq=self.log.visible_seq,
             response_seq=self.log.open_response_seq,
-            queued=[turn.response_id for turn in self.turns],
+            queued=[turn.response_id for turn in self._queue],
         )
-
-    @property
-    def model_spec(self) -> str:
-        """Who is asked first."""
-        return self.candidates()[0].spec
 
     def candidates(self) -> list[Candidate]:
         """The models for the next response, in the order in which they are asked."""
         return candidates(self.config.model or self._model)
+
+    def tool_context(self, call_id: str) -> ToolContext:
+        return ToolContext(
+            session_id=self.session_id,
+            call_id=call_id,
+            user_id=self.visitor.user_id,
+            guest_id=self.visitor.guest_id,
+            is_staff=self._is_staff,
+        )
+
+    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
+        return self._recorder.append(*events, reserved=reserved)
+
+    async def durable(self) -> None:
+        await self.log.durable()
 
     # What a client may ask
 
@@ -215,24 +221,24 @@ class Conversation:
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
         await self._check_tool_choice(command)
-        await recall(self.session_id, self.history, command)
+        await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse):
             await self.budget.refresh()
-        if self.state is not State.LIVE:
+        if not self.open:
             raise ShuttingDown
         if (seq := self._seen(command)) is not None:
             return Done(repeated_seq=seq, config=msgspec.to_builtins(self.config))
         match command:
             case UpdateSession():
                 self._update(command)
-                await self.log.durable()
+                await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
             case DecideApproval():
                 self._decide(command)
-                await self.log.durable()
+                await self.durable()
             case CancelResponse():
-                await self.turns.cancel(command.response_id, command.client_event_id)
-                await self.log.durable()
+                await self._cancel(command)
+                await self.durable()
             case DeleteItem():
                 await self._delete_item(command)
             case EndSession():
@@ -240,17 +246,19 @@ class Conversation:
             case RequestResponse():
                 return self._request_response(command)
             case _:
-                self._take(command)
+                self._add(command)
         return Done()
 
-    def _take(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
+    async def _check_tool_choice(self, command: Command) -> None:
+        """Raises `FrameError`."""
         match command:
-            case AddMessage():
-                self._add_message(command)
-            case AddToolCall():
-                self._add_tool_call(command)
-            case AddToolOutput():
-                self._add_tool_output(command)
+            case RequestResponse():
+                config, param = self.config.for_response(command.options), "response.tool_choice"
+            case UpdateSession():
+                config, param = accept.updated(self.config, command.changes), "session.tool_choice"
+            case _:
+                return
+        await accept.check_tool_choice(config, param, self._registry, self.tool_context(""))
 
     def _seen(self, command: Command) -> int | None:
         """The seq of what this client event brought about before; 0 when it is still to come, None when it is new."""
@@ -258,150 +266,58 @@ class Conversation:
         if not client_event_id:
             return None
         seq = self.history.client_events.get(client_event_id)
-        asked = any(turn.client_event_id == client_event_id for turn in self.turns)
+        asked = any(turn.client_event_id == client_event_id for turn in self._queue)
         return 0 if seq is None and asked else seq
 
+    def _update(self, command: UpdateSession) -> None:
+        changes = with_full_model(command.changes)
+        config = accept.updated(self.config, changes)
+        self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
+        self.config = config
+
+    def _add(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
+        match command:
+            case AddMessage():
+                self._add_message(command)
+            case AddToolCall():
+                self.append(accept.tool_call(command, self.history))
+            case AddToolOutput():
+                self.append(accept.tool_output(command, self.history))
+
     def _add_message(self, command: AddMessage) -> None:
-        self._check_room()
-        event = self._message_event(command)
+        event = accept.message(command, self.history)
         if not command.respond:
             self.append(event)
             return
         policy = command.turn_policy or self.config.policy
         self.budget.check()
-        self.turns.check(policy)
-        self.turns.ask(Turn(item_ids=[*self.turns.unclaimed(), event.item_id]), policy, event)
-
-    def _check_room(self) -> None:
-        if self.history.user_messages >= conf().max_session_messages:
-            raise SessionFull
-
-    def _message_event(
-        self, command: AddMessage
-    ) -> ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage:
-        """Raises `ItemExists`, `ItemNotFound`."""
-        place = self._place(command)
-        match command.role:
-            case "system":
-                return ev.OperatorMessage(text=command.text, author="client", **place)
-            case "assistant":
-                return ev.AssistantMessage(text=command.text, response_id="", output_index=0, **place)
-            case _:
-                return ev.UserMessage(text=command.text, respond=command.respond, **place)
-
-    def _place(self, command: AddMessage | AddToolCall | AddToolOutput) -> JSON:
-        """Which item it makes, and where. Raises `ItemExists`, `ItemNotFound`."""
-        previous, item_id = command.previous_item_id, command.item_id or new_id("item")
-        if item_id in self.history.item_seqs:
-            raise ItemExists(param="item.id")
-        if previous not in (None, ROOT) and previous not in self.history.item_seqs:
-            raise ItemNotFound(param="previous_item_id")
-        return {
-            "item_id": item_id,
-            "client_event_id": command.client_event_id,
-            "previous_item_id": previous,
-            "after_item_id": self.history.order.place(previous),
-        }
-
-    def _add_tool_call(self, command: AddToolCall) -> None:
-        self._check_room()
-        if self.history.knows_call(command.call_id):
-            raise ItemExists(
-                f"There is a call {command.call_id!r} in this conversation already.", param="item.call_id"
-            )
-        self.append(
-            ev.ToolCall(
-                response_id="",
-                call_id=command.call_id,
-                output_index=0,
-                name=command.name,
-                arguments=command.arguments,
-                location="history",
-                **self._place(command),
-            )
-        )
+        self._check_policy(policy)
+        self._ask(Turn(item_ids=[*self._unclaimed(), event.item_id]), policy, event)
 
     def _request_response(self, command: RequestResponse) -> Done:
-        if command.bare and self.history.answered_with_tools and not self.turns.unclaimed():
+        if command.bare and self.history.answered_with_tools and not self._unclaimed():
             return Done(passed_over=True)
         policy = command.turn_policy or self.config.policy
         self.budget.check()
         turn = Turn(
             options=command.options, client_event_id=command.client_event_id, retry_of=command.retry_of
         )
-        if not turn.outside:
-            self.turns.check(policy)
-            turn = msgspec.structs.replace(turn, item_ids=self.turns.unclaimed())
+        if turn.outside:
+            policy = "enqueue"
         else:
-            self.turns.check_room()
-        if command.retry_of:
-            self._check_retry(command.retry_of)
+            turn = msgspec.structs.replace(turn, item_ids=self._unclaimed())
+        self._check_policy(policy)
+        accept.check_retry(command.retry_of, self.history)
         view_for(command.options, self.history)  # a reference to nothing is told at once
-        self.turns.ask(turn, "enqueue" if turn.outside else policy)
+        self._ask(turn, policy)
         return Done()
 
-    def _check_retry(self, response_id: str) -> None:
-        last, done = self.history.last_response, self.history.last_done
-        if last is None or done is None or last.response_id != response_id or done.status == "completed":
-            raise NothingToRetry(param="response.x_retry_of")
-
     def _decide(self, command: DecideApproval) -> None:
-        approval = self.history.approvals.get(command.approval_id)
-        if approval is None:
-            raise ItemNotFound(
-                f"There is no approval request {command.approval_id!r} in this conversation.",
-                param="item.approval_request_id",
-            )
-        if approval.approve is not None or approval.continued:
-            raise AlreadyDecided(param="item.approval_request_id")
-        self.append(
-            ev.ToolApproval(
-                item_id=command.item_id or new_id("item"),
-                approval_id=command.approval_id,
-                approve=command.approve,
-                by=command.by,
-                reason=command.reason,
-                client_event_id=command.client_event_id,
-                after_item_id=self.history.order.place(None),
-            )
-        )
-        if approval.asked.response_id in self.history.approvals.decided():
-            self.turns.ask(Turn(continues=approval.asked.response_id), "enqueue")
-
-    def _add_tool_output(self, command: AddToolOutput) -> None:
-        call = self.history.client_call(command.call_id)
-        if call is None:
-            raise ItemNotFound(
-                f"There is no open function call with call_id {command.call_id!r}.", param="item.call_id"
-            )
-        self.append(
-            ev.ToolResult(
-                call_id=command.call_id, name=call.name, output=command.output, **self._place(command)
-            )
-        )
-
-    def _update(self, command: UpdateSession) -> None:
-        changes = with_full_model(command.changes)
-        config = self._updated(changes)
-        self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
-        self.config = config
-
-    def _updated(self, changes: JSON) -> SessionConfig:
-        try:
-            return self.config.updated(changes)
-        except msgspec.ValidationError as error:
-            raise FrameError(f"session: {error}", param="session") from error
-
-    async def _check_tool_choice(self, command: Command) -> None:
-        """Raises `FrameError` for a tool that the model would not be offered."""
-        match command:
-            case RequestResponse():
-                config, param = self.config.for_response(command.options), "response.tool_choice"
-            case UpdateSession():
-                config, param = self._updated(command.changes), "session.tool_choice"
-            case _:
-                return
-        await check_tool_choice(config, param, self.registry, self.tool_context(""))
+        event = accept.decision(command, self.history)
+        self.append(event)
+        asked_by = self.history.approvals[event.approval_id].asked.response_id
+        if asked_by in self.history.approvals.decided():
+            self._ask(Turn(continues=asked_by), "enqueue")
 
     async def _delete_item(self, command: DeleteItem) -> None:
         """One that a summary tells of takes with it what the summary says from there on."""
@@ -422,67 +338,142 @@ class Conversation:
             events.append(self.compaction.without(item_id, before))
         self.append(*events)
 
-    def tool_context(self, call_id: str) -> ToolContext:
-        return ToolContext(
-            session_id=self.session_id,
-            call_id=call_id,
-            user_id=self.visitor.user_id,
-            guest_id=self.visitor.guest_id,
-            is_staff=self.is_staff,
-        )
+    async def _cancel(self, command: CancelResponse) -> None:
+        """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.
 
-    # The log
+        Raises `NoActiveResponse`.
+        """
+        response_id, response = command.response_id, self._response
+        if any(turn.response_id == response_id for turn in self._queue):
+            self._take_back([str(response_id)], CANCELLED, command.client_event_id)
+        elif response and response_id in (None, response.response_id):
+            response.stop(replace(CANCELLED, client_event_id=command.client_event_id))
+            await response.ended.wait()
+        else:
+            raise NoActiveResponse
 
-    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
-        """Append to the log and to the model's history alike."""
-        last = self.log.append(*events, reserved=reserved)
-        for offset, event in enumerate(events, start=1 - len(events)):
-            record = ev.Record(last.session_id, last.seq + offset, last.at, event)
-            self.history.apply(record)
-            self.turns.apply(record)
-        return last
+    # The queue
 
-    async def durable(self, seq: int | None = None) -> None:
-        await self.log.durable(seq)
+    def _unclaimed(self) -> list[str]:
+        """What was said and no turn takes in yet, also what a turn left behind that never ran."""
+        claimed = {item_id for turn in self._queue for item_id in turn.item_ids}
+        return [item_id for item_id in self.history.waiting if item_id not in claimed]
 
-    # For the compaction
+    def _check_policy(self, policy: str) -> None:
+        """Raises `ActiveResponse`, `QueueFull`."""
+        if self.answering and policy == "reject":
+            raise ActiveResponse
+        if len(self._queue) >= conf().max_queued_turns:
+            raise QueueFull
 
-    @property
-    def open(self) -> bool:
-        return self.state is State.LIVE
+    def _ask(self, turn: Turn, policy: str, *events: ev.Event) -> None:
+        """Take a turn in, together with the events that bring it; one that has to wait does so in the log.
 
-    def may_spend(self) -> bool:
-        return self.budget.left
+        Raises a `JournalError`, and then nothing has happened.
+        """
+        waits = self.answering and policy != "interrupt"
+        queued = [turn.queued(len(self._queue) + 1)] if waits else []
+        if events or queued:
+            self.append(*events, *queued)
+        else:
+            self.log.check_room()
+        self._queue.append(turn)
+        if self._response and policy == "interrupt":
+            self._response.stop(CANCELLED)
+        self._begin()
 
-    def next_request(self) -> ModelRequest:
-        """What the model would be sent now, but for what waits, and with the tools that not everybody may use."""
-        return ModelRequest(
-            model=self.model_spec,
-            history=self.history.items(),
-            instructions=self.config.instructions or conf().instructions,
-            tools=[*self.config.client_tools(), *(tool.spec for tool in self.registry)],
-        )
+    def resume(self) -> None:
+        """Go on with what the last holder of the session left undone."""
+        left = turns_left(self.history)
+        self._queue.extend(left)
+        if left:
+            logger.info("session %s: %d turns taken over", self.session_id, len(left))
+            self._begin()
 
-    async def check_lease(self) -> None:
-        """Raises `JournalFenced` when another process took the session and this one has not noticed yet."""
-        if not self.log.stored:
-            return
-        lost = await in_db_thread(lost_leases, epochs={self.session_id: self.log.epoch})
-        if lost:
-            error = JournalFenced()
-            self.log.fail(error)
-            raise error
+    def _take_back(self, response_ids: list[str], why: Stop, client_event_id: str | None = None) -> None:
+        """Take turns out of the queue and say so to those who wait for them."""
+        self._queue = deque(turn for turn in self._queue if turn.response_id not in response_ids)
+        told = [one for one in response_ids if one in self.history.queued]
+        if told:
+            ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
+            self.append(*ends, reserved=True)
 
-    def _append_quietly(self, event: ev.Event) -> None:
-        """For what is worth a line in the log but no error to anybody."""
+    # The loop
+
+    def _begin(self) -> None:
+        self.log.idle = False
+        if not self.answering:
+            self._loop = self._spawn(self._live(), name="loop")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]":
+        return self._tasks.spawn(work, name=f"session {self.session_id}: {name}")
+
+    async def _live(self) -> None:
         try:
-            self.append(event)
-        except JournalError as error:
-            logger.info("session %s: %s not logged: %s", self.session_id, event.event_type, error.code)
+            while self._queue and self.open:
+                await self._take_turn(self._queue[0])
+        except Exception as error:
+            # What ran and what waits is in the log: whoever has the session next settles it and goes on.
+            self._queue.clear()
+            if self.log.failed:  # it is another's, or cannot be stored
+                self.notify(error)
+            else:
+                logger.exception("session %s died", self.session_id)
+                self.give_up()
+        finally:
+            self._loop = None
+            self.check_idle()
 
-    def notify(self, error: Exception) -> None:
-        for subscriber in list(self.subscribers.values()):
-            subscriber.notify(error)
+    async def _take_turn(self, turn: Turn) -> None:
+        """Raises when the session is lost. Whatever else goes wrong ends this turn alone, and those who wait for it are told."""
+        try:
+            await self.budget.refresh()
+            await self.compaction.before_turn()
+            if self._queue:
+                turn = self._queue[0]
+                await self._respond(turn)
+            if self.open:
+                self.compaction.after_turn()
+        except Exception as error:
+            if self.log.failed:
+                raise
+            self._settle(turn, error)
+        finally:
+            self._response = None
+            self._recorder.look_at(None)
+
+    async def _respond(self, turn: Turn) -> None:
+        """``turn`` is the first in the queue, and leaves it when it begins."""
+        try:
+            view = view_for(turn.options, self.history)
+        except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
+            view = History()
+        response = Response(self._context, turn, view)
+        first = self.candidates()[0]
+        self.append(
+            turn.started(provider=first.provider.name, model=first.model, history=self.history), reserved=True
+        )
+        self._queue.popleft()
+        self._response = response
+        self._recorder.look_at(view, turn.response_id)
+        await response.run()
+
+    def _settle(self, turn: Turn, error: Exception) -> None:
+        """End a turn that failed, with the little that this takes. One that has not begun begins first: so its end can be told,
+        and what it was to answer does not bring the next one down."""
+        stop = STORAGE_AWAY if isinstance(error, JournalError) else FAILED
+        if stop is FAILED:
+            logger.error("session %s: response %s failed", self.session_id, turn.response_id, exc_info=error)
+        cause = safe_cause(repr(error))
+        if self._response:
+            self._response.give_up(stop, cause)
+        elif turn in self._queue:
+            self._queue.remove(turn)
+            self.append(
+                turn.started(provider="", model="", history=self.history),
+                stop.done(turn.response_id, cause=cause),
+                reserved=True,
+            )
 
     # The end
 
@@ -492,12 +483,42 @@ class Conversation:
             self._on_idle(self)
 
     def storage_away(self) -> None:
-        """The database has been away for longer than the buffer: fail what runs, say so, keep the session."""
-        self.turns.storage_away()
+        """The database has been away for longer than the buffer: fail what runs and what waits, for their events would find
+        no room; say so, keep the session."""
+        if self.answering:
+            self._take_back([turn.response_id for turn in self._queue], STORAGE_AWAY)
+        if self._response:
+            self._response.stop(STORAGE_AWAY)
         if not self.log.settled:
             self.notify(STORAGE_AWAY.error())
 
-    async def finish_running(self, *, timeout_s: float) -> None:
-        """As `Turns.finish`."""
+    async def finish(self, *, timeout_s: float) -> None:
+        """Let the running response end; after ``timeout_s`` it is cut off as interrupted. What waits is kept in the log, for
+        the next holder of the session."""
         self.compaction.cancel()
-        await self.turns.finish(timeout_s=timeout_s)
+        self._queue.clear()
+        loop = self._loop
+        if loop is None:
+            return
+        if self._response is None:  # none has begun
+            loop.cancel()
+        await asyncio.wait([loop], timeout=timeout_s)
+        if self._response:
+            self._response.stop(INTERRUPTED)
+            await asyncio.wait([loop], timeout=1.0)
+
+    def drop_queue(self) -> None:
+        """The session ends, and so do the responses that wait. Raises a `JournalError`."""
+        self._take_back(list(self.history.queued), SESSION_ENDED)
+
+    def give_up(self) -> None:
+        """By a fault of ours: whoever is there is told so, and to come again; the session is none of this process's any more."""
+        self.notify(ChatError())
+        self.log.fail(JournalFenced(RESTARTS))
+        self._on_death(self)
+
+    def close(self) -> None:
+        """It is not here any more: readers get what is visible, and all that runs for it ends."""
+        self.state = State.CLOSED
+        self.log.close()
+        self._tasks.cancel()

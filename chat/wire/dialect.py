@@ -4,11 +4,11 @@ from typing import Any, ClassVar, Protocol
 
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
-from chat.session.remote import RemoteConversation
-from chat.session.session import Conversation
+from chat.session.remote import RemoteSession
+from chat.session.session import Session
 from chat.wire.codes import FrameCode
 
-AnyConversation = Conversation | RemoteConversation
+AnySession = Session | RemoteSession
 
 
 class Socket(Protocol):
@@ -23,7 +23,7 @@ class Socket(Protocol):
 class Dialect(Protocol):
     name: ClassVar[str]
 
-    async def opened(self, conversation: AnyConversation) -> Any:
+    async def opened(self, session: AnySession) -> Any:
         """Greet; returns the cursor that `send_log` starts from."""
 
     async def receive(self, frame: str) -> None:

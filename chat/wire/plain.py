@@ -8,7 +8,7 @@ from chat.errors import FrameError
 from chat.llm.provider import JSON
 from chat.session.commands import AddMessage
 from chat.wire.codes import FrameCode, reason_of, sentence_for
-from chat.wire.dialect import AnyConversation, Socket, check_text, too_long
+from chat.wire.dialect import AnySession, Socket, check_text, too_long
 from chat.wire.realtime.objects import TurnPolicy
 from sessions_app.log import events as ev
 
@@ -96,18 +96,18 @@ class PlainDialect:
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
-    async def opened(self, conversation: AnyConversation) -> int:
-        self._conversation, cursor = conversation, conversation.info().last_seq
-        await self._socket.send_frame(f"Connected to session {conversation.session_id}")
+    async def opened(self, session: AnySession) -> int:
+        self._session, cursor = session, session.info().last_seq
+        await self._socket.send_frame(f"Connected to session {session.session_id}")
         return cursor
 
     async def receive(self, frame: str) -> None:
         message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
-        await self._conversation.do(message)
+        await self._session.do(message)
 
     async def send_log(self, cursor: int) -> None:
         projector = PlainProjector()
-        async for records in self._conversation.follow(cursor):
+        async for records in self._session.follow(cursor):
             for record in records:
                 for frame in projector.frames(record):
                     await self._socket.send_frame(frame)

@@ -17,9 +17,10 @@ from chat import metrics
 from chat.conf import conf
 from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
 from chat.runtime import runtime
-from chat.session.hub import Hub, Join
-from chat.session.remote import RemoteConversation
-from chat.session.session import Conversation
+from chat.session.hub import Hub
+from chat.session.opening import Join
+from chat.session.remote import RemoteSession
+from chat.session.session import Session
 from chat.supervision import heard
 from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify
@@ -52,7 +53,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connection_id = new_id("conn")
-        self.conversation: Conversation | RemoteConversation | None = None
+        self.session: Session | RemoteSession | None = None
         self._hub: Hub
         self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
         self._pump: asyncio.Task[None] | None = None
@@ -103,7 +104,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             await self._refuse(ChatError())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.conversation is None or self._closed:
+        if self.session is None or self._closed:
             return
         metrics.frames_in.labels(dialect=self.dialect).inc()
         self._restart_idle_timer()
@@ -136,8 +137,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._closed = True
         if self._pump:
             self._pump.cancel()
-        if self.conversation:
-            self.conversation.detach(self, code)
+        if self.session:
+            self.session.detach(self, code)
         if self._idle:
             self._idle.cancel()
         self._held.close()
@@ -175,8 +176,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             identity = await identify(headers, self.scope["subprotocols"])
             join = self._join_request(identity)
             self._hub = (await runtime()).hub
-            self.conversation = await self._hub.join(self, join)
-            cursor = await self._dialect.opened(self.conversation)
+            self.session = await self._hub.join(self, join)
+            cursor = await self._dialect.opened(self.session)
         self._restart_idle_timer()
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
@@ -221,9 +222,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             notices.cancel()
 
     async def send_frame(self, frame: str) -> None:
-        """Raises TimeoutError when the client does not take it."""
-        async with asyncio.timeout(conf().send_seconds):
-            await self.send(text_data=frame)
+        """Raises TimeoutError when the client does not take it, ConnectionAbortedError when the socket is closed already: what
+        a frame asked for may be there only after that."""
+        if self._closed:
+            raise ConnectionAbortedError
+        try:
+            async with asyncio.timeout(conf().send_seconds):
+                await self.send(text_data=frame)
+        except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
+            raise ConnectionAbortedError from error
 
     async def _send_notices(self) -> None:
         with contextlib.suppress(OSError):
@@ -258,8 +265,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         # A client that reads nothing gets the close frame when it reads on, and no one waits for that.
         self._closing = heard(self._send_close(code, reason), name=f"close {self.connection_id}")
         await asyncio.wait([self._closing], timeout=1.0)
-        if self.conversation:
-            self.conversation.detach(self, code)
+        if self.session:
+            self.session.detach(self, code)
 
     async def _send_close(self, code: int, reason: str) -> None:
         with contextlib.suppress(OSError, RuntimeError):  # the client is gone already
@@ -274,7 +281,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
 
     def _gone_idle(self) -> None:
-        if self.conversation and self.conversation.answering:
+        if self.session and self.session.answering:
             self._restart_idle_timer()
         else:
             closing = self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")

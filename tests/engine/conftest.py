@@ -6,8 +6,9 @@ import pytest
 
 from chat.llm.catalog import register_provider
 from chat.session.commands import AddMessage
-from chat.session.hub import Hub, Join
-from chat.session.session import Conversation
+from chat.session.hub import Hub
+from chat.session.opening import Join
+from chat.session.session import Session
 from chat.tools.registry import Registry
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
@@ -57,10 +58,10 @@ class Process:
         await self.journal.stop(timeout_s=5)
         self.hub.close_all()
 
-    async def join(self, session_id: str | None = None, **visitor: Any) -> Conversation:
+    async def join(self, session_id: str | None = None, **visitor: Any) -> Session:
         join = Join(visitor=Visitor(**visitor), session_id=session_id)
         conversation = await self.hub.join(Tab(), join)
-        assert isinstance(conversation, Conversation)
+        assert isinstance(conversation, Session)
         return conversation
 
 
@@ -86,21 +87,21 @@ async def other_process(transactional_db: None, model: ScriptedModel) -> AsyncIt
     await process.stop()
 
 
-async def say(conversation: Conversation, text: str, **fields: Any) -> None:
+async def say(conversation: Session, text: str, **fields: Any) -> None:
     """A message, its answer, and what goes on behind it."""
     await conversation.do(AddMessage(text=text, respond=True, **fields))
     await quiet(conversation)
 
 
-async def quiet(conversation: Conversation) -> None:
+async def quiet(conversation: Session) -> None:
     async def done() -> None:
         assert not conversation.answering
-        assert not conversation.compacting
+        assert not conversation.compaction.running
 
     await eventually(done)
     await conversation.durable()
 
 
-async def hand_over(process: Process, conversation: Conversation) -> None:
+async def hand_over(process: Process, conversation: Session) -> None:
     """The session as a closing process leaves it: whole in the log, and free."""
     await process.hub.end(conversation, reason="closed")

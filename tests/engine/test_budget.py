@@ -12,9 +12,10 @@ from chat.llm.catalog import register_provider
 from chat.llm.provider import TextDelta
 from chat.session import cost
 from chat.session.commands import AddMessage, RequestResponse
-from chat.session.session import Conversation
+from chat.session.session import Session
 from sessions_app.log import events as ev
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import Session as SessionRow
+from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.analytics import spent_since
 from tests.engine.conftest import Process, quiet, say
@@ -29,7 +30,7 @@ def prices(settings: Any) -> None:
     settings.CHAT_PRICES = OUTPUT_ONLY
 
 
-def last_done(conversation: Conversation) -> ev.ResponseDone:
+def last_done(conversation: Session) -> ev.ResponseDone:
     done = conversation.history.last_done
     assert done is not None
     return done
@@ -100,7 +101,7 @@ async def test_an_answer_that_breaks_off_is_paid_for_all_the_same(
     done = last_done(conversation)
     assert done.cost_estimated
     assert done.cost_microusd == pytest.approx(500_000, rel=0.05)
-    session = await in_db_thread(Session.objects.get, pk=conversation.session_id)
+    session = await in_db_thread(SessionRow.objects.get, pk=conversation.session_id)
     assert (session.cost_microusd, session.unpriced) == (done.cost_microusd, 0)
 
 
@@ -110,7 +111,7 @@ async def test_what_has_no_price_is_unknown_and_not_zero(process: Process, setti
     conversation = await process.join()
     await say(conversation, "Hello")
     assert last_done(conversation).cost_microusd is None
-    session = await in_db_thread(Session.objects.get, pk=conversation.session_id)
+    session = await in_db_thread(SessionRow.objects.get, pk=conversation.session_id)
     assert (session.cost_microusd, session.unpriced) == (0, 1)
 
 

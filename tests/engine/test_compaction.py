@@ -25,10 +25,11 @@ from chat.session.commands import (
 )
 from chat.session.compaction import DELETED, HEAD, LEFT_OUT
 from chat.session.history import History
-from chat.session.session import Conversation
+from chat.session.session import Session
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_history
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import Session as SessionRow
+from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, hand_over, quiet, say
 from tests.engine.model import ScriptedModel, tokens
@@ -48,14 +49,14 @@ def compactions(session_id: str) -> list[SessionEvent]:
     return list(rows.order_by("seq"))
 
 
-async def talk(conversation: Conversation, turns: int, *, start: int = 1) -> None:
+async def talk(conversation: Session, turns: int, *, start: int = 1) -> None:
     for number in range(start, start + turns):
         await say(
             conversation, f"{number}: {WORDS}", item_id=f"item_u{number}", client_event_id=f"client_{number}"
         )
 
 
-async def rebuilt(conversation: Conversation) -> History:
+async def rebuilt(conversation: Session) -> History:
     await conversation.durable()
     return History(await in_db_thread(read_history, session_id=conversation.session_id))
 
@@ -146,7 +147,7 @@ async def test_opening_reads_from_the_last_compaction_on(process: Process, model
     for turns in (20, 40):
         await talk(conversation, turns, start=conversation.history.user_messages + 1)
         counts.append(len(await in_db_thread(read_history, session_id=conversation.session_id)))
-    events = (await in_db_thread(Session.objects.get, pk=conversation.session_id)).last_seq
+    events = (await in_db_thread(SessionRow.objects.get, pk=conversation.session_id)).last_seq
     assert max(counts) < events / 3
     assert conversation.history.user_messages == 60
 
@@ -409,7 +410,7 @@ async def test_the_cost_of_a_summary_is_the_sessions(
     await talk(conversation, 30)
     rows = await in_db_thread(compactions, conversation.session_id)
     assert [row.payload["cost_microusd"] for row in rows] == [200] * len(rows)
-    session = await in_db_thread(Session.objects.get, pk=conversation.session_id)
+    session = await in_db_thread(SessionRow.objects.get, pk=conversation.session_id)
     assert session.cost_microusd == conversation.history.spent_microusd > 200 * len(rows)
     assert session.unpriced == 0
     done = [ev.ResponseDone.event_type]

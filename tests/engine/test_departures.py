@@ -9,7 +9,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from chat.session.departures import Departures
-from chat.session.session import Conversation
+from chat.session.session import Session
 from chat.wire.limits import PER_ROUND, Pacer
 from tests.support.waiting import eventually
 
@@ -23,7 +23,7 @@ class Ends:
         self.at_once = 0
         self._now = 0
 
-    async def __call__(self, conversation: Conversation, reason: str) -> None:
+    async def __call__(self, conversation: Session, reason: str) -> None:
         self.begun.append((conversation.session_id, reason))
         self._now += 1
         self.at_once = max(self.at_once, self._now)
@@ -33,8 +33,8 @@ class Ends:
             raise RuntimeError("a hook's fault")
 
 
-def session(name: str) -> Conversation:
-    return cast("Conversation", SimpleNamespace(session_id=name))
+def session(name: str) -> Session:
+    return cast("Session", SimpleNamespace(session_id=name))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import Any
 
 import django
@@ -13,6 +14,8 @@ def _break() -> None:
     django.setup()
     _break_ends()
     _break_turns()
+    _break_sessions()
+    _break_frames()
     _break_journal()
 
 
@@ -32,7 +35,7 @@ def _break_turns() -> None:
     before_turn, settle = Compaction.before_turn, Response._settle
 
     async def broken_before_turn(self: Any) -> None:
-        waiting = list(self._session.history.waiting.values())
+        waiting = list(self._context.history.waiting.values())
         if "[turn]" in str(waiting[:1]):
             raise RuntimeError("a turn fails before it begins")
         await before_turn(self)
@@ -44,6 +47,41 @@ def _break_turns() -> None:
 
     Compaction.before_turn = broken_before_turn  # type: ignore[method-assign]
     Response._settle = broken_settle  # type: ignore[method-assign]
+
+
+def _break_sessions() -> None:
+    """Once a process: who takes the session over finds the same words in it."""
+    from chat.session.response import Response
+
+    append_end = Response._append_end
+    faults = ["nor be given up", "nor in another way", "an answer cannot be ended"]
+
+    def broken_append_end(self: Any, done: Any) -> None:
+        if faults and "[session]" in str(self._history.items()[-1:]):
+            raise RuntimeError(faults.pop())
+        append_end(self, done)
+
+    Response._append_end = broken_append_end  # type: ignore[method-assign]
+
+
+def _break_frames() -> None:
+    from chat.runtime import running
+    from sessions_app.errors import JournalFenced
+    from sessions_app.log import replay
+
+    find_item = replay.find_item
+
+    def broken_find_item(*, session_id: str, item_id: str) -> Any:
+        """While it looks, another process takes the session."""
+        found, server = find_item(session_id=session_id, item_id=item_id), running()
+        assert server
+        session = next(one for one in server.hub.sessions() if one.session_id == session_id)
+        server.loop.call_soon_threadsafe(session.log.fail, JournalFenced())
+        while session in server.hub.sessions():
+            time.sleep(0.01)
+        return found
+
+    replay.find_item = broken_find_item
 
 
 def _break_journal() -> None:

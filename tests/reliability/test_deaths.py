@@ -78,6 +78,33 @@ async def test_a_turn_that_fails_is_told_as_failed_and_those_behind_it_are_answe
     await served(server, "turns")
 
 
+async def test_a_session_that_dies_is_told_and_taken_over_by_who_comes_next(server: ServerProcess) -> None:
+    async with realtime(server.ws_url, "/ws/session/dying") as client:
+        await client.say("[session] count to 3")
+        assert (await client.until("error"))["error"]["code"] == "internal_error"
+        assert await client.closed() == 1012
+    await logged(server, "session dying died")
+    async with realtime(server.ws_url, "/ws/session/dying?last_event_id=event_dying_0") as client:
+        await _completed(client)
+    await served(server, "dying")
+
+
+@pytest.mark.parametrize("item_id", ["item_there", "item_missing"], ids=["answer", "error"])
+async def test_a_frame_whose_socket_closes_before_its_answer_is_no_fault(
+    server: ServerProcess, item_id: str
+) -> None:
+    async with realtime(server.ws_url, "/ws/session/moving") as client:
+        await client.say("count to 3", event_id="said")
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
+        await client.send(type="conversation.item.create", item={**item, "id": "item_there"})
+        await client.until("response.done")
+        await client.send(type="conversation.item.retrieve", item_id=item_id)
+        assert await client.closed() == 1012
+    await served(server, "moving")
+    assert server.log
+    assert " ERROR " not in server.log.read_text()
+
+
 async def test_an_event_that_cannot_be_encoded_hurts_its_session_alone(server: ServerProcess) -> None:
     async with (
         realtime(server.ws_url, "/ws/session/healthy") as other,

@@ -10,8 +10,8 @@ from channels.layers import InMemoryChannelLayer
 from chat.session.commands import SessionInfo
 from chat.session.relay import Relay
 from chat.session.relay_messages import Detach, Records, Request, decode, encode
-from chat.session.remote import RemoteConversation
-from chat.session.session import Conversation, Subscriber
+from chat.session.remote import RemoteSession
+from chat.session.session import Session, Subscriber
 from sessions_app.errors import SessionElsewhere
 from sessions_app.log import events as ev
 from sessions_app.log.events import Record
@@ -55,7 +55,7 @@ class Tab:
     def notify(self, error: Exception) -> None: ...
 
 
-def find(_session_id: str, _visitor: Visitor | None) -> Conversation:
+def find(_session_id: str, _visitor: Visitor | None) -> Session:
     return Silent()  # type: ignore[return-value]
 
 
@@ -134,7 +134,7 @@ class Talking(Silent):
             response_seq=self.log.open_response_seq,
         )
 
-    def attach(self, _conversation: Conversation, _subscriber: Subscriber) -> None: ...
+    def attach(self, _conversation: Session, _subscriber: Subscriber) -> None: ...
 
 
 class Faulty(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no types
@@ -179,11 +179,11 @@ class Pair:
         for relay in (self.holder, self.follower):
             await relay.close()
 
-    async def join(self, name: str = "tab") -> RemoteConversation:
+    async def join(self, name: str = "tab") -> RemoteSession:
         return await self.follower.join(Tab(name), self.talk.session_id, Visitor(), self.channel)
 
 
-async def caught_up(remote: RemoteConversation, *, seq: int, readers: int = 1) -> None:
+async def caught_up(remote: RemoteSession, *, seq: int, readers: int = 1) -> None:
     """All of them have read so far, and have begun to wait."""
 
     async def waiting() -> None:
@@ -193,7 +193,7 @@ async def caught_up(remote: RemoteConversation, *, seq: int, readers: int = 1) -
     await eventually(waiting)
 
 
-async def read(remote: RemoteConversation, upto: int) -> list[int]:
+async def read(remote: RemoteSession, upto: int) -> list[int]:
     seqs: list[int] = []
     async for records in remote.follow(0):
         seqs += [record.seq for record in records]

@@ -21,7 +21,7 @@ from chat.session.commands import (
     SessionConfig,
     UpdateSession,
 )
-from chat.wire.dialect import AnyConversation, Socket
+from chat.wire.dialect import AnySession, Socket
 from chat.wire.realtime import client as ce
 from chat.wire.realtime.objects import Item, SessionObject, StreamInfo, item_of
 from chat.wire.realtime.projector import (
@@ -66,13 +66,13 @@ class RealtimeDialect:
 
     # Opening
 
-    async def opened(self, conversation: AnyConversation) -> tuple[int, Cursor]:
+    async def opened(self, session: AnySession) -> tuple[int, Cursor]:
         """Greet; the seq to read from, so that the fold is whole, and the cursor to send from.
 
         Raises `FrameError` for a ``last_event_id`` that is none of this session's.
         """
-        self._conversation = conversation
-        info = conversation.info()
+        self._session = session
+        info = session.info()
         given = self._socket.query.get("last_event_id")
         wanted = parse_event_id(info.session_id, given) if given else None
         cursor = await self._start(wanted)
@@ -92,11 +92,11 @@ class RealtimeDialect:
     async def _start(self, wanted: Cursor | None) -> Cursor:
         """Where the client is, as far as the log agrees; without a word of its own: where the running response began,
         else now."""
-        info = self._conversation.info()
+        info = self._session.info()
         if wanted is None:
             return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
         if wanted.seq > info.last_seq:  # shown and lost; or stored by another process, while this one slept
-            await self._conversation.check_lease()
+            await self._session.check_lease()
             return Cursor(info.last_seq)
         kept = wanted.seq
         if wanted.seq < info.last_seq:
@@ -105,7 +105,7 @@ class RealtimeDialect:
 
     async def _fold_start(self, cursor: Cursor) -> int:
         """The seq after which the fold begins: before the response in which the cursor lies."""
-        info = self._conversation.info()
+        info = self._session.info()
         if cursor.seq == 0 or (info.response_seq is None and cursor == Cursor(info.last_seq)):
             return cursor.seq
         if info.response_seq is not None and info.response_seq <= cursor.seq:
@@ -114,7 +114,7 @@ class RealtimeDialect:
         return start - 1
 
     def _session_object(self) -> SessionObject:
-        info = self._conversation.info()
+        info = self._session.info()
         config = msgspec.convert(info.config, SessionConfig)
         return SessionObject(
             id=info.session_id,
@@ -141,11 +141,11 @@ class RealtimeDialect:
         if isinstance(event, ce.ItemRetrieve):
             await self._retrieve(event.item_id)
             return
-        done = await self._conversation.do(_command(event))
+        done = await self._session.do(_command(event))
         if done.repeated_seq:
             await self._say_again(done.repeated_seq)
         if done.passed_over:
-            for frame in passed_over(self._conversation.session_id, client_event_id=event.event_id):
+            for frame in passed_over(self._session.session_id, client_event_id=event.event_id):
                 await self._socket.send_frame(encode(frame))
         if isinstance(event, ce.SessionUpdate):
             notice = self._audio_notice(event)
@@ -160,7 +160,7 @@ class RealtimeDialect:
 
     async def _retrieve(self, item_id: str) -> None:
         record, result = await in_db_thread(
-            replay.find_item, session_id=self._conversation.session_id, item_id=item_id
+            replay.find_item, session_id=self._session.session_id, item_id=item_id
         )
         item = item_of(record, result) if record else None
         if item is None:
@@ -169,7 +169,7 @@ class RealtimeDialect:
 
     async def _say_again(self, seq: int) -> None:
         """What the event brought about the first time, for a client that did not hear it."""
-        session_id = self._conversation.session_id
+        session_id = self._session.session_id
         start = await in_db_thread(replay.response_start_before, session_id=session_id, seq=seq)
         projector, after = RealtimeProjector(session_id), start - 1
         while after < seq:
@@ -187,8 +187,8 @@ class RealtimeDialect:
 
     async def send_log(self, start: tuple[int, Cursor]) -> None:
         after, cursor = start
-        projector = RealtimeProjector(self._conversation.session_id)
-        async for records in self._conversation.follow(after):
+        projector = RealtimeProjector(self._session.session_id)
+        async for records in self._session.follow(after):
             for record in records:
                 for frame in projector.frames_after(record, cursor):
                     await self._socket.send_frame(encode(frame))

@@ -1,0 +1,189 @@
+"""What a command makes of the conversation: the events that it brings, or why it is refused.
+
+Only the session appends them. What is refused here has changed nothing.
+"""
+
+import logging
+
+import msgspec
+
+from chat.conf import conf
+from chat.errors import AlreadyDecided, FrameError, ItemExists, ItemNotFound, NothingToRetry, SessionFull
+from chat.llm.provider import JSON
+from chat.session.commands import (
+    AddMessage,
+    AddToolCall,
+    AddToolOutput,
+    Command,
+    DecideApproval,
+    SessionConfig,
+)
+from chat.session.history import History
+from chat.tools.base import ToolContext
+from chat.tools.registry import Registry
+from sessions_app.errors import DatabaseAway
+from sessions_app.ids import new_id
+from sessions_app.log import events as ev
+from sessions_app.log.events import ROOT
+from sessions_app.log.replay import find_ids
+from sessions_app.postgres.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+
+async def recall(session_id: str, history: History, command: Command) -> None:
+    """Tell a compacted history what it has forgotten of the ids in a command; costs nothing where it was never compacted.
+
+    With the database away an id counts as new: what a client repeats after a break is of the last minutes, and those
+    the history remembers.
+    """
+    if not history.checkpoint_seq:
+        return
+    named = {getattr(command, name, None) for name in ("item_id", "previous_item_id")}
+    item_ids = sorted(one for one in named if one and one != ROOT and history.may_have_forgotten(one))
+    client_event_id = getattr(command, "client_event_id", None)
+    if client_event_id in history.client_events:
+        client_event_id = None
+    if not item_ids and not client_event_id:
+        return
+    try:
+        found = await in_db_thread(
+            find_ids,
+            session_id=session_id,
+            through_seq=history.checkpoint_seq,
+            item_ids=item_ids,
+            client_event_id=client_event_id,
+        )
+    except DatabaseAway:
+        logger.warning("session %s: earlier ids cannot be looked up now", session_id)
+        return
+    history.recall(items=found.items, client_events=found.client_events)
+
+
+# The settings.
+
+
+def updated(config: SessionConfig, changes: JSON) -> SessionConfig:
+    """Raises `FrameError`."""
+    try:
+        return config.updated(changes)
+    except msgspec.ValidationError as error:
+        raise FrameError(f"session: {error}", param="session") from error
+
+
+async def check_tool_choice(
+    config: SessionConfig, param: str, registry: Registry, context: ToolContext
+) -> None:
+    """Raises `FrameError`, about the field ``param``, for a tool that the model would not be offered; with the names that
+    there are."""
+    choice = config.tool_choice_name()
+    names = {spec.name for spec in config.client_tools()}
+    if choice in names | {"auto", "none", "required"}:
+        return
+    names |= {spec.name for spec in await registry.specs_for(context)}
+    if choice not in names:
+        raise FrameError(
+            f"tool_choice names the tool {choice!r}, which this session does not have. Name one of: "
+            f"{', '.join(sorted(names))}.",
+            param=param,
+        )
+
+
+# Items.
+
+
+def message(
+    command: AddMessage, history: History
+) -> ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage:
+    """Raises `SessionFull`, `ItemExists`, `ItemNotFound`."""
+    _check_room(history)
+    place = _place(command, history)
+    match command.role:
+        case "system":
+            return ev.OperatorMessage(text=command.text, author="client", **place)
+        case "assistant":
+            return ev.AssistantMessage(text=command.text, response_id="", output_index=0, **place)
+        case _:
+            return ev.UserMessage(text=command.text, respond=command.respond, **place)
+
+
+def tool_call(command: AddToolCall, history: History) -> ev.ToolCall:
+    """Raises `SessionFull`, `ItemExists`, `ItemNotFound`."""
+    _check_room(history)
+    if history.knows_call(command.call_id):
+        raise ItemExists(
+            f"There is a call {command.call_id!r} in this conversation already.", param="item.call_id"
+        )
+    return ev.ToolCall(
+        response_id="",
+        call_id=command.call_id,
+        output_index=0,
+        name=command.name,
+        arguments=command.arguments,
+        location="history",
+        **_place(command, history),
+    )
+
+
+def tool_output(command: AddToolOutput, history: History) -> ev.ToolResult:
+    """Raises `ItemExists`, `ItemNotFound`."""
+    call = history.client_call(command.call_id)
+    if call is None:
+        raise ItemNotFound(
+            f"There is no open function call with call_id {command.call_id!r}.", param="item.call_id"
+        )
+    place = _place(command, history)
+    return ev.ToolResult(call_id=command.call_id, name=call.name, output=command.output, **place)
+
+
+def _check_room(history: History) -> None:
+    if history.user_messages >= conf().max_session_messages:
+        raise SessionFull
+
+
+def _place(command: AddMessage | AddToolCall | AddToolOutput, history: History) -> JSON:
+    """Which item it makes, and where. Raises `ItemExists`, `ItemNotFound`."""
+    previous, item_id = command.previous_item_id, command.item_id or new_id("item")
+    if item_id in history.item_seqs:
+        raise ItemExists(param="item.id")
+    if previous not in (None, ROOT) and previous not in history.item_seqs:
+        raise ItemNotFound(param="previous_item_id")
+    return {
+        "item_id": item_id,
+        "client_event_id": command.client_event_id,
+        "previous_item_id": previous,
+        "after_item_id": history.order.place(previous),
+    }
+
+
+# Decisions, and responses that take another's place.
+
+
+def decision(command: DecideApproval, history: History) -> ev.ToolApproval:
+    """Raises `ItemNotFound`, `AlreadyDecided`."""
+    approval = history.approvals.get(command.approval_id)
+    if approval is None:
+        raise ItemNotFound(
+            f"There is no approval request {command.approval_id!r} in this conversation.",
+            param="item.approval_request_id",
+        )
+    if approval.approve is not None or approval.continued:
+        raise AlreadyDecided(param="item.approval_request_id")
+    return ev.ToolApproval(
+        item_id=command.item_id or new_id("item"),
+        approval_id=command.approval_id,
+        approve=command.approve,
+        by=command.by,
+        reason=command.reason,
+        client_event_id=command.client_event_id,
+        after_item_id=history.order.place(None),
+    )
+
+
+def check_retry(response_id: str | None, history: History) -> None:
+    """Raises `NothingToRetry`; None asks for no retry."""
+    last, done = history.last_response, history.last_done
+    if response_id is None:
+        return
+    if last is None or done is None or last.response_id != response_id or done.status == "completed":
+        raise NothingToRetry(param="response.x_retry_of")

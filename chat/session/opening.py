@@ -1,0 +1,159 @@
+"""How a process comes to hold a session: a new one at once, its row made behind it; one that exists by its lease and its log."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from chat.errors import ModelNotAllowed
+from chat.llm.catalog import chosen, default_model_spec
+from sessions_app.conf import conf
+from sessions_app.errors import (
+    DatabaseAway,
+    JournalFenced,
+    JournalFull,
+    JournalRejected,
+    SessionElsewhere,
+    SessionNotFound,
+)
+from sessions_app.ids import uuid7
+from sessions_app.log import events as ev
+from sessions_app.log.journal import Journal, SessionWriter
+from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, open_session
+from sessions_app.log.replay import read_history
+from sessions_app.log.settle import takeover
+from sessions_app.postgres.threads import in_db_thread
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join:
+    """What a socket asks for. ``session_id`` None: a session of its own, new."""
+
+    visitor: Visitor
+    is_staff: bool = False
+    session_id: str | None = None
+    create: bool = True
+    """False: the session has to exist."""
+    reopen: bool = True
+    """False: and must not have ended."""
+    model: str | None = None
+    """What the client wants a new session to be answered by."""
+    source: str = ""
+
+
+class Held(NamedTuple):
+    """A session that is this process's now."""
+
+    row: OpenedSession
+    records: list[ev.Record]
+    """Its log, as `read_history` gives it."""
+    writer: SessionWriter
+    taken_over: bool = False
+    """Its last holder left it in the middle of something; that is settled by now."""
+
+
+class Opening:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        process_id: str,
+        registered: Callable[[], "asyncio.Future[None]"],
+    ) -> None:
+        """``registered``: done once the process has a lease to hold sessions by."""
+        self._journal = journal
+        self._process_id = process_id
+        self._registered = registered
+
+    # New sessions: the socket does not wait for the database.
+
+    def new(self, join: Join) -> Held:
+        """A session under a fresh id is ours without asking; `make_row` has to follow. Raises `ModelNotAllowed`."""
+        row = OpenedSession(
+            session_id=uuid7(),
+            epoch=1,
+            last_seq=0,
+            created=True,
+            was_ended=False,
+            model=chosen(join.model) or default_model_spec(),
+            user_id=join.visitor.user_id,
+            guest_id="" if join.visitor.user_id else join.visitor.guest_id,
+        )
+        return Held(
+            row, [], self._journal.writer(session_id=row.session_id, epoch=1, last_seq=0, ready=False)
+        )
+
+    async def make_row(self, held: Held, join: Join) -> None:
+        """While the model is already called: from then on its events are let through. Where it cannot be, they fail."""
+        writer, deadline = held.writer, asyncio.get_running_loop().time() + conf().buffer_seconds
+        while True:
+            try:
+                await self._registered()
+                row = await self._open_row(held.row.session_id, join, held.row.model)
+            except DatabaseAway:
+                if asyncio.get_running_loop().time() > deadline:
+                    return writer.fail(JournalFull())
+                await asyncio.sleep(0.5)
+            except SessionElsewhere:  # somebody who knew the new id opened it in another process first
+                return writer.fail(JournalFenced())
+            except Exception:
+                logger.exception("session %s cannot be stored", held.row.session_id)
+                return writer.fail(JournalRejected())
+            else:
+                if row.epoch == writer.epoch:
+                    return writer.open()
+                # the answer to an earlier try got lost, and somebody was in between
+                return writer.fail(JournalFenced())
+
+    # Sessions that exist
+
+    async def existing(self, session_id: str, join: Join) -> Held:
+        """Raises `SessionNotFound`, `SessionElsewhere`, `ModelNotAllowed`, `DatabaseAway`."""
+        await self._registered()
+        row = await self._open_as_asked(session_id, join)
+        records = [] if row.created else await in_db_thread(read_history, session_id=session_id)
+        last_seq = row.last_seq
+        taken_over = not row.created and not row.was_ended
+        if taken_over:
+            last_seq, records = await self._take_over(row, records, join.source)
+        writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)
+        return Held(row, records, writer, taken_over)
+
+    async def _take_over(
+        self, row: OpenedSession, records: list[ev.Record], source: str
+    ) -> tuple[int, list[ev.Record]]:
+        """Settle what the last holder left behind, before anybody reads on."""
+        last_seq = await in_db_thread(
+            append_now,
+            session_id=row.session_id,
+            epoch=row.epoch,
+            last_seq=row.last_seq,
+            events=takeover(records, model=row.model, source=source, cause="takeover"),
+        )
+        return last_seq, await in_db_thread(read_history, session_id=row.session_id)
+
+    async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
+        """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""
+        try:
+            model = chosen(join.model) or default_model_spec()
+        except ModelNotAllowed as refused:
+            with contextlib.suppress(SessionNotFound):
+                return await self._open_row(session_id, replace(join, create=False), default_model_spec())
+            raise refused from None
+        return await self._open_row(session_id, join, model)
+
+    async def _open_row(self, session_id: str, join: Join, model: str) -> OpenedSession:
+        return await in_db_thread(
+            open_session,
+            session_id=session_id,
+            visitor=join.visitor,
+            process_id=self._process_id,
+            model=model,
+            source=join.source,
+            create=join.create,
+            reopen=join.reopen,
+        )

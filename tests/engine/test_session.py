@@ -1,0 +1,207 @@
+"""The session as an actor: whatever fails in it is told, and nothing of it outlives it."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
+from chat.session.commands import AddMessage, CancelResponse, RequestResponse
+from chat.session.compaction import Compaction
+from chat.session.response import STORAGE_AWAY, Response
+from chat.session.session import Session
+from sessions_app.errors import JournalFull
+from sessions_app.log import events as ev
+from sessions_app.log.replay import read_history
+from sessions_app.models import Session as SessionRow
+from sessions_app.postgres.threads import in_db_thread
+from tests.engine.conftest import Process, Tab, quiet, say
+from tests.engine.model import ScriptedModel
+from tests.support.waiting import eventually
+
+WORDS = "lorem ipsum dolor sit amet " * 8
+
+
+async def ends(session_id: str) -> list[tuple[str, str]]:
+    """How its responses came out, as the log has it."""
+    records = await in_db_thread(read_history, session_id=session_id)
+    done = [record.event for record in records if isinstance(record.event, ev.ResponseDone)]
+    return [(one.status, one.reason) for one in done]
+
+
+def beside(session: Session) -> list[str]:
+    """What still runs for it."""
+    tasks = [one.get_name() for one in asyncio.all_tasks()]
+    return [name for name in tasks if name.startswith(f"session {session.session_id}")]
+
+
+async def _asked(model: ScriptedModel) -> None:
+    async def asked() -> None:
+        assert model.requests
+
+    await eventually(asked)
+
+
+@pytest.fixture
+def cannot_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer's end cannot be made, nor the little that stands for it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("an answer cannot be ended")
+
+    monkeypatch.setattr(Response, "_append_end", broken)
+
+
+async def test_a_session_that_dies_is_told_let_go_and_taken_over_by_who_comes_next(
+    process: Process,
+    other_process: Process,
+    model: ScriptedModel,
+    cannot_be_ended: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join()
+    tab = next(iter(session.subscribers.values()))
+    assert isinstance(tab, Tab)
+    await session.do(AddMessage(text="Hello", respond=True))
+    await _asked(model)
+    await session.durable()
+    model.gate.release()
+
+    async def let_go() -> None:
+        assert process.hub.sessions() == []
+        row = await in_db_thread(SessionRow.objects.get, pk=session.session_id)
+        assert row.lease_owner == ""
+
+    await eventually(let_go)
+    assert [type(error) for error in tab.errors] == [ChatError]
+    assert session.log.failed
+    assert f"session {session.session_id} died" in caplog.text
+    monkeypatch.undo()
+    model.gate.release()
+    back = await other_process.join(session.session_id)
+    await quiet(back)
+    assert await ends(session.session_id) == [("incomplete", "interrupted"), ("completed", "")]
+
+
+async def test_what_ran_for_a_session_ends_with_it(process: Process, model: ScriptedModel) -> None:
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join()
+    await session.do(AddMessage(text="Hello", respond=True))
+    await _asked(model)
+    assert beside(session)
+    await process.hub.end(session, reason="closed")
+    await asyncio.sleep(0)
+    assert beside(session) == []
+    assert not session.answering
+    assert await ends(session.session_id) == [("incomplete", "interrupted")]
+
+
+async def test_a_session_that_leaves_in_its_summary_leaves_no_summary_behind(
+    process: Process, model: ScriptedModel, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHAT_HISTORY_TOKENS = 300
+    began = asyncio.Event()
+
+    async def endless(self: Compaction, plan: Any) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Compaction, "_ask", endless)
+    session = await process.join()
+    while not began.is_set():
+        await session.do(AddMessage(text=WORDS, respond=True))
+        await asyncio.sleep(0.05)
+    await process.hub.end(session, reason="closed")
+    await asyncio.sleep(0)
+    assert beside(session) == []
+    records = await in_db_thread(read_history, session_id=session.session_id)
+    assert not any(isinstance(record.event, ev.HistoryCompacted) for record in records)
+
+
+async def test_a_summary_that_fails_by_our_fault_ends_nothing_else(
+    process: Process, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CHAT_HISTORY_TOKENS = 300
+
+    async def broken(self: Compaction, plan: Any) -> None:
+        raise RuntimeError("a summary fails")
+
+    monkeypatch.setattr(Compaction, "_ask", broken)
+    session = await process.join()
+    for _ in range(6):
+        await say(session, WORDS)
+    assert set(await ends(session.session_id)) == {("completed", "")}
+    assert f"session {session.session_id}: history not compacted" in caplog.text
+
+
+async def test_a_turn_that_the_full_buffer_keeps_from_beginning_is_told_and_the_next_is_answered(
+    process: Process, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not as lost to this process: it is still here."""
+    before_turn = Compaction.before_turn
+    refused = 1
+
+    async def full_once(self: Compaction) -> None:
+        nonlocal refused
+        refused, now = 0, refused
+        if now:
+            raise JournalFull
+        await before_turn(self)
+
+    monkeypatch.setattr(Compaction, "before_turn", full_once)
+    session = await process.join()
+    for text in ("One", "Two"):
+        await say(session, text)
+    assert await ends(session.session_id) == [("failed", STORAGE_AWAY.reason), ("completed", "")]
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_who_stops_an_answer_hears_of_its_end_though_that_fails(
+    process: Process, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Response, *_: object, **__: object) -> None:
+        raise RuntimeError("an answer cannot be ended")
+
+    monkeypatch.setattr(Response, "_settle", broken)
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join()
+    await session.do(AddMessage(text="Hello", respond=True))
+    await _asked(model)
+    async with asyncio.timeout(10):
+        await session.do(CancelResponse())
+    assert await ends(session.session_id) == [("failed", "internal_error")]
+
+
+async def test_who_interrupts_is_answered_at_once_and_the_answer_before_ends_as_cancelled(
+    process: Process, model: ScriptedModel
+) -> None:
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join()
+    await session.do(AddMessage(text="One", respond=True))
+    await _asked(model)
+    await session.do(RequestResponse(turn_policy="interrupt"))
+    model.gate.release()
+    model.gate.release()
+    await quiet(session)
+    assert await ends(session.session_id) == [("cancelled", "client_cancelled"), ("completed", "")]
+    with pytest.raises(NoActiveResponse):
+        await session.do(CancelResponse())
+
+
+async def test_a_summary_is_tried_again_after_one_that_failed(
+    process: Process, model: ScriptedModel, settings: Any
+) -> None:
+    settings.CHAT_HISTORY_TOKENS = 300
+    model.summary_error = ModelOverloaded()
+    session = await process.join()
+    for _ in range(6):
+        await say(session, WORDS)
+    model.summary_error, failed = None, len(model.summaries)
+    for _ in range(3):
+        await say(session, WORDS)
+    assert len(model.summaries) > failed
+    assert session.history.summary
+    assert session.history.summary.text.endswith("THE SUMMARY")
