@@ -23,10 +23,10 @@ def main(arguments: list[str]) -> int:
         return 1
     from django.db.utils import OperationalError
 
-    from realtime_ai.database_url import explain_connection_error
     from realtime_ai.env import EnvError
     from realtime_ai.lifeline import FD_VARIABLE, watch_supervisor
     from realtime_ai.starting import before_serving
+    from realtime_ai.stores import explain_connection_error
 
     supervised = FD_VARIABLE in os.environ  # then `realtime_ai.supervisor.prepare` has asked already
     watch_supervisor()

@@ -1,12 +1,25 @@
 """Every setting of the chat, typed, with its default. Read as ``settings.CHAT_<NAME>``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from chat.conf_kinds import HEADERS, MCP_SERVERS, ORIGINS, PRICES, model_of
+from sessions_app.setting import (
+    ACCESS,
+    COSTS,
+    FLAG,
+    HTTP_URL,
+    MODEL,
+    NAMES,
+    SESSIONS,
+    TEXT,
+    choice,
+    number,
+    reader,
+    text,
+    whole,
+)
 
 DEFAULT_GEMINI_MODEL = "gemini-3.8-flash"
 DEFAULT_OPENAI_MODEL = "gpt-6.1-terra"
@@ -25,91 +38,292 @@ DEFAULT_INSTRUCTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ChatConf:
-    llm_model: str | None = None
-    """PROVIDER:NAME, or ``demo``. None: the first vendor that has a key, else ``demo``."""
-    llm_fallbacks: tuple[str, ...] = ()
-    """The models to ask, in this order, when the one before them fails before its first word."""
-    llm_models: tuple[str, ...] = ()
-    """What a client may choose beside the default model and its fallbacks."""
-    gemini_api_key: str | None = None
-    gemini_model: str = DEFAULT_GEMINI_MODEL
-    """Where a spec names the vendor alone, and where ``llm_model`` is None. The same for the other vendors."""
-    google_gemini_base_url: str | None = None
-    """None: the vendor's own server. The same for the other vendors."""
-    gemini_api_version: str | None = None
-    """``v1``, ``v1beta``, ...; None: the SDK's own, and ``v1beta`` for the models that it alone serves."""
-    openai_api_key: str | None = None
-    openai_model: str = DEFAULT_OPENAI_MODEL
-    openai_base_url: str | None = None
-    openai_org_id: str | None = None
-    openai_project_id: str | None = None
-    openai_custom_headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with each request, for a gateway in between."""
-    anthropic_api_key: str | None = None
-    anthropic_model: str = DEFAULT_ANTHROPIC_MODEL
-    anthropic_base_url: str | None = None
-    anthropic_custom_headers: Mapping[str, str] = field(default_factory=dict)
-    groq_api_key: str | None = None
-    groq_model: str = DEFAULT_GROQ_MODEL
-    groq_base_url: str = "https://api.groq.com/openai/v1"
-    compatible_api_key: str | None = None
-    """None: the server wants none."""
-    compatible_base_url: str | None = None
-    compatible_limit_field: str = "max_tokens"
-    """Its name for the limit of output tokens; a server that refuses it is asked again with the other name."""
-    compatible_stream_options: bool = True
-    """Ask it to count the tokens; a server that refuses that is asked again without."""
-    instructions: str = DEFAULT_INSTRUCTIONS
+    llm_model: str | None = MODEL.field(
+        "LLM_MODEL",
+        None,
+        TEXT,
+        "`PROVIDER:NAME`, or `demo`: built in, offline, deterministic. [The page on models](models.md) "
+        "lists the providers.",
+        default_told="the first of Gemini, OpenAI, Anthropic, Groq that has a key, else `demo`",
+        example="gemini:gemini-3.8-flash",
+    )
+    llm_fallbacks: tuple[str, ...] = MODEL.field(
+        "LLM_FALLBACKS",
+        (),
+        NAMES,
+        "Models to ask, in this order, when the one before them fails before its first word; commas between.",
+        example="openai:gpt-6.1-terra,groq:openai/gpt-oss-120b",
+    )
+    llm_models: tuple[str, ...] = MODEL.field(
+        "LLM_MODELS",
+        (),
+        NAMES,
+        "Models that a client may choose beside the default one and its fallbacks; commas between.",
+        example="anthropic:claude-sonnet-5-5",
+    )
+    gemini_api_key: str | None = MODEL.field(
+        "GEMINI_API_KEY", None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
+    )
+    gemini_model: str = MODEL.field(
+        "GEMINI_MODEL",
+        DEFAULT_GEMINI_MODEL,
+        model_of("gemini"),
+        "Gemini's model where `LLM_MODEL` is unset or names the vendor alone (`gemini`).",
+        default_told="[the list](models.md#the-providers)",
+    )
+    google_gemini_base_url: str | None = MODEL.field(
+        "GOOGLE_GEMINI_BASE_URL",
+        None,
+        HTTP_URL,
+        "Another server that speaks Gemini's protocol.",
+        default_told="Google's",
+    )
+    gemini_api_version: str | None = MODEL.field(
+        "GOOGLE_GENAI_API_VERSION",
+        None,
+        choice("v1", "v1beta", "v1alpha", "beta"),
+        "The version of Gemini's API: `v1`, `v1beta` (or `beta`), `v1alpha` (the SDK's own variable). Set, "
+        "no other is asked ([more](models.md#geminis-two-versions)).",
+        default_told="`v1`, and `v1beta` for what it alone serves",
+        example="v1beta",
+    )
+    openai_api_key: str | None = MODEL.field("OPENAI_API_KEY", None, TEXT, "The key for OpenAI.", secret=True)
+    openai_model: str = MODEL.field(
+        "OPENAI_MODEL",
+        DEFAULT_OPENAI_MODEL,
+        model_of("openai"),
+        "As `GEMINI_MODEL`.",
+        default_told="[the list](models.md#the-providers)",
+    )
+    openai_base_url: str | None = MODEL.field(
+        "OPENAI_BASE_URL",
+        None,
+        HTTP_URL,
+        "Another server that speaks its Responses API.",
+        default_told="OpenAI's",
+    )
+    openai_org_id: str | None = MODEL.field(
+        "OPENAI_ORG_ID", None, TEXT, "The organization that is charged.", default_told="the key's own"
+    )
+    openai_project_id: str | None = MODEL.field(
+        "OPENAI_PROJECT_ID", None, TEXT, "The project that is charged.", default_told="the key's own"
+    )
+    openai_custom_headers: Mapping[str, str] = MODEL.field(
+        "OPENAI_CUSTOM_HEADERS",
+        {},
+        HEADERS,
+        "HTTP headers for a gateway in between: `Name: value`, a line each.",
+        secret=True,
+        example='"X-Team: support"',
+    )
+    anthropic_api_key: str | None = MODEL.field(
+        "ANTHROPIC_API_KEY", None, TEXT, "The key for Anthropic.", secret=True
+    )
+    anthropic_model: str = MODEL.field(
+        "ANTHROPIC_MODEL",
+        DEFAULT_ANTHROPIC_MODEL,
+        model_of("anthropic"),
+        "As `GEMINI_MODEL`.",
+        default_told="[the list](models.md#the-providers)",
+    )
+    anthropic_base_url: str | None = MODEL.field(
+        "ANTHROPIC_BASE_URL",
+        None,
+        HTTP_URL,
+        "Another server that speaks its Messages API.",
+        default_told="Anthropic's",
+    )
+    anthropic_custom_headers: Mapping[str, str] = MODEL.field(
+        "ANTHROPIC_CUSTOM_HEADERS", {}, HEADERS, "As `OPENAI_CUSTOM_HEADERS`.", secret=True
+    )
+    groq_api_key: str | None = MODEL.field("GROQ_API_KEY", None, TEXT, "The key for Groq.", secret=True)
+    groq_model: str = MODEL.field(
+        "GROQ_MODEL",
+        DEFAULT_GROQ_MODEL,
+        model_of("groq"),
+        "As `GEMINI_MODEL`.",
+        default_told="[the list](models.md#the-providers)",
+    )
+    groq_base_url: str = MODEL.field(
+        "GROQ_BASE_URL", "https://api.groq.com/openai/v1", HTTP_URL, "Another address of Groq's."
+    )
+    compatible_api_key: str | None = MODEL.field(
+        "COMPATIBLE_API_KEY", None, TEXT, "Its key, where it wants one.", secret=True
+    )
+    compatible_base_url: str | None = MODEL.field(
+        "COMPATIBLE_BASE_URL",
+        None,
+        HTTP_URL,
+        "A server of your own that speaks OpenAI's Chat Completions (Ollama, vLLM, ...), for "
+        "`compatible:NAME`.",
+        example="http://localhost:11434/v1",
+    )
+    compatible_limit_field: str = MODEL.field(
+        "COMPATIBLE_LIMIT_FIELD",
+        "max_tokens",
+        choice("max_tokens", "max_completion_tokens"),
+        "Its name for the limit of output tokens, or `max_completion_tokens`. A server that refuses one "
+        "name is asked with the other.",
+    )
+    compatible_stream_options: bool = MODEL.field(
+        "COMPATIBLE_STREAM_OPTIONS",
+        True,
+        FLAG,
+        "Whether it is asked to count tokens (`stream_options`). A server that refuses that is asked "
+        "without.",
+    )
+    instructions: str = MODEL.field(
+        "CHAT_INSTRUCTIONS",
+        DEFAULT_INSTRUCTIONS,
+        text(100_000),
+        "The system prompt of every session whose client gives none: who the assistant is, how it answers. "
+        "`session.created` shows it.",
+        default_told="[a few sentences](../chat/conf.py)",
+        example='"You are the assistant of a bicycle shop. Answer in two sentences."',
+        or_file=True,
+    )
     max_output_tokens: int = 8192
-    max_tool_rounds: int = 8
-    """Model rounds in one response that may ask for tools; the last one is told to answer without."""
-    max_queued_turns: int = 16
-    turn_policy: str = "enqueue"
-    """What a turn that arrives during another does: enqueue, interrupt or reject."""
+    max_tool_rounds: int = MODEL.field(
+        "MAX_TOOL_ROUNDS",
+        8,
+        whole(1, 100),
+        "How often one response may go back to the model with tool results.",
+    )
+    max_queued_turns: int = SESSIONS.field(
+        "MAX_QUEUED_TURNS",
+        16,
+        whole(1, 1000),
+        "Turns of one session that may wait; one more is refused with `queue_full`.",
+    )
+    turn_policy: str = SESSIONS.field(
+        "TURN_POLICY",
+        "enqueue",
+        choice("enqueue", "interrupt", "reject"),
+        "What a turn does that arrives while an answer runs: `enqueue` waits, `interrupt` stops that "
+        "answer, `reject` is refused with an error. A session or a single message may ask for another.",
+    )
     model_connect_seconds: float = 10.0
     model_first_event_seconds: float = 60.0
     model_silence_seconds: float = 45.0
     """Between two events of a stream that has begun."""
-    model_attempts: int = 3
-    """Of opening one model's stream in a round; each waits twice as long as the one before it."""
-    model_retry_seconds: float = 0.5
-    """Before the second attempt, at most; the half of it at least."""
-    model_retry_total_seconds: float = 20.0
-    """From a round's beginning: after it no model is asked a second time. A fallback is still asked once."""
-    demo_delay_ms: float = 25.0
-    """The demo model's pause between two words."""
+    model_attempts: int = MODEL.field(
+        "MODEL_ATTEMPTS",
+        3,
+        whole(1, 10),
+        "How often one model is asked before the next one, where a retry may help.",
+    )
+    model_retry_seconds: float = MODEL.field(
+        "MODEL_RETRY_SECONDS",
+        0.5,
+        number(0, 60),
+        "Before the second attempt, at most; twice as long before each further one.",
+    )
+    model_retry_total_seconds: float = MODEL.field(
+        "MODEL_RETRY_TOTAL_SECONDS",
+        20.0,
+        number(0, 600),
+        "After so long no model is asked a second time; a fallback is still asked once.",
+    )
+    demo_delay_ms: float = MODEL.field(
+        "DEMO_DELAY_MS", 25.0, number(0, 10_000), "The demo model's pause between two words, in milliseconds."
+    )
     tool_seconds: float = 20.0
     tool_output_chars: int = 32_000
-    mcp_servers: Mapping[str, Any] = field(default_factory=dict)
-    """By name, in the shape that `chat.tools.mcp.config.McpServer` describes."""
-    max_frame_bytes: int = 65_536
-    max_message_chars: int = 32_000
+    mcp_servers: Mapping[str, Any] = MODEL.field(
+        "MCP_SERVERS",
+        {},
+        MCP_SERVERS,
+        "[MCP servers](mcp.md) whose tools the model may call: JSON, or the path of a JSON or TOML file.",
+        secret=True,
+        example="mcp.json",
+    )
+    max_frame_bytes: int = SESSIONS.field(
+        "MAX_FRAME_BYTES",
+        65_536,
+        whole(1024, 16 * 1024 * 1024),
+        "A larger WebSocket frame closes its socket with 1009.",
+    )
+    max_message_chars: int = SESSIONS.field(
+        "MAX_MESSAGE_CHARS",
+        32_000,
+        whole(1, 4_000_000),
+        "A longer message is refused with an error; the session goes on.",
+    )
     max_frames_per_10_seconds: int = 200
-    max_sockets_per_address: int = 300
-    max_connects_per_10_seconds: int = 200
-    """Sockets that one address may open, whether they stay or not."""
+    max_sockets_per_address: int = SESSIONS.field(
+        "MAX_SOCKETS_PER_ADDRESS", 300, whole(1, 1_000_000), "Open sockets per client address and process."
+    )
+    max_connects_per_10_seconds: int = SESSIONS.field(
+        "MAX_CONNECTS_PER_10_SECONDS",
+        200,
+        whole(1, 1_000_000),
+        "Sockets that one address may open in 10 seconds, whether they stay or not; per process.",
+    )
     max_session_messages: int = 2_000
-    idle_seconds: float = 3600.0
-    """A socket that says nothing for so long is closed with 4408."""
-    send_seconds: float = 20.0
-    """A socket that does not take a frame for so long is closed with 4408; it can resume."""
-    drain_seconds: float = 3.0
-    """How long a stopping process lets running answers finish."""
-    guests_allowed: bool = True
-    allowed_origins: tuple[str, ...] = ()
-    """Origins beside the server's own host that may open sockets, e.g. ``https://app.example.com``."""
+    idle_seconds: float = SESSIONS.field(
+        "SOCKET_IDLE_SECONDS",
+        3600.0,
+        number(1, 604_800),
+        "A socket that says nothing for so long is closed with 4408; it can resume.",
+    )
+    send_seconds: float = SESSIONS.field(
+        "SOCKET_SEND_SECONDS",
+        20.0,
+        number(0.1, 600),
+        "A socket that does not take a frame for so long is closed with 4408; it can resume.",
+    )
+    drain_seconds: float = SESSIONS.field(
+        "DRAIN_SECONDS",
+        3.0,
+        number(0, 60),
+        "How long a stopping process lets running answers finish. One that takes longer is tried again by "
+        "the process that takes its session over.",
+    )
+    guests_allowed: bool = SESSIONS.field(
+        "GUESTS_ALLOWED",
+        True,
+        FLAG,
+        "Whether somebody who is not signed in may chat.",
+        default_told="`1`; with `make serve`: `0`",
+    )
+    allowed_origins: tuple[str, ...] = ACCESS.field(
+        "ALLOWED_ORIGINS",
+        (),
+        ORIGINS,
+        "Origins beside the server's own whose pages may open sockets and post forms: "
+        "`https://app.example.com`, commas between.",
+        example="https://app.example.com",
+    )
     local_pages: bool = False
     """In development: pages from a file, or from another port of this machine, may open sockets, as guests."""
-    history_tokens: int = 64_000
-    """How much of a conversation a model is sent at most; a small context window lowers it."""
+    history_tokens: int = COSTS.field(
+        "HISTORY_TOKENS",
+        64_000,
+        whole(500, 10_000_000),
+        "How much of a conversation a model is sent at most, in tokens; older turns are sent as a summary. "
+        "A model with a small context window gets less.",
+    )
     compaction_wait_seconds: float = 20.0
     """How long a turn waits for a summary of the turns that its model cannot be sent any more."""
-    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By PROVIDER:NAME: ``input``, ``cached`` and ``output`` in US dollars per million tokens, ``context`` in tokens."""
-    budget_session_usd: float | None = None
-    """What a session may cost; None: no bound."""
-    budget_user_day_usd: float | None = None
-    """What a user, or a guest, may cost per day (UTC); None: no bound."""
+    prices: Mapping[str, Mapping[str, float]] = COSTS.field(
+        "LLM_PRICES",
+        {},
+        PRICES,
+        "What models cost, in US dollars per million tokens, and their context window in tokens: JSON like "
+        '`{"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}`, or the path of '
+        "a file with that in it. Goes before the built-in list.",
+        default_told="the built-in list",
+        example='{"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}',
+    )
+    budget_session_usd: float | None = COSTS.field(
+        "BUDGET_SESSION_USD", None, number(0.000001, 1_000_000), "What one session may cost, in US dollars."
+    )
+    budget_user_day_usd: float | None = COSTS.field(
+        "BUDGET_USER_DAY_USD",
+        None,
+        number(0.000001, 1_000_000),
+        "What one user, or one guest, may cost per day (UTC), in US dollars.",
+    )
     budget_stale_seconds: float = 15.0
     """How old the sum of what a user spent in other processes may be."""
     summary_model: str | None = None
@@ -142,20 +356,4 @@ class ChatConf:
     """Between two sweeps of orphaned sessions, and of dead workers' jobs; a divisor of 60."""
 
 
-@cache
-def conf() -> ChatConf:
-    """The settings as they stand; read anew after Django's ``setting_changed``."""
-    given = {
-        one.name: getattr(settings, f"CHAT_{one.name.upper()}")
-        for one in fields(ChatConf)
-        if hasattr(settings, f"CHAT_{one.name.upper()}")
-    }
-    return ChatConf(**given)
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting.startswith("CHAT_"):
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="chat.conf")
+conf = reader(ChatConf, "CHAT_")

@@ -1,104 +1,214 @@
-"""Every environment variable of the product, read in one place, typed and checked.
+"""The environment, read in one place: every variable that a conf declares, typed and checked.
 
 The values come from the process's environment, then from the file ``.env`` beside ``manage.py`` (or ``ENV_FILE``).
-``docs/settings.md`` tells what each one means; a test holds the two together.
 """
 
+import io
 import os
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from realtime_ai.env_file import EnvError
+from dotenv.parser import parse_stream
+
+from chat.conf import ChatConf
 from realtime_ai.env_notices import notices
-from realtime_ai.env_reader import EnvReader
+from realtime_ai.store_url import store_url
+from sessions_app.conf import SessionsConf
+from sessions_app.setting import (
+    ACCESS,
+    BEFORE,
+    FLAG,
+    NAMES,
+    PLACE,
+    STORES,
+    TEXT,
+    Kind,
+    Setting,
+    choice,
+    declared,
+    names_of,
+    number,
+    whole,
+)
 
-__all__ = ["BASE_DIR", "Env", "EnvError", "load_env", "read_env"]
+__all__ = ["BASE_DIR", "Env", "EnvError", "load_env", "read_env", "read_env_file", "settings_of_all"]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
+class EnvError(Exception):
+    """A variable is wrong: its name, what it holds (never a secret) and the fix, in one line."""
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    """IP addresses and networks, or ``*`` for any."""
+    found = names_of(text)
+    for network in found:
+        try:
+            network == "*" or ip_network(network, strict=False)
+        except ValueError:
+            raise ValueError from None
+    return found
+
+
+_FOLDER = Kind("a folder's path", lambda text: Path(text).expanduser().resolve())
+_NETWORKS = Kind("IP addresses or networks of your proxies like 10.0.0.0/8, commas between", _networks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Env:
-    # where it listens and keeps its files
-    host: str
-    port: int
-    web_processes: int | None
-    var_dir: Path
-    log_level: str
-    # the stores behind it
-    database_url: str | None = field(repr=False)
-    database_pool_max: int
-    insecure_database: bool
-    redis_url: str | None = field(repr=False)
-    # the model
-    llm_model: str | None
-    llm_fallbacks: tuple[str, ...]
-    llm_models: tuple[str, ...]
-    model_attempts: int
-    model_retry_seconds: float
-    model_retry_total_seconds: float
-    gemini_api_key: str | None = field(repr=False)
-    gemini_model: str | None
-    google_gemini_base_url: str | None
-    google_genai_api_version: str | None
-    openai_api_key: str | None = field(repr=False)
-    openai_model: str | None
-    openai_base_url: str | None
-    openai_org_id: str | None
-    openai_project_id: str | None
-    openai_custom_headers: dict[str, str] = field(repr=False)
-    anthropic_api_key: str | None = field(repr=False)
-    anthropic_model: str | None
-    anthropic_base_url: str | None
-    anthropic_custom_headers: dict[str, str] = field(repr=False)
-    groq_api_key: str | None = field(repr=False)
-    groq_model: str | None
-    groq_base_url: str
-    compatible_api_key: str | None = field(repr=False)
-    compatible_base_url: str | None
-    compatible_limit_field: str
-    compatible_stream_options: bool
-    demo_delay_ms: float
-    chat_instructions: str | None
-    max_tool_rounds: int
-    mcp_servers: dict[str, Any] = field(repr=False)
-    # what it may read and cost
-    history_tokens: int
-    llm_prices: dict[str, dict[str, float]]
-    budget_session_usd: float | None
-    budget_user_day_usd: float | None
-    # sessions and their bounds
-    session_grace_seconds: float
-    session_lease_seconds: float
-    session_buffer_seconds: float
-    turn_policy: str
-    max_queued_turns: int
-    drain_seconds: float
-    guests_allowed: bool | None
-    max_frame_bytes: int
-    max_message_chars: int
-    max_sockets_per_address: int
-    max_connects_per_10_seconds: int
-    socket_send_seconds: float
-    socket_idle_seconds: float
-    # what comes in before a session
-    max_body_bytes: int
-    max_admin_body_bytes: int
-    request_seconds: float
-    max_unfinished_requests: int
-    runserver_worker: bool
-    # who may come in
-    secret_key: str | None = field(repr=False)
-    debug: bool | None
-    allowed_hosts: tuple[str, ...]
-    allowed_origins: tuple[str, ...]
-    trust_proxy: tuple[str, ...]
-    insecure_http: bool
-    metrics_token: str | None = field(repr=False)
-    admin_username: str
-    admin_password: str | None = field(repr=False)
+    """The settings of starting and serving, and those of the rooms below."""
+
+    host: str = PLACE.field(
+        "HOST", "127.0.0.1", TEXT, "The address to listen on; `0.0.0.0` for all of this machine's."
+    )
+    port: int = PLACE.field("PORT", 8000, whole(0, 65535), "The port; `0` takes a free one and prints it.")
+    web_processes: int | None = PLACE.field(
+        "WEB_PROCESSES",
+        None,
+        whole(1, 64),
+        "Web server processes. More than one needs `REDIS_URL`.",
+        default_told="1; with `make serve` and `REDIS_URL`: one per CPU, at most 4",
+    )
+    var_dir: Path = PLACE.field(  # noqa: RUF009 - a path does not change
+        "VAR_DIR",
+        BASE_DIR / "var",
+        _FOLDER,
+        "Everything that is written while running: the embedded PostgreSQL, collected static files, the admin's "
+        "password. One `make run` or `make serve` at a time per folder.",
+        default_told="`var` in the checkout",
+    )
+    log_level: str = PLACE.field(
+        "LOG_LEVEL",
+        "INFO",
+        choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        "For our own packages; libraries speak from `WARNING` on.",
+    )
+    env_file: str | None = PLACE.field(
+        "ENV_FILE",
+        None,
+        TEXT,
+        "The file to read instead of `.env`. From the environment only.",
+        default_told="`.env` in the checkout",
+    )
+    database_url: str | None = STORES.field(
+        "DATABASE_URL",
+        None,
+        store_url("postgresql", "postgres"),
+        "`postgresql://user:password@host:port/database?sslmode=...`. See [Supabase](#supabase).",
+        default_told="an embedded PostgreSQL under `VAR_DIR`",
+        example="postgresql://user:password@host:5432/database?sslmode=require",
+        secret=True,
+    )
+    database_pool_max: int = STORES.field(
+        "DATABASE_POOL_MAX",
+        8,
+        whole(0, 200),
+        "Connections per process at most; `0` switches the pool off. The log's writer and the lease have one each of "
+        "their own beside them, a worker a few.",
+    )
+    redis_url: str | None = STORES.field(
+        "REDIS_URL",
+        None,
+        store_url("redis", "rediss", "unix"),
+        "`redis://:PASSWORD@HOST:PORT/NUMBER`, `rediss://` (TLS; an own authority: `?ssl_ca_certs=/path/to/ca.pem`) or "
+        "`unix://`. What lets several web processes hint at each other; nothing is lost without it. One that is set "
+        "wrong stops the start, one that is away does not "
+        "([which is which](decisions/0031-a-redis-that-is-set-wrong.md)).",
+        example="redis://localhost:6379/0",
+        secret=True,
+    )
+    max_body_bytes: int = BEFORE.field(
+        "MAX_BODY_BYTES",
+        65_536,
+        whole(1024, 1_073_741_824),
+        "A longer body of an HTTP request is refused with 413 while it arrives. A team's own paths get their bounds in "
+        "`HTTP_BODY_LIMITS` of the Django settings.",
+    )
+    max_admin_body_bytes: int = BEFORE.field(
+        "MAX_ADMIN_BODY_BYTES",
+        2_621_440,
+        whole(1024, 1_073_741_824),
+        "The same for `/admin/`, but for its login.",
+    )
+    request_seconds: float = BEFORE.field(
+        "REQUEST_SECONDS",
+        20.0,
+        number(0.1, 3600),
+        "A connection whose request (line, headers, body, handshake) is not whole after so long is cut off, with 408 "
+        "where it had begun.",
+    )
+    max_unfinished_requests: int = BEFORE.field(
+        "MAX_UNFINISHED_REQUESTS",
+        2000,
+        whole(1, 1_000_000),
+        "Connections with an unfinished request at once, per process; one more, and the oldest is cut off.",
+    )
+    runserver_worker: bool = BEFORE.field(
+        "RUNSERVER_WORKER",
+        True,
+        FLAG,
+        "Whether `manage.py runserver` runs the worker beside itself; with production settings never.",
+    )
+    secret_key: str | None = ACCESS.field(
+        "SECRET_KEY",
+        None,
+        TEXT,
+        "Signs cookies. `make serve` wants one of its own, of 50 characters at least.",
+        default_told="none; development has one that is no secret",
+        secret=True,
+    )
+    allowed_hosts: tuple[str, ...] = ACCESS.field(
+        "ALLOWED_HOSTS",
+        (),
+        NAMES,
+        "Host names to answer to, commas between. `*` is refused by `make serve`.",
+        default_told="this machine's names; none with `make serve`",
+        example="chat.example.com",
+    )
+    trust_proxy: tuple[str, ...] = ACCESS.field(
+        "TRUST_PROXY",
+        (),
+        _NETWORKS,
+        "Addresses or networks of your reverse proxies (`10.0.0.0/8`, commas between). Only from these, "
+        "`X-Forwarded-For` and `X-Forwarded-Proto` are believed. `*` believes everybody: only where nobody else can "
+        "connect.",
+        example="10.0.0.0/8",
+    )
+    metrics_token: str | None = ACCESS.field(
+        "METRICS_TOKEN",
+        None,
+        TEXT,
+        "`/metrics` is for whoever sends it as `Authorization: Bearer`. Without one, `/metrics` is for the loopback only.",
+        secret=True,
+    )
+    admin_username: str = ACCESS.field(
+        "ADMIN_USERNAME", "admin", TEXT, "The superuser that the first run makes."
+    )
+    admin_password: str | None = ACCESS.field(
+        "ADMIN_PASSWORD",
+        None,
+        TEXT,
+        "Its password, on the run that makes it. A random one is printed once by `make run`, and kept in "
+        "`VAR_DIR/admin-password` (mode 0600).",
+        default_told="random",
+        secret=True,
+    )
+    debug: bool | None = ACCESS.field(
+        "DEBUG", None, FLAG, "Django's `DEBUG`.", default_told="`1`; with `make serve`: refused", example="0"
+    )
+    insecure_http: bool = ACCESS.field(
+        "INSECURE_HTTP", False, FLAG, "`1`: `make serve` without https, to try it on the loopback."
+    )
+    sessions: SessionsConf
+    chat: ChatConf
+    given: frozenset[str] = field(default=frozenset(), repr=False)
+    """The variables that are set."""
     notices: tuple[str, ...] = ()
     """What is set and not used, a line for a person each."""
 
@@ -108,105 +218,98 @@ class Env:
         return self.var_dir / "postgres" / "url"
 
 
-def read_env(reader: EnvReader) -> Env:
-    """Raises `EnvError` for the first value that makes no sense."""
-    return Env(
-        host=reader.text("HOST") or "127.0.0.1",
-        port=reader.whole("PORT", default=8000, least=0, most=65535),
-        web_processes=reader.optional_whole("WEB_PROCESSES", least=1, most=64),
-        var_dir=reader.folder("VAR_DIR", default=BASE_DIR / "var"),
-        log_level=reader.choice("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
-        database_url=reader.url("DATABASE_URL", schemes=("postgresql", "postgres"), secret=True),
-        database_pool_max=reader.whole("DATABASE_POOL_MAX", default=8, least=0, most=200),
-        insecure_database=reader.flag("INSECURE_DATABASE", default=False),
-        redis_url=reader.url("REDIS_URL", schemes=("redis", "rediss", "unix"), secret=True),
-        llm_model=reader.text("LLM_MODEL"),
-        llm_fallbacks=reader.names("LLM_FALLBACKS"),
-        llm_models=reader.names("LLM_MODELS"),
-        model_attempts=reader.whole("MODEL_ATTEMPTS", default=3, least=1, most=10),
-        model_retry_seconds=reader.number("MODEL_RETRY_SECONDS", default=0.5, least=0, most=60),
-        model_retry_total_seconds=reader.number("MODEL_RETRY_TOTAL_SECONDS", default=20.0, least=0, most=600),
-        gemini_api_key=_gemini_key(reader),
-        gemini_model=_vendor_model(reader, "gemini"),
-        google_gemini_base_url=reader.url("GOOGLE_GEMINI_BASE_URL", schemes=("https", "http")),
-        google_genai_api_version=reader.optional_choice(
-            "GOOGLE_GENAI_API_VERSION", choices=("v1", "v1beta", "v1alpha", "beta")
-        ),
-        openai_api_key=reader.text("OPENAI_API_KEY"),
-        openai_model=_vendor_model(reader, "openai"),
-        openai_base_url=reader.url("OPENAI_BASE_URL", schemes=("https", "http")),
-        openai_org_id=reader.text("OPENAI_ORG_ID"),
-        openai_project_id=reader.text("OPENAI_PROJECT_ID"),
-        openai_custom_headers=reader.headers("OPENAI_CUSTOM_HEADERS"),
-        anthropic_api_key=reader.text("ANTHROPIC_API_KEY"),
-        anthropic_model=_vendor_model(reader, "anthropic"),
-        anthropic_base_url=reader.url("ANTHROPIC_BASE_URL", schemes=("https", "http")),
-        anthropic_custom_headers=reader.headers("ANTHROPIC_CUSTOM_HEADERS"),
-        groq_api_key=reader.text("GROQ_API_KEY"),
-        groq_model=_vendor_model(reader, "groq"),
-        groq_base_url=reader.url("GROQ_BASE_URL", schemes=("https", "http"))
-        or "https://api.groq.com/openai/v1",
-        compatible_api_key=reader.text("COMPATIBLE_API_KEY"),
-        compatible_base_url=reader.url("COMPATIBLE_BASE_URL", schemes=("https", "http")),
-        compatible_limit_field=reader.choice(
-            "COMPATIBLE_LIMIT_FIELD", default="max_tokens", choices=("max_tokens", "max_completion_tokens")
-        ),
-        compatible_stream_options=reader.flag("COMPATIBLE_STREAM_OPTIONS", default=True),
-        demo_delay_ms=reader.number("DEMO_DELAY_MS", default=25.0, least=0, most=10_000),
-        chat_instructions=reader.text_or_file("CHAT_INSTRUCTIONS", most_chars=100_000),
-        max_tool_rounds=reader.whole("MAX_TOOL_ROUNDS", default=8, least=1, most=100),
-        mcp_servers=reader.mcp_servers("MCP_SERVERS", folder=BASE_DIR),
-        history_tokens=reader.whole("HISTORY_TOKENS", default=64_000, least=500, most=10_000_000),
-        llm_prices=reader.prices("LLM_PRICES"),
-        budget_session_usd=reader.optional_number("BUDGET_SESSION_USD", least=0.000001, most=1_000_000),
-        budget_user_day_usd=reader.optional_number("BUDGET_USER_DAY_USD", least=0.000001, most=1_000_000),
-        turn_policy=reader.choice(
-            "TURN_POLICY", default="enqueue", choices=("enqueue", "interrupt", "reject")
-        ),
-        max_queued_turns=reader.whole("MAX_QUEUED_TURNS", default=16, least=1, most=1000),
-        drain_seconds=reader.number("DRAIN_SECONDS", default=3.0, least=0, most=60),
-        session_grace_seconds=reader.number("SESSION_GRACE_SECONDS", default=10.0, least=0, most=86_400),
-        session_lease_seconds=reader.number("SESSION_LEASE_SECONDS", default=9.0, least=1, most=10),
-        session_buffer_seconds=reader.number("SESSION_BUFFER_SECONDS", default=60.0, least=1, most=3600),
-        guests_allowed=reader.optional_flag("GUESTS_ALLOWED"),
-        max_frame_bytes=reader.whole("MAX_FRAME_BYTES", default=65_536, least=1024, most=16 * 1024 * 1024),
-        max_message_chars=reader.whole("MAX_MESSAGE_CHARS", default=32_000, least=1, most=4_000_000),
-        max_sockets_per_address=reader.whole("MAX_SOCKETS_PER_ADDRESS", default=300, least=1, most=1_000_000),
-        max_connects_per_10_seconds=reader.whole(
-            "MAX_CONNECTS_PER_10_SECONDS", default=200, least=1, most=1_000_000
-        ),
-        socket_send_seconds=reader.number("SOCKET_SEND_SECONDS", default=20.0, least=0.1, most=600),
-        socket_idle_seconds=reader.number("SOCKET_IDLE_SECONDS", default=3600.0, least=1, most=604_800),
-        max_body_bytes=reader.whole("MAX_BODY_BYTES", default=65_536, least=1024, most=1_073_741_824),
-        max_admin_body_bytes=reader.whole(
-            "MAX_ADMIN_BODY_BYTES", default=2_621_440, least=1024, most=1_073_741_824
-        ),
-        request_seconds=reader.number("REQUEST_SECONDS", default=20.0, least=0.1, most=3600),
-        max_unfinished_requests=reader.whole(
-            "MAX_UNFINISHED_REQUESTS", default=2000, least=1, most=1_000_000
-        ),
-        runserver_worker=reader.flag("RUNSERVER_WORKER", default=True),
-        secret_key=reader.text("SECRET_KEY"),
-        debug=reader.optional_flag("DEBUG"),
-        allowed_hosts=reader.names("ALLOWED_HOSTS"),
-        allowed_origins=reader.origins("ALLOWED_ORIGINS"),
-        trust_proxy=reader.networks("TRUST_PROXY"),
-        insecure_http=reader.flag("INSECURE_HTTP", default=False),
-        metrics_token=reader.text("METRICS_TOKEN"),
-        admin_username=reader.text("ADMIN_USERNAME") or "admin",
-        admin_password=reader.text("ADMIN_PASSWORD"),
-    )
+def settings_of_all() -> Iterator[Setting]:
+    """Every setting of the environment."""
+    for conf in (Env, SessionsConf, ChatConf):
+        yield from (setting for _, setting in declared(conf))
 
 
-def _vendor_model(reader: EnvReader, vendor: str) -> str | None:
-    """A model of that vendor's; ``VENDOR:NAME``, as ``LLM_MODEL`` wants it, does no harm."""
-    return (reader.text(f"{vendor.upper()}_MODEL") or "").removeprefix(f"{vendor}:") or None
+def read_env(values: Mapping[str, str]) -> Env:
+    """An empty value counts as unset. Raises `EnvError` for the first value that makes no sense."""
+    given = {name: text for name, value in values.items() if (text := value.strip())}
+    sessions = SessionsConf(**_read_fields(SessionsConf, given))
+    chat = ChatConf(**_read_fields(ChatConf, given))
+    return Env(**_read_fields(Env, given), sessions=sessions, chat=chat, given=frozenset(given))
 
 
-def _gemini_key(reader: EnvReader) -> str | None:
-    """Google's own SDK and examples know both names."""
-    own, googles = reader.text("GEMINI_API_KEY"), reader.text("GOOGLE_API_KEY")
-    return own or googles
+def _read_fields(conf: type, given: Mapping[str, str]) -> dict[str, Any]:
+    """Without those that are not set: their conf knows their default."""
+    found = {name: _read_setting(setting, given) for name, setting in declared(conf)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_setting(setting: Setting, given: Mapping[str, str]) -> Any:
+    names = [name for name in setting.variables if name in given]
+    if setting.file_variable in names:
+        if len(names) > 1:
+            raise EnvError(f"{setting.variable} and {setting.file_variable} are both set. Unset one of them.")
+        return _parse(setting, names[0], _file_text(names[0], given[names[0]]))
+    return _parse(setting, names[0], given[names[0]]) if names else None
+
+
+def _file_text(name: str, path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(f"{name}={path!r}", f"the path of a text file that can be read ({error})")
+
+
+def _parse(setting: Setting, name: str, text: str) -> Any:
+    hidden = setting.secret or setting.or_file
+    try:
+        return setting.kind.parse(text) if text else None
+    except ValueError as error:
+        _refuse(name if hidden else f"{name}={text!r}", str(error) or setting.kind.wanted)
+
+
+def _refuse(shown: str, wanted: str) -> NoReturn:
+    name = shown.partition("=")[0]
+    raise EnvError(
+        f"{shown}: this has to be {wanted}. Correct or unset {name}, in the environment or in .env."
+    ) from None
+
+
+# --- the file ``.env``: nothing in a value is a reference, a ``$`` is a dollar sign ---------------------------------
+
+_LINE = "NAME=value (quote a value that holds a blank with a '#' behind it, or a line break)"
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Names and values, quotes and comments taken off. Raises `EnvError` for a line that is no setting.
+
+    The parser passes over such a line; a setting that is silently dropped is worse than a stop.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvError(
+            f"{path.name}: cannot be read as text ({error}). Correct it or move it away."
+        ) from None
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key is not None and not _is_setting(binding.key, binding.value)):
+            original = binding.original.string
+            line = binding.original.line + original[: len(original) - len(original.lstrip())].count("\n")
+            raise EnvError(f"{path.name}, line {line}: not {_LINE}. Correct the line or begin it with '#'.")
+        if binding.key is not None and binding.value is not None:
+            found[binding.key] = binding.value
+    return found
+
+
+def _is_setting(name: str, value: str | None) -> bool:
+    return value is not None and re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name) is not None
+
+
+def fill_environment(env_file: Path) -> dict[str, str]:
+    """What `os.environ` lacks is taken from ``env_file``; what is empty then is taken out of it: libraries that read
+    variables by themselves (uvicorn, prometheus, the vendors' SDKs) take an empty one for a value. Returns the file's.
+    """
+    from_file = read_env_file(env_file) if env_file.exists() else {}
+    for name, value in from_file.items():
+        os.environ.setdefault(name, value)
+    for name in [name for name, value in os.environ.items() if not value.strip()]:
+        del os.environ[name]
+    return from_file
 
 
 @cache
@@ -215,6 +318,7 @@ def load_env() -> Env:
     given = os.environ.get("ENV_FILE", "").strip()
     if given and not Path(given).exists():
         raise EnvError(f"ENV_FILE={given!r}: there is no such file. Correct or unset ENV_FILE.")
-    reader = EnvReader.of_process(Path(given or BASE_DIR / ".env"))
-    env = read_env(reader)
-    return replace(env, notices=notices(env, reader))
+    from_file = fill_environment(Path(given or BASE_DIR / ".env"))
+    env = read_env(os.environ)
+    told = notices(os.environ, from_file=from_file, settings=list(settings_of_all()))
+    return replace(env, notices=told)

@@ -2,18 +2,20 @@
 
 import difflib
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from realtime_ai.env_reader import EnvReader
-
-if TYPE_CHECKING:
-    from realtime_ai.env import Env
+from sessions_app.setting import Setting, names_of
 
 VENDORS = ("gemini", "openai", "anthropic", "groq")
 """`chat.llm.catalog.PREFERRED`, whose import would cost the supervisor's start 0.2 s; a test compares them."""
 _DATABASE = "DATABASE_URL"
-_SUPABASE_KEYS = ("SUPABASE_KEY", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+_SUPABASE = (
+    "SUPABASE_URL",
+    "SUPABASE_KEY",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_SERVICE_KEY",
+    "SUPABASE_SERVICE_ROLE_KEY",
+)
 _INSTEAD = dict.fromkeys(
     ("SUPABASE_DB_URL", "SUPABASE_DATABASE_URL", "POSTGRES_URL", "DB_URL"), _DATABASE
 ) | {
@@ -42,17 +44,23 @@ _OTHERS_READ = re.compile(
 _DASHBOARD = "https://supabase.com/dashboard/project/{}?showConnect=true"
 
 
-def notices(env: "Env", reader: EnvReader) -> tuple[str, ...]:
-    """A line each; never with a value."""
-    return tuple(filter(None, (_no_supabase(env, reader), _unused_line(dict(_unused(env, reader))))))
+def notices(
+    values: Mapping[str, str], *, from_file: Collection[str], settings: Sequence[Setting]
+) -> tuple[str, ...]:
+    """A line each; never with a value. ``from_file``: the names that ``.env`` sets."""
+    given = {name: text for name, value in values.items() if (text := value.strip())}
+    unused = dict(_unused(given, from_file, settings))
+    told = [f"{name} ({instead})" if instead else name for name, instead in unused.items()]
+    line = f"set and not used: {', '.join(told)}." if told else None
+    return tuple(filter(None, (_no_supabase(given), line)))
 
 
-def _no_supabase(env: "Env", reader: EnvReader) -> str | None:
+def _no_supabase(given: Mapping[str, str]) -> str | None:
     """The one that costs data, so by itself: who sets these believes that it goes to Supabase."""
-    found = [name for name in ("SUPABASE_URL", *_SUPABASE_KEYS) if _is_set(reader, name)]
-    if env.database_url or not found:
+    found = [name for name in _SUPABASE if name in given]
+    if _DATABASE in given or not found:
         return None
-    project = re.match(r"https://(\w+)\.supabase\.co", reader.values.get("SUPABASE_URL", "").strip())
+    project = re.match(r"https://(\w+)\.supabase\.co", given.get("SUPABASE_URL", ""))
     return (
         f"{', '.join(found)}: set, but DATABASE_URL is not, so the data goes into the embedded PostgreSQL on this "
         "machine and NOT into Supabase. Copy the connection string (session pooler) from "
@@ -61,45 +69,41 @@ def _no_supabase(env: "Env", reader: EnvReader) -> str | None:
     )
 
 
-def _unused(env: "Env", reader: EnvReader) -> Iterator[tuple[str, str]]:
+def _unused(
+    given: Mapping[str, str], from_file: Collection[str], settings: Sequence[Setting]
+) -> Iterator[tuple[str, str]]:
     """Names, with what to do instead (empty: nothing is known)."""
-    if env.database_url:
-        for name in ("SUPABASE_URL", *_SUPABASE_KEYS):
-            if _is_set(reader, name):
-                yield name, "DATABASE_URL is enough"
+    if _DATABASE in given:
+        yield from ((name, "DATABASE_URL is enough") for name in _SUPABASE if name in given)
     for name, ours in _INSTEAD.items():
-        if _is_set(reader, name) and not _is_set(reader, ours):
+        if name in given and ours not in given:
             yield name, f"set {ours}"
-    yield from _outdone(env, reader)
-    known = {*reader.names_read, *_INSTEAD, "SUPABASE_URL", *_SUPABASE_KEYS}
-    for name in sorted(reader.file_names - known):
+    for setting in settings:
+        if setting.also in given and setting.variable in given:
+            yield str(setting.also), f"{setting.variable} goes before it"
+    yield from _models(given)
+    known = [name for setting in settings for name in setting.variables]
+    for name in sorted(set(from_file).difference(known, _INSTEAD, _SUPABASE)):
         if not _OTHERS_READ.fullmatch(name):
-            alike = difflib.get_close_matches(name.upper(), reader.names_read, n=1, cutoff=0.8)
+            alike = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
             yield name, f"set {alike[0]}" if alike else ""
 
 
-def _outdone(env: "Env", reader: EnvReader) -> Iterator[tuple[str, str]]:
-    """Ours, but another one has the word."""
-    if _is_set(reader, "GOOGLE_API_KEY") and _is_set(reader, "GEMINI_API_KEY"):
-        yield "GOOGLE_API_KEY", "GEMINI_API_KEY goes before it"
+def _models(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A vendor's model that no answer comes from."""
+    with_key = [vendor for vendor in VENDORS if _has_key(vendor, given)]
+    default = given.get("LLM_MODEL") or next(iter(with_key), None)
+    asked = {
+        default,
+        *(one for name in ("LLM_FALLBACKS", "LLM_MODELS") for one in names_of(given.get(name, ""))),
+    }
     for vendor in VENDORS:
-        if not getattr(env, f"{vendor}_model"):
-            continue
-        specs = (env.llm_model, *env.llm_fallbacks, *env.llm_models)
-        if not getattr(env, f"{vendor}_api_key"):
-            yield f"{vendor.upper()}_MODEL", f"set {vendor.upper()}_API_KEY, too"
-        elif vendor not in specs and (env.llm_model or _first_with_key(env) != vendor):
-            yield f"{vendor.upper()}_MODEL", f"set LLM_MODEL={vendor} to be answered by it"
+        variable = f"{vendor.upper()}_MODEL"
+        if variable in given and vendor not in with_key:
+            yield variable, f"set {vendor.upper()}_API_KEY, too"
+        elif variable in given and vendor not in asked:
+            yield variable, f"set LLM_MODEL={vendor} to be answered by it"
 
 
-def _first_with_key(env: "Env") -> str | None:
-    return next((vendor for vendor in VENDORS if getattr(env, f"{vendor}_api_key")), None)
-
-
-def _unused_line(unused: dict[str, str]) -> str | None:
-    told = [f"{name} ({instead})" if instead else name for name, instead in unused.items()]
-    return f"set and not used: {', '.join(told)}." if told else None
-
-
-def _is_set(reader: EnvReader, name: str) -> bool:
-    return bool(reader.values.get(name, "").strip())
+def _has_key(vendor: str, given: Mapping[str, str]) -> bool:
+    return f"{vendor.upper()}_API_KEY" in given or (vendor == "gemini" and "GOOGLE_API_KEY" in given)

@@ -21,7 +21,7 @@ def server_config(env: Env) -> Config:
         "realtime_ai.asgi:application",
         http=HttpProtocol,
         ws=WebSocketProtocol,
-        ws_max_size=env.max_frame_bytes,  # a larger frame closes its socket with 1009 before it is in memory
+        ws_max_size=env.chat.max_frame_bytes,  # a larger frame closes its socket with 1009 before it is in memory
         ws_per_message_deflate=False,  # tokens are small; a compressor costs memory for each idle socket
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,

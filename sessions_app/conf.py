@@ -1,18 +1,24 @@
 """Every setting of the log, typed, with its default. Read as ``settings.SESSIONS_<NAME>``."""
 
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from sessions_app.setting import FLAG, SESSIONS, STORES, number, reader
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionsConf:
-    grace_seconds: float = 10.0
-    """How long a session without a subscriber stays open."""
-    lease_seconds: float = 9.0
-    """How long a process that stopped renewing still counts as alive."""
+    grace_seconds: float = SESSIONS.field(
+        "SESSION_GRACE_SECONDS",
+        10.0,
+        number(0, 86_400),
+        "How long a session stays open when its last socket is gone; `0` ends it at once.",
+    )
+    lease_seconds: float = SESSIONS.field(
+        "SESSION_LEASE_SECONDS",
+        9.0,
+        number(1, 10),
+        "How long a process that died still counts as the holder of its sessions.",
+    )
     lease_renew_seconds: float = 2.5
     flush_seconds: float = 0.08
     """How long a delta may wait to be joined with the ones after it; the promise is 100 ms."""
@@ -23,16 +29,25 @@ class SessionsConf:
     buffer_events: int = 50_000
     """Events in memory that are not committed; one more is refused with ``storage_unavailable``."""
     buffer_bytes: int = 64 * 1024 * 1024
-    buffer_seconds: float = 60.0
-    """When the oldest uncommitted event is older than this, new ones are refused."""
+    buffer_seconds: float = SESSIONS.field(
+        "SESSION_BUFFER_SECONDS",
+        60.0,
+        number(1, 3600),
+        "How long the database may be away before new messages are refused (with an error that invites a retry).",
+    )
     takeover_skips: int = 200_000
     """Seqs that a takeover leaves out: more than a process can have shown and not stored (see ``buffer_events``)."""
     ring_records: int = 512
     """Committed records kept in memory per live session, so that a short drop replays without a query."""
     db_threads: int = 8
     """Threads (and at most as many pooled connections) for reads and rare writes."""
-    insecure_database: bool = False
-    """The network to a database on another host is trusted: TLS is not demanded."""
+    insecure_database: bool = STORES.field(
+        "INSECURE_DATABASE",
+        False,
+        FLAG,
+        "`1`: a database on another host may be reached without TLS. For private networks alone; without it such a "
+        "connection is refused.",
+    )
     embedded_database: bool = False
     """The database is the embedded server of a developer's machine, not one that somebody runs."""
     server_processes: int = 1
@@ -41,20 +56,4 @@ class SessionsConf:
     """Connections that Supabase's session pooler allows (its pool size, in the dashboard)."""
 
 
-@cache
-def conf() -> SessionsConf:
-    """The settings as they stand; read anew after Django's ``setting_changed``."""
-    given = {
-        field.name: getattr(settings, f"SESSIONS_{field.name.upper()}")
-        for field in fields(SessionsConf)
-        if hasattr(settings, f"SESSIONS_{field.name.upper()}")
-    }
-    return SessionsConf(**given)
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting.startswith("SESSIONS_"):
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="sessions_app.conf")
+conf = reader(SessionsConf, "SESSIONS_")

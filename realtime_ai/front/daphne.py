@@ -17,12 +17,12 @@ import daphne.http_protocol
 import daphne.server
 import daphne.ws_protocol
 from autobahn.util import encode_truncate
-from django.conf import settings
 from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.web import http
 
+from chat.conf import conf
 from chat.wire.codes import CloseCode
 from realtime_ai.front.bounds import (
     LINGER_BYTES,
@@ -289,7 +289,7 @@ class WebSocket(daphne.ws_protocol.WebSocketProtocol):  # type: ignore[misc]
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802
         for bound in ("maxMessagePayloadSize", "maxFramePayloadSize"):  # 0: none
-            most = settings.CHAT_MAX_FRAME_BYTES
+            most = conf().max_frame_bytes
             setattr(self, bound, min(getattr(self, bound) or most, most))
         return super().onConnect(request)
 

@@ -11,5 +11,5 @@ if not ENV.allowed_hosts and ENV.host not in ("127.0.0.1", "::1", "localhost"):
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True  # also with DEBUG=0: nothing is collected here
 
 CHAT_LOCAL_PAGES = True
-CHAT_GUESTS_ALLOWED = True if ENV.guests_allowed is None else ENV.guests_allowed
+CHAT_GUESTS_ALLOWED = ENV.chat.guests_allowed
 RUNSERVER_WORKER = ENV.runserver_worker

@@ -15,11 +15,11 @@ from django.core.management.base import SystemCheckError
 from django.db.utils import OperationalError
 
 from chat.redis_trouble import redis_trouble, redis_url
-from realtime_ai.database_url import explain_connection_error
 from realtime_ai.embedded_postgres.server import write_private
 from realtime_ai.env import Env, EnvError, load_env
 from realtime_ai.lifeline import watch_supervisor
 from realtime_ai.starting import refuse_errors
+from realtime_ai.stores import explain_connection_error
 
 
 def main(arguments: list[str]) -> int:
@@ -108,11 +108,11 @@ def _model_in_use(env: Env) -> str:
     from chat.llm.catalog import default_model_spec
 
     spec = default_model_spec()
-    if env.llm_fallbacks:
-        return f"{spec}; if it fails, {', then '.join(env.llm_fallbacks)}"
+    if env.chat.llm_fallbacks:
+        return f"{spec}; if it fails, {', then '.join(env.chat.llm_fallbacks)}"
     if spec != "demo":
         return spec
-    return "demo, built in and offline" + ("" if env.llm_model else " (no model's key is set)")
+    return "demo, built in and offline" + ("" if env.chat.llm_model else " (no model's key is set)")
 
 
 def _fail(message: str) -> int:

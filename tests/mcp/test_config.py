@@ -9,7 +9,6 @@ from django.core.checks import run_checks
 
 from chat.tools.mcp.config import McpServer, read_servers
 from realtime_ai.env import EnvError, read_env
-from realtime_ai.env_reader import EnvReader
 
 SECRET = "hunter2-secret"
 OTHER_CLIENTS = {
@@ -24,7 +23,7 @@ OTHER_CLIENTS = {
 
 
 def servers_of(text: str) -> dict[str, Any]:
-    return read_env(EnvReader({"MCP_SERVERS": text})).mcp_servers
+    return dict(read_env({"MCP_SERVERS": text}).chat.mcp_servers)
 
 
 def test_what_other_clients_write_is_understood() -> None:

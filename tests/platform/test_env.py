@@ -2,13 +2,23 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from realtime_ai.env import BASE_DIR, Env, EnvError, load_env, read_env
-from realtime_ai.env_file import read_env_file
-from realtime_ai.env_reader import EnvReader
+from realtime_ai import env_docs
+from realtime_ai.env import (
+    BASE_DIR,
+    Env,
+    EnvError,
+    fill_environment,
+    load_env,
+    read_env,
+    read_env_file,
+    settings_of_all,
+)
+from sessions_app.setting import Setting, figure
 
 SECRETS = {"DATABASE_URL": "mysql://joe:hunter2@host/db", "REDIS_URL": "http://:hunter2@host"}
 BAD = {
@@ -35,20 +45,18 @@ BAD = {
 
 
 def parse(**values: str) -> Env:
-    return read_env(EnvReader(values))
+    return read_env(values)
 
 
 def variables() -> set[str]:
-    reader = EnvReader({})
-    read_env(reader)
-    return {*reader.names_read, "ENV_FILE"}
+    return {name for setting in settings_of_all() for name in setting.variables}
 
 
 def test_without_any_variable_everything_has_a_default() -> None:
     env = parse()
-    assert (env.host, env.port, env.session_grace_seconds) == ("127.0.0.1", 8000, 10.0)
+    assert (env.host, env.port, env.sessions.grace_seconds) == ("127.0.0.1", 8000, 10.0)
     assert env.database_url is None
-    assert env.guests_allowed is None
+    assert env.given == frozenset()
 
 
 def test_prices_are_read_from_json_or_from_a_file_of_it(tmp_path: Path) -> None:
@@ -56,8 +64,8 @@ def test_prices_are_read_from_json_or_from_a_file_of_it(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     file.write_text(text)
     expected = {"openai:a": {"input": 1.5, "output": 6, "context": 128_000}}
-    assert parse(LLM_PRICES=text).llm_prices == parse(LLM_PRICES=str(file)).llm_prices == expected
-    assert parse().llm_prices == {}
+    assert parse(LLM_PRICES=text).chat.prices == parse(LLM_PRICES=str(file)).chat.prices == expected
+    assert parse().chat.prices == {}
 
 
 def test_an_empty_value_counts_as_unset() -> None:
@@ -97,8 +105,9 @@ def test_the_file_fills_in_what_the_environment_lacks(
     file.write_text('# a comment\n\nPORT=1234\nexport LLM_MODEL="demo"\nHOST=from-the-file\n')
     variables = {"HOST": "localhost"}
     monkeypatch.setattr(os, "environ", variables)
-    env = read_env(EnvReader.of_process(file))
-    assert (env.port, env.llm_model, env.host) == (1234, "demo", "localhost")
+    fill_environment(file)
+    env = read_env(variables)
+    assert (env.port, env.chat.llm_model, env.host) == (1234, "demo", "localhost")
 
 
 FILE = r"""
@@ -119,9 +128,14 @@ def test_a_file_means_what_it_says(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("\ufeff" + FILE.replace("\n", "\r\n"), encoding="utf-8", newline="")
     env = parse(**read_env_file(file))
-    assert (env.port, env.host, env.llm_model, env.drain_seconds) == (1234, "127.0.0.1", "demo", 1.5)
+    assert (env.port, env.host, env.chat.llm_model, env.chat.drain_seconds) == (
+        1234,
+        "127.0.0.1",
+        "demo",
+        1.5,
+    )
     assert (env.admin_password, env.metrics_token, env.secret_key) == ("$ecret", "$tok", "a $b ${c} # d")
-    assert (env.gemini_api_key, env.chat_instructions) == ("with#inside", 'Two\nlines, "quoted"')
+    assert (env.chat.gemini_api_key, env.chat.instructions) == ("with#inside", 'Two\nlines, "quoted"')
 
 
 @pytest.mark.parametrize(
@@ -145,8 +159,9 @@ def test_what_is_empty_is_unset_for_libraries_too(tmp_path: Path, monkeypatch: p
     file.write_text("PORT=1234\nGROQ_API_KEY=from-the-file\n")
     variables = {"OPENAI_BASE_URL": "", "WEB_CONCURRENCY": "  ", "GROQ_API_KEY": "", "HOST": " ::1 "}
     monkeypatch.setattr(os, "environ", variables)
-    env = read_env(EnvReader.of_process(file))
-    assert (env.openai_base_url, env.groq_api_key, env.host, env.port) == (None, None, "::1", 1234)
+    fill_environment(file)
+    env = read_env(variables)
+    assert (env.chat.openai_base_url, env.chat.groq_api_key, env.host, env.port) == (None, None, "::1", 1234)
     assert not {"OPENAI_BASE_URL", "WEB_CONCURRENCY", "GROQ_API_KEY"} & variables.keys()
 
 
@@ -197,10 +212,17 @@ def test_a_url_that_fits_is_taken_as_it_is(url: str) -> None:
 
 def test_vendors_own_names_are_understood() -> None:
     env = parse(GOOGLE_API_KEY="g", GEMINI_MODEL="gemini:x", GROQ_MODEL="openai/gpt-oss-20b")
-    assert (env.gemini_api_key, env.gemini_model, env.groq_model) == ("g", "x", "openai/gpt-oss-20b")
-    assert parse(GOOGLE_API_KEY="g", GEMINI_API_KEY="own").gemini_api_key == "own"
+    assert (env.chat.gemini_api_key, env.chat.gemini_model, env.chat.groq_model) == (
+        "g",
+        "x",
+        "openai/gpt-oss-20b",
+    )
+    assert parse(GOOGLE_API_KEY="g", GEMINI_API_KEY="own").chat.gemini_api_key == "own"
     headers = "X-Team: a:b\n\nX-Other : c"
-    assert parse(OPENAI_CUSTOM_HEADERS=headers).openai_custom_headers == {"X-Team": "a:b", "X-Other": "c"}
+    assert parse(OPENAI_CUSTOM_HEADERS=headers).chat.openai_custom_headers == {
+        "X-Team": "a:b",
+        "X-Other": "c",
+    }
     with pytest.raises(EnvError, match="OPENAI_CUSTOM_HEADERS") as refused:
         parse(OPENAI_CUSTOM_HEADERS="hunter2")
     assert "hunter2" not in str(refused.value)
@@ -209,8 +231,8 @@ def test_vendors_own_names_are_understood() -> None:
 def test_instructions_come_from_a_variable_or_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "instructions.md"
     file.write_text("You are\n*brief*.\n")
-    assert parse(CHAT_INSTRUCTIONS=" Be brief. ").chat_instructions == "Be brief."
-    assert parse(CHAT_INSTRUCTIONS_FILE=str(file)).chat_instructions == "You are\n*brief*."
+    assert parse(CHAT_INSTRUCTIONS=" Be brief. ").chat.instructions == "Be brief."
+    assert parse(CHAT_INSTRUCTIONS_FILE=str(file)).chat.instructions == "You are\n*brief*."
     with pytest.raises(EnvError, match="CHAT_INSTRUCTIONS and CHAT_INSTRUCTIONS_FILE are both set"):
         parse(CHAT_INSTRUCTIONS="a", CHAT_INSTRUCTIONS_FILE=str(file))
     with pytest.raises(EnvError, match="CHAT_INSTRUCTIONS_FILE='/nowhere'"):
@@ -229,13 +251,38 @@ def test_every_variable_stands_in_the_example_and_the_reverse() -> None:
     assert set(re.findall(r"^#?([A-Z0-9_]+)=", text, flags=re.MULTILINE)) == variables() - {"ENV_FILE"}
 
 
+def test_the_page_and_the_example_are_made_from_the_declarations() -> None:
+    """Defaults, bounds and meanings, word for word: ``python -m realtime_ai.env_docs`` writes them anew."""
+    page = env_docs.PAGE.read_text(encoding="utf-8")
+    assert env_docs.page_with_tables(page) == page
+    assert env_docs.EXAMPLE.read_text(encoding="utf-8") == env_docs.example()
+
+
 def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
-    EnvReader.of_process(BASE_DIR / ".env.example")
+    """Also with every line of it in use, but for the files that it names."""
+    text = (BASE_DIR / ".env.example").read_text()
+    every = re.sub(r"^#(?=[A-Z0-9_]+=)", "", text, flags=re.MULTILINE)
+    file = tmp_path / "all"
+    file.write_text(re.sub(r"^(CHAT_INSTRUCTIONS_FILE|MCP_SERVERS)=.*\n", "", every, flags=re.MULTILINE))
+    assert parse(**read_env_file(BASE_DIR / ".env.example")) == parse()
+    assert parse(**read_env_file(file)).chat.llm_fallbacks[0] == "openai:gpt-6.1-terra"
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
     text = (BASE_DIR / "docs" / "settings.md").read_text()
     told = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| `([^`]+)` \|", text, flags=re.MULTILINE))
-    numbers = {name: value for name, value in told.items() if re.fullmatch(r"[0-9]+", value)}
-    assert parse(**numbers) == parse()
-    assert len(numbers) > 8
+    assert replace(parse(**told), given=frozenset()) == parse()
+    assert len(told) > 30
+
+
+@pytest.mark.parametrize("setting", list(settings_of_all()), ids=lambda setting: setting.variable)
+def test_every_bound_that_is_told_is_kept(setting: Setting) -> None:
+    bounds = re.fullmatch(r"([0-9.,]+) to ([0-9.,]+)", setting.kind.bounds)
+    if bounds is None:
+        return
+    least, most = (float(bound.replace(",", "")) for bound in bounds.groups())
+    for fits in (least, most):
+        assert setting.kind.parse(figure(fits)) == fits
+    for outside in (least - 1, most + 1):
+        with pytest.raises(EnvError, match=f"{setting.variable}=.* from {figure(least)} to {figure(most)}"):
+            parse(**{setting.variable: figure(outside)})

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import pytest
 
 from chat.llm.catalog import PREFERRED
-from realtime_ai.env import read_env
+from realtime_ai.env import read_env, settings_of_all
 from realtime_ai.env_notices import VENDORS, notices
-from realtime_ai.env_reader import EnvReader
 
 
 def told(*, file_names: Iterable[str] = (), **values: str) -> tuple[str, ...]:
-    reader = EnvReader(dict.fromkeys(file_names, "hunter2") | values, file_names=file_names)
-    lines = notices(read_env(reader), reader)
+    given = dict.fromkeys(file_names, "hunter2") | values
+    read_env(given)
+    lines = notices(given, from_file=list(file_names), settings=list(settings_of_all()))
     assert "hunter2" not in str(lines)
     assert not any("\n" in line for line in lines)
     return lines

@@ -5,7 +5,6 @@ import secrets
 import pytest
 
 from realtime_ai.env import EnvError, read_env
-from realtime_ai.env_reader import EnvReader
 from realtime_ai.settings.refusals import refuse_unsafe
 from tests.platform.support import run_python
 
@@ -23,13 +22,13 @@ UNSAFE = [
 
 
 def test_a_sound_environment_is_accepted() -> None:
-    refuse_unsafe(read_env(EnvReader(GOOD)))
+    refuse_unsafe(read_env(GOOD))
 
 
 @pytest.mark.parametrize(("name", "change"), UNSAFE)
 def test_an_unsafe_setting_is_refused_by_name(name: str, change: dict[str, str]) -> None:
     with pytest.raises(EnvError, match=name) as refused:
-        refuse_unsafe(read_env(EnvReader(GOOD | change)))
+        refuse_unsafe(read_env(GOOD | change))
     assert "\n" not in str(refused.value)
 
 

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from realtime_ai.env import read_env
-from realtime_ai.env_reader import EnvReader
 from realtime_ai.supervisor.listener import bind, public_url
 from tests.platform.support import Supervised, get, run_python
 
@@ -194,7 +193,7 @@ def test_serve_refuses_it_too_and_tells_what_it_lacks(folder: Path, own_database
 def test_the_printed_address_is_one_that_can_be_opened(
     variables: dict[str, str], serve: bool, url: str
 ) -> None:
-    env = read_env(EnvReader(variables | {"PORT": "0"}))
+    env = read_env(variables | {"PORT": "0"})
     with bind(env) as listener:
         assert public_url(env, listener, serve=serve) == url.format(port=listener.getsockname()[1])
 

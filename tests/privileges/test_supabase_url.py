@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime_ai.database_url import database_settings
+from realtime_ai.stores import database_settings
 from sessions_app.postgres.address import SupabaseMode, describe, pools_transactions
 
 REF = "abcdefghijklmnopqrst"

@@ -1,0 +1,93 @@
+"""What only the chat's settings hold: models, headers, origins, prices, MCP servers."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from sessions_app.setting import Kind, names_of
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FIGURES = ("input", "cached", "output", "context")
+_PRICES_FORM = (
+    'JSON like {"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}, or the path of a file '
+    "with that in it"
+)
+_SERVERS_FORM = "JSON, or the path of a JSON or TOML file"
+
+
+def model_of(vendor: str) -> Kind:
+    """A model of that vendor's; ``VENDOR:NAME``, as ``LLM_MODEL`` wants it, does no harm."""
+    return Kind("a model's name", lambda text: text.removeprefix(f"{vendor}:") or None)
+
+
+def _headers(text: str) -> dict[str, str]:
+    found = {}
+    for line in filter(str.strip, text.splitlines()):
+        header, colon, value = line.partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z0-9-]+", header.strip()):
+            raise ValueError
+        found[header.strip()] = value.strip()
+    return found
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    found = names_of(text)
+    if not all(re.fullmatch(r"https?://[^/?#@\s*]+", origin) for origin in found):
+        raise ValueError
+    return found
+
+
+def _prices(text: str) -> dict[str, dict[str, float]]:
+    """A JSON object, or the path of a file with one: figures by model."""
+    try:
+        models = json.loads(text if text.startswith("{") else Path(text).expanduser().read_text("utf-8"))
+        _check_prices(models)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{_PRICES_FORM} ({error})") from None
+    found: dict[str, dict[str, float]] = models
+    return found
+
+
+def _check_prices(models: Any) -> None:
+    if not isinstance(models, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - one error for all that can be wrong
+    for model, figures in models.items():
+        if not isinstance(figures, dict) or not figures:
+            raise ValueError(f"{model}: not a JSON object")
+        for key, value in figures.items():
+            known = key in _FIGURES and isinstance(value, int | float) and not isinstance(value, bool)
+            if not known or not 0 <= value < 10**9:
+                raise ValueError(f"{model}: {key}")
+        if ("input" in figures) != ("output" in figures):
+            raise ValueError(f"{model}: input and output go together")
+
+
+def _mcp_servers(text: str) -> dict[str, Any]:
+    """JSON text, or the path of a JSON or TOML file (relative to the checkout).
+
+    Other MCP clients wrap their servers in a key of its own; it may be there.
+    """
+    try:
+        found = json.loads(text) if text.startswith("{") else _load(_ROOT / Path(text).expanduser())
+    except (OSError, ValueError) as error:
+        why = f"{type(error).__name__}: {getattr(error, 'strerror', '') or error}"
+        raise ValueError(f"{_SERVERS_FORM} ({why})") from None
+    for key in ("mcpServers", "mcp_servers", "servers"):
+        if isinstance(found, dict) and list(found) == [key]:
+            found = found[key]
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise ValueError('an object of servers by name, {"name": {"command": ...}} (see docs/mcp.md)')
+    return found
+
+
+def _load(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
+    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+
+
+HEADERS = Kind("HTTP headers like `X-Team: support`, a line each", _headers)
+ORIGINS = Kind("origins like https://app.example.com, without a path, commas between", _origins)
+PRICES = Kind(_PRICES_FORM, _prices)
+MCP_SERVERS = Kind(_SERVERS_FORM, _mcp_servers)
