@@ -11,7 +11,8 @@ from procrastinate.contrib.django import app
 
 from chat.conf import conf
 from chat.llm.catalog import ProviderNotConfigured, offered, provider_for
-from chat.llm.prices import rates_of
+from chat.llm.prices import cost_microusd
+from chat.llm.provider import Usage
 from chat.tools.mcp.config import read_servers
 from sessions_app.postgres.address import pools_transactions
 
@@ -55,7 +56,7 @@ def check_budgets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
             id="chat.W005",
         )
         for spec in offered()
-        if rates_of(spec) is None
+        if cost_microusd(spec, Usage()) is None
     ]
 
 

@@ -311,8 +311,8 @@ class ChatConf:
         PRICES,
         "What models cost, in US dollars per million tokens, and their context window in tokens: JSON like "
         '`{"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}`, or the path of '
-        "a file with that in it. Goes before the built-in list.",
-        default_told="the built-in list",
+        "a file with that in it. Goes before what the package `genai-prices` says.",
+        default_told="the package's",
         example='{"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}',
     )
     budget_session_usd: float | None = COSTS.field(

@@ -11,6 +11,7 @@ from django.core.signals import setting_changed
 
 from chat.conf import conf
 from chat.errors import ModelCredentials, ModelNotAllowed
+from chat.llm.prices import context_tokens
 from chat.llm.provider import JSON, ModelEvent, ModelRequest, Provider
 
 logger = logging.getLogger(__name__)
@@ -301,10 +302,11 @@ def candidates(spec: str) -> list[Candidate]:
 
 
 def preload() -> None:
-    """Make the providers of all models that are offered: a vendor's SDK takes a second to import."""
+    """Make the providers of all models that are offered, and read the prices: some packages take a second to import."""
     for spec in _listed():
         with contextlib.suppress(ProviderNotConfigured):  # a system check says so
             provider_for(spec)
+            context_tokens(full_spec(spec))
 
 
 def _listed() -> tuple[str, ...]:

@@ -35,6 +35,7 @@ __all__ = [
     "Usage",
     "UserText",
     "model_spec",
+    "text_of",
 ]
 
 
@@ -81,6 +82,16 @@ class ToolResultItem(msgspec.Struct, frozen=True):
 HistoryItem = UserText | OperatorText | AssistantText | ToolCallItem | ToolResultItem
 """A history is a list of these in the order of the conversation. The calls of one model round stand together,
 followed by their results in the same order; an `AssistantText` directly before calls is of the same round."""
+
+
+def text_of(item: HistoryItem) -> str:
+    """Its words: what was said, a call's arguments, a result's output."""
+    match item:
+        case ToolCallItem():
+            return item.arguments
+        case ToolResultItem():
+            return item.output
+    return item.text
 
 
 class ToolSpec(msgspec.Struct, frozen=True):

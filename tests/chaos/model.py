@@ -8,7 +8,7 @@ from itertools import count
 
 from chat.errors import ModelTimeout, ModelUnreachable
 from chat.llm.demo.provider import DemoProvider, pieces_of
-from chat.llm.demo.turn import turn_of
+from chat.llm.demo.script import turn_of
 from chat.llm.provider import (
     Completed,
     FinishReason,

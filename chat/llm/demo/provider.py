@@ -1,4 +1,4 @@
-"""The built-in model ``demo``: offline, deterministic, without a key. A set of rules, and it says so."""
+"""The built-in model ``demo``: offline, without a key. It plays a script, and says so."""
 
 import asyncio
 import re
@@ -6,18 +6,16 @@ from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 
 from chat.conf import conf
-from chat.llm.demo.brain import decide
+from chat.llm.demo.script import next_step
 from chat.llm.provider import (
     Completed,
     FinishReason,
-    HistoryItem,
     ModelEvent,
     ModelRequest,
     Provider,
     TextDelta,
-    ToolCallItem,
-    ToolResultItem,
     Usage,
+    text_of,
 )
 
 
@@ -27,19 +25,19 @@ class DemoProvider(Provider):
     name = "demo"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        plan = decide(request)
-        given, limit = 0, request.max_output_tokens
-        pieces = pieces_of(plan.text)
-        for piece in islice(pieces, limit):
+        text, calls = next_step(request)
+        given = 0
+        pieces = pieces_of(text)
+        for piece in islice(pieces, request.max_output_tokens):
             await asyncio.sleep(conf().demo_delay_ms / 1000)
             given += 1
             yield TextDelta(piece)
         finish = FinishReason.STOP
         if next(pieces, None) is not None:
             finish = FinishReason.MAX_OUTPUT_TOKENS
-        elif plan.calls:
+        elif calls:
             finish = FinishReason.TOOL_CALLS
-            for call in plan.calls:
+            for call in calls:
                 given += _words(call.arguments)
                 yield call
         yield Completed(finish, Usage(input_tokens=_input_words(request), output_tokens=given))
@@ -51,17 +49,7 @@ def pieces_of(text: str) -> Iterator[str]:
 
 
 def _input_words(request: ModelRequest) -> int:
-    return _words(request.instructions) + sum(_words(_text_of(item)) for item in request.history)
-
-
-def _text_of(item: HistoryItem) -> str:
-    match item:
-        case ToolCallItem():
-            return item.arguments
-        case ToolResultItem():
-            return item.output
-        case _:
-            return item.text
+    return _words(request.instructions) + sum(_words(text_of(item)) for item in request.history)
 
 
 def _words(text: str) -> int:
