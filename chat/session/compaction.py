@@ -43,12 +43,13 @@ from chat.llm.provider import (
 )
 from chat.llm.route import Route
 from chat.session.commands import SessionConfig
-from chat.session.history import History
+from chat.session.history import as_items, items_of, items_through
 from chat.supervision import heard
 from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log.rows import storable
+from sessions_app.log.state import SessionState
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ _BYTES_PER_TOKEN = 3
 class Session(Protocol):
     """The conversation, as its compaction needs it."""
 
-    history: History
+    history: SessionState
     config: SessionConfig
 
     @property
@@ -236,7 +237,7 @@ class Compaction:
     def _fill(self) -> float:
         """The share of its budget that the next request is going to take."""
         history, request = self._session.history, self._session.next_request()
-        waiting = items_bytes(history.waiting.values())
+        waiting = items_bytes(as_items(history.waiting.values()))
         tokens = tokens_of(request_bytes(request) + waiting, history.tokens_per_byte)
         return tokens / self._budget()
 
@@ -248,20 +249,21 @@ class Compaction:
         """The oldest turns, as many as it takes to bring the rest down to `_KEEP`; None when there is nothing to cut."""
         history = self._session.history
         room = int(self._budget() * _KEEP)
-        whole = items_bytes(history.items())
+        whole = items_bytes(items_of(history))
 
         def fits(started: int) -> bool:
-            over = items_bytes(history.items_through(started - 1))
+            over = items_bytes(items_through(history, started - 1))
             return tokens_of(whole - over, history.tokens_per_byte) <= room
 
         starts = history.turns  # the last turn stays, fit or not
         cut = starts[min(bisect_left(starts, True, key=fits), len(starts) - 1)] - 1 if starts else 0
-        return self._plan_through(cut) if history.items_through(cut) else None
+        return self._plan_through(cut) if history.items.through(cut) else None
 
     def _plan_through(self, seq: int) -> _Plan:
         history = self._session.history
-        ids = tuple(item.item_id for item in history.items_through(seq))
-        return _Plan(seq, ids, history.summary.item_id if history.summary else "")
+        ids = tuple(item.item_id for item in items_through(history, seq))
+        summary_id = history.compaction.item_id if history.compaction and history.summary else ""
+        return _Plan(seq, ids, summary_id)
 
     # Doing
 
@@ -323,9 +325,9 @@ class Compaction:
 
     def _request(self, plan: _Plan, model: str) -> ModelRequest:
         history = self._session.history
-        previous = bare(history.summary.text) if history.summary else ""
+        previous = bare(history.summary)
         max_chars = self._budget() * _BYTES_PER_TOKEN
-        text = material(previous, history.items_through(plan.through_seq), max_chars=max_chars)
+        text = material(previous, items_through(history, plan.through_seq), max_chars=max_chars)
         return ModelRequest(
             model=model,
             history=[UserText("compaction", text)],
@@ -341,7 +343,7 @@ class Compaction:
             metrics.compactions.labels(outcome="outdated").inc()
             return
         history = self._session.history
-        previous = bare(history.summary.text) if history.summary else ""
+        previous = bare(history.summary)
         text = shown(written.text or with_note(previous, LEFT_OUT))
         self._session.append(self._event(plan, text, written))
         metrics.compactions.labels(outcome="summary" if written.text else "left_out").inc()

@@ -11,7 +11,6 @@ from chat.errors import ChatError, ModelNotAllowed, ShuttingDown
 from chat.llm.catalog import chosen, default_model_spec
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
-from chat.session.history import History
 from chat.session.relay import Relay
 from chat.session.remote import RemoteConversation
 from chat.session.session import Conversation, State, Subscriber
@@ -36,6 +35,7 @@ from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, end_s
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_history, read_records
 from sessions_app.log.settle import takeover
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -244,7 +244,7 @@ class Hub:
             session_id=opened.session_id,
             epoch=opened.epoch,
             last_seq=opened.last_seq,
-            events=takeover(records, model=opened.model, source=source, cause="takeover"),
+            events=takeover(SessionState(records), model=opened.model, source=source, cause="takeover"),
         )
         return last_seq, await in_db_thread(read_history, session_id=opened.session_id)
 
@@ -294,11 +294,11 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
+        state = SessionState(records)
         conversation = Conversation(
             session_id=session_id,
-            log=LiveLog(writer, read_log),
-            history=History(records),
-            config=_config(records),
+            log=LiveLog(writer, read_log, state),
+            config=SessionConfig().updated(state.settings),
             model=opened.model,
             visitor=Visitor(user_id=opened.user_id, guest_id=opened.guest_id),
             is_staff=join.is_staff and opened.user_id == join.visitor.user_id,
@@ -429,13 +429,3 @@ def _may_join(owner: Visitor, visitor: Visitor) -> bool:
     if owner.user_id is not None:
         return owner.user_id == visitor.user_id
     return owner.guest_id in ("", visitor.guest_id)
-
-
-def _config(records: list[ev.Record]) -> SessionConfig:
-    config = SessionConfig()
-    for record in records:
-        if isinstance(record.event, ev.SessionUpdated):
-            config = config.updated(record.event.config)
-        elif isinstance(record.event, ev.HistoryCompacted):
-            config = SessionConfig().updated(record.event.config)
-    return config

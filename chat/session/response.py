@@ -31,7 +31,7 @@ from chat.llm.route import FailedAttempt, Route
 from chat.redaction import safe_cause
 from chat.session.commands import ResponseOptions, SessionConfig
 from chat.session.cost import Budget, Meter
-from chat.session.history import History
+from chat.session.history import items_of
 from chat.tools.base import Tool, ToolContext
 from chat.tools.permissions import needs_approval
 from chat.tools.registry import Registry
@@ -41,6 +41,8 @@ from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log import settle
 from sessions_app.log.rows import storable
+from sessions_app.log.state import INTERRUPTED as CUT_OFF
+from sessions_app.log.state import SessionState
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class Stop:
 
 
 CANCELLED = Stop("cancelled", "client_cancelled")
-INTERRUPTED = Stop("incomplete", settle.INTERRUPTED, "The server stopped while it answered.")
+INTERRUPTED = Stop("incomplete", CUT_OFF, "The server stopped while it answered.")
 SESSION_ENDED = Stop("cancelled", "session_ended")
 FAILED = Stop("failed", ChatError.code, "The server failed to answer. Try again.")
 STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
@@ -152,7 +154,7 @@ class Response:
         self,
         *,
         log: Log,
-        history: History,
+        history: SessionState,
         candidates: Sequence[Candidate],
         config: SessionConfig,
         options: ResponseOptions,
@@ -283,7 +285,7 @@ class Response:
     async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
             model=self._route.current.model,
-            history=self._history.items(),
+            history=items_of(self._history),
             instructions=self._config.instructions or conf().instructions,
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),

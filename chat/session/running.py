@@ -11,7 +11,6 @@ from chat.conf import conf
 from chat.errors import ActiveResponse, FrameError, ItemNotFound, NoActiveResponse, QueueFull
 from chat.llm.catalog import Candidate
 from chat.redaction import safe_cause
-from chat.session.history import History
 from chat.session.out_of_band import view_for
 from chat.session.response import CANCELLED, FAILED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
 from chat.session.turns import Turn, turns_left
@@ -19,6 +18,7 @@ from chat.supervision import heard
 from sessions_app.errors import JournalError
 from sessions_app.log import events as ev
 from sessions_app.log.settle import dropped
+from sessions_app.log.state import SessionState
 
 if TYPE_CHECKING:
     from chat.session.session import Conversation
@@ -34,7 +34,7 @@ class Turns:
         self._queue: deque[Turn] = deque()
         self._response: Response | None = None
         self._task: asyncio.Task[None] | None = None
-        self._view: History | None = None
+        self._view: SessionState | None = None
         """What the running response looks at, when that is not the conversation."""
         self._runner: asyncio.Task[None] | None = None
 
@@ -189,7 +189,7 @@ class Turns:
         try:
             view = view_for(turn.options, history)
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
-            view = History()
+            view = SessionState()
         response = self._make_response(turn, asked, view or history)
         conversation.append(started, reserved=True)
         self._queue.popleft()
@@ -206,7 +206,7 @@ class Turns:
         finally:
             self._response = self._task = self._view = None
 
-    def _make_response(self, turn: Turn, asked: list[Candidate], history: History) -> Response:
+    def _make_response(self, turn: Turn, asked: list[Candidate], history: SessionState) -> Response:
         conversation = self._conversation
         return Response(
             response_id=turn.response_id,

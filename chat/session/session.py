@@ -39,7 +39,7 @@ from chat.session.commands import (
 )
 from chat.session.compaction import Compaction
 from chat.session.cost import Budget
-from chat.session.history import History
+from chat.session.history import items_of
 from chat.session.out_of_band import view_for
 from chat.session.response import STORAGE_AWAY
 from chat.session.running import Turns
@@ -54,6 +54,7 @@ from sessions_app.log.leases import lost_leases
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import find_ids, summary_before
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ logger = logging.getLogger(__name__)
 # them.
 
 
-async def recall(session_id: str, history: History, command: Command) -> None:
+async def recall(session_id: str, history: SessionState, command: Command) -> None:
     """Tell the history what it needs to know of the ids in a command; costs nothing where it was never compacted.
 
     With the database away an id counts as new: what a client repeats after a break is of the last minutes, and those
@@ -136,7 +137,6 @@ class Conversation:
         *,
         session_id: str,
         log: LiveLog,
-        history: History,
         config: SessionConfig,
         model: str,
         visitor: Visitor,
@@ -147,7 +147,7 @@ class Conversation:
     ) -> None:
         self.session_id = session_id
         self.log = log
-        self.history = history
+        self.history = log.state
         self.config = config
         self._model = model
         self.visitor = visitor
@@ -158,7 +158,7 @@ class Conversation:
         self._on_idle = on_idle
         self._on_end = on_end
         self.turns = Turns(self)
-        self.budget = Budget(history, visitor)
+        self.budget = Budget(log.state, visitor)
         self.compaction = Compaction(self)
 
     # Subscribers
@@ -305,7 +305,7 @@ class Conversation:
 
     def _add_tool_call(self, command: AddToolCall) -> None:
         self._check_room()
-        if self.history.knows_call(command.call_id):
+        if self.history.items.knows_call(command.call_id):
             raise ItemExists(
                 f"There is a call {command.call_id!r} in this conversation already.", param="item.call_id"
             )
@@ -369,7 +369,7 @@ class Conversation:
             self.turns.ask(Turn(continues=approval.asked.response_id), "enqueue")
 
     def _add_tool_output(self, command: AddToolOutput) -> None:
-        call = self.history.client_call(command.call_id)
+        call = self.history.items.client_call(command.call_id)
         if call is None:
             raise ItemNotFound(
                 f"There is no open function call with call_id {command.call_id!r}.", param="item.call_id"
@@ -434,11 +434,10 @@ class Conversation:
     # The log
 
     def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
-        """Append to the log and to the model's history alike."""
+        """Append to the log, which takes them into its state, and to what the running response looks at."""
         last = self.log.append(*events, reserved=reserved)
         for offset, event in enumerate(events, start=1 - len(events)):
             record = ev.Record(last.session_id, last.seq + offset, last.at, event)
-            self.history.apply(record)
             self.turns.apply(record)
         return last
 
@@ -458,7 +457,7 @@ class Conversation:
         """What the model would be sent now, but for what waits, and with the tools that not everybody may use."""
         return ModelRequest(
             model=self.model_spec,
-            history=self.history.items(),
+            history=items_of(self.history),
             instructions=self.config.instructions or conf().instructions,
             tools=[*self.config.client_tools(), *(tool.spec for tool in self.registry)],
         )
