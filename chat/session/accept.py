@@ -18,7 +18,6 @@ from chat.session.commands import (
     DecideApproval,
     SessionConfig,
 )
-from chat.session.history import History
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app.errors import DatabaseAway
@@ -26,12 +25,13 @@ from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log.events import ROOT
 from sessions_app.log.replay import find_ids
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
 
-async def recall(session_id: str, history: History, command: Command) -> None:
+async def recall(session_id: str, history: SessionState, command: Command) -> None:
     """Tell a compacted history what it has forgotten of the ids in a command; costs nothing where it was never compacted.
 
     With the database away an id counts as new: what a client repeats after a break is of the last minutes, and those
@@ -93,7 +93,7 @@ async def check_tool_choice(
 
 
 def message(
-    command: AddMessage, history: History
+    command: AddMessage, history: SessionState
 ) -> ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage:
     """Raises `SessionFull`, `ItemExists`, `ItemNotFound`."""
     _check_room(history)
@@ -107,10 +107,10 @@ def message(
             return ev.UserMessage(text=command.text, respond=command.respond, **place)
 
 
-def tool_call(command: AddToolCall, history: History) -> ev.ToolCall:
+def tool_call(command: AddToolCall, history: SessionState) -> ev.ToolCall:
     """Raises `SessionFull`, `ItemExists`, `ItemNotFound`."""
     _check_room(history)
-    if history.knows_call(command.call_id):
+    if history.items.knows_call(command.call_id):
         raise ItemExists(
             f"There is a call {command.call_id!r} in this conversation already.", param="item.call_id"
         )
@@ -125,9 +125,9 @@ def tool_call(command: AddToolCall, history: History) -> ev.ToolCall:
     )
 
 
-def tool_output(command: AddToolOutput, history: History) -> ev.ToolResult:
+def tool_output(command: AddToolOutput, history: SessionState) -> ev.ToolResult:
     """Raises `ItemExists`, `ItemNotFound`."""
-    call = history.client_call(command.call_id)
+    call = history.items.client_call(command.call_id)
     if call is None:
         raise ItemNotFound(
             f"There is no open function call with call_id {command.call_id!r}.", param="item.call_id"
@@ -136,12 +136,12 @@ def tool_output(command: AddToolOutput, history: History) -> ev.ToolResult:
     return ev.ToolResult(call_id=command.call_id, name=call.name, output=command.output, **place)
 
 
-def _check_room(history: History) -> None:
+def _check_room(history: SessionState) -> None:
     if history.user_messages >= conf().max_session_messages:
         raise SessionFull
 
 
-def _place(command: AddMessage | AddToolCall | AddToolOutput, history: History) -> JSON:
+def _place(command: AddMessage | AddToolCall | AddToolOutput, history: SessionState) -> JSON:
     """Which item it makes, and where. Raises `ItemExists`, `ItemNotFound`."""
     previous, item_id = command.previous_item_id, command.item_id or new_id("item")
     if item_id in history.item_seqs:
@@ -159,7 +159,7 @@ def _place(command: AddMessage | AddToolCall | AddToolOutput, history: History) 
 # Decisions, and responses that take another's place.
 
 
-def decision(command: DecideApproval, history: History) -> ev.ToolApproval:
+def decision(command: DecideApproval, history: SessionState) -> ev.ToolApproval:
     """Raises `ItemNotFound`, `AlreadyDecided`."""
     approval = history.approvals.get(command.approval_id)
     if approval is None:
@@ -180,7 +180,7 @@ def decision(command: DecideApproval, history: History) -> ev.ToolApproval:
     )
 
 
-def check_retry(response_id: str | None, history: History) -> None:
+def check_retry(response_id: str | None, history: SessionState) -> None:
     """Raises `NothingToRetry`; None asks for no retry."""
     last, done = history.last_response, history.last_done
     if response_id is None:

@@ -42,6 +42,7 @@ from chat.llm.provider import (
 )
 from chat.llm.route import Route
 from chat.session.context import Context
+from chat.session.history import as_items, items_of, items_through
 from sessions_app.errors import JournalError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
@@ -224,11 +225,11 @@ class Compaction:
         history, config = self._context.history, self._context.config()
         request = ModelRequest(
             model=self._context.candidates()[0].spec,
-            history=history.items(),
+            history=items_of(history),
             instructions=config.instructions or conf().instructions,
             tools=[*config.client_tools(), *(tool.spec for tool in self._context.registry)],
         )
-        waiting = items_bytes(history.waiting.values())
+        waiting = items_bytes(as_items(history.waiting.values()))
         tokens = tokens_of(request_bytes(request) + waiting, history.tokens_per_byte)
         return tokens / self._budget()
 
@@ -240,20 +241,21 @@ class Compaction:
         """The oldest turns, as many as it takes to bring the rest down to `_KEEP`; None when there is nothing to cut."""
         history = self._context.history
         room = int(self._budget() * _KEEP)
-        whole = items_bytes(history.items())
+        whole = items_bytes(items_of(history))
 
         def fits(started: int) -> bool:
-            over = items_bytes(history.items_through(started - 1))
+            over = items_bytes(items_through(history, started - 1))
             return tokens_of(whole - over, history.tokens_per_byte) <= room
 
         starts = history.turns  # the last turn stays, fit or not
         cut = starts[min(bisect_left(starts, True, key=fits), len(starts) - 1)] - 1 if starts else 0
-        return self._plan_through(cut) if history.items_through(cut) else None
+        return self._plan_through(cut) if history.items.through(cut) else None
 
     def _plan_through(self, seq: int) -> _Plan:
         history = self._context.history
-        ids = tuple(item.item_id for item in history.items_through(seq))
-        return _Plan(seq, ids, history.summary.item_id if history.summary else "")
+        ids = tuple(item.item_id for item in items_through(history, seq))
+        summary_id = history.compaction.item_id if history.compaction and history.summary else ""
+        return _Plan(seq, ids, summary_id)
 
     # Doing
 
@@ -313,9 +315,9 @@ class Compaction:
 
     def _request(self, plan: _Plan, model: str) -> ModelRequest:
         history = self._context.history
-        previous = bare(history.summary.text) if history.summary else ""
+        previous = bare(history.summary)
         max_chars = self._budget() * _BYTES_PER_TOKEN
-        text = material(previous, history.items_through(plan.through_seq), max_chars=max_chars)
+        text = material(previous, items_through(history, plan.through_seq), max_chars=max_chars)
         return ModelRequest(
             model=model,
             history=[UserText("compaction", text)],
@@ -331,7 +333,7 @@ class Compaction:
             metrics.compactions.labels(outcome="outdated").inc()
             return
         history = self._context.history
-        previous = bare(history.summary.text) if history.summary else ""
+        previous = bare(history.summary)
         text = shown(written.text or with_note(previous, LEFT_OUT))
         self._context.log.append(self._event(plan, text, written))
         metrics.compactions.labels(outcome="summary" if written.text else "left_out").inc()

@@ -8,20 +8,19 @@ from typing import Any, Protocol
 from chat.llm.catalog import Candidate
 from chat.session.commands import SessionConfig
 from chat.session.cost import Budget
-from chat.session.history import History
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app.log import events as ev
 from sessions_app.log.live import LiveLog
+from sessions_app.log.state import SessionState
 
 
 class Recorder:
-    """Appends to the session's log and folds at once what it appended."""
+    """Appends to the session's log, which takes it into its state, and to what the running response looks at."""
 
-    def __init__(self, log: LiveLog, history: History) -> None:
+    def __init__(self, log: LiveLog) -> None:
         self._log = log
-        self._history = history
-        self._view: History | None = None
+        self._view: SessionState | None = None
         self._view_of = ""
 
     def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
@@ -29,7 +28,6 @@ class Recorder:
         last = self._log.append(*events, reserved=reserved)
         for offset, event in enumerate(events, start=1 - len(events)):
             record = ev.Record(last.session_id, last.seq + offset, last.at, event)
-            self._history.apply(record)
             if self._view and getattr(event, "response_id", None) == self._view_of:
                 self._view.apply(record)
         return last
@@ -38,7 +36,7 @@ class Recorder:
         """As `LiveLog.durable`."""
         await self._log.durable(seq)
 
-    def look_at(self, view: History | None, response_id: str = "") -> None:
+    def look_at(self, view: SessionState | None, response_id: str = "") -> None:
         """The response that begins looks at something of its own instead of the conversation; it grows by what that
         response says."""
         self._view, self._view_of = view, response_id
@@ -55,7 +53,7 @@ class Context:
 
     session_id: str
     log: Recorder
-    history: History
+    history: SessionState
     registry: Registry
     budget: Budget
     config: Callable[[], SessionConfig]

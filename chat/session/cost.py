@@ -11,10 +11,10 @@ from chat.conf import conf
 from chat.errors import BudgetExceeded
 from chat.llm.prices import cost_microusd, request_bytes, tokens_of
 from chat.llm.provider import ModelRequest, Usage
-from chat.session.history import History
 from chat.supervision import heard
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.analytics import spent_since
 
@@ -98,8 +98,8 @@ class DaySpending:
 class Budget:
     """One conversation's."""
 
-    def __init__(self, history: History, visitor: Visitor) -> None:
-        self._history = history
+    def __init__(self, state: SessionState, visitor: Visitor) -> None:
+        self._state = state
         self._day = _day_spending(visitor)
 
     async def refresh(self) -> None:
@@ -110,7 +110,7 @@ class Budget:
     def check(self, more_microusd: int = 0) -> None:
         """Raises `BudgetExceeded` when nothing is left, ``more_microusd`` of the running answer counted in."""
         limit = conf().budget_session_usd
-        if limit is not None and self._history.spent_microusd + more_microusd >= limit * MICRO:
+        if limit is not None and self._state.spent_microusd + more_microusd >= limit * MICRO:
             raise BudgetExceeded(
                 f"This session has used up its budget of ${limit:g}. What was said is kept; start a new session to go on."
             )

@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 from chat.errors import ShuttingDown
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
-from chat.session.history import History
 from chat.session.opening import Held, Join, Opening
 from chat.session.relay import Relay
 from chat.session.remote import RemoteSession
@@ -33,6 +32,7 @@ from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, 
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -199,10 +199,10 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
+        state = SessionState(held.records)
         session = Session(
-            log=LiveLog(held.writer, read_log),
-            history=History(held.records),
-            config=_config(held.records),
+            log=LiveLog(held.writer, read_log, state),
+            config=SessionConfig().updated(state.settings),
             model=row.model,
             visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
             is_staff=join.is_staff and row.user_id == join.visitor.user_id,
@@ -331,13 +331,3 @@ def _may_join(owner: Visitor, visitor: Visitor) -> bool:
     if owner.user_id is not None:
         return owner.user_id == visitor.user_id
     return owner.guest_id in ("", visitor.guest_id)
-
-
-def _config(records: list[ev.Record]) -> SessionConfig:
-    config = SessionConfig()
-    for record in records:
-        if isinstance(record.event, ev.SessionUpdated):
-            config = config.updated(record.event.config)
-        elif isinstance(record.event, ev.HistoryCompacted):
-            config = SessionConfig().updated(record.event.config)
-    return config

@@ -24,6 +24,7 @@ from sessions_app.log.journal import Journal, SessionWriter
 from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, open_session
 from sessions_app.log.replay import read_history
 from sessions_app.log.settle import takeover
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class Opening:
             session_id=row.session_id,
             epoch=row.epoch,
             last_seq=row.last_seq,
-            events=takeover(records, model=row.model, source=source, cause="takeover"),
+            events=takeover(SessionState(records), model=row.model, source=source, cause="takeover"),
         )
         return last_seq, await in_db_thread(read_history, session_id=row.session_id)
 

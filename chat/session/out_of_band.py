@@ -1,73 +1,82 @@
 """What the ``input`` of ``response.create`` gives a model to look at instead of the conversation."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from chat.errors import FrameError, ItemNotFound
-from chat.llm.provider import (
-    JSON,
-    AssistantText,
-    HistoryItem,
-    OperatorText,
-    ToolCallItem,
-    ToolResultItem,
-    UserText,
-)
+from chat.llm.provider import JSON
 from chat.session.commands import ResponseOptions
-from chat.session.history import History
 from sessions_app.ids import new_id
+from sessions_app.log import events as ev
+from sessions_app.log.items import Call, Message, Said
+from sessions_app.log.state import SessionState
+
+_Given = Said | Call | ev.ToolResult
 
 
-def view_for(options: ResponseOptions, conversation: History) -> History | None:
-    """The history of a response that looks at something of its own; None when it takes part in the conversation.
+def view_for(options: ResponseOptions, conversation: SessionState) -> SessionState | None:
+    """The state from which the model of a response is told that looks at something of its own, as it stands now; None when
+    the response takes part in the conversation.
 
     Raises `ItemNotFound` for a reference to no item, `FrameError` for the output of a call that is not there.
     """
     if options.input is not None:
-        return History.of_items(_items(options.input, conversation))
-    return History.of_items(conversation.items()) if options.conversation == "none" else None
+        return _view(options.input, conversation)
+    return conversation.items_alone() if options.conversation == "none" else None
 
 
-def _items(given: Iterable[JSON], conversation: History) -> list[HistoryItem]:
-    items: list[HistoryItem] = []
+def _view(given: Sequence[JSON], conversation: SessionState) -> SessionState:
+    view, before = SessionState(), list[_Given]()
     for index, one in enumerate(given):
-        items.append(_item(one, f"response.input[{index}]", items, conversation))
-    return items
+        item = _item(one, f"response.input[{index}]", before, conversation)
+        view.items.add(item)
+        before.append(item)
+    return view
 
 
-def _item(given: JSON, param: str, before: list[HistoryItem], conversation: History) -> HistoryItem:
+def _item(given: JSON, param: str, before: list[_Given], conversation: SessionState) -> _Given:
     item_id = given.get("id") or new_id("item")
     match given["type"]:
         case "item_reference":
             return _referenced(item_id, param, conversation)
         case "function_call":
-            return ToolCallItem(item_id, given["call_id"], given["name"], given["arguments"])
+            return ev.ToolCall(
+                response_id="",
+                item_id=item_id,
+                call_id=given["call_id"],
+                output_index=0,
+                name=given["name"],
+                arguments=given["arguments"],
+                location="history",
+            )
         case "function_call_output":
             return _output(item_id, given, param, before)
         case _:
-            return _message(item_id, given)
+            return Said(_message(item_id, given))
 
 
-def _message(item_id: str, given: JSON) -> HistoryItem:
+def _message(item_id: str, given: JSON) -> Message:
     text = "\n\n".join(part.get("text", part.get("transcript", "")) for part in given["content"])
     match given["role"]:
         case "assistant":
-            return AssistantText(item_id, text)
+            return ev.AssistantMessage(item_id=item_id, text=text, response_id="", output_index=0)
         case "system":
-            return OperatorText(item_id, text)
+            return ev.OperatorMessage(item_id=item_id, text=text, author="client")
         case _:
-            return UserText(item_id, text)
+            return ev.UserMessage(item_id=item_id, text=text)
 
 
-def _referenced(item_id: str, param: str, conversation: History) -> HistoryItem:
-    if item := conversation.item(item_id):
+def _referenced(item_id: str, param: str, conversation: SessionState) -> _Given:
+    if item := conversation.find(item_id):
         return item
     raise ItemNotFound(f"There is no item {item_id!r} in this conversation.", param=param)
 
 
-def _output(item_id: str, given: JSON, param: str, before: list[HistoryItem]) -> HistoryItem:
+def _output(item_id: str, given: JSON, param: str, before: list[_Given]) -> ev.ToolResult:
     for call in before:
-        if isinstance(call, ToolCallItem) and call.call_id == given["call_id"]:
-            return ToolResultItem(item_id, call.call_id, call.name, given["output"])
+        if isinstance(call, Call) and call.call_id == given["call_id"]:
+            return ev.ToolResult(
+                item_id=item_id, call_id=call.call_id, name=call.name, output=given["output"]
+            )
     raise FrameError(
         f"There is no function_call with call_id {given['call_id']!r} before this output.", param=param
     )

@@ -29,7 +29,7 @@ from chat.llm.route import FailedAttempt, Route
 from chat.redaction import safe_cause
 from chat.session.context import Context
 from chat.session.cost import Meter
-from chat.session.history import History
+from chat.session.history import items_of
 from chat.session.turns import Turn
 from chat.tools.base import Tool, ToolContext
 from chat.tools.permissions import needs_approval
@@ -39,6 +39,8 @@ from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log import settle
 from sessions_app.log.rows import storable
+from sessions_app.log.state import INTERRUPTED as CUT_OFF
+from sessions_app.log.state import SessionState
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class Stop:
 
 
 CANCELLED = Stop("cancelled", "client_cancelled")
-INTERRUPTED = Stop("incomplete", settle.INTERRUPTED, "The server stopped while it answered.")
+INTERRUPTED = Stop("incomplete", CUT_OFF, "The server stopped while it answered.")
 SESSION_ENDED = Stop("cancelled", "session_ended")
 FAILED = Stop("failed", ChatError.code, "The server failed to answer. Try again.")
 STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
@@ -139,7 +141,7 @@ class Response:
     """One response in the making. `run` raises `JournalError` only when the session is lost; whatever else it raises is a
     fault of ours, and `give_up` then ends the response."""
 
-    def __init__(self, context: Context, turn: Turn, view: History | None) -> None:
+    def __init__(self, context: Context, turn: Turn, view: SessionState | None) -> None:
         """``view``: what it looks at; None: the conversation."""
         self.response_id = turn.response_id
         self._session_id = context.session_id
@@ -264,7 +266,7 @@ class Response:
     async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
             model=self._route.current.model,
-            history=self._history.items(),
+            history=items_of(self._history),
             instructions=self._config.instructions or conf().instructions,
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),

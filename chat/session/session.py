@@ -46,7 +46,6 @@ from chat.session.commands import (
 from chat.session.compaction import Compaction
 from chat.session.context import Context, Recorder
 from chat.session.cost import Budget
-from chat.session.history import History
 from chat.session.out_of_band import view_for
 from chat.session.response import CANCELLED, FAILED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
 from chat.session.turns import Turn, turns_left
@@ -61,6 +60,7 @@ from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import summary_before
 from sessions_app.log.settle import dropped
+from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,6 @@ class Session:
         self,
         *,
         log: LiveLog,
-        history: History,
         config: SessionConfig,
         model: str,
         visitor: Visitor,
@@ -105,12 +104,12 @@ class Session:
         ended its loop, and nothing goes on with it here."""
         self.session_id = log.session_id
         self.log = log
-        self.history = history
+        self.history = log.state
         self.config = config
         self.visitor = visitor
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self.budget = Budget(history, visitor)
+        self.budget = Budget(log.state, visitor)
         self._model = model
         self._is_staff = is_staff
         self._registry = registry
@@ -120,11 +119,11 @@ class Session:
         """The one that runs."""
         self._loop: asyncio.Task[None] | None = None
         self._tasks = Tasks()
-        self._recorder = Recorder(log, history)
+        self._recorder = Recorder(log)
         self._context = Context(
             session_id=self.session_id,
             log=self._recorder,
-            history=history,
+            history=log.state,
             registry=registry,
             budget=self.budget,
             config=lambda: self.config,
@@ -447,7 +446,7 @@ class Session:
         try:
             view = view_for(turn.options, self.history)
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
-            view = History()
+            view = SessionState()
         response = Response(self._context, turn, view)
         first = self.candidates()[0]
         self.append(

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import msgspec
 
 from chat.session.commands import ResponseOptions
-from chat.session.history import History
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
-from sessions_app.log.settle import MAX_ATTEMPTS, settlement
+from sessions_app.log.state import MAX_ATTEMPTS, SessionState
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             continues=self.continues,
         )
 
-    def started(self, *, provider: str, model: str, history: History) -> ev.ResponseStarted:
+    def started(self, *, provider: str, model: str, history: SessionState) -> ev.ResponseStarted:
         taken_in = [item_id for item_id in self.item_ids if item_id in history.waiting]
         return ev.ResponseStarted(
             response_id=self.response_id,
@@ -61,40 +60,26 @@ def asks_for_more(records: Sequence[ev.Record]) -> bool:
     """Whether a session (`read_history`) whose process is gone was asked for something that is still to be done, and that
     may be done by itself. Never raises: what cannot be read cannot be gone on with."""
     try:
-        history = History(records)
-        for event in settlement(records):
-            history.apply(ev.Record(records[-1].session_id, records[-1].seq, records[-1].at, event))
-        return _vain_takeovers(records) < MAX_ATTEMPTS and bool(turns_left(history))
+        state = SessionState(records)
+        return state.vain_takeovers < MAX_ATTEMPTS and bool(turns_left(state))
     except Exception:
         session_id = records[-1].session_id if records else "?"
         logger.exception("session %s: what is left to do in it cannot be told", session_id)
         return False
 
 
-def _vain_takeovers(records: Sequence[ev.Record]) -> int:
-    """How many processes took the session over in a row and died before they began an answer."""
-    count = 0
-    for record in reversed(records):
-        match record.event:
-            case ev.ResponseStarted():
-                break
-            case ev.SessionReopened(cause="takeover"):
-                count += 1
-    return count
-
-
-def turns_left(history: History) -> list[Turn]:
+def turns_left(state: SessionState) -> list[Turn]:
     """What the last holder of a session was asked for and did not get done, in the order in which it is to be done."""
-    queued = [_queued(event) for event in history.queued.values()]
+    queued = [_queued(event) for event in state.queued.values()]
     taken_up = {turn.continues for turn in queued}
-    decided = [Turn(continues=one) for one in history.approvals.decided() if one not in taken_up]
-    said = [Turn(item_ids=history.unanswered())] if history.unanswered() else []
-    return [*_retry(history), *queued, *decided, *said]
+    decided = [Turn(continues=one) for one in state.approvals.decided() if one not in taken_up]
+    said = [Turn(item_ids=state.unanswered())] if state.unanswered() else []
+    return [*_retry(state), *queued, *decided, *said]
 
 
-def _retry(history: History) -> list[Turn]:
-    cut_off = history.to_retry()
-    if cut_off is None or any(one.retry_of == cut_off.response_id for one in history.queued.values()):
+def _retry(state: SessionState) -> list[Turn]:
+    cut_off = state.to_retry()
+    if cut_off is None or any(one.retry_of == cut_off.response_id for one in state.queued.values()):
         return []
     return [
         Turn(

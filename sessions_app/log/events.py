@@ -78,6 +78,11 @@ class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text_field: ClassVar[str | None] = None
     """The field that is stored in the column ``content``."""
 
+    @property
+    def new_item_id(self) -> str | None:
+        """The id of the item of the conversation that it makes, if it makes one."""
+        return None
+
 
 class SessionStarted(EventBase, frozen=True, kw_only=True):
     event_type = "session_started"
@@ -134,11 +139,16 @@ class ConnectionClosed(EventBase, frozen=True, kw_only=True):
 class PlacedEvent(EventBase, frozen=True, kw_only=True):
     """What makes an item that a client may put into the conversation."""
 
+    item_id: str
     client_event_id: str | None = None
     previous_item_id: str | None = None
     """Where the client wants it in the model's history; None: at the end."""
     after_item_id: str | None = None
     """The item before it, as the clients see the conversation; None: it is the first."""
+
+    @property
+    def new_item_id(self) -> str | None:
+        return self.item_id
 
     @property
     def shown_after(self) -> str | None:
@@ -151,7 +161,6 @@ class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     event_type = "user_message"
     role = Role.USER
     text_field = "text"
-    item_id: str
     text: str
     respond: bool = False
     """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
@@ -163,7 +172,6 @@ class OperatorMessage(PlacedEvent, frozen=True, kw_only=True):
     event_type = "operator_message"
     role = Role.OPERATOR
     text_field = "text"
-    item_id: str
     text: str
     author: str
 
@@ -259,7 +267,6 @@ class AssistantMessage(PlacedEvent, frozen=True, kw_only=True):
     text_field = "text"
     response_id: str
     """Empty: no response of ours said it; the client put it into the history."""
-    item_id: str
     output_index: int
     text: str
     status: str = "completed"
@@ -280,7 +287,6 @@ class ToolCall(PlacedEvent, frozen=True, kw_only=True):
     text_field = "arguments"
     response_id: str
     """Empty for one of the ``location`` history, else the response that made it."""
-    item_id: str
     call_id: str
     output_index: int
     name: str
@@ -296,6 +302,12 @@ class ToolCall(PlacedEvent, frozen=True, kw_only=True):
     """The request that a person said yes to."""
     extra: JSON | None = None
     """The vendor's own data of this part (thought signature, vendor's call id)."""
+
+    @property
+    def acts(self) -> bool:
+        """It may have had an effect, so that its response is not tried again without being asked: a tool of the client's,
+        too, for nobody here knows what it does."""
+        return self.side_effects or self.location == "client"
 
 
 class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
@@ -320,11 +332,14 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     server_label: str = ""
     extra: JSON | None = None
 
+    @property
+    def new_item_id(self) -> str | None:
+        return self.item_id
+
 
 class ToolApproval(PlacedEvent, frozen=True, kw_only=True):
     event_type = "tool_approval"
     role = Role.OPERATOR
-    item_id: str
     approval_id: str
     """The ``item_id`` of the `ToolApprovalRequested`."""
     approve: bool
@@ -337,7 +352,6 @@ class ToolResult(PlacedEvent, frozen=True, kw_only=True):
     event_type = "tool_result"
     role = Role.TOOL
     text_field = "output"
-    item_id: str
     call_id: str
     name: str
     output: str
@@ -346,6 +360,11 @@ class ToolResult(PlacedEvent, frozen=True, kw_only=True):
     duration_ms: float = 0.0
     response_id: str | None = None
     """None: the client gave it."""
+
+    @property
+    def new_item_id(self) -> str | None:
+        """What a tool of the server's gave belongs to the item of its call."""
+        return None if self.response_id else self.item_id
 
 
 class ResponseDone(EventBase, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.journal_sql import APPEND, Append, append_params
 from sessions_app.log.replay import read_history
 from sessions_app.log.settle import takeover
+from sessions_app.log.state import SessionState
 from sessions_app.models import ServerProcess, Session, SessionStatus
 from sessions_app.postgres.outage import is_passing
 
@@ -253,7 +254,7 @@ def _end_orphan(orphans: Any, session_id: str, spare: Spare | None, spared: set[
             session_id=session_id,
             epoch=session.lease_epoch,
             last_seq=session.last_seq,
-            events=takeover(records, model=session.model, cause="orphaned"),
+            events=takeover(SessionState(records), model=session.model, cause="orphaned"),
         )
         end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned")
     return True

@@ -6,16 +6,14 @@ miss or repeat an event at any cut point, and a slow one costs no memory.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import inf
 
 from sessions_app.conf import conf
 from sessions_app.errors import JournalError, ReplayGap
-from sessions_app.log.events import Event, Record, ResponseDone, ResponseStarted
+from sessions_app.log.events import Event, Record
 from sessions_app.log.journal import SessionWriter
+from sessions_app.log.state import SessionState
 
 _CLEAR_SECONDS = 1.0
 """After the last commit of an idle session: its readers have had their turn by then."""
@@ -24,29 +22,24 @@ ReadLog = Callable[[int], Awaitable[Sequence[Record]]]
 """Given a seq: the committed records after it (a page of them)."""
 
 
-@dataclass(slots=True)
-class _Span:
-    """A response's place in the log."""
-
-    start: int
-    end: float = inf
-
-
 class LiveLog:
     """The one writer's log. Everything here runs on the event loop's thread and never waits for the database,
     but for `durable` and a reader that has fallen behind the ring.
 
     An event may be seen by readers once it is committed; an ``eager`` one (a delta) as soon as all before it may.
+    ``state`` is what the log stands for, up to its last seq, seen or not.
     """
 
-    def __init__(self, writer: SessionWriter, read_log: ReadLog) -> None:
+    def __init__(self, writer: SessionWriter, read_log: ReadLog, state: SessionState | None = None) -> None:
+        """``state`` is that of the log so far; it is this one's from here on."""
+        self.state = state or SessionState()
         self.session_id = writer.session_id
         self._writer = writer
         self._read_log = read_log
         self._ring: list[Record] = []
         self._visible_seq = writer.durable_seq
+        self.state.seen(self._visible_seq)
         self._readers: list[asyncio.Future[None]] = []
-        self._responses: deque[_Span] = deque()
         self.closed = False
         self._clearing: asyncio.TimerHandle | None = None
         self.idle = False
@@ -83,8 +76,7 @@ class LiveLog:
     def open_response_seq(self) -> int | None:
         """Where the response started in which the visible end of the log lies. One that has run to its end is open to
         readers until that end is committed."""
-        self._forget_closed_responses()
-        return self._responses[0].start if self._responses else None
+        return self.state.open_response_seq
 
     @property
     def failed(self) -> JournalError | None:
@@ -96,22 +88,10 @@ class LiveLog:
         records = [Record(self.session_id, first + index, now, event) for index, event in enumerate(events)]
         self._writer.append(records, reserved=reserved)
         self._ring.extend(records)
-        self._note_responses(records)
+        for record in records:
+            self.state.apply(record)
         self._show()
         return records[-1]
-
-    def _note_responses(self, records: Sequence[Record]) -> None:
-        for record in records:
-            match record.event:
-                case ResponseStarted():
-                    self._forget_closed_responses()
-                    self._responses.append(_Span(record.seq))
-                case ResponseDone(waited=False) if self._responses:
-                    self._responses[-1].end = record.seq
-
-    def _forget_closed_responses(self) -> None:
-        while self._responses and self._responses[0].end <= self._visible_seq:
-            self._responses.popleft()
 
     def check_room(self) -> None:
         """Raises `JournalFull` when a new event would be refused now."""
@@ -181,6 +161,7 @@ class LiveLog:
                 break
             self._visible_seq += 1
         if self._visible_seq > before:
+            self.state.seen(self._visible_seq)
             self._wake_readers()
 
     def _trim(self) -> None:

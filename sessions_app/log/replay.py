@@ -13,12 +13,12 @@ from sessions_app.log.events import (
     HistoryCompacted,
     ItemDeleted,
     Record,
-    ResponseDone,
     ResponseStarted,
     SessionReopened,
     ToolResult,
 )
 from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.log.state import SessionState
 from sessions_app.models import ITEM_EVENTS, SessionEvent
 
 PAGE_BYTES = 256 * 1024
@@ -103,7 +103,7 @@ def _results(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
 
 
 def read_history(*, session_id: str) -> list[Record]:
-    """What a conversation is rebuilt from: all records but deltas, and the deltas of a response that was never finished.
+    """What a `SessionState` is made from: all records but deltas, and the deltas of a response that was never finished.
 
     Of a session whose history was compacted, only what the last `HistoryCompacted` left: the records that it kept, and
     those after the turns that it stands for. The log of a finished item holds its text in `AssistantMessage`, so its
@@ -118,10 +118,10 @@ def read_history(*, session_id: str) -> list[Record]:
         rows = rows.filter(seq__gt=through_seq)
     recent = _decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS))
     records = [*kept, *recent]
-    open_since = _open_response_seq(records)
-    if open_since is None:
+    response = SessionState(records).open
+    if response is None:
         return records
-    deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=open_since)
+    deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=response.start)
     return sorted([*records, *_decoded(deltas.values_list(*COLUMNS))], key=lambda record: record.seq)
 
 
@@ -174,16 +174,6 @@ def find_ids(
         if (last := max(seqs, default=None)) is not None:
             events[client_event_id] = last
     return EarlierIds(items=items, client_events=events)
-
-
-def _open_response_seq(records: Iterable[Record]) -> int | None:
-    open_since: int | None = None
-    for record in records:
-        if isinstance(record.event, ResponseStarted):
-            open_since = record.seq
-        elif isinstance(record.event, ResponseDone) and not record.event.waited:
-            open_since = None
-    return open_since
 
 
 def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Record]:

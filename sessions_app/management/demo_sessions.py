@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sessions_app.log import events as ev
-from sessions_app.log.settle import MAX_ATTEMPTS
+from sessions_app.log.state import MAX_ATTEMPTS
 from sessions_app.management.demo_scripts import SCRIPTS, Script, Turn
 
 MODELS = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from sessions_app.log.settle import INTERRUPTED, MAX_ATTEMPTS
+from sessions_app.log.state import INTERRUPTED, MAX_ATTEMPTS
 from tests.chaos.view import Frame
 
 MAY_FAIL = {"drop": "model_unreachable", "hang": "model_timeout", "crash": "internal_error"}

@@ -24,10 +24,11 @@ from chat.session.commands import (
     UpdateSession,
 )
 from chat.session.compaction import DELETED, HEAD, LEFT_OUT
-from chat.session.history import History
+from chat.session.history import items_of
 from chat.session.session import Session
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_history
+from sessions_app.log.state import SessionState
 from sessions_app.models import Session as SessionRow
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
@@ -56,15 +57,15 @@ async def talk(conversation: Session, turns: int, *, start: int = 1) -> None:
         )
 
 
-async def rebuilt(conversation: Session) -> History:
+async def rebuilt(conversation: Session) -> SessionState:
     await conversation.durable()
-    return History(await in_db_thread(read_history, session_id=conversation.session_id))
+    return SessionState(await in_db_thread(read_history, session_id=conversation.session_id))
 
 
-def state(history: History) -> dict[str, object]:
+def state(history: SessionState) -> dict[str, object]:
     """All that a conversation asks of its history."""
     return {
-        "items": history.items(),
+        "items": items_of(history),
         "waiting": history.waiting,
         "queued": history.queued,
         "item_seqs": history.item_seqs,
@@ -262,7 +263,7 @@ async def test_a_message_put_between_old_turns_goes_with_them(process: Process, 
     assert plan is not None
     await conversation.compaction._write(plan, await conversation.compaction._ask(plan))
     assert "By the way" in str(model.summaries[-1].history)
-    assert conversation.history.item("item_late") is None
+    assert conversation.history.find("item_late") is None
     assert state(await rebuilt(conversation)) == state(conversation.history)
 
 
@@ -349,7 +350,7 @@ async def test_a_deleted_item_leaves_the_summary(
     rows = await in_db_thread(compactions, conversation.session_id)
     later = next(row for row in rows if "SECOND" in str(row.content))
     assert conversation.history.summary
-    assert "SECOND" in conversation.history.summary.text
+    assert "SECOND" in conversation.history.summary
     gone = await in_db_thread(
         lambda: (
             SessionEvent.objects.filter(
@@ -363,7 +364,7 @@ async def test_a_deleted_item_leaves_the_summary(
         )
     )
     await conversation.do(DeleteItem(item_id=gone))
-    text = conversation.history.summary.text
+    text = conversation.history.summary
     assert "SECOND" not in text
     assert text.endswith(f"FIRST\n\n{DELETED}")
     assert state(await rebuilt(conversation)) == state(conversation.history)
@@ -387,7 +388,7 @@ async def test_an_item_that_is_deleted_while_it_is_summarised_is_not_in_the_summ
     await conversation.do(DeleteItem(item_id="item_u1"))
     written = await conversation.compaction._ask(plan)
     await conversation.compaction._write(plan, written)
-    assert conversation.history.summary is None
+    assert conversation.history.summary == ""
     assert await in_db_thread(compactions, conversation.session_id) == []
 
 

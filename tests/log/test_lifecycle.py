@@ -20,6 +20,7 @@ from sessions_app.log.leases import (
 from sessions_app.log.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
 from sessions_app.log.replay import kept_until, read_records
 from sessions_app.log.settle import UNKNOWN_OUTCOME, settlement
+from sessions_app.log.state import SessionState
 from sessions_app.models import ServerProcess, Session, SessionEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -170,7 +171,7 @@ def test_an_answer_cut_off_at_a_fallback_names_the_fallback() -> None:
     logs: list[tuple[list[ev.Event], str]] = [([started], "gemini:a"), ([started, failed], "demo")]
     for events, model in logs:
         records = [ev.Record("s", seq, timezone.now(), event) for seq, event in enumerate(events, start=1)]
-        (done,) = settlement(records)
+        (done,) = settlement(SessionState(records))
         assert isinstance(done, ev.ResponseDone)
         assert done.model == model
 

@@ -2,16 +2,11 @@
 
 from collections.abc import Container
 
-from sessions_app.log import events as ev
-from sessions_app.log.events import ROOT
-
-Given = (
-    ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage | ev.ToolCall | ev.ToolResult | ev.ToolApproval
-)
+from sessions_app.log.events import ROOT, PlacedEvent
 
 
 class ItemOrder:
-    """Feed it every event of the log in order; it knows the items as far back as the model's history does.
+    """The ids of the items, as far back as the model's history goes.
 
     It is not the model's order: a message that came during an answer stands behind what the answer had said by then. A
     response's items stand together, behind the last item that it looked at.
@@ -39,37 +34,23 @@ class ItemOrder:
     def _last(self) -> str | None:
         return self._ids[-1] if self._ids else None
 
-    def apply(self, event: ev.Event) -> None:
-        match event:
-            case ev.ResponseStarted():
-                if event.options.get("conversation") != "none":
-                    self._tails[event.response_id] = event.after_item_id or self._last()
-            case ev.ResponseDone():
-                self._tails.pop(event.response_id, None)
-            case ev.ItemDeleted():
-                self._delete(event.item_id)
-            case ev.AssistantDelta() | ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested() if (
-                event.response_id
-            ):
-                self._add_output(event.response_id, event.item_id)
-            case (
-                ev.UserMessage()
-                | ev.OperatorMessage()
-                | ev.AssistantMessage()
-                | ev.ToolCall()
-                | ev.ToolApproval()
-            ):
-                self._add_given(event)
-            case ev.ToolResult(response_id=None):
-                self._add_given(event)
+    def opened(self, response_id: str, after_item_id: str | None) -> None:
+        """A response of the conversation began."""
+        self._tails[response_id] = after_item_id or self._last()
 
-    def _add_given(self, event: Given) -> None:
+    def closed(self, response_id: str) -> None:
+        self._tails.pop(response_id, None)
+
+    def given(self, event: PlacedEvent) -> None:
         if event.previous_item_id == ROOT:
             self._ids.insert(0, event.item_id)
-        else:
-            self._add(event.item_id, event.after_item_id)
+            return
+        if event.previous_item_id is None and event.after_item_id and self._tails:
+            # a text that is being written stands there, of which who comes later knows no delta
+            self.output(next(reversed(self._tails)), event.after_item_id)
+        self._add(event.item_id, event.after_item_id)
 
-    def _add_output(self, response_id: str, item_id: str) -> None:
+    def output(self, response_id: str, item_id: str) -> None:
         if response_id not in self._tails or self._tails[response_id] == item_id:
             return
         if item_id not in self._ids:
@@ -81,7 +62,7 @@ class ItemOrder:
         known = after_item_id is not None and after_item_id in self._ids
         self._ids.insert(self._ids.index(after_item_id) + 1 if known else len(self._ids), item_id)  # type: ignore[arg-type]
 
-    def _delete(self, item_id: str) -> None:
+    def deleted(self, item_id: str) -> None:
         before = self.before(item_id)
         self._tails = {one: before if tail == item_id else tail for one, tail in self._tails.items()}
         if item_id in self._ids:

@@ -1,0 +1,344 @@
+"""What a session's log stands for: the one place that knows what an event changes.
+
+The live log applies each event as it is appended, and who opens a session applies what is in the database; both come to
+the same state, at every cut. Everything that has to be known of a session is asked of it: what its model is to be sent,
+what waits, what a dead process left to be done. What clients and people are shown are readings of their own.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from math import inf
+
+from sessions_app.log import events as ev
+from sessions_app.log.approvals import Approvals
+from sessions_app.log.items import Call, Calls, Entry, Given, Items, Said
+from sessions_app.log.order import ItemOrder
+
+INTERRUPTED = "interrupted"
+MAX_ATTEMPTS = 3
+"""Tries of one answer, and takeovers that came to none, that dead processes may leave behind: it may be the answer itself
+that kills."""
+
+
+class ResponseSpan:
+    """A response's place in the log, and while it is open what there is of it already."""
+
+    def __init__(self, start: int, started: ev.ResponseStarted) -> None:
+        self.start = start
+        self.end: float = inf
+        self.started = started
+        self.failed: ev.ModelAttemptFailed | None = None
+        """The last attempt that failed."""
+        self.texts: dict[str, list[ev.AssistantDelta]] = {}
+        """By item, those that have no final text."""
+        self.unanswered: dict[str, ev.ToolCall] = {}
+        """The server's calls that have no result, by call id."""
+
+    @property
+    def model(self) -> str:
+        """PROVIDER:NAME of the one that is asked."""
+        asked_next = self.failed.next_model if self.failed else ""
+        return asked_next or ev.model_spec(self.started.provider, self.started.model)
+
+    def add(self, event: ev.AssistantDelta | ev.AssistantMessage | Call) -> None:
+        match event:
+            case ev.AssistantDelta():
+                self.texts.setdefault(event.item_id, []).append(event)
+            case ev.AssistantMessage():
+                self.texts.pop(event.item_id, None)
+            case ev.ToolCall(location="server"):
+                self.unanswered[event.call_id] = event
+
+    def close(self, seq: int) -> None:
+        self.end, self.texts, self.unanswered = seq, {}, {}
+
+
+class SessionState:
+    """Give it every record in its order; of a log that was compacted, those that `read_history` gives are enough."""
+
+    def __init__(self, records: Iterable[ev.Record] = ()) -> None:
+        self.settings: ev.JSON = {}
+        """What clients have set, by its key."""
+        self.items = Items()
+        self.order = ItemOrder()
+        self.item_seqs: dict[str, int] = {}
+        self.client_events: dict[str, int] = {}
+        """The seq of what a client's event_id brought about: the same event again is not run twice."""
+        self.recalled: set[str] = set()
+        """Items that the summary tells of, and that were looked up in the log."""
+        self._deleted: set[str] = set()
+        self.queued: dict[str, ev.ResponseQueued] = {}
+        """The responses that wait for their turn, in their order."""
+        self._queued_seqs: dict[str, int] = {}
+        self._asks: set[str] = set()
+        """The waiting messages that ask for an answer by themselves."""
+        self._spans: deque[ResponseSpan] = deque()
+        """Those whose end was not `seen` yet. The last one may be open."""
+        self._outside: set[str] = set()
+        """Open responses that are no part of the conversation."""
+        self.last_response: ev.ResponseStarted | None = None
+        self.last_done: ev.ResponseDone | None = None
+        """How `last_response` came out; None while it runs."""
+        self._acted = False
+        """It may have had a side effect."""
+        self._used_tools = False
+        """It had the server run tools, or asked whether it may."""
+        self._news = False
+        """Something was said, or set, since a response was asked for last."""
+        self.vain_takeovers = 0
+        """How many processes took the session over in a row and died before they began an answer."""
+        self.turns: list[int] = []
+        """The seqs at which a turn began, before which the history may be cut."""
+        self.user_messages = 0
+        self.spent_microusd = 0
+        """By the session, as far as it is known."""
+        self.tokens_per_byte = 0.0
+        """As the vendor counted last; 0.0: it has not yet."""
+        self.compaction: ev.HistoryCompacted | None = None
+        """The last one: its summary stands for the turns that were compacted."""
+        self.checkpoint_seq = 0
+        """Its seq: ids from before it may be in the log alone. 0: there was none."""
+        for record in records:
+            self.apply(record)
+
+    # Asking
+
+    @property
+    def waiting(self) -> dict[str, Entry]:
+        """What a client has put in and no response has taken in yet."""
+        return self.items.waiting
+
+    @property
+    def approvals(self) -> Approvals:
+        return self.items.approvals
+
+    @property
+    def summary(self) -> str:
+        """What stands for the turns that were compacted; empty when nothing does."""
+        return self.compaction.summary if self.compaction else ""
+
+    @property
+    def compacted_through(self) -> int:
+        return self.compaction.through_seq if self.compaction else 0
+
+    @property
+    def open(self) -> ResponseSpan | None:
+        """The response that has started and not ended."""
+        return self._spans[-1] if self._spans and self._spans[-1].end == inf else None
+
+    @property
+    def open_response_seq(self) -> int | None:
+        """Where the response started that is open, or whose end was not `seen` yet."""
+        return self._spans[0].start if self._spans else None
+
+    def seen(self, seq: int) -> None:
+        """All up to there may have been seen."""
+        while self._spans and self._spans[0].end <= seq:
+            self._spans.popleft()
+
+    @property
+    def answered_with_tools(self) -> bool:
+        """The last response ran tools, it completed or still runs, and the client has said nothing since."""
+        fine = self.last_response and (self.last_done is None or self.last_done.status == "completed")
+        return bool(fine and self._used_tools and not self._news)
+
+    def to_retry(self) -> ev.ResponseStarted | None:
+        """For who takes the session over: the response that a stopping or dying process cut off, where nothing that it did
+        has to stand."""
+        last, done = self.last_response, self.last_done
+        cut_off = done is None or done.reason == INTERRUPTED
+        return last if last and cut_off and not self._acted and last.attempt < MAX_ATTEMPTS else None
+
+    def unanswered(self) -> list[str]:
+        """The messages that ask for an answer and that no response takes in yet, nor waits to."""
+        claimed = {item_id for one in self.queued.values() for item_id in one.item_ids}
+        return [item_id for item_id in self.waiting if item_id in self._asks and item_id not in claimed]
+
+    def may_have_forgotten(self, item_id: str) -> bool:
+        return item_id not in self.item_seqs and item_id not in self._deleted
+
+    def recall(self, *, items: dict[str, int], client_events: dict[str, int]) -> None:
+        """Take in again what the log knows of ids that were forgotten."""
+        self.item_seqs |= items
+        self.recalled |= items.keys()
+        self.client_events |= client_events
+
+    def checkpoint(self, through_seq: int) -> tuple[list[int], list[str]]:
+        """(kept_seqs, gone_item_ids) of a `HistoryCompacted` through that seq."""
+        seqs, gone = self.items.counting(through_seq)
+        waiting = [seq for one in self.queued if (seq := self._queued_seqs[one]) <= through_seq]
+        return sorted([*seqs, *waiting]), gone
+
+    def find(self, item_id: str) -> Said | Call | ev.ToolResult | None:
+        """What made an item that the model is shown, or is going to be."""
+        if self.compaction and self.summary and self.compaction.item_id == item_id:
+            return Said(self.compaction)
+        return self.items.find(item_id)
+
+    def items_alone(self) -> "SessionState":
+        """One that knows what the model is shown, as it is now, and nothing else."""
+        alone = SessionState()
+        alone.compaction = self.compaction
+        alone.items.entries = [one.copy() if isinstance(one, Calls) else one for one in self.items.entries]
+        return alone
+
+    # What an event changes
+
+    def apply(self, record: ev.Record) -> None:
+        event, seq = record.event, record.seq
+        if client_event_id := getattr(event, "client_event_id", None):
+            self.client_events[client_event_id] = seq
+        if item_id := event.new_item_id:
+            self.item_seqs[item_id] = seq
+            self._deleted.discard(item_id)
+        match event:
+            case ev.SessionReopened(cause="takeover"):
+                self.vain_takeovers += 1
+            case ev.SessionUpdated():
+                self.settings = {**self.settings, **event.config}
+                self._news = True
+            case ev.SessionEnded():
+                self.last_response = self.last_done = None
+            case ev.HistoryCompacted():
+                self._compact(seq, event)
+            case ev.SummaryWritten():
+                self.spent_microusd += event.cost_microusd or 0
+            case _:
+                self._apply_to_items(seq, event)
+
+    def _apply_to_items(self, seq: int, event: ev.Event) -> None:
+        match event:
+            case ev.UserMessage() | ev.OperatorMessage():
+                self._put(seq, event)
+            case ev.AssistantMessage() | ev.ToolCall() if not event.response_id:
+                self._put(seq, event)
+            case ev.AssistantDelta() | ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():
+                self._add_output(seq, event)
+            case ev.ToolApproval():
+                self.items.decide(seq, event)
+                self.order.given(event)
+            case ev.ToolResult():
+                self._add_result(seq, event)
+            case ev.ItemDeleted():
+                self._delete(event.item_id)
+            case _:
+                self._apply_to_responses(seq, event)
+
+    def _apply_to_responses(self, seq: int, event: ev.Event) -> None:
+        match event:
+            case ev.ResponseQueued():
+                self._news = self._news and _outside(event.options)
+                self.queued[event.response_id] = event
+                self._queued_seqs[event.response_id] = seq
+            case ev.ResponseStarted():
+                self._start(seq, event)
+            case ev.ModelAttemptFailed() if self.open:
+                self.open.failed = event
+            case ev.ResponseDone():
+                self._end(seq, event)
+
+    def _put(self, seq: int, event: Given) -> None:
+        """A client puts it in."""
+        self._news = True
+        self.user_messages += not isinstance(event, ev.OperatorMessage)
+        if isinstance(event, ev.UserMessage) and event.respond:
+            self._asks.add(event.item_id)
+        self.items.put(seq, event)
+        self.order.given(event)
+
+    def _add_output(self, seq: int, event: ev.AssistantDelta | ev.AssistantMessage | Call) -> None:
+        self.order.output(event.response_id, event.item_id)
+        if self.open:
+            self.open.add(event)
+        if isinstance(event, ev.AssistantDelta) or event.response_id in self._outside:
+            return
+        if isinstance(event, ev.AssistantMessage):
+            self.items.said(seq, event)
+            return
+        self._acted = self._acted or (isinstance(event, ev.ToolCall) and event.acts)
+        self._used_tools = self._used_tools or _by_server(event)
+        self.items.called(seq, event)
+
+    def _add_result(self, seq: int, event: ev.ToolResult) -> None:
+        self.items.result(seq, event)
+        if self.open:
+            self.open.unanswered.pop(event.call_id, None)
+        if not event.response_id:
+            self._news = True
+            self.order.given(event)
+
+    def _delete(self, item_id: str) -> None:
+        self._news = True
+        self.items.delete(item_id)
+        self.order.deleted(item_id)
+        self._asks.discard(item_id)
+        self.item_seqs.pop(item_id, None)
+        self.recalled.discard(item_id)
+        self._deleted.add(item_id)
+
+    def _start(self, seq: int, event: ev.ResponseStarted) -> None:
+        self._unqueue(event.response_id)
+        self.vain_takeovers = 0
+        if self.open:
+            self.open.close(seq)
+        self._spans.append(ResponseSpan(seq, event))
+        if _outside(event.options):
+            self._outside.add(event.response_id)
+            return
+        self.last_response, self.last_done = event, None
+        self._acted = self._used_tools = self._news = False
+        self.order.opened(event.response_id, event.after_item_id)
+        if event.retry_of:
+            self.items.drop_response(event.retry_of)
+        self.approvals.taken_in(event.continues)
+        # no turn begins where it goes on with what stands before it: another try, an approved call, a client's results
+        if not (event.retry_of or event.continues or (self.items.ends_in_calls and not event.input_item_ids)):
+            self.turns.append(seq)
+        self.items.go_on(seq, event)
+        self.items.take_in(seq, event.input_item_ids)
+        self._asks.difference_update(event.input_item_ids)
+
+    def _unqueue(self, response_id: str) -> None:
+        self.queued.pop(response_id, None)
+        self._queued_seqs.pop(response_id, None)
+
+    def _end(self, seq: int, event: ev.ResponseDone) -> None:
+        self._unqueue(event.response_id)
+        self.spent_microusd += event.cost_microusd or 0
+        if event.context_tokens and event.context_bytes and event.response_id not in self._outside:
+            self.tokens_per_byte = event.context_tokens / event.context_bytes
+        self.order.closed(event.response_id)
+        self._outside.discard(event.response_id)
+        if self.open and not event.waited:
+            self.open.close(seq)
+        if self.last_response and self.last_response.response_id == event.response_id:
+            self.last_done = event
+
+    def _compact(self, seq: int, event: ev.HistoryCompacted) -> None:
+        """The same whether the turns were here live or the fold began after them."""
+        through, kept = event.through_seq, set(event.kept_seqs)
+        self.items.compact(through, event.gone_item_ids)
+        for item_id in event.gone_item_ids:
+            self.item_seqs.pop(item_id, None)
+        self.item_seqs = _still(self.item_seqs, through, kept)
+        self.client_events = _still(self.client_events, through, kept)
+        self.order.keep(self.item_seqs)
+        self.recalled, self._deleted = set(), set()
+        self.turns = [start for start in self.turns if start > through]
+        self.compaction, self.checkpoint_seq = event, seq
+        self.settings = event.config
+        self.user_messages, self.spent_microusd = event.user_messages, event.spent_microusd
+        self.tokens_per_byte = event.tokens_per_byte
+
+
+def _outside(options: ev.JSON) -> bool:
+    """No part of the conversation."""
+    return options.get("conversation") == "none"
+
+
+def _by_server(call: Call) -> bool:
+    return isinstance(call, ev.ToolApprovalRequested) or call.location == "server"
+
+
+def _still(seqs: dict[str, int], through_seq: int, kept: set[int]) -> dict[str, int]:
+    return {one: seq for one, seq in seqs.items() if seq > through_seq or seq in kept}
