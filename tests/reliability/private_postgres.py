@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +12,7 @@ from psycopg.rows import dict_row
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 from tests.plugin.reaper import Reaper
+from tests.support.pythons import start_python
 from tests.support.server import ROOT
 
 _SETTINGS = {"fsync": "off", "max_connections": "100"}
@@ -58,5 +57,5 @@ class PrivatePostgres:
     def _migrate(self) -> None:
         env = {**os.environ, "ENV_FILE": os.devnull, "DATABASE_URL": self.url}
         env["DJANGO_SETTINGS_MODULE"] = "realtime_ai.settings.development"
-        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=120)
+        migrating = start_python(["manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env)
+        assert migrating.wait(120) == 0
