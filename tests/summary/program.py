@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from realtime_ai.lifeline import FD_VARIABLE
+from realtime_ai.processes import FD_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from realtime_ai.lifeline import FD_VARIABLE
+from realtime_ai.processes import FD_VARIABLE
 from tests.support.database import database_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
