@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     from django.db.utils import OperationalError
 
     from realtime_ai.env import EnvError
-    from realtime_ai.lifeline import FD_VARIABLE, watch_supervisor
+    from realtime_ai.processes import FD_VARIABLE, watch_supervisor
     from realtime_ai.starting import before_serving
     from realtime_ai.stores import explain_connection_error
 

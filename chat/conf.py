@@ -39,7 +39,6 @@ DEFAULT_INSTRUCTIONS = (
 @dataclass(frozen=True, kw_only=True)
 class ChatConf:
     llm_model: str | None = MODEL.field(
-        "LLM_MODEL",
         None,
         TEXT,
         "`PROVIDER:NAME`, or `demo`: built in, offline, deterministic. [The page on models](models.md) "
@@ -48,110 +47,84 @@ class ChatConf:
         example="gemini:gemini-3.8-flash",
     )
     llm_fallbacks: tuple[str, ...] = MODEL.field(
-        "LLM_FALLBACKS",
         (),
         NAMES,
         "Models to ask, in this order, when the one before them fails before its first word; commas between.",
         example="openai:gpt-6.1-terra,groq:openai/gpt-oss-120b",
     )
     llm_models: tuple[str, ...] = MODEL.field(
-        "LLM_MODELS",
         (),
         NAMES,
         "Models that a client may choose beside the default one and its fallbacks; commas between.",
         example="anthropic:claude-sonnet-5-5",
     )
     gemini_api_key: str | None = MODEL.field(
-        "GEMINI_API_KEY", None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
+        None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
     )
     gemini_model: str = MODEL.field(
-        "GEMINI_MODEL",
         DEFAULT_GEMINI_MODEL,
         model_of("gemini"),
         "Gemini's model where `LLM_MODEL` is unset or names the vendor alone (`gemini`).",
         default_told="[the list](models.md#the-providers)",
     )
     google_gemini_base_url: str | None = MODEL.field(
-        "GOOGLE_GEMINI_BASE_URL",
-        None,
-        HTTP_URL,
-        "Another server that speaks Gemini's protocol.",
-        default_told="Google's",
+        None, HTTP_URL, "Another server that speaks Gemini's protocol.", default_told="Google's"
     )
     gemini_api_version: str | None = MODEL.field(
-        "GOOGLE_GENAI_API_VERSION",
         None,
         choice("v1", "v1beta", "v1alpha", "beta"),
         "The version of Gemini's API: `v1`, `v1beta` (or `beta`), `v1alpha` (the SDK's own variable). Set, "
         "no other is asked ([more](models.md#geminis-two-versions)).",
         default_told="`v1`, and `v1beta` for what it alone serves",
         example="v1beta",
+        variable="GOOGLE_GENAI_API_VERSION",
     )
-    openai_api_key: str | None = MODEL.field("OPENAI_API_KEY", None, TEXT, "The key for OpenAI.", secret=True)
+    openai_api_key: str | None = MODEL.field(None, TEXT, "The key for OpenAI.", secret=True)
     openai_model: str = MODEL.field(
-        "OPENAI_MODEL",
         DEFAULT_OPENAI_MODEL,
         model_of("openai"),
         "As `GEMINI_MODEL`.",
         default_told="[the list](models.md#the-providers)",
     )
     openai_base_url: str | None = MODEL.field(
-        "OPENAI_BASE_URL",
-        None,
-        HTTP_URL,
-        "Another server that speaks its Responses API.",
-        default_told="OpenAI's",
+        None, HTTP_URL, "Another server that speaks its Responses API.", default_told="OpenAI's"
     )
     openai_org_id: str | None = MODEL.field(
-        "OPENAI_ORG_ID", None, TEXT, "The organization that is charged.", default_told="the key's own"
+        None, TEXT, "The organization that is charged.", default_told="the key's own"
     )
     openai_project_id: str | None = MODEL.field(
-        "OPENAI_PROJECT_ID", None, TEXT, "The project that is charged.", default_told="the key's own"
+        None, TEXT, "The project that is charged.", default_told="the key's own"
     )
     openai_custom_headers: Mapping[str, str] = MODEL.field(
-        "OPENAI_CUSTOM_HEADERS",
         {},
         HEADERS,
         "HTTP headers for a gateway in between: `Name: value`, a line each.",
         secret=True,
         example='"X-Team: support"',
     )
-    anthropic_api_key: str | None = MODEL.field(
-        "ANTHROPIC_API_KEY", None, TEXT, "The key for Anthropic.", secret=True
-    )
+    anthropic_api_key: str | None = MODEL.field(None, TEXT, "The key for Anthropic.", secret=True)
     anthropic_model: str = MODEL.field(
-        "ANTHROPIC_MODEL",
         DEFAULT_ANTHROPIC_MODEL,
         model_of("anthropic"),
         "As `GEMINI_MODEL`.",
         default_told="[the list](models.md#the-providers)",
     )
     anthropic_base_url: str | None = MODEL.field(
-        "ANTHROPIC_BASE_URL",
-        None,
-        HTTP_URL,
-        "Another server that speaks its Messages API.",
-        default_told="Anthropic's",
+        None, HTTP_URL, "Another server that speaks its Messages API.", default_told="Anthropic's"
     )
     anthropic_custom_headers: Mapping[str, str] = MODEL.field(
-        "ANTHROPIC_CUSTOM_HEADERS", {}, HEADERS, "As `OPENAI_CUSTOM_HEADERS`.", secret=True
+        {}, HEADERS, "As `OPENAI_CUSTOM_HEADERS`.", secret=True
     )
-    groq_api_key: str | None = MODEL.field("GROQ_API_KEY", None, TEXT, "The key for Groq.", secret=True)
+    groq_api_key: str | None = MODEL.field(None, TEXT, "The key for Groq.", secret=True)
     groq_model: str = MODEL.field(
-        "GROQ_MODEL",
         DEFAULT_GROQ_MODEL,
         model_of("groq"),
         "As `GEMINI_MODEL`.",
         default_told="[the list](models.md#the-providers)",
     )
-    groq_base_url: str = MODEL.field(
-        "GROQ_BASE_URL", "https://api.groq.com/openai/v1", HTTP_URL, "Another address of Groq's."
-    )
-    compatible_api_key: str | None = MODEL.field(
-        "COMPATIBLE_API_KEY", None, TEXT, "Its key, where it wants one.", secret=True
-    )
+    groq_base_url: str = MODEL.field("https://api.groq.com/openai/v1", HTTP_URL, "Another address of Groq's.")
+    compatible_api_key: str | None = MODEL.field(None, TEXT, "Its key, where it wants one.", secret=True)
     compatible_base_url: str | None = MODEL.field(
-        "COMPATIBLE_BASE_URL",
         None,
         HTTP_URL,
         "A server of your own that speaks OpenAI's Chat Completions (Ollama, vLLM, ...), for "
@@ -159,21 +132,18 @@ class ChatConf:
         example="http://localhost:11434/v1",
     )
     compatible_limit_field: str = MODEL.field(
-        "COMPATIBLE_LIMIT_FIELD",
         "max_tokens",
         choice("max_tokens", "max_completion_tokens"),
         "Its name for the limit of output tokens, or `max_completion_tokens`. A server that refuses one "
         "name is asked with the other.",
     )
     compatible_stream_options: bool = MODEL.field(
-        "COMPATIBLE_STREAM_OPTIONS",
         True,
         FLAG,
         "Whether it is asked to count tokens (`stream_options`). A server that refuses that is asked "
         "without.",
     )
     instructions: str = MODEL.field(
-        "CHAT_INSTRUCTIONS",
         DEFAULT_INSTRUCTIONS,
         text(100_000),
         "The system prompt of every session whose client gives none: who the assistant is, how it answers. "
@@ -181,22 +151,16 @@ class ChatConf:
         default_told="[a few sentences](../chat/conf.py)",
         example='"You are the assistant of a bicycle shop. Answer in two sentences."',
         or_file=True,
+        variable="CHAT_INSTRUCTIONS",
     )
     max_output_tokens: int = 8192
     max_tool_rounds: int = MODEL.field(
-        "MAX_TOOL_ROUNDS",
-        8,
-        whole(1, 100),
-        "How often one response may go back to the model with tool results.",
+        8, whole(1, 100), "How often one response may go back to the model with tool results."
     )
     max_queued_turns: int = SESSIONS.field(
-        "MAX_QUEUED_TURNS",
-        16,
-        whole(1, 1000),
-        "Turns of one session that may wait; one more is refused with `queue_full`.",
+        16, whole(1, 1000), "Turns of one session that may wait; one more is refused with `queue_full`."
     )
     turn_policy: str = SESSIONS.field(
-        "TURN_POLICY",
         "enqueue",
         choice("enqueue", "interrupt", "reject"),
         "What a turn does that arrives while an answer runs: `enqueue` waits, `interrupt` stops that "
@@ -207,30 +171,20 @@ class ChatConf:
     model_silence_seconds: float = 45.0
     """Between two events of a stream that has begun."""
     model_attempts: int = MODEL.field(
-        "MODEL_ATTEMPTS",
-        3,
-        whole(1, 10),
-        "How often one model is asked before the next one, where a retry may help.",
+        3, whole(1, 10), "How often one model is asked before the next one, where a retry may help."
     )
     model_retry_seconds: float = MODEL.field(
-        "MODEL_RETRY_SECONDS",
-        0.5,
-        number(0, 60),
-        "Before the second attempt, at most; twice as long before each further one.",
+        0.5, number(0, 60), "Before the second attempt, at most; twice as long before each further one."
     )
     model_retry_total_seconds: float = MODEL.field(
-        "MODEL_RETRY_TOTAL_SECONDS",
-        20.0,
-        number(0, 600),
-        "After so long no model is asked a second time; a fallback is still asked once.",
+        20.0, number(0, 600), "After so long no model is asked a second time; a fallback is still asked once."
     )
     demo_delay_ms: float = MODEL.field(
-        "DEMO_DELAY_MS", 25.0, number(0, 10_000), "The demo model's pause between two words, in milliseconds."
+        25.0, number(0, 10_000), "The demo model's pause between two words, in milliseconds."
     )
     tool_seconds: float = 20.0
     tool_output_chars: int = 32_000
     mcp_servers: Mapping[str, Any] = MODEL.field(
-        "MCP_SERVERS",
         {},
         MCP_SERVERS,
         "[MCP servers](mcp.md) whose tools the model may call: JSON, or the path of a JSON or TOML file.",
@@ -238,56 +192,46 @@ class ChatConf:
         example="mcp.json",
     )
     max_frame_bytes: int = SESSIONS.field(
-        "MAX_FRAME_BYTES",
-        65_536,
-        whole(1024, 16 * 1024 * 1024),
-        "A larger WebSocket frame closes its socket with 1009.",
+        65_536, whole(1024, 16 * 1024 * 1024), "A larger WebSocket frame closes its socket with 1009."
     )
     max_message_chars: int = SESSIONS.field(
-        "MAX_MESSAGE_CHARS",
-        32_000,
-        whole(1, 4_000_000),
-        "A longer message is refused with an error; the session goes on.",
+        32_000, whole(1, 4_000_000), "A longer message is refused with an error; the session goes on."
     )
     max_frames_per_10_seconds: int = 200
     max_sockets_per_address: int = SESSIONS.field(
-        "MAX_SOCKETS_PER_ADDRESS", 300, whole(1, 1_000_000), "Open sockets per client address and process."
+        300, whole(1, 1_000_000), "Open sockets per client address and process."
     )
     max_connects_per_10_seconds: int = SESSIONS.field(
-        "MAX_CONNECTS_PER_10_SECONDS",
         200,
         whole(1, 1_000_000),
         "Sockets that one address may open in 10 seconds, whether they stay or not; per process.",
     )
     max_session_messages: int = 2_000
     idle_seconds: float = SESSIONS.field(
-        "SOCKET_IDLE_SECONDS",
         3600.0,
         number(1, 604_800),
         "A socket that says nothing for so long is closed with 4408; it can resume.",
+        variable="SOCKET_IDLE_SECONDS",
     )
     send_seconds: float = SESSIONS.field(
-        "SOCKET_SEND_SECONDS",
         20.0,
         number(0.1, 600),
         "A socket that does not take a frame for so long is closed with 4408; it can resume.",
+        variable="SOCKET_SEND_SECONDS",
     )
     drain_seconds: float = SESSIONS.field(
-        "DRAIN_SECONDS",
         3.0,
         number(0, 60),
         "How long a stopping process lets running answers finish. One that takes longer is tried again by "
         "the process that takes its session over.",
     )
     guests_allowed: bool = SESSIONS.field(
-        "GUESTS_ALLOWED",
         True,
         FLAG,
         "Whether somebody who is not signed in may chat.",
         default_told="`1`; with `make serve`: `0`",
     )
     allowed_origins: tuple[str, ...] = ACCESS.field(
-        "ALLOWED_ORIGINS",
         (),
         ORIGINS,
         "Origins beside the server's own whose pages may open sockets and post forms: "
@@ -297,7 +241,6 @@ class ChatConf:
     local_pages: bool = False
     """In development: pages from a file, or from another port of this machine, may open sockets, as guests."""
     history_tokens: int = COSTS.field(
-        "HISTORY_TOKENS",
         64_000,
         whole(500, 10_000_000),
         "How much of a conversation a model is sent at most, in tokens; older turns are sent as a summary. "
@@ -306,7 +249,6 @@ class ChatConf:
     compaction_wait_seconds: float = 20.0
     """How long a turn waits for a summary of the turns that its model cannot be sent any more."""
     prices: Mapping[str, Mapping[str, float]] = COSTS.field(
-        "LLM_PRICES",
         {},
         PRICES,
         "What models cost, in US dollars per million tokens, and their context window in tokens: JSON like "
@@ -314,12 +256,12 @@ class ChatConf:
         "a file with that in it. Goes before what the package `genai-prices` says.",
         default_told="the package's",
         example='{"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}',
+        variable="LLM_PRICES",
     )
     budget_session_usd: float | None = COSTS.field(
-        "BUDGET_SESSION_USD", None, number(0.000001, 1_000_000), "What one session may cost, in US dollars."
+        None, number(0.000001, 1_000_000), "What one session may cost, in US dollars."
     )
     budget_user_day_usd: float | None = COSTS.field(
-        "BUDGET_USER_DAY_USD",
         None,
         number(0.000001, 1_000_000),
         "What one user, or one guest, may cost per day (UTC), in US dollars.",

@@ -65,18 +65,16 @@ class Env:
     """The settings of starting and serving, and those of the rooms below."""
 
     host: str = PLACE.field(
-        "HOST", "127.0.0.1", TEXT, "The address to listen on; `0.0.0.0` for all of this machine's."
+        "127.0.0.1", TEXT, "The address to listen on; `0.0.0.0` for all of this machine's."
     )
-    port: int = PLACE.field("PORT", 8000, whole(0, 65535), "The port; `0` takes a free one and prints it.")
+    port: int = PLACE.field(8000, whole(0, 65535), "The port; `0` takes a free one and prints it.")
     web_processes: int | None = PLACE.field(
-        "WEB_PROCESSES",
         None,
         whole(1, 64),
         "Web server processes. More than one needs `REDIS_URL`.",
         default_told="1; with `make serve` and `REDIS_URL`: one per CPU, at most 4",
     )
     var_dir: Path = PLACE.field(  # noqa: RUF009 - a path does not change
-        "VAR_DIR",
         BASE_DIR / "var",
         _FOLDER,
         "Everything that is written while running: the embedded PostgreSQL, collected static files, the admin's "
@@ -84,20 +82,17 @@ class Env:
         default_told="`var` in the checkout",
     )
     log_level: str = PLACE.field(
-        "LOG_LEVEL",
         "INFO",
         choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "For our own packages; libraries speak from `WARNING` on.",
     )
     env_file: str | None = PLACE.field(
-        "ENV_FILE",
         None,
         TEXT,
         "The file to read instead of `.env`. From the environment only.",
         default_told="`.env` in the checkout",
     )
     database_url: str | None = STORES.field(
-        "DATABASE_URL",
         None,
         store_url("postgresql", "postgres"),
         "`postgresql://user:password@host:port/database?sslmode=...`. See [Supabase](#supabase).",
@@ -106,14 +101,12 @@ class Env:
         secret=True,
     )
     database_pool_max: int = STORES.field(
-        "DATABASE_POOL_MAX",
         8,
         whole(0, 200),
         "Connections per process at most; `0` switches the pool off. The log's writer and the lease have one each of "
         "their own beside them, a worker a few.",
     )
     redis_url: str | None = STORES.field(
-        "REDIS_URL",
         None,
         store_url("redis", "rediss", "unix"),
         "`redis://:PASSWORD@HOST:PORT/NUMBER`, `rediss://` (TLS; an own authority: `?ssl_ca_certs=/path/to/ca.pem`) or "
@@ -124,39 +117,31 @@ class Env:
         secret=True,
     )
     max_body_bytes: int = BEFORE.field(
-        "MAX_BODY_BYTES",
         65_536,
         whole(1024, 1_073_741_824),
         "A longer body of an HTTP request is refused with 413 while it arrives. A team's own paths get their bounds in "
         "`HTTP_BODY_LIMITS` of the Django settings.",
     )
     max_admin_body_bytes: int = BEFORE.field(
-        "MAX_ADMIN_BODY_BYTES",
-        2_621_440,
-        whole(1024, 1_073_741_824),
-        "The same for `/admin/`, but for its login.",
+        2_621_440, whole(1024, 1_073_741_824), "The same for `/admin/`, but for its login."
     )
     request_seconds: float = BEFORE.field(
-        "REQUEST_SECONDS",
         20.0,
         number(0.1, 3600),
         "A connection whose request (line, headers, body, handshake) is not whole after so long is cut off, with 408 "
         "where it had begun.",
     )
     max_unfinished_requests: int = BEFORE.field(
-        "MAX_UNFINISHED_REQUESTS",
         2000,
         whole(1, 1_000_000),
         "Connections with an unfinished request at once, per process; one more, and the oldest is cut off.",
     )
     runserver_worker: bool = BEFORE.field(
-        "RUNSERVER_WORKER",
         True,
         FLAG,
         "Whether `manage.py runserver` runs the worker beside itself; with production settings never.",
     )
     secret_key: str | None = ACCESS.field(
-        "SECRET_KEY",
         None,
         TEXT,
         "Signs cookies. `make serve` wants one of its own, of 50 characters at least.",
@@ -164,7 +149,6 @@ class Env:
         secret=True,
     )
     allowed_hosts: tuple[str, ...] = ACCESS.field(
-        "ALLOWED_HOSTS",
         (),
         NAMES,
         "Host names to answer to, commas between. `*` is refused by `make serve`.",
@@ -172,7 +156,6 @@ class Env:
         example="chat.example.com",
     )
     trust_proxy: tuple[str, ...] = ACCESS.field(
-        "TRUST_PROXY",
         (),
         _NETWORKS,
         "Addresses or networks of your reverse proxies (`10.0.0.0/8`, commas between). Only from these, "
@@ -181,17 +164,13 @@ class Env:
         example="10.0.0.0/8",
     )
     metrics_token: str | None = ACCESS.field(
-        "METRICS_TOKEN",
         None,
         TEXT,
         "`/metrics` is for whoever sends it as `Authorization: Bearer`. Without one, `/metrics` is for the loopback only.",
         secret=True,
     )
-    admin_username: str = ACCESS.field(
-        "ADMIN_USERNAME", "admin", TEXT, "The superuser that the first run makes."
-    )
+    admin_username: str = ACCESS.field("admin", TEXT, "The superuser that the first run makes.")
     admin_password: str | None = ACCESS.field(
-        "ADMIN_PASSWORD",
         None,
         TEXT,
         "Its password, on the run that makes it. A random one is printed once by `make run`, and kept in "
@@ -200,10 +179,10 @@ class Env:
         secret=True,
     )
     debug: bool | None = ACCESS.field(
-        "DEBUG", None, FLAG, "Django's `DEBUG`.", default_told="`1`; with `make serve`: refused", example="0"
+        None, FLAG, "Django's `DEBUG`.", default_told="`1`; with `make serve`: refused", example="0"
     )
     insecure_http: bool = ACCESS.field(
-        "INSECURE_HTTP", False, FLAG, "`1`: `make serve` without https, to try it on the loopback."
+        False, FLAG, "`1`: `make serve` without https, to try it on the loopback."
     )
     sessions: SessionsConf
     chat: ChatConf

@@ -26,8 +26,7 @@ from sessions_app.hooks import notices
 from sessions_app.log.leases import check_writable, lease_lane
 from sessions_app.postgres.outage import is_read_only
 
-# Can this process serve? The database takes writes, its schema is ours, and the log's writer gets through.
-
+# --- can this process serve? The database takes writes, its schema is ours, the log's writer gets through -----------
 
 TIME_LIMIT_S = 2.0
 FRESH_S = 0.5
@@ -143,11 +142,12 @@ def _journal_reasons() -> list[Reason]:
     return [("journal_stuck", reason)] if reason else []
 
 
-# The figures of this process, or, behind several, of all of them.
+# --- what is answered ------------------------------------------------------------------------------------------------
 
 
 def exposition() -> tuple[bytes, str]:
-    """Prometheus' text and its content type. ``PROMETHEUS_MULTIPROC_DIR`` is set where several processes serve."""
+    """Prometheus' text and its content type: this process's figures, or those of all where several serve, which
+    ``PROMETHEUS_MULTIPROC_DIR`` says."""
     registry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()

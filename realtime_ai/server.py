@@ -9,7 +9,7 @@ from uvicorn import Config, Server
 
 from realtime_ai.env import Env, EnvError, load_env
 from realtime_ai.front.uvicorn import HttpProtocol, WebSocketProtocol
-from realtime_ai.lifeline import watch_supervisor
+from realtime_ai.processes import watch_supervisor
 
 BACKLOG = 2048
 PING_SECONDS = 20.0

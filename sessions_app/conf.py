@@ -8,16 +8,16 @@ from sessions_app.setting import FLAG, SESSIONS, STORES, number, reader
 @dataclass(frozen=True, kw_only=True)
 class SessionsConf:
     grace_seconds: float = SESSIONS.field(
-        "SESSION_GRACE_SECONDS",
         10.0,
         number(0, 86_400),
         "How long a session stays open when its last socket is gone; `0` ends it at once.",
+        variable="SESSION_GRACE_SECONDS",
     )
     lease_seconds: float = SESSIONS.field(
-        "SESSION_LEASE_SECONDS",
         9.0,
         number(1, 10),
         "How long a process that died still counts as the holder of its sessions.",
+        variable="SESSION_LEASE_SECONDS",
     )
     lease_renew_seconds: float = 2.5
     flush_seconds: float = 0.08
@@ -30,10 +30,10 @@ class SessionsConf:
     """Events in memory that are not committed; one more is refused with ``storage_unavailable``."""
     buffer_bytes: int = 64 * 1024 * 1024
     buffer_seconds: float = SESSIONS.field(
-        "SESSION_BUFFER_SECONDS",
         60.0,
         number(1, 3600),
         "How long the database may be away before new messages are refused (with an error that invites a retry).",
+        variable="SESSION_BUFFER_SECONDS",
     )
     takeover_skips: int = 200_000
     """Seqs that a takeover leaves out: more than a process can have shown and not stored (see ``buffer_events``)."""
@@ -42,7 +42,6 @@ class SessionsConf:
     db_threads: int = 8
     """Threads (and at most as many pooled connections) for reads and rare writes."""
     insecure_database: bool = STORES.field(
-        "INSECURE_DATABASE",
         False,
         FLAG,
         "`1`: a database on another host may be reached without TLS. For private networks alone; without it such a "

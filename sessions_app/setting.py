@@ -6,7 +6,7 @@ them (docs/decisions/0046-a-setting-is-declared-once.md).
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import _lru_cache_wrapper, cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -67,18 +67,18 @@ class Section:
 
     def field(
         self,
-        variable: str,
         default: Any,
         kind: Kind,
         meaning: str,
         *,
+        variable: str = "",
         default_told: str | None = None,
         example: str | None = None,
         secret: bool = False,
         also: str | None = None,
         or_file: bool = False,
     ) -> Any:
-        """A dataclass's field that carries its declaration."""
+        """A dataclass's field that carries its declaration. Its variable is its name in capitals, unless told otherwise."""
         shown = _shown(default)
         declaration = Setting(
             variable=variable,
@@ -118,7 +118,8 @@ def declared(conf: type) -> Iterator[tuple[str, Setting]]:
     """The fields of a conf that the environment sets, by name."""
     for one in fields(conf):
         if _DECLARATION in one.metadata:
-            yield one.name, one.metadata[_DECLARATION]
+            setting: Setting = one.metadata[_DECLARATION]
+            yield one.name, replace(setting, variable=setting.variable or one.name.upper())
 
 
 def figure(value: float) -> str:

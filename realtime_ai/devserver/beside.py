@@ -1,6 +1,6 @@
 """What ``manage.py runserver`` starts: the worker beside the server, and the server that the autoreloader starts again and again.
 
-Both end with this process, however it ends (`realtime_ai.lifeline`).
+Both end with this process, however it ends (`realtime_ai.processes`).
 """
 
 import contextlib
@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator
 from django.utils import autoreload
 
 from realtime_ai.env import BASE_DIR
-from realtime_ai.lifeline import FD_VARIABLE
-from realtime_ai.supervisor.children import Child, StopSignals
+from realtime_ai.processes import FD_VARIABLE, Child, StopSignals, lifeline
 
 Tell = Callable[[str], object]
 
@@ -73,17 +72,6 @@ class WorkerBeside:
                     self._child.start()
                 elif not self._renewing and (line := self._child.revive(time.monotonic())):
                     self._tell(line)
-
-
-@contextlib.contextmanager
-def lifeline() -> Iterator[int]:
-    """The end of a pipe for children: it closes with this process."""
-    child_end, own_end = os.pipe()
-    try:
-        yield child_end
-    finally:
-        os.close(child_end)
-        os.close(own_end)
 
 
 @contextlib.contextmanager

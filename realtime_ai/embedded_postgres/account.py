@@ -10,9 +10,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime_ai.embedded_postgres.errors import EmbeddedPostgresError
-
 _CANDIDATES = ("postgres", "nobody")
+
+
+class EmbeddedPostgresError(Exception):
+    """The embedded PostgreSQL cannot run: why, and what to do, in one line."""
 
 
 @dataclass(frozen=True)

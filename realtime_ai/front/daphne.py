@@ -30,7 +30,11 @@ from realtime_ai.front.bounds import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     MAX_LINE_BYTES,
+    Application,
+    Message,
+    Receive,
     Refusal,
+    Send,
     answer_bytes,
     body_limit,
     refused_requests,
@@ -39,119 +43,15 @@ from realtime_ai.front.bounds import (
 
 logger = logging.getLogger(__name__)
 
-
-# The server's start and stop under daphne, which speaks no lifespan: Twisted's reactor tells of both.
-#
-# Works with the ``daphne`` command and with ``manage.py runserver``; under another server the reactor never
-# runs.
-
-
-_GOODBYE_SECONDS = 1.0
-"""Until each client has answered the close frame: the reactor's end resets connections, and a reset takes the frame with it."""
-
 reactor: Any = the_reactor  # its type is that of a module
 Hook = Callable[[], Awaitable[None]]
-
-
-def follow_reactor(startup: Hook, shutdown: Hook) -> None:
-    """Run ``startup`` when the reactor runs, and ``shutdown`` before it stops."""
-    reactor.callWhenRunning(lambda: _spawn("startup", startup))
-    reactor.addSystemEventTrigger("before", "shutdown", _stop, shutdown)
-
-
-def _stop(shutdown: Hook) -> Any:
-    """As uvicorn does it: nobody new comes in, each socket is told 1012, then answers drain. The reactor waits for the end."""
-    for reader in reactor.getReaders():
-        if IListeningPort.providedBy(reader):
-            reader.stopListening()
-    for socket in list(open_sockets):
-        socket.close(CloseCode.RESTARTING)
-        socket.application_queue.put_nowait(
-            {"type": "websocket.disconnect", "code": int(CloseCode.RESTARTING)}
-        )
-
-    async def closed_and_shut_down() -> None:
-        await shutdown()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE_SECONDS):
-                while open_sockets:  # noqa: ASYNC110 - Autobahn wakes nobody
-                    await asyncio.sleep(0.02)
-
-    return Deferred.fromFuture(_spawn("shutdown", closed_and_shut_down))
-
-
-def _spawn(name: str, hook: Hook) -> "asyncio.Future[None]":
-    return asyncio.ensure_future(_told(name, hook), loop=asyncio.get_event_loop())
-
-
-async def _told(name: str, hook: Hook) -> None:
-    try:
-        await hook()
-    except Exception:
-        logger.exception("%s failed", name)
-
-
-# Back-pressure under daphne, whose ``send`` never waits: docs/decisions/0009-back-pressure-under-daphne.md.
-#
-# Twisted's transport tells the one producer that is registered with it when its buffer is full (64 KiB) and
-# when it has drained. So we are that producer, and ``send`` waits in between, as uvicorn's does by itself.
-
-
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
-
-
-def paced(application: Application) -> Application:
-    """The WebSocket application with a ``send`` that waits while the client does not read, whatever the server."""
-
-    async def with_pace(scope: Message, receive: Receive, send: Send) -> None:
-        transport = _transport_behind(send)
-        await application(scope, receive, _PacedSend(send, transport) if transport else send)
-
-    return with_pace
-
-
-class _PacedSend:
-    """The transport's push producer (``twisted.internet.interfaces.IPushProducer``), and the ``send`` that obeys it."""
-
-    def __init__(self, send: Send, transport: Any) -> None:
-        self._send = send
-        self._has_room = asyncio.Event()
-        self._has_room.set()
-        transport.unregisterProducer()  # the HTTP channel that the socket was upgraded from
-        transport.registerProducer(self, True)
-
-    async def __call__(self, message: Message) -> None:
-        await self._has_room.wait()
-        await self._send(message)
-
-    # Twisted's names
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        self._has_room.clear()
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        self._has_room.set()
-
-    def stopProducing(self) -> None:  # noqa: N802
-        """The connection is lost: what is sent now goes nowhere, and nobody is to wait for that."""
-        self._has_room.set()
-
-
-def _transport_behind(send: Send) -> Any:
-    """daphne's ``send`` is a partial of ``Server.handle_reply`` and the socket's protocol. None: another server's."""
-    protocol = send.args[0] if isinstance(send, partial) and send.args else None
-    is_daphnes = any(one.__module__.partition(".")[0] == "daphne" for one in type(protocol).__mro__)
-    return getattr(protocol, "transport", None) if is_daphnes else None
-
-
 _HTTPChannel: Any = http.HTTPChannel  # half of it has types
 _NO_CODE = 1005
 """RFC 6455, 7.1.5: the client's close frame had none."""
 _MAX_REASON_BYTES = 123
 """RFC 6455, 5.5: a control frame holds 125, two of them the code."""
+_GOODBYE_SECONDS = 1.0
+"""Until each client has answered the close frame: the reactor's end resets connections, and a reset takes the frame with it."""
 
 
 def adapt() -> None:
@@ -160,7 +60,7 @@ def adapt() -> None:
     daphne.server.WebSocketFactory = WebSocketFactory
 
 
-# Twisted's names
+# --- its protocols, by Twisted's names -----------------------------------------------------------------------------
 
 
 class Channel(_HTTPChannel):  # type: ignore[misc]
@@ -335,3 +235,94 @@ class WebSocketFactory(daphne.ws_protocol.WebSocketFactory):  # type: ignore[mis
 
 open_sockets: set[WebSocket] = set()
 """Of this process."""
+
+
+# --- its start and stop: it speaks no lifespan, so Twisted's reactor, which runs under no other server, tells of both -
+
+
+def follow_reactor(startup: Hook, shutdown: Hook) -> None:
+    """Run ``startup`` when the reactor runs, and ``shutdown`` before it stops."""
+    reactor.callWhenRunning(lambda: _spawn("startup", startup))
+    reactor.addSystemEventTrigger("before", "shutdown", _stop, shutdown)
+
+
+def _stop(shutdown: Hook) -> Any:
+    """As uvicorn does it: nobody new comes in, each socket is told 1012, then answers drain. The reactor waits for the end."""
+    for reader in reactor.getReaders():
+        if IListeningPort.providedBy(reader):
+            reader.stopListening()
+    for socket in list(open_sockets):
+        socket.close(CloseCode.RESTARTING)
+        socket.application_queue.put_nowait(
+            {"type": "websocket.disconnect", "code": int(CloseCode.RESTARTING)}
+        )
+
+    async def closed_and_shut_down() -> None:
+        await shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                while open_sockets:  # noqa: ASYNC110 - Autobahn wakes nobody
+                    await asyncio.sleep(0.02)
+
+    return Deferred.fromFuture(_spawn("shutdown", closed_and_shut_down))
+
+
+def _spawn(name: str, hook: Hook) -> "asyncio.Future[None]":
+    return asyncio.ensure_future(_told(name, hook), loop=asyncio.get_event_loop())
+
+
+async def _told(name: str, hook: Hook) -> None:
+    try:
+        await hook()
+    except Exception:
+        logger.exception("%s failed", name)
+
+
+# --- back-pressure: its ``send`` never waits (docs/decisions/0009-back-pressure-under-daphne.md) ---------------------
+#
+# Twisted's transport tells the one producer that is registered with it when its buffer is full (64 KiB) and when it has
+# drained. So we are that producer, and ``send`` waits in between, as uvicorn's does by itself.
+
+
+def paced(application: Application) -> Application:
+    """The WebSocket application with a ``send`` that waits while the client does not read, whatever the server."""
+
+    async def with_pace(scope: Message, receive: Receive, send: Send) -> None:
+        transport = _transport_behind(send)
+        await application(scope, receive, _PacedSend(send, transport) if transport else send)
+
+    return with_pace
+
+
+class _PacedSend:
+    """The transport's push producer (``twisted.internet.interfaces.IPushProducer``), and the ``send`` that obeys it."""
+
+    def __init__(self, send: Send, transport: Any) -> None:
+        self._send = send
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        transport.unregisterProducer()  # the HTTP channel that the socket was upgraded from
+        transport.registerProducer(self, True)
+
+    async def __call__(self, message: Message) -> None:
+        await self._has_room.wait()
+        await self._send(message)
+
+    # Twisted's names
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        self._has_room.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        self._has_room.set()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection is lost: what is sent now goes nowhere, and nobody is to wait for that."""
+        self._has_room.set()
+
+
+def _transport_behind(send: Send) -> Any:
+    """daphne's ``send`` is a partial of ``Server.handle_reply`` and the socket's protocol. None: another server's."""
+    protocol = send.args[0] if isinstance(send, partial) and send.args else None
+    is_daphnes = any(one.__module__.partition(".")[0] == "daphne" for one in type(protocol).__mro__)
+    return getattr(protocol, "transport", None) if is_daphnes else None

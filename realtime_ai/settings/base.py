@@ -36,7 +36,7 @@ MIDDLEWARE = [
     "realtime_ai.probes.probe_middleware",  # first: a probe knows neither our host name nor https
     "django.middleware.security.SecurityMiddleware",
     "realtime_ai.static_files.StaticFilesMiddleware",
-    "realtime_ai.front.malformed.MalformedRequestMiddleware",
+    "realtime_ai.front.unanswerable.UnanswerableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -63,7 +63,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ROOT_URLCONF = "realtime_ai.urls"
 ASGI_APPLICATION = "realtime_ai.asgi.application"
 LOGIN_URL = "chat:login"
-TEST_RUNNER = "realtime_ai.test_runner.PytestRunner"
+TEST_RUNNER = "tests.plugin.runner.PytestRunner"
 
 _database_url = find_database_url(ENV)
 HAS_DATABASE = _database_url is not None

@@ -5,7 +5,8 @@ import sys
 
 from realtime_ai.embedded_postgres import EmbeddedPostgresError
 from realtime_ai.env import EnvError, load_env
-from realtime_ai.supervisor.children import AlreadyTold, Stopped, SupervisorError
+from realtime_ai.processes import Stopped
+from realtime_ai.supervisor.plan import AlreadyTold, SupervisorError
 from realtime_ai.supervisor.run import Supervisor
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from realtime_ai.embedded_postgres.server import write_private
-from realtime_ai.supervisor.children import SupervisorError
+from realtime_ai.supervisor.plan import SupervisorError
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import http.client
 import socket
 
 from realtime_ai.env import Env
-from realtime_ai.supervisor.children import SupervisorError
+from realtime_ai.supervisor.plan import SupervisorError
 
 _REASONS = {
     errno.EADDRINUSE: "PORT={port}: something else listens on {host}. Stop it, or set PORT to a free one.",

@@ -9,6 +9,14 @@ from realtime_ai.settings.refusals import refuse_unsafe
 _MOST_DEFAULT_PROCESSES = 4
 
 
+class SupervisorError(Exception):
+    """It cannot go on: why, and what to do, in one line. Exit code 1."""
+
+
+class AlreadyTold(SupervisorError):
+    """A child has printed why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     serve: bool

@@ -17,7 +17,7 @@ from django.db.utils import OperationalError
 from chat.redis_trouble import redis_trouble, redis_url
 from realtime_ai.embedded_postgres.server import write_private
 from realtime_ai.env import Env, EnvError, load_env
-from realtime_ai.lifeline import watch_supervisor
+from realtime_ai.processes import watch_supervisor
 from realtime_ai.starting import refuse_errors
 from realtime_ai.stores import explain_connection_error
 

@@ -9,10 +9,10 @@ import time
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from realtime_ai.env import BASE_DIR, Env
-from realtime_ai.supervisor.children import AlreadyTold, Child, StopSignals, SupervisorError, describe_exit
+from realtime_ai.processes import Child, StopSignals, describe_exit, lifeline
 from realtime_ai.supervisor.instance import ChildRecord, sole_instance
 from realtime_ai.supervisor.listener import answers, base_url, bind, public_url
-from realtime_ai.supervisor.plan import Plan, make_plan
+from realtime_ai.supervisor.plan import AlreadyTold, Plan, SupervisorError, make_plan
 
 _READY_SECONDS = 60.0
 _WORKER_HEAD_START_S = 2.5
@@ -34,13 +34,11 @@ class Supervisor:
         self._postgres_retry_at = 0.0
         self._web: list[Child] = []
         self._worker: Child | None = None
-        self._lifeline_fd, self._own_end = (
-            os.pipe()
-        )  # closed by our end, however it comes (realtime_ai.lifeline)
+        self._lifeline_fd = -1
 
     def run(self) -> int:
         """Returns the exit code. Raises `SupervisorError`, `EnvError` or `Stopped`, with everything stopped again."""
-        with sole_instance(self._env.var_dir):
+        with sole_instance(self._env.var_dir), lifeline() as self._lifeline_fd:
             if count := self._record.stop_leftovers():
                 say(f"stopped {count} processes that the last run had left behind")
             with bind(self._env) as listener:

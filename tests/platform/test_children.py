@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from realtime_ai.supervisor.children import Child, SupervisorError, describe_exit
+from realtime_ai.processes import Child, describe_exit
 from realtime_ai.supervisor.instance import ChildRecord, sole_instance
+from realtime_ai.supervisor.plan import SupervisorError
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from realtime_ai import env_docs
 from realtime_ai.env import (
     BASE_DIR,
     Env,
@@ -19,6 +18,7 @@ from realtime_ai.env import (
     settings_of_all,
 )
 from sessions_app.setting import Setting, figure
+from tests.docs import settings_page
 
 SECRETS = {"DATABASE_URL": "mysql://joe:hunter2@host/db", "REDIS_URL": "http://:hunter2@host"}
 BAD = {
@@ -252,10 +252,10 @@ def test_every_variable_stands_in_the_example_and_the_reverse() -> None:
 
 
 def test_the_page_and_the_example_are_made_from_the_declarations() -> None:
-    """Defaults, bounds and meanings, word for word: ``python -m realtime_ai.env_docs`` writes them anew."""
-    page = env_docs.PAGE.read_text(encoding="utf-8")
-    assert env_docs.page_with_tables(page) == page
-    assert env_docs.EXAMPLE.read_text(encoding="utf-8") == env_docs.example()
+    """Defaults, bounds and meanings, word for word: ``python -m tests.docs.settings_page`` writes them anew."""
+    page = settings_page.PAGE.read_text(encoding="utf-8")
+    assert settings_page.page_with_tables(page) == page
+    assert settings_page.EXAMPLE.read_text(encoding="utf-8") == settings_page.example()
 
 
 def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:

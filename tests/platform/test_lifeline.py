@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 from realtime_ai.env import BASE_DIR
-from realtime_ai.lifeline import FD_VARIABLE
+from realtime_ai.processes import FD_VARIABLE
 from tests.platform.support import clean_environment
 
-CHILD = "import time; from realtime_ai.lifeline import watch_supervisor; watch_supervisor(); print('up', flush=True); time.sleep(60)"
+CHILD = "import time; from realtime_ai.processes import watch_supervisor; watch_supervisor(); print('up', flush=True); time.sleep(60)"
 
 
 def test_a_child_gets_sigterm_when_the_pipe_closes() -> None:

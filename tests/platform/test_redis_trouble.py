@@ -14,7 +14,7 @@ from django.test import AsyncClient
 
 from chat.redis_trouble import redis_trouble
 from realtime_ai import probes
-from realtime_ai.lifeline import FD_VARIABLE
+from realtime_ai.processes import FD_VARIABLE
 from tests.support.server import ROOT, ServerProcess
 from tests.support.tls import self_signed
 from tests.support.waiting import eventually

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError
 
 from realtime_ai.env import BASE_DIR
-from realtime_ai.test_runner import APP_TESTS, PytestRunner, targets_of
 from tests.platform.support import run_python
+from tests.plugin.runner import APP_TESTS, PytestRunner, targets_of
 
 
 def test_manage_py_test_runs_pytest_on_what_it_is_given() -> None:

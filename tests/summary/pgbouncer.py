@@ -18,7 +18,9 @@ PORT = 6543
 
 
 @contextmanager
-def transaction_pooler(program: str, server: dict[str, Any]) -> Iterator[Path]:
+def transaction_pooler(
+    program: str, server: dict[str, Any], *, pool_size: int = 4, max_clients: int = 100
+) -> Iterator[Path]:
     """The folder of the pooler's socket. ``server``: host, port, user, password of the PostgreSQL behind it."""
     folder = Path(tempfile.mkdtemp(prefix="rt-pgb-"))
     user = _unprivileged(server)
@@ -30,8 +32,8 @@ def transaction_pooler(program: str, server: dict[str, Any]) -> Iterator[Path]:
         f"* = {target}\n"
         "[pgbouncer]\n"
         "pool_mode = transaction\n"
-        "default_pool_size = 4\n"
-        "max_client_conn = 100\n"
+        f"default_pool_size = {pool_size}\n"
+        f"max_client_conn = {max_clients}\n"
         "auth_type = any\n"
         "listen_addr =\n"
         f"listen_port = {PORT}\n"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from realtime_ai.lifeline import FD_VARIABLE
+from realtime_ai.processes import FD_VARIABLE
 from tests.support.pythons import start_python
 
 ROOT = Path(__file__).parents[2]

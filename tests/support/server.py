@@ -8,7 +8,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from realtime_ai.lifeline import FD_VARIABLE
+from realtime_ai.processes import FD_VARIABLE
 from tests.support.database import database_url
 from tests.support.pythons import Process, start_python
 

@@ -1,30 +1,53 @@
-"""The processes that the supervisor starts: each in a session of its own, so that a Ctrl-C reaches us alone."""
+"""Processes that another one of ours starts: how they are stopped, restarted, and end with it.
+
+Each has a session of its own, so that a Ctrl-C reaches its parent alone, and holds the read end of a pipe of the parent's,
+its lifeline. However the parent goes, also by SIGKILL, the kernel closes the other end. Unlike Linux's
+``PR_SET_PDEATHSIG`` this works on every Unix and does not depend on which thread made the child.
+"""
 
 import contextlib
 import os
 import select
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
-from realtime_ai.lifeline import FD_VARIABLE
+FD_VARIABLE = "REALTIME_AI_LIFELINE_FD"
+_LAST_SECONDS = 9.0
 
 
-class SupervisorError(Exception):
-    """It cannot go on: why, and what to do, in one line. Exit code 1."""
+@contextlib.contextmanager
+def lifeline() -> Iterator[int]:
+    """The end of a pipe for children: it closes with this process."""
+    child_end, own_end = os.pipe()
+    try:
+        yield child_end
+    finally:
+        os.close(child_end)
+        os.close(own_end)
 
 
-class AlreadyTold(SupervisorError):
-    """A child has printed why."""
+def watch_supervisor() -> None:
+    """In a child: stop, as on SIGTERM, when the supervisor is gone. Does nothing in a process without one."""
+    number = os.environ.pop(FD_VARIABLE, None)
+    if number is not None:
+        threading.Thread(target=_wait, args=(int(number),), name="lifeline", daemon=True).start()
+
+
+def _wait(fd: int) -> None:
+    with contextlib.suppress(OSError):  # a pipe that cannot be read is as good as closed
+        while os.read(fd, 1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LAST_SECONDS)
+    os._exit(1)
 
 
 class Stopped(Exception):
     """A signal asked to stop while something was still starting."""
-
-
-# The signals that mean "stop", turned into something to wait for.
 
 
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""``python -m realtime_ai.env_docs`` writes the tables of ``docs/settings.md``, and ``.env.example``, from the declarations."""
+"""``python -m tests.docs.settings_page`` writes the tables of ``docs/settings.md``, and ``.env.example``, from the declarations."""
 
 import re
 from collections.abc import Iterator
