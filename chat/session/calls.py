@@ -1,11 +1,8 @@
 """Tool calls as the model's history holds them: those of one round together, and those that need a person's yes."""
 
+from chat.llm.prompts import NO_RESULT, WAITS_FOR_APPROVAL
 from chat.llm.provider import AssistantText, HistoryItem, ToolCallItem, ToolResultItem
 from sessions_app.log import events as ev
-
-NO_RESULT = "No result was given for this call."
-WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
-REFUSED = "A person refused this call; it has not run."
 
 
 class Calls:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from chat.llm.prompts import DECIDED_LATER, REFUSED
 from chat.llm.provider import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, UserText
-from chat.session.calls import REFUSED, Approval, Approvals, Calls, item_ids, response_of
+from chat.session.calls import Approval, Approvals, Calls, item_ids, response_of
 from chat.session.order import ItemOrder
 from sessions_app.log import events as ev
 from sessions_app.log.events import ROOT
@@ -41,8 +42,6 @@ def says_something(event: ev.Event) -> bool:
 def is_servers(event: ev.AssistantMessage | ev.ToolCall | ev.ToolApprovalRequested) -> bool:
     return not isinstance(event, ev.AssistantMessage) and getattr(event, "location", "server") == "server"
 
-
-DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
 
 _MAKES_ITEM = (
     ev.UserMessage,
