@@ -1,4 +1,8 @@
-"""Which models this server offers, and which of them a name that a client gives stands for."""
+"""Which models this server offers, how their providers are made, and what a client's name of a model stands for.
+
+A model is named PROVIDER:NAME, e.g. ``gemini:gemini-3.8-flash``, or ``demo``. A vendor's SDK takes up to a second to import,
+and may not be installed: it is imported when it is used.
+"""
 
 import contextlib
 import logging
@@ -17,11 +21,6 @@ from chat.llm.provider import JSON, ModelEvent, ModelRequest, Provider
 logger = logging.getLogger(__name__)
 
 
-# The providers there are: what each needs in the settings, and how it is made.
-#
-# A vendor's SDK takes up to a second to import, and may not be installed: it is imported when it is used.
-
-
 class ProviderNotConfigured(ValueError):
     """The model cannot be used as the settings stand; the message names the variable and the fix."""
 
@@ -37,56 +36,64 @@ class Kind:
     has_key: Callable[[], bool] = lambda: False
 
 
+def _vendor(name: str, make: Callable[[str], Provider]) -> Kind:
+    """One whose key and default model are settings called after it."""
+
+    def key() -> str | None:
+        found: str | None = getattr(conf(), f"{name}_api_key")
+        return found
+
+    return Kind(
+        make=lambda: make(_needed(key(), f"{name.upper()}_API_KEY")),
+        default_model=lambda: getattr(conf(), f"{name}_model"),
+        usage=f"{name}:NAME",
+        has_key=lambda: bool(key()),
+    )
+
+
 def _demo() -> Provider:
     from chat.llm.demo.provider import DemoProvider
 
     return DemoProvider()
 
 
-def _gemini() -> Provider:
-    key = _needed(conf().gemini_api_key, "GEMINI_API_KEY")
+def _gemini(key: str) -> Provider:
     from chat.llm.gemini.provider import GeminiProvider
 
     return GeminiProvider(key)
 
 
-def _openai() -> Provider:
-    key = _needed(conf().openai_api_key, "OPENAI_API_KEY")
+def _openai(key: str) -> Provider:
     with _extra("openai"):
         from chat.llm.openai.responses import OpenAIProvider
     return OpenAIProvider(key)
 
 
-def _anthropic() -> Provider:
-    key = _needed(conf().anthropic_api_key, "ANTHROPIC_API_KEY")
+def _anthropic(key: str) -> Provider:
     with _extra("anthropic"):
         from chat.llm.anthropic.provider import AnthropicProvider
     return AnthropicProvider(key)
 
 
-def _groq() -> Provider:
-    key = _needed(conf().groq_api_key, "GROQ_API_KEY")
-    return _chat_completions("groq", key, conf().groq_base_url, limit_field="max_completion_tokens")
+def _groq(key: str) -> Provider:
+    with _extra("openai"):
+        from chat.llm.openai.chat import ChatCompletionsProvider
+    limit_field = "max_completion_tokens"
+    return ChatCompletionsProvider(
+        "groq", api_key=key, base_url=conf().groq_base_url, limit_field=limit_field
+    )
 
 
 def _compatible() -> Provider:
     url = _needed(conf().compatible_base_url, "COMPATIBLE_BASE_URL")
-    return _chat_completions(
-        "compatible",
-        conf().compatible_api_key or "",
-        url,
-        limit_field=conf().compatible_limit_field,
-        counted=conf().compatible_stream_options,
-    )
-
-
-def _chat_completions(
-    name: str, key: str, base_url: str, *, limit_field: str, counted: bool = True
-) -> Provider:
     with _extra("openai"):
         from chat.llm.openai.chat import ChatCompletionsProvider
     return ChatCompletionsProvider(
-        name, api_key=key, base_url=base_url, limit_field=limit_field, counted=counted
+        "compatible",
+        api_key=conf().compatible_api_key or "",
+        base_url=url,
+        limit_field=conf().compatible_limit_field,
+        counted=conf().compatible_stream_options,
     )
 
 
@@ -110,48 +117,16 @@ def _extra(name: str) -> Generator[None]:
 
 
 KINDS = {
-    "gemini": Kind(
-        make=_gemini,
-        default_model=lambda: conf().gemini_model,
-        usage="gemini:NAME",
-        has_key=lambda: bool(conf().gemini_api_key),
-    ),
-    "openai": Kind(
-        make=_openai,
-        default_model=lambda: conf().openai_model,
-        usage="openai:NAME",
-        has_key=lambda: bool(conf().openai_api_key),
-    ),
-    "anthropic": Kind(
-        make=_anthropic,
-        default_model=lambda: conf().anthropic_model,
-        usage="anthropic:NAME",
-        has_key=lambda: bool(conf().anthropic_api_key),
-    ),
-    "groq": Kind(
-        make=_groq,
-        default_model=lambda: conf().groq_model,
-        usage="groq:NAME",
-        has_key=lambda: bool(conf().groq_api_key),
-    ),
+    "gemini": _vendor("gemini", _gemini),
+    "openai": _vendor("openai", _openai),
+    "anthropic": _vendor("anthropic", _anthropic),
+    "groq": _vendor("groq", _groq),
     "compatible": Kind(make=_compatible, default_model=lambda: "", usage="compatible:NAME"),
     "demo": Kind(make=_demo, default_model=lambda: "demo", usage="demo", takes_name=False),
 }
 PREFERRED = ("gemini", "openai", "anthropic", "groq")
 """Whose default model answers when ``LLM_MODEL`` is not set: the first that has a key."""
 
-
-# Which provider answers: a model is named PROVIDER:NAME, e.g. ``gemini:gemini-3.8-flash``, or ``demo``.
-
-
-__all__ = [
-    "ProviderNotConfigured",
-    "close_providers",
-    "default_model_spec",
-    "full_spec",
-    "provider_for",
-    "register_provider",
-]
 
 _kinds: dict[str, Kind] = dict(KINDS)
 _providers: dict[str, Provider] = {}
@@ -191,7 +166,10 @@ async def close_providers() -> None:
 
 
 def register_provider(name: str, make: Callable[[], Provider]) -> None:
-    """Offer a provider of the project's own, as a model called ``name``."""
+    """Offer a provider of the project's own, as a model called ``name``, e.g. for `LLM_MODEL`.
+
+    ``make`` is called when the model is first asked, and again when settings have changed.
+    """
     _kinds[name] = Kind(make=make, default_model=lambda: name, usage=name, takes_name=False)
 
 
@@ -211,14 +189,8 @@ def _parsed(spec: str) -> tuple[str, Kind, str]:
 
 def _likely_meant(model: str) -> str:
     """A model's name without its provider, as every other product takes it."""
-    vendors = {
-        "gpt": "openai",
-        "o[1-9]": "openai",
-        "chatgpt": "openai",
-        "claude": "anthropic",
-        "gemini": "gemini",
-    }
-    found = (vendor for begin, vendor in vendors.items() if re.match(f"{begin}(-|$)", model))
+    beginnings = {"openai": "gpt|o[1-9]|chatgpt", "anthropic": "claude", "gemini": "gemini"}
+    found = (vendor for vendor, begin in beginnings.items() if re.match(f"({begin})(-|$)", model))
     vendor = next(found, "")
     return f" You may mean {vendor}:{model}." if vendor else ""
 
@@ -230,6 +202,9 @@ def _forget(*, setting: str, **_: object) -> None:
 
 
 setting_changed.connect(_forget, dispatch_uid="chat.llm.catalog")
+
+
+# What a client may choose, and who is asked.
 
 
 _SDK_HABIT = "realtime"

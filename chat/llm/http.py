@@ -1,25 +1,23 @@
-"""Server-sent events by the standard, and what servers send in their place with status 200: one reader for all vendors.
+"""HTTP under the vendors' SDKs: connections with bounded waits, and one reader of server-sent events for all vendors.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html, with two additions: a last event whose blank line is missing
+By https://html.spec.whatwg.org/multipage/server-sent-events.html, with two additions: a last event whose blank line is missing
 counts when it is whole, and a body that is JSON stands for one event, or for as many as its array holds.
 """
 
+import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from html import unescape
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import httpx2
 import msgspec
 
 from chat.conf import conf
 from chat.errors import ModelBadAnswer, ModelUnreachable, ProviderError
-
-# The HTTP connections under a vendor's SDK: bounded waits, no bound on streams, no redirects.
-
 
 LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0)
 """Unbounded, because a stream holds its connection for as long as the answer takes: beyond a bound of 100 the 101st
@@ -41,6 +39,45 @@ def opening_timeout() -> httpx2.Timeout:
     """Bounds the connection. The waits between two reads are the provider's, which knows what an event is."""
     seconds = conf().model_connect_seconds
     return httpx2.Timeout(None, connect=seconds, write=seconds, pool=seconds)
+
+
+Client = TypeVar("Client")
+
+
+class PerLoop(Generic[Client]):
+    """A client, thus a connection pool, for each event loop: a connection can only be used, and closed, where it was opened."""
+
+    def __init__(self, make: Callable[[], Client], close: Callable[[Client], Awaitable[None]]) -> None:
+        self._make = make
+        self._close = close
+        self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
+
+    def get(self) -> Client:
+        """The running loop's."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients = {one: client for one, client in self._clients.items() if not one.is_closed()}
+            self._clients[loop] = self._make()
+        return self._clients[loop]
+
+    async def aclose(self) -> None:
+        """The running loop's."""
+        if client := self._clients.pop(asyncio.get_running_loop(), None):
+            await self._close(client)
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+
+DRAIN_SECONDS = 1.0
+"""For the last bytes of an HTTP answer that is over; read in time, they leave the connection to the next."""
+
+
+async def drain(events: AsyncIterator[object]) -> None:
+    with suppress(Exception):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in events:
+                pass
 
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024

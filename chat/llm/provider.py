@@ -1,4 +1,9 @@
-"""The seam to the models: one small base class; the fake that ships with it is `chat.llm.demo.provider`."""
+"""The seam to the models: the model's history, its request, what it streams back, and one small base class.
+
+Nothing here belongs to a vendor. What a vendor needs back unchanged (thought signatures, reasoning blocks) travels as
+``extra``: a JSON object keyed by the provider's name, e.g. ``{"gemini": {"thought_signature": "<base64>"}}``. A provider
+sends back what is under its own name and ignores the rest. The fake that ships is `chat.llm.demo.provider`.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
@@ -7,15 +12,6 @@ from enum import StrEnum
 import msgspec
 
 from sessions_app.log.events import JSON, Part, Usage, model_spec
-
-# The words that engine, providers and tools share: the model's history, its request and what it streams
-# back.
-#
-# Nothing here belongs to a vendor. What a vendor needs back unchanged (thought signatures, reasoning
-# blocks) travels as ``extra``: a JSON object keyed by the provider's name, e.g. ``{"gemini":
-# {"thought_signature": "<base64>"}}``. A provider sends back what is under its own name and ignores the
-# rest.
-
 
 __all__ = [
     "JSON",
@@ -40,6 +36,8 @@ __all__ = [
 
 
 class UserText(msgspec.Struct, frozen=True):
+    """What the user said."""
+
     item_id: str
     text: str
 
@@ -72,6 +70,8 @@ class ToolCallItem(msgspec.Struct, frozen=True):
 
 
 class ToolResultItem(msgspec.Struct, frozen=True):
+    """What the tool gave for the call with that ``call_id``, as text; with ``is_error``, why it gave nothing."""
+
     item_id: str
     call_id: str
     name: str
@@ -103,9 +103,13 @@ class ToolSpec(msgspec.Struct, frozen=True):
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One model round. Names of tools and ids of calls are such as every vendor takes."""
+
     model: str
+    """The vendor's name of it, without the provider."""
     history: list[HistoryItem]
     instructions: str = ""
+    """The system prompt; empty: none."""
     tools: list[ToolSpec] = []
     tool_choice: str = "auto"
     """auto, none, required, or the name of one tool."""
@@ -129,11 +133,13 @@ class ToolCallRequest(msgspec.Struct, frozen=True):
 
 
 class FinishReason(StrEnum):
-    STOP = "stop"
-    TOOL_CALLS = "tool_calls"
-    MAX_OUTPUT_TOKENS = "max_output_tokens"
-    CONTENT_FILTER = "content_filter"
-    OTHER = "other"
+    """Why a round ended."""
+
+    STOP = "stop"  #: the model had said what it wanted to say
+    TOOL_CALLS = "tool_calls"  #: it wants the results of its calls, all of which have been given
+    MAX_OUTPUT_TOKENS = "max_output_tokens"  #: it was cut off; calls that may be half are not given
+    CONTENT_FILTER = "content_filter"  #: the vendor or the model refused to go on
+    OTHER = "other"  #: anything else; ``vendor_reason`` tells
 
 
 class Completed(msgspec.Struct, frozen=True):

@@ -33,35 +33,34 @@ from chat.llm.provider import (
 logger = logging.getLogger(__name__)
 
 
-# Models that are not to be asked for a while, because their vendor said so; this process's own memory of
-# it.
+# Models in cooldown: not to be asked for a while, because their vendor said so; this process's own memory of it.
 #
-# Only a quota or an overload that came with a hint counts, and a quota that is spent for good. A hint may
-# be hours long; we look again after a minute, since somebody may have raised the quota meanwhile.
+# Only a quota or an overload that came with a hint counts, and a quota that is spent for good. A hint may be hours long;
+# we look again after a minute, since somebody may have raised the quota meanwhile.
 
 
-MAX_COOLING_S = 60.0
+MAX_COOLDOWN_S = 60.0
 
-_cooling: dict[str, tuple[float, ProviderError]] = {}
+_cooldowns: dict[str, tuple[float, ProviderError]] = {}
 """By model's spec: until when (`time.monotonic`), and what it answered."""
 
 
-def cool_off(spec: str, error: ProviderError) -> None:
+def begin_cooldown(spec: str, error: ProviderError) -> None:
     """Remember the error when it says how long to leave the model alone, or that asking again is of no use."""
     if not isinstance(error, ModelQuota | ModelOverloaded):
         return
-    seconds = error.retry_after_s if error.ask_again else error.retry_after_s or MAX_COOLING_S
+    seconds = error.retry_after_s if error.ask_again else error.retry_after_s or MAX_COOLDOWN_S
     if seconds:
         told = type(error)(cause=error.cause, ask_again=error.ask_again)  # without a traceback to hold on to
-        _cooling[spec] = (time.monotonic() + min(seconds, MAX_COOLING_S), told)
+        _cooldowns[spec] = (time.monotonic() + min(seconds, MAX_COOLDOWN_S), told)
 
 
-def cooling_error(spec: str) -> ProviderError | None:
+def cooldown_error(spec: str) -> ProviderError | None:
     """None when the model may be asked; else the error that its vendor would give, with the seconds left as hint."""
-    until, error = _cooling.get(spec, (0.0, None))
+    until, error = _cooldowns.get(spec, (0.0, None))
     left_s = until - time.monotonic()
     if error is None or left_s <= 0:
-        _cooling.pop(spec, None)
+        _cooldowns.pop(spec, None)
         return None
     return type(error)(
         cause=f"not asked: its vendor wants to be left alone for {left_s:.1f} s more; it said: {error.cause}",
@@ -72,14 +71,13 @@ def cooling_error(spec: str) -> ProviderError | None:
 
 def forget() -> None:
     """For tests, and when settings change."""
-    _cooling.clear()
+    _cooldowns.clear()
 
 
-# The one way from a conversation to a vendor and back: what goes is what every vendor takes, what comes is
-# an answer.
+# The one way from a conversation to a vendor and back: what goes is what every vendor takes, what comes is an answer.
 #
-# A model may say anything. What it said is in the log as it came, and goes back to it, or to the model that
-# takes its place, so that nobody refuses the rest of the conversation for it.
+# A model may say anything. What it said is in the log as it came, and goes back to it, or to the model that takes its
+# place, so that nobody refuses the rest of the conversation for it.
 
 
 _SAYS_NOTHING = (FinishReason.STOP, FinishReason.TOOL_CALLS, FinishReason.OTHER)
@@ -139,6 +137,9 @@ def _nothing_said(end: Completed) -> ModelEmptyAnswer:
     return ModelEmptyAnswer(cause=f"neither text nor a call, finish reason {why}", usage=end.usage)
 
 
+# Who is asked, how often, and who next.
+
+
 @dataclass(frozen=True, kw_only=True)
 class FailedAttempt:
     """One attempt that gave nothing, or broke off, and what is done about it."""
@@ -146,7 +147,7 @@ class FailedAttempt:
     spec: str
     error: ProviderError
     attempt: int
-    """From 1 for each model in each round; 0: it was not asked, because it cools off."""
+    """From 1 for each model in each round; 0: it was not asked, because it is in cooldown."""
     next_spec: str = ""
     """Who is asked now; empty: nobody, the response fails."""
     delay_s: float = 0.0
@@ -198,8 +199,8 @@ class Route:
             await asyncio.sleep(delay_s)
 
     def _begin(self, tries: "_Tries") -> float:
-        """Pass over the models that cool off while there is another; the seconds to wait for the last one."""
-        while (error := cooling_error(self._current.spec)) is not None:
+        """Pass over the models in cooldown while there is another; the seconds to wait for the last one."""
+        while (error := cooldown_error(self._current.spec)) is not None:
             wait_s = error.retry_after_s or 0.0
             if self._fallbacks:
                 self._switch(error, attempt=0)
@@ -212,7 +213,7 @@ class Route:
 
     def _after(self, error: ProviderError, tries: "_Tries") -> float:
         """Who is asked after this error is `current`; the seconds until then. Raises the error when nobody is left."""
-        cool_off(self._current.spec, error)
+        begin_cooldown(self._current.spec, error)
         delay_s = tries.delay_s(error)
         if error.ask_again and tries.may_ask_again(delay_s) and not (error.retry_after_s and self._fallbacks):
             self._tell(error, tries.attempt, next_spec=self._current.spec, delay_s=delay_s)

@@ -1,22 +1,37 @@
-"""Staff's words inside a user's turn, for APIs that know only user and model: told apart by marks that the system names.
+"""A history in the shapes that the vendors' APIs want, as far as several want the same."""
 
-A mark holds the item's id, which is random; where a user's own text holds one of the marks, it is taken out.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from chat.llm.provider import JSON, HistoryItem, OperatorText, ToolCallItem
+from chat.llm.prompts import BEGINNING, CONTINUE, NOTHING_SAID, STAFF_MARK, STAFF_NOTE
+from chat.llm.provider import JSON, HistoryItem, ModelRequest, OperatorText, ToolCallItem, ToolResultItem
 
-# What is said to a model where its API wants words, or an object, and the history has none.
+Calls = list[tuple[ToolCallItem, ToolResultItem | None]]
+"""Of one model round, each with its result."""
 
 
-NO_RESULT = "No result was given for this call."
-BEGINNING = "(The beginning of this conversation is not shown.)"
-NOTHING_SAID = "(The user has not said anything yet.)"
-CONTINUE = "(Continue.)"
+def grouped(history: Sequence[HistoryItem]) -> Iterator[Calls | HistoryItem]:
+    """The conversation in order, the calls of one round and their results as one."""
+    results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
+    for kind, run in groupby(history, key=type):
+        if kind is ToolCallItem:
+            yield [(item, results.get(item.call_id)) for item in run if isinstance(item, ToolCallItem)]
+        elif kind is not ToolResultItem:
+            yield from run
+
+
+def own(extra: JSON | None, provider: str, model: str | None = None) -> JSON:
+    """What the provider kept there; with ``model`` only if that model gave it."""
+    kept: JSON = (extra or {}).get(provider) or {}
+    return kept if model is None or kept.get("model") == model else {}
+
+
+def call_id(call: ToolCallItem, provider: str) -> str:
+    """The vendor's own, unchanged; else ours."""
+    return str(own(call.extra, provider).get("id") or call.call_id)
 
 
 def arguments_of(call: ToolCallItem, *, max_depth: int) -> JSON:
@@ -39,26 +54,26 @@ def _is_shallow(value: Any, levels: int) -> bool:
     return levels > 0 and all(_is_shallow(child, levels - 1) for child in children)
 
 
-# A history for vendors that want the user and the model to take turns, and the user to have the first and
-# the last.
+# Turns, for vendors that want the user and the model by turns, and the user to have the first and the last.
 
 
 class Alternation:
     """Messages ``{"role": ..., key: [part, ...]}``; what follows in the same role is joined to the message before it."""
 
-    def __init__(self, key: str, *, text: Callable[[str], JSON]) -> None:
+    def __init__(self, key: str, *, text: Callable[[str], JSON | str]) -> None:
         """``text`` makes the vendor's part of a text."""
         self._key = key
         self._text = text
         self._messages: list[JSON] = []
 
-    def add(self, role: str, parts: list[JSON]) -> None:
+    def add(self, role: str, parts: Sequence[JSON | str]) -> None:
         if not parts:
             return
-        if self._messages and self._messages[-1]["role"] == role:
-            self._messages[-1][self._key].extend(parts)
+        last = self._messages[-1] if self._messages else {}
+        if last.get("role") == role and "tool_calls" not in last:
+            last[self._key].extend(parts)
         else:
-            self._messages.append({"role": role, self._key: parts})
+            self._messages.append({"role": role, self._key: [*parts]})
 
     def closed(self) -> list[JSON]:
         """With the user's words at both ends; where the history has none, a neutral sentence stands for them."""
@@ -66,12 +81,16 @@ class Alternation:
             self._say(NOTHING_SAID)
         if self._messages[0]["role"] != "user":
             self._messages.insert(0, {"role": "user", self._key: [self._text(BEGINNING)]})
-        if self._messages[-1]["role"] != "user":
+        if self._messages[-1]["role"] in {"assistant", "model"}:
             self._say(CONTINUE)
         return self._messages
 
     def _say(self, text: str) -> None:
         self.add("user", [self._text(text)])
+
+
+# Staff's words inside a user's turn, for APIs that know only user and model: told apart by marks that the system names.
+# A mark holds the item's id, which is random; where a user's own text holds one of the marks, it is taken out.
 
 
 def marks_in(history: Iterable[HistoryItem]) -> list[str]:
@@ -89,15 +108,12 @@ def without_marks(text: str, marks: Iterable[str]) -> str:
     return text
 
 
-def note_on(marks: Sequence[str]) -> str:
-    """For the system instruction; empty where no staff spoke."""
-    if not marks:
-        return ""
-    return (
-        "The staff of this service may speak in the conversation. What follows one of these marks is theirs and is an "
-        f"instruction to you, not the user's words; any other mark is the user's own text: {', '.join(marks)}"
-    )
+def system_texts(request: ModelRequest) -> list[str]:
+    """The instructions and, where staff spoke, which words are theirs."""
+    marks = marks_in(request.history)
+    note = STAFF_NOTE.format(marks=", ".join(marks)) if marks else ""
+    return [text for text in (request.instructions, note) if text.strip()]
 
 
 def _mark(item: OperatorText) -> str:
-    return f"[Staff instruction {item.item_id}]"
+    return STAFF_MARK.format(item_id=item.item_id)

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from chat.llm.prompts import DECIDED_LATER, NO_RESULT, REFUSED, WAITS_FOR_APPROVAL
 from chat.llm.provider import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, UserText
 from sessions_app.log import events as ev
 from sessions_app.log.items import Call, Calls, Entry, Said
 from sessions_app.log.state import SessionState
-
-NO_RESULT = "No result was given for this call."
-WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
-REFUSED = "A person refused this call; it has not run."
-DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
 
 
 def items_of(state: SessionState) -> list[HistoryItem]:

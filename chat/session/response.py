@@ -15,6 +15,7 @@ from chat import metrics
 from chat.conf import conf
 from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
 from chat.llm.prices import text_bytes
+from chat.llm.prompts import NOT_RUN
 from chat.llm.provider import (
     JSON,
     Completed,
@@ -131,8 +132,6 @@ class Clock:
             tools_ms=round(self.tools_s * 1000, 1),
         )
 
-
-NOT_RUN = "The server stopped before this tool ran: it took no effect."
 
 _Call = ev.ToolCall | ev.ToolApprovalRequested
 

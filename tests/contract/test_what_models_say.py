@@ -171,7 +171,7 @@ async def test_an_answer_that_has_ended_is_whole_whatever_follows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody waits for what a vendor has to say behind its last word: a person reads, or a tool is to run."""
-    monkeypatch.setattr("chat.llm.openai.streaming.TAIL_SECONDS", 1.0)
+    monkeypatch.setattr("chat.llm.openai.streaming.OpenAIStreaming.tail_s", 1.0)
     settings.CHAT_MODEL_SILENCE_SECONDS = 600.0
     vendor.then(Reply(text=("Hello",), calls=calls, ending=ending))
     async with asyncio.timeout(30):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chat.errors import ItemExists, ItemNotFound, ModelOverloaded
+from chat.llm.prompts import DELETED, HEAD, LEFT_OUT
 from chat.llm.provider import (
     AssistantText,
     OperatorText,
@@ -23,7 +24,6 @@ from chat.session.commands import (
     DeleteItem,
     UpdateSession,
 )
-from chat.session.compaction import DELETED, HEAD, LEFT_OUT
 from chat.session.history import items_of
 from chat.session.session import Session
 from sessions_app.log import events as ev

@@ -28,7 +28,7 @@ OWNED = {
     "chat/tools/runner.py:run_tools create_task": "it takes each one's result",
     "realtime_ai/devserver/beside.py:WorkerBeside.__init__ Thread": "it ends with the server that it looks after",
     "realtime_ai/front/daphne.py:_spawn ensure_future": "it catches and logs what it meets",
-    "realtime_ai/lifeline.py:watch_supervisor Thread": "it does one thing: to end the process",
+    "realtime_ai/processes.py:watch_supervisor Thread": "it does one thing: to end the process",
     "realtime_ai/probes.py:unready_reasons create_task": "each probe awaits it",
     "sessions_app/log/journal.py:Journal.__init__ Thread": "what it dies of ends the process",
 }

@@ -78,7 +78,7 @@ def test_clients_of_closed_event_loops_are_let_go() -> None:
     provider = AnthropicProvider(API_KEY)
 
     async def use() -> None:
-        provider._client()
+        provider._clients.get()
 
     for _ in range(3):
         asyncio.run(use())

@@ -224,7 +224,7 @@ async def test_nothing_but_pings_for_too_long(
 async def test_a_connection_that_stays_open_after_the_end_holds_up_nothing(
     claude_server: AnthropicServer, claude: AnthropicProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider, "DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr("chat.llm.http.DRAIN_SECONDS", 0.1)
     claude_server.then(reply(text("Hello"), Stop(), Hang()))
     assert await text_of(claude, request("Hi")) == "Hello"
     assert await claude_server.hung_up_within(WITHIN_S)

@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from chat.jobs.summary import INSTRUCTIONS, read_summary
+from chat.jobs.summary import read_summary
+from chat.llm import prompts
 from chat.llm.demo.provider import DemoProvider
 from chat.llm.demo.script import MAX_CALLS
 from chat.llm.provider import JSON, AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolSpec, UserText
 from chat.page.views import EXAMPLE_PROMPTS
-from chat.session import compaction
 from chat.tools import builtin
 from chat.tools.registry import default_registry
 from chat.tools.runner import as_text
@@ -270,7 +270,7 @@ Assistant: You are welcome.
 
 async def test_it_summarises_as_the_summary_job_asks() -> None:
     text = f"<conversation>\n{TRANSCRIPT}\n</conversation>"
-    answer = await text_of(DEMO, request(UserText("s", text), instructions=INSTRUCTIONS))
+    answer = await text_of(DEMO, request(UserText("s", text), instructions=prompts.SUMMARY))
     title, summary = read_summary(answer)
     assert json.loads(answer) == {"title": title, "summary": summary}
     assert title == "My order never came. Where is it, and when will it come?"
@@ -280,12 +280,12 @@ async def test_it_summarises_as_the_summary_job_asks() -> None:
 
 async def test_it_summarises_in_words_as_a_compaction_asks() -> None:
     text = "<conversation>\nUser: Hello there\n\nAssistant: Hi\n</conversation>"
-    answer = await text_of(DEMO, request(UserText("s", text), instructions=compaction.INSTRUCTIONS))
+    answer = await text_of(DEMO, request(UserText("s", text), instructions=prompts.COMPACTION))
     assert "“Hello there”" in answer
     assert not answer.startswith("{")
 
 
 async def test_a_conversation_in_which_nothing_was_said() -> None:
     text = "<conversation>\n\n</conversation>"
-    answer = await text_of(DEMO, request(UserText("s", text), instructions=INSTRUCTIONS))
+    answer = await text_of(DEMO, request(UserText("s", text), instructions=prompts.SUMMARY))
     assert "0 messages" in json.loads(answer)["summary"]

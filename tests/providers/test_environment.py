@@ -8,7 +8,7 @@ from pytest_django import Settings
 from chat.llm.anthropic.provider import ANTHROPIC_URL, AnthropicProvider
 from chat.llm.gemini.provider import GEMINI_URL, GeminiProvider
 from chat.llm.openai.responses import OpenAIProvider
-from chat.llm.openai.streaming import OPENAI_URL, OpenAIClients
+from chat.llm.openai.streaming import OPENAI_URL
 from tests.fakes.anthropic_server import AnthropicServer
 from tests.fakes.gemini_server import GeminiServer
 from tests.fakes.openai_responses_api import ResponsesApi
@@ -101,7 +101,7 @@ async def test_gemini(server: GeminiServer, provider: GeminiProvider) -> None:
 
 
 async def test_without_a_base_url_it_is_the_vendors_own() -> None:
-    openai = OpenAIClients(api_key="k").client()
+    openai = OpenAIProvider("k")._clients.get()
     anthropic = AnthropicProvider("k")._new_client()
     gemini, http = GeminiProvider("k")._new_client()
     assert str(openai.base_url).rstrip("/") == OPENAI_URL

@@ -214,7 +214,7 @@ async def test_a_stream_without_an_end_is_broken_off(server: GeminiServer, provi
 async def test_an_answer_that_is_whole_is_not_spoiled_by_what_comes_after(
     server: GeminiServer, provider: GeminiProvider, monkeypatch: pytest.MonkeyPatch, after: Step
 ) -> None:
-    monkeypatch.setattr(provider, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(GeminiProvider, "tail_s", 0.1)
     usage = {"promptTokenCount": 7, "candidatesTokenCount": 3}
     server.then(reply(Chunk((text("Hello"),), finish="STOP"), Chunk(usage=usage), after))
     events = await events_of(provider, request("Hi"))

@@ -181,7 +181,7 @@ async def test_what_goes_wrong_behind_the_end_does_not_unmake_the_answer(
 async def test_a_server_that_never_closes_its_stream(
     server: OpenAIServer, provider: ChatCompletionsProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.llm.openai.streaming.TAIL_SECONDS", 0.1)
+    monkeypatch.setattr(ChatCompletionsProvider, "tail_s", 0.1)
     server.then(said(delta(content="Hello"), STOP, Hang()))
     assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
     assert await server.hung_up_within(5)

@@ -210,27 +210,27 @@ async def test_a_model_that_has_cooled_off_is_asked_again() -> None:
     await Journey(first, second).go()
 
     async def cooled_off() -> None:
-        assert route.cooling_error(first.spec) is None
+        assert route.cooldown_error(first.spec) is None
 
     await eventually(cooled_off)
     assert joined((await Journey(first, second).go()).events) == "Back"
     assert len(one.asked) == 2
 
 
-async def test_without_a_fallback_a_cooling_model_is_not_hammered() -> None:
+async def test_without_a_fallback_a_model_in_cooldown_is_not_hammered() -> None:
     first, one = candidate("a", [ModelQuota(retry_after_s=1000.0)], ["never"])
     await Journey(first).fail()
     error = await Journey(first).fail()
     assert type(error) is ModelQuota
-    assert 0 < (error.retry_after_s or 0) <= route.MAX_COOLING_S
+    assert 0 < (error.retry_after_s or 0) <= route.MAX_COOLDOWN_S
     assert len(one.asked) == 1
 
 
 async def test_without_a_hint_nothing_is_remembered() -> None:
     first, _ = candidate("a", [ModelOverloaded()])
-    route.cool_off(first.spec, ModelOverloaded())
-    route.cool_off(first.spec, ModelTimeout(retry_after_s=9.0))
-    assert route.cooling_error(first.spec) is None
+    route.begin_cooldown(first.spec, ModelOverloaded())
+    route.begin_cooldown(first.spec, ModelTimeout(retry_after_s=9.0))
+    assert route.cooldown_error(first.spec) is None
 
 
 async def test_a_quota_that_is_spent_is_asked_once_and_remembered() -> None:
@@ -254,7 +254,7 @@ async def test_what_would_come_again_is_not_asked_for_again() -> None:
     (first, one), (second, _) = candidate("a", [ModelUnreachable(ask_again=False)]), candidate("b", ["Hi"])
     assert (await Journey(first, second).go()).steps == [("a", 1, "b")]
     assert len(one.asked) == 1
-    assert route.cooling_error(first.spec) is None
+    assert route.cooldown_error(first.spec) is None
 
 
 # Being stopped

@@ -1,11 +1,11 @@
 """A `ModelRequest` as Claude takes it: messages, system, limit, tools and which of them to use, and what to cache."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 import msgspec
 
 from chat.conf import conf
+from chat.llm.prompts import NO_RESULT, TOOL_FAILED
 from chat.llm.provider import (
     JSON,
     AssistantText,
@@ -17,14 +17,22 @@ from chat.llm.provider import (
     ToolSpec,
     UserText,
 )
-from chat.llm.shaping import NO_RESULT, Alternation, arguments_of, marked, marks_in, note_on, without_marks
+from chat.llm.shaping import (
+    Alternation,
+    arguments_of,
+    call_id,
+    grouped,
+    marked,
+    marks_in,
+    own,
+    system_texts,
+    without_marks,
+)
 
-# A history as Claude's ``messages``: user and assistant in turns, every call answered, thinking where it
-# stood.
+# The history as ``messages``: user and assistant in turns, every call answered, thinking where it stood.
 
 
 MAX_DEPTH = 50
-_TOOL_FAILED = "The tool failed."
 
 
 def build_messages(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
@@ -32,23 +40,19 @@ def build_messages(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
 
     The calls of one round are answered together and in order at the head of the message right behind them.
     """
-    results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
     marks = marks_in(history)
     turns = Alternation("content", text=lambda words: {"type": "text", "text": words})
-    for kind, run in groupby(history, key=type):
-        if kind is ToolCallItem:
-            calls = [item for item in run if isinstance(item, ToolCallItem)]
-            turns.add("assistant", [block for call in calls for block in _call_blocks(call, model)])
-            turns.add("user", [_result_block(call, results.get(call.call_id)) for call in calls])
-            continue
-        for item in run:
-            match item:
-                case UserText():
-                    turns.add("user", _text(without_marks(item.text, marks)))
-                case OperatorText() if item.text.strip():
-                    turns.add("user", _text(marked(item)))
-                case AssistantText():
-                    turns.add("assistant", list(_spoken_blocks(item, model)))
+    for item in grouped(history):
+        match item:
+            case list():
+                turns.add("assistant", [block for call, _ in item for block in _call_blocks(call, model)])
+                turns.add("user", [_result_block(call, result) for call, result in item])
+            case UserText():
+                turns.add("user", _text(without_marks(item.text, marks)))
+            case OperatorText() if item.text.strip():
+                turns.add("user", _text(marked(item)))
+            case AssistantText():
+                turns.add("assistant", list(_spoken_blocks(item, model)))
     return turns.closed()
 
 
@@ -87,7 +91,7 @@ def _call_blocks(call: ToolCallItem, model: str) -> Iterator[JSON]:
     yield from _thoughts(call.extra, model)
     yield {
         "type": "tool_use",
-        "id": _call_id(call),
+        "id": call_id(call, "anthropic"),
         "name": call.name,
         "input": arguments_of(call, max_depth=MAX_DEPTH),
     }
@@ -95,30 +99,21 @@ def _call_blocks(call: ToolCallItem, model: str) -> Iterator[JSON]:
 
 def _result_block(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
     """Without ``content`` for a tool that had nothing to say; an error has to say something."""
-    block: JSON = {"type": "tool_result", "tool_use_id": _call_id(call)}
+    block: JSON = {"type": "tool_result", "tool_use_id": call_id(call, "anthropic")}
     failed = result is None or result.is_error
     output = NO_RESULT if result is None else result.output
     if failed:
-        return {**block, "content": output if output.strip() else _TOOL_FAILED, "is_error": True}
+        return {**block, "content": output if output.strip() else TOOL_FAILED, "is_error": True}
     return {**block, "content": output} if output.strip() else block
-
-
-def _call_id(call: ToolCallItem) -> str:
-    return str(_own(call.extra).get("id") or call.call_id)
 
 
 def _thoughts(extra: JSON | None, model: str) -> Iterable[JSON]:
     """None where another model had them: a signature counts only for the model that gave it."""
-    own = _own(extra)
-    if own.get("model") != model:
-        return ()
-    thoughts: list[JSON] = msgspec.json.decode(own["thinking"])
+    thoughts: list[JSON] = msgspec.json.decode(own(extra, "anthropic", model).get("thinking", "[]"))
     return thoughts
 
 
-def _own(extra: JSON | None) -> JSON:
-    own: JSON = (extra or {}).get("anthropic") or {}
-    return own
+# The request.
 
 
 _CACHE: JSON = {"type": "ephemeral"}
@@ -142,8 +137,7 @@ def build_body(request: ModelRequest) -> JSON:
 
 def _system(request: ModelRequest) -> list[JSON]:
     """The note on staff's words is a block of its own, so that a new one leaves the cached instructions as they are."""
-    texts = (request.instructions, note_on(marks_in(request.history)))
-    return [{"type": "text", "text": text} for text in texts if text.strip()]
+    return [{"type": "text", "text": text} for text in system_texts(request)]
 
 
 def _tools(request: ModelRequest) -> list[JSON]:

@@ -1,4 +1,8 @@
-"""One round of Claude: its events as ours, and how it ended."""
+"""One round of Claude: its events as ours, and how it ended.
+
+Read from the raw events, not from the SDK's types: those cost three times as much a delta and hide the pings, the only
+sign of life of a model that thinks without showing it.
+"""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -8,16 +12,23 @@ import msgspec
 
 from chat.errors import ModelBadAnswer, ModelRefused, ModelUnreachable
 from chat.llm.anthropic.request import keep_extra
-from chat.llm.failures import whole
-from chat.llm.http import SentEvent, events_in
+from chat.llm.failures import failure, told_in_stream, whole
+from chat.llm.http import events_in
 from chat.llm.provider import JSON, Completed, FinishReason, TextDelta, ToolCallRequest, Usage
 from sessions_app.ids import new_id
 
-# The events of Claude's stream, as far as we read them: ``event: NAME`` and JSON.
-#
-# A name, a block or a delta that is not known yet changes nothing, whatever its fields hold: the API may
-# add some. Read from the raw frames, not from the SDK's types: those cost three times as much a delta and
-# hide the pings, the only sign of life of a model that thinks without showing it.
+EVENTS = {
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "error",
+}
+"""What is read. Others (a ping, what the API adds one day) change nothing, and neither do new kinds of blocks and deltas."""
+_BLOCKS = {"text", "thinking", "redacted_thinking", "tool_use"}
+_DELTAS = {"text_delta", "input_json_delta", "thinking_delta", "signature_delta"}
 
 
 class OutputDetails(msgspec.Struct, frozen=True):
@@ -38,14 +49,10 @@ class Message(msgspec.Struct, frozen=True):
     usage: Counts = Counts()
 
 
-class MessageStart(msgspec.Struct, frozen=True):
-    message: Message
-
-
 class Block(msgspec.Struct, frozen=True):
     """A content block as it begins; ``type`` says which of the other fields it has."""
 
-    type: str
+    type: str = ""
     text: str = ""
     thinking: str = ""
     signature: str = ""
@@ -55,129 +62,66 @@ class Block(msgspec.Struct, frozen=True):
     input: JSON = {}
 
 
-class BlockStart(msgspec.Struct, frozen=True):
-    index: int
-    content_block: Block
-
-
-class Delta(msgspec.Struct, frozen=True):
-    type: str
-    text: str = ""
-    partial_json: str = ""
-    thinking: str = ""
-    signature: str = ""
-
-
-class BlockDelta(msgspec.Struct, frozen=True):
-    index: int
-    delta: Delta
-
-
-class BlockStop(msgspec.Struct, frozen=True):
-    index: int
-
-
 class StopDetails(msgspec.Struct, frozen=True):
     category: str | None = None
     explanation: str | None = None
 
 
-class Change(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True):
+    """Of a block, or of the message."""
+
+    text: str = ""
+    partial_json: str = ""
+    thinking: str = ""
+    signature: str = ""
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
 
 
-class MessageDelta(msgspec.Struct, frozen=True):
-    delta: Change
+class Event(msgspec.Struct, frozen=True):
+    """Its name says which of the fields it has."""
+
+    index: int = -1
+    message: Message = Message()
+    content_block: Block = Block()
+    delta: Delta = Delta()
     usage: Counts | None = None
 
 
-class MessageStop(msgspec.Struct, frozen=True):
-    pass
-
-
-class ErrorEvent(msgspec.Struct, frozen=True):
-    error: Any
-
-
-Event = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta | MessageStop | ErrorEvent
-
-_TYPES: dict[str, type[Event]] = {
-    "message_start": MessageStart,
-    "content_block_start": BlockStart,
-    "content_block_delta": BlockDelta,
-    "content_block_stop": BlockStop,
-    "message_delta": MessageDelta,
-    "message_stop": MessageStop,
-    "error": ErrorEvent,
-}
-
-
-_BLOCKS = {"text", "thinking", "redacted_thinking", "tool_use"}
-_DELTAS = {"text_delta", "input_json_delta", "thinking_delta", "signature_delta"}
-
-
-class _Kind(msgspec.Struct):
-    type: str
-
-
-class _Part(msgspec.Struct):
-    index: int
-    content_block: _Kind | None = None
-    delta: _Kind | None = None
-
-
-def read_event(name: str, data: str) -> Event | None:
-    """None for a ping, and for an event that is not known yet.
-
-    Raises `msgspec.MsgspecError` for an event that is not what it should be.
-    """
-    event_type = _TYPES.get(name)
-    if event_type is None:
-        return None
-    try:
-        return msgspec.json.decode(data, type=event_type)
-    except msgspec.ValidationError:
-        if event_type in (BlockStart, BlockDelta) and (event := _unknown(data)):
-            return event
-        raise
-
-
-def _unknown(data: str) -> BlockStart | BlockDelta | None:
-    """The bare event, where its fields are those of a block or a delta that is not known yet."""
-    part = msgspec.json.decode(data, type=_Part)
-    if part.content_block and part.content_block.type not in _BLOCKS:
-        return BlockStart(part.index, Block(part.content_block.type))
-    if part.delta and part.delta.type not in _DELTAS:
-        return BlockDelta(part.index, Delta(part.delta.type))
-    return None
-
-
-async def frames_in(response: httpx2.Response) -> AsyncGenerator[SentEvent, None]:
+async def events_of(response: httpx2.Response) -> AsyncGenerator[tuple[str, JSON], None]:
     """The stream's events with their names, which some servers give in the data alone; a whole message counts as its
-    events."""
+    events. Raises ValueError or `msgspec.MsgspecError` for what is no event."""
     async for sent in events_in(response):
-        if sent.event:
-            yield sent
+        if sent.event and sent.event not in EVENTS:
+            yield sent.event, {}
             continue
         body = msgspec.json.decode(sent.data) if sent.data.strip() else None
-        if not isinstance(body, dict):
-            continue
-        if body.get("type") == "message":
-            for name, event in _events_of(body):
-                yield SentEvent(name, msgspec.json.encode(event).decode())
-        else:
-            name = "error" if body.get("error") else str(body.get("type", ""))
-            yield SentEvent(name, sent.data)
+        if sent.event:
+            yield sent.event, msgspec.convert(body, JSON)
+        elif isinstance(body, dict) and body.get("type") == "message":
+            for event in _events_in(body):
+                yield event
+        elif isinstance(body, dict):
+            yield "error" if body.get("error") else str(body.get("type", "")), body
 
 
-def _events_of(message: JSON) -> Iterator[tuple[str, JSON]]:
+def _events_in(message: JSON) -> Iterator[tuple[str, JSON]]:
     yield "message_start", {"message": {"usage": message.get("usage") or {}}}
     for index, block in enumerate(message.get("content") or ()):
         yield "content_block_start", {"index": index, "content_block": block}
         yield "content_block_stop", {"index": index}
     yield "message_delta", {"delta": {name: message.get(name) for name in ("stop_reason", "stop_details")}}
     yield "message_stop", {}
+
+
+def _read(body: JSON) -> Event:
+    """Of a block or a delta of a kind that is not known the fields may hold anything."""
+    for name, known in (("content_block", _BLOCKS), ("delta", _DELTAS)):
+        part = body.get(name)
+        kind = part.get("type") if isinstance(part, dict) else None
+        if isinstance(kind, str) and kind not in known:
+            body = {**body, name: {}}
+    return msgspec.convert(body, Event)
 
 
 _FINISH: dict[str, FinishReason] = {
@@ -203,7 +147,7 @@ class AnthropicRound:
         """Whole thoughts that the next text or call is to carry."""
         self._calls: list[ToolCallRequest] = []
         self._counts = Counts()
-        self._began = False
+        self.began = False
         self._stop_reason = ""
         self._stop_details = StopDetails()
 
@@ -212,27 +156,34 @@ class AnthropicRound:
         """The vendor has said how it ended; every block is whole before that."""
         return bool(self._stop_reason)
 
-    def read(self, event: Event) -> Iterator[TextDelta]:
+    def read(self, event: tuple[str, JSON]) -> Iterator[TextDelta]:
         """Raises `ModelBadAnswer` for an event that does not follow those before it."""
-        match event:
-            case MessageStart():
-                self._count(event.message.usage)
-            case BlockStart():
-                block = self._open[event.index] = _OpenBlock(event.content_block)
-                yield from self._text(block, event.content_block.text)
-            case BlockDelta():
-                block = self._opened(event.index)
-                block.add(event.delta)
-                yield from self._text(block, event.delta.text)
-            case BlockStop():
-                self._close(self._opened(event.index))
-                del self._open[event.index]
-            case MessageDelta():
-                self._count(event.usage or Counts())
-                self._stop_reason = event.delta.stop_reason or self._stop_reason
-                self._stop_details = event.delta.stop_details or self._stop_details
+        name, body = event
+        if name == "error":
+            told = body.get("error")
+            raise failure(told_in_stream(told)) if told else ModelBadAnswer(cause="an error without an error")
+        if name not in EVENTS:
+            return
+        one = _read(body)
+        match name:
+            case "message_start":
+                self._count(one.message.usage)
+            case "content_block_start":
+                block = self._open[one.index] = _OpenBlock(one.content_block)
+                yield from self._text(block, one.content_block.text)
+            case "content_block_delta":
+                block = self._opened(one.index)
+                block.add(one.delta)
+                yield from self._text(block, one.delta.text)
+            case "content_block_stop":
+                self._close(self._opened(one.index))
+                del self._open[one.index]
+            case "message_delta":
+                self._count(one.usage or Counts())
+                self._stop_reason = one.delta.stop_reason or self._stop_reason
+                self._stop_details = one.delta.stop_details or self._stop_details
 
-    def ending(self) -> Iterator[ToolCallRequest | Completed]:
+    def completed(self) -> Iterator[ToolCallRequest | Completed]:
         """The calls and the end. A round that was cut off asks for nothing: what it was about to ask may be half.
 
         Raises `ModelUnreachable` for a stream without an end, `ModelRefused` for a refusal before the first word.
@@ -240,7 +191,7 @@ class AnthropicRound:
         if not self._stop_reason:
             raise ModelUnreachable(cause="the stream ended without a stop reason")
         finish = _FINISH.get(self._stop_reason, FinishReason.OTHER)
-        if finish is FinishReason.CONTENT_FILTER and not self._began:
+        if finish is FinishReason.CONTENT_FILTER and not self.began:
             raise ModelRefused(cause=self._refusal())
         if self._calls and finish not in _CUT_OFF:
             yield from self._calls
@@ -252,7 +203,7 @@ class AnthropicRound:
         """The first words behind a thought carry it; blank ones cannot, since no blank text is sent back."""
         if block.type != "text" or not text:
             return
-        self._began = True
+        self.began = True
         yield TextDelta(text, self._extra() if text.strip() else None)
 
     def _close(self, block: "_OpenBlock") -> None:

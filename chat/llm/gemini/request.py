@@ -2,12 +2,12 @@
 
 import base64
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import Any
 
 from google.genai import types
 
 from chat.llm.names import is_tool_name
+from chat.llm.prompts import NO_RESULT
 from chat.llm.provider import (
     JSON,
     AssistantText,
@@ -20,18 +20,19 @@ from chat.llm.provider import (
     UserText,
 )
 from chat.llm.shaping import (
-    NO_RESULT,
     Alternation,
     arguments_of,
+    call_id,
+    grouped,
     marked,
     marks_in,
-    note_on,
     object_in,
+    own,
+    system_texts,
     without_marks,
 )
 
-# A history as Gemini's ``contents``: roles user and model in turns, every signature on the part that it
-# came on.
+# The history as ``contents``: roles user and model in turns, every signature on the part that it came on.
 
 
 SKIP_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
@@ -46,23 +47,19 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
 
     The calls of one round are answered together and in order in the content right behind them.
     """
-    results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
     marks = marks_in(history)
     contents = Alternation("parts", text=lambda words: {"text": words})
-    for kind, run in groupby(history, key=type):
-        if kind is ToolCallItem:
-            calls = [item for item in run if isinstance(item, ToolCallItem)]
-            contents.add("model", _call_parts(calls, model))
-            contents.add("user", [_result_part(call, results.get(call.call_id)) for call in calls])
-            continue
-        for item in run:
-            match item:
-                case UserText() if text := without_marks(item.text, marks):
-                    contents.add("user", [{"text": text}])
-                case OperatorText() if item.text:
-                    contents.add("user", [{"text": marked(item)}])
-                case AssistantText():
-                    contents.add("model", _text_parts(item, model))
+    for item in grouped(history):
+        match item:
+            case list():
+                contents.add("model", _call_parts([call for call, _ in item], model))
+                contents.add("user", [_result_part(call, result) for call, result in item])
+            case UserText() if text := without_marks(item.text, marks):
+                contents.add("user", [{"text": text}])
+            case OperatorText() if item.text:
+                contents.add("user", [{"text": marked(item)}])
+            case AssistantText():
+                contents.add("model", _text_parts(item, model))
     return contents.closed()
 
 
@@ -99,7 +96,11 @@ def _call_parts(calls: Iterable[ToolCallItem], model: str) -> list[JSON]:
     parts = []
     for number, call in enumerate(calls):
         signature = _signature(call.extra, model) or (None if number else SKIP_SIGNATURE)
-        function = {"id": _call_id(call), "name": call.name, "args": arguments_of(call, max_depth=MAX_DEPTH)}
+        function = {
+            "id": call_id(call, "gemini"),
+            "name": call.name,
+            "args": arguments_of(call, max_depth=MAX_DEPTH),
+        }
         parts.append(_signed({"functionCall": function}, signature))
     return parts
 
@@ -109,7 +110,7 @@ def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
     output = NO_RESULT if result is None else result.output
     decoded = object_in(output, max_depth=MAX_DEPTH)
     response = {key: output if decoded is None or _refers(decoded) else decoded}
-    return {"functionResponse": {"id": _call_id(call), "name": call.name, "response": response}}
+    return {"functionResponse": {"id": call_id(call, "gemini"), "name": call.name, "response": response}}
 
 
 def _refers(value: Any) -> bool:
@@ -123,19 +124,12 @@ def _signed(part: JSON, signature: str | None) -> JSON:
     return {**part, "thoughtSignature": signature} if signature else part
 
 
-def _call_id(call: ToolCallItem) -> str:
-    return str(_own(call.extra).get("id") or call.call_id)
-
-
 def _signature(extra: JSON | None, model: str) -> str | None:
     """None as well where another model gave it: models do not read each other's signatures and answer 400."""
-    own = _own(extra)
-    return own.get("thought_signature") if own.get("model") == model else None
+    return own(extra, "gemini", model).get("thought_signature")
 
 
-def _own(extra: JSON | None) -> JSON:
-    own: JSON = (extra or {}).get("gemini") or {}
-    return own
+# The request.
 
 
 PLACEHOLDER = types.Content(role="user", parts=[types.Part(text=".")])
@@ -150,7 +144,7 @@ def build_config(request: ModelRequest, *, api_version: str | None = None) -> ty
     """
     contents = build_contents(request.history, model=request.model)
     return types.GenerateContentConfig(
-        system_instruction=_instruction(request) or None,
+        system_instruction="\n\n".join(system_texts(request)).strip() or None,
         max_output_tokens=request.max_output_tokens,
         tools=[types.Tool(function_declarations=[_declaration(spec) for spec in request.tools])]
         if request.tools
@@ -160,11 +154,6 @@ def build_config(request: ModelRequest, *, api_version: str | None = None) -> ty
         automatic_continuation=False,
         http_options=types.HttpOptions(extra_body={"contents": contents}, api_version=api_version),
     )
-
-
-def _instruction(request: ModelRequest) -> str:
-    """The instructions and, where staff spoke, which words are theirs."""
-    return f"{request.instructions}\n\n{note_on(marks_in(request.history))}".strip()
 
 
 def _declaration(spec: ToolSpec) -> types.FunctionDeclaration:

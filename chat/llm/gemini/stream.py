@@ -12,7 +12,6 @@ from chat.llm.provider import Completed, FinishReason, TextDelta, ToolCallReques
 from sessions_app.ids import new_id
 
 _FINISH: dict[str, FinishReason] = {
-    "STOP": FinishReason.STOP,
     "MAX_TOKENS": FinishReason.MAX_OUTPUT_TOKENS,
     "CONTINUATION": FinishReason.MAX_OUTPUT_TOKENS,
     "SAFETY": FinishReason.CONTENT_FILTER,
@@ -34,8 +33,12 @@ class GeminiRound:
         self._usage = Usage()
         self._finish = ""
         self._block = ""
-        self._began = False
+        self.began = False
         self._calls = False
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._finish)
 
     def read(self, chunk: types.GenerateContentResponse) -> Iterator[TextDelta | ToolCallRequest]:
         """Raises `ModelRefused` when the prompt is blocked before anything was said."""
@@ -51,17 +54,18 @@ class GeminiRound:
         for part in (candidate.content.parts if candidate.content else None) or ():
             yield from self._event(part)
 
-    def completed(self) -> Completed:
+    def completed(self) -> Iterator[Completed]:
         """Raises `ModelUnreachable` for a stream without an end, `ModelBadRequest` when we lost a signature."""
-        if self._block:
-            return Completed(FinishReason.CONTENT_FILTER, self._usage, self._block)
-        if not self._finish:
+        if not self._finish and not self._block:
             raise ModelUnreachable(cause="the stream ended without a finish reason")
         if self._finish == "MISSING_THOUGHT_SIGNATURE":
             raise ModelBadRequest(cause="finish reason MISSING_THOUGHT_SIGNATURE")
-        if self._finish == "STOP":
-            return Completed(FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP, self._usage)
-        return Completed(_FINISH.get(self._finish, FinishReason.OTHER), self._usage, self._finish)
+        if self._block:
+            yield Completed(FinishReason.CONTENT_FILTER, self._usage, self._block)
+        elif self._finish == "STOP":
+            yield Completed(FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP, self._usage)
+        else:
+            yield Completed(_FINISH.get(self._finish, FinishReason.OTHER), self._usage, self._finish)
 
     def _event(self, part: types.Part) -> Iterator[TextDelta | ToolCallRequest]:
         """Thoughts are not shown; we do not ask for them either, so none carries what we would have to send back."""
@@ -69,15 +73,15 @@ class GeminiRound:
             return
         extra = keep_extra(part, model=self._model)
         if part.function_call:
-            self._began = self._calls = True
+            self.began = self._calls = True
             arguments = _json(part.function_call.args or {})
             yield ToolCallRequest(new_id("call"), part.function_call.name or "", arguments, extra)
         elif part.text or extra:
-            self._began = self._began or bool(part.text)
+            self.began = self.began or bool(part.text)
             yield TextDelta(part.text or "", extra)
 
     def _blocked(self, reason: str) -> None:
-        if not self._began:
+        if not self.began:
             raise ModelRefused(cause=f"prompt blocked: {reason}")
         self._block = reason
 

@@ -4,26 +4,16 @@ Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``00
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import openai
 
 from chat.errors import ModelUnreachable
-from chat.llm.failures import Told, told_by, whole
-from chat.llm.openai.streaming import Answer, StreamingProvider
-from chat.llm.openai.words import (
-    MAX_DEPTH,
-    Reasoning,
-    ThinkTag,
-    arguments,
-    call_id,
-    output,
-    own,
-    results_by_call,
-)
+from chat.llm.failures import Told, told_by
+from chat.llm.openai.streaming import OpenAIStreaming, Stream
+from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output
 from chat.llm.provider import (
     JSON,
     AssistantText,
@@ -34,28 +24,26 @@ from chat.llm.provider import (
     TextDelta,
     ToolCallItem,
     ToolCallRequest,
-    ToolResultItem,
     ToolSpec,
     Usage,
     UserText,
 )
 from chat.llm.shaping import (
-    BEGINNING,
-    CONTINUE,
-    NOTHING_SAID,
+    Alternation,
+    Calls,
+    call_id,
+    grouped,
     marked,
     marks_in,
-    note_on,
     object_in,
+    own,
+    system_texts,
     without_marks,
 )
 from sessions_app.ids import new_id
 
-# A `ModelRequest` as Chat Completions take it, in the shape that the strictest of the servers with this API
-# accept.
-#
-# Some of them put the messages through a template that wants user and assistant in turns, the user first
-# and last, and system only at the top; so that is what all are given.
+# The request, in the shape that the strictest of the servers with this API accept. Some of them put the messages through
+# a template that wants user and assistant in turns, the user first and last, and system only at the top.
 
 
 def build_body(request: ModelRequest, *, provider: str, limit_field: str, counted: bool = True) -> JSON:
@@ -87,72 +75,46 @@ def _tool_choice(wish: str) -> str | JSON:
 
 
 def _system(request: ModelRequest) -> list[JSON]:
-    """The instructions and, where staff spoke, which words are theirs."""
-    text = f"{request.instructions}\n\n{note_on(marks_in(request.history))}".strip()
+    text = "\n\n".join(system_texts(request)).strip()
     return [{"role": "system", "content": text}] if text else []
 
 
 def _messages(request: ModelRequest, provider: str) -> list[JSON]:
-    results = results_by_call(request.history)
     marks = marks_in(request.history)
-    messages = _Messages()
-    for kind, run in groupby(request.history, key=type):
-        if kind is ToolCallItem:
-            calls = [item for item in run if isinstance(item, ToolCallItem)]
-            messages.call(calls, results, provider, request.model)
-            continue
-        for item in run:
-            match item:
-                case UserText():
-                    messages.say("user", without_marks(item.text, marks))
-                case OperatorText() if item.text:
-                    messages.say("user", marked(item))
-                case AssistantText():
-                    messages.say("assistant", item.text)
+    messages = _Messages("content", text=str)
+    for item in grouped(request.history):
+        match item:
+            case list():
+                messages.call(item, provider, request.model)
+            case UserText() if text := without_marks(item.text, marks):
+                messages.add("user", [text])
+            case OperatorText() if item.text:
+                messages.add("user", [marked(item)])
+            case AssistantText() if item.text:
+                messages.add("assistant", [item.text])
     return messages.closed()
 
 
-class _Messages:
-    def __init__(self) -> None:
-        self._messages: list[JSON] = []
+class _Messages(Alternation):
+    """Their ``content`` is a list of texts until they are closed."""
 
-    def say(self, role: str, text: str) -> None:
-        if not text:
-            return
-        last = self._messages[-1] if self._messages else None
-        if last and last["role"] == role and "tool_calls" not in last:
-            last["content"] += f"\n\n{text}"
-        else:
-            self._messages.append({"role": role, "content": text})
-
-    def call(
-        self, calls: Sequence[ToolCallItem], results: dict[str, ToolResultItem], provider: str, model: str
-    ) -> None:
+    def call(self, calls: Calls, provider: str, model: str) -> None:
         """The text of the same round and its calls are one message, their results follow it in order."""
         last = self._messages[-1] if self._messages else None
         if last is None or last["role"] != "assistant" or "tool_calls" in last:
-            last = {"role": "assistant", "content": None}
+            last = {"role": "assistant", "content": []}
             self._messages.append(last)
-        last["tool_calls"] = [_call(call, provider, model) for call in calls]
-        last.update(own(calls[0].extra, provider, model).get("reasoning", {}))
+        last["tool_calls"] = [_call(call, provider, model) for call, _ in calls]
+        last.update(own(calls[0][0].extra, provider, model).get("reasoning", {}))
         self._messages += [
-            {
-                "role": "tool",
-                "tool_call_id": call_id(call, provider),
-                "content": output(results.get(call.call_id)),
-            }
-            for call in calls
+            {"role": "tool", "tool_call_id": call_id(call, provider), "content": [output(result)]}
+            for call, result in calls
         ]
 
     def closed(self) -> list[JSON]:
-        messages = self._messages
-        if not messages:
-            self.say("user", NOTHING_SAID)
-        if messages[0]["role"] != "user":
-            messages.insert(0, {"role": "user", "content": BEGINNING})
-        if messages[-1]["role"] == "assistant":
-            self.say("user", CONTINUE)
-        return messages
+        return [
+            {**message, "content": "\n\n".join(message["content"]) or None} for message in super().closed()
+        ]
 
 
 def _call(call: ToolCallItem, provider: str, model: str) -> JSON:
@@ -162,10 +124,8 @@ def _call(call: ToolCallItem, provider: str, model: str) -> JSON:
     return {**beside, "id": call_id(call, provider), "type": "function", "function": function}
 
 
-# One round of Chat Completions: its chunks as our events, and how it ended.
-#
-# Written for OpenAI's wire and for what others make of it: calls without ids or indices, no usage, content
-# in parts, reasoning as a text's beginning, a whole message in the place of deltas.
+# One round: its chunks as our events, and how it ended. For OpenAI's wire and for what others make of it: calls without
+# ids or indices, no usage, content in parts, reasoning as a text's beginning, a whole message in the place of deltas.
 
 
 _FINISH: dict[str, FinishReason] = {
@@ -212,28 +172,13 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: Any = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Any = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: Any = None
-    completion_tokens: Any = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
 class _Groq(msgspec.Struct):
-    usage: _Usage | None = None
+    usage: Counts | None = None
 
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: Counts | None = None
     x_groq: _Groq | None = None
 
 
@@ -295,8 +240,8 @@ class ChatRound:
 
     def read(self, event: JSON) -> Iterator[TextDelta]:
         chunk = msgspec.convert(event, _Chunk)
-        if usage := chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None):
-            self._usage = _usage(usage)
+        if told := chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None):
+            self._usage = told.usage()
         choice = chunk.choices[0] if chunk.choices else None
         if choice is None:
             return
@@ -384,16 +329,6 @@ def _text_of(content: str | list[_ContentPart] | None) -> str:
     return content or ""
 
 
-def _usage(given: _Usage) -> Usage:
-    cached, reasoning = given.prompt_tokens_details, given.completion_tokens_details
-    return Usage(
-        input_tokens=whole(given.prompt_tokens),
-        output_tokens=whole(given.completion_tokens),
-        cached_tokens=whole(cached.cached_tokens) if cached else 0,
-        reasoning_tokens=whole(reasoning.reasoning_tokens) if reasoning else 0,
-    )
-
-
 LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
 """Groq calls the first deprecated, OpenAI's newer models refuse it; elsewhere it is the name that every server knows."""
 
@@ -404,7 +339,7 @@ _UNKNOWN = re.compile(
 )
 
 
-class ChatCompletionsProvider(StreamingProvider):
+class ChatCompletionsProvider(OpenAIStreaming):
     """``name`` is the provider's, as a model's spec begins; ``api_key`` may be empty, then none is sent."""
 
     def __init__(
@@ -427,20 +362,13 @@ class ChatCompletionsProvider(StreamingProvider):
     def _round(self, request: ModelRequest) -> ChatRound:
         return ChatRound(model=request.model, provider=self.name)
 
-    async def _ask(self, answer: Answer, request: ModelRequest) -> None:
+    async def _ask(self, request: ModelRequest) -> Stream:
         """Asks again where a field was refused that no answer needs, or that the server knows by another name."""
         while True:
+            limit_field, counted = self._limit_of(request.model), self._counts(request.model)
+            body = build_body(request, provider=self.name, limit_field=limit_field, counted=counted)
             try:
-                await answer.open(
-                    "/chat/completions",
-                    build_body(
-                        request,
-                        provider=self.name,
-                        limit_field=self._limit_of(request.model),
-                        counted=self._counts(request.model),
-                    ),
-                )
-                return
+                return await self._post("/chat/completions", body)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 if not self._learn(request.model, told_by(error.response)):
                     raise

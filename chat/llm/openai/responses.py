@@ -1,16 +1,16 @@
 """OpenAI through the Responses API. Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md``."""
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Any
 
 import msgspec
 import openai
 
 from chat.errors import ModelUnreachable
-from chat.llm.failures import failure, told_in_stream, whole
-from chat.llm.openai.streaming import Answer, StreamingProvider
-from chat.llm.openai.words import arguments, call_id, output, own, results_by_call
+from chat.llm.failures import failure, told_in_stream
+from chat.llm.openai.streaming import OpenAIStreaming, Stream
+from chat.llm.openai.words import Counts, arguments, output
+from chat.llm.prompts import NOTHING_SAID
 from chat.llm.provider import (
     JSON,
     AssistantText,
@@ -22,15 +22,15 @@ from chat.llm.provider import (
     TextDelta,
     ToolCallItem,
     ToolCallRequest,
+    ToolResultItem,
     ToolSpec,
     Usage,
     UserText,
 )
-from chat.llm.shaping import NOTHING_SAID
+from chat.llm.shaping import call_id, grouped, own
 from sessions_app.ids import new_id
 
-# A `ModelRequest` as the Responses API takes it: flat items in the order of the conversation, nothing kept
-# at OpenAI's.
+# The request: flat items in the order of the conversation, nothing kept at OpenAI's.
 
 
 MIN_OUTPUT_TOKENS = 16
@@ -74,23 +74,14 @@ def _tool_choice(wish: str) -> str | JSON:
 
 def _input(request: ModelRequest, *, reasoning: bool) -> list[JSON]:
     """Results stand directly behind the calls of their round, in the calls' order."""
-    results = results_by_call(request.history)
     model = request.model if reasoning else ""
     items: list[JSON] = []
-    for kind, run in groupby(request.history, key=type):
-        if kind is ToolCallItem:
-            calls = [item for item in run if isinstance(item, ToolCallItem)]
-            items += [item for call in calls for item in _call(call, model)]
-            items += [
-                {
-                    "type": "function_call_output",
-                    "call_id": call_id(call, "openai"),
-                    "output": output(results.get(call.call_id)),
-                }
-                for call in calls
-            ]
+    for item in grouped(request.history):
+        if isinstance(item, list):
+            items += [one for call, _ in item for one in _call(call, model)]
+            items += [_output(call, result) for call, result in item]
         else:
-            items += [spoken for item in run for spoken in _spoken(item, model)]
+            items += _spoken(item, model)
     return items or [_message("user", NOTHING_SAID)]
 
 
@@ -138,11 +129,15 @@ def _call(call: ToolCallItem, model: str) -> Iterator[JSON]:
     }
 
 
+def _output(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
+    return {"type": "function_call_output", "call_id": call_id(call, "openai"), "output": output(result)}
+
+
 def _message(role: str, text: str) -> JSON:
     return {"type": "message", "role": role, "content": text}
 
 
-# One round of the Responses API: its events as our events, and how it ended.
+# One round: its events as ours, and how it ended.
 
 
 _INCOMPLETE: dict[str, FinishReason] = {
@@ -152,10 +147,6 @@ _INCOMPLETE: dict[str, FinishReason] = {
 _REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
 
 
-class _Delta(msgspec.Struct):
-    delta: str
-
-
 class _Call(msgspec.Struct):
     call_id: str
     name: str
@@ -163,38 +154,23 @@ class _Call(msgspec.Struct):
     status: str | None = None
 
 
-class _Item(msgspec.Struct):
-    item: JSON
-
-
 class _Reason(msgspec.Struct):
     reason: str | None = None
 
 
-class _InputDetails(msgspec.Struct):
-    cached_tokens: Any = None
-
-
-class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: Any = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: Any = 0
-    output_tokens: Any = 0
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-
 class _Response(msgspec.Struct):
-    usage: _Usage | None = None
+    usage: Counts | None = None
     incomplete_details: _Reason | None = None
     error: Any = None
     output: list[JSON] = []
 
 
-class _Ended(msgspec.Struct):
-    response: _Response
+class _Event(msgspec.Struct):
+    """Its type says which of the fields it has."""
+
+    delta: str = ""
+    item: JSON = {}
+    response: _Response = msgspec.field(default_factory=_Response)
 
 
 class ResponsesRound:
@@ -213,17 +189,15 @@ class ResponsesRound:
 
     def read(self, event: JSON) -> Iterator[TextDelta | ToolCallRequest]:
         match event.get("type"):
-            case "response.output_text.delta":
-                yield from self._text(msgspec.convert(event, _Delta).delta)
-            case "response.refusal.delta":
-                self._refused = True
-                yield from self._text(msgspec.convert(event, _Delta).delta)
+            case "response.output_text.delta" | "response.refusal.delta" as kind:
+                self._refused = self._refused or kind == "response.refusal.delta"
+                yield from self._text(msgspec.convert(event, _Event).delta)
             case "response.output_item.added":
-                yield from self._added(msgspec.convert(event, _Item).item)
+                yield from self._added(msgspec.convert(event, _Event).item)
             case "response.output_item.done":
-                yield from self._done(msgspec.convert(event, _Item).item)
+                yield from self._done(msgspec.convert(event, _Event).item)
             case "response.completed" | "response.incomplete" | "response.failed":
-                self._end(msgspec.convert(event, _Ended).response)
+                self._end(msgspec.convert(event, _Event).response)
             case None if event.get("object") == "response":
                 yield from self._whole(msgspec.convert(event, _Response))
             case None:
@@ -297,25 +271,14 @@ class ResponsesRound:
     def _end(self, response: _Response) -> None:
         self.ended = True
         if response.usage:
-            self._usage = _usage(response.usage)
+            self._usage = response.usage.usage()
         if response.error:
             raise failure(told_in_stream(response.error))
         if response.incomplete_details:
             self._incomplete = response.incomplete_details.reason or "incomplete"
 
 
-def _usage(given: _Usage) -> Usage:
-    """OpenAI counts as we do: the cached tokens among the input, the reasoning among the output."""
-    cached, reasoning = given.input_tokens_details, given.output_tokens_details
-    return Usage(
-        input_tokens=whole(given.input_tokens),
-        output_tokens=whole(given.output_tokens),
-        cached_tokens=whole(cached.cached_tokens) if cached else 0,
-        reasoning_tokens=whole(reasoning.reasoning_tokens) if reasoning else 0,
-    )
-
-
-class OpenAIProvider(StreamingProvider):
+class OpenAIProvider(OpenAIStreaming):
     name = "openai"
 
     def __init__(self, api_key: str) -> None:
@@ -326,7 +289,7 @@ class OpenAIProvider(StreamingProvider):
     def _round(self, request: ModelRequest) -> ResponsesRound:
         return ResponsesRound(model=request.model)
 
-    async def _ask(self, answer: Answer, request: ModelRequest) -> None:
+    async def _ask(self, request: ModelRequest) -> Stream:
         """Asks a second time where the first was refused for what we asked beside the answer.
 
         Reasoning goes stale (the key now belongs to another organization, the vendor changed its own); a session
@@ -336,8 +299,8 @@ class OpenAIProvider(StreamingProvider):
         while True:
             include = request.model not in self._unreasoning
             try:
-                await answer.open("/responses", build_body(request, reasoning=reasoning, include=include))
-                return
+                body = build_body(request, reasoning=reasoning, include=include)
+                return await self._post("/responses", body)
             except openai.BadRequestError as error:
                 if include and _is_about_include(error):
                     self._unreasoning.add(request.model)

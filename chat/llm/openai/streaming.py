@@ -1,59 +1,73 @@
-"""One streamed answer through the openai SDK: opened, read event by event within bounds, closed for good.
+"""One streamed answer through the openai SDK, for both of its APIs.
 
 The SDK's typed methods are passed by; why, is told in ``docs/decisions/0010-openai-through-two-apis.md``.
 """
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Protocol
+from collections.abc import AsyncGenerator
 
-import httpx2
 import msgspec
-from openai import APIConnectionError, AsyncOpenAI, AsyncStream, Omit, OpenAIError
+from openai import APIConnectionError, AsyncOpenAI, AsyncStream, Omit
 from openai._types import RequestOptions
 
 from chat.conf import conf
-from chat.errors import ModelTimeout, ProviderError
-from chat.llm.failures import error_in, failure, provider_error, told_in_stream
-from chat.llm.http import SentEvent, events_in, new_http_client, opening_timeout
-from chat.llm.provider import JSON, Completed, ModelEvent, ModelRequest, Provider, TextDelta, ToolCallRequest
-
-# The openai SDK's clients: one for each event loop, without retries, and with nothing that our settings do
-# not say.
-
+from chat.llm.failures import error_in, failure, told_in_stream
+from chat.llm.http import PerLoop, drain, events_in, new_http_client, opening_timeout
+from chat.llm.provider import JSON, ModelRequest
+from chat.llm.streaming import StreamingProvider
 
 OPENAI_URL = "https://api.openai.com/v1"
 
+Stream = AsyncStream[object]
 
-class OpenAIClients:
+
+class OpenAIStreaming(StreamingProvider[JSON]):
     """``base_url`` None: OpenAI itself, or what stands in for it, with OpenAI's own settings (organization, project, headers).
 
     Another vendor's gets none of them, and no Authorization header where there is no key.
     """
 
+    tail_s = 5.0
+    thinks_in_silence = True
+    unreachable = (APIConnectionError,)
+
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
         self._key = api_key
         self._base_url = base_url
-        self._clients: dict[asyncio.AbstractEventLoop, AsyncOpenAI] = {}
+        self._clients = PerLoop(self._new_client, AsyncOpenAI.close)
 
-    def client(self) -> AsyncOpenAI:
-        """The running event loop's."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            self._clients = {one: client for one, client in self._clients.items() if not one.is_closed()}
-            self._clients[loop] = self._new_client()
-        return self._clients[loop]
-
-    def options(self) -> RequestOptions:
-        """For each request; the SDK wants to be told anew each time that it goes without a key."""
-        return {"timeout": opening_timeout(), "headers": {} if self._key else {"Authorization": Omit()}}
+    @abstractmethod
+    async def _ask(self, request: ModelRequest) -> Stream:
+        """Returns with the head of the HTTP answer. Raises what the SDK raises."""
 
     async def aclose(self) -> None:
-        """Closes the running loop's connections; one can only be closed where it was opened."""
-        if client := self._clients.pop(asyncio.get_running_loop(), None):
-            await client.close()
+        await self._clients.aclose()
+
+    async def _post(self, path: str, body: JSON) -> Stream:
+        """The SDK wants to be told anew each time that it goes without a key."""
+        options: RequestOptions = {
+            "timeout": opening_timeout(),
+            "headers": {} if self._key else {"Authorization": Omit()},
+        }
+        return await self._clients.get().post(
+            path, cast_to=object, body=body, options=options, stream=True, stream_cls=Stream
+        )
+
+    async def _events(self, request: ModelRequest) -> AsyncGenerator[JSON, None]:
+        """Raises `ProviderError` for an error in the place of an event."""
+        stream = await self._ask(request)
+        try:
+            events = events_in(stream.response)
+            async for sent in events:
+                data = sent.data.strip()
+                if data.startswith("[DONE]"):
+                    await drain(events)
+                    return
+                event = msgspec.json.decode(data) if data else None
+                if event is not None:
+                    yield _checked(msgspec.convert(event, JSON), sent.event)
+        finally:  # closing the SDK's generator would leave the connection to the garbage collector
+            await stream.response.aclose()
 
     def _new_client(self) -> AsyncOpenAI:
         """The SDK reads a dozen variables where it is told nothing, an empty one as a value: so it is told everything."""
@@ -72,86 +86,6 @@ class OpenAIClients:
         return client
 
 
-TAIL_SECONDS = 5.0
-"""What may still follow the end of an answer: its usage, the end of the HTTP answer."""
-
-DONE_SECONDS = 1.0
-"""What may still follow ``[DONE]``: the last bytes, which leave the connection to the next."""
-
-_WIRE_ERRORS = (
-    OpenAIError,
-    httpx2.HTTPError,
-    httpx2.StreamError,
-    msgspec.MsgspecError,
-    ValueError,
-    RecursionError,
-)
-"""The last three for what cannot be decoded."""
-
-
-class Round(Protocol):
-    """One model round being read."""
-
-    @property
-    def began(self) -> bool:
-        """Something for the reader has come: text, or a call."""
-
-    @property
-    def ended(self) -> bool:
-        """The vendor has said how it ended."""
-
-    def read(self, event: JSON) -> Iterator[TextDelta | ToolCallRequest]:
-        """Raises `ProviderError`; `msgspec.ValidationError` for what is not the vendor's wire."""
-
-    def completed(self) -> Iterator[ToolCallRequest | Completed]:
-        """What is left to say, `Completed` last. Raises `ProviderError`."""
-
-
-class Answer:
-    """The stream of one request. Closing it closes the connection, unless all of it was read."""
-
-    def __init__(self, clients: OpenAIClients) -> None:
-        self._clients = clients
-        self._stream: AsyncStream[object] | None = None
-        self._events: AsyncGenerator[SentEvent, None] | None = None
-
-    async def open(self, path: str, body: JSON) -> None:
-        """Returns with the head of the HTTP answer. Raises what the SDK raises."""
-        self._stream = await self._clients.client().post(
-            path,
-            cast_to=object,
-            body=body,
-            options=self._clients.options(),
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        self._events = events_in(self._stream.response)
-
-    async def next(self) -> JSON | None:
-        """None at the end. Raises `ProviderError` for an error in the place of an event."""
-        assert self._events is not None, "not open"
-        async for sent in self._events:
-            data = sent.data.strip()
-            if data.startswith("[DONE]"):
-                await self._drain(self._events)
-                return None
-            event = msgspec.json.decode(data) if data else None
-            if event is not None:
-                return _checked(msgspec.convert(event, JSON), sent.event)
-        return None
-
-    async def aclose(self) -> None:
-        """Closing the SDK's generator would leave the connection to the garbage collector."""
-        if self._stream is not None:
-            await self._stream.response.aclose()
-
-    async def _drain(self, events: AsyncIterator[SentEvent]) -> None:
-        with suppress(Exception):
-            async with asyncio.timeout(DONE_SECONDS):
-                async for _ in events:
-                    pass
-
-
 def _checked(event: JSON, name: str) -> JSON:
     """With its type, which some give as the event's name alone. An error may come by type or in the place of a chunk."""
     if name == "error" or name.startswith("response."):
@@ -159,74 +93,3 @@ def _checked(event: JSON, name: str) -> JSON:
     if event.get("type") == "error" or error_in(event):
         raise failure(told_in_stream(event))
     return event
-
-
-class StreamingProvider(Provider):
-    """The loop that both of the SDK's APIs share. Safe to use from several event loops."""
-
-    def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
-        self._clients = OpenAIClients(api_key=api_key, base_url=base_url)
-
-    @abstractmethod
-    def _round(self, request: ModelRequest) -> Round: ...
-
-    @abstractmethod
-    async def _ask(self, answer: Answer, request: ModelRequest) -> None:
-        """Opens it. Raises what the SDK raises."""
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        round_ = self._round(request)
-        async with aclosing(Answer(self._clients)) as answer:
-            async with self._bounded(conf().model_first_event_seconds):
-                await self._ask(answer, request)
-                event = await answer.next()
-            loop, ends_at = asyncio.get_running_loop(), 0.0
-            while event is not None:
-                for one in self._read(round_, event, ended=bool(ends_at)):
-                    yield one
-                if not ends_at and round_.ended:
-                    ends_at = loop.time() + TAIL_SECONDS
-                event = await self._next(answer, round_, ends_at and ends_at - loop.time())
-            for last in round_.completed():
-                yield last
-
-    async def aclose(self) -> None:
-        await self._clients.aclose()
-
-    def _read(self, round_: Round, event: JSON, *, ended: bool) -> list[TextDelta | ToolCallRequest]:
-        """What goes wrong behind the end of an answer does not unmake it."""
-        try:
-            return list(round_.read(event))
-        except (msgspec.ValidationError, ProviderError) as error:
-            if ended:
-                return []
-            if isinstance(error, ProviderError):
-                raise
-            raise provider_error(error, APIConnectionError) from error
-
-    async def _next(self, answer: Answer, round_: Round, tail_s: float) -> JSON | None:
-        """A model may think for long before it speaks, so until then a wait is one for the first event.
-
-        Behind the end of the answer, ``tail_s`` is what is left for all that may follow.
-        """
-        if round_.ended:
-            try:
-                async with self._bounded(tail_s):
-                    return await answer.next()
-            except ProviderError:
-                return None
-        async with self._bounded(
-            conf().model_silence_seconds if round_.began else conf().model_first_event_seconds
-        ):
-            return await answer.next()
-
-    @asynccontextmanager
-    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
-        """Raises `ProviderError` for what goes wrong on the wire; a bug is left to be one."""
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError as error:
-            raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
-        except _WIRE_ERRORS as error:
-            raise provider_error(error, APIConnectionError) from error

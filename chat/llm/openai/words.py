@@ -1,34 +1,18 @@
-"""Reasoning as servers with Chat Completions give it: in fields of its own, or as the beginning of the text."""
+"""How both of the openai SDK's APIs say the same, and how servers with Chat Completions give reasoning: in fields of its own,
+or as the beginning of the text."""
 
-import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from chat.llm.provider import JSON, HistoryItem, ToolCallItem, ToolResultItem
-from chat.llm.shaping import NO_RESULT, object_in
+import msgspec
 
-# How a call and its result are put into words that both of the openai SDK's APIs take.
+from chat.llm.failures import whole
+from chat.llm.prompts import NO_OUTPUT, NO_RESULT
+from chat.llm.provider import JSON, ToolCallItem, ToolResultItem, Usage
+from chat.llm.shaping import object_in
 
-
-MAX_CALL_ID_CHARS = 64
-"""OpenAI refuses a longer one; clients of ours may have chosen up to 128. No other has that limit: a gateway hides
-signatures in its ids."""
 MAX_DEPTH = 100
 """Of a call's arguments; deeper JSON travels as text within an object, since servers have limits of their own."""
-
-
-def results_by_call(history: Sequence[HistoryItem]) -> dict[str, ToolResultItem]:
-    return {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
-
-
-def call_id(call: ToolCallItem, provider: str) -> str:
-    """The vendor's own, unchanged; else ours, as all of them take it."""
-    if given := own(call.extra, provider).get("id"):
-        return str(given)
-    if len(call.call_id) <= MAX_CALL_ID_CHARS:
-        return call.call_id
-    return f"call_{hashlib.sha256(call.call_id.encode()).hexdigest()[:32]}"
 
 
 def arguments(call: ToolCallItem) -> str:
@@ -42,15 +26,35 @@ def output(result: ToolResultItem | None) -> str:
     """Neither API has a mark for a tool that failed, so the words say it. Never empty: some servers refuse that."""
     if result is None:
         return f"Error: {NO_RESULT}"
-    if result.is_error:
-        return f"Error: {result.output}"
-    return result.output or "(empty)"
+    return f"Error: {result.output}" if result.is_error else result.output or NO_OUTPUT
 
 
-def own(extra: JSON | None, provider: str, model: str | None = None) -> JSON:
-    """What the provider kept there; with ``model`` only if that model gave it."""
-    kept: JSON = (extra or {}).get(provider) or {}
-    return kept if model is None or kept.get("model") == model else {}
+class _Details(msgspec.Struct):
+    cached_tokens: Any = None
+    reasoning_tokens: Any = None
+
+
+class Counts(msgspec.Struct):
+    """Tokens, by the names of either API. Both count as we do: the cached ones among the input, the reasoning among the output."""
+
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    input_tokens: Any = None
+    output_tokens: Any = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+    def usage(self) -> Usage:
+        asked = self.prompt_tokens_details or self.input_tokens_details or _Details()
+        said = self.completion_tokens_details or self.output_tokens_details or _Details()
+        return Usage(
+            input_tokens=whole(self.prompt_tokens or self.input_tokens),
+            output_tokens=whole(self.completion_tokens or self.output_tokens),
+            cached_tokens=whole(asked.cached_tokens),
+            reasoning_tokens=whole(said.reasoning_tokens),
+        )
 
 
 _GROWING = ("text", "summary")
