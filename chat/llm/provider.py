@@ -6,8 +6,10 @@ sends back what is under its own name and ignores the rest. The fake that ships 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from enum import StrEnum
+from itertools import groupby, pairwise
+from typing import cast
 
 import msgspec
 
@@ -15,6 +17,7 @@ from sessions_app.log.events import JSON, Part, Usage, model_spec
 
 __all__ = [
     "JSON",
+    "AnsweredCall",
     "AssistantText",
     "Completed",
     "FinishReason",
@@ -30,6 +33,7 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "UserText",
+    "in_rounds",
     "model_spec",
     "text_of",
 ]
@@ -81,7 +85,20 @@ class ToolResultItem(msgspec.Struct, frozen=True):
 
 HistoryItem = UserText | OperatorText | AssistantText | ToolCallItem | ToolResultItem
 """A history is a list of these in the order of the conversation. The calls of one model round stand together,
-followed by their results in the same order; an `AssistantText` directly before calls is of the same round."""
+followed by their results, one for each and in the same order; an `AssistantText` directly before calls is of the same
+round."""
+
+AnsweredCall = tuple[ToolCallItem, ToolResultItem]
+
+
+def in_rounds(history: Iterable[HistoryItem]) -> Iterator[HistoryItem | list[AnsweredCall]]:
+    """The history in its order, with the calls of one model round as one list, each beside its result."""
+    runs = [list(run) for _, run in groupby(history, key=type)]
+    for run, following in pairwise([*runs, []]):
+        if isinstance(run[0], ToolCallItem):
+            yield cast("list[AnsweredCall]", list(zip(run, following, strict=True)))
+        elif not isinstance(run[0], ToolResultItem):
+            yield from run
 
 
 def text_of(item: HistoryItem) -> str:

@@ -1,26 +1,12 @@
 """A history in the shapes that the vendors' APIs want, as far as several want the same."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from chat.llm.prompts import BEGINNING, CONTINUE, NOTHING_SAID, STAFF_MARK, STAFF_NOTE
-from chat.llm.provider import JSON, HistoryItem, ModelRequest, OperatorText, ToolCallItem, ToolResultItem
-
-Calls = list[tuple[ToolCallItem, ToolResultItem | None]]
-"""Of one model round, each with its result."""
-
-
-def grouped(history: Sequence[HistoryItem]) -> Iterator[Calls | HistoryItem]:
-    """The conversation in order, the calls of one round and their results as one."""
-    results = {item.call_id: item for item in history if isinstance(item, ToolResultItem)}
-    for kind, run in groupby(history, key=type):
-        if kind is ToolCallItem:
-            yield [(item, results.get(item.call_id)) for item in run if isinstance(item, ToolCallItem)]
-        elif kind is not ToolResultItem:
-            yield from run
+from chat.llm.provider import JSON, HistoryItem, ModelRequest, OperatorText, ToolCallItem
 
 
 def own(extra: JSON | None, provider: str, model: str | None = None) -> JSON:

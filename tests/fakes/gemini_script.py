@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +94,14 @@ class Hang:
     """Nothing more comes, until the client leaves."""
 
 
-Step = Chunk | Sleep | Raw | Drop | Hang
+@dataclass(frozen=True)
+class Until:
+    """Nothing more comes before the test says so."""
+
+    said: threading.Event
+
+
+Step = Chunk | Sleep | Raw | Drop | Hang | Until
 
 
 @dataclass(frozen=True)

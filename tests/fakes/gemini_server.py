@@ -16,10 +16,23 @@ from tests.fakes.api_server import ApiServer
 from tests.fakes.gemini_default import default_answer
 from tests.fakes.gemini_refusals import RefusedError, check_key, refuse
 from tests.fakes.gemini_rules import check_request
-from tests.fakes.gemini_script import JSON, Answer, Chunk, Drop, Hang, HttpError, Raw, Reply, Sleep, Step
+from tests.fakes.gemini_script import (
+    JSON,
+    Answer,
+    Chunk,
+    Drop,
+    Hang,
+    HttpError,
+    Raw,
+    Reply,
+    Sleep,
+    Step,
+    Until,
+)
 from tests.fakes.http_server import Exchange
 
 API_KEY = "fake-gemini-key"
+_LONGEST_WAIT_S = 30.0
 
 _PATH = re.compile(r"/(v1|v1beta|v1alpha)/models/([^:/]+):(streamGenerateContent|generateContent)")
 _ALIAS = re.compile(r".*-(latest|preview(-.*)?)")
@@ -109,6 +122,8 @@ async def _take(exchange: Exchange, step: Step, model: str) -> bool:
             await asyncio.sleep(step.seconds)
         case Hang():
             await asyncio.Event().wait()
+        case Until():
+            await asyncio.to_thread(step.said.wait, _LONGEST_WAIT_S)
         case Drop():
             exchange.drop()
             return False

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from bench.support import upstream_of
 from sessions_app.errors import JournalFenced, JournalFull, JournalRejected
 from sessions_app.log import events as ev
 from sessions_app.log import journal_sql
-from sessions_app.log.journal import health, set_current
+from sessions_app.log.journal import SessionWriter, health, set_current
 from sessions_app.log.leases import release_process
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
@@ -102,7 +103,16 @@ async def test_counters_change_in_the_commit_of_the_events(open_log: OpenLog) ->
     assert session.last_seq == 3
 
 
-async def test_the_final_message_and_the_end_of_the_response_commit_together(open_log: OpenLog) -> None:
+async def test_the_final_message_and_the_end_of_the_response_commit_together(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = SessionWriter.append
+
+    def append_and_let_commit(writer: SessionWriter, *args: Any, **kwargs: Any) -> None:
+        append(writer, *args, **kwargs)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(SessionWriter, "append", append_and_let_commit)
     log = await open_log()
     log.append(
         ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text="hi"),

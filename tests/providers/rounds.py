@@ -1,10 +1,13 @@
 """Asking a provider, and putting what it gave into the history as the engine does."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
+from itertools import groupby
 from typing import Any, TypeVar
 
 import msgspec
 
+from chat.llm.prompts import NO_RESULT
 from chat.llm.provider import (
     AssistantText,
     Completed,
@@ -34,9 +37,23 @@ GET_PROFILE = ToolSpec("get_my_profile", "Who the user is.", {"type": "object", 
 
 
 def request(*history: HistoryItem | str, **more: Any) -> ModelRequest:
-    """A text stands for a user's message."""
+    """A text stands for a user's message; calls without a result are answered as a session answers them."""
     items = [UserText(f"item_{n}", item) if isinstance(item, str) else item for n, item in enumerate(history)]
-    return ModelRequest(**{"model": MODEL, **more}, history=items)
+    return ModelRequest(**{"model": MODEL, **more}, history=answered(items))
+
+
+def answered(items: Sequence[HistoryItem]) -> list[HistoryItem]:
+    results = {item.call_id: item for item in items if isinstance(item, ToolResultItem)}
+    history: list[HistoryItem] = []
+    for run in (list(run) for _, run in groupby(items, key=type)):
+        history += [item for item in run if not isinstance(item, ToolResultItem)]
+        history += [
+            results.get(call.call_id)
+            or ToolResultItem(call.item_id, call.call_id, call.name, NO_RESULT, is_error=True)
+            for call in run
+            if isinstance(call, ToolCallItem)
+        ]
+    return history
 
 
 async def events_of(provider: Provider, asked: ModelRequest) -> list[ModelEvent]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from tests.fakes.gemini_script import Chunk, Hang, Reply, Step, Until
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.support.sockets import Realtime, realtime
 from tests.support.waiting import eventually
@@ -71,6 +73,44 @@ async def test_a_tool_runs_only_once_its_call_is_stored(start_server: StartServe
     assert call["name"] == "get_time"
     told = datetime.fromisoformat(json.loads(call["output"])["time"])
     assert told >= mended
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        pytest.param(Chunk(finish="SAFETY"), "incomplete", id="filtered"),
+        pytest.param(Chunk(finish="STOP"), "failed", id="empty"),
+        pytest.param(Hang(), "cancelled", id="cancelled"),
+    ],
+)
+async def test_the_end_of_an_answer_without_a_word_is_seen_once_it_is_stored(
+    start_server: StartServer, proxy: DelayProxy, end: Step, status: str
+) -> None:
+    """Nothing else of such an answer has to wait for the database."""
+    go_on = threading.Event()
+    with GeminiServer() as gemini:
+        gemini.then(Reply((Until(go_on), end)))
+        server = start_server(
+            DATABASE_URL=through(proxy),
+            LLM_MODEL="gemini:gemini-3-flash",
+            MODEL_ATTEMPTS="1",
+            GEMINI_API_KEY=API_KEY,
+            GOOGLE_GEMINI_BASE_URL=gemini.url,
+        )
+        async with realtime(server.ws_url) as client:
+            await client.say("Are you there?")
+            await client.until("response.created")
+            proxy.cut()
+            go_on.set()
+            if status == "cancelled":
+                await client.send(type="response.cancel")
+                assert await gemini.hung_up_within(5)
+            with pytest.raises(TimeoutError):
+                await client.recv(timeout_s=1.0)
+            proxy.mend()
+            done = await client.until("response.done")
+            assert done["response"]["status"] == status
+            assert done["response"]["output"] == []
 
 
 async def test_a_reader_that_does_not_read_is_cut_off_and_can_resume(start_server: StartServer) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -13,6 +14,7 @@ from pytest_django.fixtures import Settings
 
 from chat.errors import ModelOverloaded, ModelRefused
 from chat.jobs.worker import Worker
+from chat.tasks import summarise_session
 from sessions_app import hooks
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.events import SummaryFailed
@@ -30,6 +32,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def run_jobs() -> None:
     await Worker(concurrency=2, listen=False, once=True).run()
+
+
+async def run_again(job: dict[str, Any]) -> None:
+    """A second time, or at the same time as somebody else."""
+
+    class Context:
+        class job:  # noqa: N801 - stands for an attribute
+            attempts = 0
+
+    await summarise_session.func(Context, **job["args"])  # type: ignore[arg-type]
 
 
 def a_session() -> OpenedSession:
@@ -169,6 +181,36 @@ async def test_an_outdated_job_asks_no_model(use_model: UseModel) -> None:
     assert (await in_db_thread(Session.objects.get)).summary == ""
 
 
+async def test_a_session_that_ended_again_is_summarised_once(use_model: UseModel) -> None:
+    """The job of the first end has nothing to do, though the session has no summary yet."""
+    model = use_model(GOOD)
+    session_id, _ = await in_db_thread(ended_session)
+
+    def come_back_and_leave() -> int:
+        again = open_it(session_id)
+        say(again, said("And 3 + 3?"))
+        return end_it(again)
+
+    second_end = await in_db_thread(come_back_and_leave)
+    assert len(await in_db_thread(jobs)) == 2
+    await run_jobs()
+    assert await in_db_thread(jobs) == []
+    assert len(model.requests) == 1
+    assert "And 3 + 3?" in str(model.requests[0].history)
+    assert (await in_db_thread(Session.objects.get)).summary_seq == second_end
+
+
+async def test_a_job_that_ran_already_asks_no_model(use_model: UseModel) -> None:
+    """Its worker died between the summary and the job's end."""
+    model = use_model(GOOD)
+    await in_db_thread(ended_session)
+    (job,) = await in_db_thread(jobs)
+    await run_jobs()
+    assert len(model.requests) == 1
+    await run_again(job)
+    assert len(model.requests) == 1
+
+
 async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_model: UseModel) -> None:
     model = use_model(GOOD)
     session_id, _ = await in_db_thread(ended_session)
@@ -197,18 +239,10 @@ async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_m
 
 
 async def test_two_runs_of_one_job_at_once_write_once(use_model: UseModel) -> None:
-    from chat.tasks import summarise_session
-
     model = use_model(0.2)
     session_id, end = await in_db_thread(ended_session)
     (job,) = await in_db_thread(jobs)
-
-    class Context:
-        class job:  # noqa: N801 - stands for an attribute
-            attempts = 0
-
-    run = summarise_session.func
-    await asyncio.gather(*(run(Context, **job["args"]) for _ in range(2)))  # type: ignore[arg-type]
+    await asyncio.gather(*(run_again(job) for _ in range(2)))
     assert len(model.requests) == 2
     records = await in_db_thread(read_records, session_id=session_id, after=end)
     assert [record.seq for record in records] == [end + 1]

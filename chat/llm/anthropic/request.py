@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from chat.conf import conf
-from chat.llm.prompts import NO_RESULT, TOOL_FAILED
+from chat.llm.prompts import TOOL_FAILED
 from chat.llm.provider import (
     JSON,
     AssistantText,
@@ -16,12 +16,12 @@ from chat.llm.provider import (
     ToolResultItem,
     ToolSpec,
     UserText,
+    in_rounds,
 )
 from chat.llm.shaping import (
     Alternation,
     arguments_of,
     call_id,
-    grouped,
     marked,
     marks_in,
     own,
@@ -42,7 +42,7 @@ def build_messages(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     """
     marks = marks_in(history)
     turns = Alternation("content", text=lambda words: {"type": "text", "text": words})
-    for item in grouped(history):
+    for item in in_rounds(history):
         match item:
             case list():
                 turns.add("assistant", [block for call, _ in item for block in _call_blocks(call, model)])
@@ -97,12 +97,11 @@ def _call_blocks(call: ToolCallItem, model: str) -> Iterator[JSON]:
     }
 
 
-def _result_block(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
+def _result_block(call: ToolCallItem, result: ToolResultItem) -> JSON:
     """Without ``content`` for a tool that had nothing to say; an error has to say something."""
     block: JSON = {"type": "tool_result", "tool_use_id": call_id(call, "anthropic")}
-    failed = result is None or result.is_error
-    output = NO_RESULT if result is None else result.output
-    if failed:
+    output = result.output
+    if result.is_error:
         return {**block, "content": output if output.strip() else TOOL_FAILED, "is_error": True}
     return {**block, "content": output} if output.strip() else block
 

@@ -13,6 +13,7 @@ import msgspec
 
 from chat.llm.provider import (
     JSON,
+    AnsweredCall,
     ModelRequest,
     OperatorText,
     ToolCallItem,
@@ -20,6 +21,7 @@ from chat.llm.provider import (
     ToolResultItem,
     ToolSpec,
     UserText,
+    in_rounds,
 )
 from chat.llm.shaping import object_in
 from sessions_app.ids import new_id
@@ -38,7 +40,7 @@ class Turn:
     by_staff: bool
     earlier: list[str]
     """The user's words of the turns before."""
-    answered: list[tuple[ToolCallItem, ToolResultItem]]
+    answered: list[AnsweredCall]
     """The calls of this turn, with their results."""
 
 
@@ -46,14 +48,13 @@ def turn_of(request: ModelRequest) -> Turn:
     history = request.history
     spoken = [n for n, item in enumerate(history) if isinstance(item, UserText | OperatorText)]
     start = spoken[-1] if spoken else -1
-    calls = {item.call_id: item for item in history[start + 1 :] if isinstance(item, ToolCallItem)}
-    results = [item for item in history[start + 1 :] if isinstance(item, ToolResultItem)]
+    rounds = [one for one in in_rounds(history[start + 1 :]) if isinstance(one, list)]
     last = history[start] if spoken else None
     return Turn(
         said=last.text.strip() if isinstance(last, UserText | OperatorText) else "",
         by_staff=isinstance(last, OperatorText),
         earlier=[item.text[:MAX_CHARS] for item in history[: max(start, 0)] if isinstance(item, UserText)],
-        answered=[(calls[item.call_id], item) for item in results if item.call_id in calls],
+        answered=[answered for one in rounds for answered in one],
     )
 
 

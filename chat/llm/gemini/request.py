@@ -7,7 +7,6 @@ from typing import Any
 from google.genai import types
 
 from chat.llm.names import is_tool_name
-from chat.llm.prompts import NO_RESULT
 from chat.llm.provider import (
     JSON,
     AssistantText,
@@ -18,12 +17,12 @@ from chat.llm.provider import (
     ToolResultItem,
     ToolSpec,
     UserText,
+    in_rounds,
 )
 from chat.llm.shaping import (
     Alternation,
     arguments_of,
     call_id,
-    grouped,
     marked,
     marks_in,
     object_in,
@@ -49,7 +48,7 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     """
     marks = marks_in(history)
     contents = Alternation("parts", text=lambda words: {"text": words})
-    for item in grouped(history):
+    for item in in_rounds(history):
         match item:
             case list():
                 contents.add("model", _call_parts([call for call, _ in item], model))
@@ -105,11 +104,10 @@ def _call_parts(calls: Iterable[ToolCallItem], model: str) -> list[JSON]:
     return parts
 
 
-def _result_part(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
-    key = "error" if result is None or result.is_error else "output"
-    output = NO_RESULT if result is None else result.output
-    decoded = object_in(output, max_depth=MAX_DEPTH)
-    response = {key: output if decoded is None or _refers(decoded) else decoded}
+def _result_part(call: ToolCallItem, result: ToolResultItem) -> JSON:
+    key = "error" if result.is_error else "output"
+    decoded = object_in(result.output, max_depth=MAX_DEPTH)
+    response = {key: result.output if decoded is None or _refers(decoded) else decoded}
     return {"functionResponse": {"id": call_id(call, "gemini"), "name": call.name, "response": response}}
 
 

@@ -16,6 +16,7 @@ from chat.llm.openai.streaming import OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output
 from chat.llm.provider import (
     JSON,
+    AnsweredCall,
     AssistantText,
     Completed,
     FinishReason,
@@ -27,12 +28,11 @@ from chat.llm.provider import (
     ToolSpec,
     Usage,
     UserText,
+    in_rounds,
 )
 from chat.llm.shaping import (
     Alternation,
-    Calls,
     call_id,
-    grouped,
     marked,
     marks_in,
     object_in,
@@ -82,7 +82,7 @@ def _system(request: ModelRequest) -> list[JSON]:
 def _messages(request: ModelRequest, provider: str) -> list[JSON]:
     marks = marks_in(request.history)
     messages = _Messages("content", text=str)
-    for item in grouped(request.history):
+    for item in in_rounds(request.history):
         match item:
             case list():
                 messages.call(item, provider, request.model)
@@ -98,7 +98,7 @@ def _messages(request: ModelRequest, provider: str) -> list[JSON]:
 class _Messages(Alternation):
     """Their ``content`` is a list of texts until they are closed."""
 
-    def call(self, calls: Calls, provider: str, model: str) -> None:
+    def call(self, calls: list[AnsweredCall], provider: str, model: str) -> None:
         """The text of the same round and its calls are one message, their results follow it in order."""
         last = self._messages[-1] if self._messages else None
         if last is None or last["role"] != "assistant" or "tool_calls" in last:

@@ -26,8 +26,9 @@ from chat.llm.provider import (
     ToolSpec,
     Usage,
     UserText,
+    in_rounds,
 )
-from chat.llm.shaping import call_id, grouped, own
+from chat.llm.shaping import call_id, own
 from sessions_app.ids import new_id
 
 # The request: flat items in the order of the conversation, nothing kept at OpenAI's.
@@ -76,7 +77,7 @@ def _input(request: ModelRequest, *, reasoning: bool) -> list[JSON]:
     """Results stand directly behind the calls of their round, in the calls' order."""
     model = request.model if reasoning else ""
     items: list[JSON] = []
-    for item in grouped(request.history):
+    for item in in_rounds(request.history):
         if isinstance(item, list):
             items += [one for call, _ in item for one in _call(call, model)]
             items += [_output(call, result) for call, result in item]
@@ -129,7 +130,7 @@ def _call(call: ToolCallItem, model: str) -> Iterator[JSON]:
     }
 
 
-def _output(call: ToolCallItem, result: ToolResultItem | None) -> JSON:
+def _output(call: ToolCallItem, result: ToolResultItem) -> JSON:
     return {"type": "function_call_output", "call_id": call_id(call, "openai"), "output": output(result)}
 
 

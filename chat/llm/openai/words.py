@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chat.llm.failures import whole
-from chat.llm.prompts import NO_OUTPUT, NO_RESULT
+from chat.llm.prompts import NO_OUTPUT
 from chat.llm.provider import JSON, ToolCallItem, ToolResultItem, Usage
 from chat.llm.shaping import object_in
 
@@ -22,10 +22,8 @@ def arguments(call: ToolCallItem) -> str:
     return call.arguments
 
 
-def output(result: ToolResultItem | None) -> str:
+def output(result: ToolResultItem) -> str:
     """Neither API has a mark for a tool that failed, so the words say it. Never empty: some servers refuse that."""
-    if result is None:
-        return f"Error: {NO_RESULT}"
     return f"Error: {result.output}" if result.is_error else result.output or NO_OUTPUT
 
 
