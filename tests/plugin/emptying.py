@@ -47,7 +47,7 @@ class Emptying:
             f"(SELECT coalesce(string_agg(one::text, ' ' ORDER BY id), '') FROM {name} AS one)"
             for name in _MADE_BY_FLUSH
         )
-        size = " + ".join(f"pg_relation_size('{table}')" for table in self._tables)
+        size = " + ".join(f"pg_table_size('{table}')" for table in self._tables)
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT md5({made}), {size} < {_MUCH_BYTES}")
             digest, small = cursor.fetchone()
