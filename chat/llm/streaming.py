@@ -11,6 +11,7 @@ import msgspec
 from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
 from chat.llm.failures import provider_error
+from chat.llm.http import PerLoop
 from chat.llm.provider import Completed, ModelEvent, ModelRequest, Provider, TextDelta, ToolCallRequest
 
 Event = TypeVar("Event")
@@ -44,6 +45,12 @@ class StreamingProvider(Provider, Generic[Event]):
     unreachable: ClassVar[tuple[type[Exception], ...]] = ()
     """The SDK's own names for a lost connection."""
 
+    _clients: PerLoop[Any]
+    """The SDK's."""
+
+    async def aclose(self) -> None:
+        await self._clients.aclose()
+
     @abstractmethod
     def _round(self, request: ModelRequest) -> Round[Any]: ...
 
@@ -53,6 +60,7 @@ class StreamingProvider(Provider, Generic[Event]):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         round_ = self._round(request)
+        self._clients.get()  # made before the clock runs: the first one takes its time
         loop, ends_at = asyncio.get_running_loop(), 0.0
         seconds = conf().model_first_event_seconds
         async with aclosing(self._events(request)) as events:

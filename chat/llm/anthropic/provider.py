@@ -25,10 +25,7 @@ class AnthropicProvider(StreamingProvider[tuple[str, JSON]]):
 
     def __init__(self, api_key: str) -> None:
         self._key = api_key
-        self._clients = PerLoop(self._new_client, AsyncAnthropic.close)
-
-    async def aclose(self) -> None:
-        await self._clients.aclose()
+        self._clients: PerLoop[AsyncAnthropic] = PerLoop(self._new_client, AsyncAnthropic.close)
 
     def _round(self, request: ModelRequest) -> AnthropicRound:
         return AnthropicRound(model=request.model)

@@ -123,12 +123,11 @@ class GeminiProvider(StreamingProvider[_Chunk]):
 
     def __init__(self, api_key: str) -> None:
         self._key = api_key
-        self._clients = PerLoop(self._new_client, lambda made: made[1].aclose())
+        self._clients: PerLoop[tuple[genai.Client, GeminiHttp]] = PerLoop(
+            self._new_client, lambda made: made[1].aclose()
+        )
         self._beta_models: set[str] = set()
         """What lives below ``/v1beta`` alone; learned by asking."""
-
-    async def aclose(self) -> None:
-        await self._clients.aclose()
 
     def _round(self, request: ModelRequest) -> GeminiRound:
         return GeminiRound(model=request.model)

@@ -34,14 +34,11 @@ class OpenAIStreaming(StreamingProvider[JSON]):
     def __init__(self, *, api_key: str, base_url: str | None = None) -> None:
         self._key = api_key
         self._base_url = base_url
-        self._clients = PerLoop(self._new_client, AsyncOpenAI.close)
+        self._clients: PerLoop[AsyncOpenAI] = PerLoop(self._new_client, AsyncOpenAI.close)
 
     @abstractmethod
     async def _ask(self, request: ModelRequest) -> Stream:
         """Returns with the head of the HTTP answer. Raises what the SDK raises."""
-
-    async def aclose(self) -> None:
-        await self._clients.aclose()
 
     async def _post(self, path: str, body: JSON) -> Stream:
         """The SDK wants to be told anew each time that it goes without a key."""
