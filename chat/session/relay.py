@@ -21,6 +21,7 @@ from chat.session.commands import SessionInfo
 from chat.session.relay_messages import (
     Asked,
     Attach,
+    Closed,
     Detach,
     Do,
     Records,
@@ -248,7 +249,7 @@ class Relay:
                 task.cancel()
 
     async def _publish(self, session: Session, channel: str, after: int) -> None:
-        session_id, closed = session.session_id, "ended"
+        session_id, closed = session.session_id, Closed.ENDED
         try:
             async for records in session.follow(after):
                 rows = encode_rows(records)
@@ -257,12 +258,12 @@ class Relay:
                 )
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
-            closed = "moved"
+            closed = Closed.MOVED
         except Exception:  # its readers come again
             logger.exception("relay: session %s cannot be followed", session_id)
-            closed = "moved"
+            closed = Closed.MOVED
         if self._closing:
-            closed = "moved"
+            closed = Closed.MOVED
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
             session.detach(guest, 1006)
@@ -312,7 +313,7 @@ class Relay:
                 if session and message.holder in ("", session.owner):
                     session.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
-                        session.close(SessionElsewhere() if message.closed == "moved" else None)
+                        session.close(SessionElsewhere() if message.closed is Closed.MOVED else None)
 
     async def _send(self, channel: str, message: dict[str, Any]) -> None:
         """A hint that cannot be sent is dropped: the reader finds it in the log."""

@@ -6,6 +6,7 @@ well. Nothing here waits for a subscriber, and no subscriber owns anything: drop
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -41,6 +42,7 @@ from chat.session.commands import (
     RequestResponse,
     SessionConfig,
     SessionInfo,
+    TurnPolicy,
     UpdateSession,
 )
 from chat.session.compaction import Compaction
@@ -72,6 +74,13 @@ class State(StrEnum):
     """Its end is being written: nothing is taken any more."""
     CLOSED = "closed"
     """It is not in this process any more."""
+
+
+class EndReason(StrEnum):
+    LEFT = "left"
+    """Nobody came back within the grace."""
+    CLOSED = "closed"
+    """Somebody asked for its end."""
 
 
 class Subscriber(Protocol):
@@ -303,7 +312,7 @@ class Session:
             options=command.options, client_event_id=command.client_event_id, retry_of=command.retry_of
         )
         if turn.outside:
-            policy = "enqueue"
+            policy = TurnPolicy.ENQUEUE
         else:
             turn = msgspec.structs.replace(turn, item_ids=self._unclaimed())
         self._check_policy(policy)
@@ -317,7 +326,7 @@ class Session:
         self.append(event)
         asked_by = self.history.approvals[event.approval_id].asked.response_id
         if asked_by in self.history.approvals.decided():
-            self._ask(Turn(continues=asked_by), "enqueue")
+            self._ask(Turn(continues=asked_by), TurnPolicy.ENQUEUE)
 
     async def _delete_item(self, command: DeleteItem) -> None:
         """One that a summary tells of takes with it what the summary says from there on."""
@@ -361,7 +370,7 @@ class Session:
 
     def _check_policy(self, policy: str) -> None:
         """Raises `ActiveResponse`, `QueueFull`."""
-        if self.answering and policy == "reject":
+        if self.answering and policy == TurnPolicy.REJECT:
             raise ActiveResponse
         if len(self._queue) >= conf().max_queued_turns:
             raise QueueFull
@@ -371,18 +380,18 @@ class Session:
 
         Raises a `JournalError`, and then nothing has happened.
         """
-        waits = self.answering and policy != "interrupt"
+        waits = self.answering and policy != TurnPolicy.INTERRUPT
         queued = [turn.queued(len(self._queue) + 1)] if waits else []
         if events or queued:
             self.append(*events, *queued)
         else:
             self.log.check_room()
         self._queue.append(turn)
-        if self._response and policy == "interrupt":
+        if self._response and policy == TurnPolicy.INTERRUPT:
             self._response.stop(CANCELLED)
         self._begin()
 
-    def resume(self) -> None:
+    def recover(self) -> None:
         """Go on with what the last holder of the session left undone."""
         left = turns_left(self.history)
         self._queue.extend(left)
@@ -419,6 +428,9 @@ class Session:
                 self.notify(error)
             else:
                 logger.exception("session %s died", self.session_id)
+                self.state = State.ENDING
+                with contextlib.suppress(JournalError):
+                    await self.durable()  # what was said until now is kept, told or not
                 self.give_up()
         finally:
             self._loop = None
