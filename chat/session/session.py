@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -86,11 +86,23 @@ class EndReason(StrEnum):
 class Subscriber(Protocol):
     """A socket, as its session sees it."""
 
-    connection_id: str
-    dialect: str
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def dialect(self) -> str: ...
 
     def notify(self, error: Exception) -> None:
         """Something went wrong that is not in the log."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A subscriber that is told nothing beside the log: errors go to who asked."""
+
+    connection_id: str
+    dialect: str
+
+    def notify(self, error: Exception) -> None: ...
 
 
 class Session:
