@@ -11,37 +11,7 @@ from chat.session.cost import Budget
 from chat.session.history import History
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
-from sessions_app.log import events as ev
 from sessions_app.log.live import LiveLog
-
-
-class Recorder:
-    """Appends to the session's log and folds at once what it appended."""
-
-    def __init__(self, log: LiveLog, history: History) -> None:
-        self._log = log
-        self._history = history
-        self._view: History | None = None
-        self._view_of = ""
-
-    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
-        """As `LiveLog.append`."""
-        last = self._log.append(*events, reserved=reserved)
-        for offset, event in enumerate(events, start=1 - len(events)):
-            record = ev.Record(last.session_id, last.seq + offset, last.at, event)
-            self._history.apply(record)
-            if self._view and getattr(event, "response_id", None) == self._view_of:
-                self._view.apply(record)
-        return last
-
-    async def durable(self, seq: int | None = None) -> None:
-        """As `LiveLog.durable`."""
-        await self._log.durable(seq)
-
-    def look_at(self, view: History | None, response_id: str = "") -> None:
-        """The response that begins looks at something of its own instead of the conversation; it grows by what that
-        response says."""
-        self._view, self._view_of = view, response_id
 
 
 class Spawn(Protocol):
@@ -54,7 +24,7 @@ class Context:
     """What is a function may change from one turn to the next."""
 
     session_id: str
-    log: Recorder
+    log: LiveLog
     history: History
     registry: Registry
     budget: Budget

@@ -199,9 +199,10 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
+        history = History(held.records)
         session = Session(
-            log=LiveLog(held.writer, read_log),
-            history=History(held.records),
+            log=LiveLog(held.writer, read_log, history.apply),
+            history=history,
             config=_config(held.records),
             model=row.model,
             visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
@@ -212,9 +213,9 @@ class Hub:
             on_death=self._given_up,
         )
         if row.created:
-            session.append(ev.SessionStarted(model=row.model, source=join.source))
+            session.log.append(ev.SessionStarted(model=row.model, source=join.source))
         elif row.was_ended:
-            session.append(ev.SessionReopened(model=row.model, source=join.source))
+            session.log.append(ev.SessionReopened(model=row.model, source=join.source))
         self._sessions[session_id] = session
         metrics.live_sessions.set(len(self._sessions))
         return session
@@ -311,9 +312,11 @@ class Hub:
     async def shutdown(self, *, drain_s: float) -> None:
         """Take nobody in, let answers finish for a while, write what is pending, close all followers."""
         self.closing = True
-        await asyncio.gather(
-            *(one.finish(timeout_s=drain_s) for one in self.sessions()), return_exceptions=True
-        )
+        live = self.sessions()
+        ends = await asyncio.gather(*(one.finish(timeout_s=drain_s) for one in live), return_exceptions=True)
+        for session, error in zip(live, ends, strict=True):
+            if isinstance(error, Exception):
+                logger.error("session %s: not finished", session.session_id, exc_info=error)
         self._departures.stop()
         self._tasks.cancel()
 

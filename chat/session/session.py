@@ -46,7 +46,7 @@ from chat.session.commands import (
     UpdateSession,
 )
 from chat.session.compaction import Compaction
-from chat.session.context import Context, Recorder
+from chat.session.context import Context
 from chat.session.cost import Budget
 from chat.session.history import History
 from chat.session.out_of_band import view_for
@@ -141,10 +141,9 @@ class Session:
         """The one that runs."""
         self._loop: asyncio.Task[None] | None = None
         self._tasks = Tasks()
-        self._recorder = Recorder(log, history)
         self._context = Context(
             session_id=self.session_id,
-            log=self._recorder,
+            log=log,
             history=history,
             registry=registry,
             budget=self.budget,
@@ -173,7 +172,7 @@ class Session:
     def _append_quietly(self, event: ev.Event) -> None:
         """For what is worth a line in the log but no error to anybody."""
         try:
-            self.append(event)
+            self.log.append(event)
         except JournalError as error:
             logger.info("session %s: %s not logged: %s", self.session_id, event.event_type, error.code)
 
@@ -227,9 +226,6 @@ class Session:
             guest_id=self.visitor.guest_id,
             is_staff=self._is_staff,
         )
-
-    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
-        return self._recorder.append(*events, reserved=reserved)
 
     async def durable(self) -> None:
         await self.log.durable()
@@ -293,7 +289,7 @@ class Session:
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
         config = accept.updated(self.config, changes)
-        self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
+        self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
     def _add(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
@@ -301,14 +297,14 @@ class Session:
             case AddMessage():
                 self._add_message(command)
             case AddToolCall():
-                self.append(accept.tool_call(command, self.history))
+                self.log.append(accept.tool_call(command, self.history))
             case AddToolOutput():
-                self.append(accept.tool_output(command, self.history))
+                self.log.append(accept.tool_output(command, self.history))
 
     def _add_message(self, command: AddMessage) -> None:
         event = accept.message(command, self.history)
         if not command.respond:
-            self.append(event)
+            self.log.append(event)
             return
         policy = command.turn_policy or self.config.policy
         self.budget.check()
@@ -335,7 +331,7 @@ class Session:
 
     def _decide(self, command: DecideApproval) -> None:
         event = accept.decision(command, self.history)
-        self.append(event)
+        self.log.append(event)
         asked_by = self.history.approvals[event.approval_id].asked.response_id
         if asked_by in self.history.approvals.decided():
             self._ask(Turn(continues=asked_by), TurnPolicy.ENQUEUE)
@@ -357,7 +353,7 @@ class Session:
         events: list[ev.Event] = [deleted]
         if item_id in history.recalled:
             events.append(self.compaction.without(item_id, before))
-        self.append(*events)
+        self.log.append(*events)
 
     async def _cancel(self, command: CancelResponse) -> None:
         """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.
@@ -395,7 +391,7 @@ class Session:
         waits = self.answering and policy != TurnPolicy.INTERRUPT
         queued = [turn.queued(len(self._queue) + 1)] if waits else []
         if events or queued:
-            self.append(*events, *queued)
+            self.log.append(*events, *queued)
         else:
             self.log.check_room()
         self._queue.append(turn)
@@ -417,7 +413,7 @@ class Session:
         told = [one for one in response_ids if one in self.history.queued]
         if told:
             ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
-            self.append(*ends, reserved=True)
+            self.log.append(*ends, reserved=True)
 
     # The loop
 
@@ -464,7 +460,6 @@ class Session:
             self._settle(turn, error)
         finally:
             self._response = None
-            self._recorder.look_at(None)
 
     async def _respond(self, turn: Turn) -> None:
         """``turn`` is the first in the queue, and leaves it when it begins."""
@@ -474,12 +469,11 @@ class Session:
             view = History()
         response = Response(self._context, turn, view)
         first = self.candidates()[0]
-        self.append(
+        self.log.append(
             turn.started(provider=first.provider.name, model=first.model, history=self.history), reserved=True
         )
         self._queue.popleft()
         self._response = response
-        self._recorder.look_at(view, turn.response_id)
         await response.run()
 
     def _settle(self, turn: Turn, error: Exception) -> None:
@@ -493,7 +487,7 @@ class Session:
             self._response.give_up(stop, cause)
         elif turn in self._queue:
             self._queue.remove(turn)
-            self.append(
+            self.log.append(
                 turn.started(provider="", model="", history=self.history),
                 stop.done(turn.response_id, cause=cause),
                 reserved=True,

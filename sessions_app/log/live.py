@@ -39,10 +39,14 @@ class LiveLog:
     An event may be seen by readers once it is committed; an ``eager`` one (a delta) as soon as all before it may.
     """
 
-    def __init__(self, writer: SessionWriter, read_log: ReadLog) -> None:
+    def __init__(
+        self, writer: SessionWriter, read_log: ReadLog, fold: Callable[[Record], None] | None = None
+    ) -> None:
+        """``fold`` takes each event in as it is appended, seen or not."""
         self.session_id = writer.session_id
         self._writer = writer
         self._read_log = read_log
+        self._fold = fold
         self._ring: list[Record] = []
         self._visible_seq = writer.durable_seq
         self._readers: list[asyncio.Future[None]] = []
@@ -97,6 +101,9 @@ class LiveLog:
         self._writer.append(records, reserved=reserved)
         self._ring.extend(records)
         self._note_responses(records)
+        if self._fold:
+            for record in records:
+                self._fold(record)
         self._show()
         return records[-1]
 
