@@ -14,6 +14,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from chat.conf import conf
+from chat.limits import Addresses, Pacer
 from chat.llm.catalog import close_providers, preload
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
@@ -24,7 +25,7 @@ from chat.tools.registry import default_registry
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.ids import new_id
-from sessions_app.log.journal import Journal, set_current
+from sessions_app.log.journal import Journal
 from sessions_app.log.leases import lease_lane, release_process, renew_process
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.outage import outage
@@ -51,6 +52,9 @@ class Runtime:
             registered=lambda: asyncio.shield(self._registered),
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
+        self.addresses = Addresses()
+        self.leaving = Pacer()
+        """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
         self._channel = ""
         self._lease_was_lost = asyncio.Event()
         self.orphans = Orphans(self.hub, process_id=self.process_id)
@@ -63,7 +67,6 @@ class Runtime:
         if _spans_processes():
             self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
             self._channel = await self.hub.relay.open()
-        set_current(self.journal)
         self._tasks.keep(self._heartbeat, name="heartbeat")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
@@ -87,7 +90,6 @@ class Runtime:
                 async with asyncio.timeout(0.5):
                     await lease_lane.run(release_process, process_id=self.process_id)
         lease_lane.close()
-        set_current(None)
         await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)

@@ -7,6 +7,7 @@ from chat.errors import ChatError
 from chat.runtime import running, runtime
 from chat.session.commands import DecideApproval
 from chat.session.opening import Join
+from chat.session.session import Guest
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Decision
 from sessions_app.ids import new_id
@@ -14,18 +15,6 @@ from sessions_app.log.lifecycle import owner_of
 from sessions_app.postgres.threads import in_db_thread
 
 _SECONDS = 15.0
-
-
-class StaffVisit:
-    """A subscriber that sees nothing and stays for one command."""
-
-    dialect = "admin"
-
-    def __init__(self) -> None:
-        self.connection_id = new_id("conn")
-
-    def notify(self, error: Exception) -> None:
-        """The page is told of its own command's errors alone."""
 
 
 def decide_approval(decision: Decision) -> None:
@@ -49,7 +38,7 @@ def decide_approval(decision: Decision) -> None:
 async def _decide(decision: Decision) -> None:
     owner = await in_db_thread(owner_of, session_id=decision.session_id)
     hub = (await runtime()).hub
-    visit = StaffVisit()
+    visit = Guest(new_id("conn"), "admin")
     join = Join(
         visitor=owner.visitor,
         is_staff=owner.is_staff,

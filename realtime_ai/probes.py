@@ -136,9 +136,10 @@ def redis_notices() -> list[str]:
 
 
 def _journal_reasons() -> list[Reason]:
-    from sessions_app.log.journal import health
+    from chat.runtime import running
 
-    reason = health()
+    server = running()
+    reason = server.journal.health() if server else None
     return [("journal_stuck", reason)] if reason else []
 
 

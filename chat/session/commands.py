@@ -1,5 +1,6 @@
 """What a client may ask of a conversation: a closed set, the same in this process and across processes."""
 
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,17 @@ from chat.llm.provider import JSON, ToolSpec
 from chat.llm.schemas import UnusableSchemaError, repaired
 
 # What a session, or one response, asks of the model. Kept in the log, so that any process rebuilds it.
+
+
+class TurnPolicy(StrEnum):
+    """What becomes of a wish for an answer while another one runs."""
+
+    ENQUEUE = "enqueue"
+    """It waits."""
+    INTERRUPT = "interrupt"
+    """The running one is stopped."""
+    REJECT = "reject"
+    """It is refused."""
 
 
 class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,7 +50,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     model: str = ""
     """PROVIDER:NAME, as the client chose it later; empty: the one that the session was opened with."""
     turn_policy: str = ""
-    """enqueue, interrupt or reject; empty: the server's."""
+    """A `TurnPolicy`; empty: the server's."""
 
     def updated(self, changes: JSON) -> "SessionConfig":
         """Raises `msgspec.ValidationError` for a wrong type."""
@@ -97,7 +109,7 @@ class AddMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
     previous_item_id: str | None = None
     turn_policy: str = ""
-    """enqueue, interrupt or reject, for this message alone; empty: the session's."""
+    """For this message alone; empty: the session's."""
 
 
 class RequestResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -9,13 +9,13 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from chat.session.session import Session
+from chat.session.session import EndReason, Session
 from chat.supervision import Tasks
 from sessions_app.conf import conf
 
 logger = logging.getLogger(__name__)
 
-End = Callable[[Session, str], Awaitable[None]]
+End = Callable[[Session, EndReason], Awaitable[None]]
 """Ends a session for a reason; without effect when it need not end any more."""
 
 
@@ -65,17 +65,17 @@ class Departures:
             except Exception:
                 logger.exception("session %s: not ended", session.session_id)
 
-    async def _next(self) -> tuple[Session, str]:
+    async def _next(self) -> tuple[Session, EndReason]:
         loop = asyncio.get_running_loop()
         while True:
             if self._closed:
-                return self._closed.popleft(), "closed"
+                return self._closed.popleft(), EndReason.CLOSED
             self._came.clear()
             wait_s: float | None = None
             for session_id, (due, session) in self._left.items():
                 if (wait_s := due - loop.time()) <= 0:
                     del self._left[session_id]
-                    return session, "left"
+                    return session, EndReason.LEFT
                 break
             try:
                 async with asyncio.timeout(wait_s):

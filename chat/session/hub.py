@@ -13,7 +13,7 @@ from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening
 from chat.session.relay import Relay
 from chat.session.remote import RemoteSession
-from chat.session.session import Session, State, Subscriber
+from chat.session.session import EndReason, Session, State, Subscriber
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import metrics
@@ -60,7 +60,7 @@ class Hub:
         self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
         self._sessions: dict[str, Session] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._departures = Departures(lambda session, reason: self.end(session, reason=reason))
+        self._departures = Departures(self.end)
         self._tasks = Tasks()
         self.closing = False
         self.relay: Relay | None = None
@@ -167,15 +167,15 @@ class Hub:
 
     def _start_new(self, join: Join) -> Session:
         held = self._opening.new(join)
-        session = self._build(held, join)
+        session = self._hydrate(held, join)
         self._tasks.spawn(self._opening.make_row(held, join), name=f"session {session.session_id}: row")
         return session
 
     async def _open(self, session_id: str, join: Join) -> Session:
         held = await self._opening.existing(session_id, join)
-        session = self._build(held, join)
+        session = self._hydrate(held, join)
         if held.taken_over:
-            session.resume()
+            session.recover()
         return session
 
     async def adopt(self, session_id: str) -> Session | None:
@@ -193,7 +193,7 @@ class Hub:
         session.check_idle()
         return session
 
-    def _build(self, held: Held, join: Join) -> Session:
+    def _hydrate(self, held: Held, join: Join) -> Session:
         row, session_id = held.row, held.row.session_id
 
         async def read_log(after: int) -> list[ev.Record]:
@@ -212,9 +212,9 @@ class Hub:
             on_death=self._given_up,
         )
         if row.created:
-            session.append(ev.SessionStarted(model=row.model, source=join.source))
+            session.log.append(ev.SessionStarted(model=row.model, source=join.source))
         elif row.was_ended:
-            session.append(ev.SessionReopened(model=row.model, source=join.source))
+            session.log.append(ev.SessionReopened(model=row.model, source=join.source))
         self._sessions[session_id] = session
         metrics.live_sessions.set(len(self._sessions))
         return session
@@ -229,13 +229,13 @@ class Hub:
             return
         self._departures.left(session)
 
-    async def end(self, session: Session, *, reason: str) -> None:
-        """End the session for good; a ``reason`` of "left" only when still nobody is there."""
+    async def end(self, session: Session, reason: EndReason) -> None:
+        """End the session for good; one that was left only when still nobody is there."""
         async with self._lock(session.session_id):
             self._departures.back(session.session_id)
             if self.closing or not session.open:
                 return
-            if reason == "left" and (session.subscribers or session.answering):
+            if reason is EndReason.LEFT and (session.subscribers or session.answering):
                 return
             session.state = State.ENDING
             try:
@@ -249,7 +249,7 @@ class Hub:
                 session.give_up()
             self._drop(session)
 
-    async def _end_row(self, session: Session, reason: str) -> None:
+    async def _end_row(self, session: Session, reason: EndReason) -> None:
         """Tries until the database takes it. Raises a `JournalError` when the session is not ours any more."""
         await session.durable()
         while True:
@@ -311,9 +311,11 @@ class Hub:
     async def shutdown(self, *, drain_s: float) -> None:
         """Take nobody in, let answers finish for a while, write what is pending, close all followers."""
         self.closing = True
-        await asyncio.gather(
-            *(one.finish(timeout_s=drain_s) for one in self.sessions()), return_exceptions=True
-        )
+        live = self.sessions()
+        ends = await asyncio.gather(*(one.finish(timeout_s=drain_s) for one in live), return_exceptions=True)
+        for session, error in zip(live, ends, strict=True):
+            if isinstance(error, Exception):
+                logger.error("session %s: not finished", session.session_id, exc_info=error)
         self._departures.stop()
         self._tasks.cancel()
 

@@ -119,23 +119,17 @@ class Opening:
         records = [] if row.created else await in_db_thread(read_history, session_id=session_id)
         last_seq = row.last_seq
         taken_over = not row.created and not row.was_ended
-        if taken_over:
-            last_seq, records = await self._take_over(row, records, join.source)
+        if taken_over:  # settle what the last holder left behind, before anybody reads on
+            last_seq = await in_db_thread(
+                append_now,
+                session_id=session_id,
+                epoch=row.epoch,
+                last_seq=last_seq,
+                events=takeover(SessionState(records), model=row.model, source=join.source, cause="takeover"),
+            )
+            records = await in_db_thread(read_history, session_id=session_id)
         writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)
         return Held(row, records, writer, taken_over)
-
-    async def _take_over(
-        self, row: OpenedSession, records: list[ev.Record], source: str
-    ) -> tuple[int, list[ev.Record]]:
-        """Settle what the last holder left behind, before anybody reads on."""
-        last_seq = await in_db_thread(
-            append_now,
-            session_id=row.session_id,
-            epoch=row.epoch,
-            last_seq=row.last_seq,
-            events=takeover(SessionState(records), model=row.model, source=source, cause="takeover"),
-        )
-        return last_seq, await in_db_thread(read_history, session_id=row.session_id)
 
     async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
         """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""

@@ -21,6 +21,7 @@ from chat.session.commands import SessionInfo
 from chat.session.relay_messages import (
     Asked,
     Attach,
+    Closed,
     Detach,
     Do,
     Records,
@@ -33,8 +34,8 @@ from chat.session.relay_messages import (
     wire_error,
 )
 from chat.session.remote import RemoteSession
-from chat.session.session import Session, Subscriber
-from chat.supervision import Tasks, heard
+from chat.session.session import Guest, Session, Subscriber
+from chat.supervision import Tasks
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log.leases import living_channels
@@ -58,18 +59,6 @@ class ChannelLayer(Protocol):
     async def receive(self, channel: str) -> dict[str, Any]: ...
 
 
-class _RemoteSubscriber:
-    """A socket of another process, to a session of this one."""
-
-    def __init__(self, attach: Attach, channel: str) -> None:
-        self.connection_id = attach.connection_id
-        self.dialect = attach.dialect
-        self.channel = channel
-
-    def notify(self, error: Exception) -> None:
-        """Errors beside the log stay with the sockets of this process."""
-
-
 class Relay:
     """One per process: its ear on the channel layer, and its part in sessions that others hold or follow."""
 
@@ -89,7 +78,7 @@ class Relay:
         self._followed: dict[str, RemoteSession] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._guests: dict[tuple[str, str], dict[str, _RemoteSubscriber]] = {}
+        self._guests: dict[tuple[str, str], dict[str, Guest]] = {}
         self._joining: set[str] = set()
         """Connections of ours that another process may have let in, and that we do not know of yet."""
         self._tasks = Tasks()
@@ -110,8 +99,6 @@ class Relay:
         if self._publishers:
             await asyncio.wait(list(self._publishers.values()), timeout=0.5)
         self._tasks.cancel()
-        for task in self._publishers.values():
-            task.cancel()
 
     # This process follows
 
@@ -227,13 +214,13 @@ class Relay:
         visitor = Visitor(user_id=attach.user_id, guest_id=attach.guest_id)
         session = self._find(attach.session_id, visitor)
         info = session.info()
-        guest = _RemoteSubscriber(attach, channel)
+        guest = Guest(attach.connection_id, attach.dialect)
         self._attach_to(session, guest)
         key = (attach.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:
             work = self._publish(session, channel, info.last_seq)
-            self._publishers[key] = heard(work, name=f"relay of {attach.session_id}")
+            self._publishers[key] = self._tasks.spawn(work, name=f"session {attach.session_id}: relay")
         return info
 
     def _let_go(self, session_id: str, channel: str, connection_id: str, close_code: int) -> None:
@@ -248,7 +235,7 @@ class Relay:
                 task.cancel()
 
     async def _publish(self, session: Session, channel: str, after: int) -> None:
-        session_id, closed = session.session_id, "ended"
+        session_id, closed = session.session_id, Closed.ENDED
         try:
             async for records in session.follow(after):
                 rows = encode_rows(records)
@@ -257,12 +244,12 @@ class Relay:
                 )
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
-            closed = "moved"
+            closed = Closed.MOVED
         except Exception:  # its readers come again
             logger.exception("relay: session %s cannot be followed", session_id)
-            closed = "moved"
+            closed = Closed.MOVED
         if self._closing:
-            closed = "moved"
+            closed = Closed.MOVED
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
             session.detach(guest, 1006)
@@ -312,7 +299,7 @@ class Relay:
                 if session and message.holder in ("", session.owner):
                     session.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
-                        session.close(SessionElsewhere() if message.closed == "moved" else None)
+                        session.close(SessionElsewhere() if message.closed is Closed.MOVED else None)
 
     async def _send(self, channel: str, message: dict[str, Any]) -> None:
         """A hint that cannot be sent is dropped: the reader finds it in the log."""

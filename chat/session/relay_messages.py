@@ -1,5 +1,6 @@
 """What processes say to each other over the channel layer, as MessagePack."""
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -66,15 +67,21 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     error: WireError | None = None
 
 
-class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """New visible records of a session for a process that follows it.
+class Closed(StrEnum):
+    """Why there will be no more records from here."""
 
-    ``closed``: there will be no more from here, for the session "ended", or it "moved" and has another holder soon.
-    """
+    NO = ""
+    ENDED = "ended"
+    MOVED = "moved"
+    """It has another holder soon."""
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """New visible records of a session for a process that follows it."""
 
     session_id: str
     rows: list[Row]
-    closed: str = ""
+    closed: Closed = Closed.NO
     holder: str = ""
     """The channel of who says so: what the last holder still says is not of the next one's session. Empty: of an older build."""
 

@@ -150,6 +150,7 @@ class Response:
         self._stop: Stop | None = None
         self._work: asyncio.Task[tuple[str, str]] | None = None
         self._log = context.log
+        self._view = view
         self._history = view or context.history
         self._route = Route(context.candidates(), on_failure=self._attempt_failed)
         self._meter = Meter(lambda: self._route.current.spec, context.history.tokens_per_byte)
@@ -176,6 +177,12 @@ class Response:
     def give_up(self, why: Stop, cause: str) -> None:
         """End what `run` could not, with the little that this takes. Raises a `JournalError`."""
         self._append_end(why.done(self.response_id, cause=cause))
+
+    def _append(self, *events: ev.Event, reserved: bool = False) -> None:
+        """What it looks at grows by what it says; the conversation does so by itself."""
+        last = self._log.append(*events, reserved=reserved)
+        for seq, event in enumerate(events if self._view else (), start=last.seq + 1 - len(events)):
+            self._history.apply(ev.Record(last.session_id, seq, last.at, event))
 
     async def run(self) -> None:
         self._work = asyncio.create_task(self._rounds(), name=f"rounds {self.response_id}")
@@ -236,7 +243,7 @@ class Response:
         self._usage += finish.usage
         calls = [await self._call(request, index, round_number) for index, request in requests]
         if calls:
-            self._log.append(*self._close_text("completed"), *calls)
+            self._append(*self._close_text("completed"), *calls)
         return finish, calls
 
     async def _events(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -278,7 +285,7 @@ class Response:
         if isinstance(error, ModelEmptyAnswer):
             self._meter.wasted(error.usage)
             self._usage += error.usage
-        self._log.append(
+        self._append(
             ev.ModelAttemptFailed(
                 response_id=self.response_id,
                 model=failed.spec,
@@ -308,7 +315,7 @@ class Response:
         text, clean = self._text, storable(delta.text)
         if clean:
             self._clock.first_token()
-            self._log.append(
+            self._append(
                 ev.AssistantDelta(
                     response_id=self.response_id,
                     item_id=text.item_id,
@@ -364,7 +371,7 @@ class Response:
             for one in asked
         ]
         if calls:
-            self._log.append(*calls)
+            self._append(*calls)
         return calls
 
     async def _run_tools(self, calls: list[ev.ToolCall]) -> None:
@@ -380,7 +387,7 @@ class Response:
         async with aclosing(run_tools(self._registry, requests)) as outcomes:
             async for index, outcome in outcomes:
                 call = calls[index]
-                self._log.append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
+                self._append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
                 del self._unanswered[call.call_id]
                 known = (
                     call.name if self._registry.get(call.name) else "unknown"
@@ -434,7 +441,7 @@ class Response:
             *self._close_text("completed" if done.status == "completed" else "incomplete"),
             done,
         ]
-        self._log.append(*events, reserved=True)
+        self._append(*events, reserved=True)
         self._over = True
 
     def _no_result(self, call: ev.ToolCall) -> ev.ToolResult:

@@ -6,10 +6,11 @@ well. Nothing here waits for a subscriber, and no subscriber owns anything: drop
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -41,10 +42,11 @@ from chat.session.commands import (
     RequestResponse,
     SessionConfig,
     SessionInfo,
+    TurnPolicy,
     UpdateSession,
 )
 from chat.session.compaction import Compaction
-from chat.session.context import Context, Recorder
+from chat.session.context import Context
 from chat.session.cost import Budget
 from chat.session.out_of_band import view_for
 from chat.session.response import CANCELLED, FAILED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
@@ -74,14 +76,33 @@ class State(StrEnum):
     """It is not in this process any more."""
 
 
+class EndReason(StrEnum):
+    LEFT = "left"
+    """Nobody came back within the grace."""
+    CLOSED = "closed"
+    """Somebody asked for its end."""
+
+
 class Subscriber(Protocol):
     """A socket, as its session sees it."""
+
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def dialect(self) -> str: ...
+
+    def notify(self, error: Exception) -> None:
+        """Something went wrong that is not in the log."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A subscriber that is told nothing beside the log: errors go to who asked."""
 
     connection_id: str
     dialect: str
 
-    def notify(self, error: Exception) -> None:
-        """Something went wrong that is not in the log."""
+    def notify(self, error: Exception) -> None: ...
 
 
 class Session:
@@ -119,10 +140,9 @@ class Session:
         """The one that runs."""
         self._loop: asyncio.Task[None] | None = None
         self._tasks = Tasks()
-        self._recorder = Recorder(log)
         self._context = Context(
             session_id=self.session_id,
-            log=self._recorder,
+            log=log,
             history=log.state,
             registry=registry,
             budget=self.budget,
@@ -151,7 +171,7 @@ class Session:
     def _append_quietly(self, event: ev.Event) -> None:
         """For what is worth a line in the log but no error to anybody."""
         try:
-            self.append(event)
+            self.log.append(event)
         except JournalError as error:
             logger.info("session %s: %s not logged: %s", self.session_id, event.event_type, error.code)
 
@@ -205,9 +225,6 @@ class Session:
             guest_id=self.visitor.guest_id,
             is_staff=self._is_staff,
         )
-
-    def append(self, *events: ev.Event, reserved: bool = False) -> ev.Record:
-        return self._recorder.append(*events, reserved=reserved)
 
     async def durable(self) -> None:
         await self.log.durable()
@@ -271,7 +288,7 @@ class Session:
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
         config = accept.updated(self.config, changes)
-        self.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
+        self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
     def _add(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
@@ -279,14 +296,14 @@ class Session:
             case AddMessage():
                 self._add_message(command)
             case AddToolCall():
-                self.append(accept.tool_call(command, self.history))
+                self.log.append(accept.tool_call(command, self.history))
             case AddToolOutput():
-                self.append(accept.tool_output(command, self.history))
+                self.log.append(accept.tool_output(command, self.history))
 
     def _add_message(self, command: AddMessage) -> None:
         event = accept.message(command, self.history)
         if not command.respond:
-            self.append(event)
+            self.log.append(event)
             return
         policy = command.turn_policy or self.config.policy
         self.budget.check()
@@ -302,7 +319,7 @@ class Session:
             options=command.options, client_event_id=command.client_event_id, retry_of=command.retry_of
         )
         if turn.outside:
-            policy = "enqueue"
+            policy = TurnPolicy.ENQUEUE
         else:
             turn = msgspec.structs.replace(turn, item_ids=self._unclaimed())
         self._check_policy(policy)
@@ -313,10 +330,10 @@ class Session:
 
     def _decide(self, command: DecideApproval) -> None:
         event = accept.decision(command, self.history)
-        self.append(event)
+        self.log.append(event)
         asked_by = self.history.approvals[event.approval_id].asked.response_id
         if asked_by in self.history.approvals.decided():
-            self._ask(Turn(continues=asked_by), "enqueue")
+            self._ask(Turn(continues=asked_by), TurnPolicy.ENQUEUE)
 
     async def _delete_item(self, command: DeleteItem) -> None:
         """One that a summary tells of takes with it what the summary says from there on."""
@@ -335,7 +352,7 @@ class Session:
         events: list[ev.Event] = [deleted]
         if item_id in history.recalled:
             events.append(self.compaction.without(item_id, before))
-        self.append(*events)
+        self.log.append(*events)
 
     async def _cancel(self, command: CancelResponse) -> None:
         """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.
@@ -360,7 +377,7 @@ class Session:
 
     def _check_policy(self, policy: str) -> None:
         """Raises `ActiveResponse`, `QueueFull`."""
-        if self.answering and policy == "reject":
+        if self.answering and policy == TurnPolicy.REJECT:
             raise ActiveResponse
         if len(self._queue) >= conf().max_queued_turns:
             raise QueueFull
@@ -370,18 +387,18 @@ class Session:
 
         Raises a `JournalError`, and then nothing has happened.
         """
-        waits = self.answering and policy != "interrupt"
+        waits = self.answering and policy != TurnPolicy.INTERRUPT
         queued = [turn.queued(len(self._queue) + 1)] if waits else []
         if events or queued:
-            self.append(*events, *queued)
+            self.log.append(*events, *queued)
         else:
             self.log.check_room()
         self._queue.append(turn)
-        if self._response and policy == "interrupt":
+        if self._response and policy == TurnPolicy.INTERRUPT:
             self._response.stop(CANCELLED)
         self._begin()
 
-    def resume(self) -> None:
+    def recover(self) -> None:
         """Go on with what the last holder of the session left undone."""
         left = turns_left(self.history)
         self._queue.extend(left)
@@ -395,7 +412,7 @@ class Session:
         told = [one for one in response_ids if one in self.history.queued]
         if told:
             ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
-            self.append(*ends, reserved=True)
+            self.log.append(*ends, reserved=True)
 
     # The loop
 
@@ -418,6 +435,9 @@ class Session:
                 self.notify(error)
             else:
                 logger.exception("session %s died", self.session_id)
+                self.state = State.ENDING
+                with contextlib.suppress(JournalError):
+                    await self.durable()  # what was said until now is kept, told or not
                 self.give_up()
         finally:
             self._loop = None
@@ -439,7 +459,6 @@ class Session:
             self._settle(turn, error)
         finally:
             self._response = None
-            self._recorder.look_at(None)
 
     async def _respond(self, turn: Turn) -> None:
         """``turn`` is the first in the queue, and leaves it when it begins."""
@@ -449,12 +468,11 @@ class Session:
             view = SessionState()
         response = Response(self._context, turn, view)
         first = self.candidates()[0]
-        self.append(
+        self.log.append(
             turn.started(provider=first.provider.name, model=first.model, history=self.history), reserved=True
         )
         self._queue.popleft()
         self._response = response
-        self._recorder.look_at(view, turn.response_id)
         await response.run()
 
     def _settle(self, turn: Turn, error: Exception) -> None:
@@ -468,7 +486,7 @@ class Session:
             self._response.give_up(stop, cause)
         elif turn in self._queue:
             self._queue.remove(turn)
-            self.append(
+            self.log.append(
                 turn.started(provider="", model="", history=self.history),
                 stop.done(turn.response_id, cause=cause),
                 reserved=True,

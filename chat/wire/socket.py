@@ -16,8 +16,8 @@ from django.urls import path, re_path
 from chat import metrics
 from chat.conf import conf
 from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
-from chat.runtime import runtime
-from chat.session.hub import Hub
+from chat.limits import FrameBudget
+from chat.runtime import Runtime, runtime
 from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
@@ -26,7 +26,6 @@ from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify
 from chat.wire.codes import CloseCode
 from chat.wire.dialect import Dialect
-from chat.wire.limits import FrameBudget, Pacer, socket_of, spend_connect
 from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
 from sessions_app.errors import DatabaseAway, SessionsError
@@ -40,7 +39,6 @@ _OPEN_SECONDS = 12.0
 _LOST = 1006
 """RFC 6455, 7.4.1: the connection ended without a close frame; never sent."""
 _MAX_NOTICES = 64
-_leaving = Pacer()
 
 
 class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
@@ -54,7 +52,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         super().__init__(*args, **kwargs)
         self.connection_id = new_id("conn")
         self.session: Session | RemoteSession | None = None
-        self._hub: Hub
+        self._server: Runtime | None = None
         self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
@@ -70,8 +68,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         async def receive_in_turn() -> Any:
             """A crowd that leaves does not take the loop from those who stay."""
             message = await receive()
-            if message["type"] == "websocket.disconnect":
-                await _leaving.turn()
+            if message["type"] == "websocket.disconnect" and self._server:
+                await self._server.leaving.turn()
             return message
 
         code = _LOST
@@ -165,18 +163,18 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         serves_on(self.scope.get("server"))
         address = _address(self.scope)
-        spend_connect(address)
+        self._server = server = await runtime()
+        server.addresses.connect(address)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(socket_of(address))
+        self._held.enter_context(server.addresses.socket(address))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
             identity = await identify(headers, self.scope["subprotocols"])
             join = self._join_request(identity)
-            self._hub = (await runtime()).hub
-            self.session = await self._hub.join(self, join)
+            self.session = await server.hub.join(self, join)
             cursor = await self._dialect.opened(self.session)
         self._restart_idle_timer()
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
@@ -205,7 +203,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         notices = heard(self._send_notices(), name=f"notices {self.connection_id}")
         try:
             await self._dialect.send_log(cursor)
-            await self._refuse(ShuttingDown() if self._hub.closing else None)
+            await self._refuse(ShuttingDown() if self._server and self._server.hub.closing else None)
         except (ChatError, SessionsError) as error:
             await self._refuse(error)
         except TimeoutError:

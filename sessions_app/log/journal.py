@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 Connect = Callable[[], "psycopg.Connection[Any]"]
 RESTARTS = "This server process has to start again. Connect again."
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_STUCK_S = 5.0
+"""With one batch for so long: new sessions had better begin elsewhere."""
 
 
 class SessionWriter:
@@ -184,6 +186,15 @@ class Journal:
         """For how long the writer has been trying to commit one batch; 0.0 when it is not."""
         since = self._busy_since
         return time.monotonic() - since if since is not None else 0.0
+
+    def health(self) -> str | None:
+        """Why this process must not get new sessions, in one sentence; None when the writer is well."""
+        if self.dead:
+            return "the journal's thread has died; the process ends"
+        stalled_s = self.stalled_seconds()
+        if stalled_s > _STUCK_S:
+            return f"the journal has been trying to commit for {stalled_s:.0f} s"
+        return None
 
     def check_room(self) -> None:
         """Raises `JournalFull` when a new event would be refused now."""
@@ -395,21 +406,3 @@ def _tell(told: list[tuple[SessionWriter, int, JournalError | None]]) -> None:
 def _size(record: Record) -> int:
     field = record.event.text_field
     return 200 + (len(getattr(record.event, field)) if field else 0)
-
-
-_current: Journal | None = None
-
-
-def set_current(journal: Journal | None) -> None:
-    global _current
-    _current = journal
-
-
-def health() -> str | None:
-    """Why this process must not get new sessions, in one sentence; None when the writer is well."""
-    if _current and _current.dead:
-        return "the journal's thread has died; the process ends"
-    stalled_s = _current.stalled_seconds() if _current else 0.0
-    if stalled_s > 5.0:
-        return f"the journal has been trying to commit for {stalled_s:.0f} s"
-    return None

@@ -8,7 +8,7 @@ from chat.llm.catalog import register_provider
 from chat.session.commands import AddMessage
 from chat.session.hub import Hub
 from chat.session.opening import Join
-from chat.session.session import Session
+from chat.session.session import EndReason, Session
 from chat.tools.registry import Registry
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
@@ -104,4 +104,4 @@ async def quiet(conversation: Session) -> None:
 
 async def hand_over(process: Process, conversation: Session) -> None:
     """The session as a closing process leaves it: whole in the log, and free."""
-    await process.hub.end(conversation, reason="closed")
+    await process.hub.end(conversation, EndReason.CLOSED)

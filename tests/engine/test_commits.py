@@ -50,7 +50,8 @@ async def test_an_answer_its_end_and_the_sessions_counters_are_one_commit(
     process: Process, model: ScriptedModel
 ) -> None:
     conversation = await process.join()
-    await say(conversation, "Hello")
+    await say(conversation, "Hello")  # its row is there from now on
+    await say(conversation, "Hello again")
     found = await commits(conversation, "assistant_message", "response_done")
     assert len(found) == 3
     assert len(set(found)) == 1

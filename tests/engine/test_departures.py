@@ -1,4 +1,4 @@
-"""chat.session.departures and chat.wire.limits: a crowd goes a few at a time, and who stays does not notice."""
+"""chat.session.departures and chat.limits: a crowd goes a few at a time, and who stays does not notice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,9 +8,9 @@ from typing import cast
 import pytest
 from pytest_django.fixtures import Settings
 
+from chat.limits import PER_ROUND, Pacer
 from chat.session.departures import Departures
 from chat.session.session import Session
-from chat.wire.limits import PER_ROUND, Pacer
 from tests.support.waiting import eventually
 
 

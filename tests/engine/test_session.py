@@ -10,7 +10,7 @@ from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
 from chat.session.commands import AddMessage, CancelResponse, RequestResponse
 from chat.session.compaction import Compaction
 from chat.session.response import STORAGE_AWAY, Response
-from chat.session.session import Session
+from chat.session.session import EndReason, Session
 from sessions_app.errors import JournalFull
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_history
@@ -56,19 +56,14 @@ def cannot_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_session_that_dies_is_told_let_go_and_taken_over_by_who_comes_next(
     process: Process,
     other_process: Process,
-    model: ScriptedModel,
     cannot_be_ended: None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    model.gate = asyncio.Semaphore(0)
     session = await process.join()
     tab = next(iter(session.subscribers.values()))
     assert isinstance(tab, Tab)
     await session.do(AddMessage(text="Hello", respond=True))
-    await _asked(model)
-    await session.durable()
-    model.gate.release()
 
     async def let_go() -> None:
         assert process.hub.sessions() == []
@@ -80,7 +75,6 @@ async def test_a_session_that_dies_is_told_let_go_and_taken_over_by_who_comes_ne
     assert session.log.failed
     assert f"session {session.session_id} died" in caplog.text
     monkeypatch.undo()
-    model.gate.release()
     back = await other_process.join(session.session_id)
     await quiet(back)
     assert await ends(session.session_id) == [("incomplete", "interrupted"), ("completed", "")]
@@ -92,10 +86,12 @@ async def test_what_ran_for_a_session_ends_with_it(process: Process, model: Scri
     await session.do(AddMessage(text="Hello", respond=True))
     await _asked(model)
     assert beside(session)
-    await process.hub.end(session, reason="closed")
+    await process.hub.end(session, EndReason.CLOSED)
     await asyncio.sleep(0)
     assert beside(session) == []
     assert not session.answering
+    row = await in_db_thread(SessionRow.objects.get, pk=session.session_id)
+    assert (row.status, row.end_reason) == ("ended", "closed")
     assert await ends(session.session_id) == [("incomplete", "interrupted")]
 
 
@@ -114,7 +110,7 @@ async def test_a_session_that_leaves_in_its_summary_leaves_no_summary_behind(
     while not began.is_set():
         await session.do(AddMessage(text=WORDS, respond=True))
         await asyncio.sleep(0.05)
-    await process.hub.end(session, reason="closed")
+    await process.hub.end(session, EndReason.CLOSED)
     await asyncio.sleep(0)
     assert beside(session) == []
     records = await in_db_thread(read_history, session_id=session.session_id)

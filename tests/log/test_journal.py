@@ -16,7 +16,7 @@ from bench.support import upstream_of
 from sessions_app.errors import JournalFenced, JournalFull, JournalRejected
 from sessions_app.log import events as ev
 from sessions_app.log import journal_sql
-from sessions_app.log.journal import SessionWriter, health, set_current
+from sessions_app.log.journal import SessionWriter
 from sessions_app.log.leases import release_process
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
@@ -296,17 +296,13 @@ async def test_a_writer_that_is_stuck_is_not_ready(
     open_log: OpenLog, make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = make_journal(lambda: (_ for _ in ()).throw(psycopg.OperationalError("away")))
-    set_current(journal)
-    try:
-        assert health() is None
-        log = await open_log(through=journal)
-        log.append(message())
-        await asyncio.sleep(0.1)
-        assert journal.stalled_seconds() > 0
-        monkeypatch.setattr(journal, "_busy_since", journal._busy_since - 6)  # type: ignore[operator]
-        assert "trying to commit" in (health() or "")
-    finally:
-        set_current(None)
+    assert journal.health() is None
+    log = await open_log(through=journal)
+    log.append(message())
+    await asyncio.sleep(0.1)
+    assert journal.stalled_seconds() > 0
+    monkeypatch.setattr(journal, "_busy_since", journal._busy_since - 6)  # type: ignore[operator]
+    assert "trying to commit" in (journal.health() or "")
 
 
 async def test_an_event_that_the_database_refuses_hurts_its_session_alone(open_log: OpenLog) -> None:
@@ -438,9 +434,8 @@ async def test_a_dead_thread_is_told_to_all_who_wait_and_come(
 ) -> None:
     ended = asyncio.Event()
     journal = make_journal(on_death=ended.set)
-    set_current(journal)
     log, idle = await open_log(through=journal), await open_log(through=journal)
-    assert health() is None
+    assert journal.health() is None
 
     def fails(_due: object) -> None:
         raise RuntimeError("a fault of ours")
@@ -454,5 +449,4 @@ async def test_a_dead_thread_is_told_to_all_who_wait_and_come(
     for one in (log, idle, await open_log(through=journal)):
         with pytest.raises(JournalFenced):
             one.append(message())
-    assert "has died" in (health() or "")
-    set_current(None)
+    assert "has died" in (journal.health() or "")

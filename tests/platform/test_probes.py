@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -78,7 +79,8 @@ async def test_readyz_tells_of_a_stuck_journal(monkeypatch: pytest.MonkeyPatch) 
         return []
 
     monkeypatch.setattr(probes, "_database_reasons", fine)
-    monkeypatch.setattr("sessions_app.log.journal.health", lambda: "The writer is stuck.")
+    journal = SimpleNamespace(health=lambda: "The writer is stuck.")
+    monkeypatch.setattr("chat.runtime._current", SimpleNamespace(journal=journal))
     answer = await AsyncClient().get("/readyz")
     assert (answer.status_code, answer.json()["reasons"][0]["code"]) == (503, "journal_stuck")
 

@@ -9,7 +9,7 @@ from channels.layers import InMemoryChannelLayer
 
 from chat.session.commands import SessionInfo
 from chat.session.relay import Relay
-from chat.session.relay_messages import Detach, Records, Request, decode, encode
+from chat.session.relay_messages import Closed, Detach, Records, Request, decode, encode
 from chat.session.remote import RemoteSession
 from chat.session.session import Session, Subscriber
 from sessions_app.errors import SessionElsewhere
@@ -278,7 +278,7 @@ async def test_what_the_last_holder_still_says_is_not_heard_of_the_next_one(open
         new = await after.join("second")
         with pytest.raises(SessionElsewhere):
             await read(old, upto=1)
-        end = Records(session_id="moved", holder=before.channel, rows=[], closed="ended")
+        end = Records(session_id="moved", holder=before.channel, rows=[], closed=Closed.ENDED)
         await layer.send(before.follower.channel, encode(end))
         following.log.append(said(1))
         assert await read(new, upto=1) == [1]

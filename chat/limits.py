@@ -1,4 +1,4 @@
-"""Bounds on what one socket and one address may do."""
+"""Bounds on what one socket and one address may do, and on what many of them want at the same time."""
 
 import asyncio
 import time
@@ -22,29 +22,28 @@ class Pacer:
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._going_in: asyncio.AbstractEventLoop | None = None
+        self._going = False
 
     async def turn(self) -> None:
         """Returns in one of the loop's next rounds, in the order of asking."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._waiting.append(future)
-        if self._going_in is not loop:
-            self._going_in = loop
-            loop.call_soon(self._round, loop)
+        if not self._going:
+            self._going = True
+            loop.call_soon(self._round)
         await future
 
-    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _round(self) -> None:
         let_go = 0
         while self._waiting and let_go < PER_ROUND:
             future = self._waiting.popleft()
-            if not future.done() and future.get_loop() is loop:  # else its task was cancelled meanwhile
+            if not future.done():  # else its task was cancelled meanwhile
                 future.set_result(None)
                 let_go += 1
-        if self._waiting:
-            loop.call_soon(self._round, loop)
-        else:
-            self._going_in = None
+        self._going = bool(self._waiting)
+        if self._going:
+            asyncio.get_running_loop().call_soon(self._round)
 
 
 class FrameBudget:
@@ -76,33 +75,33 @@ class _Window:
     connects: int = 0
 
 
-_windows: dict[str, _Window] = {}
-"""In the order in which they began, so that the old ones lie in front."""
+class Addresses:
+    """What comes in from each address. One per process."""
 
+    def __init__(self) -> None:
+        self._windows: dict[str, _Window] = {}
+        """In the order in which they began, so that the old ones lie in front."""
+        self._sockets: Counter[str] = Counter()
 
-def spend_connect(address: str) -> None:
-    """One more connect of an address; each may make a session. Raises `TooManySockets`."""
-    now = time.monotonic()
-    while (oldest := next(iter(_windows), None)) and _windows[oldest].began_at + _WINDOW_SECONDS <= now:
-        del _windows[oldest]
-    window = _windows.setdefault(address, _Window(now))
-    window.connects += 1
-    if window.connects > conf().max_connects_per_10_seconds:
-        raise TooManySockets
+    def connect(self, address: str) -> None:
+        """One more connect of an address; each may make a session. Raises `TooManySockets`."""
+        now, windows = time.monotonic(), self._windows
+        while (oldest := next(iter(windows), None)) and windows[oldest].began_at + _WINDOW_SECONDS <= now:
+            del windows[oldest]
+        window = windows.setdefault(address, _Window(now))
+        window.connects += 1
+        if window.connects > conf().max_connects_per_10_seconds:
+            raise TooManySockets
 
-
-_sockets_by_address: Counter[str] = Counter()
-
-
-@contextmanager
-def socket_of(address: str) -> Iterator[None]:
-    """Count one open socket of an address. Raises `TooManySockets`."""
-    if _sockets_by_address[address] >= conf().max_sockets_per_address:
-        raise TooManySockets
-    _sockets_by_address[address] += 1
-    try:
-        yield
-    finally:
-        _sockets_by_address[address] -= 1
-        if not _sockets_by_address[address]:
-            del _sockets_by_address[address]
+    @contextmanager
+    def socket(self, address: str) -> Iterator[None]:
+        """Count one open socket of an address. Raises `TooManySockets`."""
+        if self._sockets[address] >= conf().max_sockets_per_address:
+            raise TooManySockets
+        self._sockets[address] += 1
+        try:
+            yield
+        finally:
+            self._sockets[address] -= 1
+            if not self._sockets[address]:
+                del self._sockets[address]
