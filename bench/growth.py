@@ -98,7 +98,7 @@ def _turn(number: int) -> list[ev.Event]:
         ev.AssistantMessage(
             response_id=response_id, item_id=item_id, output_index=0, text=_ANSWER.format(number=number)
         ),
-        ev.ResponseDone(response_id=response_id, status="completed", model="echo"),
+        ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus.COMPLETED, model="echo"),
     ]
 
 

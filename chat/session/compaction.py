@@ -230,7 +230,9 @@ class Compaction:
         logger.info("the summary held item %s, which is deleted", item_id)
         text = shown(with_note(bare(summary_before), DELETED))
         through_seq = self._session.history.compacted_through
-        return self._event(_Plan(through_seq, (), ""), text, _Written(), cause="item_deleted")
+        return self._event(
+            _Plan(through_seq, (), ""), text, _Written(), cause=ev.CompactionCause.ITEM_DELETED
+        )
 
     # Deciding
 
@@ -349,7 +351,12 @@ class Compaction:
         metrics.compactions.labels(outcome="summary" if written.text else "left_out").inc()
 
     def _event(
-        self, plan: _Plan, text: str, written: _Written, *, cause: str = "size"
+        self,
+        plan: _Plan,
+        text: str,
+        written: _Written,
+        *,
+        cause: ev.CompactionCause = ev.CompactionCause.SIZE,
     ) -> ev.HistoryCompacted:
         history = self._session.history
         kept_seqs, gone_item_ids = history.checkpoint(plan.through_seq)

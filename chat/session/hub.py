@@ -244,7 +244,9 @@ class Hub:
             session_id=opened.session_id,
             epoch=opened.epoch,
             last_seq=opened.last_seq,
-            events=takeover(SessionState(records), model=opened.model, source=source, cause="takeover"),
+            events=takeover(
+                SessionState(records), model=opened.model, source=source, cause=ev.ReopenCause.TAKEOVER
+            ),
         )
         return last_seq, await in_db_thread(read_history, session_id=opened.session_id)
 

@@ -316,7 +316,7 @@ class Conversation:
                 output_index=0,
                 name=command.name,
                 arguments=command.arguments,
-                location="history",
+                location=ev.Location.HISTORY,
                 **self._place(command),
             )
         )
@@ -342,7 +342,12 @@ class Conversation:
 
     def _check_retry(self, response_id: str) -> None:
         last, done = self.history.last_response, self.history.last_done
-        if last is None or done is None or last.response_id != response_id or done.status == "completed":
+        if (
+            last is None
+            or done is None
+            or last.response_id != response_id
+            or done.status == ev.ResponseStatus.COMPLETED
+        ):
             raise NothingToRetry(param="response.x_retry_of")
 
     def _decide(self, command: DecideApproval) -> None:

@@ -217,7 +217,7 @@ class Items:
             self.approvals[event.item_id] = Approval(event)
             return
         last.acted = last.acted or event.acts
-        if event.location == "client":
+        if event.location == ev.Location.CLIENT:
             self._client_calls.add(event.call_id)
 
     def _called_approved(self, seq: int, event: ev.ToolCall) -> None:

@@ -13,10 +13,10 @@ from sessions_app.log.state import SessionState
 
 BEGAN_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ENDS = [
-    ("completed", ""),
-    ("cancelled", "client_cancelled"),
-    ("incomplete", "max_output_tokens"),
-    ("failed", "model_overloaded"),
+    (ev.ResponseStatus.COMPLETED, ""),
+    (ev.ResponseStatus.CANCELLED, "client_cancelled"),
+    (ev.ResponseStatus.INCOMPLETE, "max_output_tokens"),
+    (ev.ResponseStatus.FAILED, "model_overloaded"),
 ]
 
 
@@ -76,8 +76,17 @@ class Engine:
     def tell_call(self) -> None:
         """And what came of it: one without a result waits for it, and not at the same place after a compaction."""
         place = self._place() | {"previous_item_id": None, "after_item_id": self.state.order.place(None)}
-        call = {"call_id": self.new("call"), "name": "look", "arguments": "{}", "output_index": 0}
-        self.append(ev.ToolCall(response_id="", location="history", **call, **place))
+        self.append(
+            ev.ToolCall(
+                response_id="",
+                call_id=self.new("call"),
+                output_index=0,
+                name="look",
+                arguments="{}",
+                location=ev.Location.HISTORY,
+                **place,
+            )
+        )
         self._answer(self.records[-1].event)
 
     def give_result(self) -> None:
@@ -199,10 +208,10 @@ class Engine:
         response_id = self.state.open.started.response_id
         self._text = self._text or self.new("item")
         offset = sum(len(one.text) for one in self.state.open.texts.get(self._text, []))
-        fields = {"response_id": response_id, "item_id": self._text, "output_index": 0}
+        fields: dict[str, Any] = {"response_id": response_id, "item_id": self._text, "output_index": 0}
         self.append(ev.AssistantDelta(offset=offset, text=self.one_of(["a", "bc"]), **fields))
 
-    def _close_text(self, status: str) -> list[ev.Event]:
+    def _close_text(self, status: ev.TextStatus) -> list[ev.Event]:
         """The texts that are open, as they were streamed."""
         self._text = ""
         texts = self.state.open.texts.values() if self.state.open else ()
@@ -223,7 +232,7 @@ class Engine:
             return
         self._round += 1
         outside = self.state.open.started.options.get("conversation") == "none"
-        location = self.one_of(["server", "server", "client"])
+        location = self.one_of([ev.Location.SERVER, ev.Location.SERVER, ev.Location.CLIENT])
         calls: list[ev.Event] = [
             self._call(self.new("call"), location=location, side_effects=self.chance(4))
             for _ in range(self.draw(st.integers(1, 2)))
@@ -241,7 +250,7 @@ class Engine:
                 "side_effects",
             )
             calls = [ev.ToolApprovalRequested(**{name: getattr(asked, name) for name in kept})]
-        self.append(*self._close_text("completed"), *calls)
+        self.append(*self._close_text(ev.TextStatus.COMPLETED), *calls)
 
     def result(self) -> None:
         if self.state.open and self.state.open.unanswered:
@@ -252,7 +261,7 @@ class Engine:
                     call_id=call.call_id,
                     name=call.name,
                     output="42",
-                    outcome=self.one_of(["ok", "error"]),
+                    outcome=self.one_of([ev.Outcome.OK, ev.Outcome.ERROR]),
                     response_id=call.response_id,
                 )
             )
@@ -271,7 +280,7 @@ class Engine:
             self.result()
         status, reason = self.one_of(ENDS)
         self.append(
-            *self._close_text("completed" if status == "completed" else "incomplete"),
+            *self._close_text(ev.TextStatus.COMPLETED if status == "completed" else ev.TextStatus.INCOMPLETE),
             ev.ResponseDone(
                 response_id=self.state.open.started.response_id,
                 status=status,
@@ -307,13 +316,15 @@ class Engine:
 
     def take_over(self) -> None:
         if not self.ended:
-            reopened = ev.SessionReopened(model="demo", cause="takeover", skipped=self.one_of([0, 3]))
+            reopened = ev.SessionReopened(
+                model="demo", cause=ev.ReopenCause.TAKEOVER, skipped=self.one_of([0, 3])
+            )
             self.append(reopened, *settlement(self.state))
 
     def end(self) -> None:
         if not self.state.open and not self.ended:
             left = dropped(self.state.queued, reason="session_ended")
-            self.append(*left, ev.SessionEnded(reason="left"))
+            self.append(*left, ev.SessionEnded(reason=ev.EndReason.LEFT))
             if self.chance(2):
                 self.append(ev.SummaryWritten(summary="s", title="t", model="demo", cost_microusd=5))
             self.append(ev.SessionReopened(model="demo"))

@@ -40,7 +40,7 @@ def told(state: SessionState) -> dict[str, Any]:
         "open": response
         and (response.start, response.started, response.model, response.texts, response.unanswered),
         "settlement": settlement(state),
-        "left over": takeover(state, model="demo", cause="orphaned"),
+        "left over": takeover(state, model="demo", cause=ev.ReopenCause.ORPHANED),
         "last": (state.last_response, state.last_done),
         "to retry": state.to_retry(),
         "answered with tools": state.answered_with_tools,

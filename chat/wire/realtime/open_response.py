@@ -86,7 +86,11 @@ class OpenResponse:
         return frames + self._close_text(text, event.text, final_status(event.status))
 
     def call(self, event: ev.ToolCall, at: datetime) -> Frames:
-        return self._client_call(event, at) if event.location == "client" else self._server_call(event, at)
+        return (
+            self._client_call(event, at)
+            if event.location == ev.Location.CLIENT
+            else self._server_call(event, at)
+        )
 
     def waits_for(self, call_id: str) -> bool:
         """True while a tool of the server's has this call and gave no result yet."""
@@ -96,7 +100,7 @@ class OpenResponse:
         """Raises KeyError unless the response waits for it."""
         opened = self._calls.pop(event.call_id)
         assert opened.call is not None
-        outcome = se.McpCompleted if event.outcome == "ok" else se.McpFailed
+        outcome = se.McpCompleted if event.outcome == ev.Outcome.OK else se.McpFailed
         frames: Frames = [outcome(item_id=opened.item_id, output_index=opened.output_index)]
         return frames + self._done(opened, with_result(opened.call, event))
 
@@ -169,7 +173,7 @@ class OpenResponse:
             call_id=call_id,
             name=opened.call.name,
             output=NO_RESULT,
-            outcome="unknown",
+            outcome=ev.Outcome.UNKNOWN,
         )
         return self.result(result)
 

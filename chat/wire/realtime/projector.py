@@ -77,13 +77,11 @@ class RealtimeProjector:
             case ev.ItemDeleted():
                 for response in self._responses.values():
                     response.item_deleted(event)
-                return [se.ItemDeleted(item_id=event.item_id)]
+                return se.frames_of(event)
             case ev.UserMessage() | ev.OperatorMessage() | ev.ToolApproval():
                 return _given(record, event)
             case _:
-                # A changed setting gives none: its sender gets ``session.updated`` directly, and everyone else the
-                # settings in force with the next ``session.created``.
-                return []
+                return se.frames_of(event)
 
     def _output(
         self,
@@ -161,7 +159,7 @@ class PlainProjector:
                 return [rest] if rest else []
             case ev.ToolApprovalRequested():
                 return [plain_approval(event.name)]
-            case ev.ResponseDone(status="failed" | "incomplete"):
+            case ev.ResponseDone(status=ev.ResponseStatus.FAILED | ev.ResponseStatus.INCOMPLETE):
                 return [plain_error(reason_of(event), sentence_for(event))]
             case _:
                 return []
