@@ -27,7 +27,7 @@ from django.db.backends.signals import connection_created
 from bench.support import proxied_database, table
 from chat.conf import conf
 from chat.session.commands import AddMessage
-from chat.session.session import EndReason, Session
+from chat.session.session import Session
 from chat.session.hub import Hub
 from chat.session.opening import Join
 from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta, Usage
@@ -77,7 +77,7 @@ def write_session(turns: int) -> str:
     for start in range(0, turns, _BATCH):
         events = [event for number in range(start, min(start + _BATCH, turns)) for event in _turn(number)]
         seq = append_now(session_id=session_id, epoch=row.epoch, last_seq=seq, events=events)
-    end_session(session_id=session_id, epoch=row.epoch, last_seq=seq, reason=EndReason.LEFT)
+    end_session(session_id=session_id, epoch=row.epoch, last_seq=seq, reason=ev.EndReason.LEFT)
     return session_id
 
 
@@ -89,7 +89,7 @@ def _turn(number: int) -> list[ev.Event]:
         ev.AssistantMessage(
             response_id=response_id, item_id=item_id, output_index=0, text=_ANSWER.format(number=number)
         ),
-        ev.ResponseDone(response_id=response_id, status="completed", model="echo"),
+        ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus.COMPLETED, model="echo"),
     ]
 
 
@@ -123,7 +123,7 @@ async def measure(session_id: str) -> dict[str, float]:
     asked = len(queries) - before
     openings = []
     for _ in range(MEASURED_OPENINGS):
-        await hub.end(conversation, EndReason.CLOSED)
+        await hub.end(conversation, ev.EndReason.CLOSED)
         started = time.perf_counter()
         conversation = await _join(hub, session_id)
         openings.append((time.perf_counter() - started) * 1000)
@@ -139,7 +139,7 @@ async def measure(session_id: str) -> dict[str, float]:
         "memory_mib": (process.memory_info().rss - memory) / 2**20,
         "sent_kb": EchoProvider.sent_bytes / 1000,
     }
-    await hub.end(conversation, EndReason.CLOSED)
+    await hub.end(conversation, ev.EndReason.CLOSED)
     await hub.shutdown(drain_s=1.0)
     await journal.stop(timeout_s=10)
     return found

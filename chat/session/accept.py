@@ -120,7 +120,7 @@ def tool_call(command: AddToolCall, history: SessionState) -> ev.ToolCall:
         output_index=0,
         name=command.name,
         arguments=command.arguments,
-        location="history",
+        location=ev.Location.HISTORY,
         **_place(command, history),
     )
 
@@ -185,5 +185,10 @@ def check_retry(response_id: str | None, history: SessionState) -> None:
     last, done = history.last_response, history.last_done
     if response_id is None:
         return
-    if last is None or done is None or last.response_id != response_id or done.status == "completed":
+    if (
+        last is None
+        or done is None
+        or last.response_id != response_id
+        or done.status == ev.ResponseStatus.COMPLETED
+    ):
         raise NothingToRetry(param="response.x_retry_of")

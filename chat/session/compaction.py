@@ -203,7 +203,9 @@ class Compaction:
         )
         text = shown(with_note(bare(summary_before), DELETED))
         through_seq = self._context.history.compacted_through
-        return self._event(_Plan(through_seq, (), ""), text, _Written(), cause="item_deleted")
+        return self._event(
+            _Plan(through_seq, (), ""), text, _Written(), cause=ev.CompactionCause.ITEM_DELETED
+        )
 
     # Deciding
 
@@ -326,7 +328,12 @@ class Compaction:
         metrics.compactions.labels(outcome="summary" if written.text else "left_out").inc()
 
     def _event(
-        self, plan: _Plan, text: str, written: _Written, *, cause: str = "size"
+        self,
+        plan: _Plan,
+        text: str,
+        written: _Written,
+        *,
+        cause: ev.CompactionCause = ev.CompactionCause.SIZE,
     ) -> ev.HistoryCompacted:
         history = self._context.history
         kept_seqs, gone_item_ids = history.checkpoint(plan.through_seq)

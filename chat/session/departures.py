@@ -9,13 +9,14 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from chat.session.session import EndReason, Session
+from chat.session.session import Session
 from chat.supervision import Tasks
 from sessions_app.conf import conf
+from sessions_app.log import events as ev
 
 logger = logging.getLogger(__name__)
 
-End = Callable[[Session, EndReason], Awaitable[None]]
+End = Callable[[Session, ev.EndReason], Awaitable[None]]
 """Ends a session for a reason; without effect when it need not end any more."""
 
 
@@ -65,17 +66,17 @@ class Departures:
             except Exception:
                 logger.exception("session %s: not ended", session.session_id)
 
-    async def _next(self) -> tuple[Session, EndReason]:
+    async def _next(self) -> tuple[Session, ev.EndReason]:
         loop = asyncio.get_running_loop()
         while True:
             if self._closed:
-                return self._closed.popleft(), EndReason.CLOSED
+                return self._closed.popleft(), ev.EndReason.CLOSED
             self._came.clear()
             wait_s: float | None = None
             for session_id, (due, session) in self._left.items():
                 if (wait_s := due - loop.time()) <= 0:
                     del self._left[session_id]
-                    return session, EndReason.LEFT
+                    return session, ev.EndReason.LEFT
                 break
             try:
                 async with asyncio.timeout(wait_s):

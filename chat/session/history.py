@@ -54,7 +54,7 @@ def _round(calls: Calls) -> Iterator[HistoryItem]:
 def _result(calls: Calls, call: Call) -> ToolResultItem:
     match calls.results.get(call.call_id):
         case ev.ToolResult() as given:
-            failed = given.outcome != "ok"
+            failed = given.outcome != ev.Outcome.OK
             return ToolResultItem(given.item_id, given.call_id, given.name, given.output, is_error=failed)
         case ev.ToolApproval() as refusal:
             words = f"{REFUSED} Reason given: {refusal.reason}" if refusal.reason else REFUSED

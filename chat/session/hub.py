@@ -13,7 +13,7 @@ from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening
 from chat.session.relay import Relay
 from chat.session.remote import RemoteSession
-from chat.session.session import EndReason, Session, State, Subscriber
+from chat.session.session import Session, State, Subscriber
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import metrics
@@ -229,13 +229,13 @@ class Hub:
             return
         self._departures.left(session)
 
-    async def end(self, session: Session, reason: EndReason) -> None:
+    async def end(self, session: Session, reason: ev.EndReason) -> None:
         """End the session for good; one that was left only when still nobody is there."""
         async with self._lock(session.session_id):
             self._departures.back(session.session_id)
             if self.closing or not session.open:
                 return
-            if reason is EndReason.LEFT and (session.subscribers or session.answering):
+            if reason is ev.EndReason.LEFT and (session.subscribers or session.answering):
                 return
             session.state = State.ENDING
             try:
@@ -249,7 +249,7 @@ class Hub:
                 session.give_up()
             self._drop(session)
 
-    async def _end_row(self, session: Session, reason: EndReason) -> None:
+    async def _end_row(self, session: Session, reason: ev.EndReason) -> None:
         """Tries until the database takes it. Raises a `JournalError` when the session is not ours any more."""
         await session.durable()
         while True:

@@ -125,7 +125,9 @@ class Opening:
                 session_id=session_id,
                 epoch=row.epoch,
                 last_seq=last_seq,
-                events=takeover(SessionState(records), model=row.model, source=join.source, cause="takeover"),
+                events=takeover(
+                    SessionState(records), model=row.model, source=join.source, cause=ev.ReopenCause.TAKEOVER
+                ),
             )
             records = await in_db_thread(read_history, session_id=session_id)
         writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)

@@ -46,7 +46,7 @@ def _item(given: JSON, param: str, before: list[_Given], conversation: SessionSt
                 output_index=0,
                 name=given["name"],
                 arguments=given["arguments"],
-                location="history",
+                location=ev.Location.HISTORY,
             )
         case "function_call_output":
             return _output(item_id, given, param, before)

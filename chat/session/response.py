@@ -40,7 +40,6 @@ from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log import settle
 from sessions_app.log.rows import storable
-from sessions_app.log.state import INTERRUPTED as CUT_OFF
 from sessions_app.log.state import SessionState
 
 logger = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ logger = logging.getLogger(__name__)
 class Stop:
     """Why a response was stopped, as its `ResponseDone` says it."""
 
-    status: str
+    status: ev.ResponseStatus
     reason: str
     message: str = ""
     client_event_id: str | None = None
@@ -67,11 +66,13 @@ class Stop:
         )
 
 
-CANCELLED = Stop("cancelled", "client_cancelled")
-INTERRUPTED = Stop("incomplete", CUT_OFF, "The server stopped while it answered.")
-SESSION_ENDED = Stop("cancelled", "session_ended")
-FAILED = Stop("failed", ChatError.code, "The server failed to answer. Try again.")
-STORAGE_AWAY = Stop("failed", JournalFull.code, str(JournalFull()))
+CANCELLED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.CLIENT_CANCELLED)
+INTERRUPTED = Stop(
+    ev.ResponseStatus.INCOMPLETE, ev.Reason.INTERRUPTED, "The server stopped while it answered."
+)
+SESSION_ENDED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.SESSION_ENDED)
+FAILED = Stop(ev.ResponseStatus.FAILED, ChatError.code, "The server failed to answer. Try again.")
+STORAGE_AWAY = Stop(ev.ResponseStatus.FAILED, JournalFull.code, str(JournalFull()))
 
 
 # A text of a response in the making.
@@ -97,7 +98,7 @@ class OpenText:
         elif clean or extra is not None:
             self._parts.append(ev.Part(len(clean), storable(extra)))
 
-    def message(self, response_id: str, status: str) -> ev.AssistantMessage:
+    def message(self, response_id: str, status: ev.TextStatus) -> ev.AssistantMessage:
         vendor_parts = any(part.extra is not None for part in self._parts)
         return ev.AssistantMessage(
             response_id=response_id,
@@ -148,7 +149,7 @@ class Response:
         self._continues = turn.continues
         self._budget = context.budget
         self._stop: Stop | None = None
-        self._work: asyncio.Task[tuple[str, str]] | None = None
+        self._work: asyncio.Task[tuple[ev.ResponseStatus, str]] | None = None
         self._log = context.log
         self._view = view
         self._history = view or context.history
@@ -196,23 +197,23 @@ class Response:
             self._settle(stop.status, stop.reason, message=stop.message, stopped_by=stop.client_event_id)
         except ProviderError as error:
             self._settle(
-                "failed",
+                ev.ResponseStatus.FAILED,
                 error.code,
                 message=error.message,
                 cause=error.cause,
                 retry_after_s=error.retry_after_s,
             )
         except JournalError as error:
-            self._settle("failed", error.code, message=error.message)
+            self._settle(ev.ResponseStatus.FAILED, error.code, message=error.message)
         except BudgetExceeded as error:
-            self._settle("incomplete", error.code, message=error.message)
+            self._settle(ev.ResponseStatus.INCOMPLETE, error.code, message=error.message)
         except Exception as error:
             logger.exception("session %s: response %s failed", self._session_id, self.response_id)
             self._settle(FAILED.status, FAILED.reason, message=FAILED.message, cause=safe_cause(repr(error)))
         finally:
             self.ended.set()
 
-    async def _rounds(self) -> tuple[str, str]:
+    async def _rounds(self) -> tuple[ev.ResponseStatus, str]:
         """Raises `ProviderError`, `JournalError`, `BudgetExceeded`. Returns the status and its reason."""
         await self._run_tools(self._approved())
         limit = conf().max_tool_rounds
@@ -220,11 +221,15 @@ class Response:
             finish, calls = await self._model_round(round_number)
             if not calls:
                 return _status_of(finish)
-            ours = [call for call in calls if isinstance(call, ev.ToolCall) and call.location == "server"]
+            ours = [
+                call
+                for call in calls
+                if isinstance(call, ev.ToolCall) and call.location == ev.Location.SERVER
+            ]
             await self._run_tools(ours)
             if len(ours) < len(calls):  # the client answers the others, or a person has to allow them
-                return "completed", ""
-        return "incomplete", "max_tool_rounds"
+                return ev.ResponseStatus.COMPLETED, ""
+        return ev.ResponseStatus.INCOMPLETE, ev.Reason.MAX_TOOL_ROUNDS
 
     async def _model_round(self, round_number: int) -> tuple[Completed, list[_Call]]:
         requests: list[tuple[int, ToolCallRequest]] = []
@@ -243,7 +248,7 @@ class Response:
         self._usage += finish.usage
         calls = [await self._call(request, index, round_number) for index, request in requests]
         if calls:
-            self._append(*self._close_text("completed"), *calls)
+            self._append(*self._close_text(ev.TextStatus.COMPLETED), *calls)
         return finish, calls
 
     async def _events(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -345,7 +350,7 @@ class Response:
         }
         if tool and not self._outside and await self._needs_approval(tool, request):
             return ev.ToolApprovalRequested(**common)
-        return ev.ToolCall(**common, location="client" if client else "server")
+        return ev.ToolCall(**common, location=ev.Location.CLIENT if client else ev.Location.SERVER)
 
     async def _needs_approval(self, tool: Tool, request: ToolCallRequest) -> bool:
         context = self._tool_context(request.call_id)
@@ -387,7 +392,7 @@ class Response:
         async with aclosing(run_tools(self._registry, requests)) as outcomes:
             async for index, outcome in outcomes:
                 call = calls[index]
-                self._append(_result(call, outcome.output, outcome.outcome, outcome.duration_ms))
+                self._append(_result(call, outcome.output, ev.Outcome(outcome.outcome), outcome.duration_ms))
                 del self._unanswered[call.call_id]
                 known = (
                     call.name if self._registry.get(call.name) else "unknown"
@@ -400,7 +405,7 @@ class Response:
 
     def _settle(
         self,
-        status: str,
+        status: ev.ResponseStatus,
         reason: str,
         *,
         message: str = "",
@@ -436,9 +441,10 @@ class Response:
         """Once: what fails after it must not end the response a second time."""
         if self._over:
             return
+        whole = done.status == ev.ResponseStatus.COMPLETED
         events = [
             *(self._no_result(call) for call in self._unanswered.values()),
-            *self._close_text("completed" if done.status == "completed" else "incomplete"),
+            *self._close_text(ev.TextStatus.COMPLETED if whole else ev.TextStatus.INCOMPLETE),
             done,
         ]
         self._append(*events, reserved=True)
@@ -446,10 +452,10 @@ class Response:
 
     def _no_result(self, call: ev.ToolCall) -> ev.ToolResult:
         if self._tools_began:
-            return _result(call, settle.UNKNOWN_OUTCOME, "unknown", 0.0)
-        return _result(call, NOT_RUN, "error", 0.0)
+            return _result(call, settle.UNKNOWN_OUTCOME, ev.Outcome.UNKNOWN, 0.0)
+        return _result(call, NOT_RUN, ev.Outcome.ERROR, 0.0)
 
-    def _close_text(self, status: str) -> list[ev.Event]:
+    def _close_text(self, status: ev.TextStatus) -> list[ev.Event]:
         text, self._text = self._text, None
         return [text.message(self.response_id, status)] if text else []
 
@@ -462,7 +468,7 @@ def _event_bytes(event: TextDelta | ToolCallRequest) -> int:
     return text_bytes(event.text if isinstance(event, TextDelta) else event.name + event.arguments)
 
 
-def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) -> ev.ToolResult:
+def _result(call: ev.ToolCall, output: str, outcome: ev.Outcome, duration_ms: float) -> ev.ToolResult:
     return ev.ToolResult(
         item_id=call.item_id,
         call_id=call.call_id,
@@ -474,11 +480,11 @@ def _result(call: ev.ToolCall, output: str, outcome: str, duration_ms: float) ->
     )
 
 
-def _status_of(finish: Completed) -> tuple[str, str]:
+def _status_of(finish: Completed) -> tuple[ev.ResponseStatus, str]:
     match finish.finish:
         case FinishReason.STOP | FinishReason.TOOL_CALLS:
-            return "completed", ""
+            return ev.ResponseStatus.COMPLETED, ""
         case FinishReason.OTHER:
-            return "incomplete", finish.vendor_reason.lower() or "unknown"
+            return ev.ResponseStatus.INCOMPLETE, finish.vendor_reason.lower() or "unknown"
         case reason:
-            return "incomplete", reason.value
+            return ev.ResponseStatus.INCOMPLETE, reason.value

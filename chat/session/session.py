@@ -76,13 +76,6 @@ class State(StrEnum):
     """It is not in this process any more."""
 
 
-class EndReason(StrEnum):
-    LEFT = "left"
-    """Nobody came back within the grace."""
-    CLOSED = "closed"
-    """Somebody asked for its end."""
-
-
 class Subscriber(Protocol):
     """A socket, as its session sees it."""
 

@@ -6,22 +6,22 @@ from typing import Self
 
 from chat.errors import ChatError
 from sessions_app.errors import SessionsError
-from sessions_app.log.events import ResponseDone
+from sessions_app.log.events import Reason, ResponseDone, ResponseStatus
 
 # Why a response did not complete: the sentence for the client, and whether asking again may help.
 
-REASONS = {
-    "client_cancelled": "The answer was stopped.",
-    "max_output_tokens": "The answer was cut off at its length limit. Ask to go on, or raise max_output_tokens.",
-    "content_filter": "The model's vendor cut the answer off: its safety filter objected.",
-    "interrupted": "The server stopped while it answered.",
-    "session_ended": "The session ended before this answer's turn came.",
-    "nothing_new": (
+REASONS: dict[str, str] = {
+    Reason.CLIENT_CANCELLED: "The answer was stopped.",
+    Reason.MAX_OUTPUT_TOKENS: "The answer was cut off at its length limit. Ask to go on, or raise max_output_tokens.",
+    Reason.CONTENT_FILTER: "The model's vendor cut the answer off: its safety filter objected.",
+    Reason.INTERRUPTED: "The server stopped while it answered.",
+    Reason.SESSION_ENDED: "The session ended before this answer's turn came.",
+    Reason.NOTHING_NEW: (
         "Nothing was said since the last answer, for which the server ran tools: there is nothing more to answer. "
         "To have another answer all the same, give response.create a response object, which may be empty."
     ),
     "budget_exceeded": "The answer was stopped: the budget is used up. What there is of it is kept.",
-    "max_tool_rounds": "The answer was cut off: it called tools too many times. Ask for less at once.",
+    Reason.MAX_TOOL_ROUNDS: "The answer was cut off: it called tools too many times. Ask for less at once.",
 }
 """Beside these ``reason`` is an error's code, or a model vendor's own word in lower case."""
 
@@ -34,7 +34,7 @@ def reason_of(done: ResponseDone) -> str:
 
 def sentence_for(done: ResponseDone) -> str:
     """What to tell the client; empty when the response completed and nothing was said."""
-    if done.message or done.status == "completed":
+    if done.message or done.status == ResponseStatus.COMPLETED:
         return done.message
     said = REASONS.get(done.reason) or _ERRORS.get(done.reason, (None, False))[0]
     return said or f"The answer broke off ({reason_of(done)}). Ask again."

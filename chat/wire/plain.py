@@ -82,7 +82,7 @@ class PlainProjector:
                 return [rest] if rest else []
             case ev.ToolApprovalRequested():
                 return [plain_approval(event.name)]
-            case ev.ResponseDone(status="failed" | "incomplete"):
+            case ev.ResponseDone(status=ev.ResponseStatus.FAILED | ev.ResponseStatus.INCOMPLETE):
                 return [plain_error(reason_of(event), sentence_for(event))]
             case _:
                 return []

@@ -58,8 +58,9 @@ class Approvals(dict[str, Approval]):
             approval.called_by = ""
         return again
 
-    def forget(self, call_ids: set[str]) -> None:
-        for item_id in [one for one, approval in self.items() if approval.asked.call_id in call_ids]:
+    def keep(self, call_ids: set[str]) -> None:
+        """Forget those of other calls."""
+        for item_id in [one for one, approval in self.items() if approval.asked.call_id not in call_ids]:
             del self[item_id]
 
     def undecided(self, call_ids: set[str]) -> bool:

@@ -23,6 +23,86 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+class ReopenCause(StrEnum):
+    RETURNED = "returned"
+    """It had ended, and somebody came back."""
+    TAKEOVER = "takeover"
+    """The process that held it is gone; another goes on."""
+    ORPHANED = "orphaned"
+    """The process that held it is gone, and the sweeper came to end it."""
+
+
+class EndReason(StrEnum):
+    LEFT = "left"
+    """Nobody was there for the grace."""
+    CLOSED = "closed"
+    """Somebody asked for it."""
+    ORPHANED = "orphaned"
+    """The process that held it died, and nobody came back."""
+
+
+class TextStatus(StrEnum):
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    """It was cut off."""
+
+
+class Location(StrEnum):
+    """Where a tool call is run."""
+
+    SERVER = "server"
+    """We run it."""
+    CLIENT = "client"
+    """The client does, and sends a `ToolResult`."""
+    HISTORY = "history"
+    """Nobody: it was made elsewhere, the client only tells of it."""
+
+
+class Outcome(StrEnum):
+    """What came of a tool call."""
+
+    OK = "ok"
+    ERROR = "error"
+    """``output`` says it in words for the model."""
+    UNKNOWN = "unknown"
+    """The process died while it ran."""
+
+
+class ResponseStatus(StrEnum):
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    """Somebody stopped it."""
+    INCOMPLETE = "incomplete"
+    """It was cut off: what there is of it counts."""
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Our own words for why a response is not completed; others are an error's code, or a vendor's word in lower case."""
+
+    CLIENT_CANCELLED = "client_cancelled"
+    """The client stopped it."""
+    INTERRUPTED = "interrupted"
+    """The server stopped while it answered; it may be tried again."""
+    SESSION_ENDED = "session_ended"
+    """It waited when the session ended."""
+    NOTHING_NEW = "nothing_new"
+    """It was asked for where nothing had been said since the last one."""
+    MAX_OUTPUT_TOKENS = "max_output_tokens"
+    """It reached its length limit."""
+    CONTENT_FILTER = "content_filter"
+    """The vendor's safety filter cut it off."""
+    MAX_TOOL_ROUNDS = "max_tool_rounds"
+    """It called tools too many times."""
+
+
+class CompactionCause(StrEnum):
+    SIZE = "size"
+    """The history had grown."""
+    ITEM_DELETED = "item_deleted"
+    """The summary held an item that the client has deleted: what was said from there on is left out."""
+
+
 def model_spec(provider: str, model: str) -> str:
     """PROVIDER:NAME as the settings write it, or the provider alone where it has one model, as ``demo``."""
     return provider if provider == model else f"{provider}:{model}"
@@ -77,6 +157,10 @@ class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """False: may wait up to ``SESSIONS_FLUSH_SECONDS`` to share a commit with what follows."""
     text_field: ClassVar[str | None] = None
     """The field that is stored in the column ``content``."""
+    speaker: ClassVar[str] = ""
+    """Who says its text, as the summary of the session is told; empty: nobody."""
+    counter: ClassVar[str | None] = None
+    """The column of ``sessions`` that counts these events. What a ``cost_microusd`` says is added up by itself."""
 
     @property
     def new_item_id(self) -> str | None:
@@ -99,8 +183,7 @@ class SessionReopened(EventBase, frozen=True, kw_only=True):
     urgent = False
     model: str
     source: str = ""
-    cause: str = "returned"
-    """returned: it had ended; takeover: the process that held it is gone; orphaned: and the sweeper came for it."""
+    cause: ReopenCause = ReopenCause.RETURNED
     skipped: int = 0
     """How many seqs before its own this event stands for. A process that died may have shown its readers deltas that it
     had not stored yet; their seqs are never given to other events (docs/decisions/0007)."""
@@ -116,8 +199,7 @@ class SessionUpdated(EventBase, frozen=True, kw_only=True):
 
 class SessionEnded(EventBase, frozen=True, kw_only=True):
     event_type = "session_ended"
-    reason: str
-    """left (grace over), closed (asked for), orphaned (its process died)."""
+    reason: EndReason
 
 
 class ConnectionOpened(EventBase, frozen=True, kw_only=True):
@@ -161,6 +243,8 @@ class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     event_type = "user_message"
     role = Role.USER
     text_field = "text"
+    speaker = "User"
+    counter = "user_messages"
     text: str
     respond: bool = False
     """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
@@ -172,6 +256,7 @@ class OperatorMessage(PlacedEvent, frozen=True, kw_only=True):
     event_type = "operator_message"
     role = Role.OPERATOR
     text_field = "text"
+    speaker = "Operator"
     text: str
     author: str
 
@@ -265,26 +350,24 @@ class AssistantMessage(PlacedEvent, frozen=True, kw_only=True):
     event_type = "assistant_message"
     role = Role.ASSISTANT
     text_field = "text"
+    speaker = "Assistant"
+    counter = "assistant_messages"
     response_id: str
     """Empty: no response of ours said it; the client put it into the history."""
     output_index: int
     text: str
-    status: str = "completed"
-    """completed or incomplete."""
+    status: TextStatus = TextStatus.COMPLETED
     parts: list[Part] = []
     """Empty when no part carries anything of the vendor's own."""
 
 
 class ToolCall(PlacedEvent, frozen=True, kw_only=True):
-    """The model asked for a tool. Committed before the tool runs.
-
-    ``location`` server: we run it; client: the client does and sends a `ToolResult`; history: it was made elsewhere, the
-    client only tells of it, and nobody runs it.
-    """
+    """The model asked for a tool. Committed before the tool runs."""
 
     event_type = "tool_call"
     role = Role.TOOL
     text_field = "arguments"
+    counter = "tool_calls"
     response_id: str
     """Empty for one of the ``location`` history, else the response that made it."""
     call_id: str
@@ -294,7 +377,7 @@ class ToolCall(PlacedEvent, frozen=True, kw_only=True):
     """JSON text as the model gave it."""
     round: int = 0
     """Calls of one round of one response were asked for together and are answered together."""
-    location: str = "server"
+    location: Location = Location.SERVER
     side_effects: bool = False
     server_label: str = ""
     """The MCP server that runs it; empty for a tool of our own."""
@@ -307,7 +390,7 @@ class ToolCall(PlacedEvent, frozen=True, kw_only=True):
     def acts(self) -> bool:
         """It may have had an effect, so that its response is not tried again without being asked: a tool of the client's,
         too, for nobody here knows what it does."""
-        return self.side_effects or self.location == "client"
+        return self.side_effects or self.location == Location.CLIENT
 
 
 class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
@@ -355,8 +438,7 @@ class ToolResult(PlacedEvent, frozen=True, kw_only=True):
     call_id: str
     name: str
     output: str
-    outcome: str = "ok"
-    """ok, error (``output`` says it in words for the model), or unknown (the process died while it ran)."""
+    outcome: Outcome = Outcome.OK
     duration_ms: float = 0.0
     response_id: str | None = None
     """None: the client gave it."""
@@ -371,10 +453,9 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     event_type = "response_done"
     role = Role.ASSISTANT
     response_id: str
-    status: str
-    """completed, cancelled, incomplete or failed."""
+    status: ResponseStatus
     reason: str = ""
-    """Why it is not completed: client_cancelled, max_output_tokens, content_filter, interrupted, or an error code."""
+    """Why it is not completed: a `Reason`, an error's code, or a vendor's own word in lower case."""
     message: str = ""
     """One sentence for the client."""
     cause: str = ""
@@ -427,9 +508,7 @@ class HistoryCompacted(EventBase, frozen=True, kw_only=True):
     """How the vendor counts this conversation's texts; 0: not known yet."""
     config: JSON = {}
     """The session's settings in force."""
-    cause: str = "size"
-    """size; item_deleted: the summary held an item that the client has deleted, so what was said from there on is
-    left out."""
+    cause: CompactionCause = CompactionCause.SIZE
     model: str = ""
     """Empty when no model wrote the summary: the oldest turns are left out, and it says so."""
     error: str = ""

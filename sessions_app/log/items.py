@@ -217,7 +217,7 @@ class Items:
             self.approvals[event.item_id] = Approval(event)
             return
         last.acted = last.acted or event.acts
-        if event.location == "client":
+        if event.location == ev.Location.CLIENT:
             self._client_calls.add(event.call_id)
 
     def _called_approved(self, seq: int, event: ev.ToolCall) -> None:
@@ -266,20 +266,18 @@ class Items:
 
     def compact(self, through_seq: int, gone: Collection[str]) -> None:
         """The same whether the turns were here live or the fold began after them."""
-        over = [
+        for item_id in gone:
+            self.waiting.pop(item_id, None)
+        self.entries = [
             one
             for one in self.entries
-            if self._is_over(one, through_seq) or not one.item_ids.isdisjoint(gone)
+            if not self._is_over(one, through_seq) and one.item_ids.isdisjoint(gone)
         ]
-        over += [self.waiting.pop(item_id) for item_id in gone if item_id in self.waiting]
-        left = {id(entry) for entry in over}
-        self.entries = [entry for entry in self.entries if id(entry) not in left]
-        for entry in over:
-            if isinstance(entry, Calls):
-                self.approvals.forget(entry.call_ids)
-                self._client_calls -= entry.call_ids
-                for call_id in entry.call_ids:
-                    self._calls.pop(call_id, None)
+        calls = (one for one in (*self.entries, *self.waiting.values()) if isinstance(one, Calls))
+        left_ids = {call_id for one in calls for call_id in one.call_ids}
+        self._calls = {one: calls for one, calls in self._calls.items() if one in left_ids}
+        self._client_calls &= left_ids
+        self.approvals.keep(left_ids)
 
     def _is_over(self, entry: Entry, through_seq: int) -> bool:
         """It belongs to the turns up to ``through_seq``, and nothing can come of it any more."""

@@ -53,9 +53,6 @@ WITH wanted AS MATERIALIZED (
 SELECT session_id, epoch FROM moved
 """
 
-PRICED = (ev.ResponseDone, ev.HistoryCompacted, ev.SummaryWritten)
-"""The events that a model was paid for."""
-
 STATE = (
     "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
 )
@@ -84,27 +81,18 @@ class Counters:
         return counters
 
     def _count(self, event: ev.Event) -> None:
-        match event:
-            case ev.UserMessage():
-                self.user_messages += 1
-            case ev.AssistantMessage():
-                self.assistant_messages += 1
-            case ev.ToolCall():
-                self.tool_calls += 1
-            case ev.ResponseDone(waited=False):
-                self.responses += 1
-                self.failed_responses += event.status == "failed"
-                self.input_tokens += event.usage.input_tokens
-                self.output_tokens += event.usage.output_tokens
-        self._count_cost(event)
-
-    def _count_cost(self, event: ev.Event) -> None:
-        if not isinstance(event, PRICED) or (isinstance(event, ev.ResponseDone) and event.waited):
-            return
-        if event.cost_microusd is None:
-            self.unpriced += 1
-        else:
-            self.cost_microusd += event.cost_microusd
+        if event.counter:
+            setattr(self, event.counter, getattr(self, event.counter) + 1)
+        if isinstance(event, ev.ResponseDone):
+            if event.waited:
+                return
+            self.responses += 1
+            self.failed_responses += event.status == ev.ResponseStatus.FAILED
+            self.input_tokens += event.usage.input_tokens
+            self.output_tokens += event.usage.output_tokens
+        cost_microusd = getattr(event, "cost_microusd", 0)
+        self.unpriced += cost_microusd is None
+        self.cost_microusd += cost_microusd or 0
 
 
 @dataclass(slots=True)

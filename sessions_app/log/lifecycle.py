@@ -180,7 +180,10 @@ def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> N
     """
     with transaction.atomic():
         seq = append_now(
-            session_id=session_id, epoch=epoch, last_seq=last_seq, events=[ev.SessionEnded(reason=reason)]
+            session_id=session_id,
+            epoch=epoch,
+            last_seq=last_seq,
+            events=[ev.SessionEnded(reason=ev.EndReason(reason))],
         )
         _mark_ended(session_id, reason)
         hooks.session_ended(session_id, seq)
@@ -254,7 +257,9 @@ def _end_orphan(orphans: Any, session_id: str, spare: Spare | None, spared: set[
             session_id=session_id,
             epoch=session.lease_epoch,
             last_seq=session.last_seq,
-            events=takeover(SessionState(records), model=session.model, cause="orphaned"),
+            events=takeover(SessionState(records), model=session.model, cause=ev.ReopenCause.ORPHANED),
         )
-        end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason="orphaned")
+        end_session(
+            session_id=session_id, epoch=session.lease_epoch, last_seq=last_seq, reason=ev.EndReason.ORPHANED
+        )
     return True

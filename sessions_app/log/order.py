@@ -35,7 +35,9 @@ class ItemOrder:
         return self._ids[-1] if self._ids else None
 
     def opened(self, response_id: str, after_item_id: str | None) -> None:
-        """A response of the conversation began."""
+        """A response of the conversation began. It may go on from an item of the turns that were compacted."""
+        if after_item_id and after_item_id not in self._ids:
+            self._ids.append(after_item_id)
         self._tails[response_id] = after_item_id or self._last()
 
     def closed(self, response_id: str) -> None:

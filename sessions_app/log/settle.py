@@ -8,20 +8,22 @@ from collections.abc import Iterable
 
 from sessions_app.conf import conf
 from sessions_app.log import events as ev
-from sessions_app.log.state import INTERRUPTED, SessionState
+from sessions_app.log.state import SessionState
 
 UNKNOWN_OUTCOME = (
     "The server stopped while this tool ran: whether it took effect is not known. Do not assume either."
 )
 
 
-def takeover(state: SessionState, *, model: str, source: str = "", cause: str) -> list[ev.Event]:
+def takeover(state: SessionState, *, model: str, source: str = "", cause: ev.ReopenCause) -> list[ev.Event]:
     """What a new holder writes first, when the old one is gone without handing over.
 
     ``cause`` takeover: the new holder goes on, also with the responses that wait; orphaned: the session ends.
     """
     reopened = ev.SessionReopened(model=model, source=source, cause=cause, skipped=conf().takeover_skips)
-    left_over = dropped(state.queued, reason=INTERRUPTED) if cause == "orphaned" else []
+    left_over = (
+        dropped(state.queued, reason=ev.Reason.INTERRUPTED) if cause == ev.ReopenCause.ORPHANED else []
+    )
     return [reopened, *settlement(state), *left_over]
 
 
@@ -37,8 +39,8 @@ def settlement(state: SessionState) -> list[ev.Event]:
         *(_partial_message(deltas) for deltas in response.texts.values()),
         ev.ResponseDone(
             response_id=response.started.response_id,
-            status="incomplete",
-            reason=INTERRUPTED,
+            status=ev.ResponseStatus.INCOMPLETE,
+            reason=ev.Reason.INTERRUPTED,
             message="The server stopped while it answered.",
             model=response.model,
         ),
@@ -49,7 +51,7 @@ def dropped(
     response_ids: Iterable[str],
     *,
     reason: str,
-    status: str = "cancelled",
+    status: ev.ResponseStatus = ev.ResponseStatus.CANCELLED,
     client_event_id: str | None = None,
 ) -> list[ev.Event]:
     """The ends of responses that waited and are not going to run."""
@@ -71,7 +73,7 @@ def _unknown_result(call: ev.ToolCall) -> ev.ToolResult:
         call_id=call.call_id,
         name=call.name,
         output=UNKNOWN_OUTCOME,
-        outcome="unknown",
+        outcome=ev.Outcome.UNKNOWN,
         response_id=call.response_id,
     )
 
@@ -82,5 +84,5 @@ def _partial_message(deltas: list[ev.AssistantDelta]) -> ev.AssistantMessage:
         item_id=deltas[0].item_id,
         output_index=deltas[0].output_index,
         text="".join(delta.text for delta in deltas),
-        status="incomplete",
+        status=ev.TextStatus.INCOMPLETE,
     )

@@ -14,7 +14,6 @@ from sessions_app.log.approvals import Approvals
 from sessions_app.log.items import Call, Calls, Entry, Given, Items, Said
 from sessions_app.log.order import ItemOrder
 
-INTERRUPTED = "interrupted"
 MAX_ATTEMPTS = 3
 """Tries of one answer, and takeovers that came to none, that dead processes may leave behind: it may be the answer itself
 that kills."""
@@ -46,7 +45,7 @@ class ResponseSpan:
                 self.texts.setdefault(event.item_id, []).append(event)
             case ev.AssistantMessage():
                 self.texts.pop(event.item_id, None)
-            case ev.ToolCall(location="server"):
+            case ev.ToolCall(location=ev.Location.SERVER):
                 self.unanswered[event.call_id] = event
 
     def close(self, seq: int) -> None:
@@ -139,14 +138,16 @@ class SessionState:
     @property
     def answered_with_tools(self) -> bool:
         """The last response ran tools, it completed or still runs, and the client has said nothing since."""
-        fine = self.last_response and (self.last_done is None or self.last_done.status == "completed")
+        fine = self.last_response and (
+            self.last_done is None or self.last_done.status == ev.ResponseStatus.COMPLETED
+        )
         return bool(fine and self._used_tools and not self._news)
 
     def to_retry(self) -> ev.ResponseStarted | None:
         """For who takes the session over: the response that a stopping or dying process cut off, where nothing that it did
         has to stand."""
         last, done = self.last_response, self.last_done
-        cut_off = done is None or done.reason == INTERRUPTED
+        cut_off = done is None or done.reason == ev.Reason.INTERRUPTED
         return last if last and cut_off and not self._acted and last.attempt < MAX_ATTEMPTS else None
 
     def unanswered(self) -> list[str]:
@@ -192,7 +193,7 @@ class SessionState:
             self.item_seqs[item_id] = seq
             self._deleted.discard(item_id)
         match event:
-            case ev.SessionReopened(cause="takeover"):
+            case ev.SessionReopened(cause=ev.ReopenCause.TAKEOVER):
                 self.vain_takeovers += 1
             case ev.SessionUpdated():
                 self.settings = {**self.settings, **event.config}
@@ -337,7 +338,7 @@ def _outside(options: ev.JSON) -> bool:
 
 
 def _by_server(call: Call) -> bool:
-    return isinstance(call, ev.ToolApprovalRequested) or call.location == "server"
+    return isinstance(call, ev.ToolApprovalRequested) or call.location == ev.Location.SERVER
 
 
 def _still(seqs: dict[str, int], through_seq: int, kept: set[int]) -> dict[str, int]:

@@ -23,10 +23,9 @@ MAX_TRANSCRIPT_CHARS = 24_000
 MAX_MESSAGE_CHARS = 2_000
 _MAX_ROWS = 1_000
 """Per half; bounds what is read when messages are tiny."""
+_SPEAKERS = {name: event.speaker for name, event in ev.EVENT_TYPES.items() if event.speaker}
 _LINES = {
-    ev.UserMessage.event_type: "User: {text}",
-    ev.AssistantMessage.event_type: "Assistant: {text}",
-    ev.OperatorMessage.event_type: "Operator: {text}",
+    **{name: speaker + ": {text}" for name, speaker in _SPEAKERS.items()},
     ev.ToolCall.event_type: "[The assistant used the tool {tool}]",
 }
 
@@ -73,9 +72,6 @@ def _texts(lines: Iterable[tuple[int, str]]) -> Iterable[str]:
     return (line for _, line in lines)
 
 
-_SAID = (ev.UserMessage.event_type, ev.AssistantMessage.event_type, ev.OperatorMessage.event_type)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DueSummary:
     model: str
@@ -102,7 +98,7 @@ def request_summary(*, session_id: str) -> bool:
 
 def _said_since(session: Session) -> bool:
     news = SessionEvent.objects.filter(
-        session_id=session.session_id, seq__gt=session.summary_seq or 0, event_type__in=_SAID
+        session_id=session.session_id, seq__gt=session.summary_seq or 0, event_type__in=_SPEAKERS
     )
     return news.exists()
 

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 
+from sessions_app.log.events import Location, Outcome
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     name: str
     arguments: str
     output: str
-    outcome: str = "ok"
+    outcome: Outcome = Outcome.OK
     side_effects: bool = False
-    location: str = "server"
+    location: Location = Location.SERVER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +206,7 @@ ORDER = Script(
                     name="cancel_order",
                     arguments='{"order_id": 8841}',
                     output="The order is locked while it is being packed. Try again in ten minutes, or ask staff.",
-                    outcome="error",
+                    outcome=Outcome.ERROR,
                     side_effects=True,
                 ),
             ),

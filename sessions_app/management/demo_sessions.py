@@ -17,14 +17,19 @@ MODELS = (
 )
 _FAILURES = (
     (
-        "failed",
+        ev.ResponseStatus.FAILED,
         "model_overloaded",
         "The model is overloaded. Try again in a moment.",
         "503 UNAVAILABLE: try again later",
     ),
-    ("failed", "model_timeout", "The model did not answer in time. Try again.", "no event for 45 s"),
-    ("cancelled", "client_cancelled", "", ""),
-    ("incomplete", "max_output_tokens", "The answer reached its length limit.", ""),
+    (
+        ev.ResponseStatus.FAILED,
+        "model_timeout",
+        "The model did not answer in time. Try again.",
+        "no event for 45 s",
+    ),
+    (ev.ResponseStatus.CANCELLED, ev.Reason.CLIENT_CANCELLED, "", ""),
+    (ev.ResponseStatus.INCOMPLETE, ev.Reason.MAX_OUTPUT_TOKENS, "The answer reached its length limit.", ""),
 )
 _TROUBLE = 0.06
 """Answers that do not complete."""
@@ -101,9 +106,9 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
     response_id, first_token_s = _ask(writer, turn, provider, name)
     began = writer.now
     tools_s = sum(_write_call(writer, response_id, index, turn) for index in range(len(turn.calls)))
-    status, reason, message_text, cause = trouble or ("completed", "", "", "")
+    status, reason, message_text, cause = trouble or (ev.ResponseStatus.COMPLETED, "", "", "")
     text = turn.answer if trouble is None else turn.answer[: len(turn.answer) // 3]
-    if status != "failed":
+    if status != ev.ResponseStatus.FAILED:
         _write_text(writer, response_id, len(turn.calls), text, status)
     total_s = (writer.now - began).total_seconds() + first_token_s
     usage = ev.Usage(input_tokens=dice.randint(180, 2400), output_tokens=len(text) // 4)
@@ -118,7 +123,7 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
             usage=usage,
             cost_microusd=_cost_microusd(usage),
             timings=ev.Timings(
-                first_token_ms=None if status == "failed" else round(first_token_s * 1000, 1),
+                first_token_ms=None if status == ev.ResponseStatus.FAILED else round(first_token_s * 1000, 1),
                 total_ms=round(total_s * 1000, 1),
                 model_ms=round((total_s - tools_s) * 1000, 1),
                 tools_ms=round(tools_s * 1000, 1),
@@ -190,7 +195,9 @@ def _write_deltas(writer: Writer, response_id: str, output_index: int, text: str
     return item_id
 
 
-def _write_text(writer: Writer, response_id: str, output_index: int, text: str, status: str) -> None:
+def _write_text(
+    writer: Writer, response_id: str, output_index: int, text: str, status: ev.ResponseStatus
+) -> None:
     item_id = _write_deltas(writer, response_id, output_index, text)
     writer.write(
         ev.AssistantMessage(
@@ -198,7 +205,9 @@ def _write_text(writer: Writer, response_id: str, output_index: int, text: str, 
             item_id=item_id,
             output_index=output_index,
             text=text,
-            status="completed" if status == "completed" else "incomplete",
+            status=ev.TextStatus.COMPLETED
+            if status == ev.ResponseStatus.COMPLETED
+            else ev.TextStatus.INCOMPLETE,
         )
     )
 
@@ -214,4 +223,4 @@ def _write_end(writer: Writer, script: Script) -> None:
         ev.ConnectionClosed(connection_id=writer.new_id("conn"), close_code=1001),
         after_s=writer.dice.uniform(3, 60),
     )
-    writer.write(ev.SessionEnded(reason="left"), after_s=10)
+    writer.write(ev.SessionEnded(reason=ev.EndReason.LEFT), after_s=10)

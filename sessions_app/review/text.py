@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from sessions_app.log.events import ResponseStatus
 from sessions_app.models import Session
 from sessions_app.review import humanize
 from sessions_app.review.transcript import Answer, Entry, Notice, Said, Text, ToolRun
@@ -46,7 +47,7 @@ def _item_text(item: Text | ToolRun) -> str:
 
 
 def _end_text(answer: Answer) -> str:
-    if answer.done is None or answer.done.status == "completed":
+    if answer.done is None or answer.done.status == ResponseStatus.COMPLETED:
         return ""
     words = " \N{MIDDLE DOT} ".join(
         filter(None, (answer.done.status, answer.done.reason, answer.done.message))

@@ -16,14 +16,17 @@ from sessions_app.log import events as ev
 
 _DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON", "admin": "staff, from the admin"}
 _REOPENED = {
-    "returned": ("Session reopened: the client came back", "info"),
-    "takeover": ("Taken over by another server process: the one that held it is gone", "warning"),
-    "orphaned": ("Taken up to be ended: the server process that held it is gone", "warning"),
+    ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),
+    ev.ReopenCause.TAKEOVER: (
+        "Taken over by another server process: the one that held it is gone",
+        "warning",
+    ),
+    ev.ReopenCause.ORPHANED: ("Taken up to be ended: the server process that held it is gone", "warning"),
 }
 _ENDED = {
-    "left": ("Session ended: the client had left", "neutral"),
-    "closed": ("Session ended on request", "neutral"),
-    "orphaned": ("Session ended: the server process that held it died", "warning"),
+    ev.EndReason.LEFT: ("Session ended: the client had left", "neutral"),
+    ev.EndReason.CLOSED: ("Session ended on request", "neutral"),
+    ev.EndReason.ORPHANED: ("Session ended: the server process that held it died", "warning"),
 }
 _NORMAL_CLOSE = (1000, 1001, 1005)
 _LOST = 1006
@@ -35,12 +38,12 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
         case ev.SessionStarted():
             return _with(_with("Session started", event.model), _dialect(event.source)), "neutral"
         case ev.SessionReopened():
-            text, tone = _REOPENED.get(event.cause, (f"Session reopened: {event.cause}", "info"))
+            text, tone = _REOPENED[event.cause]
             return _with(text, event.model), tone
         case ev.SessionUpdated():
             return f"Settings changed: {', '.join(sorted(event.config)) or 'nothing'}", "neutral"
         case ev.SessionEnded():
-            return _ENDED.get(event.reason, (f"Session ended: {event.reason}", "neutral"))
+            return _ENDED[event.reason]
         case ev.ConnectionOpened() | ev.ConnectionClosed():
             return _connection(event)
         case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone():
@@ -55,7 +58,7 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
 
 
 def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
-    if event.cause == "item_deleted":
+    if event.cause == ev.CompactionCause.ITEM_DELETED:
         return "The summary of earlier turns was shortened: it held an item that was removed", "neutral"
     items = f"{event.items} earlier {'item' if event.items == 1 else 'items'}"
     if not event.model:
@@ -331,5 +334,5 @@ def partial_answers(entries: Sequence[Entry]) -> list[Answer]:
     return [
         answer
         for answer in answers
-        if answer.done is None or (answer.done.status != "completed" and not answer.has_text)
+        if answer.done is None or (answer.done.status != ev.ResponseStatus.COMPLETED and not answer.has_text)
     ]

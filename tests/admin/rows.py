@@ -65,12 +65,12 @@ def message(
     text: str, response_id: str = "resp_1", item_id: str = "item_a", status: str = "completed"
 ) -> ev.AssistantMessage:
     return ev.AssistantMessage(
-        response_id=response_id, item_id=item_id, output_index=0, text=text, status=status
+        response_id=response_id, item_id=item_id, output_index=0, text=text, status=ev.TextStatus(status)
     )
 
 
 def done(response_id: str = "resp_1", status: str = "completed", **fields: Any) -> ev.ResponseDone:
-    return ev.ResponseDone(response_id=response_id, status=status, **fields)
+    return ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus(status), **fields)
 
 
 def call(call_id: str = "call_1", response_id: str = "resp_1", **fields: Any) -> ev.ToolCall:

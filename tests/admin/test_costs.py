@@ -69,7 +69,9 @@ def test_an_estimate_is_called_one(viewer: Client) -> None:
             "The model no longer sees 1 earlier item: no summary could be made (HTTP 529)",
         ),
         (
-            ev.HistoryCompacted(item_id="i", summary="s", through_seq=1, cause="item_deleted"),
+            ev.HistoryCompacted(
+                item_id="i", summary="s", through_seq=1, cause=ev.CompactionCause.ITEM_DELETED
+            ),
             "The summary of earlier turns was shortened: it held an item that was removed",
         ),
     ],

@@ -56,7 +56,7 @@ def test_markdown_tells_who_said_what_and_what_tools_did(viewer: Client) -> None
         *deltas("It is"),
         message("It is", status="incomplete"),
         done(status="cancelled", reason="client_cancelled"),
-        ev.SessionEnded(reason="left"),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
     ]
     text = download(viewer, write_session(events, title="Time", summary="Told the time."), "md")
     assert text.startswith("# Time\n")

@@ -160,7 +160,7 @@ def test_one_answer_that_fills_pages_is_shown_in_parts() -> None:
 
 def test_who_wrote_the_summary_is_found_behind_its_end() -> None:
     written = ev.SummaryWritten(summary="S", title="T", model="gemini:flash")
-    session = write_session([*turn(1), ev.SessionEnded(reason="left"), written])
+    session = write_session([*turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT), written])
     session.summary_state, session.summary_seq = "written", session.last_seq - 1
     event = summary_event(session)
     assert isinstance(event, ev.SummaryWritten)
@@ -188,7 +188,7 @@ def test_in_a_very_long_log_connections_are_not_counted(monkeypatch: pytest.Monk
 def test_seqs_that_a_takeover_skipped_leave_no_hole_on_the_page() -> None:
     session = write_session(turn(1))
     skip = 200_000
-    reopened = ev.SessionReopened(model="demo", cause="takeover", skipped=skip)
+    reopened = ev.SessionReopened(model="demo", cause=ev.ReopenCause.TAKEOVER, skipped=skip)
     records = [ev.Record(session.pk, 9 + skip, session.start_time, reopened)]
     records += [
         ev.Record(session.pk, 10 + skip + index, session.start_time, event)

@@ -45,7 +45,7 @@ def visible(html: str) -> str:
 
 def test_a_conversation_reads_from_top_to_bottom(viewer: Client) -> None:
     session = write_session(
-        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason="left")]
+        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT)]
     )
     text = visible(html_of(viewer, session))
     order = [

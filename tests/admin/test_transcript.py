@@ -1,6 +1,7 @@
 """Folding records into what people read; no database."""
 
 import json
+from enum import EnumType
 
 import msgspec
 
@@ -118,8 +119,8 @@ def test_failed_attempts_stand_with_their_answer_which_has_the_name_of_who_gave_
 
 def test_trouble_is_told_in_its_colour() -> None:
     notices = entries_of(
-        ev.SessionEnded(reason="orphaned"),
-        ev.SessionReopened(model="demo", cause="takeover"),
+        ev.SessionEnded(reason=ev.EndReason.ORPHANED),
+        ev.SessionReopened(model="demo", cause=ev.ReopenCause.TAKEOVER),
         ev.SummaryFailed(error="boom", attempts=5),
         ev.ConnectionClosed(connection_id="c", close_code=1006),
         ev.ConnectionClosed(connection_id="c", close_code=1000),
@@ -131,12 +132,13 @@ def test_trouble_is_told_in_its_colour() -> None:
 def test_every_event_type_has_its_place_in_a_transcript() -> None:
     samples: dict[str, dict[str, object]] = {
         "session_updated": {"config": {"tools": []}},
-        "session_ended": {"reason": "left"},
     }
     plain = {"str": "x", "int": 1, "bool": True}
     for name, cls in ev.EVENT_TYPES.items():
         fields = samples.get(name) or {
-            field.name: plain.get(getattr(field.type, "__name__", ""), "x")
+            field.name: next(iter(field.type))
+            if isinstance(field.type, EnumType)
+            else plain.get(getattr(field.type, "__name__", ""), "x")
             for field in msgspec.structs.fields(cls)
             if field.required
         }

@@ -41,8 +41,8 @@ def events() -> list[ev.Event]:
         delta("1, ", 0),
         delta("2.", 3),
         ev.AssistantMessage(response_id="resp", item_id="item", output_index=0, text="1, 2."),
-        ev.ResponseDone(response_id="resp", status="completed", model="chaos"),
-        ev.SessionEnded(reason="left"),
+        ev.ResponseDone(response_id="resp", status=ev.ResponseStatus.COMPLETED, model="chaos"),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
         ev.SummaryWritten(summary="It counted.", title="Counting", model="chaos"),
     ]
 

@@ -129,7 +129,7 @@ def test_an_answer_that_was_rightly_given_up_is_not(fault: str, retries: int) ->
 
 
 def test_what_died_with_its_process_is_excused_only_for_a_client_that_never_came_back() -> None:
-    reopened = ev.SessionReopened(model="chaos", cause="takeover", skipped=100)
+    reopened = ev.SessionReopened(model="chaos", cause=ev.ReopenCause.TAKEOVER, skipped=100)
     session = logged([*events()[:4], reopened])
     row = session.rows[-1]
     session.rows[-1] = msgspec.structs.replace(row, first_seq=row.seq, seq=row.seq + 100)

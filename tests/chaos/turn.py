@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from sessions_app.log.state import INTERRUPTED, MAX_ATTEMPTS
+from sessions_app.log.events import Reason
+from sessions_app.log.state import MAX_ATTEMPTS
 from tests.chaos.view import Frame
 
 MAY_FAIL = {"drop": "model_unreachable", "hang": "model_timeout", "crash": "internal_error"}
@@ -97,7 +98,7 @@ class Turn:
     @property
     def broken_off(self) -> bool:
         """By the server, which may give the answer again by itself."""
-        return self.reason == INTERRUPTED
+        return self.reason == Reason.INTERRUPTED
 
     @property
     def given_up(self) -> bool:

@@ -8,8 +8,9 @@ from chat.llm.catalog import register_provider
 from chat.session.commands import AddMessage
 from chat.session.hub import Hub
 from chat.session.opening import Join
-from chat.session.session import EndReason, Session
+from chat.session.session import Session
 from chat.tools.registry import Registry
+from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
 from sessions_app.log.lifecycle import Visitor
@@ -104,4 +105,4 @@ async def quiet(conversation: Session) -> None:
 
 async def hand_over(process: Process, conversation: Session) -> None:
     """The session as a closing process leaves it: whole in the log, and free."""
-    await process.hub.end(conversation, EndReason.CLOSED)
+    await process.hub.end(conversation, ev.EndReason.CLOSED)

@@ -22,11 +22,11 @@ ASKED = ev.UserMessage(item_id="i1", text="hello", respond=True)
 STARTED = ev.ResponseStarted(response_id="r1", provider="demo", model="demo", input_item_ids=["i1"])
 LAST_TRY = msgspec.structs.replace(STARTED, attempt=3)
 DELTA = ev.AssistantDelta(response_id="r1", item_id="i2", output_index=0, offset=0, text="half")
-COMPLETED = ev.ResponseDone(response_id="r1", status="completed")
-CUT_OFF = ev.ResponseDone(response_id="r1", status="incomplete", reason="interrupted")
-STOPPED = ev.ResponseDone(response_id="r1", status="cancelled", reason="client_cancelled")
+COMPLETED = ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.COMPLETED)
+CUT_OFF = ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.INCOMPLETE, reason="interrupted")
+STOPPED = ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.CANCELLED, reason="client_cancelled")
 QUEUED = ev.ResponseQueued(response_id="r2", position=1, item_ids=["i1"])
-TAKEN_OVER = ev.SessionReopened(model="demo", cause="takeover")
+TAKEN_OVER = ev.SessionReopened(model="demo", cause=ev.ReopenCause.TAKEOVER)
 
 
 def call(*, side_effects: bool) -> ev.ToolCall:
@@ -70,7 +70,7 @@ def test_what_was_asked_and_not_answered_is_still_to_be_done(log: tuple[ev.Event
         (ASKED, STARTED, STOPPED),
         (ASKED, STARTED, call(side_effects=True)),
         (ASKED, LAST_TRY, CUT_OFF),
-        (ASKED, STARTED, CUT_OFF, ev.SessionEnded(reason="left")),
+        (ASKED, STARTED, CUT_OFF, ev.SessionEnded(reason=ev.EndReason.LEFT)),
         (ASKED, TAKEN_OVER, TAKEN_OVER, TAKEN_OVER),
     ],
 )

@@ -10,7 +10,7 @@ from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
 from chat.session.commands import AddMessage, CancelResponse, RequestResponse
 from chat.session.compaction import Compaction
 from chat.session.response import STORAGE_AWAY, Response
-from chat.session.session import EndReason, Session
+from chat.session.session import Session
 from sessions_app.errors import JournalFull
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_history
@@ -86,7 +86,7 @@ async def test_what_ran_for_a_session_ends_with_it(process: Process, model: Scri
     await session.do(AddMessage(text="Hello", respond=True))
     await _asked(model)
     assert beside(session)
-    await process.hub.end(session, EndReason.CLOSED)
+    await process.hub.end(session, ev.EndReason.CLOSED)
     await asyncio.sleep(0)
     assert beside(session) == []
     assert not session.answering
@@ -110,7 +110,7 @@ async def test_a_session_that_leaves_in_its_summary_leaves_no_summary_behind(
     while not began.is_set():
         await session.do(AddMessage(text=WORDS, respond=True))
         await asyncio.sleep(0.05)
-    await process.hub.end(session, EndReason.CLOSED)
+    await process.hub.end(session, ev.EndReason.CLOSED)
     await asyncio.sleep(0)
     assert beside(session) == []
     records = await in_db_thread(read_history, session_id=session.session_id)

@@ -62,7 +62,7 @@ async def test_seqs_have_no_gap_and_deltas_share_rows(open_log: OpenLog) -> None
     text = await stream(log, 300)
     log.append(
         ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text=text),
-        ev.ResponseDone(response_id="resp_1", status="completed"),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED),
     )
     await log.durable()
     rows = await rows_of(log)
@@ -93,7 +93,9 @@ async def test_counters_change_in_the_commit_of_the_events(open_log: OpenLog) ->
     log.append(
         ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text="hi"),
         ev.ResponseDone(
-            response_id="resp_1", status="failed", usage=ev.Usage(input_tokens=7, output_tokens=3)
+            response_id="resp_1",
+            status=ev.ResponseStatus.FAILED,
+            usage=ev.Usage(input_tokens=7, output_tokens=3),
         ),
     )
     await log.durable()
@@ -116,7 +118,7 @@ async def test_the_final_message_and_the_end_of_the_response_commit_together(
     log = await open_log()
     log.append(
         ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text="hi"),
-        ev.ResponseDone(response_id="resp_1", status="completed"),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED),
     )
     await log.durable()
 
@@ -280,7 +282,7 @@ async def test_beyond_the_buffer_new_events_are_refused_and_old_ones_kept(
     with pytest.raises(JournalFull) as refused:
         log.append(message("one too many"))
     assert refused.value.retryable
-    log.append(ev.ResponseDone(response_id="resp_1", status="failed"), reserved=True)
+    log.append(ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.FAILED), reserved=True)
     away.set()
     await log.durable()
     log.append(message("and again"))

@@ -242,7 +242,7 @@ def test_a_reader_that_has_seen_what_a_takeover_found_lost_does_not_read_on() ->
         last_seq=0,
         events=[
             ev.SessionStarted(model="demo"),
-            ev.SessionReopened(model="demo", cause="takeover", skipped=100),
+            ev.SessionReopened(model="demo", cause=ev.ReopenCause.TAKEOVER, skipped=100),
             ev.UserMessage(item_id="next", text="go on"),
         ],
     )

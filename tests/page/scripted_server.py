@@ -102,7 +102,11 @@ class ScriptedServer:
         if text:
             self.log(
                 ev.AssistantMessage(
-                    response_id=response_id, item_id=item_id, output_index=0, text=text, status=status
+                    response_id=response_id,
+                    item_id=item_id,
+                    output_index=0,
+                    text=text,
+                    status=ev.TextStatus(status),
                 )
             )
         self.log(ev.ResponseDone(response_id=response_id, **{"status": "completed", **done}))

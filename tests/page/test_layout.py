@@ -35,7 +35,10 @@ def a_hard_conversation(server: ScriptedServer) -> None:
         ),
         ev.AssistantMessage(response_id="resp_1", item_id="a1", output_index=1, text=HARD_TEXT),
         ev.ResponseDone(
-            response_id="resp_1", status="failed", reason="model_overloaded", message=f"It said {WIDE}"
+            response_id="resp_1",
+            status=ev.ResponseStatus.FAILED,
+            reason="model_overloaded",
+            message=f"It said {WIDE}",
         ),
     )
 
@@ -169,7 +172,7 @@ def test_another_session_opens_at_its_end_and_a_card_unfolds_where_it_is(chat: C
                 output="long\n" * 30,
                 response_id=f"r{number}",
             ),
-            ev.ResponseDone(response_id=f"r{number}", status="completed"),
+            ev.ResponseDone(response_id=f"r{number}", status=ev.ResponseStatus.COMPLETED),
         )
     expect(chat.messages).to_have_count(20)
     chat.page.mouse.move(600, 400)

@@ -93,7 +93,7 @@ def test_a_past_that_was_told_is_shown(tab: ChatPage) -> None:
             output_index=0,
             name="get_weather",
             arguments="{}",
-            location="history",
+            location=ev.Location.HISTORY,
         ),
         ev.ToolResult(item_id="o", call_id="call_1", name="get_weather", output="rain"),
         ev.AssistantMessage(item_id="a", response_id="", output_index=0, text="It rains."),
@@ -224,7 +224,11 @@ def test_an_aside_is_not_shown(tab: ChatPage) -> None:
         response_id="r1", provider="demo", model="demo", options={"conversation": "none"}
     )
     text = ev.AssistantMessage(response_id="r1", item_id="a1", output_index=0, text="Hidden")
-    events: list[ev.Event] = [aside, text, ev.ResponseDone(response_id="r1", status="completed")]
+    events: list[ev.Event] = [
+        aside,
+        text,
+        ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.COMPLETED),
+    ]
     frames = frames_of([ev.Record("s1", seq, logs.BEGAN_AT, event) for seq, event in enumerate(events, 1)])
     assert reduced(tab, [created("s1"), *frames])["entries"] == []
 

@@ -81,7 +81,9 @@ def test_an_answer_that_waits_can_be_taken_back(scripted: tuple[ChatPage, Script
     chat.answers.nth(1).get_by_role("button", name="Take back").click()
     wait_until(chat, lambda: cancels(server) == ["resp_2"])
     server.log(
-        ev.ResponseDone(response_id="resp_2", status="cancelled", reason="client_cancelled", waited=True)
+        ev.ResponseDone(
+            response_id="resp_2", status=ev.ResponseStatus.CANCELLED, reason="client_cancelled", waited=True
+        )
     )
     expect(chat.answers.nth(1)).to_contain_text("This answer was stopped.")
     expect(chat.answers.first).to_have_attribute("data-status", "in_progress")

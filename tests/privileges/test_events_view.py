@@ -46,7 +46,7 @@ def session() -> Session:
             ev.AssistantDelta(response_id="r", item_id="item_a", output_index=1, offset=0, text="It is "),
             ev.AssistantDelta(response_id="r", item_id="item_a", output_index=1, offset=6, text="42."),
             ev.AssistantMessage(response_id="r", item_id="item_a", output_index=1, text="It is 42."),
-            ev.ResponseDone(response_id="r", status="completed", model="demo"),
+            ev.ResponseDone(response_id="r", status=ev.ResponseStatus.COMPLETED, model="demo"),
         ]
     )
 

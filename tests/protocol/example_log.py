@@ -46,7 +46,7 @@ EVENTS: list[ev.Event] = [
     ),
     ev.ResponseDone(
         response_id="resp_5e0c",
-        status="completed",
+        status=ev.ResponseStatus.COMPLETED,
         model=f"gemini:{MODEL}",
         usage=ev.Usage(input_tokens=412, output_tokens=31, cached_tokens=128),
         timings=ev.Timings(first_token_ms=412.7, total_ms=1034.2, model_ms=1030.9, tools_ms=1.9),
@@ -61,7 +61,7 @@ EVENTS: list[ev.Event] = [
         output_index=0,
         name="get_weather",
         arguments='{"city":"Berlin"}',
-        location="client",
+        location=ev.Location.CLIENT,
     ),
     ev.ToolCall(
         response_id="resp_77aa",
@@ -76,13 +76,13 @@ EVENTS: list[ev.Event] = [
         call_id="call_11aa",
         name="current_time",
         output="There is no time zone 'Mars'. Use an IANA name.",
-        outcome="error",
+        outcome=ev.Outcome.ERROR,
         duration_ms=0.4,
         response_id="resp_77aa",
     ),
     ev.ResponseDone(
         response_id="resp_77aa",
-        status="failed",
+        status=ev.ResponseStatus.FAILED,
         reason="model_overloaded",
         model=f"gemini:{MODEL}",
         timings=ev.Timings(total_ms=880.3, model_ms=879.6, tools_ms=0.4),

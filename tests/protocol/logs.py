@@ -90,7 +90,7 @@ def _answer(draw: st.DrawFn, names: _Names, asked: list[str]) -> list[ev.Event]:
         events += _text(draw, names, response_id, next(indexes), None)
     done = ev.ResponseDone(
         response_id=response_id,
-        status=status,
+        status=ev.ResponseStatus(status),
         reason=reason,
         message=draw(st.sampled_from(["", "Said so."])),
         cause="for staff only",
@@ -123,7 +123,7 @@ def _text(draw: st.DrawFn, names: _Names, response_id: str, index: int, status: 
             item_id=item_id,
             output_index=index,
             text="".join(pieces),
-            status=status,
+            status=ev.TextStatus(status),
         )
         events.append(message)
     return events
@@ -154,7 +154,7 @@ def _call(draw: st.DrawFn, names: _Names, response_id: str, number: int, index: 
         name="get_time",
         arguments=draw(arguments),
         round=number,
-        location=draw(st.sampled_from(["server", "client"])),
+        location=draw(st.sampled_from([ev.Location.SERVER, ev.Location.CLIENT])),
         approval_id=draw(st.none() | st.just("apr_of_old")),
         extra={"gemini": {"thought_signature": "secret"}},
     )
@@ -181,7 +181,7 @@ def _result(draw: st.DrawFn, call: ev.ToolCall) -> ev.ToolResult:
         call_id=call.call_id,
         name=call.name,
         output=draw(texts),
-        outcome=draw(st.sampled_from(["ok", "error", "unknown"])),
+        outcome=draw(st.sampled_from(list(ev.Outcome))),
         duration_ms=1.5,
         response_id=call.response_id,
     )
@@ -208,14 +208,14 @@ _BYSTANDERS = [
         output_index=0,
         name="get_time",
         arguments="{}",
-        location="history",
+        location=ev.Location.HISTORY,
     ),
     lambda names: ev.ItemDeleted(item_id=names.new("item")),
     lambda names: ev.ConnectionOpened(connection_id=names.new("conn"), dialect="plain"),
     lambda names: ev.ConnectionClosed(connection_id=names.new("conn"), close_code=1006),
     lambda _names: ev.SessionUpdated(config={"instructions": "be brief"}),
-    lambda _names: ev.SessionReopened(model="demo", cause="takeover"),
-    lambda _names: ev.SessionEnded(reason="left"),
+    lambda _names: ev.SessionReopened(model="demo", cause=ev.ReopenCause.TAKEOVER),
+    lambda _names: ev.SessionEnded(reason=ev.EndReason.LEFT),
     lambda _names: ev.SummaryWritten(summary="s", title="t", model="demo"),
     lambda _names: ev.SummaryFailed(error="e", attempts=1),
 ]

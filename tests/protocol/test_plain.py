@@ -118,7 +118,8 @@ def test_a_client_that_comes_in_the_middle_of_a_text_sees_the_rest_once() -> Non
 def test_an_answer_that_failed_or_broke_off_ends_in_one_error(
     status: str, reason: str, text: str, frames: list[str]
 ) -> None:
-    assert shown(ev.ResponseDone(response_id="r", status=status, reason=reason, message=text)) == frames
+    done = ev.ResponseDone(response_id="r", status=ev.ResponseStatus(status), reason=reason, message=text)
+    assert shown(done) == frames
 
 
 def test_nothing_else_is_shown() -> None:
@@ -128,7 +129,7 @@ def test_nothing_else_is_shown() -> None:
         ev.ResponseStarted(response_id="r", provider="demo", model="demo"),
         ev.ToolCall(response_id="r", item_id="c", call_id="c", output_index=0, name="n", arguments="{}"),
         ev.ToolResult(item_id="c", call_id="c", name="n", output="o"),
-        ev.SessionEnded(reason="left"),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
     ]
 
     assert shown(*others) == []

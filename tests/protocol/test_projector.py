@@ -22,7 +22,7 @@ STARTED = ev.ResponseStarted(
     client_event_id="mine_2",
 )
 MESSAGE = ev.AssistantMessage(response_id="resp_1", item_id="item_a", output_index=0, text="Hi you")
-DONE = ev.ResponseDone(response_id="resp_1", status="completed", model="gemini:flash")
+DONE = ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED, model="gemini:flash")
 
 
 def delta(offset: int, text: str) -> ev.AssistantDelta:
@@ -48,7 +48,7 @@ def result(outcome: str = "ok", output: str = "noon", response_id: str | None = 
         call_id="call_1",
         name="get_time",
         output=output,
-        outcome=outcome,
+        outcome=ev.Outcome(outcome),
         duration_ms=2.5,
         response_id=response_id,
     )
@@ -192,7 +192,7 @@ def test_what_the_deltas_left_out_of_the_final_text_follows_as_one_more() -> Non
 
 def test_a_cut_off_text_is_an_incomplete_item() -> None:
     message = ev.AssistantMessage(
-        response_id="resp_1", item_id="item_a", output_index=0, text="Hi", status="incomplete"
+        response_id="resp_1", item_id="item_a", output_index=0, text="Hi", status=ev.TextStatus.INCOMPLETE
     )
     frames = wire(STARTED, delta(0, "Hi"), message)
 
@@ -321,7 +321,9 @@ def test_a_response_that_waits_is_told_and_told_again_when_its_turn_comes() -> N
 
 def test_a_response_that_leaves_the_queue_is_done_without_having_run() -> None:
     waits = ev.ResponseQueued(response_id="resp_2", position=1)
-    leaves = ev.ResponseDone(response_id="resp_2", status="cancelled", reason="client_cancelled", waited=True)
+    leaves = ev.ResponseDone(
+        response_id="resp_2", status=ev.ResponseStatus.CANCELLED, reason="client_cancelled", waited=True
+    )
     frames = wire(STARTED, waits, leaves, DONE)
 
     ends = [frame["response"] for frame in frames if frame["type"] == "response.done"]
@@ -337,7 +339,9 @@ def test_the_output_stands_in_the_order_of_its_indexes_not_of_the_log() -> None:
 
 
 def test_an_answer_without_a_price_tells_so() -> None:
-    done = ev.ResponseDone(response_id="resp_1", status="completed", usage=ev.Usage(input_tokens=10))
+    done = ev.ResponseDone(
+        response_id="resp_1", status=ev.ResponseStatus.COMPLETED, usage=ev.Usage(input_tokens=10)
+    )
 
     assert wire(STARTED, MESSAGE, done)[-1]["response"]["usage"]["x_cost_usd"] is None
 
@@ -366,7 +370,7 @@ def test_a_deleted_item() -> None:
 def test_a_completed_response_tells_usage_and_timings() -> None:
     done = ev.ResponseDone(
         response_id="resp_1",
-        status="completed",
+        status=ev.ResponseStatus.COMPLETED,
         model="gemini:flash",
         usage=ev.Usage(input_tokens=10, output_tokens=5, cached_tokens=4, reasoning_tokens=2),
         timings=ev.Timings(first_token_ms=80.0, total_ms=200.5, model_ms=190.0, tools_ms=0.0),
@@ -399,7 +403,9 @@ def test_tokens_that_nobody_counted_are_unknown_not_zero() -> None:
 
 
 def test_a_failed_response_tells_code_sentence_and_whether_to_try_again() -> None:
-    done = ev.ResponseDone(response_id="resp_1", status="failed", reason="model_overloaded", cause="HTTP 529")
+    done = ev.ResponseDone(
+        response_id="resp_1", status=ev.ResponseStatus.FAILED, reason="model_overloaded", cause="HTTP 529"
+    )
     response = wire(STARTED, done)[-1]["response"]
 
     sentence = "The model is overloaded. Try again in a moment."
@@ -426,7 +432,7 @@ def test_a_failed_response_tells_code_sentence_and_whether_to_try_again() -> Non
     ],
 )
 def test_a_response_cut_short_says_why(status: str, reason: str, vendors_word: str | None) -> None:
-    done = ev.ResponseDone(response_id="resp_1", status=status, reason=reason)
+    done = ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus(status), reason=reason)
     response = wire(STARTED, done)[-1]["response"]
 
     assert response["status"] == response["status_details"]["type"] == status
@@ -439,7 +445,7 @@ def test_models_that_failed_before_are_told_at_the_end_without_their_vendors_wor
     failed = ev.ModelAttemptFailed(
         response_id="resp_1", model="gemini:flash", code="model_overloaded", cause="secret", next_model="demo"
     )
-    answered = ev.ResponseDone(response_id="resp_1", status="completed", model="demo")
+    answered = ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED, model="demo")
     frames = wire(STARTED, failed, delta(0, "Hi"), answered)
     response = frames[-1]["response"]
 
@@ -451,7 +457,10 @@ def test_models_that_failed_before_are_told_at_the_end_without_their_vendors_wor
 
 def test_a_vendors_hint_is_told_with_the_error() -> None:
     done = ev.ResponseDone(
-        response_id="resp_1", status="failed", reason="model_quota_exceeded", retry_after_s=23.456
+        response_id="resp_1",
+        status=ev.ResponseStatus.FAILED,
+        reason="model_quota_exceeded",
+        retry_after_s=23.456,
     )
     error = wire(STARTED, done)[-1]["response"]["status_details"]["error"]
 
@@ -463,7 +472,7 @@ def test_a_vendors_hint_is_told_with_the_error() -> None:
 
 
 def test_items_that_the_log_left_open_are_closed_before_the_end() -> None:
-    done = ev.ResponseDone(response_id="resp_1", status="incomplete", reason="interrupted")
+    done = ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.INCOMPLETE, reason="interrupted")
     frames = wire(STARTED, delta(0, "Hi"), call(output_index=1), done)
 
     assert types(frames)[-8:] == [
@@ -487,7 +496,7 @@ def test_items_that_the_log_left_open_are_closed_before_the_end() -> None:
         ev.SessionStarted(model="demo"),
         ev.SessionReopened(model="demo"),
         ev.SessionUpdated(config={"instructions": "x"}),
-        ev.SessionEnded(reason="left"),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
         ev.ConnectionOpened(connection_id="c", dialect="plain"),
         ev.ConnectionClosed(connection_id="c", close_code=1000),
         ev.SummaryWritten(summary="s", title="t", model="m"),

@@ -146,7 +146,9 @@ RESULT = ev.ToolResult(item_id="c", call_id="c1", name="ping", output="pong", re
         (ev.UserMessage(item_id="u", text="Hi"), "message", {"role": "user", "id": "u"}),
         (ev.OperatorMessage(item_id="o", text="Hi", author="ann"), "message", {"role": "system"}),
         (
-            ev.AssistantMessage(response_id="r", item_id="a", output_index=0, text="Hi", status="incomplete"),
+            ev.AssistantMessage(
+                response_id="r", item_id="a", output_index=0, text="Hi", status=ev.TextStatus.INCOMPLETE
+            ),
             "message",
             {"role": "assistant", "status": "incomplete", "content": [{"type": "output_text", "text": "Hi"}]},
         ),
@@ -187,4 +189,4 @@ def test_a_call_that_has_no_result_yet_is_retrieved_without() -> None:
 
 
 def test_a_record_that_made_no_item_has_none() -> None:
-    assert item_of(ev.Record(SESSION_ID, 1, BEGAN_AT, ev.SessionEnded(reason="left"))) is None
+    assert item_of(ev.Record(SESSION_ID, 1, BEGAN_AT, ev.SessionEnded(reason=ev.EndReason.LEFT))) is None

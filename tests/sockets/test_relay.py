@@ -263,7 +263,7 @@ async def test_a_lost_hint_with_none_behind_it_is_found_in_the_log(
         log.append(ev.ResponseStarted(response_id="resp", provider="demo", model="demo"))
         await caught_up(remote, seq=1)
         assert remote.answering
-        log.append(ev.ResponseDone(response_id="resp", status="completed"))
+        log.append(ev.ResponseDone(response_id="resp", status=ev.ResponseStatus.COMPLETED))
         assert await reading == [1, 2]
         assert not remote.answering
 

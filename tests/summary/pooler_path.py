@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
 from sessions_app.ids import uuid7
-from sessions_app.log.events import ResponseDone, UserMessage
+from sessions_app.log.events import ResponseDone, ResponseStatus, UserMessage
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
 from sessions_app.log.lifecycle import OpenedSession, Visitor, end_session, open_session
@@ -50,7 +50,7 @@ async def write_through_the_journal(opened: OpenedSession) -> int:
     log = LiveLog(writer, no_log)  # type: ignore[arg-type]
     log.append(UserMessage(item_id="item_1", text="Tell me about pools"))
     for number in range(200):
-        log.append(ResponseDone(response_id=f"resp_{number}", status="completed"))
+        log.append(ResponseDone(response_id=f"resp_{number}", status=ResponseStatus.COMPLETED))
         if number % 20 == 0:
             await log.durable()
     await log.durable()

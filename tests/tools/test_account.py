@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from chat.tools.base import ToolContext, ToolOutcome
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
-from sessions_app.log.events import ResponseDone, Usage
+from sessions_app.log.events import ResponseDone, ResponseStatus, Usage
 from sessions_app.selectors.users import find_users, user_profile
 from tests.tools.conftest import MakeSession, asked
 
@@ -38,7 +38,9 @@ def context_of(user: User | None) -> ToolContext:
 def test_my_profile_tells_the_account_and_its_sessions(shipped: Registry, make_session: MakeSession) -> None:
     ann = make_user("ann", email="ann@example.com", first_name="Ann", last_name="Ko")
     bob = make_user("bob")
-    done = ResponseDone(response_id="r1", status="completed", usage=Usage(input_tokens=30, output_tokens=12))
+    done = ResponseDone(
+        response_id="r1", status=ResponseStatus.COMPLETED, usage=Usage(input_tokens=30, output_tokens=12)
+    )
     make_session("a1", asked("one"), asked("two"), done, user_id=ann.pk)
     make_session("a2", user_id=ann.pk)
     make_session("b1", asked("three"), user_id=bob.pk)

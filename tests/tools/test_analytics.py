@@ -13,7 +13,15 @@ from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
 from sessions_app.errors import SessionNotFound
-from sessions_app.log.events import ResponseDone, Timings, ToolCall, ToolResult, Usage
+from sessions_app.log.events import (
+    Outcome,
+    ResponseDone,
+    ResponseStatus,
+    Timings,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from sessions_app.models import Session
 from sessions_app.selectors.analytics import Spread, ToolUse, session_analytics
 from tests.tools.conftest import MakeSession, answered, asked
@@ -23,7 +31,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def done(status: str, *, first_ms: float | None = None, total_ms: float = 0.0, **usage: int) -> ResponseDone:
     timings = Timings(first_token_ms=first_ms, total_ms=total_ms)
-    return ResponseDone(response_id="r1", status=status, usage=Usage(**usage), timings=timings)
+    return ResponseDone(
+        response_id="r1", status=ResponseStatus(status), usage=Usage(**usage), timings=timings
+    )
 
 
 def called(name: str, call_id: str) -> ToolCall:
@@ -43,7 +53,7 @@ def result(name: str, call_id: str, outcome: str = "ok", duration_ms: float = 0.
         call_id=call_id,
         name=name,
         output="x",
-        outcome=outcome,
+        outcome=Outcome(outcome),
         duration_ms=duration_ms,
     )
 

@@ -287,7 +287,9 @@ def passed_over(session_id: str, *, client_event_id: str | None) -> list[ServerE
     asked = ev.ResponseQueued(response_id=response_id, position=0, client_event_id=client_event_id)
     created = queued_response(asked, session_id)
     created.response.x_queued = UNSET
-    end = ev.ResponseDone(response_id=response_id, status="cancelled", reason="nothing_new", waited=True)
+    end = ev.ResponseDone(
+        response_id=response_id, status=ev.ResponseStatus.CANCELLED, reason=ev.Reason.NOTHING_NEW, waited=True
+    )
     done = dropped_response(end, session_id)
     created.event_id, done.event_id = new_id("evt"), new_id("evt")
     return [created, done]

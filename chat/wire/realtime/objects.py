@@ -186,7 +186,7 @@ def mcp_call_item(event: ev.ToolCall, at: datetime) -> McpCallItem:
 
 
 def with_result(item: McpCallItem, result: ev.ToolResult) -> McpCallItem:
-    ok = result.outcome == "ok"
+    ok = result.outcome == ev.Outcome.OK
     return msgspec.structs.replace(
         item,
         output=result.output if ok else None,
@@ -231,7 +231,7 @@ def item_of(record: ev.Record, result: ev.Record | None = None) -> Item | None:
         case ev.AssistantMessage():
             item = assistant_item(event.item_id, event.text, status=final_status(event.status))
             return item if event.response_id else _given(item, event, at)
-        case ev.ToolCall(location="client" | "history"):
+        case ev.ToolCall(location=ev.Location.CLIENT | ev.Location.HISTORY):
             return function_call_item(event, at)
         case ev.ToolCall():
             call = mcp_call_item(event, at)

@@ -128,7 +128,11 @@ class OpenResponse:
         return frames + self._close_text(text, event.text, final_status(event.status))
 
     def call(self, event: ev.ToolCall, at: datetime) -> Frames:
-        return self._client_call(event, at) if event.location == "client" else self._server_call(event, at)
+        return (
+            self._client_call(event, at)
+            if event.location == ev.Location.CLIENT
+            else self._server_call(event, at)
+        )
 
     def waits_for(self, call_id: str) -> bool:
         """True while a tool of the server's has this call and gave no result yet."""
@@ -138,7 +142,7 @@ class OpenResponse:
         """Raises KeyError unless the response waits for it."""
         opened = self._calls.pop(event.call_id)
         assert opened.call is not None
-        outcome = se.McpCompleted if event.outcome == "ok" else se.McpFailed
+        outcome = se.McpCompleted if event.outcome == ev.Outcome.OK else se.McpFailed
         frames: Frames = [outcome(item_id=opened.item_id, output_index=opened.output_index)]
         return frames + self._done(opened, with_result(opened.call, event))
 
@@ -211,7 +215,7 @@ class OpenResponse:
             call_id=call_id,
             name=opened.call.name,
             output=NO_RESULT,
-            outcome="unknown",
+            outcome=ev.Outcome.UNKNOWN,
         )
         return self.result(result)
 
@@ -402,13 +406,11 @@ class RealtimeProjector:
             case ev.ItemDeleted():
                 for response in self._responses.values():
                     response.item_deleted(event)
-                return [se.ItemDeleted(item_id=event.item_id)]
+                return se.frames_of(event)
             case ev.UserMessage() | ev.OperatorMessage() | ev.ToolApproval():
                 return _given(record, event)
             case _:
-                # A changed setting gives none: its sender gets ``session.updated`` directly, and everyone else the
-                # settings in force with the next ``session.created``.
-                return []
+                return se.frames_of(event)
 
     def _output(
         self,

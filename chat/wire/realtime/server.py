@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chat.wire.realtime.objects import Item, ResponseObject, SessionObject, StreamInfo, WireObject
+from sessions_app.log import events as ev
 
 
 class EventBase(WireObject, tag_field="type", kw_only=True):
@@ -185,6 +186,20 @@ ServerEvent = (
 SERVER_EVENT_TYPES: dict[str, type[ServerEvent]] = {
     str(cls.__struct_config__.tag): cls for cls in get_args(ServerEvent)
 }
+
+
+def frames_of(event: ev.Event) -> list[ServerEvent]:
+    """Of an event whose frames need nothing but itself; none, where clients are not shown it.
+
+    A changed setting gives none: its sender gets ``session.updated`` directly, and everyone else the settings in force
+    with the next ``session.created``.
+    """
+    match event:
+        case ev.ItemDeleted():
+            return [ItemDeleted(item_id=event.item_id)]
+        case _:
+            return []
+
 
 _encoder = msgspec.json.Encoder()
 

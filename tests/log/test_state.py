@@ -1,0 +1,101 @@
+"""One fold for all: whoever comes to a session's state, at whatever point of its log, comes to the same."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sessions_app.log import events as ev
+from sessions_app.log.lifecycle import append_now
+from sessions_app.log.replay import read_history
+from sessions_app.log.rows import decode_row, encode_rows
+from sessions_app.log.settle import settlement, takeover
+from sessions_app.log.state import SessionState
+from sessions_app.models import Session
+from tests.log.engine_log import logs
+
+many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def told(state: SessionState) -> dict[str, Any]:
+    """All that anybody asks of a state. Of the clients' order not more is promised than of the history: what stood behind an
+    item that was compacted may have another place."""
+    response = state.open
+    return {
+        "settings": state.settings,
+        "entries": state.items.entries,
+        "waiting": list(state.waiting.items()),
+        "calls the client may answer": sorted(
+            one for one in state.items._calls if state.items.client_call(one)
+        ),
+        "calls": sorted(state.items._calls),
+        "approvals": dict(state.approvals),
+        "item ids": state.item_seqs,
+        "client's events": state.client_events,
+        "order": None if state.compaction else state.order._ids,
+        "queue": list(state.queued.values()),
+        "unanswered": state.unanswered(),
+        "open": response
+        and (response.start, response.started, response.model, response.texts, response.unanswered),
+        "settlement": settlement(state),
+        "left over": takeover(state, model="demo", cause=ev.ReopenCause.ORPHANED),
+        "last": (state.last_response, state.last_done),
+        "to retry": state.to_retry(),
+        "answered with tools": state.answered_with_tools,
+        "takeovers in vain": state.vain_takeovers,
+        "turns": state.turns,
+        "checkpoints": [state.checkpoint(start - 1) for start in state.turns],
+        "user messages": state.user_messages,
+        "spent": state.spent_microusd,
+        "ratio": state.tokens_per_byte,
+        "compaction": (state.compaction, state.checkpoint_seq),
+    }
+
+
+def in_the_log(records: list[ev.Record]) -> list[ev.Record]:
+    """What `read_history` gives of a log with these records."""
+    compacted = [one.event for one in records if isinstance(one.event, ev.HistoryCompacted)]
+    if compacted:
+        kept, through = set(compacted[-1].kept_seqs), compacted[-1].through_seq
+        records = [one for one in records if one.seq > through or one.seq in kept]
+    done = [one.seq for one in records if isinstance(one.event, ev.ResponseDone) and not one.event.waited]
+    started = [one.seq for one in records if isinstance(one.event, ev.ResponseStarted)]
+    since = started[-1] if started and started[-1] > max(done, default=0) else None
+    return [
+        one
+        for one in records
+        if not isinstance(one.event, ev.AssistantDelta) or (since is not None and one.seq > since)
+    ]
+
+
+def stored(records: list[ev.Record]) -> list[ev.Record]:
+    return [record for row in encode_rows(records) for record in decode_row(row)]
+
+
+@many
+@given(logs())
+def test_live_is_replayed_at_every_cut(records: list[ev.Record]) -> None:
+    live, rows = SessionState(), stored(records)
+    for cut, record in enumerate(records, start=1):
+        live.apply(record)
+        assert told(SessionState(in_the_log(rows[:cut]))) == told(live)
+
+
+@pytest.mark.django_db
+@settings(parent=many, max_examples=10)
+@given(logs(), st.data())
+def test_the_log_gives_what_a_state_is_made_from(records: list[ev.Record], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(records)), max_size=3)) | {len(records)})
+    Session.objects.all().delete()
+    Session.objects.create(session_id="s", lease_epoch=1)
+    for start, end in pairwise([0, *cuts]):
+        last_seq = records[start - 1].seq if start else 0
+        append_now(
+            session_id="s", epoch=1, last_seq=last_seq, events=[one.event for one in records[start:end]]
+        )
+        read = read_history(session_id="s")
+        assert [(one.seq, one.event) for one in read] == [
+            (one.seq, one.event) for one in in_the_log(records[:end])
+        ]
