@@ -39,6 +39,8 @@ __all__ = [
 
 
 class UserText(msgspec.Struct, frozen=True):
+    """What the user said."""
+
     item_id: str
     text: str
 
@@ -60,7 +62,7 @@ class AssistantText(msgspec.Struct, frozen=True):
 
 
 class ToolCallItem(msgspec.Struct, frozen=True):
-    """``arguments`` is JSON text of an object, as the model gave it (it may be invalid)."""
+    """A call that the model made. ``arguments`` is JSON text of an object, as the model gave it (it may be invalid)."""
 
     item_id: str
     call_id: str
@@ -71,6 +73,8 @@ class ToolCallItem(msgspec.Struct, frozen=True):
 
 
 class ToolResultItem(msgspec.Struct, frozen=True):
+    """What came of the call of the same ``call_id``, as text."""
+
     item_id: str
     call_id: str
     name: str
@@ -92,13 +96,18 @@ class ToolSpec(msgspec.Struct, frozen=True):
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is sent for one round."""
+
     model: str
+    """The name behind PROVIDER:"""
     history: list[HistoryItem]
     instructions: str = ""
+    """The system's word; empty: none."""
     tools: list[ToolSpec] = []
     tool_choice: str = "auto"
     """auto, none, required, or the name of one tool."""
     max_output_tokens: int | None = None
+    """None: the vendor's own."""
 
 
 class TextDelta(msgspec.Struct, frozen=True):
@@ -118,11 +127,18 @@ class ToolCallRequest(msgspec.Struct, frozen=True):
 
 
 class FinishReason(StrEnum):
+    """Why a round is over."""
+
     STOP = "stop"
+    """The model has said all."""
     TOOL_CALLS = "tool_calls"
+    """It waits for the results of its calls."""
     MAX_OUTPUT_TOKENS = "max_output_tokens"
+    """Cut off at the limit."""
     CONTENT_FILTER = "content_filter"
+    """Cut off, or refused, for what it says."""
     OTHER = "other"
+    """See `Completed.vendor_reason`."""
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -137,12 +153,14 @@ class Completed(msgspec.Struct, frozen=True):
 
 
 ModelEvent = TextDelta | ToolCallRequest | Completed
+"""What a provider streams: any number of the first two, then one `Completed`."""
 
 
 class Provider(ABC):
     """One vendor. One instance a process, shared by all sessions, so that connections are reused."""
 
     name: str
+    """As in PROVIDER:NAME; in ``extra`` what stands under it is this vendor's own."""
 
     @abstractmethod
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:

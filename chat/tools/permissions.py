@@ -15,7 +15,6 @@ from chat.tools.base import Tool, ToolContext
 from chat.tools.beside import LoopCall, Raised, ThreadCall
 from chat.tools.schema import keyword_arguments
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.selectors.users import has_permission, is_active_staff
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +78,8 @@ async def _allows(tool: Tool, context: ToolContext) -> bool:
     try:
         if not isinstance(tool.allow, str):
             return await ask(tool.allow, context)
+        from sessions_app.selectors.users import has_permission
+
         return await in_db_thread(has_permission, user_id=context.user_id, permission=tool.allow)
     except Exception:
         logger.exception("tool %s: who may use it could not be found out, so it is refused", tool.name)
@@ -86,6 +87,8 @@ async def _allows(tool: Tool, context: ToolContext) -> bool:
 
 
 async def _is_staff_now(tool: Tool, context: ToolContext) -> bool:
+    from sessions_app.selectors.users import is_active_staff
+
     try:
         return await in_db_thread(is_active_staff, user_id=context.user_id)
     except Exception:

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 
 from chat.conf import conf
 from chat.errors import ToolError
-from chat.tools.base import Tool, ToolContext, ToolOutcome
+from chat.tools.base import Outcome, Tool, ToolContext, ToolOutcome
 from chat.tools.beside import LoopCall, Raised, ThreadCall
 from chat.tools.permissions import check_approved, may_run
 from chat.tools.registry import Registry
@@ -81,15 +81,15 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
         limit_chars = tool.limit_chars
         kwargs = keyword_arguments(tool, arguments, context)
         await check_approved(tool, arguments=arguments, context=context)
-        output, outcome = await _within_limit(tool, kwargs), "ok"
+        output, outcome = await _within_limit(tool, kwargs), Outcome.OK
     except ToolError as error:
-        output, outcome = error.message, "error"
+        output, outcome = error.message, Outcome.ERROR
     except NotJsonError as error:
         logger.error("tool %s gave a result that is not JSON: %s (%s)", name, error, _place(context))  # noqa: TRY400
-        output, outcome = f"{name} gave a result that cannot be passed on. {_OUR_FAULT}", "error"
+        output, outcome = f"{name} gave a result that cannot be passed on. {_OUR_FAULT}", Outcome.ERROR
     except Exception:
         logger.exception("tool %s failed (%s)", name, _place(context))
-        output, outcome = f"{name} failed. {_OUR_FAULT}", "error"
+        output, outcome = f"{name} failed. {_OUR_FAULT}", Outcome.ERROR
     return ToolOutcome(
         output=bounded(output, limit_chars=limit_chars),
         outcome=outcome,
