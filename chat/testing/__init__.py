@@ -8,15 +8,17 @@ The product itself never imports this package.
 from chat.testing.answer import Answer, Call
 from chat.testing.checks import assert_called, assert_completed, error_of, result_of
 from chat.testing.memory import MemorySession, session
-from chat.testing.model import ScriptedModel, ScriptEnded, calls
+from chat.testing.model import Round, ScriptedModel, ScriptEnded, Step, calls
 from chat.testing.tool import run_tool
 
 __all__ = [
     "Answer",
     "Call",
     "MemorySession",
+    "Round",
     "ScriptEnded",
     "ScriptedModel",
+    "Step",
     "assert_called",
     "assert_completed",
     "calls",

@@ -23,7 +23,9 @@ from sessions_app.ids import new_id
 
 _Alone = str | float | ModelEvent | Exception
 Step = _Alone | Callable[[], Awaitable[object]]
+"""One thing that a `ScriptedModel` does in a round."""
 Round = _Alone | Sequence[Step]
+"""All that it does when it is asked once."""
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 
 

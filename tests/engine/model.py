@@ -13,8 +13,7 @@ from chat.llm.provider import (
     Usage,
     UserText,
 )
-from chat.testing import ScriptedModel
-from chat.testing.model import Round
+from chat.testing import Round, ScriptedModel
 
 NAME = "scripted"
 

@@ -24,8 +24,7 @@ from chat.llm import route
 from chat.llm.catalog import Candidate
 from chat.llm.provider import ModelEvent
 from chat.llm.route import FailedAttempt, Route
-from chat.testing import ScriptedModel
-from chat.testing.model import Round
+from chat.testing import Round, ScriptedModel
 from tests.providers.rounds import joined, request
 from tests.support.waiting import eventually
 

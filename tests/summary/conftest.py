@@ -7,8 +7,7 @@ from pytest_django.fixtures import Settings
 from chat.llm import route
 from chat.llm.catalog import Candidate
 from chat.llm.provider import ModelRequest, Usage
-from chat.testing import ScriptedModel
-from chat.testing.model import Round
+from chat.testing import Round, ScriptedModel
 from tests.summary.program import Program
 from tests.support.database import database_url
 from tests.support.jobs import no_jobs

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from chat.errors import ModelOverloaded, ModelRefused, QueueFull
 from chat.llm.provider import ModelRequest, TextDelta, ToolCallRequest, ToolResultItem, UserText
-from chat.testing import ScriptedModel, ScriptEnded, assert_called, assert_completed, calls, session
+from chat.testing import ScriptedModel, ScriptEnded, Step, assert_called, assert_completed, calls, session
 from chat.tools import ToolContext, ToolError, tool
 from chat.tools.registry import default_registry
 from sessions_app.log import events as ev
@@ -41,7 +41,7 @@ async def test_an_answer_and_the_next_one() -> None:
 
 
 async def test_tool_calls_with_arguments_results_and_outcomes() -> None:
-    wish = ["Wait. ", calls("double", number=4), calls("double", number=13), calls("nix")]
+    wish: list[Step] = ["Wait. ", calls("double", number=4), calls("double", number=13), calls("nix")]
     model = ScriptedModel(wish, "Eight.")
     async with session(model, tools=[double]) as talk:
         answer = assert_completed(await talk.say("Double 4 and 13"))
