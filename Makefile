@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --custom-compile-command "make lock" --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint format lock bench chaos clean setup setup-dev
+.PHONY: help run serve test lint format reference lock bench chaos clean setup setup-dev
 
 help:  ## these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ lint: setup-dev  ## every gate but the tests
 format: setup-dev  ## let ruff write what it can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+reference: setup-dev  ## write docs/reference.md from the docstrings
+	@$(BIN)/python -m tests.docs.reference
 
 lock: setup-dev  ## renew the locks from pyproject.toml
 	$(COMPILE) --group installer --output-file requirements-installer.txt $(ARGS)

@@ -43,16 +43,57 @@ from typing import ClassVar
 from chat.redaction import safe_cause
 from sessions_app.log.events import Usage
 
+__all__ = [
+    "AccessError",
+    "ActiveResponse",
+    "AlreadyDecided",
+    "BinaryFrame",
+    "BudgetExceeded",
+    "ChatError",
+    "CredentialsInvalid",
+    "FrameError",
+    "FrameTooLarge",
+    "InvalidCursor",
+    "ItemExists",
+    "ItemNotFound",
+    "ModelBadAnswer",
+    "ModelBadRequest",
+    "ModelContextTooLong",
+    "ModelCredentials",
+    "ModelEmptyAnswer",
+    "ModelNotAllowed",
+    "ModelNotFound",
+    "ModelOverloaded",
+    "ModelQuota",
+    "ModelRefused",
+    "ModelTimeout",
+    "ModelUnreachable",
+    "NoActiveResponse",
+    "NothingToRetry",
+    "OriginRefused",
+    "ProviderError",
+    "QueueFull",
+    "RateLimited",
+    "SessionFull",
+    "ShuttingDown",
+    "TooManySockets",
+    "ToolError",
+    "TurnError",
+    "UnknownAddress",
+]
+
 
 class ChatError(Exception):
     """Something went wrong."""
 
     code: ClassVar[str] = "internal_error"
+    """Stable, for programs; clients are told it."""
     error_type: ClassVar[str] = "server_error"
     """The ``error.type`` of the Realtime protocol: invalid_request_error or server_error."""
     close_code: ClassVar[int | None] = None
     """The socket is closed with it; None: the session goes on."""
     retryable: ClassVar[bool] = False
+    """The same may succeed later."""
 
     def __init__(
         self, message: str | None = None, *, param: str | None = None, event_id: str | None = None
@@ -63,6 +104,7 @@ class ChatError(Exception):
 
     @property
     def message(self) -> str:
+        """One sentence for a person; by default what this reference says of the class."""
         return str(self)
 
 

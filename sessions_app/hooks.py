@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from sessions_app.errors import DecisionRefused
 
+__all__ = ["Decision", "NoticeSource", "SessionEndedHook", "on_decision", "on_notices", "on_session_ended"]
+
 SessionEndedHook = Callable[[str, int], None]
 """Called with (session_id, last_seq) inside the transaction that ends the session; what it raises undoes the end."""
 
@@ -12,6 +14,8 @@ _session_ended: list[SessionEndedHook] = []
 
 
 def on_session_ended(hook: SessionEndedHook) -> SessionEndedHook:
+    """Register it, best in an app's ``ready()``; as a decorator, too. Several are called in the order of registration, each
+    once however often it is registered."""
     if hook not in _session_ended:
         _session_ended.append(hook)
     return hook
@@ -28,16 +32,20 @@ class Decision:
 
     session_id: str
     approval_id: str
+    """The ``item_id`` of the request, as the log and the wire have it."""
     approve: bool
     by: str
+    """The name of the member of staff."""
     reason: str = ""
+    """Told to the model."""
 
 
 _deciders: list[Callable[[Decision], None]] = []
 
 
 def on_decision(hook: Callable[[Decision], None]) -> Callable[[Decision], None]:
-    """The one who carries decisions out; it raises `DecisionRefused` or another `SessionsError` when it cannot."""
+    """The one who carries decisions out, in place of the one registered before; it raises `DecisionRefused` or another
+    `SessionsError` (`sessions_app.errors`) when it cannot. The chat registers its own."""
     _deciders[:] = [hook]
     return hook
 
@@ -56,6 +64,7 @@ _notice_sources: list[NoticeSource] = []
 
 
 def on_notices(source: NoticeSource) -> NoticeSource:
+    """Register it: its sentences stand on the admin's first page. As a decorator, too."""
     if source not in _notice_sources:
         _notice_sources.append(source)
     return source

@@ -6,6 +6,7 @@ one `Completed`, and raises the `ProviderError`s of `chat.errors`. `register_pro
 
 from chat.llm.catalog import register_provider
 from chat.llm.provider import (
+    JSON,
     AssistantText,
     Completed,
     FinishReason,
@@ -13,6 +14,7 @@ from chat.llm.provider import (
     ModelEvent,
     ModelRequest,
     OperatorText,
+    Part,
     Provider,
     TextDelta,
     ToolCallItem,
@@ -24,6 +26,7 @@ from chat.llm.provider import (
 )
 
 __all__ = [
+    "JSON",
     "AssistantText",
     "Completed",
     "FinishReason",
@@ -31,6 +34,7 @@ __all__ = [
     "ModelEvent",
     "ModelRequest",
     "OperatorText",
+    "Part",
     "Provider",
     "TextDelta",
     "ToolCallItem",

@@ -63,7 +63,7 @@ class AssistantText(msgspec.Struct, frozen=True):
 
 
 class ToolCallItem(msgspec.Struct, frozen=True):
-    """``arguments`` is JSON text of an object, as the model gave it (it may be invalid)."""
+    """A call that the model made. ``arguments`` is JSON text of an object, as the model gave it (it may be invalid)."""
 
     item_id: str
     call_id: str
@@ -131,6 +131,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     tool_choice: str = "auto"
     """auto, none, required, or the name of one tool."""
     max_output_tokens: int | None = None
+    """None: the vendor's own."""
 
 
 class TextDelta(msgspec.Struct, frozen=True):
@@ -152,11 +153,16 @@ class ToolCallRequest(msgspec.Struct, frozen=True):
 class FinishReason(StrEnum):
     """Why a round ended."""
 
-    STOP = "stop"  #: the model had said what it wanted to say
-    TOOL_CALLS = "tool_calls"  #: it wants the results of its calls, all of which have been given
-    MAX_OUTPUT_TOKENS = "max_output_tokens"  #: it was cut off; calls that may be half are not given
-    CONTENT_FILTER = "content_filter"  #: the vendor or the model refused to go on
-    OTHER = "other"  #: anything else; ``vendor_reason`` tells
+    STOP = "stop"
+    """The model has said all."""
+    TOOL_CALLS = "tool_calls"
+    """It waits for the results of its calls."""
+    MAX_OUTPUT_TOKENS = "max_output_tokens"
+    """Cut off at the limit."""
+    CONTENT_FILTER = "content_filter"
+    """Cut off, or refused, for what it says."""
+    OTHER = "other"
+    """See `Completed.vendor_reason`."""
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -171,12 +177,14 @@ class Completed(msgspec.Struct, frozen=True):
 
 
 ModelEvent = TextDelta | ToolCallRequest | Completed
+"""What a provider streams: any number of the first two, then one `Completed`."""
 
 
 class Provider(ABC):
     """One vendor. One instance a process, shared by all sessions, so that connections are reused."""
 
     name: str
+    """As in PROVIDER:NAME; in ``extra`` what stands under it is this vendor's own."""
 
     @abstractmethod
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -13,7 +14,8 @@ from chat.tools.beside import Room, ToolLoop
 
 
 class ToolDefinitionError(TypeError):
-    """A function that cannot be offered as a tool; raised where it is registered."""
+    """A function that cannot be offered as a tool. Raised where it is decorated, so the server does not start; the
+    message names the function and what it lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,9 @@ class ToolContext:
     call_id: str
     """Unique per call of the session."""
     user_id: int | None = None
+    """The primary key of the user who is signed in; None: a guest."""
     guest_id: str = ""
+    """What a guest's cookie says; empty: a user, or nobody who is known."""
     is_staff: bool = False
     """As of the connection."""
     approved: bool = False
@@ -38,14 +42,38 @@ class ToolContext:
 
 
 Permission = Callable[[ToolContext], bool | Awaitable[bool]]
-"""Whether the tool exists for that person; a sync one runs in a thread and may query the database."""
+"""Whether the tool exists for that person. A sync one runs in a thread and may query the database; it has 5 seconds, and
+one that fails says no."""
 ApprovalRule = Callable[[ToolContext, JSON], bool | Awaitable[bool]]
-"""Whether this call, with these arguments, has to wait for a person's yes."""
+"""Whether this call, with these arguments (as the model gave them), has to wait for a person's yes. It runs as a
+`Permission` does; one that fails says yes."""
+
+
+class ToolOptions(TypedDict, total=False):
+    """What `tool` takes beside the function; all are optional."""
+
+    timeout_s: float | None
+    """Seconds until the call is cut off and the model told. None: ``CHAT_TOOL_SECONDS``."""
+    max_concurrent: int | None
+    """Calls that run at once in one process; others wait, within their time. None: a ``def`` has 4 threads, an
+    ``async def`` no bound."""
+    max_output_chars: int | None
+    """A longer result is cut, with a note. None: ``CHAT_TOOL_OUTPUT_CHARS``."""
+    side_effects: bool
+    """True: never run twice by itself; a call cut off by a crash is recorded as ``unknown``."""
+    idempotent: bool
+    """True: a call may be run again after a crash or a retry, with the same `ToolContext.idempotency_key`."""
+    requires_approval: bool | ApprovalRule
+    """A person has to say yes before a call runs."""
+    allow: str | Permission | None
+    """A Django permission ("app.codename") or a function; None: everybody."""
+    staff_only: bool
+    """Offered to staff only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A Python function offered to the model."""
+    """A Python function offered to the model, with its `ToolOptions`."""
 
     spec: ToolSpec
     function: Callable[..., Any | Awaitable[Any]]
@@ -53,23 +81,16 @@ class Tool:
     """The validated form of the model's arguments. None: the function takes them as one JSON object, with the context."""
     context_parameter: str | None = None
     timeout_s: float | None = None
-    """None: ``CHAT_TOOL_SECONDS``."""
     max_concurrent: int | None = None
-    """Calls that run at once in this process; None: as many as come. Others wait, within their time."""
     max_output_chars: int | None = None
-    """None: ``CHAT_TOOL_OUTPUT_CHARS``."""
     side_effects: bool = False
-    """True: never run twice by itself; a call cut off by a crash is recorded as ``unknown``."""
     idempotent: bool = False
-    """True: a call may be run again after a crash or a retry, with the same `ToolContext.idempotency_key`."""
     requires_approval: bool | ApprovalRule = False
     """For one call ask `chat.tools.permissions.needs_approval`."""
     allow: str | Permission | None = None
-    """A Django permission ("app.codename") or a function; None: everybody."""
     staff_only: bool = False
     server_label: str = ""
     """The MCP server that it belongs to; empty for our own."""
-
     room: Room | None = None
     """Where an async function's calls wait for each other; tools of one MCP server share one."""
     place: ToolLoop | None = None
@@ -88,11 +109,21 @@ class Tool:
         return self.spec.name
 
 
+class Outcome(StrEnum):
+    """How a call came out."""
+
+    OK = "ok"
+    ERROR = "error"
+    """The tool failed or refused, was not found, or took too long."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToolOutcome:
-    """``output`` is the text that the model reads; for ``outcome`` "error" it says what to do about it."""
+    """What came of one call."""
 
     output: str
-    outcome: str
-    """ok or error."""
+    """The text that the model reads; for an error it says what to do about it."""
+    outcome: Outcome
+    """"ok" or "error"."""
     duration_ms: float
+    """Waiting for its turn included."""

@@ -1,18 +1,22 @@
-"""Where async tools run: an event loop of the tools' own, in a thread beside the server's.
+"""Where tools run: beside the server, so that what a tool does hurts no session.
 
-So a tool that blocks (`time.sleep`, a blocking client) delays other async tools, and no session. One that has blocked
-for ``STUCK_SECONDS`` is left alone in its loop: the calls that come after it get a new one.
+A sync tool runs in a thread. A thread cannot be stopped: one that hangs is left alone, and takes nothing but a thread of
+its own tool's few. An async tool runs in an event loop of the tools' own: one that blocks it (`time.sleep`, a blocking
+client) delays other async tools. One that has blocked for ``STUCK_SECONDS`` is left alone in its loop, too: the calls that
+come after it get a new one.
 """
 
 import asyncio
+import inspect
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from channels.db import DatabaseSyncToAsync, aclose_old_connections
@@ -20,50 +24,15 @@ from channels.db import DatabaseSyncToAsync, aclose_old_connections
 from chat.errors import ToolError
 from chat.supervision import heard
 
+P = ParamSpec("P")
 R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
-
-# The one moment at which a call starts, or never will: "was not started" has to stay true.
-
-
-class Start:
-    """Taken in the tool's own thread, given up in the server's; whoever is first decides."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken = self._given_up = False
-
-    def take(self) -> None:
-        """Raises CancelledError when the call was given up before."""
-        with self._lock:
-            if self._given_up:
-                raise asyncio.CancelledError
-            self._taken = True
-
-    def give_up(self) -> bool:
-        """Whether the call has started; if not, it will not any more."""
-        with self._lock:
-            self._given_up = True
-            return self._taken
-
-
-# Where sync tools run: daemon threads, a few for each tool.
-#
-# A thread cannot be stopped. So a sync tool that hangs keeps its thread, and nothing but the same tool's
-# threads: each tool has a lane of its own. Daemon threads, because the process must be able to end while
-# one hangs; the threads of `concurrent.futures.ThreadPoolExecutor` would be waited for.
-
-
-P = ParamSpec("P")
-
 THREADS_PER_TOOL = 4
 MAX_WAITING_PER_TOOL = 256
-
-
-class _Job(NamedTuple):
-    future: "Future[Any]"
-    run: Callable[[], Any]
+BLOCKING_SECONDS = 0.25
+"""A step of a coroutine, from one await to the next, that takes longer is told of in the log."""
+STUCK_SECONDS = 3.0
 
 
 class Raised(NamedTuple):
@@ -80,8 +49,71 @@ class Raised(NamedTuple):
         return wrapped
 
 
+class Call:
+    """One call of a function, to be run once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = self._given_up = False
+
+    async def run(self) -> Any:
+        """What came of it, or a `Raised`. Cancelling this cancels an async function, which may take its time to end, and
+        leaves a sync one to itself. Raises `ToolError` when too many wait already."""
+        raise NotImplementedError
+
+    def blocking(self) -> bool:
+        """Whether it is this call that holds its event loop up."""
+        return False
+
+    def give_up(self) -> bool:
+        """Whether the call has started; if not, it will not any more."""
+        with self._lock:
+            self._given_up = True
+            return self._taken
+
+    def _take(self) -> None:
+        """The moment at which it starts. Raises CancelledError when it was given up before."""
+        with self._lock:
+            if self._given_up:
+                raise asyncio.CancelledError
+            self._taken = True
+
+
+def call_of(
+    function: Callable[P, Any],
+    then: Callable[[Any], Any] = lambda result: result,
+    *,
+    name: str,
+    threads: int | None = None,
+    room: "Room | None" = None,
+    place: "ToolLoop | None" = None,
+) -> Callable[P, Call]:
+    """Given the arguments: the call, which gives ``then(result)``, made where the function ran.
+
+    ``threads`` counts for a sync function, ``room`` and ``place`` (None: the loop of all tools) for an async one.
+    """
+
+    def make(*args: P.args, **kwargs: P.kwargs) -> Call:
+        async def work_async() -> Any:
+            return then(await function(*args, **kwargs))
+
+        if inspect.iscoroutinefunction(function):
+            return _LoopCall(work_async, name=name, room=room, place=place)
+        return _ThreadCall(function, lambda: then(function(*args, **kwargs)), threads=threads)
+
+    return make
+
+
+class _Job(NamedTuple):
+    future: "Future[Any]"
+    run: Callable[[], Any]
+
+
 class Lane(Executor):
-    """At most ``threads`` calls at once; the others wait in line, in order."""
+    """At most ``threads`` calls of one function at once, in daemon threads; the others wait in line, in order.
+
+    The threads of `ThreadPoolExecutor` would be waited for when the process ends.
+    """
 
     def __init__(self, name: str, threads: int = THREADS_PER_TOOL) -> None:
         self._name = name
@@ -140,53 +172,27 @@ class Lane(Executor):
 _lanes: "WeakKeyDictionary[Callable[..., Any], Lane]" = WeakKeyDictionary()
 
 
-class ThreadCall:
-    """One call of a sync function; ``work`` calls it, in a thread of the function's lane."""
+class _ThreadCall(Call):
+    """In a thread of the function's lane, whose database connection goes back to the pool afterwards."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        work: Callable[[], Any],
-        *,
-        threads: int | None = None,
-    ) -> None:
-        self._start = Start()
-        self._function = function
+    def __init__(self, function: Callable[..., Any], work: Callable[[], Any], *, threads: int | None) -> None:
+        super().__init__()
+        lane = Lane(getattr(function, "__qualname__", "?"), threads or THREADS_PER_TOOL)
+        self._lane = _lanes.setdefault(function, lane)
         self._work = work
-        self._threads = threads or THREADS_PER_TOOL
 
     async def run(self) -> Any:
-        """What the work returns, or a `Raised`. Cancelling it leaves the work to itself, if it runs already.
-
-        The thread's database connection goes back to the pool when the work returns. Raises `ToolError`.
-        """
-        lane = _lanes.get(self._function)
-        if lane is None:
-            name = getattr(self._function, "__qualname__", "?")
-            lane = _lanes.setdefault(self._function, Lane(name, self._threads))
-        return await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=lane)()
-
-    def give_up(self) -> bool:
-        return self._start.give_up()
-
-    def blocking(self) -> bool:
-        """A thread holds nobody up."""
-        return False
+        return await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=self._lane)()
 
     def _caught(self) -> Any:
         try:
-            self._start.take()
+            self._take()
             return self._work()
         except BaseException as error:  # noqa: BLE001 - see `Raised`
             return Raised(error)
 
 
-BLOCKING_SECONDS = 0.25
-"""A step of a coroutine, from one await to the next, that takes longer is told of in the log."""
-STUCK_SECONDS = 3.0
-
-
-class Step(NamedTuple):
+class _Step(NamedTuple):
     tool: str
     since: float
     """By time.monotonic()."""
@@ -199,12 +205,12 @@ class ToolLoop:
         self.name = name
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._step: Step | None = None
+        self._step: _Step | None = None
         self._left = False
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def enter(self, tool: str) -> None:
-        self._step = Step(tool, time.monotonic())
+        self._step = _Step(tool, time.monotonic())
 
     def leave(self) -> None:
         step, self._step = self._step, None
@@ -217,7 +223,7 @@ class ToolLoop:
                 took_s,
             )
 
-    def blocked_by(self) -> Step | None:
+    def blocked_by(self) -> _Step | None:
         """The step that holds the loop up for too long already."""
         step = self._step
         return step if step and time.monotonic() - step.since >= STUCK_SECONDS else None
@@ -284,27 +290,24 @@ class Room:
         return self._by_loop.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.size))
 
 
-class LoopCall(Generic[R]):
-    """One call of an async tool. ``place`` None: the shared loop."""
-
+class _LoopCall(Call):
     def __init__(
         self,
-        name: str,
-        work: Callable[[], Coroutine[Any, Any, R]],
+        work: Callable[[], Coroutine[Any, Any, Any]],
         *,
-        room: Room | None = None,
-        place: ToolLoop | None = None,
+        name: str,
+        room: Room | None,
+        place: ToolLoop | None,
     ) -> None:
-        self._start = Start()
-        self._name = name
+        super().__init__()
         self._work = work
+        self._name = name
         self._room = room
         self._place = place or shared_loop()
         self._closes_connections = place is None
         self._cut = False
 
-    async def run(self) -> R | Raised:
-        """What the work returns, or a `Raised`. Cancelling it cancels the work, which may take its time to end."""
+    async def run(self) -> Any:
         try:
             return await asyncio.wrap_future(
                 asyncio.run_coroutine_threadsafe(self._in_place(), self._place.loop)
@@ -313,49 +316,37 @@ class LoopCall(Generic[R]):
             self._cut = True
             raise
 
-    def give_up(self) -> bool:
-        return self._start.give_up()
-
     def blocking(self) -> bool:
-        """Whether it is this tool that holds its loop up."""
         step = self._place.blocked_by()
         return step is not None and step.tool == self._name
 
-    async def _in_place(self) -> R | Raised:
+    async def _in_place(self) -> Any:
         task = asyncio.current_task()
         assert task
         self._place.hold(task)
         try:
-            if self._room is None:
-                return await self._started()
-            async with self._room.here():
-                return await self._started()
-        except BaseException as error:  # noqa: BLE001 - see `Raised`
-            return self._raised(error)
-
-    async def _started(self) -> R:
-        self._start.take()
-        try:
-            return await _Watched(self._work(), self._place, self._name)
-        finally:
-            if self._closes_connections:
-                await aclose_old_connections()  # of the thread in which Django's async ORM works
-
-    def _raised(self, error: BaseException) -> Raised:
-        if self._cut and not isinstance(error, asyncio.CancelledError):
-            logger.warning("tool %s failed after it was cut off", self._name, exc_info=error)
-        return Raised(error)
+            async with self._room.here() if self._room else nullcontext():
+                self._take()
+                try:
+                    return await _Watched(self._work(), self._place, self._name)
+                finally:
+                    if self._closes_connections:
+                        await aclose_old_connections()  # of the thread in which Django's async ORM works
+        except BaseException as error:
+            if self._cut and not isinstance(error, asyncio.CancelledError):
+                logger.warning("tool %s failed after it was cut off", self._name, exc_info=error)
+            return Raised(error)
 
 
-class _Watched(Generic[R]):
+class _Watched:
     """Awaits a coroutine and notes for how long each of its steps holds the loop."""
 
-    def __init__(self, work: Coroutine[Any, Any, R], place: ToolLoop, tool: str) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any], place: ToolLoop, tool: str) -> None:
         self._work = work
         self._place = place
         self._tool = tool
 
-    def __await__(self) -> Generator[Any, Any, R]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         given: Any = None
         thrown: BaseException | None = None
         while True:
@@ -363,8 +354,7 @@ class _Watched(Generic[R]):
             try:
                 waits_for = self._work.throw(thrown) if thrown else self._work.send(given)
             except StopIteration as done:
-                result: R = done.value
-                return result
+                return done.value
             finally:
                 self._place.leave()
             try:

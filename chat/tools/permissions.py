@@ -1,10 +1,9 @@
-"""Whether a call has to wait for a person's yes before it runs."""
+"""Who may use a tool (for everybody else it does not exist), and which calls have to wait for a person's yes."""
 
 import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,50 +11,17 @@ import msgspec
 from chat.errors import ToolError
 from chat.llm.provider import JSON
 from chat.tools.base import Tool, ToolContext
-from chat.tools.beside import LoopCall, Raised, ThreadCall
+from chat.tools.beside import Raised, call_of
 from chat.tools.schema import keyword_arguments
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.selectors.users import has_permission, is_active_staff
 
 logger = logging.getLogger(__name__)
 
 
-# Rules that a project gives for its tools: functions, sync or async, that say yes or no.
-
-
 RULE_SECONDS = 5.0
+NO_APPROVAL = "This tool needs a person's approval, which this call does not have. It has not run."
 
 Rule = Callable[..., bool | Awaitable[bool]]
-
-
-async def ask(rule: Rule, *arguments: Any) -> bool:
-    """What the rule says; it may query the database.
-
-    Raises what the rule raises, RuntimeError for a SystemExit and its like, TimeoutError after ``RULE_SECONDS``.
-    """
-    async with asyncio.timeout(RULE_SECONDS):
-        said = await _call(rule, partial(rule, *arguments)).run()
-        if inspect.isawaitable(said):  # of a callable that does not look async
-            said = await LoopCall(_name(rule), partial(_awaited, said)).run()
-    if isinstance(said, Raised):
-        raise said.as_exception("the rule")
-    return bool(said)
-
-
-def _call(rule: Rule, work: Callable[[], Any]) -> "ThreadCall | LoopCall[Any]":
-    """Beside the server's own event loop, as tools are."""
-    return LoopCall(_name(rule), work) if inspect.iscoroutinefunction(rule) else ThreadCall(rule, work)
-
-
-async def _awaited(said: Awaitable[Any]) -> Any:
-    return await said
-
-
-def _name(rule: Rule) -> str:
-    return f"rule {getattr(rule, '__qualname__', '?')}"
-
-
-# Who may use a tool. For everybody else it does not exist.
 
 
 async def permitted(tools: Iterable[Tool], context: ToolContext) -> list[Tool]:
@@ -79,6 +45,8 @@ async def _allows(tool: Tool, context: ToolContext) -> bool:
     try:
         if not isinstance(tool.allow, str):
             return await ask(tool.allow, context)
+        from sessions_app.selectors.users import has_permission
+
         return await in_db_thread(has_permission, user_id=context.user_id, permission=tool.allow)
     except Exception:
         logger.exception("tool %s: who may use it could not be found out, so it is refused", tool.name)
@@ -86,14 +54,13 @@ async def _allows(tool: Tool, context: ToolContext) -> bool:
 
 
 async def _is_staff_now(tool: Tool, context: ToolContext) -> bool:
+    from sessions_app.selectors.users import is_active_staff
+
     try:
         return await in_db_thread(is_active_staff, user_id=context.user_id)
     except Exception:
         logger.exception("tool %s: who is staff could not be found out, so it is refused", tool.name)
         return False
-
-
-NO_APPROVAL = "This tool needs a person's approval, which this call does not have. It has not run."
 
 
 async def needs_approval(tool: Tool, *, arguments: str, context: ToolContext) -> bool:
@@ -130,3 +97,22 @@ def _fits(tool: Tool, arguments: str, context: ToolContext) -> bool:
     except ToolError:
         return False
     return True
+
+
+async def ask(rule: Rule, *arguments: Any) -> bool:
+    """What a project's rule says; it may query the database.
+
+    Raises what the rule raises, RuntimeError for a SystemExit and its like, TimeoutError after ``RULE_SECONDS``.
+    """
+
+    async def awaited(said: Awaitable[Any]) -> Any:
+        return await said
+
+    name = f"rule {getattr(rule, '__qualname__', '?')}"
+    async with asyncio.timeout(RULE_SECONDS):
+        said = await call_of(rule, name=name)(*arguments).run()
+        if inspect.isawaitable(said):  # of a callable that does not look async
+            said = await call_of(awaited, name=name)(said).run()
+    if isinstance(said, Raised):
+        raise said.as_exception("the rule")
+    return bool(said)

@@ -1,15 +1,21 @@
 """The tools that this server offers. A project adds one by writing a function in the ``ai_tools.py`` of its app."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from typing import Any, TypeVar, overload
+from pathlib import Path
+from typing import Any, TypeVar, Unpack, overload
 
+from django.apps import apps
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
 from chat.llm.provider import ToolSpec
-from chat.tools.base import ApprovalRule, Permission, Tool, ToolContext, ToolDefinitionError
+from chat.tools.base import Tool, ToolContext, ToolDefinitionError, ToolOptions
 from chat.tools.permissions import permitted
-from chat.tools.schema import make_tool
+from chat.tools.schema import make_tool, place_of
+
+logger = logging.getLogger(__name__)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,7 +35,7 @@ class Registry:
         taken = self._tools.get(tool.name)
         if taken is not None:
             raise ToolDefinitionError(
-                f"tool {tool.name}: two functions have this name, {_place(taken)} and {_place(tool)}"
+                f"tool {tool.name}: two functions have this name, {place_of(taken.function)} and {place_of(tool.function)}"
             )
         self._tools[tool.name] = tool
 
@@ -53,23 +59,16 @@ class Registry:
     def tool(self, function: Function, /) -> Function: ...
     @overload
     def tool(
-        self,
-        /,
-        *,
-        name: str | None = None,
-        timeout_s: float | None = None,
-        max_concurrent: int | None = None,
-        max_output_chars: int | None = None,
-        side_effects: bool = False,
-        idempotent: bool = False,
-        requires_approval: bool | ApprovalRule = False,
-        allow: str | Permission | None = None,
-        staff_only: bool = False,
+        self, /, *, name: str | None = None, **options: Unpack[ToolOptions]
     ) -> Callable[[Function], Function]: ...
     def tool(
         self, function: Function | None = None, /, **options: Any
     ) -> Function | Callable[[Function], Function]:
-        """Decorator: register the function as a tool, with or without options (see `make_tool`), and leave it as it is."""
+        """Decorator: the function, sync or async, becomes a tool, and stays as it is.
+
+        ``@tool`` or ``@tool(name=..., ...)``; ``name`` is the function's own where it is left out, the rest are
+        `ToolOptions`. Raises `ToolDefinitionError` for a function that cannot be described, and for a name that is taken.
+        """
 
         def register(function: Function) -> Function:
             self.register(make_tool(function, **options))
@@ -85,11 +84,22 @@ tool = default_registry.tool
 def discover_tools() -> None:
     """Register the shipped tools and those of every installed app's ``ai_tools`` module, once.
 
-    For the time when the apps are ready. What is wrong with a tool is raised here, so that the server does not start.
+    For the time when the apps are ready. What is wrong with a tool is raised here, so that the server does not start; a
+    file of tools that no installed app carries is told in the log.
     """
     import_module("chat.tools.builtin")
     autodiscover_modules("ai_tools")
+    if project := getattr(settings, "BASE_DIR", None):
+        for file in _carried_by_no_app(Path(project)):
+            logger.warning(
+                "%s is not read, so its tools do not exist: no installed app carries it. It belongs into the folder of an "
+                "app, and the app into INSTALLED_APPS",
+                file,
+            )
 
 
-def _place(tool: Tool) -> str:
-    return f"{tool.function.__module__}.{tool.function.__qualname__}"
+def _carried_by_no_app(project: Path) -> list[Path]:
+    """Beside manage.py, or in a folder beside it."""
+    carried = {Path(app.path).resolve() for app in apps.get_app_configs()}
+    found = sorted([*project.glob("ai_tools.py"), *project.glob("*/ai_tools.py")])
+    return [file for file in found if file.parent.resolve() not in carried]

@@ -1,7 +1,6 @@
 """Running a model's tool calls: whatever a tool does, the model gets an answer and nothing else is hurt."""
 
 import asyncio
-import inspect
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -12,49 +11,14 @@ from django.utils.functional import Promise
 
 from chat.conf import conf
 from chat.errors import ToolError
-from chat.tools.base import Tool, ToolContext, ToolOutcome
-from chat.tools.beside import LoopCall, Raised, ThreadCall
+from chat.tools.base import Outcome, Tool, ToolContext, ToolOutcome
+from chat.tools.beside import Call, Raised, call_of
 from chat.tools.permissions import check_approved, may_run
 from chat.tools.registry import Registry
 from chat.tools.schema import keyword_arguments
 from sessions_app.log.rows import storable
 
 logger = logging.getLogger(__name__)
-
-
-# What a tool returned, as the text that the model reads.
-
-
-class NotJsonError(Exception):
-    """The result of a tool cannot be written as JSON."""
-
-
-def as_text(result: Any) -> str:
-    """Text stays as it is, all else becomes JSON. Raises `NotJsonError`."""
-    if isinstance(result, str):
-        return result
-    try:
-        return msgspec.json.encode(result, enc_hook=_encode_more).decode()
-    except (TypeError, ValueError, RecursionError, NotImplementedError) as error:
-        raise NotJsonError(str(error)) from error
-
-
-def bounded(text: str, *, limit_chars: int) -> str:
-    """The text as the log can hold it (no NUL, no lone surrogates), cut to the limit; a cut says what is missing."""
-    if len(text) > limit_chars:
-        kept = max(limit_chars - len(_cut_note(len(text), len(text))), 0)
-        text = text[:kept] + _cut_note(kept, len(text))
-    return str(storable(text))
-
-
-def _cut_note(kept: int, whole: int) -> str:
-    return f"\n[Cut: these are the first {kept} of {whole} characters; the rest is left out. Ask for less.]"
-
-
-def _encode_more(value: Any) -> Any:
-    if isinstance(value, Promise):  # Django's lazy translations
-        return str(value)
-    raise NotImplementedError(f"Objects of type {type(value).__name__} cannot be written as JSON")
 
 
 MAX_CONCURRENT = 8
@@ -81,15 +45,15 @@ async def run_tool(registry: Registry, *, name: str, arguments: str, context: To
         limit_chars = tool.limit_chars
         kwargs = keyword_arguments(tool, arguments, context)
         await check_approved(tool, arguments=arguments, context=context)
-        output, outcome = await _within_limit(tool, kwargs), "ok"
+        output, outcome = await _within_limit(tool, kwargs), Outcome.OK
     except ToolError as error:
-        output, outcome = error.message, "error"
+        output, outcome = error.message, Outcome.ERROR
     except NotJsonError as error:
         logger.error("tool %s gave a result that is not JSON: %s (%s)", name, error, _place(context))  # noqa: TRY400
-        output, outcome = f"{name} gave a result that cannot be passed on. {_OUR_FAULT}", "error"
+        output, outcome = f"{name} gave a result that cannot be passed on. {_OUR_FAULT}", Outcome.ERROR
     except Exception:
         logger.exception("tool %s failed (%s)", name, _place(context))
-        output, outcome = f"{name} failed. {_OUR_FAULT}", "error"
+        output, outcome = f"{name} failed. {_OUR_FAULT}", Outcome.ERROR
     return ToolOutcome(
         output=bounded(output, limit_chars=limit_chars),
         outcome=outcome,
@@ -152,18 +116,17 @@ async def _within_limit(tool: Tool, kwargs: dict[str, Any]) -> str:
     return _unwrapped(task)
 
 
-def _call(tool: Tool, kwargs: dict[str, Any]) -> "ThreadCall | LoopCall[str]":
+def _call(tool: Tool, kwargs: dict[str, Any]) -> Call:
     """The result becomes text where the tool runs: ten megabytes of it hold no session up."""
-
-    def work() -> str:
-        return bounded(as_text(tool.function(**kwargs)), limit_chars=tool.limit_chars)
-
-    async def work_async() -> str:
-        return bounded(as_text(await tool.function(**kwargs)), limit_chars=tool.limit_chars)
-
-    if inspect.iscoroutinefunction(tool.function):
-        return LoopCall(tool.name, work_async, room=tool.room, place=tool.place)
-    return ThreadCall(tool.function, work, threads=tool.max_concurrent)
+    make = call_of(
+        tool.function,
+        lambda result: bounded(as_text(result), limit_chars=tool.limit_chars),
+        name=tool.name,
+        threads=tool.max_concurrent,
+        room=tool.room,
+        place=tool.place,
+    )
+    return make(**kwargs)
 
 
 def _unwrapped(task: "asyncio.Task[Any]") -> str:
@@ -177,15 +140,15 @@ def _unwrapped(task: "asyncio.Task[Any]") -> str:
 
 def _cut(task: "asyncio.Task[Any]") -> None:
     """What comes of it is nobody's any more."""
+
+    def ended(task: "asyncio.Task[Any]") -> None:
+        _cut_off.discard(task)
+        if not task.cancelled():
+            task.exception()
+
     task.cancel()
     _cut_off.add(task)
-    task.add_done_callback(_ended)
-
-
-def _ended(task: "asyncio.Task[Any]") -> None:
-    _cut_off.discard(task)
-    if not task.cancelled():
-        task.exception()
+    task.add_done_callback(ended)
 
 
 def _too_slow(tool: Tool, *, started: bool) -> str:
@@ -199,3 +162,35 @@ def _too_slow(tool: Tool, *, started: bool) -> str:
 
 def _place(context: ToolContext) -> str:
     return f"session {context.session_id}, call {context.call_id}"
+
+
+class NotJsonError(Exception):
+    """The result of a tool cannot be written as JSON."""
+
+
+def as_text(result: Any) -> str:
+    """Text stays as it is, all else becomes JSON. Raises `NotJsonError`."""
+    if isinstance(result, str):
+        return result
+    try:
+        return msgspec.json.encode(result, enc_hook=_encode_more).decode()
+    except (TypeError, ValueError, RecursionError, NotImplementedError) as error:
+        raise NotJsonError(str(error)) from error
+
+
+def bounded(text: str, *, limit_chars: int) -> str:
+    """The text as the log can hold it (no NUL, no lone surrogates), cut to the limit; a cut says what is missing."""
+    if len(text) > limit_chars:
+        kept = max(limit_chars - len(_cut_note(len(text), len(text))), 0)
+        text = text[:kept] + _cut_note(kept, len(text))
+    return str(storable(text))
+
+
+def _cut_note(kept: int, whole: int) -> str:
+    return f"\n[Cut: these are the first {kept} of {whole} characters; the rest is left out. Ask for less.]"
+
+
+def _encode_more(value: Any) -> Any:
+    if isinstance(value, Promise):  # Django's lazy translations
+        return str(value)
+    raise NotImplementedError(f"Objects of type {type(value).__name__} cannot be written as JSON")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args
 import msgspec
 
 JSON = dict[str, Any]
+"""A JSON object."""
 ROOT = "root"
 """As ``previous_item_id``: before everything else."""
 

@@ -16,7 +16,7 @@ from sessions_app.log.leases import renew_process
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.threads import in_db_thread
-from tests.engine.model import NAME, ScriptedModel
+from tests.engine.model import NAME, EngineModel
 from tests.support.waiting import eventually
 
 
@@ -67,22 +67,22 @@ class Process:
 
 
 @pytest.fixture
-def model(settings: Any) -> ScriptedModel:
-    model = ScriptedModel()
+def model(settings: Any) -> EngineModel:
+    model = EngineModel()
     settings.CHAT_LLM_MODEL = NAME  # forgets the providers made so far
     register_provider(NAME, lambda: model)
     return model
 
 
 @pytest.fixture
-async def process(transactional_db: None, model: ScriptedModel) -> AsyncIterator[Process]:
+async def process(transactional_db: None, model: EngineModel) -> AsyncIterator[Process]:
     process = await Process("proc_a").start()
     yield process
     await process.stop()
 
 
 @pytest.fixture
-async def other_process(transactional_db: None, model: ScriptedModel) -> AsyncIterator[Process]:
+async def other_process(transactional_db: None, model: EngineModel) -> AsyncIterator[Process]:
     process = await Process("proc_b").start()
     yield process
     await process.stop()

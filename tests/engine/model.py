@@ -1,4 +1,4 @@
-"""A model that answers what the test says, at once, and remembers what it was asked."""
+"""A model that answers what the test says, at once, and sums up what it is asked to."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -9,23 +9,20 @@ from chat.llm.provider import (
     FinishReason,
     ModelEvent,
     ModelRequest,
-    Provider,
     TextDelta,
     Usage,
     UserText,
 )
+from chat.testing import Round, ScriptedModel
 
 NAME = "scripted"
 
 
-class ScriptedModel(Provider):
+class EngineModel(ScriptedModel):
     """Counts a token for every two bytes of text, so that estimates have to learn it."""
 
-    name = NAME
-
     def __init__(self) -> None:
-        self.requests: list[ModelRequest] = []
-        self.summaries: list[ModelRequest] = []
+        super().__init__(name=NAME, otherwise=self._round)
         self.answer: Callable[[str], list[ModelEvent]] = lambda said: [TextDelta(f"Yes: {said[:20]}")]
         self.summary_error: ProviderError | None = None
         self.summary = "THE SUMMARY"
@@ -33,25 +30,24 @@ class ScriptedModel(Provider):
         """Answers wait for it; summaries do not."""
         self.completes = True
         """False: the stream breaks off after its last word, as one does that is cut."""
+        self._summariser = ScriptedModel(
+            usage=Usage(input_tokens=100, output_tokens=10),
+            otherwise=lambda _: self.summary_error or [TextDelta(self.summary)],
+        )
+        self.summaries = self._summariser.requests
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        sums_up = request.history[-1].item_id == "compaction"
+        return self._summariser.stream(request) if sums_up else super().stream(request)
+
+    def _round(self, request: ModelRequest) -> Round:
         last = request.history[-1]
-        if last.item_id == "compaction":
-            self.summaries.append(request)
-            if self.summary_error:
-                raise self.summary_error
-            yield TextDelta(self.summary)
-            yield Completed(FinishReason.STOP, Usage(input_tokens=100, output_tokens=10))
-            return
-        self.requests.append(request)
-        if self.gate:
-            await self.gate.acquire()
-        events = self.answer(last.text if isinstance(last, UserText) else "")
-        for event in events:
-            yield event
-        if not self.completes:
-            raise ModelUnreachable
-        yield Completed(FinishReason.STOP, Usage(input_tokens=tokens(request), output_tokens=20))
+        usage = Usage(input_tokens=tokens(request), output_tokens=20)
+        return [
+            *([self.gate.acquire] if self.gate else []),
+            *self.answer(last.text if isinstance(last, UserText) else ""),
+            Completed(FinishReason.STOP, usage) if self.completes else ModelUnreachable(),
+        ]
 
 
 def tokens(request: ModelRequest) -> int:

@@ -19,7 +19,7 @@ from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.analytics import spent_since
 from tests.engine.conftest import Process, quiet, say
-from tests.engine.model import ScriptedModel
+from tests.engine.model import EngineModel
 
 OUTPUT_ONLY = {"scripted": {"input": 0, "output": 1_000}}
 """The model counts 20 tokens an answer: two cents each."""
@@ -60,7 +60,7 @@ async def test_a_session_whose_budget_is_used_up_takes_no_more_turns(process: Pr
 
 
 async def test_a_turn_that_waited_is_not_run_on_an_empty_purse(
-    process: Process, model: ScriptedModel, settings: Any
+    process: Process, model: EngineModel, settings: Any
 ) -> None:
     settings.CHAT_BUDGET_SESSION_USD = 0.01
     conversation = await process.join()
@@ -73,7 +73,7 @@ async def test_a_turn_that_waited_is_not_run_on_an_empty_purse(
 
 
 async def test_a_runaway_answer_is_stopped_and_what_there_is_of_it_is_kept(
-    process: Process, model: ScriptedModel, settings: Any
+    process: Process, model: EngineModel, settings: Any
 ) -> None:
     settings.CHAT_BUDGET_SESSION_USD = 0.1  # 100 tokens
     model.answer = lambda said: [TextDelta("word ")] * 10_000
@@ -91,7 +91,7 @@ async def test_a_runaway_answer_is_stopped_and_what_there_is_of_it_is_kept(
 
 
 async def test_an_answer_that_breaks_off_is_paid_for_all_the_same(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     """The vendor counts only at the end of a stream; so what was written before its end is estimated."""
     model.answer = lambda said: [TextDelta("word ")] * 400
@@ -184,7 +184,7 @@ def test_a_budget_over_a_model_without_a_price_is_warned_of(settings: Any) -> No
     settings.CHAT_LLM_MODEL = "demo"
     settings.CHAT_BUDGET_SESSION_USD = 1.0
     assert check_budgets(None) == []
-    register_provider("unpriced", ScriptedModel)
+    register_provider("unpriced", EngineModel)
     settings.CHAT_LLM_MODEL = "unpriced"
     (warning,) = check_budgets(None)
     assert warning.id == "chat.W005"

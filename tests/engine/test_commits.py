@@ -13,7 +13,7 @@ from chat.session.session import Session
 from sessions_app.log.journal import SessionWriter
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, quiet, say
-from tests.engine.model import ScriptedModel
+from tests.engine.model import EngineModel
 from tests.support.waiting import eventually
 
 
@@ -47,7 +47,7 @@ async def commits(conversation: Session, *event_types: str) -> list[str]:
 
 
 async def test_an_answer_its_end_and_the_sessions_counters_are_one_commit(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     await say(conversation, "Hello")  # its row is there from now on
@@ -58,7 +58,7 @@ async def test_an_answer_its_end_and_the_sessions_counters_are_one_commit(
 
 
 async def test_an_answer_that_was_stopped_and_its_end_are_one_commit(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     stopped = asyncio.Event()
@@ -82,7 +82,7 @@ async def test_an_answer_that_was_stopped_and_its_end_are_one_commit(
 
 
 async def test_what_was_said_before_calls_is_one_commit_with_them(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     def look_up() -> str:
         """Look it up."""

@@ -33,7 +33,7 @@ from sessions_app.models import Session as SessionRow
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, hand_over, quiet, say
-from tests.engine.model import ScriptedModel, tokens
+from tests.engine.model import EngineModel, tokens
 from tests.support.waiting import eventually
 
 BUDGET_TOKENS = 2_000
@@ -81,7 +81,7 @@ def state(history: SessionState) -> dict[str, object]:
     }
 
 
-async def test_what_a_model_is_sent_stays_within_its_budget(process: Process, model: ScriptedModel) -> None:
+async def test_what_a_model_is_sent_stays_within_its_budget(process: Process, model: EngineModel) -> None:
     conversation = await process.join()
     await talk(conversation, 30)
     sizes = [tokens(request) for request in model.requests]
@@ -94,7 +94,7 @@ async def test_what_a_model_is_sent_stays_within_its_budget(process: Process, mo
 
 
 async def test_the_summary_stands_at_the_front_and_recent_turns_stay_whole(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     await talk(conversation, 30)
@@ -110,7 +110,7 @@ async def test_the_summary_stands_at_the_front_and_recent_turns_stay_whole(
 
 
 async def test_a_summary_is_made_of_the_one_before_it_and_of_what_was_said(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     await talk(conversation, 30)
@@ -121,9 +121,7 @@ async def test_a_summary_is_made_of_the_one_before_it_and_of_what_was_said(
     assert "User: 1: lorem" not in second
 
 
-async def test_nobody_waits_for_a_summary_that_is_made_in_time(
-    process: Process, model: ScriptedModel
-) -> None:
+async def test_nobody_waits_for_a_summary_that_is_made_in_time(process: Process, model: EngineModel) -> None:
     conversation = await process.join()
     await talk(conversation, 30)
     rows = await in_db_thread(compactions, conversation.session_id)
@@ -134,7 +132,7 @@ async def test_nobody_waits_for_a_summary_that_is_made_in_time(
     assert {row.payload["model"] for row in rows} == {"scripted"}
 
 
-async def test_any_process_rebuilds_the_same_history(process: Process, model: ScriptedModel) -> None:
+async def test_any_process_rebuilds_the_same_history(process: Process, model: EngineModel) -> None:
     conversation = await process.join()
     for turns in (9, 1, 7, 13):
         await talk(conversation, turns, start=conversation.history.user_messages + 1)
@@ -142,7 +140,7 @@ async def test_any_process_rebuilds_the_same_history(process: Process, model: Sc
     assert conversation.history.summary
 
 
-async def test_opening_reads_from_the_last_compaction_on(process: Process, model: ScriptedModel) -> None:
+async def test_opening_reads_from_the_last_compaction_on(process: Process, model: EngineModel) -> None:
     conversation = await process.join()
     counts = []
     for turns in (20, 40):
@@ -153,7 +151,7 @@ async def test_opening_reads_from_the_last_compaction_on(process: Process, model
     assert conversation.history.user_messages == 60
 
 
-async def test_a_failed_summary_does_not_fail_the_turn(process: Process, model: ScriptedModel) -> None:
+async def test_a_failed_summary_does_not_fail_the_turn(process: Process, model: EngineModel) -> None:
     model.summary_error = ModelOverloaded(cause="HTTP 529")
     conversation = await process.join()
     await talk(conversation, 30)
@@ -167,7 +165,7 @@ async def test_a_failed_summary_does_not_fail_the_turn(process: Process, model: 
     assert state(await rebuilt(conversation)) == state(conversation.history)
 
 
-async def test_a_client_call_that_waits_for_its_result_stays(process: Process, model: ScriptedModel) -> None:
+async def test_a_client_call_that_waits_for_its_result_stays(process: Process, model: EngineModel) -> None:
     tool = {"type": "function", "name": "look", "description": "", "parameters": {"type": "object"}}
     conversation = await process.join()
     await conversation.do(UpdateSession(changes={"tools": [tool]}))
@@ -187,7 +185,7 @@ async def test_a_client_call_that_waits_for_its_result_stays(process: Process, m
 
 
 async def test_an_approval_that_nobody_gave_yet_outlives_a_compaction(
-    process: Process, other_process: Process, model: ScriptedModel
+    process: Process, other_process: Process, model: EngineModel
 ) -> None:
     sent: list[str] = []
 
@@ -222,7 +220,7 @@ async def test_an_approval_that_nobody_gave_yet_outlives_a_compaction(
     assert not here.history.approvals
 
 
-async def test_turns_that_wait_outlive_a_compaction(process: Process, model: ScriptedModel) -> None:
+async def test_turns_that_wait_outlive_a_compaction(process: Process, model: EngineModel) -> None:
     """They were asked for before turns that are summarised while they still wait."""
     conversation = await process.join()
     model.summary_error = ModelOverloaded()
@@ -251,7 +249,7 @@ async def test_turns_that_wait_outlive_a_compaction(process: Process, model: Scr
     assert last == ["waits 4", "waits 5"]
 
 
-async def test_a_message_put_between_old_turns_goes_with_them(process: Process, model: ScriptedModel) -> None:
+async def test_a_message_put_between_old_turns_goes_with_them(process: Process, model: EngineModel) -> None:
     """Its place in the log is behind them."""
     conversation = await process.join()
     model.summary_error = ModelOverloaded()
@@ -267,7 +265,7 @@ async def test_a_message_put_between_old_turns_goes_with_them(process: Process, 
     assert state(await rebuilt(conversation)) == state(conversation.history)
 
 
-async def test_a_message_that_waits_outlives_a_compaction(process: Process, model: ScriptedModel) -> None:
+async def test_a_message_that_waits_outlives_a_compaction(process: Process, model: EngineModel) -> None:
     """It was said before the turns that are summarised, and no response has taken it in."""
     conversation = await process.join()
     await conversation.do(AddMessage(text="By the way", item_id="item_early"))
@@ -282,7 +280,7 @@ async def test_a_message_that_waits_outlives_a_compaction(process: Process, mode
     assert "item_late" not in conversation.history.waiting
 
 
-async def test_a_past_that_is_told_outlives_a_compaction(process: Process, model: ScriptedModel) -> None:
+async def test_a_past_that_is_told_outlives_a_compaction(process: Process, model: EngineModel) -> None:
     """It waits for the next response, behind turns that are summarised; then it is summarised itself."""
     conversation = await process.join()
     model.summary_error = ModelOverloaded()
@@ -311,7 +309,7 @@ async def test_a_past_that_is_told_outlives_a_compaction(process: Process, model
 
 
 async def test_a_repeat_from_before_the_summary_is_still_a_repeat(
-    process: Process, other_process: Process, model: ScriptedModel
+    process: Process, other_process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     await talk(conversation, 30)
@@ -328,7 +326,7 @@ async def test_a_repeat_from_before_the_summary_is_still_a_repeat(
 
 
 async def test_the_settings_outlive_the_summary(
-    process: Process, other_process: Process, model: ScriptedModel
+    process: Process, other_process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     await conversation.do(UpdateSession(changes={"instructions": "Rhyme."}))
@@ -340,7 +338,7 @@ async def test_the_settings_outlive_the_summary(
 
 
 async def test_a_deleted_item_leaves_the_summary(
-    process: Process, other_process: Process, model: ScriptedModel
+    process: Process, other_process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     model.summary = "FIRST"
@@ -377,7 +375,7 @@ async def test_a_deleted_item_leaves_the_summary(
 
 
 async def test_an_item_that_is_deleted_while_it_is_summarised_is_not_in_the_summary(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     model.summary_error = ModelOverloaded()
@@ -392,7 +390,7 @@ async def test_an_item_that_is_deleted_while_it_is_summarised_is_not_in_the_summ
     assert await in_db_thread(compactions, conversation.session_id) == []
 
 
-async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, model: ScriptedModel) -> None:
+async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, model: EngineModel) -> None:
     """What is not compacted is sent byte for byte, vendor's parts and all."""
     conversation = await process.join()
     model.answer = lambda said: [TextDelta("a"), TextDelta("b", extra={"scripted": {"sig": "x"}})]
@@ -403,7 +401,7 @@ async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, mo
 
 
 async def test_the_cost_of_a_summary_is_the_sessions(
-    process: Process, model: ScriptedModel, settings: Any
+    process: Process, model: EngineModel, settings: Any
 ) -> None:
     settings.CHAT_PRICES = {"scripted": {"input": 1, "output": 10}}
     settings.CHAT_LLM_MODEL = "scripted"

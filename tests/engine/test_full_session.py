@@ -7,7 +7,7 @@ import pytest
 from chat.errors import SessionFull
 from chat.session.commands import AddMessage, AddToolCall, AddToolOutput, Command, RequestResponse
 from tests.engine.conftest import Process, hand_over, quiet, say
-from tests.engine.model import ScriptedModel
+from tests.engine.model import EngineModel
 
 BOUND = 3
 
@@ -28,7 +28,7 @@ def bound(settings: Any) -> None:
     ids=["asks", "waits", "told", "call"],
 )
 async def test_a_full_session_takes_no_message_and_still_answers(
-    process: Process, other_process: Process, model: ScriptedModel, one_more: Command
+    process: Process, other_process: Process, model: EngineModel, one_more: Command
 ) -> None:
     conversation = await process.join()
     await say(conversation, "one")

@@ -17,7 +17,7 @@ from sessions_app.log.replay import read_history
 from sessions_app.models import Session as SessionRow
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, Tab, quiet, say
-from tests.engine.model import ScriptedModel
+from tests.engine.model import EngineModel
 from tests.support.waiting import eventually
 
 WORDS = "lorem ipsum dolor sit amet " * 8
@@ -36,7 +36,7 @@ def beside(session: Session) -> list[str]:
     return [name for name in tasks if name.startswith(f"session {session.session_id}")]
 
 
-async def _asked(model: ScriptedModel) -> None:
+async def _asked(model: EngineModel) -> None:
     async def asked() -> None:
         assert model.requests
 
@@ -80,7 +80,7 @@ async def test_a_session_that_dies_is_told_let_go_and_taken_over_by_who_comes_ne
     assert await ends(session.session_id) == [("incomplete", "interrupted"), ("completed", "")]
 
 
-async def test_what_ran_for_a_session_ends_with_it(process: Process, model: ScriptedModel) -> None:
+async def test_what_ran_for_a_session_ends_with_it(process: Process, model: EngineModel) -> None:
     model.gate = asyncio.Semaphore(0)
     session = await process.join()
     await session.do(AddMessage(text="Hello", respond=True))
@@ -96,7 +96,7 @@ async def test_what_ran_for_a_session_ends_with_it(process: Process, model: Scri
 
 
 async def test_a_session_that_leaves_in_its_summary_leaves_no_summary_behind(
-    process: Process, model: ScriptedModel, settings: Any, monkeypatch: pytest.MonkeyPatch
+    process: Process, model: EngineModel, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CHAT_HISTORY_TOKENS = 300
     began = asyncio.Event()
@@ -134,7 +134,7 @@ async def test_a_summary_that_fails_by_our_fault_ends_nothing_else(
 
 
 async def test_a_turn_that_the_full_buffer_keeps_from_beginning_is_told_and_the_next_is_answered(
-    process: Process, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not as lost to this process: it is still here."""
     before_turn = Compaction.before_turn
@@ -156,7 +156,7 @@ async def test_a_turn_that_the_full_buffer_keeps_from_beginning_is_told_and_the_
 
 
 async def test_who_stops_an_answer_hears_of_its_end_though_that_fails(
-    process: Process, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: Response, *_: object, **__: object) -> None:
         raise RuntimeError("an answer cannot be ended")
@@ -172,7 +172,7 @@ async def test_who_stops_an_answer_hears_of_its_end_though_that_fails(
 
 
 async def test_who_interrupts_is_answered_at_once_and_the_answer_before_ends_as_cancelled(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     model.gate = asyncio.Semaphore(0)
     session = await process.join()
@@ -188,7 +188,7 @@ async def test_who_interrupts_is_answered_at_once_and_the_answer_before_ends_as_
 
 
 async def test_a_summary_is_tried_again_after_one_that_failed(
-    process: Process, model: ScriptedModel, settings: Any
+    process: Process, model: EngineModel, settings: Any
 ) -> None:
     settings.CHAT_HISTORY_TOKENS = 300
     model.summary_error = ModelOverloaded()

@@ -19,7 +19,7 @@ from chat.session.session import Session
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, hand_over, quiet, say
-from tests.engine.model import ScriptedModel
+from tests.engine.model import EngineModel
 from tests.support.waiting import eventually
 
 Pairs = list[tuple[str, str]]
@@ -33,7 +33,7 @@ def rounds_of(request: ModelRequest) -> list[Pairs]:
     return [[(call.name, result.output) for call, result in answered] for answered in rounds]
 
 
-def asks_for(model: ScriptedModel, *names: str) -> None:
+def asks_for(model: EngineModel, *names: str) -> None:
     """The model calls these tools whenever a user speaks, and then says something."""
     model.answer = lambda said: (
         [ToolCallRequest(f"call_{said}_{name}", name, "{}") for name in names] if said else [TextDelta("So.")]
@@ -47,7 +47,7 @@ async def results_of(conversation: Session) -> list[str]:
 
 
 async def test_results_stand_in_the_order_of_the_calls_whichever_came_first(
-    process: Process, other_process: Process, model: ScriptedModel
+    process: Process, other_process: Process, model: EngineModel
 ) -> None:
     quick_is_told = threading.Event()
 
@@ -86,7 +86,7 @@ def function(name: str) -> dict[str, Any]:
 
 
 async def test_a_client_may_answer_its_calls_in_any_order_and_not_all_of_them(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     names = ["first", "second", "third"]
@@ -103,7 +103,7 @@ async def test_a_client_may_answer_its_calls_in_any_order_and_not_all_of_them(
     assert "No result was given" in second[1]
 
 
-async def test_a_call_that_waits_for_a_yes_keeps_its_place(process: Process, model: ScriptedModel) -> None:
+async def test_a_call_that_waits_for_a_yes_keeps_its_place(process: Process, model: EngineModel) -> None:
     def careful() -> str:
         """Do what needs a yes."""
         return "done with care"
@@ -129,7 +129,7 @@ async def test_a_call_that_waits_for_a_yes_keeps_its_place(process: Process, mod
 
 
 async def test_a_past_that_is_told_in_another_order_is_put_in_order(
-    process: Process, model: ScriptedModel
+    process: Process, model: EngineModel
 ) -> None:
     conversation = await process.join()
     for name in ("first", "second"):
@@ -150,7 +150,7 @@ async def test_a_past_that_is_told_in_another_order_is_put_in_order(
     ],
 )
 async def test_what_a_response_looks_at_of_its_own_is_put_in_order(
-    process: Process, model: ScriptedModel, order: str, expected: list[list[str]]
+    process: Process, model: EngineModel, order: str, expected: list[list[str]]
 ) -> None:
     """A small letter is a call, a capital one its output."""
     conversation = await process.join()

@@ -24,8 +24,8 @@ from chat.llm import route
 from chat.llm.catalog import Candidate
 from chat.llm.provider import ModelEvent
 from chat.llm.route import FailedAttempt, Route
+from chat.testing import Round, ScriptedModel
 from tests.providers.rounds import joined, request
-from tests.providers.scripted import Script, candidate
 from tests.support.waiting import eventually
 
 AGAIN = [ModelQuota, ModelOverloaded, ModelUnreachable, ModelTimeout, ModelBadAnswer]
@@ -39,6 +39,11 @@ def quick(settings: Settings) -> Iterator[None]:
     route.forget()
     yield
     route.forget()
+
+
+def candidate(name: str, *rounds: Round) -> tuple[Candidate, ScriptedModel]:
+    model = ScriptedModel(*rounds)
+    return Candidate(f"scripted:{name}", model, name), model
 
 
 class Journey:
@@ -69,8 +74,8 @@ async def test_the_first_model_answers_by_its_own_name() -> None:
     (first, one), (second, two) = candidate("a", ["Hel", "lo"]), candidate("b")
     journey = await Journey(first, second).go()
     assert joined(journey.events) == "Hello"
-    assert [asked.model for asked in one.asked] == ["a"]
-    assert (two.asked, journey.told) == ([], [])
+    assert [asked.model for asked in one.requests] == ["a"]
+    assert (two.requests, journey.told) == ([], [])
 
 
 @pytest.mark.parametrize("error", AGAIN)
@@ -78,7 +83,7 @@ async def test_what_may_pass_is_asked_again_then_the_next_model(error: type[Prov
     (first, one), (second, two) = candidate("a", [error()], [error()], [error()]), candidate("b", ["Hi"])
     journey = await Journey(first, second).go()
     assert joined(journey.events) == "Hi"
-    assert (len(one.asked), len(two.asked)) == (3, 1)
+    assert (len(one.requests), len(two.requests)) == (3, 1)
     assert journey.steps == [("a", 1, "a"), ("a", 2, "a"), ("a", 3, "b")]
     assert {told.error.code for told in journey.told} == {error.code}
     assert journey.route.current is second
@@ -88,7 +93,7 @@ async def test_an_answer_at_the_second_attempt_stays_with_its_model() -> None:
     (first, one), (second, two) = candidate("a", [ModelOverloaded()], ["Hi"]), candidate("b")
     journey = await Journey(first, second).go()
     assert joined(journey.events) == "Hi"
-    assert (len(one.asked), two.asked, journey.route.current) == (2, [], first)
+    assert (len(one.requests), two.requests, journey.route.current) == (2, [], first)
 
 
 @pytest.mark.parametrize("error", NEXT)
@@ -97,7 +102,7 @@ async def test_a_bad_key_and_an_unknown_model_go_to_the_next_at_once(error: type
     journey = await Journey(first, second).go()
     assert joined(journey.events) == "Hi"
     assert journey.steps == [("a", 1, "b")]
-    assert len(one.asked) == 1
+    assert len(one.requests) == 1
 
 
 @pytest.mark.parametrize("error", NEVER)
@@ -106,7 +111,7 @@ async def test_what_no_retry_helps_ends_the_response(error: type[ProviderError])
     journey = Journey(first, second)
     assert type(await journey.fail()) is error
     assert journey.steps == [("a", 1, "")]
-    assert (len(one.asked), two.asked) == (1, [])
+    assert (len(one.requests), two.requests) == (1, [])
 
 
 async def test_after_the_first_word_nothing_is_asked_again() -> None:
@@ -114,7 +119,7 @@ async def test_after_the_first_word_nothing_is_asked_again() -> None:
     journey = Journey(first, second)
     assert type(await journey.fail()) is ModelOverloaded
     assert joined(journey.events) == "Hel"
-    assert (len(one.asked), two.asked, journey.steps) == (1, [], [("a", 1, "")])
+    assert (len(one.requests), two.requests, journey.steps) == (1, [], [("a", 1, "")])
 
 
 async def test_the_last_error_of_the_last_model_is_the_responses() -> None:
@@ -131,7 +136,7 @@ async def test_who_answered_answers_the_whole_response() -> None:
     first, one = candidate("a", ["Round one"], *_overloads(3))
     journey = await Journey(first, second).go()
     assert type(await journey.fail()) is ModelOverloaded
-    assert (len(one.asked), two.asked) == (4, [])
+    assert (len(one.requests), two.requests) == (4, [])
     assert journey.route.current is first
 
 
@@ -139,14 +144,14 @@ async def test_a_fallback_that_answered_is_asked_first_in_the_next_round() -> No
     (first, one), (second, two) = candidate("a", [ModelCredentials()]), candidate("b", ["One"], ["Two"])
     journey = await (await Journey(first, second).go()).go()
     assert joined(journey.events) == "OneTwo"
-    assert (len(one.asked), len(two.asked)) == (1, 2)
+    assert (len(one.requests), len(two.requests)) == (1, 2)
 
 
 async def test_attempts_are_bounded_by_the_setting(settings: Settings) -> None:
     settings.CHAT_MODEL_ATTEMPTS = 1
     first, one = candidate("a", [ModelOverloaded()])
     await Journey(first).fail()
-    assert len(one.asked) == 1
+    assert len(one.requests) == 1
 
 
 async def test_no_wait_goes_beyond_the_total(settings: Settings) -> None:
@@ -154,7 +159,7 @@ async def test_no_wait_goes_beyond_the_total(settings: Settings) -> None:
     (first, one), (second, two) = candidate("a", [ModelOverloaded()]), candidate("b", ["Hi"])
     async with asyncio.timeout(10):
         await Journey(first, second).go()
-    assert (len(one.asked), len(two.asked)) == (1, 1)
+    assert (len(one.requests), len(two.requests)) == (1, 1)
 
 
 async def test_waits_double_and_half_of_each_is_random(settings: Settings) -> None:
@@ -183,7 +188,7 @@ async def test_a_hint_that_is_too_long_is_told_at_once() -> None:
     first, one = candidate("a", [ModelQuota(retry_after_s=1000.0)])
     async with asyncio.timeout(10):
         error = await Journey(first).fail()
-    assert (type(error), error.retry_after_s, len(one.asked)) == (ModelQuota, 1000.0, 1)
+    assert (type(error), error.retry_after_s, len(one.requests)) == (ModelQuota, 1000.0, 1)
 
 
 @pytest.mark.parametrize("error", [ModelQuota, ModelOverloaded])
@@ -199,7 +204,7 @@ async def test_a_hint_leads_straight_to_the_fallback_and_the_next_responses_too(
     later = await Journey(first, second).go()
     assert later.steps == [("a", 0, "b")]
     assert "to be left alone" in later.told[0].error.cause
-    assert (len(one.asked), len(two.asked)) == (1, 2)
+    assert (len(one.requests), len(two.requests)) == (1, 2)
 
 
 async def test_a_model_that_has_cooled_off_is_asked_again() -> None:
@@ -214,7 +219,7 @@ async def test_a_model_that_has_cooled_off_is_asked_again() -> None:
 
     await eventually(cooled_off)
     assert joined((await Journey(first, second).go()).events) == "Back"
-    assert len(one.asked) == 2
+    assert len(one.requests) == 2
 
 
 async def test_without_a_fallback_a_model_in_cooldown_is_not_hammered() -> None:
@@ -223,7 +228,7 @@ async def test_without_a_fallback_a_model_in_cooldown_is_not_hammered() -> None:
     error = await Journey(first).fail()
     assert type(error) is ModelQuota
     assert 0 < (error.retry_after_s or 0) <= route.MAX_COOLDOWN_S
-    assert len(one.asked) == 1
+    assert len(one.requests) == 1
 
 
 async def test_without_a_hint_nothing_is_remembered() -> None:
@@ -239,7 +244,7 @@ async def test_a_quota_that_is_spent_is_asked_once_and_remembered() -> None:
     assert type(await journey.fail()) is ModelQuota
     assert journey.steps == [("a", 1, "")]
     error = await Journey(first).fail()
-    assert (type(error), len(one.asked)) == (ModelQuota, 1)
+    assert (type(error), len(one.requests)) == (ModelQuota, 1)
     assert "insufficient_quota: Pay." in error.cause
 
 
@@ -247,13 +252,13 @@ async def test_a_quota_that_is_spent_leads_to_the_fallback() -> None:
     (first, one), (second, two) = candidate("a", [ModelQuota(ask_again=False)]), candidate("b", ["1"], ["2"])
     assert (await Journey(first, second).go()).steps == [("a", 1, "b")]
     assert (await Journey(first, second).go()).steps == [("a", 0, "b")]
-    assert (len(one.asked), len(two.asked)) == (1, 2)
+    assert (len(one.requests), len(two.requests)) == (1, 2)
 
 
 async def test_what_would_come_again_is_not_asked_for_again() -> None:
     (first, one), (second, _) = candidate("a", [ModelUnreachable(ask_again=False)]), candidate("b", ["Hi"])
     assert (await Journey(first, second).go()).steps == [("a", 1, "b")]
-    assert len(one.asked) == 1
+    assert len(one.requests) == 1
     assert route.cooldown_error(first.spec) is None
 
 
@@ -266,14 +271,14 @@ async def test_a_stop_ends_the_wait(settings: Settings) -> None:
     task = asyncio.create_task(Journey(first).go())
 
     async def asked() -> None:
-        assert one.asked
+        assert one.requests
 
     await eventually(asked)
     task.cancel()
     async with asyncio.timeout(10):
         await asyncio.wait([task])
     assert task.cancelled()
-    assert len(one.asked) == 1
+    assert len(one.requests) == 1
 
 
 async def test_closing_the_route_closes_the_models_stream() -> None:
@@ -284,5 +289,5 @@ async def test_closing_the_route_closes_the_models_stream() -> None:
     assert one.closed == 1
 
 
-def _overloads(count: int) -> list[Script]:
+def _overloads(count: int) -> list[Round]:
     return [[ModelOverloaded()] for _ in range(count)]

@@ -4,8 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from chat.tools.base import ToolContext
-from chat.tools.registry import tool
+from chat.tools import ToolContext, tool
 
 
 def _write(line: str) -> None:

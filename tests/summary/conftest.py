@@ -6,23 +6,27 @@ from pytest_django.fixtures import Settings
 
 from chat.llm import route
 from chat.llm.catalog import Candidate
+from chat.llm.provider import ModelRequest, Usage
+from chat.testing import Round, ScriptedModel
 from tests.summary.program import Program
-from tests.summary.support import FakeModel
 from tests.support.database import database_url
 from tests.support.jobs import no_jobs
 
 __all__ = ["no_jobs"]
 
-UseModel = Callable[..., FakeModel]
+UseModel = Callable[..., ScriptedModel]
 StartWorker = Callable[..., Program]
 
 
 @pytest.fixture
 def use_model(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> UseModel:
-    """Summaries are written by a `FakeModel` that gives these answers."""
+    """Summaries are written by a model that gives these answers, and the last one for ever."""
 
-    def use(*answers: str | Exception | float) -> FakeModel:
-        model = FakeModel(*answers)
+    def use(*answers: Round | Callable[[ModelRequest], Round]) -> ScriptedModel:
+        *first, last = answers
+        usage = Usage(input_tokens=7, output_tokens=3)
+        for_ever = last if callable(last) else lambda _: last
+        model = ScriptedModel(*first, name="fake", usage=usage, otherwise=for_ever)
         one = Candidate("fake:model-1", model, "model-1")
         monkeypatch.setattr("chat.jobs.summary.candidates", lambda spec: [one])
         route.forget()

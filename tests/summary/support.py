@@ -1,10 +1,7 @@
-"""Sessions and models for the tests of what happens after a session."""
+"""Sessions for the tests of what happens after a session."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from chat.llm.provider import Completed, FinishReason, ModelEvent, ModelRequest, Provider, TextDelta, Usage
 from sessions_app.ids import new_id, uuid7
 from sessions_app.log import events as ev
 from sessions_app.log.leases import renew_process
@@ -68,31 +65,3 @@ def jobs(**filters: Any) -> list[dict[str, Any]]:
 
     rows = ProcrastinateJob.objects.filter(task_name="summarise_session", **filters).order_by("id")
     return list(rows.values("id", "status", "args", "attempts", "scheduled_at"))
-
-
-class FakeModel(Provider):
-    """Answers with the next of ``answers`` (the last one for ever): a text, an error, or seconds to hang."""
-
-    name = "fake"
-
-    def __init__(self, *answers: str | Exception | float) -> None:
-        self.answers = list(answers)
-        self.requests: list[ModelRequest] = []
-        self.closed_streams = 0
-        self.asked: Callable[[], None] = lambda: None
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        self.requests.append(request)
-        self.asked()
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        try:
-            if isinstance(answer, Exception):
-                raise answer
-            if isinstance(answer, float):
-                await asyncio.sleep(answer)
-                answer = "late"
-            for word in answer.split(" "):
-                yield TextDelta(word + " ")
-            yield Completed(FinishReason.STOP, Usage(input_tokens=7, output_tokens=3))
-        finally:
-            self.closed_streams += 1

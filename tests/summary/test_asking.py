@@ -14,8 +14,8 @@ from chat.errors import (
 from chat.jobs.summary import EmptySummaryError, summarise
 from chat.llm import catalog
 from chat.llm.provider import Completed, FinishReason, UserText
+from chat.testing import ScriptedModel
 from tests.summary.conftest import UseModel
-from tests.summary.support import FakeModel
 
 TRANSCRIPT = "User: 2 + 2?\n\nAssistant: 4."
 
@@ -62,7 +62,7 @@ async def test_a_fallback_writes_it_when_the_sessions_model_fails(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is asked once: trying again is the job's business."""
-    failing = FakeModel(ModelOverloaded())
+    failing = ScriptedModel(ModelOverloaded())
     monkeypatch.setattr("chat.llm.catalog._kinds", {**catalog._kinds})
     catalog.register_provider("failing", lambda: failing)
     settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("demo",)
@@ -86,24 +86,15 @@ async def test_an_answer_without_text_is_an_error(use_model: UseModel) -> None:
 
 
 async def test_an_answer_that_a_limit_ended_before_its_first_word_is_an_error(
-    use_model: UseModel, monkeypatch: pytest.MonkeyPatch
+    use_model: UseModel,
 ) -> None:
-    use_model("")
-    monkeypatch.setattr(
-        "tests.summary.support.Completed", lambda *_: Completed(FinishReason.MAX_OUTPUT_TOKENS)
-    )
+    use_model(Completed(FinishReason.MAX_OUTPUT_TOKENS))
     with pytest.raises(EmptySummaryError, match="finish max_output_tokens"):
         await summarise(model="", transcript=TRANSCRIPT)
 
 
-async def test_an_answer_without_text_for_its_content_is_a_refusal(
-    use_model: UseModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use_model("")
-    monkeypatch.setattr(
-        "tests.summary.support.Completed",
-        lambda *_: Completed(FinishReason.CONTENT_FILTER, vendor_reason="SAFETY"),
-    )
+async def test_an_answer_without_text_for_its_content_is_a_refusal(use_model: UseModel) -> None:
+    use_model(Completed(FinishReason.CONTENT_FILTER, vendor_reason="SAFETY"))
     with pytest.raises(ModelRefused) as refused:
         await summarise(model="", transcript=TRANSCRIPT)
     assert refused.value.cause == "finish content_filter (SAFETY)"
@@ -122,4 +113,4 @@ async def test_a_model_that_hangs_is_given_up_and_its_stream_closed(
     model = use_model(60.0)
     with pytest.raises(ModelTimeout):
         await summarise(model="", transcript=TRANSCRIPT)
-    assert model.closed_streams == 1
+    assert model.closed == 1

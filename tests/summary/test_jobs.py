@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 
 from chat.errors import ModelOverloaded, ModelRefused
 from chat.jobs.worker import Worker
+from chat.llm.provider import ModelRequest
 from chat.tasks import summarise_session
 from sessions_app import hooks
 from sessions_app.errors import DatabaseAway
@@ -212,17 +213,17 @@ async def test_a_job_that_ran_already_asks_no_model(use_model: UseModel) -> None
 
 
 async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_model: UseModel) -> None:
-    model = use_model(GOOD)
     session_id, _ = await in_db_thread(ended_session)
     reopened: list[OpenedSession] = []
 
-    def reopen() -> None:
+    def reopen(_: ModelRequest) -> str:
         if not reopened:
             with ThreadPoolExecutor(1) as threads:
                 reopened.append(threads.submit(open_it, session_id).result())
                 threads.submit(connections.close_all).result()
+        return GOOD
 
-    model.asked = reopen
+    use_model(reopen)
     await run_jobs()
     session = await in_db_thread(Session.objects.get)
     assert (session.status, session.summary) == (SessionStatus.ACTIVE, "")
@@ -239,7 +240,7 @@ async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_m
 
 
 async def test_two_runs_of_one_job_at_once_write_once(use_model: UseModel) -> None:
-    model = use_model(0.2)
+    model = use_model([0.2, "late"])
     session_id, end = await in_db_thread(ended_session)
     (job,) = await in_db_thread(jobs)
     await asyncio.gather(*(run_again(job) for _ in range(2)))

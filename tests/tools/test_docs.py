@@ -1,6 +1,5 @@
 """docs/tools.md tells what is, and its example runs as it stands."""
 
-import inspect
 import os
 import re
 import subprocess
@@ -15,9 +14,8 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from chat.conf import ChatConf
-from chat.tools import beside, runner
+from chat.tools import ToolOptions, beside, runner
 from chat.tools.registry import Registry, default_registry
-from chat.tools.schema import make_tool
 from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
 from tests.support.sockets import Realtime, realtime
@@ -71,7 +69,11 @@ def test_the_pages_app_is_found_by_a_server_and_passes_its_tests(tmp_path: Path)
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     *passed, spec = done.stdout.splitlines()
-    assert passed == ["test_a_parcel_to_germany", "test_a_parcel_to_nowhere"]
+    assert passed == [
+        "test_a_conversation_about_a_parcel",
+        "test_a_parcel_to_germany",
+        "test_a_parcel_to_nowhere",
+    ]
     assert msgspec.json.decode(spec) == msgspec.json.decode(blocks("json")[0])
 
 
@@ -79,7 +81,7 @@ def test_the_pages_app_is_found_by_a_server_and_passes_its_tests(tmp_path: Path)
 def shop_server(tmp_path: Path, transactional_db: None) -> Iterator[ServerProcess]:
     """A real server with the page's app: all that the page shows as a tool is in its ``ai_tools.py``."""
     (tmp_path / "shop").mkdir()
-    ai_tools = "\n\n".join(block for block in blocks("python") if "@tool" in block)
+    ai_tools = "\n\n".join(block for block in blocks("python") if "\n@tool" in block)
     settings = SETTINGS.replace("settings.test", "settings.development")
     for name, text in {
         "shop/__init__.py": "",
@@ -157,12 +159,7 @@ def test_the_table_of_shipped_tools_is_the_registry(shipped: Registry) -> None:
 
 
 def test_the_table_of_options_is_the_decorators() -> None:
-    options = [
-        name
-        for name, parameter in inspect.signature(make_tool).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    ]
-    assert [row[0] for row in table("Options of `@tool`")] == options
+    assert [row[0] for row in table("Options of `@tool`")] == ["name", *ToolOptions.__annotations__]
 
 
 def test_the_bounds_are_those_of_the_code() -> None:

@@ -1,14 +1,17 @@
 """The registry: names, who is offered what, how a project's own tools get in."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import AppConfig, apps
 
 from chat.llm.provider import ToolSpec
 from chat.tools.base import Tool, ToolContext, ToolDefinitionError
-from chat.tools.registry import Registry
+from chat.tools.registry import Registry, discover_tools
 from chat.tools.schema import make_tool
+from tests import fakes
 from tests.tools.conftest import NOBODY
 
 STAFF = ToolContext(session_id="s1", call_id="call_1", user_id=1, is_staff=True)
@@ -75,3 +78,33 @@ async def test_tools_of_a_server_come_and_go_and_take_nobodys_name(registry: Reg
     assert registry.replace("a", of("a", "a__z")) == []
     assert sorted(tool.name for tool in registry) == ["a__z", "b__y", "double"]
     assert registry.get("a__x") is None
+
+
+def test_a_file_of_tools_that_no_app_carries_is_told_with_the_fix(
+    tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (".", "shop", "installed", "empty"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        if folder != "empty":
+            (tmp_path / folder / "ai_tools.py").write_text("raise AssertionError('nobody imports it here')")
+
+    class Installed(AppConfig):
+        name = "tests.fakes"
+        label = "installed"
+        path = str(tmp_path / "installed")
+
+    found = [*apps.get_app_configs(), Installed("tests.fakes", fakes)]
+    monkeypatch.setattr(apps, "get_app_configs", lambda: found)
+    settings.BASE_DIR = tmp_path
+    discover_tools()
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.partition(" is not read")[0] for text in told] == [
+        str(tmp_path / "ai_tools.py"),
+        str(tmp_path / "shop" / "ai_tools.py"),
+    ]
+    assert all("INSTALLED_APPS" in text for text in told)
+
+
+def test_this_project_leaves_no_tools_behind(caplog: pytest.LogCaptureFixture) -> None:
+    discover_tools()
+    assert caplog.records == []

@@ -174,7 +174,7 @@ def test_a_sync_tool_gives_its_connection_back_to_the_pool(registry: Registry) -
         assert pool.get_stats()["pool_available"] == pool.get_stats()["pool_size"]
 
     async def run() -> dict[int, str]:
-        outcomes = {index: outcome.outcome async for index, outcome in run_tools(registry, calls)}
+        outcomes = {index: str(outcome.outcome) async for index, outcome in run_tools(registry, calls)}
         await eventually(all_back, timeout_s=5)
         return outcomes
 

@@ -1,8 +1,6 @@
 """Who the user is."""
 
-from chat.errors import ToolError
-from chat.tools.base import ToolContext
-from chat.tools.registry import tool
+from chat.tools import ToolContext, ToolError, tool
 from sessions_app.selectors.users import UserProfile, find_users, user_profile
 
 NO_ACCOUNT = (

@@ -1,157 +1,36 @@
 """Arithmetic without surprises: exact where it can be, bounded always, and no code is run.
 
 An expression is cut into tokens of a small set, then parsed by Python's own parser, then computed node by node.
-Numbers are exact fractions (0.1 + 0.2 is 0.3) until a function such as ``sin`` gives a float.
+Numbers are exact fractions (0.1 + 0.2 is 0.3) until a function such as ``sin`` gives a float. Why no library does it:
+docs/decisions/0045.
 """
 
 import ast
 import math
+import operator
 import re
 from collections.abc import Callable
-from decimal import Context, Decimal
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from typing import Any, cast
 
 import msgspec
 
-from chat.errors import ToolError
-from chat.tools.registry import tool
-
-# The numbers and functions of the calculator: exact fractions as far as possible, and bounded always.
-#
-# Everything here raises OverflowError where a number would become too large, before it does.
-
-
-MAX_BITS = 4096
-"""Of a number's numerator and denominator: about 1,200 digits."""
-MAX_EXPONENT = 400
-"""Of ten, in a literal."""
-
-Number = int | Fraction | float
-
-
-def literal(text: str) -> Number:
-    """A number as it is written: 0.1 is a tenth."""
-    exponent = text.lower().partition("e")[2]
-    if len(exponent) > 6 or abs(int(exponent or 0)) > MAX_EXPONENT:
-        raise OverflowError
-    return _checked(Fraction(Decimal(text)))
-
-
-def operate(operator: ast.operator, left: Number, right: Number) -> Number:
-    match operator:
-        case ast.Add():
-            return _checked(left + right)
-        case ast.Sub():
-            return _checked(left - right)
-        case ast.Mult():
-            return _checked(left * right)
-        case ast.Div():
-            return _checked(_quotient(left, right))
-        case ast.FloorDiv():
-            return _checked(left // right)
-        case ast.Mod():
-            return _checked(left % right)
-    return _checked(_power(left, right))
-
-
-def _quotient(dividend: Number, divisor: Number) -> Number:
-    if isinstance(dividend, float) or isinstance(divisor, float):
-        return float(dividend) / float(divisor)
-    return Fraction(dividend) / Fraction(divisor)
-
-
-def _power(base: Number, exponent: Number) -> Number:
-    if isinstance(exponent, int) and not isinstance(base, float):
-        parts = (base, 1) if isinstance(base, int) else (base.numerator, base.denominator)
-        if (max(abs(part).bit_length() for part in parts) - 1) * abs(exponent) > MAX_BITS:
-            raise OverflowError
-        return Fraction(base) ** exponent
-    if base < 0 and float(exponent) != int(exponent):
-        raise ToolError("A negative number has no real power of a fraction.")
-    return cast("float", float(base) ** float(exponent))
-
-
-def call(name: str, arguments: list[Number]) -> Number:
-    """Raises `ToolError` for arguments that the function does not take."""
-    try:
-        return _checked(FUNCTIONS[name](*arguments))
-    except (TypeError, ValueError) as error:
-        raise ToolError(f"{name} cannot take these arguments: {error}.") from error
-
-
-def _checked(value: Number) -> Number:
-    """Within the bounds, and an int where it is one. Raises OverflowError."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise OverflowError
-        return value
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
-        raise OverflowError
-    return value.numerator if value.denominator == 1 else value
-
-
-def _round(value: Number, digits: int = 0) -> Number:
-    if abs(digits) > MAX_EXPONENT:
-        raise OverflowError
-    # round(2.0, 0) would stay a float
-    return cast("Number", round(value, digits) if digits else round(value))
-
-
-def _sqrt(value: Number) -> Number:
-    if isinstance(value, float) or value < 0:
-        return math.sqrt(value)
-    roots = math.isqrt(value.numerator), math.isqrt(value.denominator)
-    if (roots[0] ** 2, roots[1] ** 2) == (value.numerator, value.denominator):
-        return Fraction(*roots)
-    return math.sqrt(value)
-
-
-def _counting(function: Callable[..., int], largest: int) -> Callable[..., int]:
-    """A function whose effort grows with its arguments: they are whole numbers, at most ``largest``."""
-
-    def bounded(*arguments: int) -> int:
-        if any(argument > largest for argument in arguments):
-            raise OverflowError
-        return function(*arguments)
-
-    return bounded
-
-
-CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "tau": math.tau}
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs,
-    "round": _round,
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "min": lambda *values: min(values),
-    "max": lambda *values: max(values),
-    "sum": lambda *values: sum(values),
-    "sqrt": _sqrt,
-    "pow": _power,
-    "factorial": _counting(math.factorial, 600),
-    "comb": _counting(math.comb, 5_000),
-    "perm": _counting(math.perm, 5_000),
-    "gcd": math.gcd,
-    "lcm": math.lcm,
-    "ln": math.log,
-    **{
-        name: getattr(math, name)
-        for name in (
-            *("cbrt", "exp", "log", "log2", "log10", "hypot", "degrees", "radians"),
-            *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh"),
-        )
-    },
-}
-
+from chat.tools import ToolError, tool
 
 MAX_CHARS = 500
+MAX_BITS = 4096
+"""Of a number's numerator and denominator: about 1,200 digits. Beyond it is an OverflowError, before it is computed."""
+MAX_EXPONENT = 400
+"""Of ten, in a literal."""
 MAX_DECIMALS = 60
 """A fraction with more of them is rounded."""
-ROUNDED_DIGITS = 20
-"""Significant ones, of a fraction that is rounded."""
 FLOAT_DIGITS = 15
 """What a float holds for sure."""
+_EXACT = Context(prec=1_300, traps=[Inexact])
+_ROUNDED = Context(prec=20)
+
+Number = int | Fraction | float
 
 
 class Calculation(msgspec.Struct):
@@ -172,7 +51,10 @@ def calculate(expression: str) -> Calculation:
     """
     text = _normalised(expression)
     try:
-        return _shown(_Computation(text).value())
+        return _shown(_compute(ast.parse(text, mode="eval").body, text))
+    except (SyntaxError, ValueError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ToolError(f"This is not a complete expression: {reason}.") from error
     except ZeroDivisionError:
         raise ToolError("Division by zero.") from None
     except (OverflowError, RecursionError, MemoryError):
@@ -198,20 +80,16 @@ def _normalised(expression: str) -> str:
     while place < len(text):
         token = _TOKEN.match(text, place)
         if token is None:
-            raise ToolError(_bad_character(text[place]))
-        if token["name"]:
-            _check_name(token["name"], before)
+            powers, others = (
+                "For powers write **.",
+                "Only numbers, + - * / // % **, parentheses and functions.",
+            )
+            hint = powers if text[place] == "^" else others
+            raise ToolError(f"{text[place]!r} cannot stand in an expression. {hint}")
+        if name := token["name"]:
+            _check_name(name, before)
         place, before = token.end(), token.lastgroup or ""
     return text
-
-
-def _bad_character(character: str) -> str:
-    hint = (
-        "For powers write **."
-        if character == "^"
-        else "Only numbers, + - * / // % **, parentheses and functions."
-    )
-    return f"{character!r} cannot stand in an expression. {hint}"
 
 
 def _check_name(name: str, before: str) -> None:
@@ -223,58 +101,134 @@ def _check_name(name: str, before: str) -> None:
         raise ToolError(f"{name!r} is not known. Known are {', '.join((*CONSTANTS, *FUNCTIONS))}.")
 
 
-class _Computation:
-    def __init__(self, text: str) -> None:
-        self._text = text
+def _compute(node: ast.expr, text: str) -> Number:
+    match node:
+        case ast.Constant():
+            return _literal(text[node.col_offset : node.end_col_offset])
+        case ast.Name(id=name) if name in CONSTANTS:
+            return CONSTANTS[name]
+        case ast.UnaryOp(op=ast.USub()):
+            return -_compute(node.operand, text)
+        case ast.UnaryOp(op=ast.UAdd()):
+            return _compute(node.operand, text)
+        case ast.BinOp():
+            return _bounded(OPERATORS[type(node.op)](_compute(node.left, text), _compute(node.right, text)))
+        case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
+            return _call(name, [_compute(argument, text) for argument in node.args])
+        case ast.Tuple():
+            raise ToolError("A comma stands between the arguments of a function only.")
+        case ast.Name(id=name):
+            raise ToolError(f"{name} is a function: write {name}(...).")
+    raise ToolError("This is not an arithmetic expression. To multiply write *, as in 2*(3+4).")
 
-    def value(self) -> Number:
-        try:
-            tree = ast.parse(self._text, mode="eval")
-        except (SyntaxError, ValueError) as error:
-            reason = error.msg if isinstance(error, SyntaxError) else str(error)
-            raise ToolError(f"This is not a complete expression: {reason}.") from error
-        return self._compute(tree.body)
 
-    def _compute(self, node: ast.expr) -> Number:
-        match node:
-            case ast.Constant():
-                return literal(self._text[node.col_offset : node.end_col_offset])
-            case ast.Name(id=name) if name in CONSTANTS:
-                return CONSTANTS[name]
-            case ast.UnaryOp(op=ast.USub()):
-                return -self._compute(node.operand)
-            case ast.UnaryOp(op=ast.UAdd()):
-                return self._compute(node.operand)
-            case ast.BinOp():
-                return operate(node.op, self._compute(node.left), self._compute(node.right))
-            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
-                return call(name, [self._compute(argument) for argument in node.args])
-            case ast.Tuple():
-                raise ToolError("A comma stands between the arguments of a function only.")
-            case ast.Name(id=name):
-                raise ToolError(f"{name} is a function: write {name}(...).")
-        raise ToolError("This is not an arithmetic expression. To multiply write *, as in 2*(3+4).")
+def _literal(text: str) -> Number:
+    """A number as it is written: 0.1 is a tenth."""
+    exponent = text.lower().partition("e")[2]
+    if len(exponent) > 6 or abs(int(exponent or 0)) > MAX_EXPONENT:
+        raise OverflowError
+    return _bounded(Fraction(Decimal(text)))
+
+
+def _call(name: str, arguments: list[Number]) -> Number:
+    try:
+        return _bounded(FUNCTIONS[name](*arguments))
+    except (TypeError, ValueError) as error:
+        raise ToolError(f"{name} cannot take these arguments: {error}.") from error
+
+
+def _bounded(value: Number) -> Number:
+    """The same, an int where it is one. Raises OverflowError."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise OverflowError
+        return value
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+        raise OverflowError
+    return value.numerator if value.denominator == 1 else value
 
 
 def _shown(value: Number) -> Calculation:
     if isinstance(value, float):
         return Calculation(f"{value:.{FLOAT_DIGITS}g}", exact=False)
-    decimals = _decimals(value.denominator)
-    if decimals is None or decimals > MAX_DECIMALS:
-        rounded = Context(prec=ROUNDED_DIGITS).divide(Decimal(value.numerator), Decimal(value.denominator))
-        return Calculation(str(rounded), exact=False)
-    scaled = value.numerator * 10**decimals // value.denominator
-    digits = str(abs(scaled)).rjust(decimals + 1, "0")
-    point = len(digits) - decimals
-    text = f"{digits[:point]}.{digits[point:]}" if decimals else digits
-    return Calculation(f"-{text}" if scaled < 0 else text, exact=True)
+    parts = Decimal(value.numerator), Decimal(value.denominator)
+    try:
+        exact = f"{_EXACT.divide(*parts):f}"
+    except Inexact:
+        exact = ""
+    if exact and len(exact.partition(".")[2]) <= MAX_DECIMALS:
+        return Calculation(exact, exact=True)
+    return Calculation(str(_ROUNDED.divide(*parts)), exact=False)
 
 
-def _decimals(denominator: int) -> int | None:
-    """How many decimals a fraction with this denominator has; None: without end."""
-    counts = {2: 0, 5: 0}
-    for factor in counts:
-        while denominator % factor == 0:
-            denominator //= factor
-            counts[factor] += 1
-    return max(counts.values()) if denominator == 1 else None
+def _quotient(dividend: Number, divisor: Number) -> Number:
+    if isinstance(dividend, float) or isinstance(divisor, float):
+        return float(dividend) / float(divisor)
+    return Fraction(dividend) / divisor
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    if isinstance(exponent, int) and not isinstance(base, float):
+        longest = max(abs(base.numerator).bit_length(), base.denominator.bit_length())
+        if (longest - 1) * abs(exponent) > MAX_BITS:
+            raise OverflowError
+        return Fraction(base) ** exponent
+    if base < 0 and float(exponent) != int(exponent):
+        raise ToolError("A negative number has no real power of a fraction.")
+    return cast("float", float(base) ** float(exponent))
+
+
+def _round(value: Number, digits: int = 0) -> Number:
+    if abs(digits) > MAX_EXPONENT:
+        raise OverflowError
+    # round(2.0, 0) would stay a float
+    return cast("Number", round(value, digits) if digits else round(value))
+
+
+def _sqrt(value: Number) -> Number:
+    if isinstance(value, float) or value < 0:
+        return math.sqrt(value)
+    root = Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator))
+    return root if root**2 == value else math.sqrt(value)
+
+
+def _counting(function: Callable[..., int], largest: int) -> Callable[..., int]:
+    """A function whose effort grows with its arguments: they are whole numbers, at most ``largest``."""
+
+    def bounded(*arguments: int) -> int:
+        if any(argument > largest for argument in arguments):
+            raise OverflowError
+        return function(*arguments)
+
+    return bounded
+
+
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Number]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: _quotient,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+}
+CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "tau": math.tau}
+_PLAIN = "cbrt exp log log2 log10 hypot degrees radians sin cos tan asin acos atan atan2 sinh cosh tanh"
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "round": _round,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "min": lambda *values: min(values),
+    "max": lambda *values: max(values),
+    "sum": lambda *values: sum(values),
+    "sqrt": _sqrt,
+    "pow": _power,
+    "factorial": _counting(math.factorial, 600),
+    "comb": _counting(math.comb, 5_000),
+    "perm": _counting(math.perm, 5_000),
+    "gcd": math.gcd,
+    "lcm": math.lcm,
+    "ln": math.log,
+    **{name: getattr(math, name) for name in _PLAIN.split()},
+}

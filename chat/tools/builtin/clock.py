@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from chat.errors import ToolError
-from chat.tools.registry import tool
+from chat.tools import ToolError, tool
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _NO_PLACE = {"localtime", "Factory"}

@@ -4,9 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from chat.errors import ToolError
-from chat.tools.base import ToolContext
-from chat.tools.registry import tool
+from chat.tools import ToolContext, ToolError, tool
 from sessions_app.selectors.analytics import SessionAnalytics, session_analytics
 from sessions_app.selectors.search import Match, search_sessions
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
 import mcp_types as types
+import msgspec
 from mcp import Client, MCPError
 from mcp.client.subscriptions import SubscriptionLost
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -30,53 +31,6 @@ from chat.tools.registry import Registry
 logger = logging.getLogger(__name__)
 
 
-# What an MCP server says of itself, fit for a log: short, on one line, without the secrets that we gave it.
-
-
-MAX_CHARS = 300
-KEPT_LINES = 5
-LINES_PER_SECOND = 20
-
-
-class Words:
-    """Keeps the last lines of a server's stderr, and logs some of them."""
-
-    def __init__(self, server: McpServer) -> None:
-        self._name = server.name
-        self._secrets = server.secrets()
-        self._last: deque[str] = deque(maxlen=KEPT_LINES)
-        self._second, self._lines = 0, 0
-
-    def clean(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        text = " ".join(text.split())
-        return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}…"
-
-    def of(self, error: BaseException) -> str:
-        """The first cause of a group, by its own words."""
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        return self.clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-
-    def hear(self, text: str) -> None:
-        for line in text[-MAX_CHARS * 4 * KEPT_LINES :].splitlines():
-            if line.strip():
-                self._last.append(line)
-                self._log(line)
-
-    def last(self) -> str:
-        return self.clean(" / ".join(self._last))
-
-    def _log(self, line: str) -> None:
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._lines = second, 0
-        self._lines += 1
-        if self._lines <= LINES_PER_SECOND:
-            logger.debug("MCP server %r wrote: %s", self._name, self.clean(line))
-
-
 CONNECT_SECONDS = 60.0
 """To its first list of tools: a server that is started may have to be downloaded first."""
 REQUEST_SECONDS = 30.0
@@ -91,6 +45,9 @@ STEADY_SECONDS = 30.0
 WAIT_SECONDS = 3.0
 """A call waits so long for a connection that is just being made."""
 MAX_PAGES = 50
+MAX_CHARS = 300
+KEPT_LINES = 5
+LINES_PER_SECOND = 20
 
 
 class Connection:
@@ -123,7 +80,7 @@ class Connection:
                 return
             self._lost(problem)
             retry_s = FIRST_RETRY_SECONDS if time.monotonic() - began > STEADY_SECONDS else retry_s * 2
-            await self._pause(min(retry_s, LAST_RETRY_SECONDS) * random.uniform(0.5, 1.0))
+            await _within(min(retry_s, LAST_RETRY_SECONDS) * random.uniform(0.5, 1.0), self._stopping)
 
     def stop(self, task: "asyncio.Task[None]") -> None:
         """End what `keep` does in ``task``: at once while it connects, else in good order."""
@@ -131,11 +88,6 @@ class Connection:
         self._wake.set()
         if not self._up.is_set():
             task.cancel()
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
 
     async def call(self, tool: str, arguments: JSON, context: ToolContext) -> str:
         """The result as text. Raises `ToolError`; cancelling it cancels the call at the server."""
@@ -157,9 +109,7 @@ class Connection:
         return text_of(result)
 
     async def _ready(self) -> Client:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(WAIT_SECONDS, self.server.timeout_s / 2)):
-                await self._up.wait()
+        await _within(min(WAIT_SECONDS, self.server.timeout_s / 2), self._up)
         if self._client is None:
             raise ToolError(
                 f"The server {self.server.name!r}, to which this tool belongs, cannot be reached at the moment. "
@@ -206,9 +156,7 @@ class Connection:
 
     async def _watch(self, client: Client) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_SECONDS):
-                    await self._wake.wait()
+            await _within(CHECK_SECONDS, self._wake)
             self._wake.clear()
             if self._stopping.is_set() or self._gone:
                 return
@@ -244,20 +192,16 @@ class Connection:
     # Its tools
 
     async def _refresh(self, client: Client) -> None:
-        offers = offers_of(
-            self.server, await _all_tools(client), call=self.call, room=self._room, place=self._place
-        )
+        tools = await _all_tools(client)
+        offers = offers_of(self.server, tools, call=self.call, room=self._room, place=self._place)
         taken = self._registry.replace(self.server.name, offers.tools)
         left_out = [*offers.left_out, *(f"{name!r}: another tool has this name" for name in taken)]
-        self._found(len(offers.tools) - len(taken), left_out)
-
-    def _found(self, tools: int, left_out: list[str]) -> None:
         status = ServerStatus(
             name=self.server.name,
             connected=True,
-            tools=tools,
+            tools=len(offers.tools) - len(taken),
             problem="",
-            left_out=tuple(self._words.clean(one) for one in left_out),
+            left_out=tuple(map(self._words.clean, left_out)),
         )
         if status == self.status:
             return
@@ -274,9 +218,7 @@ class Connection:
             metrics.mcp_lost.labels(server=self.server.name).inc()
         if problem != self.status.problem:
             logger.warning("MCP server %r is not connected: %s", self.server.name, problem)
-        self.status = ServerStatus(
-            name=self.server.name, tools=self.status.tools, problem=problem, left_out=self.status.left_out
-        ).publish()
+        self.status = msgspec.structs.replace(self.status, connected=False, problem=problem).publish()
 
 
 async def _all_tools(client: Client) -> Iterable[types.Tool]:
@@ -289,3 +231,52 @@ async def _all_tools(client: Client) -> Iterable[types.Tool]:
         if cursor is None:
             break
     return tools
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Return when the event is set, or the time is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+class Words:
+    """What a server says of itself, fit for a log: short, on one line, without the secrets that we gave it.
+
+    Keeps the last lines of its stderr, and logs some of them.
+    """
+
+    def __init__(self, server: McpServer) -> None:
+        self._name = server.name
+        self._secrets = server.secrets()
+        self._last: deque[str] = deque(maxlen=KEPT_LINES)
+        self._second, self._lines = 0, 0
+
+    def clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        text = " ".join(text.split())
+        return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}…"
+
+    def of(self, error: BaseException) -> str:
+        """The first cause of a group, by its own words."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        return self.clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+    def hear(self, text: str) -> None:
+        for line in text[-MAX_CHARS * 4 * KEPT_LINES :].splitlines():
+            if line.strip():
+                self._last.append(line)
+                self._log(line)
+
+    def last(self) -> str:
+        return self.clean(" / ".join(self._last))
+
+    def _log(self, line: str) -> None:
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        if self._lines <= LINES_PER_SECOND:
+            logger.debug("MCP server %r wrote: %s", self._name, self.clean(line))

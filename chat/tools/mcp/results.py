@@ -5,7 +5,6 @@ The SDK checks a whole answer at once: one block of a kind that it does not know
 """
 
 import json
-from types import TracebackType
 from typing import Any, Self
 
 import mcp_types as types
@@ -16,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from chat.errors import ToolError
 from chat.llm.provider import JSON
 
-# What an MCP tool gave, as the text that the model reads.
+_BLOCK: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
 
 
 def text_of(result: types.CallToolResult) -> str:
-    """Raises `ToolError` with the same text for a result that is an error."""
+    """What a tool gave, as the model reads it. Raises `ToolError` with the same text for a result that is an error."""
     parts = [text_of_block(block) for block in result.content]
     text = "\n".join(part for part in parts if part)
     if result.structured_content is not None and not _says_the_same(parts, result.structured_content):
@@ -68,11 +67,8 @@ def _embedded(resource: types.TextResourceContents | types.BlobResourceContents)
     return f"[resource {resource.uri} of {kind}, about {len(resource.blob) * 3 // 4} bytes: not shown]"
 
 
-_BLOCK: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
-
-
 class Readable:
-    """The stream of a server's messages; all but its answers pass as they are."""
+    """The stream of a server's messages, in which its answers are `readable`."""
 
     def __init__(self, stream: ReadStream[SessionMessage | Exception]) -> None:
         self._stream = stream
@@ -93,13 +89,8 @@ class Readable:
         await self._stream.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        return await self._stream.__aexit__(exc_type, exc_val, exc_tb)
+    async def __aexit__(self, *failure: Any) -> bool | None:  # noqa: PYI036 - handed on
+        return await self._stream.__aexit__(*failure)
 
 
 def _readable(item: SessionMessage | Exception) -> SessionMessage | Exception:
@@ -110,8 +101,8 @@ def _readable(item: SessionMessage | Exception) -> SessionMessage | Exception:
 
 def readable(result: JSON) -> JSON:
     """A list of tools without promises of what they give; a tool's result of texts alone, its structure an object."""
-    if isinstance(result.get("tools"), list):
-        return {**result, "tools": [_tool(one) for one in result["tools"]]}
+    if isinstance(tools := result.get("tools"), list):
+        return {**result, "tools": [_without_promise(one) for one in tools]}
     if isinstance(result.get("content"), list):
         result = {**result, "content": [_text_block(one) for one in result["content"]]}
     if "structuredContent" in result:
@@ -119,12 +110,8 @@ def readable(result: JSON) -> JSON:
     return result
 
 
-def _tool(tool: Any) -> Any:
-    return (
-        {key: value for key, value in tool.items() if key != "outputSchema"}
-        if isinstance(tool, dict)
-        else tool
-    )
+def _without_promise(tool: Any) -> Any:
+    return {**tool, "outputSchema": None} if isinstance(tool, dict) else tool
 
 
 def _text_block(block: Any) -> Any:

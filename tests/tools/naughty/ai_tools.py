@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from chat.tools.registry import tool
+from chat.tools import tool
 
 
 def _released() -> bool:
