@@ -294,7 +294,7 @@ class Items:
         for one in told:
             self.entries.remove(one)
             one.entered = one.seqs[0]
-        self.waiting = {one.calls[0].item_id: one for one in told} | self.waiting
+        self.waiting = {**{one.calls[0].item_id: one for one in told}, **self.waiting}
 
     def _is_over(self, entry: Entry, through_seq: int) -> bool:
         """It belongs to the turns up to ``through_seq``, and nothing can come of it any more."""
