@@ -21,9 +21,9 @@ class SessionsConf:
     )
     lease_renew_seconds: float = 2.5
     flush_seconds: float = 0.08
-    """How long a delta may wait to be joined with the ones after it; the promise is 100 ms."""
+    """How long an event that is not urgent may wait for the ones after it; the promise is 100 ms."""
     flush_bytes: int = 2048
-    """A run of deltas of this size (UTF-8 bytes) is written at once."""
+    """What waits is written at once when it has this size: the characters of its texts, and 200 for each event."""
     batch_events: int = 1000
     """At most this many events go into one commit."""
     buffer_events: int = 50_000

@@ -19,7 +19,7 @@ OWNED = {
     "chat/staff.py:decide_approval run_coroutine_threadsafe": "the thread waits for its result",
     "chat/supervision.py:heard create_task": "logs what it dies of",
     "chat/tools/beside.py:Lane.submit Thread": "what a call raises is the call's result",
-    "chat/tools/beside.py:LoopCall.run run_coroutine_threadsafe": "run awaits it at once",
+    "chat/tools/beside.py:_LoopCall.run run_coroutine_threadsafe": "run awaits it at once",
     "chat/tools/beside.py:ToolLoop.__init__ Thread": "the loop logs what ends it, and goes on",
     "chat/tools/mcp/connection.py:Connection._connected create_task": "it catches and logs what it meets",
     "chat/tools/mcp/servers.py:McpServers.start run_coroutine_threadsafe": "it catches and logs what it meets",

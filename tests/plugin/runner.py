@@ -23,6 +23,7 @@ APP_TESTS = {
         "sdk",
         "sockets",
         "summary",
+        "testing",
         "tools",
     ),
     "realtime_ai": ("chaos", "docs", "platform", "reliability"),

@@ -30,6 +30,7 @@ def _break_ends() -> None:
 
 def _break_turns() -> None:
     from chat.session.compaction import Compaction
+    from chat.session.history import items_of
     from chat.session.response import Response
 
     before_turn, settle = Compaction.before_turn, Response._settle
@@ -41,7 +42,7 @@ def _break_turns() -> None:
         await before_turn(self)
 
     def broken_settle(self: Any, *args: Any, **kwargs: Any) -> None:
-        if "[settle]" in str(self._history.items()[-1:]):
+        if "[settle]" in str(items_of(self._history)[-1:]):
             raise RuntimeError("an answer cannot be ended")
         settle(self, *args, **kwargs)
 
@@ -51,13 +52,14 @@ def _break_turns() -> None:
 
 def _break_sessions() -> None:
     """Once a process: who takes the session over finds the same words in it."""
+    from chat.session.history import items_of
     from chat.session.response import Response
 
     append_end = Response._append_end
     faults = ["nor be given up", "nor in another way", "an answer cannot be ended"]
 
     def broken_append_end(self: Any, done: Any) -> None:
-        if faults and "[session]" in str(self._history.items()[-1:]):
+        if faults and "[session]" in str(items_of(self._history)[-1:]):
             raise RuntimeError(faults.pop())
         append_end(self, done)
 

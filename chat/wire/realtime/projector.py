@@ -367,10 +367,6 @@ class RealtimeProjector:
         self._last_seq = record.seq
         return self._numbered(self._fold(record), record.seq)
 
-    def prime(self, record: ev.Record) -> None:
-        """Take in a record whose frames the client has."""
-        self.frames(record)
-
     def frames_after(self, record: ev.Record, cursor: Cursor) -> list[se.ServerEvent]:
         """Those frames of the record that a client at the cursor does not have."""
         frames = self.frames(record)
