@@ -31,7 +31,7 @@ lint: setup-dev  ## every gate but the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run --settings realtime_ai.settings.test
+	ENV_FILE=/dev/null $(BIN)/python -W ignore manage.py makemigrations --check --dry-run --settings realtime_ai.settings.test
 
 format: setup-dev  ## let ruff write what it can
 	$(BIN)/ruff check --fix-only .

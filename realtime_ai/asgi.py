@@ -15,7 +15,7 @@ http_application: Any = get_asgi_application()  # loads the apps; what is import
 from chat.runtime import shutdown, startup  # noqa: E402
 from chat.wire.socket import websocket_application  # noqa: E402
 from realtime_ai.front.bounds import bounded  # noqa: E402
-from realtime_ai.front.daphne import paced  # noqa: E402
+from realtime_ai.front.pacing import paced  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -90,7 +90,9 @@ class _Repair:
             result |= self._object(node, within, depth)
         elif result.get("type") == "object" and isinstance(node.get("additionalProperties"), dict):
             result["additionalProperties"] = self.node(node["additionalProperties"], within, depth + 1)
-        if result.get("type") == "array":
+        if (
+            result.get("type") == "array" and "items" not in result
+        ):  # else the one option that is left has told them
             result |= self._array(node, within, depth)
         return result
 

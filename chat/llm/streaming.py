@@ -60,7 +60,10 @@ class StreamingProvider(Provider, Generic[Event]):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         round_ = self._round(request)
-        self._clients.get()  # made before the clock runs: the first one takes its time
+        try:
+            self._clients.get()  # made before the clock runs: the first one takes its time
+        except Exception as error:
+            raise provider_error(error, *self.unreachable) from error
         loop, ends_at = asyncio.get_running_loop(), 0.0
         seconds = conf().model_first_event_seconds
         async with aclosing(self._events(request)) as events:

@@ -1,4 +1,4 @@
-"""What one response costs, counted while it is written: by the vendor's counts, and where they are missing by its texts."""
+"""What answers may cost, by session, and by user and day; and what one costs, counted while it is written."""
 
 import asyncio
 import logging
@@ -21,10 +21,7 @@ from sessions_app.selectors.analytics import spent_since
 logger = logging.getLogger(__name__)
 
 
-# What answers may cost: by session, and by user and day; checked before a turn and while an answer is
-# written.
-#
-# What the session spent is in its history. What a user spent today is read from the log at most once in
+# Budgets are checked before a turn and while an answer is written. What the session spent is in its history. What a user spent today is read from the log at most once in
 # `budget_stale_seconds` a process, and what this process's own answers cost since, running ones included,
 # is added. So the sum leaves out what other processes spent within that time, and what their answers that
 # still run will cost.

@@ -32,7 +32,6 @@ from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, 
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
-from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
@@ -199,10 +198,9 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
-        state = SessionState(held.records)
         session = Session(
-            log=LiveLog(held.writer, read_log, state),
-            config=SessionConfig().updated(state.settings),
+            log=LiveLog(held.writer, read_log, held.state),
+            config=SessionConfig().updated(held.state.settings),
             model=row.model,
             visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
             is_staff=join.is_staff and row.user_id == join.visitor.user_id,

@@ -50,8 +50,8 @@ class Held(NamedTuple):
     """A session that is this process's now."""
 
     row: OpenedSession
-    records: list[ev.Record]
-    """Its log, as `read_history` gives it."""
+    state: SessionState
+    """What its log stands for."""
     writer: SessionWriter
     taken_over: bool = False
     """Its last holder left it in the middle of something; that is settled by now."""
@@ -85,7 +85,9 @@ class Opening:
             guest_id="" if join.visitor.user_id else join.visitor.guest_id,
         )
         return Held(
-            row, [], self._journal.writer(session_id=row.session_id, epoch=1, last_seq=0, ready=False)
+            row,
+            SessionState(),
+            self._journal.writer(session_id=row.session_id, epoch=1, last_seq=0, ready=False),
         )
 
     async def make_row(self, held: Held, join: Join) -> None:
@@ -116,7 +118,7 @@ class Opening:
         """Raises `SessionNotFound`, `SessionElsewhere`, `ModelNotAllowed`, `DatabaseAway`."""
         await self._registered()
         row = await self._open_as_asked(session_id, join)
-        records = [] if row.created else await in_db_thread(read_history, session_id=session_id)
+        state = SessionState() if row.created else await in_db_thread(_state_of, session_id)
         last_seq = row.last_seq
         taken_over = not row.created and not row.was_ended
         if taken_over:  # settle what the last holder left behind, before anybody reads on
@@ -125,13 +127,11 @@ class Opening:
                 session_id=session_id,
                 epoch=row.epoch,
                 last_seq=last_seq,
-                events=takeover(
-                    SessionState(records), model=row.model, source=join.source, cause=ev.ReopenCause.TAKEOVER
-                ),
+                events=takeover(state, model=row.model, source=join.source, cause=ev.ReopenCause.TAKEOVER),
             )
-            records = await in_db_thread(read_history, session_id=session_id)
+            state = await in_db_thread(_state_of, session_id)
         writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)
-        return Held(row, records, writer, taken_over)
+        return Held(row, state, writer, taken_over)
 
     async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
         """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""
@@ -154,3 +154,8 @@ class Opening:
             create=join.create,
             reopen=join.reopen,
         )
+
+
+def _state_of(session_id: str) -> SessionState:
+    """Folded in the thread that read it: a long log takes as long as a frame may not wait."""
+    return SessionState(read_history(session_id=session_id))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from chat import metrics
 from chat.conf import conf
 from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
+from chat.llm.catalog import Candidate
 from chat.llm.prices import text_bytes
 from chat.llm.prompts import NOT_RUN
 from chat.llm.provider import (
@@ -174,6 +175,11 @@ class Response:
         self._stop = self._stop or why
         if self._work:
             self._work.cancel()
+
+    @property
+    def candidate(self) -> Candidate:
+        """Who is asked first."""
+        return self._route.current
 
     def give_up(self, why: Stop, cause: str) -> None:
         """End what `run` could not, with the little that this takes. Raises a `JournalError`."""

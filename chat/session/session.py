@@ -67,6 +67,9 @@ from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
 
+_LAST_WORDS_S = 5.0
+"""Of a session that dies, to be stored; then whoever comes next settles it."""
+
 
 class State(StrEnum):
     LIVE = "live"
@@ -424,13 +427,15 @@ class Session:
         except Exception as error:
             # What ran and what waits is in the log: whoever has the session next settles it and goes on.
             self._queue.clear()
-            if self.log.failed:  # it is another's, or cannot be stored
-                self.notify(error)
-            else:
+            if not isinstance(error, JournalError):
                 logger.exception("session %s died", self.session_id)
+            if self.log.failed:  # it is another's, or cannot be stored
+                self.notify(self.log.failed)
+            else:
                 self.state = State.ENDING
-                with contextlib.suppress(JournalError):
-                    await self.durable()  # what was said until now is kept, told or not
+                with contextlib.suppress(JournalError, TimeoutError):
+                    async with asyncio.timeout(_LAST_WORDS_S):
+                        await self.durable()  # what was said until now is kept, told or not
                 self.give_up()
         finally:
             self._loop = None
@@ -460,7 +465,7 @@ class Session:
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
             view = SessionState()
         response = Response(self._context, turn, view)
-        first = self.candidates()[0]
+        first = response.candidate
         self.log.append(
             turn.started(provider=first.provider.name, model=first.model, history=self.history), reserved=True
         )

@@ -99,7 +99,8 @@ def _docs(function: Function) -> tuple[str, dict[str, str]]:
     description = parsed.description.strip()
     if parsed.returns:
         what = ": ".join(filter(None, (parsed.returns.type_name, parsed.returns.description)))
-        description += f"\n\nReturns:\n{textwrap.indent(what, '    ')}"
+        head = "Yields" if parsed.returns.is_generator else "Returns"
+        description += f"\n\n{head}:\n{textwrap.indent(what, '    ')}"
     return description, arguments
 
 
@@ -165,7 +166,8 @@ def _with_enum_types(node: Any) -> Any:
     node = {key: one if key == "default" else _with_enum_types(one) for key, one in node.items()}
     choices = node.get("enum")
     if isinstance(choices, list) and len(kinds := {type(one) for one in choices}) == 1:
-        node = {"type": _ENUM_TYPES[kinds.pop()], **node}
+        kind = _ENUM_TYPES.get(kinds.pop())
+        node = {"type": kind, **node} if kind else node
     return node
 
 

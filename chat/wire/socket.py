@@ -163,7 +163,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         serves_on(self.scope.get("server"))
         address = _address(self.scope)
-        self._server = server = await runtime()
+        async with asyncio.timeout(_OPEN_SECONDS):
+            self._server = server = await runtime()
         server.addresses.connect(address)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress

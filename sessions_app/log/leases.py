@@ -1,4 +1,9 @@
-"""A thread and a connection for one purpose, which nothing else can keep waiting: neither full pools nor full poolers."""
+"""Who is alive: a process holds its sessions as long as its one row in ``server_processes`` is renewed.
+
+A session names its process (``lease_owner``) and counts its holders (``lease_epoch``). The epoch fences every append, so
+that a lease which ran out unnoticed can do no harm; the time only says when another process may take over. One row a
+process makes the renewal one small write, however many sessions the process holds.
+"""
 
 import asyncio
 import contextlib
@@ -21,15 +26,6 @@ from sessions_app.postgres.link import Own, connect_own
 from sessions_app.postgres.outage import Verdict, is_passing, outage, verdict
 
 R = TypeVar("R")
-
-
-# Who is alive. A process holds its sessions as long as its one row in ``server_processes`` is renewed.
-#
-# A session names its process (``lease_owner``) and counts its holders (``lease_epoch``). The epoch fences
-# every append, so that a lease which ran out unnoticed can do no harm; the time only says when another
-# process may take over. One row a process makes the renewal one small write, however many sessions the
-# process holds.
-
 
 _RENEW = """
 UPDATE server_processes SET expires_at = now() + %(lease_s)s * interval '1 second'

@@ -14,6 +14,8 @@ class ItemOrder:
 
     def __init__(self) -> None:
         self._ids: list[str] = []
+        self._known: set[str] = set()
+        """The same, to ask quickly."""
         self._tails: dict[str, str | None] = {}
         """Of each open response in the conversation: the item behind which its next one stands."""
 
@@ -24,8 +26,12 @@ class ItemOrder:
         return previous_item_id or self._last()
 
     def before(self, item_id: str) -> str | None:
-        index = self._ids.index(item_id) if item_id in self._ids else 0
+        index = self._index(item_id) if item_id in self._known else 0
         return self._ids[index - 1] if index else None
+
+    def _index(self, item_id: str) -> int:
+        """From the end: what is asked for is nearly always near it."""
+        return next(index for index in range(len(self._ids) - 1, -1, -1) if self._ids[index] == item_id)
 
     def last_but(self, waiting: Container[str]) -> str | None:
         """The last item that does not wait for a later response."""
@@ -36,8 +42,8 @@ class ItemOrder:
 
     def opened(self, response_id: str, after_item_id: str | None) -> None:
         """A response of the conversation began. It may go on from an item of the turns that were compacted."""
-        if after_item_id and after_item_id not in self._ids:
-            self._ids.append(after_item_id)
+        if after_item_id and after_item_id not in self._known:
+            self._insert(len(self._ids), after_item_id)
         self._tails[response_id] = after_item_id or self._last()
 
     def closed(self, response_id: str) -> None:
@@ -45,7 +51,7 @@ class ItemOrder:
 
     def given(self, event: PlacedEvent) -> None:
         if event.previous_item_id == ROOT:
-            self._ids.insert(0, event.item_id)
+            self._insert(0, event.item_id)
             return
         if event.previous_item_id is None and event.after_item_id and self._tails:
             # a text that is being written stands there, of which who comes later knows no delta
@@ -55,22 +61,29 @@ class ItemOrder:
     def output(self, response_id: str, item_id: str) -> None:
         if response_id not in self._tails or self._tails[response_id] == item_id:
             return
-        if item_id not in self._ids:
+        if item_id not in self._known:
             self._add(item_id, self._tails[response_id])
             self._tails[response_id] = item_id
 
     def _add(self, item_id: str, after_item_id: str | None) -> None:
         """At the end where what it stands behind is not known any more."""
-        known = after_item_id is not None and after_item_id in self._ids
-        self._ids.insert(self._ids.index(after_item_id) + 1 if known else len(self._ids), item_id)  # type: ignore[arg-type]
+        known = after_item_id is not None and after_item_id in self._known
+        self._insert(self._index(after_item_id) + 1 if known else len(self._ids), item_id)  # type: ignore[arg-type]
+
+    def _insert(self, index: int, item_id: str) -> None:
+        self._ids.insert(index, item_id)
+        self._known.add(item_id)
 
     def deleted(self, item_id: str) -> None:
         before = self.before(item_id)
         self._tails = {one: before if tail == item_id else tail for one, tail in self._tails.items()}
-        if item_id in self._ids:
+        if item_id in self._known:
             self._ids.remove(item_id)
+            if item_id not in self._ids:
+                self._known.discard(item_id)
 
     def keep(self, item_ids: Container[str]) -> None:
         """Forget the others, but for what an open response goes on from."""
         tails = set(self._tails.values())
         self._ids = [one for one in self._ids if one in item_ids or one in tails]
+        self._known = set(self._ids)

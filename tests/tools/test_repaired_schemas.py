@@ -33,6 +33,15 @@ TREE = {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}, "valu
             obj(a={"type": "integer"}),
         ),
         (
+            obj(
+                a={
+                    "anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}],
+                    "default": None,
+                }
+            ),
+            obj(a={"type": "array", "items": {"type": "integer"}}),
+        ),
+        (
             obj(a={"oneOf": [{"type": "integer"}, {"type": "string"}]}),
             obj(a={"anyOf": [{"type": "integer"}, {"type": "string"}]}),
         ),

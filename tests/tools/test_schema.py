@@ -153,6 +153,18 @@ def test_every_list_says_what_is_in_it() -> None:
     assert properties["nested"] == {"type": "array", "items": {"type": "array", "items": {}}}
 
 
+def test_a_list_that_may_be_left_out_says_what_is_in_it() -> None:
+    class Point(msgspec.Struct):
+        x: int
+
+    def draw(numbers: list[int] | None = None, points: list[Point] | None = None) -> None:
+        """Draw."""
+
+    properties = make_tool(draw).spec.parameters["properties"]
+    assert properties["numbers"] == {"type": "array", "items": {"type": "integer"}}
+    assert properties["points"]["items"]["properties"] == {"x": {"type": "integer"}}
+
+
 def no_docs(x: int) -> None: ...
 
 

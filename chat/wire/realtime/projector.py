@@ -348,8 +348,8 @@ class RealtimeProjector:
     """The Realtime frames of one session's records, which it must be given in order of seq.
 
     The fold remembers open responses and nothing else. So it may begin at any seq at which no response is open; a
-    reader whose cursor lies within a response begins at that response's `ResponseStarted` and primes it with what
-    comes before the cursor (`frames_after` does).
+    reader whose cursor lies within a response begins at that response's `ResponseStarted`, and `frames_after` takes
+    in what comes before the cursor.
     """
 
     def __init__(self, session_id: str) -> None:
