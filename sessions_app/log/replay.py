@@ -67,6 +67,12 @@ def kept_until(*, session_id: str, seq: int) -> int:
     return seq
 
 
+def is_stored(*, session_id: str, seq: int) -> bool:
+    """Whether the log holds the very event that a reader saw under that seq; False where a takeover skipped it."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gte=seq)
+    return rows.exists() and kept_until(session_id=session_id, seq=seq) == seq
+
+
 def response_start_before(*, session_id: str, seq: int) -> int:
     """The seq of the last response that started at or before ``seq``; ``seq`` itself when there is none.
 

@@ -1,5 +1,7 @@
 """The Realtime dialect: client events become commands, the log becomes frames, a cursor makes a resume."""
 
+import asyncio
+import contextlib
 from typing import ClassVar
 
 import msgspec
@@ -52,6 +54,9 @@ _NOTICES = {
 }
 
 
+_HEARSAY_S = 1.0
+"""A commit whose acknowledgement takes longer is told of later, by the log itself."""
+
 TEXT_ALONE = "This server speaks text alone: what concerns audio is left out, and answers are text."
 
 
@@ -76,6 +81,7 @@ class RealtimeDialect:
         given = self._socket.query.get("last_event_id")
         wanted = parse_event_id(info.session_id, given) if given else None
         cursor = await self._start(wanted)
+        info = session.info()
         stream = StreamInfo(
             session_id=info.session_id,
             resumed=wanted is not None,
@@ -97,11 +103,21 @@ class RealtimeDialect:
             return Cursor(info.last_seq if info.response_seq is None else info.response_seq - 1)
         if wanted.seq > info.last_seq:  # shown and lost; or stored by another process, while this one slept
             await self._session.check_lease()
+            if await in_db_thread(replay.is_stored, session_id=info.session_id, seq=wanted.seq):
+                await self._heard_of(wanted.seq)
+                return wanted
             return Cursor(info.last_seq)
         kept = wanted.seq
         if wanted.seq < info.last_seq:
             kept = await in_db_thread(replay.kept_until, session_id=info.session_id, seq=wanted.seq)
         return wanted if kept == wanted.seq else Cursor(kept)
+
+    async def _heard_of(self, seq: int) -> None:
+        """Its reader in another process took it from the database before the session's own process heard of its commit."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARSAY_S):
+                while self._session.info().last_seq < seq:  # noqa: ASYNC110 - what it waits for is seldom and near
+                    await asyncio.sleep(0.02)
 
     async def _fold_start(self, cursor: Cursor) -> int:
         """The seq after which the fold begins: before the response in which the cursor lies."""

@@ -1,0 +1,70 @@
+"""A reader that resumes, where its session's process and the database do not agree on how far the log is."""
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from chat.session.commands import AddMessage
+from chat.wire.realtime.dialect import RealtimeDialect
+from chat.wire.realtime.projector import event_id
+from sessions_app.log.journal import SessionWriter
+from sessions_app.postgres.threads import in_db_thread
+from tests.engine.conftest import Process, say
+from tests.engine.model import EngineModel
+from tests.support.waiting import eventually
+
+
+class Socket:
+    connection_id = "conn_1"
+
+    def __init__(self, last_event_id: str) -> None:
+        self.query = {"last_event_id": last_event_id}
+        self.frames: list[dict[str, Any]] = []
+
+    async def send_frame(self, frame: str) -> None:
+        self.frames.append(json.loads(frame))
+
+
+def last_stored(session_id: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(seq) FROM session_events WHERE session_id = %s", [session_id])
+        (seq,) = cursor.fetchone()
+    return int(seq)
+
+
+async def test_what_a_reader_took_from_the_database_before_the_holder_heard_of_its_commit_stays(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await process.join()
+    await say(session, "Hello")
+    heard = session.info().last_seq
+    deaf = [True]
+    committed = SessionWriter.committed
+
+    def late(writer: SessionWriter, seq: int) -> None:
+        if not deaf[0]:
+            committed(writer, seq)
+
+    monkeypatch.setattr(SessionWriter, "committed", late)
+    await session.do(AddMessage(text="More"))
+
+    async def stored() -> int:
+        seq = await in_db_thread(last_stored, session.session_id)
+        assert seq > heard
+        return seq
+
+    seen = await eventually(stored)
+    assert session.info().last_seq == heard
+    socket = Socket(event_id(session.session_id, seen))
+    _, cursor = await RealtimeDialect(socket).opened(session)
+    (created,) = socket.frames
+    assert "truncated_to" not in created["x_stream"]
+    assert created["x_stream"]["last_event_id"] == socket.query["last_event_id"]
+    assert cursor.seq == seen
+    lost = Socket(event_id(session.session_id, seen + 1))
+    await RealtimeDialect(lost).opened(session)
+    assert lost.frames[0]["x_stream"]["truncated_to"] == event_id(session.session_id, heard)
+    deaf[0] = False
+    await say(session, "And now?")
