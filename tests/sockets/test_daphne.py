@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from chat.wire.codes import CloseCode
+from realtime_ai.env import BASE_DIR
 from sessions_app.log import events as ev
 from sessions_app.models import ServerProcess as ProcessRow
 from sessions_app.models import SessionEvent
@@ -30,6 +33,15 @@ DAPHNE = "daphne realtime_ai.asgi:application"
 @pytest.fixture
 def daphne(start_server: StartServer) -> ServerProcess:
     return start_server(module=DAPHNE, SOCKET_IDLE_SECONDS="1")
+
+
+def test_a_server_that_is_not_daphne_makes_no_reactor() -> None:
+    """It takes half a second of each start; the test settings do not have daphne among the apps."""
+    code = "import sys, realtime_ai.asgi; print('twisted.internet.reactor' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=BASE_DIR
+    )
+    assert done.stdout.strip() == "False"
 
 
 async def test_a_turn_a_refusal_and_a_silent_socket(daphne: ServerProcess) -> None:
