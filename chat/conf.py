@@ -197,6 +197,12 @@ class ChatConf:
     max_message_chars: int = SESSIONS.field(
         32_000, whole(1, 4_000_000), "A longer message is refused with an error; the session goes on."
     )
+    repeated_text_chars: int = SESSIONS.field(
+        1_000_000,
+        whole(0, 1_000_000_000),
+        "An answer's longer text is told by its deltas alone: the Realtime frames that end it, which repeat it, "
+        "carry its length as `x_text_chars` in its place.",
+    )
     max_frames_per_10_seconds: int = 200
     max_sockets_per_address: int = SESSIONS.field(
         300, whole(1, 1_000_000), "Open sockets per client address and process."

@@ -5,6 +5,7 @@ ChatError
 │   ├── FrameTooLarge
 │   ├── BinaryFrame
 │   ├── InvalidCursor
+│   ├── InvalidHistory
 │   └── ModelNotAllowed
 ├── AccessError
 │   ├── CredentialsInvalid
@@ -54,6 +55,7 @@ __all__ = [
     "FrameError",
     "FrameTooLarge",
     "InvalidCursor",
+    "InvalidHistory",
     "ItemExists",
     "ItemNotFound",
     "ModelBadAnswer",
@@ -143,6 +145,13 @@ class InvalidCursor(FrameError):
     """last_event_id is not an event_id of this session's stream. Give the last one you received, or leave it out."""
 
     code = "invalid_cursor"
+    close_code = 4400
+
+
+class InvalidHistory(FrameError):
+    """history is joined, or left out."""
+
+    code = "invalid_history"
     close_code = 4400
 
 

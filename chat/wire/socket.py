@@ -21,7 +21,7 @@ from chat.runtime import Runtime, runtime
 from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.supervision import heard
+from chat.supervision import heard, within
 from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify
 from chat.wire.codes import CloseCode
@@ -59,6 +59,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._close_code: int | None = None
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
 
@@ -105,7 +106,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self.session is None or self._closed:
             return
         metrics.frames_in.labels(dialect=self.dialect).inc()
-        self._restart_idle_timer()
+        self._heard()
         try:
             self._budget.spend()
             await self._dialect.receive(_text(text_data))
@@ -177,7 +178,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             join = self._join_request(identity)
             self.session = await server.hub.join(self, join)
             cursor = await self._dialect.opened(self.session)
-        self._restart_idle_timer()
+        self._heard()
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
     def _join_request(self, identity: Any) -> Join:
@@ -226,8 +227,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self._closed:
             raise ConnectionAbortedError
         try:
-            async with asyncio.timeout(conf().send_seconds):
-                await self.send(text_data=frame)
+            await within(conf().send_seconds, self.base_send({"type": "websocket.send", "text": frame}))
         except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
             raise ConnectionAbortedError from error
 
@@ -273,15 +273,21 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     # Silence
 
-    def _restart_idle_timer(self) -> None:
-        if self._idle:
-            self._idle.cancel()
-        loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
+    def _heard(self) -> None:
+        """The timer goes on by itself: a client that talks makes none for each of its frames."""
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._idle is None:
+            self._wait_for_silence(conf().idle_seconds)
 
-    def _gone_idle(self) -> None:
+    def _wait_for_silence(self, seconds: float) -> None:
+        self._idle = asyncio.get_running_loop().call_later(seconds, self._maybe_idle)
+
+    def _maybe_idle(self) -> None:
         if self.session and self.session.answering:
-            self._restart_idle_timer()
+            self._heard()
+        left_s = self._heard_at + conf().idle_seconds - asyncio.get_running_loop().time()
+        if left_s > 0:
+            self._wait_for_silence(left_s)
         else:
             closing = self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
             self._idle_close = heard(closing, name=f"idle {self.connection_id}")

@@ -127,6 +127,7 @@ export class RealtimeClient extends EventTarget {
     const query = new URLSearchParams({
       session_id: this.#sessionId,
       last_event_id: placeId(this.#sessionId, this.#place),
+      history: "joined",
     });
     return `${this.#baseUrl}?${query}`;
   }
