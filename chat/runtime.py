@@ -16,6 +16,7 @@ from django.conf import settings
 from chat.conf import conf
 from chat.limits import Addresses, Pacer
 from chat.llm.catalog import close_providers, preload
+from chat.session.bus import RedisBus
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
 from chat.session.relay import Relay
@@ -55,6 +56,7 @@ class Runtime:
         self.addresses = Addresses()
         self.leaving = Pacer()
         """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
+        self._bus: RedisBus | None = None
         self._channel = ""
         self._lease_was_lost = asyncio.Event()
         self.orphans = Orphans(self.hub, process_id=self.process_id)
@@ -65,7 +67,9 @@ class Runtime:
         self.mcp.start()
         self.journal.start()
         if _spans_processes():
-            self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
+            self._bus = RedisBus.of(settings.CHANNEL_LAYERS["default"])
+            layer = self._bus or get_channel_layer()
+            self.hub.relay = Relay(layer, find=self.hub.find, attach=self.hub.attach)
             self._channel = await self.hub.relay.open()
         self._tasks.keep(self._heartbeat, name="heartbeat")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
@@ -84,6 +88,8 @@ class Runtime:
         self.hub.close_all()
         if self.hub.relay:
             await self.hub.relay.close()
+        if self._bus:
+            await self._bus.close()
         self._tasks.cancel()
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from channels.exceptions import ChannelFull
 from chat.errors import ChatError
 from chat.redis_trouble import trouble_of_layer
 from chat.session.commands import SessionInfo
+from chat.session.outbox import Outbox
 from chat.session.relay_messages import (
     Asked,
     Attach,
@@ -28,6 +29,7 @@ from chat.session.relay_messages import (
     RemoteError,
     Reply,
     Request,
+    Told,
     WhoIsThere,
     decode,
     encode,
@@ -47,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 _REPLY_SECONDS = 5.0
 _CHECK_PEERS_SECONDS = 2.0
+_PAUSE_SECONDS = 0.01
+"""Between two messages to one process: with many sessions that stream, the most that a delta waits for the others."""
 _ROLL_CALL_ROUNDS = 5
 """Every so many rounds the sockets of other processes are called by name: a word that one has left may get lost."""
 
@@ -81,6 +85,7 @@ class Relay:
         self._guests: dict[tuple[str, str], dict[str, Guest]] = {}
         self._joining: set[str] = set()
         """Connections of ours that another process may have let in, and that we do not know of yet."""
+        self._outboxes: dict[str, Outbox] = {}
         self._tasks = Tasks()
 
     async def open(self) -> str:
@@ -98,6 +103,8 @@ class Relay:
         """Let the followers elsewhere hear the end, then stop listening."""
         if self._publishers:
             await asyncio.wait(list(self._publishers.values()), timeout=0.5)
+        for channel, outbox in list(self._outboxes.items()):
+            await self._send(channel, outbox.take())
         self._tasks.cancel()
 
     # This process follows
@@ -154,7 +161,7 @@ class Relay:
         self._replies[request.request_id] = future
         try:
             async with asyncio.timeout(wait_s):
-                await self._layer.send(owner, encode(request))
+                await self._layer.send(owner, encode([request]))
                 reply = await future
         except (TimeoutError, ChannelFull, OSError) as error:
             raise SessionElsewhere from error
@@ -188,7 +195,7 @@ class Relay:
         except Exception:
             logger.exception("relay: a request of another process could not be carried out")
             reply = Reply(request_id=request.request_id, error=wire_error(ChatError()))
-        await self._send(request.reply_to, encode(reply))
+        await self._tell(request.reply_to, reply)
 
     async def _carry_out(self, request: Request) -> Reply:
         what = request.what
@@ -239,9 +246,7 @@ class Relay:
         try:
             async for records in session.follow(after):
                 rows = encode_rows(records)
-                await self._send(
-                    channel, encode(Records(session_id=session_id, holder=self.channel, rows=rows))
-                )
+                await self._tell(channel, Records(session_id=session_id, holder=self.channel, rows=rows))
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
             closed = Closed.MOVED
@@ -254,14 +259,14 @@ class Relay:
         for guest in self._guests.pop((session_id, channel), {}).values():
             session.detach(guest, 1006)
         end = Records(session_id=session_id, holder=self.channel, rows=[], closed=closed)
-        await self._send(channel, encode(end))
+        await self._tell(channel, end)
 
     # The channel layer
 
     async def _listen(self) -> None:
         while True:
             try:
-                message = decode(await self._layer.receive(self.channel))
+                messages = decode(await self._layer.receive(self.channel))
             except (msgspec.ValidationError, KeyError):
                 logger.exception("relay: a message that is none of ours")
                 continue
@@ -270,10 +275,11 @@ class Relay:
                 await asyncio.sleep(0.5)
                 continue
             self.hears = True
-            try:
-                self._take(message)
-            except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
-                logger.exception("relay: a message that cannot be taken")
+            for message in messages:
+                try:
+                    self._take(message)
+                except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
+                    logger.exception("relay: a message that cannot be taken")
 
     def _go_deaf(self, error: Exception) -> None:
         if self.hears:
@@ -301,10 +307,26 @@ class Relay:
                     if message.closed:
                         session.close(SessionElsewhere() if message.closed is Closed.MOVED else None)
 
-    async def _send(self, channel: str, message: dict[str, Any]) -> None:
+    async def _tell(self, channel: str, message: Told) -> None:
+        outbox = self._outboxes.get(channel)
+        if outbox is None:
+            outbox = self._outboxes[channel] = Outbox()
+            await outbox.put(message)
+            self._spawn(self._empty(channel, outbox))
+        else:
+            await outbox.put(message)
+
+    async def _empty(self, channel: str, outbox: Outbox) -> None:
+        """Send until nothing has come for a moment."""
+        while batch := outbox.take():
+            await self._send(channel, batch)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        del self._outboxes[channel]
+
+    async def _send(self, channel: str, messages: Sequence[Told]) -> None:
         """A hint that cannot be sent is dropped: the reader finds it in the log."""
         try:
-            await self._layer.send(channel, message)
+            await self._layer.send(channel, encode(messages))
         except Exception as error:  # noqa: BLE001 - whatever kept it, the log has it
             logger.info("relay: dropped a message for %s: %r", channel, error)
 

@@ -1,5 +1,6 @@
 """What processes say to each other over the channel layer, as MessagePack."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -106,16 +107,18 @@ def wire_error(error: ChatError | SessionsError) -> WireError:
     )
 
 
-Message = Request | Reply | Records
-_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Message)
+Told = Reply | Records
+"""What a process says to one that has asked, or that follows its sessions."""
+Message = Request | Told
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(list[Message])
 
 
-def encode(message: Message) -> dict[str, Any]:
-    """As the channel layer takes it."""
-    return {"type": "relay", "data": msgspec.msgpack.encode(message)}
+def encode(messages: Sequence[Message]) -> dict[str, Any]:
+    """As one message of the channel layer."""
+    return {"type": "relay", "data": msgspec.msgpack.encode(messages)}
 
 
-def decode(message: dict[str, Any]) -> Message:
+def decode(message: dict[str, Any]) -> list[Message]:
     """Raises `msgspec.ValidationError`."""
-    decoded: Message = _decoder.decode(message["data"])
+    decoded: list[Message] = _decoder.decode(message["data"])
     return decoded
