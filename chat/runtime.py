@@ -23,6 +23,8 @@ from chat.session.relay import Relay
 from chat.supervision import Tasks, heard
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
+from chat.watch import Watch
+from identity.ends import on_change
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.ids import new_id
@@ -54,6 +56,8 @@ class Runtime:
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self.addresses = Addresses()
+        self.watch = Watch(self.hub.belongs)
+        self._unheard = on_change(self._credentials_changed)
         self.leaving = Pacer()
         """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
         self._bus: RedisBus | None = None
@@ -68,10 +72,16 @@ class Runtime:
         self.journal.start()
         if _spans_processes():
             self._bus = RedisBus.of(settings.CHANNEL_LAYERS["default"])
-            layer = self._bus or get_channel_layer()
-            self.hub.relay = Relay(layer, find=self.hub.find, attach=self.hub.attach)
+            self.hub.relay = Relay(
+                self._bus or get_channel_layer(),
+                find=self.hub.find,
+                attach=self.hub.attach,
+                ask_whose=self.hub.ask_whose,
+                on_recheck=self.watch.look_soon,
+            )
             self._channel = await self.hub.relay.open()
         self._tasks.keep(self._heartbeat, name="heartbeat")
+        self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
@@ -79,6 +89,7 @@ class Runtime:
     async def stop(self) -> None:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
+        self._unheard()
         self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         mcp_ends = heard(self.mcp.stop(), name="end of the MCP servers")
@@ -99,6 +110,16 @@ class Runtime:
         await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
+
+    def _credentials_changed(self) -> None:
+        """Called in whichever thread saw it."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: its sockets are gone
+            self.loop.call_soon_threadsafe(self._look_at_credentials)
+
+    def _look_at_credentials(self) -> None:
+        self.watch.look_soon()
+        if self.hub.relay:
+            self._tasks.spawn(self.hub.relay.tell_to_recheck(), name="hint to recheck")
 
     async def _heartbeat(self) -> None:
         """Renew the lease, in a lane of its own. A missed renewal is no alarm: appends are fenced by the epoch, not by

@@ -3,12 +3,14 @@
 from django.urls import path, re_path
 
 from chat.page import views
+from chat.page.client_secrets import client_secrets
 
 app_name = "chat"
 
 urlpatterns = [
     path("", views.page, name="page"),
     re_path(r"^s/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", views.page, name="session"),
+    path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
     path("api/sessions", views.sessions, name="sessions"),
     path("login/", views.SignIn.as_view(), name="login"),
     path("logout/", views.SignOut.as_view(), name="logout"),

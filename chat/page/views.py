@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -14,7 +13,12 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import LOOPBACK, conf
-from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
+from chat.errors import CredentialsInvalid
+from chat.wire.auth import welcome
+from identity.adoption import set_guest_cookie
+from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
+from identity.principal import principal_of_request
+from identity.tokens import CredentialsRefused
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
 
@@ -90,16 +94,17 @@ def sessions(request: HttpRequest) -> JsonResponse:
 
     Query: ``limit`` (1 to 100) and ``cursor``, the ``next_cursor`` of the page before.
     """
-    signed_in = request.user.is_authenticated
-    if not signed_in and not conf().guests_allowed:
-        return _error(401, "invalid_credentials", "Sign in first.")
     try:
+        principal = welcome(principal_of_request(request))
         found = recent_sessions(
-            user_id=request.user.pk if signed_in else None,
-            guest_id=read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or "",
+            user_id=principal.user_id,
+            guest_id=principal.guest_id,
+            external_user_id=principal.external_user_id,
             cursor=request.GET.get("cursor"),
             limit=_limit(request),
         )
+    except (CredentialsRefused, CredentialsInvalid) as error:
+        return _error(401, CredentialsInvalid.code, str(error))
     except InvalidCursor as error:
         return _error(400, "invalid_cursor", str(error))
     return JsonResponse(
@@ -131,14 +136,7 @@ class SignOut(LogoutView):
 def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
     """Give a new guest an id; a known one keeps theirs for another year."""
     guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or issue_guest_id()
-    response.set_cookie(
-        GUEST_COOKIE,
-        sign_guest_id(guest_id),
-        max_age=MAX_AGE_S,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
-    )
+    set_guest_cookie(response, guest_id)
 
 
 def _limit(request: HttpRequest) -> int:

@@ -81,7 +81,7 @@ class Hub:
         try:
             return await self._join_named(subscriber, join, join.session_id)
         except SessionNotFound:
-            if join.create or not _told_lately(join.session_id):
+            if join.create or not join.was_told or not _told_lately(join.session_id):
                 raise
         return await self._join_told(subscriber, join, join.session_id)
 
@@ -114,6 +114,7 @@ class Hub:
             async with self._lock(session_id):
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
+                await self.ask_whose(session_id, join.visitor)
                 return self.attach(self.find(session_id, join.visitor), subscriber)
         except SessionElsewhere as error:
             return await self._join_elsewhere(subscriber, session_id, join.visitor, error.owner)
@@ -140,9 +141,21 @@ class Hub:
         session = self._live(session_id)
         if session is None or not session.open:
             raise SessionElsewhere
-        if visitor is not None and not _may_join(session.visitor, visitor):
+        if visitor is not None and not visitor.owns(session.owner, session_id):
             raise SessionNotFound
         return session
+
+    async def ask_whose(self, session_id: str, visitor: Visitor) -> None:
+        """Whose a session is may have changed since it was opened here: a guest has signed in. Raises `SessionNotFound`."""
+        session = self._live(session_id)
+        if session is None or not session.log.stored or visitor.owns(session.owner, session_id):
+            return
+        owner = await in_db_thread(owner_of, session_id=session_id)
+        self.belongs(session_id, owner.visitor)
+
+    def belongs(self, session_id: str, owner: Visitor) -> None:
+        if session := self._live(session_id):
+            session.owner = owner.as_owner()
 
     def attach(self, session: Session, subscriber: Subscriber) -> Session:
         self._departures.back(session.session_id)
@@ -202,8 +215,8 @@ class Hub:
             log=LiveLog(held.writer, read_log, held.state),
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
-            visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
-            is_staff=join.is_staff and row.user_id == join.visitor.user_id,
+            owner=row.owner,
+            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
             registry=self._registry,
             on_idle=self._on_idle,
             on_end=self._departures.closed,
@@ -325,9 +338,3 @@ class Hub:
 def _told_lately(session_id: str) -> bool:
     age = age_s(session_id)
     return age is not None and abs(age) < _TOLD_SECONDS
-
-
-def _may_join(owner: Visitor, visitor: Visitor) -> bool:
-    if owner.user_id is not None:
-        return owner.user_id == visitor.user_id
-    return owner.guest_id in ("", visitor.guest_id)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +25,8 @@ from chat.session.relay_messages import (
     Closed,
     Detach,
     Do,
+    Message,
+    Recheck,
     Records,
     RemoteError,
     Reply,
@@ -72,10 +74,15 @@ class Relay:
         *,
         find: Callable[[str, Visitor | None], Session],
         attach: Callable[[Session, Subscriber], object],
+        ask_whose: Callable[[str, Visitor], Awaitable[None]] | None = None,
+        on_recheck: Callable[[], None] = lambda: None,
     ) -> None:
+        """``ask_whose``: brings up to date whose a session is; ``on_recheck``: another process saw a credential end."""
         self._layer = layer
         self._find = find
         self._attach_to = attach
+        self._ask_whose = ask_whose
+        self._on_recheck = on_recheck
         self.channel = ""
         self.hears = True
         self._closing = False
@@ -126,6 +133,8 @@ class Relay:
             dialect=subscriber.dialect,
             user_id=visitor.user_id,
             guest_id=visitor.guest_id,
+            external_user_id=visitor.external_user_id,
+            secret_of=visitor.secret_of,
         )
         self._joining.add(subscriber.connection_id)
         try:
@@ -201,7 +210,8 @@ class Relay:
         what = request.what
         match what:
             case Attach():
-                return Reply(request_id=request.request_id, info=self._let_in(what, request.reply_to))
+                info = await self._let_in(what, request.reply_to)
+                return Reply(request_id=request.request_id, info=info)
             case Detach():
                 self._let_go(what.session_id, request.reply_to, what.connection_id, what.close_code)
                 return Reply(request_id=request.request_id)
@@ -217,8 +227,15 @@ class Relay:
     def _held(self, session_id: str) -> Session:
         return self._find(session_id, None)  # the right was checked when the guest was let in
 
-    def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
-        visitor = Visitor(user_id=attach.user_id, guest_id=attach.guest_id)
+    async def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
+        visitor = Visitor(
+            user_id=attach.user_id,
+            guest_id=attach.guest_id,
+            external_user_id=attach.external_user_id,
+            secret_of=attach.secret_of,
+        )
+        if self._ask_whose:
+            await self._ask_whose(attach.session_id, visitor)
         session = self._find(attach.session_id, visitor)
         info = session.info()
         guest = Guest(attach.connection_id, attach.dialect)
@@ -263,6 +280,15 @@ class Relay:
 
     # The channel layer
 
+    async def tell_to_recheck(self) -> None:
+        """A credential has ended, or may have: the others look at once, not with their next look."""
+        try:
+            channels = await in_db_thread(living_channels)
+        except DatabaseAway:
+            return
+        for channel in channels - {self.channel}:
+            await self._send(channel, [Recheck()])
+
     async def _listen(self) -> None:
         while True:
             try:
@@ -292,8 +318,10 @@ class Relay:
         why = await trouble_of_layer(error)
         logger.warning("relay: the channel layer is away, readers poll the log. %s", why)
 
-    def _take(self, message: Request | Reply | Records) -> None:
+    def _take(self, message: Message) -> None:
         match message:
+            case Recheck():
+                self._on_recheck()
             case Request():
                 self._spawn(self._answer(message))
             case Reply():

@@ -20,6 +20,8 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     dialect: str
     user_id: int | None
     guest_id: str
+    external_user_id: str = ""
+    secret_of: str = ""
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -87,6 +89,10 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The channel of who says so: what the last holder still says is not of the next one's session. Empty: of an older build."""
 
 
+class Recheck(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A credential has ended here, or whose a session is has changed: look at your sockets."""
+
+
 class RemoteError(ChatError):
     """Another process refused; it says why in the words of its own error."""
 
@@ -107,8 +113,8 @@ def wire_error(error: ChatError | SessionsError) -> WireError:
     )
 
 
-Told = Reply | Records
-"""What a process says to one that has asked, or that follows its sessions."""
+Told = Reply | Records | Recheck
+"""What a process says to one that has asked, or that follows its sessions; `Recheck` to all."""
 Message = Request | Told
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(list[Message])
 

@@ -110,7 +110,7 @@ class Session:
         log: LiveLog,
         config: SessionConfig,
         model: str,
-        visitor: Visitor,
+        owner: Visitor,
         is_staff: bool,
         registry: Registry,
         on_idle: Callable[["Session"], None],
@@ -123,10 +123,11 @@ class Session:
         self.log = log
         self.history = log.state
         self.config = config
-        self.visitor = visitor
+        self.owner = owner
+        """Whose it is; a guest who signs in makes it a user's."""
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self.budget = Budget(log.state, visitor)
+        self.budget = Budget(log.state, owner)
         self._model = model
         self._is_staff = is_staff
         self._registry = registry
@@ -217,8 +218,8 @@ class Session:
         return ToolContext(
             session_id=self.session_id,
             call_id=call_id,
-            user_id=self.visitor.user_id,
-            guest_id=self.visitor.guest_id,
+            user_id=self.owner.user_id,
+            guest_id=self.owner.guest_id,
             is_staff=self._is_staff,
         )
 

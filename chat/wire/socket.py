@@ -6,6 +6,7 @@ A consumer is a subscriber. It holds a cursor into the session's log and nothing
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -15,21 +16,33 @@ from django.urls import path, re_path
 
 from chat import metrics
 from chat.conf import conf
-from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
+from chat.errors import (
+    BinaryFrame,
+    ChatError,
+    CredentialsInvalid,
+    ShuttingDown,
+    TokenRefused,
+    UnknownAddress,
+)
 from chat.limits import FrameBudget
 from chat.runtime import Runtime, runtime
-from chat.session.opening import Join
+from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.supervision import heard, within
 from chat.tools.forks import serves_on
-from chat.wire.auth import check_origin, identify
+from chat.wire.auth import check_origin, identify, is_development_here, renewed
 from chat.wire.codes import CloseCode
 from chat.wire.dialect import Dialect
+from chat.wire.entry import joins
 from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
-from sessions_app.errors import DatabaseAway, SessionsError
-from sessions_app.ids import check_session_id, new_id
+from identity.guests import resume_token
+from identity.models import Scope
+from identity.principal import Kind, Principal
+from sessions_app.errors import DatabaseAway, SessionNotFound, SessionsError
+from sessions_app.ids import new_id
+from sessions_app.log.lifecycle import Visitor
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +167,41 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         ):  # a socket that leaves so many errors unread misses none it needs
             self._notices.put_nowait(error)
 
+    # As one of those whose credentials are watched
+
+    principal = Principal(kind=Kind.NOBODY)
+    visitor = Visitor()
+
+    @property
+    def stored_session(self) -> str | None:
+        if self.session is None or (isinstance(self.session, Session) and not self.session.log.stored):
+            return None
+        return self.session.session_id
+
+    def refuse(self, error: ChatError | SessionsError) -> None:
+        self._ending = heard(self._refuse(error), name=f"end {self.connection_id}")
+
+    @property
+    def may_write(self) -> bool:
+        return self.principal.may(Scope.CHAT)
+
+    async def renew(self, token: str) -> None:
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                self.principal = await renewed(self.principal, token)
+        except CredentialsInvalid as error:
+            raise TokenRefused(error.message, param="session.x_token") from None
+        if self._server:
+            self._server.watch.look_soon()  # the end that it waits for is another now
+
+    @property
+    def expires_at(self) -> float | None:
+        return self.principal.expires_at
+
+    @property
+    def resume_token(self) -> str:
+        return resume_token(self.session.session_id) if self.session else ""
+
     # Opening
 
     def _choose_dialect(self) -> Dialect:
@@ -174,29 +222,37 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
-            identity = await identify(headers, self.scope["subprotocols"])
-            join = self._join_request(identity)
-            self.session = await server.hub.join(self, join)
+            self.principal = await identify(headers, self.scope["subprotocols"])
+            self.session = await self._join(server, is_development_here(headers, address))
+            server.watch.add(self)
+            self._held.callback(server.watch.discard, self)
             cursor = await self._dialect.opened(self.session)
         self._heard()
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
-    def _join_request(self, identity: Any) -> Join:
-        """Raises `InvalidSessionId`."""
+    async def _join(self, server: Runtime, open_house: bool) -> Session | RemoteSession:
+        """Raises what `joins` and the hub's `join` raise."""
         self.query = {
             name: values[-1]
             for name, values in parse_qs(self.scope["query_string"].decode(errors="replace")).items()
         }
         path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
-        session_id = self.query.get("session_id") or path_id
-        return Join(
-            visitor=identity.visitor,
-            is_staff=identity.is_staff,
-            session_id=check_session_id(session_id) if session_id else None,
-            create="session_id" not in self.query,
-            model=self.query.get("model"),
+        tries = joins(
+            self.principal,
+            path_id=path_id,
+            query=self.query,
+            open_house=open_house,
             source=self.dialect,
         )
+        for join in tries:
+            with contextlib.suppress(SessionNotFound):
+                session = await server.hub.join(self, join)
+                # who was let in is told the session's secret
+                self.visitor = replace(join.visitor, secret_of=session.session_id)
+                if join.session_id is None and self.principal.session:
+                    await session.do(UpdateSession(changes=dict(self.principal.session)))
+                return session
+        raise SessionNotFound
 
     # Sending
 

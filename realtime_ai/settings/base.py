@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "procrastinate.contrib.django",
     "sessions_app",
+    "identity",
     "chat",
 ]
 
@@ -41,6 +42,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "identity.adoption.GuestCookieMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -113,9 +115,10 @@ HTTP_REQUEST_SECONDS = ENV.request_seconds
 HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests
 RUNSERVER_WORKER = False
 
-# --- the rooms' own settings: chat/conf.py and sessions_app/conf.py tell what they mean --------------------------
+# --- the rooms' own settings: their conf.py tell what they mean --------------------------
 
 vars().update(django_settings(ENV.chat, "CHAT_") | django_settings(ENV.sessions, "SESSIONS_"))
+vars().update(django_settings(ENV.identity, "IDENTITY_"))
 CHAT_GUESTS_ALLOWED = ENV.chat.guests_allowed and "GUESTS_ALLOWED" in ENV.given
 SESSIONS_LEASE_RENEW_SECONDS = ENV.sessions.lease_seconds / 3.5
 SESSIONS_DB_THREADS = ENV.database_pool_max or 8

@@ -72,6 +72,13 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Users", "person", "auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                    _item("API keys", "key", "identity_apikey_changelist", "identity.view_apikey"),
+                    _item(
+                        "External identities",
+                        "badge",
+                        "identity_externalidentity_changelist",
+                        "identity.view_externalidentity",
+                    ),
                 ],
             },
         ],

@@ -13,6 +13,7 @@ from realtime_ai.env import BASE_DIR
 
 APP_TESTS = {
     "sessions_app": ("admin", "log", "privileges"),
+    "identity": ("identity",),
     "chat": (
         "contract",
         "engine",

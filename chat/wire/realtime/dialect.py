@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from chat.conf import conf
-from chat.errors import ChatError, InvalidHistory, ItemNotFound
+from chat.errors import ChatError, InvalidHistory, ItemNotFound, ReadOnlyKey
 from chat.llm.catalog import default_model_spec
 from chat.session.commands import (
     AddMessage,
@@ -93,6 +93,7 @@ class RealtimeDialect:
             last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
             status="responding" if info.response_seq is not None else "idle",
             queued=info.queued or UNSET,
+            resume_token=self._socket.resume_token,
         )
         if wanted is not None and wanted.seq > cursor.seq:
             stream.truncated_to = stream.last_event_id
@@ -152,6 +153,7 @@ class RealtimeDialect:
             tools=config.tools,
             tool_choice=config.tool_choice,
             max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
+            expires_at=int(expires_at) if (expires_at := self._socket.expires_at) else UNSET,
             x_turn_policy=config.policy,  # type: ignore[arg-type]
         )
 
@@ -170,6 +172,13 @@ class RealtimeDialect:
         if isinstance(event, ce.ItemRetrieve):
             await self._retrieve(event.item_id)
             return
+        if isinstance(event, ce.SessionUpdate) and event.session.x_token:
+            await self._socket.renew(event.session.x_token)
+            if not event.session.changes():
+                await self._socket.send_frame(encode(session_updated(self._session_object())))
+                return
+        if not self._socket.may_write:
+            raise ReadOnlyKey
         done = await self._session.do(_command(event))
         if done.repeated_seq:
             await self._say_again(done.repeated_seq)
