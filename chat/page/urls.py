@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from chat.page import views
+from chat.page import own_data, views
 
 app_name = "chat"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("", views.page, name="page"),
     re_path(r"^s/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", views.page, name="session"),
     path("api/sessions", views.sessions, name="sessions"),
+    re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_data.one, name="own-session"),
+    path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
     path("login/", views.SignIn.as_view(), name="login"),
     path("logout/", views.SignOut.as_view(), name="logout"),
 ]

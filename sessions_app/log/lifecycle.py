@@ -51,6 +51,7 @@ class Owner:
 
 
 _MINE = """
+    sessions.erased_at IS NULL AND
     (sessions.user_id IS NOT DISTINCT FROM %(user_id)s AND sessions.user_id IS NOT NULL
      OR sessions.user_id IS NULL AND sessions.guest_id IN ('', %(guest_id)s))
 """
@@ -134,12 +135,13 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
 def visible_to(visitor: Visitor) -> Q:
     """The filter for a visitor's right to open a session: their own, their guest cookie's, or nobody's in particular."""
     nobodys = Q(user__isnull=True, guest_id__in=["", visitor.guest_id])
-    return nobodys if visitor.user_id is None else nobodys | Q(user_id=visitor.user_id)
+    mine = nobodys if visitor.user_id is None else nobodys | Q(user_id=visitor.user_id)
+    return mine & Q(erased_at__isnull=True)
 
 
 def owner_of(*, session_id: str) -> Owner:
-    """Whose session it is. Raises `SessionNotFound`."""
-    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    """Whose session it is. Raises `SessionNotFound`, also for one that was erased."""
+    session = Session.objects.select_related("user").filter(pk=session_id, erased_at__isnull=True).first()
     if session is None:
         raise SessionNotFound
     visitor = Visitor(user_id=session.user_id, guest_id=session.guest_id)
@@ -187,6 +189,25 @@ def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> N
         )
         _mark_ended(session_id, reason)
         hooks.session_ended(session_id, seq)
+
+
+def end_for_erasure(session: Session) -> None:
+    """End an active session, whoever holds it: its holder can write nothing from here on. No hook hears of it, for there is
+    nothing to sum up.
+
+    In the transaction that erases it, with ``session``'s row locked; its ``last_seq`` and ``lease_epoch`` move on.
+    """
+    records = read_history(session_id=session.pk)
+    ending = [
+        *takeover(SessionState(records), model=session.model, cause=ev.ReopenCause.ERASED),
+        ev.SessionEnded(reason=ev.EndReason.ERASED),
+    ]
+    session.lease_epoch += 1
+    session.save(update_fields=["lease_epoch"])
+    session.last_seq = append_now(
+        session_id=session.pk, epoch=session.lease_epoch, last_seq=session.last_seq, events=ending
+    )
+    _mark_ended(session.pk, ev.EndReason.ERASED)
 
 
 def _mark_ended(session_id: str, reason: str) -> None:
