@@ -27,11 +27,13 @@ from chat.watch import Watch
 from identity.ends import on_change
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
+from sessions_app.hooks import on_session_erased
 from sessions_app.ids import new_id
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import lease_lane, release_process, renew_process
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.outage import outage
+from sessions_app.postgres.threads import after_commit
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +153,7 @@ class Runtime:
             self._lease_was_lost.clear()  # first: it may be lost again while we look
             try:
                 await (self.hub.check_leases() if was_lost else self.hub.hand_back_strays())
+                await self.hub.forget_erased()
             except Exception as error:
                 if not isinstance(error, DatabaseAway):
                     logger.exception("sessions not looked after")
@@ -199,6 +202,13 @@ async def runtime() -> Runtime:
 def running() -> Runtime | None:
     """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
+
+
+@on_session_erased
+def _session_erased(session_id: str) -> None:
+    """Where it is live in this very process, at once; other processes look for themselves."""
+    if (server := _current) is not None:
+        after_commit(lambda: server.loop.call_soon_threadsafe(server.hub.forget, session_id))
 
 
 async def startup() -> None:

@@ -23,12 +23,13 @@ from sessions_app.errors import (
     JournalError,
     JournalFenced,
     SessionElsewhere,
+    SessionErased,
     SessionNotFound,
 )
 from sessions_app.ids import age_s
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
-from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, strays
+from sessions_app.log.leases import erased_of, hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
@@ -290,6 +291,21 @@ class Hub:
             if session := self._sessions.get(session_id):
                 session.log.fail(JournalFenced())
                 self._drop(session)
+
+    def forget(self, session_id: str) -> None:
+        """It was erased: what runs for it stops, and whoever reads it, here or in another process, is told that it is gone."""
+        if session := self._sessions.get(session_id):
+            session.log.fail(SessionErased())
+            self._departures.back(session_id)
+            self._drop(session)
+        if self.relay:
+            self.relay.forget(session_id)
+
+    async def forget_erased(self) -> None:
+        """Of what is live here: another process may have erased it."""
+        here = {*self._sessions, *(self.relay.followed if self.relay else ())}
+        for session_id in await in_db_thread(erased_of, session_ids=here) if here else ():
+            self.forget(session_id)
 
     async def hand_back_strays(self) -> None:
         """Sessions under this process's name that live nowhere: their opening failed half-way, or they were given up."""

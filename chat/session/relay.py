@@ -40,7 +40,7 @@ from chat.session.relay_messages import (
 from chat.session.remote import RemoteSession
 from chat.session.session import Guest, Session, Subscriber
 from chat.supervision import Tasks
-from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
+from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionErased, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log.leases import living_channels
 from sessions_app.log.lifecycle import Visitor
@@ -55,6 +55,14 @@ _PAUSE_SECONDS = 0.01
 """Between two messages to one process: with many sessions that stream, the most that a delta waits for the others."""
 _ROLL_CALL_ROUNDS = 5
 """Every so many rounds the sockets of other processes are called by name: a word that one has left may get lost."""
+
+
+_ENDS: dict[Closed, Callable[[], SessionsError | None]] = {
+    Closed.ENDED: lambda: None,
+    Closed.MOVED: SessionElsewhere,
+    Closed.ERASED: SessionErased,
+}
+"""What a reader is told, by why there is no more to read."""
 
 
 class ChannelLayer(Protocol):
@@ -154,6 +162,15 @@ class Relay:
         session.told(reply.info)
         session.subscribers[subscriber.connection_id] = subscriber
         return session
+
+    @property
+    def followed(self) -> list[str]:
+        return list(self._followed)
+
+    def forget(self, session_id: str) -> None:
+        """A session that others hold was erased: its readers here are told so."""
+        if session := self._followed.get(session_id):
+            session.close(SessionErased())
 
     def detach(self, session: RemoteSession, subscriber: Subscriber, close_code: int) -> None:
         if session.subscribers.pop(subscriber.connection_id, None) is None:
@@ -266,11 +283,11 @@ class Relay:
                 await self._tell(channel, Records(session_id=session_id, holder=self.channel, rows=rows))
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
-            closed = Closed.MOVED
+            closed = Closed.ERASED if isinstance(error, SessionErased) else Closed.MOVED
         except Exception:  # its readers come again
             logger.exception("relay: session %s cannot be followed", session_id)
             closed = Closed.MOVED
-        if self._closing:
+        if self._closing and closed is not Closed.ERASED:
             closed = Closed.MOVED
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
@@ -333,7 +350,7 @@ class Relay:
                 if session and message.holder in ("", session.owner):
                     session.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
-                        session.close(SessionElsewhere() if message.closed is Closed.MOVED else None)
+                        session.close(_ENDS[message.closed]())
 
     async def _tell(self, channel: str, message: Told) -> None:
         outbox = self._outboxes.get(channel)

@@ -77,6 +77,8 @@ class Closed(StrEnum):
     ENDED = "ended"
     MOVED = "moved"
     """It has another holder soon."""
+    ERASED = "erased"
+    """It is not to be had any more."""
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):

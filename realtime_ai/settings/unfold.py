@@ -23,6 +23,11 @@ def _item(title: str, icon: str, url: str, permission: str) -> dict[str, Any]:
     }
 
 
+def _list(model: str) -> tuple[str, str]:
+    """The address of a model's list, and who may see it."""
+    return f"sessions_app_{model}_changelist", f"sessions_app.view_{model}"
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Realtime AI",
     "SITE_HEADER": "Realtime AI",
@@ -64,6 +69,15 @@ UNFOLD: dict[str, Any] = {
                         "procrastinate_procrastinatejob_changelist",
                         "procrastinate.view_procrastinatejob",
                     ),
+                ],
+            },
+            {
+                "title": "Privacy",
+                "separator": True,
+                "items": [
+                    _item("Openings", "visibility", *_list("transcriptopening")),
+                    _item("Erasures", "ink_eraser", *_list("erasure")),
+                    _item("Retention", "auto_delete", *_list("retentionrun")),
                 ],
             },
             {

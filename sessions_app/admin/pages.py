@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
+from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
@@ -87,6 +88,8 @@ class Fact:
 
 
 def visitor_name(session: Session) -> str:
+    if session.erased_at:
+        return "Erased"
     if session.user:
         return session.user.get_username()
     return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
@@ -143,6 +146,8 @@ def _respond(
         "session": session,
         "visitor": visitor_name(session),
         "tab": name,
+        "may_erase": may_erase(request),
+        "erasure": erasure_of(session),
     }
     response = TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
     response["Content-Security-Policy"] = "; ".join(_RULES)
