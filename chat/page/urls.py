@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 
+from chat.door.views import SignIn, SignOut
 from chat.page import views
 
 app_name = "chat"
@@ -10,6 +11,6 @@ urlpatterns = [
     path("", views.page, name="page"),
     re_path(r"^s/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", views.page, name="session"),
     path("api/sessions", views.sessions, name="sessions"),
-    path("login/", views.SignIn.as_view(), name="login"),
-    path("logout/", views.SignOut.as_view(), name="logout"),
+    path("login/", SignIn.as_view(), name="login"),
+    path("logout/", SignOut.as_view(), name="logout"),
 ]

@@ -1,9 +1,7 @@
-"""The chat page, the list of a visitor's own sessions, and signing in and out."""
-
-from typing import Any
+"""The chat page, and the list of a visitor's own sessions."""
 
 from django.conf import settings
-from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,44 +11,13 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
-from chat.conf import LOOPBACK, conf
+from chat.conf import conf
+from chat.quota.subjects import Kind, Subject, network_of, payers_of, subjects_of
+from chat.quota.told import headers
+from chat.runtime import running
 from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
+from sessions_app.log.lifecycle import Visitor
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
-
-
-def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """The response, closed to everything but this server's own files and sockets.
-
-    The sockets are named beside ``'self'`` because older browsers do not count ``ws:`` and ``wss:`` as the same origin.
-    HTML from a string is taken from DOMPurify alone (trusted types, where the browser has them).
-    """
-    rules = (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self' data:",
-        f"connect-src 'self'{_sockets_of(request.get_host())}",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types dompurify",
-    )
-    response["Content-Security-Policy"] = "; ".join(rules)
-    response["Referrer-Policy"] = "same-origin"  # the address of a session can be the key to it
-    response.headers.setdefault("Cache-Control", "private, no-cache")
-    return response
-
-
-def _sockets_of(host: str) -> str:
-    """In development the machine's other name as well, so that what says localhost works on 127.0.0.1."""
-    if host.startswith("["):  # a policy cannot name an IPv6 address
-        return ""
-    name, colon, port = host.partition(":")
-    names = LOOPBACK[:2] if conf().local_pages and name in LOOPBACK else (name,)
-    return "".join(f" ws://{one}{colon}{port} wss://{one}{colon}{port}" for one in names)
-
 
 _MOST_SESSIONS_PER_PAGE = 100
 
@@ -79,7 +46,8 @@ def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
     )
     if not request.user.is_authenticated:
         _keep_guest(request, response)
-    return with_page_policy(request, response)
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
 
 
 @require_safe
@@ -103,29 +71,12 @@ def sessions(request: HttpRequest) -> JsonResponse:
     except InvalidCursor as error:
         return _error(400, "invalid_cursor", str(error))
     return JsonResponse(
-        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor}
+        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
+        headers=_what_is_left(request),
     )
 
 
 sessions.answers_any_query = True  # type: ignore[attr-defined]  # realtime_ai.front.unanswerable
-
-
-class SignIn(LoginView):
-    """``next`` is followed within this host only (Django's own rule)."""
-
-    template_name = "chat/login.html"
-    redirect_authenticated_user = True
-    next_page = "chat:page"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return with_page_policy(request, super().dispatch(request, *args, **kwargs))
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"guests_allowed": conf().guests_allowed}
-
-
-class SignOut(LogoutView):
-    next_page = "chat:page"
 
 
 def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
@@ -139,6 +90,19 @@ def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
         samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
     )
+
+
+def _what_is_left(request: HttpRequest) -> dict[str, str]:
+    """Of the bounds of whoever asks, where there are any: OpenAI's headers."""
+    server = running()
+    if server is None:
+        return {}
+    guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or ""
+    visitor = (
+        Visitor(user_id=request.user.pk) if request.user.is_authenticated else Visitor(guest_id=guest_id)
+    )
+    address = Subject(Kind.ADDRESS, network_of(request.META.get("REMOTE_ADDR") or "unknown"))
+    return headers(server.quotas.left(payers_of([*subjects_of(visitor), address])))
 
 
 def _limit(request: HttpRequest) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.session.commands import Command, Done, SessionInfo
 from sessions_app.errors import SessionsError
 from sessions_app.log.rows import Row
@@ -19,6 +20,8 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     dialect: str
     user_id: int | None
     guest_id: str
+    payers: Payers = ()
+    """Whom its answers are counted for; empty: of an older build."""
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True, tag=True):

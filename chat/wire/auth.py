@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
+from chat.second_factor import counts_as_staff
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.postgres.threads import in_db_thread
 
@@ -170,4 +171,7 @@ def _load_user(session_key: str) -> Any | None:
     request = HttpRequest()
     request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key)
     user = get_user(request)
-    return user if user.is_authenticated else None
+    if not user.is_authenticated:
+        return None
+    user.is_staff = counts_as_staff(request, user)  # on this copy; it is never saved
+    return user

@@ -103,6 +103,7 @@ class PlainDialect:
 
     async def receive(self, frame: str) -> None:
         message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
+        self._socket.ask()
         await self._session.do(message)
 
     async def send_log(self, cursor: int) -> None:

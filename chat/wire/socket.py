@@ -17,6 +17,8 @@ from chat import metrics
 from chat.conf import conf
 from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
 from chat.limits import FrameBudget
+from chat.quota.quotas import Left
+from chat.quota.subjects import Kind, Payers, Subject, network_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
 from chat.session.opening import Join
 from chat.session.remote import RemoteSession
@@ -61,6 +63,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._idle: asyncio.TimerHandle | None = None
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
+        self._payers: Payers = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back."""
@@ -153,6 +156,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         ):  # a socket that leaves so many errors unread misses none it needs
             self._notices.put_nowait(error)
 
+    # Limits
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
+        if self._server is None:
+            return []
+        self._server.quotas.ask(self._payers)
+        return self._server.quotas.left(self._payers)
+
     # Opening
 
     def _choose_dialect(self) -> Dialect:
@@ -165,15 +177,18 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         address = _address(self.scope)
         async with asyncio.timeout(_OPEN_SECONDS):
             self._server = server = await runtime()
-        server.addresses.connect(address)
+        server.quotas.connect(address)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(server.addresses.socket(address))
+        self._held.enter_context(server.quotas.sockets([Subject(Kind.ADDRESS, address)]))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
             identity = await identify(headers, self.scope["subprotocols"])
+            subjects = subjects_of(identity.visitor)
+            self._held.enter_context(server.quotas.sockets(subjects))
+            self._payers = payers_of([*subjects, Subject(Kind.ADDRESS, address)])
             join = self._join_request(identity)
             self.session = await server.hub.join(self, join)
             cursor = await self._dialect.opened(self.session)
@@ -195,6 +210,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             create="session_id" not in self.query,
             model=self.query.get("model"),
             source=self.dialect,
+            payers=self._payers,
         )
 
     # Sending
@@ -295,7 +311,7 @@ def _text(frame: str | None) -> str:
 
 def _address(scope: dict[str, Any]) -> str:
     client = scope.get("client")
-    return client[0] if client else "unknown"
+    return network_of(client[0]) if client else "unknown"
 
 
 # A path that is none of these gets a named error, not a hung handshake.

@@ -15,6 +15,7 @@ APP_TESTS = {
     "sessions_app": ("admin", "log", "privileges"),
     "chat": (
         "contract",
+        "door",
         "engine",
         "mcp",
         "page",
