@@ -29,8 +29,8 @@ from chat.errors import (
     ModelUnreachable,
     ProviderError,
 )
-from chat.llm.http import is_page, words_of_page
 from chat.llm.provider import JSON
+from chat.llm.sse import is_page, words_of_page
 
 # What a vendor or a gateway says of a failure, whatever shape it gives it: words, codes, and when to come
 # back.

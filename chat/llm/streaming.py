@@ -2,23 +2,29 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
+from itertools import groupby
+from typing import Any, ClassVar, Protocol
 
+import httpx2
 import msgspec
 
 from chat.conf import conf
 from chat.errors import ModelTimeout, ProviderError
 from chat.llm.failures import provider_error
-from chat.llm.http import PerLoop
+from chat.llm.http import PerLoop, drain
 from chat.llm.provider import Completed, ModelEvent, ModelRequest, Provider, TextDelta, ToolCallRequest
+from chat.llm.sse import EventReader, SentEvent
+from chat.watchdog import Watchdog
 
-Event = TypeVar("Event")
-Event_contra = TypeVar("Event_contra", contravariant=True)
+Given = TextDelta | ToolCallRequest
+
+MOST_DELTAS = 8
+"""Of one read. What brings more is ahead of its readers, who would get a frame for every few characters; a model that is
+read as it speaks brings one at a time."""
 
 
-class Round(Protocol[Event_contra]):
+class Round(Protocol):
     """One model round being read."""
 
     began: bool
@@ -28,14 +34,18 @@ class Round(Protocol[Event_contra]):
     def ended(self) -> bool:
         """The vendor has said how it ended."""
 
-    def read(self, event: Event_contra, /) -> Iterator[TextDelta | ToolCallRequest]:
-        """Raises `ProviderError`; `msgspec.MsgspecError` for what is not the vendor's wire."""
+    @property
+    def closed(self) -> bool:
+        """The vendor has said that nothing follows."""
+
+    def read(self, sent: SentEvent, /) -> Iterable[Given]:
+        """Raises `ProviderError`; `msgspec.MsgspecError`, ValueError for what is not the vendor's wire."""
 
     def completed(self) -> Iterator[ToolCallRequest | Completed]:
         """What is left to say, `Completed` last. Raises `ProviderError`."""
 
 
-class StreamingProvider(Provider, Generic[Event]):
+class StreamingProvider(Provider):
     """Safe to use from several event loops. What goes wrong behind the end of an answer does not unmake it."""
 
     tail_s: ClassVar[float] = 1.0
@@ -52,11 +62,11 @@ class StreamingProvider(Provider, Generic[Event]):
         await self._clients.aclose()
 
     @abstractmethod
-    def _round(self, request: ModelRequest) -> Round[Any]: ...
+    def _round(self, request: ModelRequest) -> Round: ...
 
     @abstractmethod
-    def _events(self, request: ModelRequest) -> AsyncGenerator[Event, None]:
-        """Opens the stream before the first event. Raises what the SDK raises; closing it closes the connection."""
+    async def _open(self, request: ModelRequest) -> httpx2.Response:
+        """The answer, its body unread. Raises what the SDK raises."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         round_ = self._round(request)
@@ -64,38 +74,99 @@ class StreamingProvider(Provider, Generic[Event]):
             self._clients.get()  # made before the clock runs: the first one takes its time
         except Exception as error:
             raise provider_error(error, *self.unreachable) from error
-        loop, ends_at = asyncio.get_running_loop(), 0.0
-        seconds = conf().model_first_event_seconds
-        async with aclosing(self._events(request)) as events:
-            while (event := await self._next(events, seconds, ended=bool(ends_at))) is not None:
-                for one in self._read(round_, event, ended=bool(ends_at)):
-                    yield one
-                if round_.ended:
-                    ends_at = ends_at or loop.time() + self.tail_s
-                    seconds = ends_at - loop.time()
-                elif round_.began or not self.thinks_in_silence:
-                    seconds = conf().model_silence_seconds
+        reading = _Reading(self, round_)
+        try:
+            response = await reading.opened(self._open(request))
+            try:
+                events = EventReader(response)
+                while not round_.closed and (sent := await reading.next(events)) is not None:
+                    given, error = reading.take(sent)
+                    for one in given:
+                        yield one
+                    if error is not None:
+                        raise error
+                if round_.closed:
+                    await drain(events)
+            finally:
+                await response.aclose()
+        finally:
+            reading.close()
         for last in round_.completed():
             yield last
 
-    async def _next(
-        self, events: AsyncGenerator[Event, None], seconds: float, *, ended: bool
-    ) -> Event | None:
-        """None at the end."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await anext(events, None)
-        except Exception as error:
-            if ended:
-                return None
-            if isinstance(error, TimeoutError):
-                raise ModelTimeout(cause=f"no event for {seconds:g} s") from error
-            raise provider_error(error, *self.unreachable) from error
 
-    def _read(self, round_: Round[Event], event: Event, *, ended: bool) -> list[TextDelta | ToolCallRequest]:
+class _Reading:
+    """The waits of one answer, and what is made of what they bring."""
+
+    def __init__(self, provider: StreamingProvider, round_: Round) -> None:
+        self._provider = provider
+        self._round = round_
+        self._watchdog = Watchdog()
+        self._now = asyncio.get_running_loop().time
+        self._seconds = conf().model_first_event_seconds
+        self._until = self._now() + self._seconds
+        self._heard = False
+        """Since the last wait began: the next has its whole time."""
+        self._ends_at = 0.0
+
+    def close(self) -> None:
+        self._watchdog.close()
+
+    async def opened(self, opening: Awaitable[httpx2.Response]) -> httpx2.Response:
+        """Raises `ProviderError`."""
         try:
-            return list(round_.read(event))
-        except (msgspec.MsgspecError, RecursionError, ProviderError) as error:
-            if ended:
-                return []
-            raise provider_error(error) from error
+            return await self._watchdog.wait(opening, self._until)
+        except Exception as error:
+            raise self._told(error) from error
+
+    async def next(self, events: EventReader) -> Iterator[SentEvent] | None:
+        """None at the end. Raises `ProviderError`."""
+        if self._heard:
+            self._until = self._ends_at or self._now() + self._seconds
+            self._heard = False
+        try:
+            return await self._watchdog.wait(events.read(), self._until)
+        except Exception as error:
+            if self._round.ended:
+                return None
+            raise self._told(error) from error
+
+    def take(self, sent: Iterator[SentEvent]) -> tuple[list[Given], ProviderError | None]:
+        """What one read brought for the reader, and what went wrong behind it."""
+        given: list[Given] = []
+        error: ProviderError | None = None
+        ended, round_ = self._round.ended, self._round
+        try:
+            for one in sent:
+                self._heard = True
+                given += list(round_.read(one))
+                if round_.closed:
+                    break
+                ended = round_.ended
+        except (msgspec.MsgspecError, ValueError, RecursionError, ProviderError) as raised:
+            error = None if ended else provider_error(raised)
+        if round_.ended:
+            self._ends_at = self._ends_at or self._now() + self._provider.tail_s
+        elif round_.began or not self._provider.thinks_in_silence:
+            self._seconds = conf().model_silence_seconds
+        return few(given), error
+
+    def _told(self, error: Exception) -> ProviderError:
+        if isinstance(error, TimeoutError):
+            return ModelTimeout(cause=f"no event for {self._seconds:g} s")
+        return provider_error(error, *self._provider.unreachable)
+
+
+def few(given: list[Given]) -> list[Given]:
+    """The same words in about `MOST_DELTAS` pieces; what is more than text stays as it is."""
+    if len(given) <= MOST_DELTAS:
+        return given
+    size = -(-len(given) // MOST_DELTAS)
+    joined: list[Given] = []
+    for plain, run in groupby(given, key=lambda one: isinstance(one, TextDelta) and one.extra is None):
+        pieces = list(run)
+        if plain:
+            texts = [one.text for one in pieces if isinstance(one, TextDelta)]
+            pieces = [TextDelta("".join(texts[at : at + size])) for at in range(0, len(texts), size)]
+        joined += pieces
+    return joined

@@ -4,17 +4,17 @@ Read from the raw events, not from the SDK's types: those cost three times as mu
 sign of life of a model that thinks without showing it.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import httpx2
 import msgspec
 
-from chat.errors import ModelBadAnswer, ModelRefused, ModelUnreachable
+from chat.errors import ModelBadAnswer, ModelRefused, ModelTimeout, ModelUnreachable
 from chat.llm.anthropic.request import keep_extra
 from chat.llm.failures import failure, told_in_stream, whole
-from chat.llm.http import events_in
 from chat.llm.provider import JSON, Completed, FinishReason, TextDelta, ToolCallRequest, Usage
+from chat.llm.sse import SentEvent
 from sessions_app.ids import new_id
 
 EVENTS = {
@@ -88,21 +88,34 @@ class Event(msgspec.Struct, frozen=True):
     usage: Counts | None = None
 
 
-async def events_of(response: httpx2.Response) -> AsyncGenerator[tuple[str, JSON], None]:
-    """The stream's events with their names, which some servers give in the data alone; a whole message counts as its
-    events. Raises ValueError or `msgspec.MsgspecError` for what is no event."""
-    async for sent in events_in(response):
-        if sent.event and sent.event not in EVENTS:
-            yield sent.event, {}
-            continue
-        body = msgspec.json.decode(sent.data) if sent.data.strip() else None
-        if sent.event:
-            yield sent.event, msgspec.convert(body, JSON)
-        elif isinstance(body, dict) and body.get("type") == "message":
-            for event in _events_in(body):
-                yield event
-        elif isinstance(body, dict):
-            yield "error" if body.get("error") else str(body.get("type", "")), body
+class _TextDelta(msgspec.Struct, tag_field="type", tag="text_delta"):
+    text: str
+
+
+class _TextEvent(msgspec.Struct, tag_field="type", tag="content_block_delta"):
+    """What nearly all events are."""
+
+    index: int
+    delta: _TextDelta
+    error: None = None
+
+
+_text_event = msgspec.json.Decoder(_TextEvent)
+
+
+def _named(sent: SentEvent) -> Iterator[tuple[str, JSON]]:
+    """The event with its name, which some servers give in the data alone; a whole message counts as its events."""
+    if sent.event and sent.event not in EVENTS:
+        yield sent.event, {}
+        return
+    text = sent.text
+    body = msgspec.json.decode(text) if text else None
+    if sent.event:
+        yield sent.event, msgspec.convert(body, JSON)
+    elif isinstance(body, dict) and body.get("type") == "message":
+        yield from _events_in(body)
+    elif isinstance(body, dict):
+        yield "error" if body.get("error") else str(body.get("type", "")), body
 
 
 def _events_in(message: JSON) -> Iterator[tuple[str, JSON]]:
@@ -140,25 +153,49 @@ _CUT_OFF = (FinishReason.MAX_OUTPUT_TOKENS, FinishReason.CONTENT_FILTER)
 class AnthropicRound:
     """Feed it every event, then ask how it ended."""
 
-    def __init__(self, *, model: str) -> None:
+    def __init__(self, *, model: str, pings_s: float) -> None:
+        """``pings_s``: for so long at most with nothing but pings."""
         self._model = model
+        self._pings_s = pings_s
         self._open: dict[int, _OpenBlock] = {}
         self._thinking: list[JSON] = []
         """Whole thoughts that the next text or call is to carry."""
         self._calls: list[ToolCallRequest] = []
         self._counts = Counts()
         self.began = False
+        self.closed = False
         self._stop_reason = ""
         self._stop_details = StopDetails()
+        self._worked = time.monotonic()
+        """When something else than a ping came."""
 
     @property
     def ended(self) -> bool:
         """The vendor has said how it ended; every block is whole before that."""
         return bool(self._stop_reason)
 
-    def read(self, event: tuple[str, JSON]) -> Iterator[TextDelta]:
-        """Raises `ModelBadAnswer` for an event that does not follow those before it."""
-        name, body = event
+    def read(self, sent: SentEvent) -> Iterable[TextDelta]:
+        """Raises `ModelBadAnswer` for an event that does not follow those before it. Pings end a silence, for a while."""
+        if sent.event in {"content_block_delta", ""}:
+            try:
+                said = _text_event.decode(sent.data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass
+            else:
+                self._worked = time.monotonic()
+                return self._text(self._opened(said.index), said.delta.text)
+        return self._events(sent)
+
+    def _events(self, sent: SentEvent) -> Iterator[TextDelta]:
+        for name, body in _named(sent):
+            if name in EVENTS:
+                self._worked = time.monotonic()
+            elif time.monotonic() - self._worked > self._pings_s:
+                raise ModelTimeout(cause=f"nothing but pings for {self._pings_s:g} s")
+            yield from self._event(name, body)
+            self.closed = self.closed or name == "message_stop"
+
+    def _event(self, name: str, body: JSON) -> Iterator[TextDelta]:
         if name == "error":
             told = body.get("error")
             raise failure(told_in_stream(told)) if told else ModelBadAnswer(cause="an error without an error")

@@ -62,18 +62,20 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
     return contents.closed()
 
 
-def keep_extra(part: types.Part, *, model: str) -> JSON | None:
+def keep_extra(
+    signature: str | None, *, model: str, call_id: str | None, call_name: str | None
+) -> JSON | None:
     """What of a part has to come back with it: its signature, the vendor's call id, and the model that gave them.
+    ``call_name`` None: it is no call.
 
     A signature is for the very part that it came on: a call that comes back under another name has none.
     """
     kept: JSON = {}
-    renamed = part.function_call and not is_tool_name(part.function_call.name or "")
-    if part.thought_signature and not renamed:
-        kept["thought_signature"] = base64.b64encode(part.thought_signature).decode()
+    if signature and (call_name is None or is_tool_name(call_name)):
+        kept["thought_signature"] = signature
         kept["model"] = model
-    if part.function_call and part.function_call.id:
-        kept["id"] = part.function_call.id
+    if call_id:
+        kept["id"] = call_id
     return {"gemini": kept} if kept else None
 
 

@@ -12,7 +12,7 @@ import openai
 
 from chat.errors import ModelUnreachable
 from chat.llm.failures import Told, told_by
-from chat.llm.openai.streaming import OpenAIStreaming, Stream
+from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output
 from chat.llm.provider import (
     JSON,
@@ -219,10 +219,16 @@ class _Call:
         return repeated and object_in(self.arguments, max_depth=MAX_DEPTH) is not None
 
 
-class ChatRound:
-    """Feed it every chunk, then ask how it ended."""
+class _Typical(_Chunk):
+    type: None = None
+    error: None = None
+
+
+class ChatRound(OpenAIRound[_Typical]):
+    _typical = msgspec.json.Decoder(_Typical)
 
     def __init__(self, *, model: str, provider: str) -> None:
+        super().__init__()
         self._model = model
         self._provider = provider
         self._calls: list[_Call] = []
@@ -232,14 +238,15 @@ class ChatRound:
         self._usage = Usage()
         self._finish = ""
         self._refused = False
-        self.began = False
 
     @property
     def ended(self) -> bool:
         return bool(self._finish)
 
-    def read(self, event: JSON) -> Iterator[TextDelta]:
-        chunk = msgspec.convert(event, _Chunk)
+    def _event(self, event: JSON) -> Iterator[TextDelta]:
+        return self._said(msgspec.convert(event, _Chunk))
+
+    def _said(self, chunk: _Chunk) -> Iterator[TextDelta]:
         if told := chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None):
             self._usage = told.usage()
         choice = chunk.choices[0] if chunk.choices else None
@@ -249,7 +256,7 @@ class ChatRound:
             yield from self._delta(delta)
         self._finish = choice.finish_reason or self._finish
         if self._finish:
-            yield from self._said(self._think.rest())
+            yield from self._text(self._think.rest())
 
     def completed(self) -> Iterator[ToolCallRequest | Completed]:
         """The calls, which are whole only now, and the end.
@@ -280,9 +287,9 @@ class ChatRound:
         self._refused = self._refused or bool(delta.refusal)
         for call in delta.tool_calls or ():
             self._add_call(call)
-        yield from self._said(self._think.without(_text_of(delta.content)) + (delta.refusal or ""))
+        yield from self._text(self._think.without(_text_of(delta.content)) + (delta.refusal or ""))
 
-    def _said(self, text: str) -> Iterator[TextDelta]:
+    def _text(self, text: str) -> Iterator[TextDelta]:
         if text:
             self.began = True
             yield TextDelta(text)

@@ -1,14 +1,14 @@
 """OpenAI through the Responses API. Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md``."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import openai
 
 from chat.errors import ModelUnreachable
 from chat.llm.failures import failure, told_in_stream
-from chat.llm.openai.streaming import OpenAIStreaming, Stream
+from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import Counts, arguments, output
 from chat.llm.prompts import NOTHING_SAID
 from chat.llm.provider import (
@@ -174,10 +174,19 @@ class _Event(msgspec.Struct):
     response: _Response = msgspec.field(default_factory=_Response)
 
 
-class ResponsesRound:
-    """Feed it every event, then ask how it ended. Events that it does not know are none of its business."""
+class _TextEvent(msgspec.Struct):
+    type: Literal["response.output_text.delta"]
+    delta: str
+    error: None = None
+
+
+class ResponsesRound(OpenAIRound[_TextEvent]):
+    """Events that it does not know are none of its business."""
+
+    _typical = msgspec.json.Decoder(_TextEvent)
 
     def __init__(self, *, model: str) -> None:
+        super().__init__()
         self._model = model
         self._reasoning: list[JSON] = []
         self._message: JSON | None = None
@@ -185,10 +194,12 @@ class ResponsesRound:
         self._calls = False
         self._refused = False
         self._incomplete = ""
-        self.began = False
         self.ended = False
 
-    def read(self, event: JSON) -> Iterator[TextDelta | ToolCallRequest]:
+    def _said(self, event: _TextEvent) -> Iterator[TextDelta]:
+        return self._text(event.delta)
+
+    def _event(self, event: JSON) -> Iterator[TextDelta | ToolCallRequest]:
         match event.get("type"):
             case "response.output_text.delta" | "response.refusal.delta" as kind:
                 self._refused = self._refused or kind == "response.refusal.delta"

@@ -4,24 +4,63 @@ The SDK's typed methods are passed by; why, is told in ``docs/decisions/0010-ope
 """
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import Iterable
+from typing import Generic, TypeVar
 
+import httpx2
 import msgspec
 from openai import APIConnectionError, AsyncOpenAI, AsyncStream, Omit
 from openai._types import RequestOptions
 
 from chat.conf import conf
 from chat.llm.failures import error_in, failure, told_in_stream
-from chat.llm.http import PerLoop, drain, events_in, new_http_client, opening_timeout
+from chat.llm.http import PerLoop, new_http_client, opening_timeout
 from chat.llm.provider import JSON, ModelRequest
-from chat.llm.streaming import StreamingProvider
+from chat.llm.sse import SentEvent
+from chat.llm.streaming import Given, StreamingProvider
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 Stream = AsyncStream[object]
 
+Typical = TypeVar("Typical")
 
-class OpenAIStreaming(StreamingProvider[JSON]):
+
+class OpenAIRound(Generic[Typical]):
+    """One model round being read, of either API. Feed it every event, then ask how it ended."""
+
+    _typical: msgspec.json.Decoder[Typical]
+    """Of the event that nearly all are; it refuses whatever may be another, or an error."""
+
+    def __init__(self) -> None:
+        self.began = False
+        self.closed = False
+
+    @abstractmethod
+    def _said(self, event: Typical) -> Iterable[Given]: ...
+
+    @abstractmethod
+    def _event(self, event: JSON) -> Iterable[Given]:
+        """Any other."""
+
+    def read(self, sent: SentEvent) -> Iterable[Given]:
+        """Raises `ProviderError` for an error in the place of an event."""
+        if sent.event == "error":
+            return self._unusual(sent)
+        try:
+            typical = self._typical.decode(sent.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self._unusual(sent)
+        return self._said(typical)
+
+    def _unusual(self, sent: SentEvent) -> Iterable[Given]:
+        text = sent.text
+        self.closed = text.startswith("[DONE]")
+        event = None if self.closed or not text else msgspec.json.decode(text)
+        return () if event is None else self._event(_checked(msgspec.convert(event, JSON), sent.event))
+
+
+class OpenAIStreaming(StreamingProvider):
     """``base_url`` None: OpenAI itself, or what stands in for it, with OpenAI's own settings (organization, project, headers).
 
     Another vendor's gets none of them, and no Authorization header where there is no key.
@@ -50,21 +89,8 @@ class OpenAIStreaming(StreamingProvider[JSON]):
             path, cast_to=object, body=body, options=options, stream=True, stream_cls=Stream
         )
 
-    async def _events(self, request: ModelRequest) -> AsyncGenerator[JSON, None]:
-        """Raises `ProviderError` for an error in the place of an event."""
-        stream = await self._ask(request)
-        try:
-            events = events_in(stream.response)
-            async for sent in events:
-                data = sent.data.strip()
-                if data.startswith("[DONE]"):
-                    await drain(events)
-                    return
-                event = msgspec.json.decode(data) if data else None
-                if event is not None:
-                    yield _checked(msgspec.convert(event, JSON), sent.event)
-        finally:  # closing the SDK's generator would leave the connection to the garbage collector
-            await stream.response.aclose()
+    async def _open(self, request: ModelRequest) -> httpx2.Response:
+        return (await self._ask(request)).response
 
     def _new_client(self) -> AsyncOpenAI:
         """The SDK reads a dozen variables where it is told nothing, an empty one as a value: so it is told everything."""
