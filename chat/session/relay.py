@@ -16,6 +16,7 @@ import msgspec
 from channels.exceptions import ChannelFull
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.redis_trouble import trouble_of_layer
 from chat.session.commands import SessionInfo
 from chat.session.outbox import Outbox
@@ -131,6 +132,7 @@ class Relay:
         visitor: Visitor,
         owner: str,
         *,
+        payers: Payers = (),
         wait_s: float = _REPLY_SECONDS,
     ) -> RemoteSession:
         """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
@@ -143,6 +145,7 @@ class Relay:
             guest_id=visitor.guest_id,
             external_user_id=visitor.external_user_id,
             secret_of=visitor.secret_of,
+            payers=payers,
         )
         self._joining.add(subscriber.connection_id)
         try:
@@ -257,6 +260,8 @@ class Relay:
         info = session.info()
         guest = Guest(attach.connection_id, attach.dialect)
         self._attach_to(session, guest)
+        if attach.payers:
+            session.paid_by(attach.payers)
         key = (attach.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:

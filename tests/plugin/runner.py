@@ -16,6 +16,7 @@ APP_TESTS = {
     "identity": ("identity",),
     "chat": (
         "contract",
+        "door",
         "engine",
         "mcp",
         "page",
