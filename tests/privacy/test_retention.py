@@ -67,7 +67,7 @@ def test_words_go_when_their_session_ended_long_enough_ago(
 def test_tool_data_goes_sooner_and_again_after_another_visit(settings: Any) -> None:
     settings.SESSIONS_RETENTION_TOOL_DAYS = 7
     at = timezone.now() - timedelta(days=8)
-    fields = {"status": SessionStatus.ENDED, "start_time": at, "end_time": at}
+    fields: dict[str, Any] = {"status": SessionStatus.ENDED, "start_time": at, "end_time": at}
     write_session([call(arguments=f'"{MARK}"')], session_id="tools", **fields)
     write_session(session_id="none", **fields)
     assert run().tool_data == 1
