@@ -64,6 +64,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{tally.erased} sessions erased.")
         if tally.failed:
             raise CommandError(f"{tally.failed} sessions could not be erased: the log above says why.")
-        if account:
+        if account and person.user_id is not None:
             get_user_model().objects.filter(pk=person.user_id).delete()
             self.stdout.write("The account is deleted.")
