@@ -50,6 +50,8 @@ class Session(models.Model):
         db_index=False,  # `sessions_of_user` begins with it
     )
     guest_id = models.CharField(max_length=64, blank=True, default="")
+    external_user_id = models.CharField(max_length=128, blank=True, default="", db_default="")
+    """Where ``user`` is a shop: its own name for the one who talked."""
     status = models.CharField(max_length=16, choices=SessionStatus, default=SessionStatus.ACTIVE)
     source = models.CharField(max_length=16, blank=True, default="")
     start_time = models.DateTimeField(db_default=Now())
@@ -96,6 +98,11 @@ class Session(models.Model):
             models.Index(fields=("user", "-start_time"), name="sessions_of_user"),
             models.Index(
                 fields=("guest_id", "-start_time"), condition=~models.Q(guest_id=""), name="sessions_of_guest"
+            ),
+            models.Index(
+                fields=("user", "external_user_id", "-start_time"),
+                condition=~models.Q(external_user_id=""),
+                name="sessions_of_external_user",
             ),
             models.Index(
                 fields=("lease_owner",),

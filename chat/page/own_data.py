@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import conf
-from chat.wire.auth import GUEST_COOKIE, read_guest_cookie
+from identity.guests import GUEST_COOKIE, read_guest_cookie
 from sessions_app.models import EraseActor
 from sessions_app.privacy.erase import By, erase_person, erase_session
 from sessions_app.privacy.export import export_person

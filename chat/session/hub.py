@@ -8,6 +8,8 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening
@@ -54,8 +56,10 @@ class Hub:
         process_id: str,
         registry: Registry,
         registered: Callable[[], "asyncio.Future[None]"],
+        quotas: Quotas | None = None,
     ) -> None:
         self._process_id = process_id
+        self._quotas = quotas or Quotas()
         self._registry = registry
         self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
         self._sessions: dict[str, Session] = {}
@@ -78,11 +82,11 @@ class Hub:
         if self.closing:
             raise ShuttingDown
         if join.session_id is None:
-            return self.attach(self._start_new(join), subscriber)
+            return self.attach(self._start_new(join), subscriber, join.payers)
         try:
             return await self._join_named(subscriber, join, join.session_id)
         except SessionNotFound:
-            if join.create or not _told_lately(join.session_id):
+            if join.create or not join.was_told or not _told_lately(join.session_id):
                 raise
         return await self._join_told(subscriber, join, join.session_id)
 
@@ -115,12 +119,13 @@ class Hub:
             async with self._lock(session_id):
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
-                return self.attach(self.find(session_id, join.visitor), subscriber)
+                await self.ask_whose(session_id, join.visitor)
+                return self.attach(self.find(session_id, join.visitor), subscriber, join.payers)
         except SessionElsewhere as error:
-            return await self._join_elsewhere(subscriber, session_id, join.visitor, error.owner)
+            return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
     async def _join_elsewhere(
-        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+        self, subscriber: Subscriber, session_id: str, join: Join, owner: str
     ) -> RemoteSession:
         """A holder that does not answer is waited for until its lease has run out: then it is dead, or renewed it."""
         channel, lease_left_s = await in_db_thread(reach_of, process_id=owner)
@@ -128,7 +133,12 @@ class Hub:
             raise SessionElsewhere(owner)
         try:
             return await self.relay.join(
-                subscriber, session_id, visitor, channel, wait_s=lease_left_s + _PAST_LEASE_S
+                subscriber,
+                session_id,
+                join.visitor,
+                channel,
+                payers=join.payers,
+                wait_s=lease_left_s + _PAST_LEASE_S,
             )
         except SessionElsewhere as error:
             raise SessionElsewhere(owner) from error
@@ -141,12 +151,25 @@ class Hub:
         session = self._live(session_id)
         if session is None or not session.open:
             raise SessionElsewhere
-        if visitor is not None and not _may_join(session.visitor, visitor):
+        if visitor is not None and not visitor.owns(session.owner, session_id):
             raise SessionNotFound
         return session
 
-    def attach(self, session: Session, subscriber: Subscriber) -> Session:
+    async def ask_whose(self, session_id: str, visitor: Visitor) -> None:
+        """Whose a session is may have changed since it was opened here: a guest has signed in. Raises `SessionNotFound`."""
+        session = self._live(session_id)
+        if session is None or not session.log.stored or visitor.owns(session.owner, session_id):
+            return
+        owner = await in_db_thread(owner_of, session_id=session_id)
+        self.belongs(session_id, owner.visitor)
+
+    def belongs(self, session_id: str, owner: Visitor) -> None:
+        if session := self._live(session_id):
+            session.owner = owner.as_owner()
+
+    def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
         self._departures.back(session.session_id)
+        session.paid_by(payers)
         session.attach(subscriber)
         return session
 
@@ -203,9 +226,10 @@ class Hub:
             log=LiveLog(held.writer, read_log, held.state),
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
-            visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
-            is_staff=join.is_staff and row.user_id == join.visitor.user_id,
+            owner=row.owner,
+            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
             registry=self._registry,
+            quotas=self._quotas,
             on_idle=self._on_idle,
             on_end=self._departures.closed,
             on_death=self._given_up,
@@ -341,9 +365,3 @@ class Hub:
 def _told_lately(session_id: str) -> bool:
     age = age_s(session_id)
     return age is not None and abs(age) < _TOLD_SECONDS
-
-
-def _may_join(owner: Visitor, visitor: Visitor) -> bool:
-    if owner.user_id is not None:
-        return owner.user_id == visitor.user_id
-    return owner.guest_id in ("", visitor.guest_id)

@@ -20,8 +20,6 @@ from sessions_app.models import Session, SessionEvent, SessionStatus, SummarySta
 
 SOURCE = "import"
 """What an imported session says it came from."""
-NOBODYS = "imported"
-"""The guest of a session whose owner is not known here. No cookie holds it, so that none but staff see the session."""
 _NAMESPACE = uuid.UUID("6f0f8a52-5b0f-4c6d-9d0a-0d7c3a6a4c11")
 _CHUNK = 500
 NOT_OURS = "an id that a session of this product has"
@@ -111,7 +109,6 @@ class Importer:
         return Session(
             session_id=session_id,
             user_id=owner_id,
-            guest_id="" if owner_id else NOBODYS,
             status=SessionStatus.ENDED,
             source=SOURCE,
             model=self._model,

@@ -39,7 +39,7 @@ END $$;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0005_results_by_item"),
+        ("sessions_app", "0007_external_user_id"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -13,8 +13,10 @@ from realtime_ai.env import BASE_DIR
 
 APP_TESTS = {
     "sessions_app": ("admin", "log", "moving", "privacy", "privileges"),
+    "identity": ("identity",),
     "chat": (
         "contract",
+        "door",
         "engine",
         "mcp",
         "page",

@@ -206,7 +206,7 @@ def test_nobody_opens_an_erased_session_nor_takes_its_id() -> None:
         with pytest.raises(SessionNotFound):
             open_session(
                 session_id="s1",
-                visitor=Visitor(),
+                visitor=Visitor(secret_of="s1"),
                 process_id="p",
                 model="demo",
                 create=create,
@@ -318,7 +318,8 @@ def test_tool_data_goes_and_the_conversation_stays() -> None:
     assert (called.name, called.arguments, called.extra) == ("get_time", "{}", None)
     assert isinstance(answered, ev.ToolResult)
     assert answered.output == "[erased]"
-    assert open_session(session_id="s1", visitor=Visitor(), process_id="p", model="demo").was_ended
+    visitor = Visitor(secret_of="s1")
+    assert open_session(session_id="s1", visitor=visitor, process_id="p", model="demo").was_ended
 
 
 # A person

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from chat.page import own_data
-from chat.wire.auth import GUEST_COOKIE, sign_guest_id
+from identity.guests import GUEST_COOKIE, sign_guest_id
 from sessions_app.models import Erasure, Session
 from tests.admin.rows import write_session
 
