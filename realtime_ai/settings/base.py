@@ -18,6 +18,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENV.chat.allowed_origins)
 
 INSTALLED_APPS = [
+    "realtime_ai.doctor",
     "realtime_ai.devserver",  # before whitenoise, whose runserver it extends
     "whitenoise.runserver_nostatic",  # before daphne: it wraps the runserver of the apps below it
     "daphne",

@@ -211,7 +211,7 @@ def append_now(*, session_id: str, epoch: int, last_seq: int, events: Sequence[e
     """
     records = _records(session_id, last_seq, events)
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))  # type: ignore[arg-type]
+        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))
         if cursor.fetchone() is None:
             raise JournalFenced
     return records[-1].seq
