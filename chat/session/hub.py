@@ -115,12 +115,14 @@ class Hub:
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
                 await self.ask_whose(session_id, join.visitor)
-                return self.attach(self.find(session_id, join.visitor), subscriber)
+                session = self.find(session_id, join.visitor)
+                session.admit(is_staff=join.is_staff)
+                return self.attach(session, subscriber)
         except SessionElsewhere as error:
-            return await self._join_elsewhere(subscriber, session_id, join.visitor, error.owner)
+            return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
     async def _join_elsewhere(
-        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+        self, subscriber: Subscriber, session_id: str, join: Join, owner: str
     ) -> RemoteSession:
         """A holder that does not answer is waited for until its lease has run out: then it is dead, or renewed it."""
         channel, lease_left_s = await in_db_thread(reach_of, process_id=owner)
@@ -128,7 +130,12 @@ class Hub:
             raise SessionElsewhere(owner)
         try:
             return await self.relay.join(
-                subscriber, session_id, visitor, channel, wait_s=lease_left_s + _PAST_LEASE_S
+                subscriber,
+                session_id,
+                join.visitor,
+                channel,
+                is_staff=join.is_staff,
+                wait_s=lease_left_s + _PAST_LEASE_S,
             )
         except SessionElsewhere as error:
             raise SessionElsewhere(owner) from error
@@ -216,7 +223,7 @@ class Hub:
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
             owner=row.owner,
-            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
+            is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
             on_idle=self._on_idle,
             on_end=self._departures.closed,

@@ -116,6 +116,7 @@ class Relay:
         visitor: Visitor,
         owner: str,
         *,
+        is_staff: bool = False,
         wait_s: float = _REPLY_SECONDS,
     ) -> RemoteSession:
         """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
@@ -128,6 +129,7 @@ class Relay:
             guest_id=visitor.guest_id,
             external_user_id=visitor.external_user_id,
             secret_of=visitor.secret_of,
+            is_staff=is_staff,
         )
         self._joining.add(subscriber.connection_id)
         try:
@@ -230,6 +232,7 @@ class Relay:
         if self._ask_whose:
             await self._ask_whose(attach.session_id, visitor)
         session = self._find(attach.session_id, visitor)
+        session.admit(is_staff=attach.is_staff)
         info = session.info()
         guest = Guest(attach.connection_id, attach.dialect)
         self._attach_to(session, guest)

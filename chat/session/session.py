@@ -158,6 +158,11 @@ class Session:
             ev.ConnectionOpened(connection_id=subscriber.connection_id, dialect=subscriber.dialect)
         )
 
+    def admit(self, *, is_staff: bool) -> None:
+        """The tools of staff are only offered while all who came in have staff's rights: a key for talking, say, does not get
+        them from its user's other tab."""
+        self._is_staff = self._is_staff and is_staff
+
     def detach(self, subscriber: Subscriber, close_code: int) -> None:
         if self.subscribers.pop(subscriber.connection_id, None) and self.open:
             self._append_quietly(
