@@ -8,6 +8,8 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening
@@ -23,12 +25,13 @@ from sessions_app.errors import (
     JournalError,
     JournalFenced,
     SessionElsewhere,
+    SessionErased,
     SessionNotFound,
 )
 from sessions_app.ids import age_s
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
-from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, strays
+from sessions_app.log.leases import erased_of, hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
@@ -53,8 +56,10 @@ class Hub:
         process_id: str,
         registry: Registry,
         registered: Callable[[], "asyncio.Future[None]"],
+        quotas: Quotas | None = None,
     ) -> None:
         self._process_id = process_id
+        self._quotas = quotas or Quotas()
         self._registry = registry
         self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
         self._sessions: dict[str, Session] = {}
@@ -77,7 +82,7 @@ class Hub:
         if self.closing:
             raise ShuttingDown
         if join.session_id is None:
-            return self.attach(self._start_new(join), subscriber)
+            return self.attach(self._start_new(join), subscriber, join.payers)
         try:
             return await self._join_named(subscriber, join, join.session_id)
         except SessionNotFound:
@@ -117,7 +122,7 @@ class Hub:
                 await self.ask_whose(session_id, join.visitor)
                 session = self.find(session_id, join.visitor)
                 session.admit(is_staff=join.is_staff)
-                return self.attach(session, subscriber)
+                return self.attach(session, subscriber, join.payers)
         except SessionElsewhere as error:
             return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
@@ -135,6 +140,7 @@ class Hub:
                 join.visitor,
                 channel,
                 is_staff=join.is_staff,
+                payers=join.payers,
                 wait_s=lease_left_s + _PAST_LEASE_S,
             )
         except SessionElsewhere as error:
@@ -164,8 +170,9 @@ class Hub:
         if session := self._live(session_id):
             session.owner = owner.as_owner()
 
-    def attach(self, session: Session, subscriber: Subscriber) -> Session:
+    def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
         self._departures.back(session.session_id)
+        session.paid_by(payers)
         session.attach(subscriber)
         return session
 
@@ -225,6 +232,7 @@ class Hub:
             owner=row.owner,
             is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
+            quotas=self._quotas,
             on_idle=self._on_idle,
             on_end=self._departures.closed,
             on_death=self._given_up,
@@ -297,6 +305,21 @@ class Hub:
             if session := self._sessions.get(session_id):
                 session.log.fail(JournalFenced())
                 self._drop(session)
+
+    def forget(self, session_id: str) -> None:
+        """It was erased: what runs for it stops, and whoever reads it, here or in another process, is told that it is gone."""
+        if session := self._sessions.get(session_id):
+            session.log.fail(SessionErased())
+            self._departures.back(session_id)
+            self._drop(session)
+        if self.relay:
+            self.relay.forget(session_id)
+
+    async def forget_erased(self) -> None:
+        """Of what is live here: another process may have erased it."""
+        here = {*self._sessions, *(self.relay.followed if self.relay else ())}
+        for session_id in await in_db_thread(erased_of, session_ids=here) if here else ():
+            self.forget(session_id)
 
     async def hand_back_strays(self) -> None:
         """Sessions under this process's name that live nowhere: their opening failed half-way, or they were given up."""

@@ -1,11 +1,13 @@
 """What processes say to each other over the channel layer, as MessagePack."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.session.commands import Command, Done, SessionInfo
 from sessions_app.errors import SessionsError
 from sessions_app.log.rows import Row
@@ -22,6 +24,8 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     external_user_id: str = ""
     secret_of: str = ""
     is_staff: bool = False
+    payers: Payers = ()
+    """Whom its answers are counted for; empty: of an older build."""
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -77,6 +81,8 @@ class Closed(StrEnum):
     ENDED = "ended"
     MOVED = "moved"
     """It has another holder soon."""
+    ERASED = "erased"
+    """It is not to be had any more."""
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -113,16 +119,18 @@ def wire_error(error: ChatError | SessionsError) -> WireError:
     )
 
 
-Message = Request | Reply | Records | Recheck
-_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Message)
+Told = Reply | Records | Recheck
+"""What a process says to one that has asked, or that follows its sessions; `Recheck` to all."""
+Message = Request | Told
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(list[Message])
 
 
-def encode(message: Message) -> dict[str, Any]:
-    """As the channel layer takes it."""
-    return {"type": "relay", "data": msgspec.msgpack.encode(message)}
+def encode(messages: Sequence[Message]) -> dict[str, Any]:
+    """As one message of the channel layer."""
+    return {"type": "relay", "data": msgspec.msgpack.encode(messages)}
 
 
-def decode(message: dict[str, Any]) -> Message:
+def decode(message: dict[str, Any]) -> list[Message]:
     """Raises `msgspec.ValidationError`."""
-    decoded: Message = _decoder.decode(message["data"])
+    decoded: list[Message] = _decoder.decode(message["data"])
     return decoded

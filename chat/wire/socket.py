@@ -25,11 +25,13 @@ from chat.errors import (
     UnknownAddress,
 )
 from chat.limits import FrameBudget
+from chat.quota.quotas import Left
+from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
 from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.supervision import heard
+from chat.supervision import heard, within
 from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify, is_development_here, renewed
 from chat.wire.codes import CloseCode
@@ -72,8 +74,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._close_code: int | None = None
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
+        self._payers: Payers = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back."""
@@ -118,7 +122,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self.session is None or self._closed:
             return
         metrics.frames_in.labels(dialect=self.dialect).inc()
-        self._restart_idle_timer()
+        self._heard()
         try:
             self._budget.spend()
             await self._dialect.receive(_text(text_data))
@@ -201,6 +205,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     def resume_token(self) -> str:
         return resume_token(self.session.session_id) if self.session else ""
 
+    # Limits
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
+        if self._server is None:
+            return []
+        self._server.quotas.ask(self._payers)
+        return self._server.quotas.left(self._payers)
+
     # Opening
 
     def _choose_dialect(self) -> Dialect:
@@ -213,20 +226,24 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         address = _address(self.scope)
         async with asyncio.timeout(_OPEN_SECONDS):
             self._server = server = await runtime()
-        server.addresses.connect(address)
+        network = address_of(address)
+        server.quotas.connect(network.id)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(server.addresses.socket(address))
+        self._held.enter_context(server.quotas.sockets([network]))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
             self.principal = await identify(headers, self.scope["subprotocols"])
+            subjects = subjects_of(self.principal)
+            self._held.enter_context(server.quotas.sockets(subjects))
+            self._payers = payers_of([*subjects, network])
             self.session = await self._join(server, is_development_here(headers, address))
             server.watch.add(self)
             self._held.callback(server.watch.discard, self)
             cursor = await self._dialect.opened(self.session)
-        self._restart_idle_timer()
+        self._heard()
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
     async def _join(self, server: Runtime, open_house: bool) -> Session | RemoteSession:
@@ -242,6 +259,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             query=self.query,
             open_house=open_house,
             source=self.dialect,
+            payers=self._payers,
         )
         for join in tries:
             with contextlib.suppress(SessionNotFound):
@@ -282,8 +300,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self._closed:
             raise ConnectionAbortedError
         try:
-            async with asyncio.timeout(conf().send_seconds):
-                await self.send(text_data=frame)
+            await within(conf().send_seconds, self.base_send({"type": "websocket.send", "text": frame}))
         except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
             raise ConnectionAbortedError from error
 
@@ -329,15 +346,21 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     # Silence
 
-    def _restart_idle_timer(self) -> None:
-        if self._idle:
-            self._idle.cancel()
-        loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
+    def _heard(self) -> None:
+        """The timer goes on by itself: a client that talks makes none for each of its frames."""
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._idle is None:
+            self._wait_for_silence(conf().idle_seconds)
 
-    def _gone_idle(self) -> None:
+    def _wait_for_silence(self, seconds: float) -> None:
+        self._idle = asyncio.get_running_loop().call_later(seconds, self._maybe_idle)
+
+    def _maybe_idle(self) -> None:
         if self.session and self.session.answering:
-            self._restart_idle_timer()
+            self._heard()
+        left_s = self._heard_at + conf().idle_seconds - asyncio.get_running_loop().time()
+        if left_s > 0:
+            self._wait_for_silence(left_s)
         else:
             closing = self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
             self._idle_close = heard(closing, name=f"idle {self.connection_id}")

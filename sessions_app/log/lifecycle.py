@@ -65,6 +65,7 @@ class Owner:
 
 
 _MINE = """
+    sessions.erased_at IS NULL AND
     (sessions.user_id IS NOT DISTINCT FROM %(user_id)s AND sessions.user_id IS NOT NULL
          AND %(external_user_id)s IN ('', sessions.external_user_id)
      OR sessions.user_id IS NULL
@@ -149,19 +150,23 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
 
 
 def visible_to(visitor: Visitor) -> Q:
-    """The filter for a visitor's right to open a session: their own, their guest cookie's, or the one whose secret they hold."""
+    """The filter for a visitor's right to open a session: their own, their guest cookie's, or the one whose secret they hold.
+
+    One that was erased is nobody's any more.
+    """
+    there = Q(erased_at__isnull=True)
     nobodys = Q(user__isnull=True, session_id=visitor.secret_of)
     if visitor.guest_id:
         nobodys |= Q(user__isnull=True, guest_id=visitor.guest_id)
     if visitor.user_id is None:
-        return nobodys
+        return there & nobodys
     theirs = Q(external_user_id=visitor.external_user_id) if visitor.external_user_id else Q()
-    return nobodys | Q(theirs, user_id=visitor.user_id)
+    return there & (nobodys | Q(theirs, user_id=visitor.user_id))
 
 
 def owner_of(*, session_id: str) -> Owner:
-    """Whose session it is: ``visitor`` may enter it. Raises `SessionNotFound`."""
-    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    """Whose session it is: ``visitor`` may enter it. Raises `SessionNotFound`, also for one that was erased."""
+    session = Session.objects.select_related("user").filter(pk=session_id, erased_at__isnull=True).first()
     if session is None:
         raise SessionNotFound
     own = session.external_user_id == ""  # else it is with somebody whom staff let in
@@ -169,8 +174,12 @@ def owner_of(*, session_id: str) -> Owner:
 
 
 def owners_of(*, session_ids: Iterable[str]) -> dict[str, Visitor]:
-    """Whose sessions they are; one that does not exist is not in it."""
-    rows = Session.objects.only("user_id", "guest_id", "external_user_id").in_bulk(list(session_ids))
+    """Whose sessions they are; one that does not exist, or was erased, is not in it."""
+    rows = (
+        Session.objects.filter(erased_at__isnull=True)
+        .only("user_id", "guest_id", "external_user_id")
+        .in_bulk(list(session_ids))
+    )
     return {session_id: _owner(session) for session_id, session in rows.items()}
 
 
@@ -231,6 +240,25 @@ def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> N
         )
         _mark_ended(session_id, reason)
         hooks.session_ended(session_id, seq)
+
+
+def end_for_erasure(session: Session) -> None:
+    """End an active session, whoever holds it: its holder can write nothing from here on. No hook hears of it, for there is
+    nothing to sum up.
+
+    In the transaction that erases it, with ``session``'s row locked; its ``last_seq`` and ``lease_epoch`` move on.
+    """
+    records = read_history(session_id=session.pk)
+    ending = [
+        *takeover(SessionState(records), model=session.model, cause=ev.ReopenCause.ERASED),
+        ev.SessionEnded(reason=ev.EndReason.ERASED),
+    ]
+    session.lease_epoch += 1
+    session.save(update_fields=["lease_epoch"])
+    session.last_seq = append_now(
+        session_id=session.pk, epoch=session.lease_epoch, last_seq=session.last_seq, events=ending
+    )
+    _mark_ended(session.pk, ev.EndReason.ERASED)
 
 
 def _mark_ended(session_id: str, reason: str) -> None:

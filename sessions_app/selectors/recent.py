@@ -72,7 +72,7 @@ def _owners(user_id: int | None, guest_id: str, external_user_id: str) -> list[Q
 
 
 def _page(owner: Q, place: tuple[datetime, str] | None, limit: int) -> list[RecentSession]:
-    sessions = Session.objects.filter(owner, user_messages__gt=0)
+    sessions = Session.objects.filter(owner, user_messages__gt=0, erased_at__isnull=True)
     if place:
         started_at, session_id = place
         sessions = sessions.filter(

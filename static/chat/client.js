@@ -129,6 +129,7 @@ export class RealtimeClient extends EventTarget {
     const query = new URLSearchParams({
       session_id: this.#sessionId,
       last_event_id: placeId(this.#sessionId, this.#place),
+      history: "joined",
     });
     if (this.#resumeToken) query.set("resume_token", this.#resumeToken);
     return `${this.#baseUrl}?${query}`;

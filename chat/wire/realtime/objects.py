@@ -29,6 +29,8 @@ class InputText(WireObject, tag_field="type", tag="input_text", kw_only=True):
 
 class OutputText(WireObject, tag_field="type", tag="output_text", kw_only=True):
     text: str
+    x_text_chars: int | UnsetType = UNSET
+    """``text`` is left out, for it was told by deltas: its length."""
 
 
 class MessageItem(WireObject, tag_field="type", tag="message", kw_only=True):
