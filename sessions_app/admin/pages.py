@@ -79,6 +79,8 @@ class Fact:
 def visitor_name(session: Session) -> str:
     if session.erased_at:
         return "Erased"
+    if session.user and session.external_user_id:
+        return f"{session.external_user_id} of {session.user.get_username()}"
     if session.user:
         return session.user.get_username()
     return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"

@@ -145,7 +145,7 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
         created=old_status is None,
         was_ended=old_status == SessionStatus.ENDED,
         model=model,
-        owner=Visitor(user_id=user_id, guest_id=guest_id, external_user_id=external_user_id),
+        owner=Visitor(user_id=user_id, guest_id=guest_id, external_user_id=external_user_id).as_owner(),
     )
 
 
@@ -169,7 +169,8 @@ def owner_of(*, session_id: str) -> Owner:
     session = Session.objects.select_related("user").filter(pk=session_id, erased_at__isnull=True).first()
     if session is None:
         raise SessionNotFound
-    return Owner(visitor=_owner(session), is_staff=bool(session.user and session.user.is_staff))
+    own = session.external_user_id == ""  # else it is with somebody whom staff let in
+    return Owner(visitor=_owner(session), is_staff=bool(own and session.user and session.user.is_staff))
 
 
 def owners_of(*, session_ids: Iterable[str]) -> dict[str, Visitor]:

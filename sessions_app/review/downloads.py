@@ -17,6 +17,7 @@ _FIELDS = (
     "session_id",
     "user_id",
     "guest_id",
+    "external_user_id",
     "status",
     "source",
     "start_time",
