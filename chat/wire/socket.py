@@ -23,6 +23,7 @@ from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.supervision import heard
 from chat.tools.forks import serves_on
+from chat.watchdog import Watchdog
 from chat.wire.auth import check_origin, identify
 from chat.wire.codes import CloseCode
 from chat.wire.dialect import Dialect
@@ -59,6 +60,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._close_code: int | None = None
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
+        self._sending = Watchdog()
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
 
@@ -139,6 +141,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self.session.detach(self, code)
         if self._idle:
             self._idle.cancel()
+        self._sending.close()
         self._held.close()
 
     # As a subscriber
@@ -225,9 +228,9 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         a frame asked for may be there only after that."""
         if self._closed:
             raise ConnectionAbortedError
+        until = asyncio.get_running_loop().time() + conf().send_seconds
         try:
-            async with asyncio.timeout(conf().send_seconds):
-                await self.send(text_data=frame)
+            await self._sending.wait(self.send(text_data=frame), until)
         except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
             raise ConnectionAbortedError from error
 
