@@ -13,7 +13,7 @@ from pathlib import Path
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 
-NAMES = ("journal", "stop", "streams", "crowd", "readers", "growth", "size")
+NAMES = ("journal", "pace", "stop", "streams", "crowd", "readers", "growth", "size")
 
 
 @contextmanager

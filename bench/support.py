@@ -16,15 +16,23 @@ def upstream_of(settings: dict[str, object]) -> Address:
 
 
 @contextmanager
-def proxied_database() -> Iterator[DelayProxy]:
-    """Django, set up on a fresh scratch database next to the configured one, reached through a proxy.
-
-    The database is dropped at the end.
-    """
-    upstream = upstream_of(connection.settings_dict)
+def scratch_database() -> Iterator[None]:
+    """Django, set up on a fresh database next to the configured one, which is dropped at the end."""
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    with DelayProxy(upstream) as proxy:
+    try:
+        yield
+    finally:
+        connection.close()
+        _close_pool()
+        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+@contextmanager
+def proxied_database() -> Iterator[DelayProxy]:
+    """A `scratch_database` that is reached through a proxy."""
+    upstream = upstream_of(connection.settings_dict)
+    with scratch_database(), DelayProxy(upstream) as proxy:
         connection.close()
         _close_pool()
         connection.settings_dict.update(HOST="127.0.0.1", PORT=str(proxy.port))
@@ -32,9 +40,6 @@ def proxied_database() -> Iterator[DelayProxy]:
             yield proxy
         finally:
             proxy.rtt_s = 0.0
-            connection.close()
-            _close_pool()
-            connection.creation.destroy_test_db(name, verbosity=0)
 
 
 def _close_pool() -> None:

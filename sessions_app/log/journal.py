@@ -9,9 +9,11 @@ is in: it carries its own place in each log (epoch, first seq), so that a retry 
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 Connect = Callable[[], "psycopg.Connection[Any]"]
 RESTARTS = "This server process has to start again. Connect again."
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_TOGETHER = 0.5
+"""Of the time that an event may wait: what has waited for the rest of it goes along with a commit that is due. With a
+larger share there are fewer commits, and more rows with fewer deltas each."""
 _STUCK_S = 5.0
 """With one batch for so long: new sessions had better begin elsewhere."""
 
@@ -158,6 +163,8 @@ class Journal:
         self._dirty: dict[SessionWriter, None] = {}
         self._buffered_events = 0
         self._buffered_bytes = 0
+        self._wakes_at = 0.0
+        """When the thread looks again by itself; 0 while it is at work, and will look when it is done."""
         self._busy_since: float | None = None
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
@@ -225,7 +232,7 @@ class Journal:
             if urgent or writer.pending_bytes >= conf().flush_bytes:
                 writer.due_at = 0.0
             self._dirty[writer] = None
-            if first or writer.due_at == 0.0:
+            if writer.due_at < self._wakes_at:
                 self._condition.notify()
 
     def discard(self, writer: SessionWriter) -> None:
@@ -270,13 +277,19 @@ class Journal:
             while True:
                 now = time.monotonic()
                 ready = [writer for writer in self._dirty if writer.ready]
-                due = [writer for writer in ready if self._stopping or writer.due_at <= now]
-                if due:
-                    return [self._take(writer) for writer in self._within_bounds(due)]
+                next_due = min((writer.due_at for writer in ready), default=math.inf)
+                if ready and (self._stopping or next_due <= now):
+                    return [self._take(writer) for writer in self._within_bounds(self._due(ready, now))]
                 if self._stopping:
                     return []
-                next_due = min((writer.due_at for writer in ready), default=None)
-                self._condition.wait(None if next_due is None else next_due - now)
+                self._wakes_at = next_due
+                self._condition.wait(None if next_due == math.inf else next_due - now)
+                self._wakes_at = 0.0
+
+    def _due(self, ready: list[SessionWriter], now: float) -> list[SessionWriter]:
+        """Those that are, first of all, and those that will be soon: a commit costs as much as twenty rows."""
+        upto = math.inf if self._stopping else now + conf().flush_seconds * _TOGETHER
+        return sorted((one for one in ready if one.due_at <= upto), key=attrgetter("due_at"))
 
     def _within_bounds(self, due: list[SessionWriter]) -> list[SessionWriter]:
         chosen, events = [], 0

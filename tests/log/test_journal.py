@@ -370,6 +370,87 @@ async def test_events_of_many_sessions_share_commits(
     assert sum([len(await rows_of(log)) for log in logs]) == 500
 
 
+@pytest.fixture
+def appends(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The parameters of every statement that appends to the log."""
+    found: list[Any] = []
+    execute = psycopg.Connection.execute
+
+    def watched(connection: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
+        if query is journal_sql.APPEND:
+            found.append(params)
+        return execute(connection, query, params, **kwargs)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", watched)
+    return found
+
+
+async def test_deltas_of_many_sessions_that_are_due_one_after_the_other_share_a_commit(
+    open_log: OpenLog, appends: list[Any], settings: Settings
+) -> None:
+    settings.SESSIONS_FLUSH_SECONDS = 0.6
+    logs = [await open_log() for _ in range(10)]
+    for log in logs:
+        log.append(delta("one"))
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*(log.durable() for log in logs))
+    assert len(appends) == 1
+
+
+async def test_what_has_just_come_waits_for_more_though_another_session_is_in_a_hurry(
+    open_log: OpenLog, settings: Settings
+) -> None:
+    """Else each message would cut the others' runs of deltas into small rows."""
+    settings.SESSIONS_FLUSH_SECONDS = 30.0
+    streaming, asking = await open_log(), await open_log()
+    streaming.append(delta("one"))
+    asking.append(message())
+    await asking.durable()
+    assert streaming.durable_seq == 0
+
+
+async def test_what_has_waited_long_enough_goes_along_with_a_message_of_another_session(
+    open_log: OpenLog, settings: Settings
+) -> None:
+    settings.SESSIONS_FLUSH_SECONDS = 30.0
+    streaming, asking = await open_log(), await open_log()
+    streaming.append(delta("one"))
+    streaming._writer.due_at -= 20.0  # two thirds of the time have passed
+    asking.append(message())
+    await asyncio.gather(asking.durable(), streaming.durable())
+
+
+async def test_a_batch_is_one_parameter(open_log: OpenLog, appends: list[Any]) -> None:
+    log = await open_log()
+    log.append(message(), message("again"))
+    await log.durable()
+    (params,) = appends
+    (batch,) = params.values()
+    assert isinstance(batch, str)
+
+
+async def test_a_session_whose_row_is_still_being_made_does_not_keep_the_thread_awake(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_log()
+    log._writer.ready = False
+    log.append(message())
+    await asyncio.sleep(0.1)
+    looks = 0
+    wait = threading.Condition.wait
+
+    def counted(condition: threading.Condition, timeout: float | None = None) -> bool:
+        nonlocal looks
+        looks += condition is log._writer._journal._condition
+        return wait(condition, timeout)
+
+    monkeypatch.setattr(threading.Condition, "wait", counted)
+    await asyncio.sleep(0.2)
+    assert looks == 0
+    log._writer.open()
+    await log.durable()
+
+
 async def test_a_failed_writer_gives_its_room_back(open_log: OpenLog, settings: Settings) -> None:
     settings.SESSIONS_BUFFER_EVENTS = 5
     held = await open_log()

@@ -3,6 +3,7 @@
 from sessions_app.models import Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.support.sockets import realtime
+from tests.support.waiting import eventually
 
 from .conftest import StartServer
 
@@ -48,6 +49,10 @@ async def test_a_used_up_budget_is_told_and_ends_nothing(start_server: StartServ
         error = (await client.until("error"))["error"]
         assert (error["code"], error["x_retryable"]) == ("budget_exceeded", False)
         assert "new session" in error["message"]
-    session = await in_db_thread(Session.objects.get, pk="dear")
-    assert 20_000 <= session.cost_microusd < 40_000
-    assert session.user_messages == 2  # what was said is kept
+
+    async def kept() -> None:
+        session = await in_db_thread(Session.objects.get, pk="dear")
+        assert 20_000 <= session.cost_microusd < 40_000
+        assert session.user_messages == 2, "what was said is kept; the refusal need not wait for its commit"
+
+    await eventually(kept)

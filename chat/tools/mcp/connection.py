@@ -205,10 +205,10 @@ class Connection:
         )
         if status == self.status:
             return
-        self.status = status.publish()
         logger.info("MCP server %r is connected and offers %d tools", self.server.name, status.tools)
         for what in status.left_out:
             logger.warning("MCP server %r: not offered is the tool %s", self.server.name, what)
+        self.status = status.publish()
 
     def _lost(self, problem: str) -> None:
         """Its tools stay: a model that calls one is told that the server is away."""
