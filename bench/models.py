@@ -20,7 +20,6 @@ from typing import Any
 import httpx2
 import uvloop
 
-from chat.llm.catalog import find_provider
 from chat.llm.provider import ModelRequest, Provider, TextDelta, UserText
 from chat.llm.transport import AiohttpTransport
 
@@ -68,6 +67,27 @@ def anthropic_sdk(url: str, headers: dict[str, str]) -> Open:
     return lambda: client.messages.create(model="fast", messages=HI, max_tokens=9999, stream=True)
 
 
+def provider(name: str, url: str) -> Provider:
+    match name:
+        case "gemini/ours":
+            from chat.llm.gemini.provider import GeminiProvider
+
+            return GeminiProvider("key")
+        case "openai/ours":
+            from chat.llm.openai.responses import OpenAIProvider
+
+            return OpenAIProvider("key")
+        case "compatible/ours":
+            from chat.llm.openai.chat import ChatCompletionsProvider
+
+            return ChatCompletionsProvider("compatible", api_key="key", base_url=f"{url}/v1")
+        case "anthropic/ours":
+            from chat.llm.anthropic.provider import AnthropicProvider
+
+            return AnthropicProvider("key")
+    raise SystemExit(f"there is no reader {name}; there are: {', '.join(READERS)}")
+
+
 def reader(name: str, url: str, headers: dict[str, str]) -> Open:
     """``httpx2`` and ``aiohttp`` are what the vendor's SDK reads with. An SDK is imported where it is needed: each takes seconds."""
     match name:
@@ -79,7 +99,7 @@ def reader(name: str, url: str, headers: dict[str, str]) -> Open:
             return openai_sdk(url, headers, responses=name == "openai/sdk")
         case "anthropic/sdk":
             return anthropic_sdk(url, headers)
-    return ours(find_provider(READERS[name]))
+    return ours(provider(name, url))
 
 
 READERS = {
@@ -166,7 +186,7 @@ def _in_a_process(name: str, url: str, asked: argparse.Namespace) -> float:
         "ANTHROPIC_BASE_URL": url,
     }
     ran = subprocess.run(
-        [*command, "--chunks", str(asked.chunks)], env=env, check=True, capture_output=True, text=True
+        [*command, "--chunks", str(asked.chunks)], env=env, check=True, stdout=subprocess.PIPE, text=True
     )
     return float(json.loads(ran.stdout.splitlines()[-1]))
 
