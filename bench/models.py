@@ -9,7 +9,6 @@ import bench.django_setup  # noqa: F401, I001 - before everything of Django's
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx2
 import uvloop
+from django.test import override_settings
 
 from chat.llm.provider import ModelRequest, Provider, TextDelta, UserText
 from chat.llm.transport import AiohttpTransport
@@ -68,6 +68,9 @@ def anthropic_sdk(url: str, headers: dict[str, str]) -> Open:
 
 
 def provider(name: str, url: str) -> Provider:
+    override_settings(
+        CHAT_GOOGLE_GEMINI_BASE_URL=url, CHAT_ANTHROPIC_BASE_URL=url, CHAT_OPENAI_BASE_URL=f"{url}/v1"
+    ).enable()
     match name:
         case "gemini/ours":
             from chat.llm.gemini.provider import GeminiProvider
@@ -179,14 +182,8 @@ def main() -> None:
 def _in_a_process(name: str, url: str, asked: argparse.Namespace) -> float:
     pace = ["--streams", str(asked.streams), "--per-second", str(asked.per_second)]
     command = [sys.executable, "-W", "ignore", "-m", "bench.models", name, "--url", url, *pace]
-    env = {
-        **os.environ,
-        "GOOGLE_GEMINI_BASE_URL": url,
-        "OPENAI_BASE_URL": f"{url}/v1",
-        "ANTHROPIC_BASE_URL": url,
-    }
     ran = subprocess.run(
-        [*command, "--chunks", str(asked.chunks)], env=env, check=True, stdout=subprocess.PIPE, text=True
+        [*command, "--chunks", str(asked.chunks)], check=True, stdout=subprocess.PIPE, text=True
     )
     return float(json.loads(ran.stdout.splitlines()[-1]))
 
