@@ -92,10 +92,12 @@ class Ours(Server):
         children = json.loads((var_dir / "children.json").read_text())
         web = int(self.settings.get("WEB_PROCESSES", "1"))
         self.pids = [child["pid"] for child in children[:web]]
-        postmaster = find_postmaster(var_dir / "postgres" / "data")
-        assert postmaster
-        self.postgres_pid = postmaster.pid
-        self.database_url = (var_dir / "postgres" / "url").read_text().strip()
+        self.database_url = self.settings.get("DATABASE_URL", "")
+        if not self.database_url:
+            postmaster = find_postmaster(var_dir / "postgres" / "data")
+            assert postmaster
+            self.postgres_pid = postmaster.pid
+            self.database_url = (var_dir / "postgres" / "url").read_text().strip()
         return self
 
     def __exit__(self, *exc: object) -> None:
