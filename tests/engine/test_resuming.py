@@ -23,6 +23,10 @@ class Socket:
         self.query = {"last_event_id": last_event_id}
         self.frames: list[dict[str, Any]] = []
 
+    may_write, resume_token, expires_at = True, "its-secret", None
+
+    async def renew(self, token: str) -> None: ...
+
     async def send_frame(self, frame: str) -> None:
         self.frames.append(json.loads(frame))
 
