@@ -38,7 +38,8 @@ class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {
+        known: dict[str, Any] = super().get_context_data(**kwargs)
+        return known | {
             "guests_allowed": conf().guests_allowed,
             "sign_up_allowed": conf().sign_up_allowed,
             "has_email": conf().has_email,
@@ -78,7 +79,8 @@ def _ask_for_second_factor(request: HttpRequest, index_url: str) -> HttpResponse
 class SecondFactors(IndexView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         missing = second_factor_missing(self.request, self.request.user)
-        return super().get_context_data(**kwargs) | {"staff_needs_one": missing}
+        known: dict[str, Any] = super().get_context_data(**kwargs)
+        return known | {"staff_needs_one": missing}
 
 
 @login_required

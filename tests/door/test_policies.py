@@ -1,6 +1,7 @@
 """Each page of ours and of the admin in a real Chromium: nothing breaks the page's own policies."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from django.conf import settings
@@ -12,6 +13,7 @@ from tests.admin.rows import turn, write_session
 from tests.support.browser import Complaints
 from tests.support.server import ServerProcess
 
+Scheme = Literal["light", "dark"]
 DOOR = [
     "/login/",
     "/account/sign-up/",
@@ -49,7 +51,7 @@ def server(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> I
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.django_db(transaction=True)
-def test_no_page_breaks_its_policies(browser: Browser, server: ServerProcess, scheme: str) -> None:
+def test_no_page_breaks_its_policies(browser: Browser, server: ServerProcess, scheme: Scheme) -> None:
     user = User.objects.create_superuser("root", password="a-long-password-for-tests")
     write_session(turn(1), session_id="known")
     group = user.groups.create(name="Readers")

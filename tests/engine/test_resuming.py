@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from chat.quota.quotas import Left
 from chat.session.commands import AddMessage
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
@@ -25,6 +26,9 @@ class Socket:
 
     async def send_frame(self, frame: str) -> None:
         self.frames.append(json.loads(frame))
+
+    def ask(self) -> list[Left]:
+        return []
 
 
 def last_stored(session_id: str) -> int:
