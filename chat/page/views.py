@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import conf
+from chat.quota.quotas import left_headers
 from chat.quota.subjects import Kind, Subject, network_of, payers_of, subjects_of
-from chat.quota.told import headers
 from chat.runtime import running
 from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
 from sessions_app.log.lifecycle import Visitor
@@ -102,7 +102,7 @@ def _what_is_left(request: HttpRequest) -> dict[str, str]:
         Visitor(user_id=request.user.pk) if request.user.is_authenticated else Visitor(guest_id=guest_id)
     )
     address = Subject(Kind.ADDRESS, network_of(request.META.get("REMOTE_ADDR") or "unknown"))
-    return headers(server.quotas.left(payers_of([*subjects_of(visitor), address])))
+    return left_headers(server.quotas.left(payers_of([*subjects_of(visitor), address])))
 
 
 def _limit(request: HttpRequest) -> int:

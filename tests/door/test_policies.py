@@ -1,5 +1,9 @@
 """Each page of ours and of the admin in a real Chromium: nothing breaks the page's own policies."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Literal
 
@@ -88,3 +92,32 @@ def visit(page: Page, complaints: Complaints, paths: list[str]) -> dict[str, lis
             found[path] = words[:4]
         complaints.found.clear()
     return found
+
+
+@pytest.mark.parametrize(
+    ("env", "subdomains", "preload"),
+    [({}, False, False), ({"HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, True, True)],
+)
+def test_what_other_hosts_are_told_of_https_is_the_operators_choice(
+    env: dict[str, str], subdomains: bool, preload: bool
+) -> None:
+    program = (
+        "from realtime_ai.settings import production as p; import json; "
+        "print(json.dumps([p.SECURE_HSTS_SECONDS, p.SECURE_HSTS_INCLUDE_SUBDOMAINS, p.SECURE_HSTS_PRELOAD, "
+        "p.EMAIL_HOST, p.EMAIL_PORT, p.EMAIL_USE_TLS, p.CHAT_HAS_EMAIL]))"
+    )
+    given = {
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "kN9-river-lamp-" + "0123456789abcdefghij" * 3,
+        "ALLOWED_HOSTS": "chat.example.com",
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "EMAIL_URL": "smtp+tls://me:pass%2Fword@smtp.example.com:587",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | given | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(ran.stdout) == [31_536_000, subdomains, preload, "smtp.example.com", 587, True, True]

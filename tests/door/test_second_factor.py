@@ -136,6 +136,7 @@ def test_codes_cannot_be_guessed(staff: User) -> None:
         client.post("/account/second-factor/authenticate/", {"code": "000000"})
     client = password_alone(staff)
     answer = client.post("/account/second-factor/authenticate/", {"code": code_of(secret)})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "300")
     assert "Too many wrong attempts" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
