@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Literal
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.admin.conftest import signed_in
 from tests.admin.rows import turn, write_session
@@ -121,3 +122,39 @@ def test_what_other_hosts_are_told_of_https_is_the_operators_choice(
         check=True,
     )
     assert json.loads(ran.stdout) == [31_536_000, subdomains, preload, "smtp.example.com", 587, True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_admins_pages_do_by_scripts_works_without_eval(
+    browser: Browser, server: ServerProcess
+) -> None:
+    user = User.objects.create_superuser("root", password="a-long-password-for-tests")
+    cookie = signed_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+    context = browser.new_context(
+        base_url=server.url, color_scheme="light", viewport={"width": 1366, "height": 900}
+    )
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
+    page = context.new_page()
+    complaints = Complaints(page)
+    page.goto("/admin/auth/user/")
+    expect(page.locator("#changelist-filter")).to_be_hidden()
+    page.get_by_text("Filters", exact=True).click()
+    expect(page.locator("#changelist-filter")).to_be_visible()
+    page.locator("#changelist-filter-close").click()
+    expect(page.locator("#changelist-filter")).to_be_hidden()
+    menu = page.locator("[x-on\\:click^='openUserLinks']")
+    menu.click()
+    expect(page.get_by_role("link", name="Change password")).to_be_visible()
+    page.locator("[x-on\\:click*=\"'dark'\"]").first.click()
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    page.mouse.click(900, 600)
+    expect(page.get_by_role("link", name="Change password")).to_be_hidden()
+    page.locator("[x-on\\:click*='sidebarDesktopOpen']").last.click()
+    expect(page.locator("#nav-sidebar")).to_be_hidden()
+    page.reload()
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    expect(page.locator("#nav-sidebar")).to_be_hidden()
+    page.locator("input.action-select").first.check()
+    expect(page.locator("select[name=action]")).to_be_visible()
+    context.close()
+    assert complaints.found == []
