@@ -156,7 +156,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self.session.detach(self, code)
         if self._idle:
             self._idle.cancel()
-        self._sending.close()
         self._held.close()
 
     # As a subscriber

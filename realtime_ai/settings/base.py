@@ -117,7 +117,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 # --- the front door: django-allauth (chat/door) ------------------------------------------------------------------
 
 ACCOUNT_ADAPTER = "chat.door.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"login": "chat.door.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

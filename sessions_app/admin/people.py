@@ -59,6 +59,13 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
 
 
+_KINDS = {
+    Authenticator.Type.TOTP: "Authenticator app",
+    Authenticator.Type.WEBAUTHN: "Passkey or security key",
+    Authenticator.Type.RECOVERY_CODES: "Recovery codes",
+}
+
+
 @admin.register(Authenticator)
 class AuthenticatorAdmin(ModelAdmin):  # type: ignore[misc]
     """Second factors: to be taken away from somebody who has lost theirs. What they consist of is shown to nobody."""
@@ -78,7 +85,7 @@ class AuthenticatorAdmin(ModelAdmin):  # type: ignore[misc]
 
     @column("Kind")
     def kind(self, authenticator: Authenticator) -> str:
-        return str(authenticator.get_type_display())
+        return _KINDS[authenticator.type]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
