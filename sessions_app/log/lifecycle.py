@@ -174,7 +174,11 @@ def owner_of(*, session_id: str) -> Owner:
 
 def owners_of(*, session_ids: Iterable[str]) -> dict[str, Visitor]:
     """Whose sessions they are; one that does not exist, or was erased, is not in it."""
-    rows = Session.objects.filter(erased_at__isnull=True).only("user_id", "guest_id", "external_user_id").in_bulk(list(session_ids))
+    rows = (
+        Session.objects.filter(erased_at__isnull=True)
+        .only("user_id", "guest_id", "external_user_id")
+        .in_bulk(list(session_ids))
+    )
     return {session_id: _owner(session) for session_id, session in rows.items()}
 
 

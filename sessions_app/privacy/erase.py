@@ -147,8 +147,8 @@ def _ids(sessions: QuerySet[Session], limit: int | None) -> Iterator[str]:
 
 
 def _locked(session_id: str, where: Q | None) -> Session | None:
-    """Held against whoever would open, end or write to it."""
-    found = Session.objects.select_for_update(no_key=True).filter(pk=session_id).first()
+    """Held against whoever would open, end, write to or fold it."""
+    found = Session.objects.select_for_update().filter(pk=session_id).first()
     if found is None:
         raise SessionNotFound
     if where is not None and not Session.objects.filter(where, pk=session_id).exists():
