@@ -22,6 +22,7 @@ ChatError
 │   ├── QueueFull
 │   ├── SessionFull
 │   ├── BudgetExceeded
+│   ├── LimitReached
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
@@ -64,6 +65,7 @@ __all__ = [
     "InvalidHistory",
     "ItemExists",
     "ItemNotFound",
+    "LimitReached",
     "ModelBadAnswer",
     "ModelBadRequest",
     "ModelContextTooLong",
@@ -226,6 +228,7 @@ class UnknownAddress(AccessError):
 class TooManySockets(AccessError):
     """Too many open connections from your address. Close some and try again."""
 
+    OF_ONE_PERSON: ClassVar[str] = "You have too many connections open. Close some and try again."
     code = "too_many_connections"
     close_code = 4429
     retryable = True
@@ -271,6 +274,23 @@ class BudgetExceeded(TurnError):
     """The budget for answers is used up. Start a new session, or come back tomorrow."""
 
     code = "budget_exceeded"
+
+
+class LimitReached(TurnError):
+    """Too much in a short time. Wait, then send it again."""
+
+    code = "rate_limit_exceeded"
+    retryable = True
+
+    @classmethod
+    def of(cls, measure: str, *, wait_s: int) -> "LimitReached":
+        """``measure``: requests, tokens or cost."""
+        what = {
+            "requests": "messages in a minute",
+            "tokens": "tokens in a minute",
+            "cost": "cost in a day",
+        }[measure]
+        return cls(f"The limit of {what} is reached. Try again in {wait_s} s.")
 
 
 class NoActiveResponse(TurnError):

@@ -8,14 +8,17 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 
 from chat.conf import conf
-from chat.limits import Addresses, Pacer
+from chat.limits import Pacer
 from chat.llm.catalog import close_providers, preload
+from chat.quota.levels import EXCHANGE_S
+from chat.quota.quotas import Quotas
 from chat.session.bus import RedisBus
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
@@ -27,19 +30,23 @@ from chat.watch import Watch
 from identity.ends import on_change
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
-from sessions_app.hooks import on_session_erased
+from sessions_app.hooks import on_session_erased, on_session_erasing
 from sessions_app.ids import new_id
+from sessions_app.limits.levels import clean_up
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import lease_lane, release_process, renew_process
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.outage import outage
-from sessions_app.postgres.threads import after_commit
+from sessions_app.postgres.threads import after_commit, in_db_thread
 
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_ROUND = 8
 """Renewals of the lease between two looks for sessions that stand under the process's name and live nowhere."""
 _RETRY_S = 0.5
+_LET_GO_SECONDS = 2.0
+_CLEAN_UP_ROUNDS = 600
+"""Of the exchange of quotas, between two cleanings of its tables."""
 
 
 class Runtime:
@@ -50,14 +57,15 @@ class Runtime:
         self.process_id = new_id("proc")
         self.journal = Journal(connect_journal, self.loop, on_death=_end_process)
         self._registered: asyncio.Future[None] = self.loop.create_future()
+        self.quotas = Quotas()
         self.hub = Hub(
             journal=self.journal,
             process_id=self.process_id,
             registry=default_registry,
             registered=lambda: asyncio.shield(self._registered),
+            quotas=self.quotas,
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
-        self.addresses = Addresses()
         self.watch = Watch(self.hub.belongs)
         self._unheard = on_change(self._credentials_changed)
         self.leaving = Pacer()
@@ -87,6 +95,7 @@ class Runtime:
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._tasks.keep(self.hub.folding.run, name="fold finished answers")
+        self._tasks.keep(self._share_quotas, name="share quotas")
         self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
 
     async def stop(self) -> None:
@@ -162,6 +171,19 @@ class Runtime:
                     self._lease_was_lost.set()
                 await asyncio.sleep(_RETRY_S)
 
+    async def _share_quotas(self) -> None:
+        """What clients have used here, to the others, and what they have used there."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(EXCHANGE_S)
+            try:
+                await self.quotas.exchange(self.process_id)
+                if (rounds := rounds + 1) % _CLEAN_UP_ROUNDS == 0:
+                    await in_db_thread(clean_up)
+            except Exception as error:
+                if not isinstance(error, DatabaseAway):
+                    logger.exception("quotas not shared")
+
     async def _watch_journal(self) -> None:
         """When the database has been away for longer than the buffer is long, say so to whoever waits."""
         told = False
@@ -205,11 +227,29 @@ def running() -> Runtime | None:
     return _current
 
 
+@on_session_erasing
+def _let_go(session_id: str) -> None:
+    """In a thread of its own. Returns once the session is not live here any more, so that its readers hear that it is gone, and
+    not that another process took it."""
+    if (server := _current) is None:
+        return
+    gone = threading.Event()
+
+    def forget() -> None:
+        try:
+            server.hub.forget(session_id)
+        finally:
+            gone.set()
+
+    with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is here
+        server.loop.call_soon_threadsafe(forget)
+        gone.wait(_LET_GO_SECONDS)
+
+
 @on_session_erased
-def _session_erased(session_id: str) -> None:
-    """Where it is live in this very process, at once; other processes look for themselves."""
-    if (server := _current) is not None:
-        after_commit(lambda: server.loop.call_soon_threadsafe(server.hub.forget, session_id))
+def _forget_whoever_came(session_id: str) -> None:
+    """Between that and the commit. Other processes look for themselves."""
+    after_commit(lambda: _let_go(session_id))
 
 
 async def startup() -> None:

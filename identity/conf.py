@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sessions_app.setting import ACCESS, HTTP_URL, TEXT, reader
+from sessions_app.setting import ACCESS, HTTP_URL, TEXT, choice, reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,15 @@ class IdentityConf:
     )
     jwt_audience: str = ACCESS.field(
         "authenticated", TEXT, "The `aud` that a token must have.", variable="AUTH_JWT_AUDIENCE"
+    )
+    staff_second_factor: str = ACCESS.field(
+        "off",
+        choice("off", "required"),
+        "`required`: who signs in as staff is let into the admin, and counts as staff on a socket, only after a second "
+        "factor (an authenticator app, a passkey, a recovery code); who has none sets one up first. `off`: who has set "
+        "one up is asked for it.",
+        example="required",
+        variable="STAFF_SECOND_FACTOR",
     )
     jwks_lifespan_seconds: float = 600.0
     """After so long the issuer's keys are read anew; while that fails, the known ones count."""

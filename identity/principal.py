@@ -17,6 +17,7 @@ from identity.guests import GUEST_COOKIE, read_guest_cookie
 from identity.keys import KEY, SECRET, find_key, find_secret
 from identity.models import ApiKey, ClientSecret, Scope
 from identity.people import user_of
+from identity.second_factor import counts_as_staff
 from identity.tokens import Claims, CredentialsRefused
 
 GUEST_KEY = "guest"
@@ -212,7 +213,7 @@ def _of_login(given: Shown) -> Principal | None:
         kind=Kind.LOGIN,
         user_id=user.pk,
         guest_id=given.guest_id,
-        is_staff=user.is_staff,
+        is_staff=counts_as_staff(request, user),
         reference=given.login or "",
         user_state=_state(Kind.LOGIN, user),
     )

@@ -170,6 +170,26 @@ class Env:
         "`/metrics` is for whoever sends it as `Authorization: Bearer`. Without one, `/metrics` is for the loopback only.",
         secret=True,
     )
+    email_url: str | None = ACCESS.field(
+        None,
+        store_url("smtp+tls", "smtp+ssl", "smtp", "smtps", "filemail"),
+        "How e-mail is sent: `smtp+tls://USER:PASSWORD@HOST:587`, `smtp+ssl://...:465`. Without one nobody can ask for a "
+        "new password by e-mail, and the page does not offer it.",
+        default_told="none; `make run` prints e-mail in its log",
+        example="smtp+tls://USER:PASSWORD@smtp.example.com:587",
+        secret=True,
+    )
+    email_from: str = ACCESS.field("webmaster@localhost", TEXT, "The sender of that e-mail.")
+    hsts_include_subdomains: bool = ACCESS.field(
+        False,
+        FLAG,
+        "`1`: the demand for https (HSTS) covers the subdomains of your host as well. Only when each of them has it.",
+    )
+    hsts_preload: bool = ACCESS.field(
+        False,
+        FLAG,
+        "`1`: allows browsers to ship that demand (`preload`). Getting off their lists takes months.",
+    )
     admin_username: str = ACCESS.field("admin", TEXT, "The superuser that the first run makes.")
     admin_password: str | None = ACCESS.field(
         None,

@@ -8,9 +8,16 @@ from pathlib import Path
 
 from bench.peers import report
 from bench.peers.measure import Contender, Measure, Stage
-from bench.peers.measures.pace import Flat, Pace
+from bench.peers.measures.crowd import Connects, Memory
+from bench.peers.measures.log import Long, Replay, Stop, Summaries
+from bench.peers.measures.pace import Flat, Pace, Sweep
+from bench.peers.measures.processes import Elsewhere, Processes
+from bench.peers.measures.vendors import Chainlit, Vendors
 
-MEASURES: tuple[Measure, ...] = (Pace(), Flat())
+MEASURES: tuple[Measure, ...] = (
+    Pace(), Flat(), Vendors(), Chainlit(), Memory(), Connects(), Replay(), Stop(), Summaries(), Elsewhere(),
+    Processes(), Sweep(), Long(),
+)  # fmt: skip
 
 
 def measured(

@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 
+from chat.door.views import SignIn, SignOut
 from chat.page import own_data, views
 from chat.page.client_secrets import client_secrets
 
@@ -14,6 +15,6 @@ urlpatterns = [
     path("api/sessions", views.sessions, name="sessions"),
     re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_data.one, name="own-session"),
     path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
-    path("login/", views.SignIn.as_view(), name="login"),
-    path("logout/", views.SignOut.as_view(), name="logout"),
+    path("login/", SignIn.as_view(), name="login"),
+    path("logout/", SignOut.as_view(), name="logout"),
 ]

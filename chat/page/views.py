@@ -1,8 +1,6 @@
-"""The chat page, the list of a visitor's own sessions, and signing in and out."""
+"""The chat page, and the list of a visitor's own sessions."""
 
-from typing import Any
-
-from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -12,49 +10,17 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
-from chat.conf import LOOPBACK, conf
+from chat.conf import conf
 from chat.errors import CredentialsInvalid
+from chat.quota.quotas import left_headers
+from chat.quota.subjects import address_of, payers_of, subjects_of
+from chat.runtime import running
 from chat.wire.auth import welcome
 from identity.adoption import set_guest_cookie
 from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
-from identity.principal import principal_of_request
+from identity.principal import Principal, principal_of_request
 from identity.tokens import CredentialsRefused
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
-
-
-def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """The response, closed to everything but this server's own files and sockets.
-
-    The sockets are named beside ``'self'`` because older browsers do not count ``ws:`` and ``wss:`` as the same origin.
-    HTML from a string is taken from DOMPurify alone (trusted types, where the browser has them).
-    """
-    rules = (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self' data:",
-        f"connect-src 'self'{_sockets_of(request.get_host())}",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types dompurify",
-    )
-    response["Content-Security-Policy"] = "; ".join(rules)
-    response["Referrer-Policy"] = "same-origin"  # the address of a session can be the key to it
-    response.headers.setdefault("Cache-Control", "private, no-cache")
-    return response
-
-
-def _sockets_of(host: str) -> str:
-    """In development the machine's other name as well, so that what says localhost works on 127.0.0.1."""
-    if host.startswith("["):  # a policy cannot name an IPv6 address
-        return ""
-    name, colon, port = host.partition(":")
-    names = LOOPBACK[:2] if conf().local_pages and name in LOOPBACK else (name,)
-    return "".join(f" ws://{one}{colon}{port} wss://{one}{colon}{port}" for one in names)
-
 
 _MOST_SESSIONS_PER_PAGE = 100
 
@@ -83,7 +49,8 @@ def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
     )
     if not request.user.is_authenticated:
         _keep_guest(request, response)
-    return with_page_policy(request, response)
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
 
 
 @require_safe
@@ -108,35 +75,27 @@ def sessions(request: HttpRequest) -> JsonResponse:
     except InvalidCursor as error:
         return _error(400, "invalid_cursor", str(error))
     return JsonResponse(
-        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor}
+        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
+        headers=_what_is_left(request, principal),
     )
 
 
 sessions.answers_any_query = True  # type: ignore[attr-defined]  # realtime_ai.front.unanswerable
 
 
-class SignIn(LoginView):
-    """``next`` is followed within this host only (Django's own rule)."""
-
-    template_name = "chat/login.html"
-    redirect_authenticated_user = True
-    next_page = "chat:page"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return with_page_policy(request, super().dispatch(request, *args, **kwargs))
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"guests_allowed": conf().guests_allowed}
-
-
-class SignOut(LogoutView):
-    next_page = "chat:page"
-
-
 def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
     """Give a new guest an id; a known one keeps theirs for another year."""
     guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or issue_guest_id()
     set_guest_cookie(response, guest_id)
+
+
+def _what_is_left(request: HttpRequest, principal: Principal) -> dict[str, str]:
+    """Of the bounds of whoever asks, where there are any: OpenAI's headers."""
+    server = running()
+    if server is None:
+        return {}
+    address = address_of(request.META.get("REMOTE_ADDR") or "unknown")
+    return left_headers(server.quotas.left(payers_of([*subjects_of(principal), address])))
 
 
 def _limit(request: HttpRequest) -> int:

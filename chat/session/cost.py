@@ -11,6 +11,8 @@ from chat.conf import conf
 from chat.errors import BudgetExceeded
 from chat.llm.prices import cost_microusd, request_bytes, tokens_of
 from chat.llm.provider import ModelRequest, Usage
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import payers_of, subjects_of
 from chat.supervision import heard
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.lifecycle import Visitor
@@ -99,8 +101,11 @@ class DaySpending:
 class Budget:
     """One conversation's."""
 
-    def __init__(self, state: SessionState, visitor: Visitor) -> None:
+    def __init__(self, state: SessionState, visitor: Visitor, quotas: Quotas) -> None:
         self._state = state
+        self._quotas = quotas
+        self.payers = payers_of(subjects_of(visitor))
+        """Whom an answer is counted for (`chat.quota`): who came last; the owner, where nobody comes."""
         self._day = _day_spending(visitor)
 
     async def refresh(self) -> None:
@@ -141,9 +146,10 @@ class Budget:
                 self._day.refresh_soon()
         self.check(microusd)
 
-    def ended(self, response_id: str, microusd: int) -> None:
+    def ended(self, response_id: str, microusd: int, *, tokens: int = 0) -> None:
         if self._day:
             self._day.ended(response_id, microusd)
+        self._quotas.spent(self.payers, tokens=tokens, microusd=microusd)
 
     @property
     def _bounds_day(self) -> bool:

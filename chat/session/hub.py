@@ -8,6 +8,8 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening
@@ -55,8 +57,10 @@ class Hub:
         process_id: str,
         registry: Registry,
         registered: Callable[[], "asyncio.Future[None]"],
+        quotas: Quotas | None = None,
     ) -> None:
         self._process_id = process_id
+        self._quotas = quotas or Quotas()
         self._registry = registry
         self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
         self._sessions: dict[str, Session] = {}
@@ -80,7 +84,7 @@ class Hub:
         if self.closing:
             raise ShuttingDown
         if join.session_id is None:
-            return self.attach(self._start_new(join), subscriber)
+            return self.attach(self._start_new(join), subscriber, join.payers)
         try:
             return await self._join_named(subscriber, join, join.session_id)
         except SessionNotFound:
@@ -118,12 +122,14 @@ class Hub:
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
                 await self.ask_whose(session_id, join.visitor)
-                return self.attach(self.find(session_id, join.visitor), subscriber)
+                session = self.find(session_id, join.visitor)
+                session.admit(is_staff=join.is_staff)
+                return self.attach(session, subscriber, join.payers)
         except SessionElsewhere as error:
-            return await self._join_elsewhere(subscriber, session_id, join.visitor, error.owner)
+            return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
     async def _join_elsewhere(
-        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+        self, subscriber: Subscriber, session_id: str, join: Join, owner: str
     ) -> RemoteSession:
         """A holder that does not answer is waited for until its lease has run out: then it is dead, or renewed it."""
         channel, lease_left_s = await in_db_thread(reach_of, process_id=owner)
@@ -131,7 +137,13 @@ class Hub:
             raise SessionElsewhere(owner)
         try:
             return await self.relay.join(
-                subscriber, session_id, visitor, channel, wait_s=lease_left_s + _PAST_LEASE_S
+                subscriber,
+                session_id,
+                join.visitor,
+                channel,
+                is_staff=join.is_staff,
+                payers=join.payers,
+                wait_s=lease_left_s + _PAST_LEASE_S,
             )
         except SessionElsewhere as error:
             raise SessionElsewhere(owner) from error
@@ -160,8 +172,9 @@ class Hub:
         if session := self._live(session_id):
             session.owner = owner.as_owner()
 
-    def attach(self, session: Session, subscriber: Subscriber) -> Session:
+    def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
         self._departures.back(session.session_id)
+        session.paid_by(payers)
         session.attach(subscriber)
         return session
 
@@ -219,8 +232,9 @@ class Hub:
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
             owner=row.owner,
-            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
+            is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
+            quotas=self._quotas,
             on_idle=self._on_idle,
             on_end=self._departures.closed,
             on_death=self._given_up,

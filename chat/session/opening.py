@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from chat.errors import ModelNotAllowed
 from chat.llm.catalog import chosen, default_model_spec
+from chat.quota.subjects import Payers
 from sessions_app.conf import conf
 from sessions_app.errors import (
     DatabaseAway,
@@ -46,6 +47,8 @@ class Join:
     model: str | None = None
     """What the client wants a new session to be answered by."""
     source: str = ""
+    payers: Payers = ()
+    """Whom its answers are counted for."""
 
 
 class Held(NamedTuple):

@@ -16,6 +16,7 @@ import msgspec
 from channels.exceptions import ChannelFull
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.redis_trouble import trouble_of_layer
 from chat.session.commands import SessionInfo
 from chat.session.outbox import Outbox
@@ -134,6 +135,8 @@ class Relay:
         visitor: Visitor,
         owner: str,
         *,
+        is_staff: bool = False,
+        payers: Payers = (),
         wait_s: float = _REPLY_SECONDS,
     ) -> RemoteSession:
         """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
@@ -146,6 +149,8 @@ class Relay:
             guest_id=visitor.guest_id,
             external_user_id=visitor.external_user_id,
             secret_of=visitor.secret_of,
+            is_staff=is_staff,
+            payers=payers,
         )
         self._joining.add(subscriber.connection_id)
         try:
@@ -257,9 +262,12 @@ class Relay:
         if self._ask_whose:
             await self._ask_whose(attach.session_id, visitor)
         session = self._find(attach.session_id, visitor)
+        session.admit(is_staff=attach.is_staff)
         info = session.info()
         guest = Guest(attach.connection_id, attach.dialect)
         self._attach_to(session, guest)
+        if attach.payers:
+            session.paid_by(attach.payers)
         key = (attach.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.session.commands import Command, Done, SessionInfo
 from sessions_app.errors import SessionsError
 from sessions_app.log.rows import Row
@@ -22,6 +23,9 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     guest_id: str
     external_user_id: str = ""
     secret_of: str = ""
+    is_staff: bool = False
+    payers: Payers = ()
+    """Whom its answers are counted for; empty: of an older build."""
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -27,6 +27,8 @@ from chat.errors import (
     ShuttingDown,
 )
 from chat.llm.catalog import Candidate, candidates, with_full_model
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
 from chat.session import accept
 from chat.session.commands import (
@@ -113,6 +115,7 @@ class Session:
         owner: Visitor,
         is_staff: bool,
         registry: Registry,
+        quotas: Quotas,
         on_idle: Callable[["Session"], None],
         on_end: Callable[["Session"], None],
         on_death: Callable[["Session"], None],
@@ -127,7 +130,7 @@ class Session:
         """Whose it is; a guest who signs in makes it a user's."""
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self.budget = Budget(log.state, owner)
+        self.budget = Budget(log.state, owner, quotas)
         self._model = model
         self._is_staff = is_staff
         self._registry = registry
@@ -157,6 +160,15 @@ class Session:
         self._append_quietly(
             ev.ConnectionOpened(connection_id=subscriber.connection_id, dialect=subscriber.dialect)
         )
+
+    def admit(self, *, is_staff: bool) -> None:
+        """The tools of staff are only offered while all who came in have staff's rights: a key for talking, say, does not get
+        them from its user's other tab."""
+        self._is_staff = self._is_staff and is_staff
+
+    def paid_by(self, payers: Payers) -> None:
+        """Whom the answers from here on are counted for: who came last, as far as it is known who that is."""
+        self.budget.payers = payers or self.budget.payers
 
     def detach(self, subscriber: Subscriber, close_code: int) -> None:
         if self.subscribers.pop(subscriber.connection_id, None) and self.open:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Protocol
 
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
+from chat.quota.quotas import Left
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.wire.codes import FrameCode
@@ -31,6 +32,9 @@ class Socket(Protocol):
         """Go on by a fresh key or token. Raises `TokenRefused`."""
 
     async def send_frame(self, frame: str) -> None: ...
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
 
 
 class Dialect(Protocol):

@@ -105,6 +105,7 @@ class PlainDialect:
         if not self._socket.may_write:
             raise ReadOnlyKey
         message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
+        self._socket.ask()
         await self._session.do(message)
 
     async def send_log(self, cursor: int) -> None:

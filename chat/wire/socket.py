@@ -25,6 +25,8 @@ from chat.errors import (
     UnknownAddress,
 )
 from chat.limits import FrameBudget
+from chat.quota.quotas import Left
+from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
 from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
@@ -75,6 +77,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._heard_at = 0.0
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
+        self._payers: Payers = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back."""
@@ -202,6 +205,15 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     def resume_token(self) -> str:
         return resume_token(self.session.session_id) if self.session else ""
 
+    # Limits
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
+        if self._server is None:
+            return []
+        self._server.quotas.ask(self._payers)
+        return self._server.quotas.left(self._payers)
+
     # Opening
 
     def _choose_dialect(self) -> Dialect:
@@ -214,15 +226,19 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         address = _address(self.scope)
         async with asyncio.timeout(_OPEN_SECONDS):
             self._server = server = await runtime()
-        server.addresses.connect(address)
+        network = address_of(address)
+        server.quotas.connect(network.id)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(server.addresses.socket(address))
+        self._held.enter_context(server.quotas.sockets([network]))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
             self.principal = await identify(headers, self.scope["subprotocols"])
+            subjects = subjects_of(self.principal)
+            self._held.enter_context(server.quotas.sockets(subjects))
+            self._payers = payers_of([*subjects, network])
             self.session = await self._join(server, is_development_here(headers, address))
             server.watch.add(self)
             self._held.callback(server.watch.discard, self)
@@ -243,6 +259,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             query=self.query,
             open_house=open_house,
             source=self.dialect,
+            payers=self._payers,
         )
         for join in tries:
             with contextlib.suppress(SessionNotFound):

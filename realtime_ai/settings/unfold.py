@@ -38,6 +38,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
     "STYLES": [lambda request: static("admin_sessions/admin.css")],
+    "SCRIPTS": [lambda request: static("admin_sessions/alpine_words.js")],
     "COLORS": {
         "primary": {  # around the chat page's accent
             "50": "oklch(97.5% .012 194)",
@@ -92,6 +93,12 @@ UNFOLD: dict[str, Any] = {
                         "badge",
                         "identity_externalidentity_changelist",
                         "identity.view_externalidentity",
+                    ),
+                    _item(
+                        "Second factors",
+                        "passkey",
+                        "mfa_authenticator_changelist",
+                        "mfa.view_authenticator",
                     ),
                 ],
             },

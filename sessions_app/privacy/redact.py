@@ -123,9 +123,7 @@ def without_tool_data(event_type: str, content: str | None, payload: ev.JSON) ->
     )
 
 
-def _kept(
-    cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, mask: IdMask
-) -> object | None:
+def _kept(cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, mask: IdMask) -> Any:
     value = payload[name]
     if value is None:
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from chat.wire.auth import GUEST_COOKIE
+from identity.guests import GUEST_COOKIE
 from sessions_app.models import EraseActor, Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.erase import By, erase_session

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from chat.conf import conf
 from chat.errors import ChatError, InvalidHistory, ItemNotFound, ReadOnlyKey
 from chat.llm.catalog import default_model_spec
+from chat.quota.quotas import Left
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -39,6 +40,8 @@ from chat.wire.realtime.server import (
     ErrorDetails,
     ErrorEvent,
     ItemRetrieved,
+    RateLimit,
+    RateLimitsUpdated,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
@@ -179,7 +182,11 @@ class RealtimeDialect:
                 return
         if not self._socket.may_write:
             raise ReadOnlyKey
-        done = await self._session.do(_command(event))
+        command = _command(event)
+        left = self._socket.ask() if isinstance(command, RequestResponse) else []
+        done = await self._session.do(command)
+        if left:
+            await self._socket.send_frame(encode(rate_limits_updated(left)))
         if done.repeated_seq:
             await self._say_again(done.repeated_seq)
         if done.passed_over:
@@ -312,6 +319,19 @@ def session_created(session: SessionObject, stream: StreamInfo, *, notice: str =
 
 def session_updated(session: SessionObject, *, notice: str = "") -> SessionUpdated:
     return SessionUpdated(event_id=new_id("evt"), session=session, x_notice=notice or UNSET)
+
+
+def rate_limits_updated(lefts: list[Left]) -> RateLimitsUpdated:
+    limits = [
+        RateLimit(
+            name=left.measure,
+            limit=int(left.limit),
+            remaining=int(left.remaining),
+            reset_seconds=round(left.reset_s, 3),
+        )
+        for left in lefts
+    ]
+    return RateLimitsUpdated(event_id=new_id("evt"), rate_limits=limits)
 
 
 def passed_over(session_id: str, *, client_event_id: str | None) -> list[ServerEvent]:
