@@ -17,7 +17,6 @@ from redis import Redis
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.support import proxied_database, share_of, table
-from sessions_app.ids import uuid7
 from tests.support.redis import RedisProcess, redis_executable
 from tests.support.server import ServerProcess
 
@@ -82,7 +81,7 @@ async def measure(
     home: ServerProcess, away: ServerProcess, redis: Redis, *, readers: int, options: argparse.Namespace
 ) -> Measured:
     chunks = int(options.seconds * options.per_second)
-    ids = [uuid7() for _ in range(options.sessions)]
+    ids = [f"bench-{readers}-{number}" for number in range(options.sessions)]
     askers = [await _open(home, one) for one in ids]
     watching = [await _open(away, one) for one in ids for _ in range(readers)]
     before = Spent.now(home, away, redis)
