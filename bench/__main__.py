@@ -13,7 +13,7 @@ from pathlib import Path
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 
-NAMES = ("journal", "pace", "stop", "streams", "crowd", "sockets", "readers", "growth", "size")
+NAMES = ("journal", "pace", "stop", "streams", "crowd", "sockets", "summaries", "readers", "growth", "size")
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chat.conf import conf
@@ -93,15 +91,13 @@ class Addresses:
         if window.connects > conf().max_connects_per_10_seconds:
             raise TooManySockets
 
-    @contextmanager
-    def socket(self, address: str) -> Iterator[None]:
-        """Count one open socket of an address. Raises `TooManySockets`."""
+    def enter(self, address: str) -> None:
+        """One more open socket of an address, until it `leave`s. Raises `TooManySockets`."""
         if self._sockets[address] >= conf().max_sockets_per_address:
             raise TooManySockets
         self._sockets[address] += 1
-        try:
-            yield
-        finally:
-            self._sockets[address] -= 1
-            if not self._sockets[address]:
-                del self._sockets[address]
+
+    def leave(self, address: str) -> None:
+        self._sockets[address] -= 1
+        if not self._sockets[address]:
+            del self._sockets[address]

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -14,6 +15,7 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
+from chat.batches import Batches
 from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
 from sessions_app.log.lifecycle import Visitor
@@ -55,6 +57,8 @@ def read_guest_cookie(value: str | None) -> str | None:
 
 GUEST_KEY = "guest"
 """The API key that an SDK sends when it has none: a guest, where guests are allowed."""
+_USERS_AT_ONCE = 8
+"""Looked up by one thread in turn: more of them would keep one visitor waiting for the others."""
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 
 
@@ -163,7 +167,14 @@ async def _user_of(session_key: str | None) -> Any | None:
     """The active user that a Django session cookie stands for; without a cookie no query is made."""
     if not session_key:
         return None
-    return await in_db_thread(_load_user, session_key)
+    return await _users.ask(session_key)
+
+
+async def _load_users(session_keys: Sequence[str]) -> list[Any | None]:
+    return await in_db_thread(lambda: [_load_user(key) for key in session_keys])
+
+
+_users: Batches[str, Any | None] = Batches(_load_users, name="users of sockets", most=_USERS_AT_ONCE)
 
 
 def _load_user(session_key: str) -> Any | None:

@@ -53,29 +53,32 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self.connection_id = new_id("conn")
         self.session: Session | RemoteSession | None = None
         self._server: Runtime | None = None
-        self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
+        self._notices: list[Exception] = []
+        self._telling: asyncio.Task[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
         self._close_code: int | None = None
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
-        self._held = contextlib.ExitStack()
+        self._counted_at: str | None = None
+        """The address of which this is one of the open sockets."""
         self._budget = FrameBudget()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """However the socket ends, also without a word of the server's, it is given back."""
+        """However the socket ends, also without a word of the server's, it is given back.
 
-        async def receive_in_turn() -> Any:
-            """A crowd that leaves does not take the loop from those who stay."""
-            message = await receive()
-            if message["type"] == "websocket.disconnect" and self._server:
-                await self._server.leaving.turn()
-            return message
-
+        One task a socket takes its messages in turn; Channels' own way makes one for each message, to listen to a channel
+        layer beside, and hops to a thread for each.
+        """
+        self.scope, self.base_send = scope, send
         code = _LOST
         try:
-            await super().__call__(scope, receive_in_turn, send)
+            while (message := await receive())["type"] != "websocket.disconnect":
+                await self.dispatch(message)
+            if self._server:  # a crowd that leaves does not take the loop from those who stay
+                await self._server.leaving.turn()
+            code = message["code"]
         except asyncio.CancelledError:
             code = CloseCode.RESTARTING
             logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
@@ -83,7 +86,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self._let_go(code)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
         handler = getattr(self, message["type"].replace(".", "_"))
         await handler(message)
 
@@ -127,9 +129,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         except ChatError as error:
             await self._report(error)
 
-    async def disconnect(self, code: int) -> None:
-        self._let_go(code)
-
     def _let_go(self, code: int) -> None:
         """May be called again: only the first time counts. A connection that breaks while we close it was closed by us."""
         code = self._close_code or code
@@ -140,7 +139,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self.session.detach(self, code)
         if self._idle:
             self._idle.cancel()
-        self._held.close()
+        if self._server and self._counted_at:
+            self._server.addresses.leave(self._counted_at)
+            metrics.sockets.labels(dialect=self.dialect).dec()
+            self._counted_at = None
 
     # As a subscriber
 
@@ -149,10 +151,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         return self._dialect.name
 
     def notify(self, error: Exception) -> None:
-        with contextlib.suppress(
-            asyncio.QueueFull
-        ):  # a socket that leaves so many errors unread misses none it needs
-            self._notices.put_nowait(error)
+        if len(self._notices) < _MAX_NOTICES:  # one that leaves so many unread misses none it needs
+            self._notices.append(error)
+        if self._pump and self._telling is None:
+            self._tell()
 
     # Opening
 
@@ -164,22 +166,24 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         serves_on(self.scope.get("server"))
         address = _address(self.scope)
-        async with asyncio.timeout(_OPEN_SECONDS):
-            self._server = server = await runtime()
+        self._server = server = await within(_OPEN_SECONDS, runtime())
         server.addresses.connect(address)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(server.addresses.socket(address))
+        server.addresses.enter(address)
+        self._counted_at = address
         metrics.sockets.labels(dialect=self.dialect).inc()
-        self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
-        async with asyncio.timeout(_OPEN_SECONDS):
-            identity = await identify(headers, self.scope["subprotocols"])
-            join = self._join_request(identity)
-            self.session = await server.hub.join(self, join)
-            cursor = await self._dialect.opened(self.session)
+        cursor = await within(_OPEN_SECONDS, self._join(server, headers))
         self._heard()
+        self.scope["headers"].clear()  # the server's, too: nobody reads them any more
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
+
+    async def _join(self, server: Runtime, headers: dict[str, str]) -> Any:
+        """Who it is, then the session; where to read on from."""
+        identity = await identify(headers, self.scope["subprotocols"])
+        self.session = await server.hub.join(self, self._join_request(identity))
+        return await self._dialect.opened(self.session)
 
     def _join_request(self, identity: Any) -> Join:
         """Raises `InvalidSessionId`."""
@@ -202,7 +206,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _send_all(self, cursor: Any) -> None:
         """The log from the cursor on, and notices between, until the log ends or the client leaves."""
-        notices = heard(self._send_notices(), name=f"notices {self.connection_id}")
+        if self._notices:
+            self._tell()
         try:
             await self._dialect.send_log(cursor)
             await self._refuse(ShuttingDown() if self._server and self._server.hub.closing else None)
@@ -219,7 +224,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 logger.exception("socket %s failed", self.connection_id)
                 await self._close(CloseCode.INTERNAL_ERROR)
         finally:
-            notices.cancel()
+            if self._telling:
+                self._telling.cancel()
 
     async def send_frame(self, frame: str) -> None:
         """Raises TimeoutError when the client does not take it, ConnectionAbortedError when the socket is closed already: what
@@ -231,10 +237,16 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
             raise ConnectionAbortedError from error
 
+    def _tell(self) -> None:
+        self._telling = heard(self._send_notices(), name=f"notices {self.connection_id}")
+
     async def _send_notices(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                await self._report(await self._notices.get())
+        try:
+            with contextlib.suppress(OSError):
+                while self._notices:
+                    await self._report(self._notices.pop(0))
+        finally:
+            self._telling = None
 
     async def _report(self, error: Any) -> None:
         """Send an error frame; close when the error says so."""
