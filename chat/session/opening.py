@@ -10,6 +10,7 @@ from typing import NamedTuple
 from chat.batches import Batches
 from chat.errors import ModelNotAllowed
 from chat.llm.catalog import chosen, default_model_spec
+from chat.quota.subjects import Payers
 from sessions_app.conf import conf
 from sessions_app.errors import (
     DatabaseAway,
@@ -52,9 +53,13 @@ class Join:
     """False: the session has to exist."""
     reopen: bool = True
     """False: and must not have ended."""
+    was_told: bool = False
+    """The client proves that this server told it the id: it may begin a session whose row never came to be."""
     model: str | None = None
     """What the client wants a new session to be answered by."""
     source: str = ""
+    payers: Payers = ()
+    """Whom its answers are counted for."""
 
 
 class Held(NamedTuple):
@@ -93,8 +98,7 @@ class Opening:
             created=True,
             was_ended=False,
             model=chosen(join.model) or default_model_spec(),
-            user_id=join.visitor.user_id,
-            guest_id="" if join.visitor.user_id else join.visitor.guest_id,
+            owner=join.visitor.as_owner(),
         )
         return Held(
             row,
@@ -104,6 +108,7 @@ class Opening:
 
     async def make_row(self, held: Held, join: Join) -> None:
         """While the model is already called: from then on its events are let through. Where it cannot be, they fail."""
+        join = replace(join, visitor=replace(join.visitor, secret_of=held.row.session_id))
         writer, deadline = held.writer, asyncio.get_running_loop().time() + conf().buffer_seconds
         while True:
             try:
@@ -175,7 +180,9 @@ class Opening:
 
 
 def _new_session(row: OpenedSession, join: Join) -> NewSession:
-    return NewSession(session_id=row.session_id, visitor=join.visitor, model=row.model, source=join.source)
+    return NewSession(
+        session_id=row.session_id, owner=join.visitor.as_owner(), model=row.model, source=join.source
+    )
 
 
 def _state_of(session_id: str) -> SessionState:

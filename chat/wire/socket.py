@@ -6,6 +6,7 @@ A consumer is a subscriber. It holds a cursor into the session's log and nothing
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -15,21 +16,35 @@ from django.urls import path, re_path
 
 from chat import metrics
 from chat.conf import conf
-from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
+from chat.errors import (
+    BinaryFrame,
+    ChatError,
+    CredentialsInvalid,
+    ShuttingDown,
+    TokenRefused,
+    UnknownAddress,
+)
 from chat.limits import FrameBudget
+from chat.quota.quotas import Left
+from chat.quota.subjects import Payers, Subject, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
-from chat.session.opening import Join
+from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.supervision import heard, within
 from chat.tools.forks import serves_on
-from chat.wire.auth import check_origin, identify
+from chat.wire.auth import check_origin, identify, is_development_here, renewed
 from chat.wire.codes import CloseCode
 from chat.wire.dialect import Dialect
+from chat.wire.entry import joins
 from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
-from sessions_app.errors import DatabaseAway, SessionsError
-from sessions_app.ids import check_session_id, new_id
+from identity.guests import resume_token
+from identity.models import Scope
+from identity.principal import Kind, Principal
+from sessions_app.errors import DatabaseAway, SessionNotFound, SessionsError
+from sessions_app.ids import new_id
+from sessions_app.log.lifecycle import Visitor
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +76,9 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
-        self._counted_at: str | None = None
-        """The address of which this is one of the open sockets."""
+        self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
+        self._payers: Payers = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back.
@@ -139,10 +154,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self.session.detach(self, code)
         if self._idle:
             self._idle.cancel()
-        if self._server and self._counted_at:
-            self._server.addresses.leave(self._counted_at)
-            metrics.sockets.labels(dialect=self.dialect).dec()
-            self._counted_at = None
+        self._held.close()
 
     # As a subscriber
 
@@ -156,6 +168,50 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self._pump and self._telling is None:
             self._tell()
 
+    # As one of those whose credentials are watched
+
+    principal = Principal(kind=Kind.NOBODY)
+    visitor = Visitor()
+
+    @property
+    def stored_session(self) -> str | None:
+        if self.session is None or (isinstance(self.session, Session) and not self.session.log.stored):
+            return None
+        return self.session.session_id
+
+    def refuse(self, error: ChatError | SessionsError) -> None:
+        self._ending = heard(self._refuse(error), name=f"end {self.connection_id}")
+
+    @property
+    def may_write(self) -> bool:
+        return self.principal.may(Scope.CHAT)
+
+    async def renew(self, token: str) -> None:
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                self.principal = await renewed(self.principal, token)
+        except CredentialsInvalid as error:
+            raise TokenRefused(error.message, param="session.x_token") from None
+        if self._server:
+            self._server.watch.look_soon()  # the end that it waits for is another now
+
+    @property
+    def expires_at(self) -> float | None:
+        return self.principal.expires_at
+
+    @property
+    def resume_token(self) -> str:
+        return resume_token(self.session.session_id) if self.session else ""
+
+    # Limits
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
+        if self._server is None:
+            return []
+        self._server.quotas.ask(self._payers)
+        return self._server.quotas.left(self._payers)
+
     # Opening
 
     def _choose_dialect(self) -> Dialect:
@@ -167,40 +223,54 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         serves_on(self.scope.get("server"))
         address = _address(self.scope)
         self._server = server = await within(_OPEN_SECONDS, runtime())
-        server.addresses.connect(address)
+        network = address_of(address)
+        server.quotas.connect(network.id)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        server.addresses.enter(address)
-        self._counted_at = address
+        self._held.enter_context(server.quotas.sockets([network]))
         metrics.sockets.labels(dialect=self.dialect).inc()
-        cursor = await within(_OPEN_SECONDS, self._join(server, headers))
+        self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
+        cursor = await within(_OPEN_SECONDS, self._enter(server, headers, network))
         self._heard()
         self.scope["headers"].clear()  # the server's, too: nobody reads them any more
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
-    async def _join(self, server: Runtime, headers: dict[str, str]) -> Any:
+    async def _enter(self, server: Runtime, headers: dict[str, str], network: Subject) -> Any:
         """Who it is, then the session; where to read on from."""
-        identity = await identify(headers, self.scope["subprotocols"])
-        self.session = await server.hub.join(self, self._join_request(identity))
+        self.principal = await identify(headers, self.scope["subprotocols"])
+        subjects = subjects_of(self.principal)
+        self._held.enter_context(server.quotas.sockets(subjects))
+        self._payers = payers_of([*subjects, network])
+        self.session = await self._join(server, is_development_here(headers, _address(self.scope)))
+        server.watch.add(self)
+        self._held.callback(server.watch.discard, self)
         return await self._dialect.opened(self.session)
 
-    def _join_request(self, identity: Any) -> Join:
-        """Raises `InvalidSessionId`."""
+    async def _join(self, server: Runtime, open_house: bool) -> Session | RemoteSession:
+        """Raises what `joins` and the hub's `join` raise."""
         self.query = {
             name: values[-1]
             for name, values in parse_qs(self.scope["query_string"].decode(errors="replace")).items()
         }
         path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
-        session_id = self.query.get("session_id") or path_id
-        return Join(
-            visitor=identity.visitor,
-            is_staff=identity.is_staff,
-            session_id=check_session_id(session_id) if session_id else None,
-            create="session_id" not in self.query,
-            model=self.query.get("model"),
+        tries = joins(
+            self.principal,
+            path_id=path_id,
+            query=self.query,
+            open_house=open_house,
             source=self.dialect,
+            payers=self._payers,
         )
+        for join in tries:
+            with contextlib.suppress(SessionNotFound):
+                session = await server.hub.join(self, join)
+                # who was let in is told the session's secret
+                self.visitor = replace(join.visitor, secret_of=session.session_id)
+                if join.session_id is None and self.principal.session:
+                    await session.do(UpdateSession(changes=dict(self.principal.session)))
+                return session
+        raise SessionNotFound
 
     # Sending
 

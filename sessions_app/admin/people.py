@@ -2,18 +2,22 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from sessions_app.admin import erasing
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, column
 
-admin.site.unregister(User)
-admin.site.unregister(Group)
+for model in (User, Group, Authenticator, EmailAddress):
+    admin.site.unregister(model)
 
 
 @admin.register(User)
@@ -27,9 +31,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     search_help_text = "Username, name or e-mail address"
+    actions = ("erase",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return erasing.may_erase(request)
+
+    @admin.action(description="Erase all that they said", permissions=["erase"])
+    def erase(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse:
+        return erasing.confirm_people(request, self, users)
 
     @column("Name", empty_value="-")
     def full_name(self, user: User) -> str | None:
@@ -45,3 +57,41 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
+
+
+_KINDS = {
+    Authenticator.Type.TOTP: "Authenticator app",
+    Authenticator.Type.WEBAUTHN: "Passkey or security key",
+    Authenticator.Type.RECOVERY_CODES: "Recovery codes",
+}
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ModelAdmin):  # type: ignore[misc]
+    """Second factors: to be taken away from somebody who has lost theirs. What they consist of is shown to nobody."""
+
+    list_display = ("user", "kind", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_display_links = None
+    search_fields = ("user__username",)
+    search_help_text = "Username"
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    actions = ("delete_selected",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
+    @column("Kind")
+    def kind(self, authenticator: Authenticator) -> str:
+        return _KINDS[authenticator.type]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Authenticator | None = None) -> tuple[str, ...]:
+        return ("user", "type", "created_at", "last_used_at")

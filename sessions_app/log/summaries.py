@@ -233,7 +233,7 @@ def _locked(ends: Sequence[End]) -> dict[End, Session]:
 
 
 def _is_due(session: Session | None, end: End) -> bool:
-    if session is None or session.status != SessionStatus.ENDED:
+    if session is None or session.status != SessionStatus.ENDED or session.erased_at is not None:
         return False
     if session.summary_state == SummaryState.WRITTEN and session.summary_seq == end.through_seq:
         return False

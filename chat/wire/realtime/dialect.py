@@ -8,8 +8,9 @@ import msgspec
 from msgspec import UNSET
 
 from chat.conf import conf
-from chat.errors import ChatError, InvalidHistory, ItemNotFound
+from chat.errors import ChatError, InvalidHistory, ItemNotFound, ReadOnlyKey
 from chat.llm.catalog import default_model_spec
+from chat.quota.quotas import Left
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -39,6 +40,8 @@ from chat.wire.realtime.server import (
     ErrorDetails,
     ErrorEvent,
     ItemRetrieved,
+    RateLimit,
+    RateLimitsUpdated,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
@@ -93,6 +96,7 @@ class RealtimeDialect:
             last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
             status="responding" if info.response_seq is not None else "idle",
             queued=info.queued or UNSET,
+            resume_token=self._socket.resume_token,
         )
         if wanted is not None and wanted.seq > cursor.seq:
             stream.truncated_to = stream.last_event_id
@@ -152,6 +156,7 @@ class RealtimeDialect:
             tools=config.tools,
             tool_choice=config.tool_choice,
             max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
+            expires_at=int(expires_at) if (expires_at := self._socket.expires_at) else UNSET,
             x_turn_policy=config.policy,  # type: ignore[arg-type]
         )
 
@@ -170,7 +175,18 @@ class RealtimeDialect:
         if isinstance(event, ce.ItemRetrieve):
             await self._retrieve(event.item_id)
             return
-        done = await self._session.do(_command(event))
+        if isinstance(event, ce.SessionUpdate) and event.session.x_token:
+            await self._socket.renew(event.session.x_token)
+            if not event.session.changes():
+                await self._socket.send_frame(encode(session_updated(self._session_object())))
+                return
+        if not self._socket.may_write:
+            raise ReadOnlyKey
+        command = _command(event)
+        left = self._socket.ask() if isinstance(command, RequestResponse) else []
+        done = await self._session.do(command)
+        if left:
+            await self._socket.send_frame(encode(rate_limits_updated(left)))
         if done.repeated_seq:
             await self._say_again(done.repeated_seq)
         if done.passed_over:
@@ -303,6 +319,19 @@ def session_created(session: SessionObject, stream: StreamInfo, *, notice: str =
 
 def session_updated(session: SessionObject, *, notice: str = "") -> SessionUpdated:
     return SessionUpdated(event_id=new_id("evt"), session=session, x_notice=notice or UNSET)
+
+
+def rate_limits_updated(lefts: list[Left]) -> RateLimitsUpdated:
+    limits = [
+        RateLimit(
+            name=left.measure,
+            limit=int(left.limit),
+            remaining=int(left.remaining),
+            reset_seconds=round(left.reset_s, 3),
+        )
+        for left in lefts
+    ]
+    return RateLimitsUpdated(event_id=new_id("evt"), rate_limits=limits)
 
 
 def passed_over(session_id: str, *, client_event_id: str | None) -> list[ServerEvent]:

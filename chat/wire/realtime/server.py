@@ -46,6 +46,21 @@ class ErrorEvent(EventBase, tag="error", kw_only=True):
     error: ErrorDetails
 
 
+class RateLimit(WireObject, kw_only=True):
+    name: str
+    """``requests`` or ``tokens``, each by the minute."""
+    limit: int
+    remaining: int
+    reset_seconds: float
+    """Until all of it is there again."""
+
+
+class RateLimitsUpdated(EventBase, tag="rate_limits.updated", kw_only=True):
+    """Of the payer who has least left; after each `response.create`, where the server has such bounds."""
+
+    rate_limits: list[RateLimit]
+
+
 # The conversation's items
 
 
@@ -170,6 +185,7 @@ ServerEvent = (
     | ItemDone
     | ItemRetrieved
     | ItemDeleted
+    | RateLimitsUpdated
     | ResponseCreated
     | ResponseDone
     | OutputItemAdded
