@@ -197,6 +197,12 @@ class ChatConf:
     max_message_chars: int = SESSIONS.field(
         32_000, whole(1, 4_000_000), "A longer message is refused with an error; the session goes on."
     )
+    repeated_text_chars: int = SESSIONS.field(
+        1_000_000,
+        whole(0, 1_000_000_000),
+        "An answer's longer text is told by its deltas alone: the Realtime frames that end it, which repeat it, "
+        "carry its length as `x_text_chars` in its place.",
+    )
     max_frames_per_10_seconds: int = 200
     max_sockets_per_address: int = SESSIONS.field(
         300,
@@ -252,14 +258,6 @@ class ChatConf:
     )
     has_email: bool = False
     """E-mail can be sent, so a forgotten password can be asked for."""
-    staff_second_factor: str = ACCESS.field(
-        "off",
-        choice("off", "required"),
-        "`required`: who signs in as staff is let into the admin, and counts as staff on a socket, only after a second "
-        "factor (an authenticator app, a passkey, a recovery code); who has none sets one up first. `off`: who has set "
-        "one up is asked for it.",
-        example="required",
-    )
     sign_up_allowed: bool = ACCESS.field(
         False, FLAG, "`1`: anybody may make an account of their own.", variable="SIGN_UP"
     )

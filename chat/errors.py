@@ -5,9 +5,14 @@ ChatError
 │   ├── FrameTooLarge
 │   ├── BinaryFrame
 │   ├── InvalidCursor
+│   ├── InvalidHistory
+│   ├── ReadOnlyKey
+│   ├── TokenRefused
 │   └── ModelNotAllowed
 ├── AccessError
 │   ├── CredentialsInvalid
+│   ├── CredentialsEnded
+│   ├── ChosenIdRefused
 │   ├── OriginRefused
 │   ├── UnknownAddress
 │   └── TooManySockets
@@ -51,10 +56,13 @@ __all__ = [
     "BinaryFrame",
     "BudgetExceeded",
     "ChatError",
+    "ChosenIdRefused",
+    "CredentialsEnded",
     "CredentialsInvalid",
     "FrameError",
     "FrameTooLarge",
     "InvalidCursor",
+    "InvalidHistory",
     "ItemExists",
     "ItemNotFound",
     "LimitReached",
@@ -76,8 +84,10 @@ __all__ = [
     "ProviderError",
     "QueueFull",
     "RateLimited",
+    "ReadOnlyKey",
     "SessionFull",
     "ShuttingDown",
+    "TokenRefused",
     "TooManySockets",
     "ToolError",
     "TurnError",
@@ -148,6 +158,25 @@ class InvalidCursor(FrameError):
     close_code = 4400
 
 
+class InvalidHistory(FrameError):
+    """history is joined, or left out."""
+
+    code = "invalid_history"
+    close_code = 4400
+
+
+class ReadOnlyKey(FrameError):
+    """This key reads and changes nothing. Use a key of the scope chat."""
+
+    code = "read_only_key"
+
+
+class TokenRefused(FrameError):
+    """The token is not valid, or somebody else's. The connection goes on until its own credentials end."""
+
+    code = "token_refused"
+
+
 class ModelNotAllowed(FrameError):
     """This server does not offer that model."""
 
@@ -167,6 +196,19 @@ class CredentialsInvalid(AccessError):
     """Sign in first: the credentials are missing, wrong or expired."""
 
     code = "invalid_credentials"
+
+
+class CredentialsEnded(AccessError):
+    """The credentials of this connection have ended: they expired, were revoked or signed out. Connect again with new ones."""
+
+    code = "credentials_ended"
+
+
+class ChosenIdRefused(AccessError):
+    """This server makes the ids of sessions for whoever has no name here. Leave the id out, send a key, or sign in."""
+
+    code = "chosen_id_refused"
+    close_code = 4403
 
 
 class OriginRefused(AccessError):

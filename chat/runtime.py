@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 
 from channels.layers import get_channel_layer
@@ -18,27 +19,32 @@ from chat.limits import Pacer
 from chat.llm.catalog import close_providers, preload
 from chat.quota.levels import EXCHANGE_S
 from chat.quota.quotas import Quotas
+from chat.session.bus import RedisBus
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
 from chat.session.relay import Relay
 from chat.supervision import Tasks, heard
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
+from chat.watch import Watch
+from identity.ends import on_change
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
+from sessions_app.hooks import on_session_erased, on_session_erasing
 from sessions_app.ids import new_id
 from sessions_app.limits.levels import clean_up
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import lease_lane, release_process, renew_process
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.outage import outage
-from sessions_app.postgres.threads import in_db_thread
+from sessions_app.postgres.threads import after_commit, in_db_thread
 
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_ROUND = 8
 """Renewals of the lease between two looks for sessions that stand under the process's name and live nowhere."""
 _RETRY_S = 0.5
+_LET_GO_SECONDS = 2.0
 _CLEAN_UP_ROUNDS = 600
 """Of the exchange of quotas, between two cleanings of its tables."""
 
@@ -60,8 +66,11 @@ class Runtime:
             quotas=self.quotas,
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
+        self.watch = Watch(self.hub.belongs)
+        self._unheard = on_change(self._credentials_changed)
         self.leaving = Pacer()
         """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
+        self._bus: RedisBus | None = None
         self._channel = ""
         self._lease_was_lost = asyncio.Event()
         self.orphans = Orphans(self.hub, process_id=self.process_id)
@@ -72,9 +81,17 @@ class Runtime:
         self.mcp.start()
         self.journal.start()
         if _spans_processes():
-            self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
+            self._bus = RedisBus.of(settings.CHANNEL_LAYERS["default"])
+            self.hub.relay = Relay(
+                self._bus or get_channel_layer(),
+                find=self.hub.find,
+                attach=self.hub.attach,
+                ask_whose=self.hub.ask_whose,
+                on_recheck=self.watch.look_soon,
+            )
             self._channel = await self.hub.relay.open()
         self._tasks.keep(self._heartbeat, name="heartbeat")
+        self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._tasks.keep(self._share_quotas, name="share quotas")
@@ -83,6 +100,7 @@ class Runtime:
     async def stop(self) -> None:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
+        self._unheard()
         self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         mcp_ends = heard(self.mcp.stop(), name="end of the MCP servers")
@@ -92,6 +110,8 @@ class Runtime:
         self.hub.close_all()
         if self.hub.relay:
             await self.hub.relay.close()
+        if self._bus:
+            await self._bus.close()
         self._tasks.cancel()
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):
@@ -101,6 +121,16 @@ class Runtime:
         await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
+
+    def _credentials_changed(self) -> None:
+        """Called in whichever thread saw it."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: its sockets are gone
+            self.loop.call_soon_threadsafe(self._look_at_credentials)
+
+    def _look_at_credentials(self) -> None:
+        self.watch.look_soon()
+        if self.hub.relay:
+            self._tasks.spawn(self.hub.relay.tell_to_recheck(), name="hint to recheck")
 
     async def _heartbeat(self) -> None:
         """Renew the lease, in a lane of its own. A missed renewal is no alarm: appends are fenced by the epoch, not by
@@ -132,6 +162,7 @@ class Runtime:
             self._lease_was_lost.clear()  # first: it may be lost again while we look
             try:
                 await (self.hub.check_leases() if was_lost else self.hub.hand_back_strays())
+                await self.hub.forget_erased()
             except Exception as error:
                 if not isinstance(error, DatabaseAway):
                     logger.exception("sessions not looked after")
@@ -193,6 +224,31 @@ async def runtime() -> Runtime:
 def running() -> Runtime | None:
     """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
+
+
+@on_session_erasing
+def _let_go(session_id: str) -> None:
+    """In a thread of its own. Returns once the session is not live here any more, so that its readers hear that it is gone, and
+    not that another process took it."""
+    if (server := _current) is None:
+        return
+    gone = threading.Event()
+
+    def forget() -> None:
+        try:
+            server.hub.forget(session_id)
+        finally:
+            gone.set()
+
+    with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is here
+        server.loop.call_soon_threadsafe(forget)
+        gone.wait(_LET_GO_SECONDS)
+
+
+@on_session_erased
+def _forget_whoever_came(session_id: str) -> None:
+    """Between that and the commit. Other processes look for themselves."""
+    after_commit(lambda: _let_go(session_id))
 
 
 async def startup() -> None:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from dotenv.parser import parse_stream
 
 from chat.conf import ChatConf
+from identity.conf import IdentityConf
 from realtime_ai.env_notices import notices
 from realtime_ai.store_url import store_url
 from sessions_app.conf import SessionsConf
@@ -206,6 +207,7 @@ class Env:
     )
     sessions: SessionsConf
     chat: ChatConf
+    identity: IdentityConf
     given: frozenset[str] = field(default=frozenset(), repr=False)
     """The variables that are set."""
     notices: tuple[str, ...] = ()
@@ -219,7 +221,7 @@ class Env:
 
 def settings_of_all() -> Iterator[Setting]:
     """Every setting of the environment."""
-    for conf in (Env, SessionsConf, ChatConf):
+    for conf in (Env, SessionsConf, IdentityConf, ChatConf):
         yield from (setting for _, setting in declared(conf))
 
 
@@ -228,7 +230,14 @@ def read_env(values: Mapping[str, str]) -> Env:
     given = {name: text for name, value in values.items() if (text := value.strip())}
     sessions = SessionsConf(**_read_fields(SessionsConf, given))
     chat = ChatConf(**_read_fields(ChatConf, given))
-    return Env(**_read_fields(Env, given), sessions=sessions, chat=chat, given=frozenset(given))
+    identity = IdentityConf(**_read_fields(IdentityConf, given))
+    return Env(
+        **_read_fields(Env, given),
+        sessions=sessions,
+        chat=chat,
+        identity=identity,
+        given=frozenset(given),
+    )
 
 
 def _read_fields(conf: type, given: Mapping[str, str]) -> dict[str, Any]:

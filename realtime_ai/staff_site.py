@@ -16,7 +16,7 @@ class StaffAdminConfig(AdminConfig):
 
 class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def has_permission(self, request: HttpRequest) -> bool:
-        from chat.second_factor import counts_as_staff
+        from identity.second_factor import counts_as_staff
 
         return counts_as_staff(request, request.user)
 

@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from chat.conf import conf
 from chat.door.adapter import RETRY_AFTER, TOO_MANY, AccountAdapter
 from chat.door.attempts import code_refused
-from chat.second_factor import counts_as_staff, second_factor_missing
+from identity.second_factor import counts_as_staff, second_factor_missing
 
 _CODES_WINDOW_S = 300
 """The library's, for five wrong codes of one user."""

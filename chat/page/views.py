@@ -1,6 +1,5 @@
 """The chat page, and the list of a visitor's own sessions."""
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -12,11 +11,15 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import conf
+from chat.errors import CredentialsInvalid
 from chat.quota.quotas import left_headers
-from chat.quota.subjects import Kind, Subject, network_of, payers_of, subjects_of
+from chat.quota.subjects import address_of, payers_of, subjects_of
 from chat.runtime import running
-from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
-from sessions_app.log.lifecycle import Visitor
+from chat.wire.auth import welcome
+from identity.adoption import set_guest_cookie
+from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
+from identity.principal import Principal, principal_of_request
+from identity.tokens import CredentialsRefused
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
 _MOST_SESSIONS_PER_PAGE = 100
@@ -58,21 +61,22 @@ def sessions(request: HttpRequest) -> JsonResponse:
 
     Query: ``limit`` (1 to 100) and ``cursor``, the ``next_cursor`` of the page before.
     """
-    signed_in = request.user.is_authenticated
-    if not signed_in and not conf().guests_allowed:
-        return _error(401, "invalid_credentials", "Sign in first.")
     try:
+        principal = welcome(principal_of_request(request))
         found = recent_sessions(
-            user_id=request.user.pk if signed_in else None,
-            guest_id=read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or "",
+            user_id=principal.user_id,
+            guest_id=principal.guest_id,
+            external_user_id=principal.external_user_id,
             cursor=request.GET.get("cursor"),
             limit=_limit(request),
         )
+    except (CredentialsRefused, CredentialsInvalid) as error:
+        return _error(401, CredentialsInvalid.code, str(error))
     except InvalidCursor as error:
         return _error(400, "invalid_cursor", str(error))
     return JsonResponse(
         {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
-        headers=_what_is_left(request),
+        headers=_what_is_left(request, principal),
     )
 
 
@@ -82,27 +86,16 @@ sessions.answers_any_query = True  # type: ignore[attr-defined]  # realtime_ai.f
 def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
     """Give a new guest an id; a known one keeps theirs for another year."""
     guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or issue_guest_id()
-    response.set_cookie(
-        GUEST_COOKIE,
-        sign_guest_id(guest_id),
-        max_age=MAX_AGE_S,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
-    )
+    set_guest_cookie(response, guest_id)
 
 
-def _what_is_left(request: HttpRequest) -> dict[str, str]:
+def _what_is_left(request: HttpRequest, principal: Principal) -> dict[str, str]:
     """Of the bounds of whoever asks, where there are any: OpenAI's headers."""
     server = running()
     if server is None:
         return {}
-    guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or ""
-    visitor = (
-        Visitor(user_id=request.user.pk) if request.user.is_authenticated else Visitor(guest_id=guest_id)
-    )
-    address = Subject(Kind.ADDRESS, network_of(request.META.get("REMOTE_ADDR") or "unknown"))
-    return left_headers(server.quotas.left(payers_of([*subjects_of(visitor), address])))
+    address = address_of(request.META.get("REMOTE_ADDR") or "unknown")
+    return left_headers(server.quotas.left(payers_of([*subjects_of(principal), address])))
 
 
 def _limit(request: HttpRequest) -> int:

@@ -5,6 +5,8 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
+from identity import principal as who
+from identity.principal import Principal
 from sessions_app.log.lifecycle import Visitor
 
 Payers = tuple[str, ...]
@@ -14,6 +16,7 @@ Payers = tuple[str, ...]
 class Kind(StrEnum):
     USER = "user"  #: who is signed in, by id
     GUEST = "guest"  #: who is not, by the id in their cookie
+    EXTERNAL = "external"  #: a user of a shop's own, by the shop's user and their id there
     KEY = "key"  #: a program, by its key's id
     ADDRESS = "address"  #: a client address; of IPv6 its /64
 
@@ -31,17 +34,26 @@ def kind_of(payer: str) -> Kind:
     return Kind(payer.partition(":")[0])
 
 
-def subjects_of(visitor: Visitor) -> list[Subject]:
-    """Who it is, without the address that they come from."""
-    if visitor.user_id:
-        return [Subject(Kind.USER, str(visitor.user_id))]
-    return [Subject(Kind.GUEST, visitor.guest_id)] if visitor.guest_id else []
+def subjects_of(somebody: Principal | Visitor) -> list[Subject]:
+    """Who it is, without the address that they come from. A shop's own user is one by themselves, whatever key let them in."""
+    if somebody.external_user_id:
+        return [Subject(Kind.EXTERNAL, f"{somebody.user_id}/{somebody.external_user_id}")]
+    if isinstance(somebody, Principal) and somebody.kind is who.Kind.KEY:
+        return [Subject(Kind.KEY, str(somebody.key_id)), Subject(Kind.USER, str(somebody.user_id))]
+    if somebody.user_id:
+        return [Subject(Kind.USER, str(somebody.user_id))]
+    return [Subject(Kind.GUEST, somebody.guest_id)] if somebody.guest_id else []
+
+
+def address_of(address: str) -> Subject:
+    """Of a client, as the server sees it; an IPv6 address stands for its /64."""
+    return Subject(Kind.ADDRESS, network_of(address))
 
 
 def payers_of(subjects: Sequence[Subject]) -> Payers:
     """Who is somebody is counted as such; a guest by cookie and by address, as a cookie is thrown away with a click."""
     names = [subject.name for subject in subjects if subject.kind is not Kind.ADDRESS]
-    known = any(subject.kind in (Kind.USER, Kind.KEY) for subject in subjects)
+    known = any(subject.kind in (Kind.USER, Kind.KEY, Kind.EXTERNAL) for subject in subjects)
     addresses = [] if known else [subject.name for subject in subjects if subject.kind is Kind.ADDRESS]
     return (*names, *addresses)
 

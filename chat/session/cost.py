@@ -78,7 +78,11 @@ class DaySpending:
         begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
         try:
             in_log = await in_db_thread(
-                spent_since, user_id=self._visitor.user_id, guest_id=self._visitor.guest_id, since=begin
+                spent_since,
+                user_id=self._visitor.user_id,
+                guest_id=self._visitor.guest_id,
+                external_user_id=self._visitor.external_user_id,
+                since=begin,
             )
         except DatabaseAway:
             logger.warning("a budget is checked by what is known: the database is away")
@@ -154,8 +158,8 @@ class Budget:
 
 def _day_spending(visitor: Visitor) -> DaySpending | None:
     """None for somebody who cannot be told from others."""
-    key = (visitor.user_id, "" if visitor.user_id else visitor.guest_id)
-    if key == (None, ""):
+    key = visitor.as_owner()
+    if key == Visitor():
         return None
     spending = _accounts.get(key)
     if spending is None:
@@ -163,7 +167,7 @@ def _day_spending(visitor: Visitor) -> DaySpending | None:
     return spending
 
 
-_accounts: WeakValueDictionary[tuple[int | None, str], DaySpending] = WeakValueDictionary()
+_accounts: WeakValueDictionary[Visitor, DaySpending] = WeakValueDictionary()
 
 
 def _today() -> date:

@@ -25,12 +25,13 @@ from sessions_app.errors import (
     JournalError,
     JournalFenced,
     SessionElsewhere,
+    SessionErased,
     SessionNotFound,
 )
 from sessions_app.ids import age_s
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
-from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, strays
+from sessions_app.log.leases import erased_of, hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
@@ -85,7 +86,7 @@ class Hub:
         try:
             return await self._join_named(subscriber, join, join.session_id)
         except SessionNotFound:
-            if join.create or not _told_lately(join.session_id):
+            if join.create or not join.was_told or not _told_lately(join.session_id):
                 raise
         return await self._join_told(subscriber, join, join.session_id)
 
@@ -118,7 +119,10 @@ class Hub:
             async with self._lock(session_id):
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
-                return self.attach(self.find(session_id, join.visitor), subscriber, join.payers)
+                await self.ask_whose(session_id, join.visitor)
+                session = self.find(session_id, join.visitor)
+                session.admit(is_staff=join.is_staff)
+                return self.attach(session, subscriber, join.payers)
         except SessionElsewhere as error:
             return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
@@ -135,6 +139,7 @@ class Hub:
                 session_id,
                 join.visitor,
                 channel,
+                is_staff=join.is_staff,
                 payers=join.payers,
                 wait_s=lease_left_s + _PAST_LEASE_S,
             )
@@ -149,9 +154,21 @@ class Hub:
         session = self._live(session_id)
         if session is None or not session.open:
             raise SessionElsewhere
-        if visitor is not None and not _may_join(session.visitor, visitor):
+        if visitor is not None and not visitor.owns(session.owner, session_id):
             raise SessionNotFound
         return session
+
+    async def ask_whose(self, session_id: str, visitor: Visitor) -> None:
+        """Whose a session is may have changed since it was opened here: a guest has signed in. Raises `SessionNotFound`."""
+        session = self._live(session_id)
+        if session is None or not session.log.stored or visitor.owns(session.owner, session_id):
+            return
+        owner = await in_db_thread(owner_of, session_id=session_id)
+        self.belongs(session_id, owner.visitor)
+
+    def belongs(self, session_id: str, owner: Visitor) -> None:
+        if session := self._live(session_id):
+            session.owner = owner.as_owner()
 
     def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
         self._departures.back(session.session_id)
@@ -212,8 +229,8 @@ class Hub:
             log=LiveLog(held.writer, read_log, held.state),
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
-            visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
-            is_staff=join.is_staff and row.user_id == join.visitor.user_id,
+            owner=row.owner,
+            is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
             quotas=self._quotas,
             on_idle=self._on_idle,
@@ -289,6 +306,21 @@ class Hub:
                 session.log.fail(JournalFenced())
                 self._drop(session)
 
+    def forget(self, session_id: str) -> None:
+        """It was erased: what runs for it stops, and whoever reads it, here or in another process, is told that it is gone."""
+        if session := self._sessions.get(session_id):
+            session.log.fail(SessionErased())
+            self._departures.back(session_id)
+            self._drop(session)
+        if self.relay:
+            self.relay.forget(session_id)
+
+    async def forget_erased(self) -> None:
+        """Of what is live here: another process may have erased it."""
+        here = {*self._sessions, *(self.relay.followed if self.relay else ())}
+        for session_id in await in_db_thread(erased_of, session_ids=here) if here else ():
+            self.forget(session_id)
+
     async def hand_back_strays(self) -> None:
         """Sessions under this process's name that live nowhere: their opening failed half-way, or they were given up."""
         named = await in_db_thread(strays, process_id=self._process_id)
@@ -336,9 +368,3 @@ class Hub:
 def _told_lately(session_id: str) -> bool:
     age = age_s(session_id)
     return age is not None and abs(age) < _TOLD_SECONDS
-
-
-def _may_join(owner: Visitor, visitor: Visitor) -> bool:
-    if owner.user_id is not None:
-        return owner.user_id == visitor.user_id
-    return owner.guest_id in ("", visitor.guest_id)

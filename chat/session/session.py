@@ -112,7 +112,7 @@ class Session:
         log: LiveLog,
         config: SessionConfig,
         model: str,
-        visitor: Visitor,
+        owner: Visitor,
         is_staff: bool,
         registry: Registry,
         quotas: Quotas,
@@ -126,10 +126,11 @@ class Session:
         self.log = log
         self.history = log.state
         self.config = config
-        self.visitor = visitor
+        self.owner = owner
+        """Whose it is; a guest who signs in makes it a user's."""
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self.budget = Budget(log.state, visitor, quotas)
+        self.budget = Budget(log.state, owner, quotas)
         self._model = model
         self._is_staff = is_staff
         self._registry = registry
@@ -159,6 +160,11 @@ class Session:
         self._append_quietly(
             ev.ConnectionOpened(connection_id=subscriber.connection_id, dialect=subscriber.dialect)
         )
+
+    def admit(self, *, is_staff: bool) -> None:
+        """The tools of staff are only offered while all who came in have staff's rights: a key for talking, say, does not get
+        them from its user's other tab."""
+        self._is_staff = self._is_staff and is_staff
 
     def paid_by(self, payers: Payers) -> None:
         """Whom the answers from here on are counted for: who came last, as far as it is known who that is."""
@@ -224,8 +230,8 @@ class Session:
         return ToolContext(
             session_id=self.session_id,
             call_id=call_id,
-            user_id=self.visitor.user_id,
-            guest_id=self.visitor.guest_id,
+            user_id=self.owner.user_id,
+            guest_id=self.owner.guest_id,
             is_staff=self._is_staff,
         )
 

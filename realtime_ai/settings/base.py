@@ -18,6 +18,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENV.chat.allowed_origins)
 
 INSTALLED_APPS = [
+    "realtime_ai.doctor",
     "realtime_ai.devserver",  # before whitenoise, whose runserver it extends
     "whitenoise.runserver_nostatic",  # before daphne: it wraps the runserver of the apps below it
     "daphne",
@@ -35,6 +36,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "sessions_app.limits",
     "sessions_app",
+    "identity",
     "chat",
 ]
 
@@ -48,6 +50,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "identity.adoption.GuestCookieMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -145,9 +148,10 @@ HTTP_REQUEST_SECONDS = ENV.request_seconds
 HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests
 RUNSERVER_WORKER = False
 
-# --- the rooms' own settings: chat/conf.py and sessions_app/conf.py tell what they mean --------------------------
+# --- the rooms' own settings: their conf.py tell what they mean --------------------------
 
 vars().update(django_settings(ENV.chat, "CHAT_") | django_settings(ENV.sessions, "SESSIONS_"))
+vars().update(django_settings(ENV.identity, "IDENTITY_"))
 CHAT_GUESTS_ALLOWED = ENV.chat.guests_allowed and "GUESTS_ALLOWED" in ENV.given
 SESSIONS_LEASE_RENEW_SECONDS = ENV.sessions.lease_seconds / 3.5
 SESSIONS_DB_THREADS = ENV.database_pool_max or 8

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
+from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
@@ -76,13 +77,19 @@ class Fact:
 
 
 def visitor_name(session: Session) -> str:
+    if session.erased_at:
+        return "Erased"
+    if session.user and session.external_user_id:
+        return f"{session.external_user_id} of {session.user.get_username()}"
     if session.user:
         return session.user.get_username()
     return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
 
 
 def summary_mark(session: Session) -> tuple[str, str] | None:
-    """(state, word) of the summary; None while none is due."""
+    """(state, word) of the summary; None while none is due, and where there is none any more."""
+    if session.erased_at:
+        return None
     word = _SUMMARY_WORDS.get(session.summary_state)
     return (session.summary_state, word) if word else None
 
@@ -132,6 +139,8 @@ def _respond(
         "session": session,
         "visitor": visitor_name(session),
         "tab": name,
+        "may_erase": may_erase(request),
+        "erasure": erasure_of(session),
     }
     return TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
 

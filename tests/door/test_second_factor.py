@@ -25,7 +25,7 @@ def staff() -> User:
 
 @pytest.fixture
 def required(settings: Any) -> None:
-    settings.CHAT_STAFF_SECOND_FACTOR = "required"
+    settings.IDENTITY_STAFF_SECOND_FACTOR = "required"
 
 
 def code_of(secret: str, *, later: int = 0) -> str:

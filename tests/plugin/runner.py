@@ -12,7 +12,8 @@ from django.core.management import CommandError
 from realtime_ai.env import BASE_DIR
 
 APP_TESTS = {
-    "sessions_app": ("admin", "log", "privileges"),
+    "sessions_app": ("admin", "log", "moving", "privacy", "privileges"),
+    "identity": ("identity",),
     "chat": (
         "contract",
         "door",

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from chat.conf import conf
+from identity.conf import conf
 
 
 class StaffSecondFactor(StrEnum):

@@ -1,4 +1,4 @@
-"""A whole transcript as a file, streamed: the server holds one page of it at a time."""
+"""Files that are streamed as they are made, a whole transcript among them: the server holds one page of it at a time."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -17,6 +17,7 @@ _FIELDS = (
     "session_id",
     "user_id",
     "guest_id",
+    "external_user_id",
     "status",
     "source",
     "start_time",
@@ -40,11 +41,18 @@ def download(request: HttpRequest, session: Session, form: str) -> StreamingHttp
     if form not in _FORMS:
         raise Http404(f"A transcript comes as {' or '.join(_FORMS)}.")
     content_type, chunks = _FORMS[form]
-    pieces: Any = chunks(session)
-    response = StreamingHttpResponse(
-        _in_threads(pieces) if isinstance(request, ASGIRequest) else pieces, content_type=content_type
+    return file_response(
+        request, chunks(session), content_type=content_type, filename=f"{session.session_id}.{form}"
     )
-    response["Content-Disposition"] = f'attachment; filename="{session.session_id}.{form}"'
+
+
+def file_response(
+    request: HttpRequest, pieces: Iterator[str], *, content_type: str, filename: str
+) -> StreamingHttpResponse:
+    """A download named ``filename``; ``pieces`` may ask the database."""
+    content: Any = _in_threads(pieces) if isinstance(request, ASGIRequest) else pieces
+    response = StreamingHttpResponse(content, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
