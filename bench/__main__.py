@@ -1,6 +1,13 @@
 """``python -m bench [NAME ...]``: the measurements by name (default: all), on ``DATABASE_URL``'s server or one of their own.
 
 A server of their own is an embedded PostgreSQL as ``make run`` has it, in a folder that is removed at the end.
+
+``python -m bench peers [OPTIONS]`` is our server beside its peers, each with a PostgreSQL of its own; their packages are
+installed at the first use, so it is run by its name alone:
+
+    python -m bench peers --only pace                       a chunk's cost at 60 x 15/s: ours, both wires, against both relays
+    python -m bench peers --only pace --contenders ours     ours alone, for a look while working on it
+    python -m bench peers --help                            the other measures and options
 """
 
 import os
@@ -13,7 +20,9 @@ from pathlib import Path
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 
-NAMES = ("journal", "pace", "stop", "streams", "crowd", "readers", "growth", "size")
+WITH_PEERS = ("peers",)
+"""Take options of their own, and bring their own databases."""
+NAMES = ("journal", "pace", "stop", "streams", "crowd", "sockets", "readers", "growth", "size")
 
 
 @contextmanager
@@ -31,6 +40,11 @@ def database() -> Iterator[None]:
 
 
 def main(names: list[str]) -> int:
+    if names[:1] and names[0] in WITH_PEERS:
+        return subprocess.run([sys.executable, "-m", f"bench.{names[0]}", *names[1:]], check=False).returncode
+    if names[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     if unknown := set(names) - set(NAMES):
         print(f"there is no measurement {', '.join(unknown)}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 1

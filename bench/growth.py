@@ -178,7 +178,7 @@ async def _server() -> tuple[Hub, Journal]:
 
 
 async def _join(hub: Hub, session_id: str | None) -> Session:
-    joined = await hub.join(Tab(), Join(visitor=Visitor(), session_id=session_id))
+    joined = await hub.join(Tab(), Join(visitor=Visitor(secret_of=session_id or ""), session_id=session_id))
     assert isinstance(joined, Session)
     return joined
 

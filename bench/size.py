@@ -30,7 +30,7 @@ from bench.support import proxied_database, table
 from tests.support.database import database_url
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("realtime_ai", "chat", "sessions_app")
+PACKAGES = ("realtime_ai", "chat", "identity", "sessions_app")
 SMALL, LARGE = 30, 600
 _IDLE_S = 6.0
 """Longer than the slowest beat of a server."""

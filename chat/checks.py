@@ -102,7 +102,7 @@ def check_worker(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Chec
 @register("chat")
 def check_upkeep(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     registered = {task_name for task_name, _ in app.periodic_registry.periodic_tasks}
-    missing = sorted({"sweep_sessions", "rescue_jobs", "clean_up"} - registered)
+    missing = sorted({"sweep_sessions", "rescue_jobs", "clean_up", "retain"} - registered)
     if not missing:
         return []
     return [

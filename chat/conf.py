@@ -197,14 +197,39 @@ class ChatConf:
     max_message_chars: int = SESSIONS.field(
         32_000, whole(1, 4_000_000), "A longer message is refused with an error; the session goes on."
     )
+    repeated_text_chars: int = SESSIONS.field(
+        1_000_000,
+        whole(0, 1_000_000_000),
+        "An answer's longer text is told by its deltas alone: the Realtime frames that end it, which repeat it, "
+        "carry its length as `x_text_chars` in its place.",
+    )
     max_frames_per_10_seconds: int = 200
     max_sockets_per_address: int = SESSIONS.field(
-        300, whole(1, 1_000_000), "Open sockets per client address and process."
+        300,
+        whole(1, 1_000_000),
+        "Open sockets per client address (of IPv6, its /64), in all processes together.",
+    )
+    max_sockets_per_user: int = SESSIONS.field(
+        100, whole(1, 1_000_000), "Open sockets per user, guest or key, in all processes together."
     )
     max_connects_per_10_seconds: int = SESSIONS.field(
         200,
         whole(1, 1_000_000),
-        "Sockets that one address may open in 10 seconds, whether they stay or not; per process.",
+        "Sockets that one address may open in 10 seconds, whether they stay or not; in all processes together.",
+    )
+    messages_per_minute: int | None = COSTS.field(
+        None,
+        whole(1, 1_000_000),
+        "Questions that one user, guest or key may ask in a minute, in all sessions and processes; all guests of one "
+        "address together ten times as many.",
+        example="20",
+    )
+    tokens_per_minute: int | None = COSTS.field(
+        None,
+        whole(1, 1_000_000_000),
+        "Tokens of models, in and out, that one user, guest or key may use in a minute; the same for addresses. An answer "
+        "that has begun comes to its end.",
+        example="100000",
     )
     max_session_messages: int = 2_000
     idle_seconds: float = SESSIONS.field(
@@ -230,6 +255,20 @@ class ChatConf:
         FLAG,
         "Whether somebody who is not signed in may chat.",
         default_told="`1`; with `make serve`: `0`",
+    )
+    has_email: bool = False
+    """E-mail can be sent, so a forgotten password can be asked for."""
+    sign_up_allowed: bool = ACCESS.field(
+        False, FLAG, "`1`: anybody may make an account of their own.", variable="SIGN_UP"
+    )
+    sign_in_tries_per_name: int = ACCESS.field(
+        10,
+        whole(1, 10_000),
+        "Wrong passwords for one name at once, from wherever they come; so many more in 15 minutes. A passkey is not "
+        "held up by it.",
+    )
+    sign_in_tries_per_address: int = ACCESS.field(
+        50, whole(1, 100_000), "The same for one client address (of IPv6, its /64), whatever the names."
     )
     allowed_origins: tuple[str, ...] = ACCESS.field(
         (),
@@ -264,7 +303,8 @@ class ChatConf:
     budget_user_day_usd: float | None = COSTS.field(
         None,
         number(0.000001, 1_000_000),
-        "What one user, or one guest, may cost per day (UTC), in US dollars.",
+        "What one user, or one guest, may cost per day (UTC), in US dollars; all guests of one address together ten times "
+        "as much in any 24 hours.",
     )
     budget_stale_seconds: float = 15.0
     """How old the sum of what a user spent in other processes may be."""

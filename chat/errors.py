@@ -5,9 +5,14 @@ ChatError
 │   ├── FrameTooLarge
 │   ├── BinaryFrame
 │   ├── InvalidCursor
+│   ├── InvalidHistory
+│   ├── ReadOnlyKey
+│   ├── TokenRefused
 │   └── ModelNotAllowed
 ├── AccessError
 │   ├── CredentialsInvalid
+│   ├── CredentialsEnded
+│   ├── ChosenIdRefused
 │   ├── OriginRefused
 │   ├── UnknownAddress
 │   └── TooManySockets
@@ -17,6 +22,7 @@ ChatError
 │   ├── QueueFull
 │   ├── SessionFull
 │   ├── BudgetExceeded
+│   ├── LimitReached
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
@@ -50,12 +56,16 @@ __all__ = [
     "BinaryFrame",
     "BudgetExceeded",
     "ChatError",
+    "ChosenIdRefused",
+    "CredentialsEnded",
     "CredentialsInvalid",
     "FrameError",
     "FrameTooLarge",
     "InvalidCursor",
+    "InvalidHistory",
     "ItemExists",
     "ItemNotFound",
+    "LimitReached",
     "ModelBadAnswer",
     "ModelBadRequest",
     "ModelContextTooLong",
@@ -74,8 +84,10 @@ __all__ = [
     "ProviderError",
     "QueueFull",
     "RateLimited",
+    "ReadOnlyKey",
     "SessionFull",
     "ShuttingDown",
+    "TokenRefused",
     "TooManySockets",
     "ToolError",
     "TurnError",
@@ -146,6 +158,25 @@ class InvalidCursor(FrameError):
     close_code = 4400
 
 
+class InvalidHistory(FrameError):
+    """history is joined, or left out."""
+
+    code = "invalid_history"
+    close_code = 4400
+
+
+class ReadOnlyKey(FrameError):
+    """This key reads and changes nothing. Use a key of the scope chat."""
+
+    code = "read_only_key"
+
+
+class TokenRefused(FrameError):
+    """The token is not valid, or somebody else's. The connection goes on until its own credentials end."""
+
+    code = "token_refused"
+
+
 class ModelNotAllowed(FrameError):
     """This server does not offer that model."""
 
@@ -167,6 +198,19 @@ class CredentialsInvalid(AccessError):
     code = "invalid_credentials"
 
 
+class CredentialsEnded(AccessError):
+    """The credentials of this connection have ended: they expired, were revoked or signed out. Connect again with new ones."""
+
+    code = "credentials_ended"
+
+
+class ChosenIdRefused(AccessError):
+    """This server makes the ids of sessions for whoever has no name here. Leave the id out, send a key, or sign in."""
+
+    code = "chosen_id_refused"
+    close_code = 4403
+
+
 class OriginRefused(AccessError):
     """This page's origin may not open sockets here. Add it to ALLOWED_ORIGINS if it is yours."""
 
@@ -184,6 +228,7 @@ class UnknownAddress(AccessError):
 class TooManySockets(AccessError):
     """Too many open connections from your address. Close some and try again."""
 
+    OF_ONE_PERSON: ClassVar[str] = "You have too many connections open. Close some and try again."
     code = "too_many_connections"
     close_code = 4429
     retryable = True
@@ -229,6 +274,23 @@ class BudgetExceeded(TurnError):
     """The budget for answers is used up. Start a new session, or come back tomorrow."""
 
     code = "budget_exceeded"
+
+
+class LimitReached(TurnError):
+    """Too much in a short time. Wait, then send it again."""
+
+    code = "rate_limit_exceeded"
+    retryable = True
+
+    @classmethod
+    def of(cls, measure: str, *, wait_s: int) -> "LimitReached":
+        """``measure``: requests, tokens or cost."""
+        what = {
+            "requests": "messages in a minute",
+            "tokens": "tokens in a minute",
+            "cost": "cost in a day",
+        }[measure]
+        return cls(f"The limit of {what} is reached. Try again in {wait_s} s.")
 
 
 class NoActiveResponse(TurnError):

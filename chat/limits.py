@@ -1,14 +1,11 @@
-"""Bounds on what one socket and one address may do, and on what many of them want at the same time."""
+"""Bounds on what one socket may do, and on what many of them want at the same time."""
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
 
 from chat.conf import conf
-from chat.errors import RateLimited, TooManySockets
+from chat.errors import RateLimited
 
 PER_ROUND = 4
 """What a socket's end costs, some tenths of a millisecond, times this is how long everybody else waits at a stretch."""
@@ -62,46 +59,3 @@ class FrameBudget:
         if self._left < 1:
             raise RateLimited
         self._left -= 1
-
-
-_WINDOW_SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class _Window:
-    """The connects of one address since its first one, for ten seconds on a clock that nobody sets back."""
-
-    began_at: float
-    connects: int = 0
-
-
-class Addresses:
-    """What comes in from each address. One per process."""
-
-    def __init__(self) -> None:
-        self._windows: dict[str, _Window] = {}
-        """In the order in which they began, so that the old ones lie in front."""
-        self._sockets: Counter[str] = Counter()
-
-    def connect(self, address: str) -> None:
-        """One more connect of an address; each may make a session. Raises `TooManySockets`."""
-        now, windows = time.monotonic(), self._windows
-        while (oldest := next(iter(windows), None)) and windows[oldest].began_at + _WINDOW_SECONDS <= now:
-            del windows[oldest]
-        window = windows.setdefault(address, _Window(now))
-        window.connects += 1
-        if window.connects > conf().max_connects_per_10_seconds:
-            raise TooManySockets
-
-    @contextmanager
-    def socket(self, address: str) -> Iterator[None]:
-        """Count one open socket of an address. Raises `TooManySockets`."""
-        if self._sockets[address] >= conf().max_sockets_per_address:
-            raise TooManySockets
-        self._sockets[address] += 1
-        try:
-            yield
-        finally:
-            self._sockets[address] -= 1
-            if not self._sockets[address]:
-                del self._sockets[address]

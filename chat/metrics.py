@@ -29,3 +29,4 @@ mcp_tools = Gauge(
 )
 mcp_lost = Counter("chat_mcp_lost_total", "Connections to the MCP server that were lost.", ["server"])
 mcp_garbage = Counter("chat_mcp_garbage_total", "Messages of the MCP server that made no sense.", ["server"])
+sign_ins = Counter("chat_sign_ins_total", "Attempts to sign in, by outcome.", ["outcome"])

@@ -1,6 +1,7 @@
-"""Our API keys appear nowhere: the one place that takes them out of what vendors and their SDKs say."""
+"""Keys appear nowhere: the one place that takes our vendors' keys, and what clients come in by, out of what is said of them."""
 
 import logging
+import re
 from dataclasses import fields
 
 from chat.conf import ChatConf, conf
@@ -13,8 +14,17 @@ LEAST_KEY_CHARS = 8
 _KEY_FIELDS = tuple(field.name for field in fields(ChatConf) if field.name.endswith("_api_key"))
 
 
+_SHOWN = re.compile(
+    r"\b(?:rta|ek)_[a-z0-9]{8}_[A-Za-z0-9_-]{20,}"  # identity.keys
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # an access token, signed or not
+    r"|(?<=resume_token=)[A-Za-z0-9_%-]+"
+)
+"""By their forms: they are not known to us."""
+
+
 def redacted(text: str) -> str:
-    """The text with ``[key]`` wherever one of the configured keys stood."""
+    """The text with ``[key]`` wherever one of the configured keys stood, or something that a client comes in by."""
+    text = _SHOWN.sub("[key]", text)
     for name in _KEY_FIELDS:
         key = getattr(conf(), name)
         if key and len(key) >= LEAST_KEY_CHARS:

@@ -14,27 +14,37 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from chat.conf import conf
-from chat.limits import Addresses, Pacer
+from chat.limits import Pacer
 from chat.llm.catalog import close_providers, preload
+from chat.quota.levels import EXCHANGE_S
+from chat.quota.quotas import Quotas
+from chat.session.bus import RedisBus
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
 from chat.session.relay import Relay
 from chat.supervision import Tasks, heard
 from chat.tools.mcp.servers import McpServers
 from chat.tools.registry import default_registry
+from chat.watch import Watch
+from identity.ends import on_change
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
+from sessions_app.hooks import on_session_erased
 from sessions_app.ids import new_id
+from sessions_app.limits.levels import clean_up
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import lease_lane, release_process, renew_process
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.outage import outage
+from sessions_app.postgres.threads import after_commit, in_db_thread
 
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_ROUND = 8
 """Renewals of the lease between two looks for sessions that stand under the process's name and live nowhere."""
 _RETRY_S = 0.5
+_CLEAN_UP_ROUNDS = 600
+"""Of the exchange of quotas, between two cleanings of its tables."""
 
 
 class Runtime:
@@ -45,16 +55,20 @@ class Runtime:
         self.process_id = new_id("proc")
         self.journal = Journal(connect_journal, self.loop, on_death=_end_process)
         self._registered: asyncio.Future[None] = self.loop.create_future()
+        self.quotas = Quotas()
         self.hub = Hub(
             journal=self.journal,
             process_id=self.process_id,
             registry=default_registry,
             registered=lambda: asyncio.shield(self._registered),
+            quotas=self.quotas,
         )
         self.mcp = McpServers(conf().mcp_servers, default_registry)
-        self.addresses = Addresses()
+        self.watch = Watch(self.hub.belongs)
+        self._unheard = on_change(self._credentials_changed)
         self.leaving = Pacer()
         """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
+        self._bus: RedisBus | None = None
         self._channel = ""
         self._lease_was_lost = asyncio.Event()
         self.orphans = Orphans(self.hub, process_id=self.process_id)
@@ -65,16 +79,26 @@ class Runtime:
         self.mcp.start()
         self.journal.start()
         if _spans_processes():
-            self.hub.relay = Relay(get_channel_layer(), find=self.hub.find, attach=self.hub.attach)
+            self._bus = RedisBus.of(settings.CHANNEL_LAYERS["default"])
+            self.hub.relay = Relay(
+                self._bus or get_channel_layer(),
+                find=self.hub.find,
+                attach=self.hub.attach,
+                ask_whose=self.hub.ask_whose,
+                on_recheck=self.watch.look_soon,
+            )
             self._channel = await self.hub.relay.open()
         self._tasks.keep(self._heartbeat, name="heartbeat")
+        self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
+        self._tasks.keep(self._share_quotas, name="share quotas")
         self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
 
     async def stop(self) -> None:
         """Drain, write, hand the leases back. What the database does not take in time is for the sweep to settle."""
         started = time.monotonic()
+        self._unheard()
         self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
         mcp_ends = heard(self.mcp.stop(), name="end of the MCP servers")
@@ -84,6 +108,8 @@ class Runtime:
         self.hub.close_all()
         if self.hub.relay:
             await self.hub.relay.close()
+        if self._bus:
+            await self._bus.close()
         self._tasks.cancel()
         if written:
             with contextlib.suppress(DatabaseAway, TimeoutError):
@@ -93,6 +119,16 @@ class Runtime:
         await mcp_ends
         await close_providers()
         logger.info("stopped in %.1f s, log written: %s", time.monotonic() - started, written)
+
+    def _credentials_changed(self) -> None:
+        """Called in whichever thread saw it."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: its sockets are gone
+            self.loop.call_soon_threadsafe(self._look_at_credentials)
+
+    def _look_at_credentials(self) -> None:
+        self.watch.look_soon()
+        if self.hub.relay:
+            self._tasks.spawn(self.hub.relay.tell_to_recheck(), name="hint to recheck")
 
     async def _heartbeat(self) -> None:
         """Renew the lease, in a lane of its own. A missed renewal is no alarm: appends are fenced by the epoch, not by
@@ -124,12 +160,26 @@ class Runtime:
             self._lease_was_lost.clear()  # first: it may be lost again while we look
             try:
                 await (self.hub.check_leases() if was_lost else self.hub.hand_back_strays())
+                await self.hub.forget_erased()
             except Exception as error:
                 if not isinstance(error, DatabaseAway):
                     logger.exception("sessions not looked after")
                 if was_lost:
                     self._lease_was_lost.set()
                 await asyncio.sleep(_RETRY_S)
+
+    async def _share_quotas(self) -> None:
+        """What clients have used here, to the others, and what they have used there."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(EXCHANGE_S)
+            try:
+                await self.quotas.exchange(self.process_id)
+                if (rounds := rounds + 1) % _CLEAN_UP_ROUNDS == 0:
+                    await in_db_thread(clean_up)
+            except Exception as error:
+                if not isinstance(error, DatabaseAway):
+                    logger.exception("quotas not shared")
 
     async def _watch_journal(self) -> None:
         """When the database has been away for longer than the buffer is long, say so to whoever waits."""
@@ -172,6 +222,13 @@ async def runtime() -> Runtime:
 def running() -> Runtime | None:
     """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
+
+
+@on_session_erased
+def _session_erased(session_id: str) -> None:
+    """Where it is live in this very process, at once; other processes look for themselves."""
+    if (server := _current) is not None:
+        after_commit(lambda: server.loop.call_soon_threadsafe(server.hub.forget, session_id))
 
 
 async def startup() -> None:

@@ -1,8 +1,9 @@
-"""Background tasks with an owner: none of them dies unheard. See docs/decisions/0025."""
+"""Background tasks with an owner: none of them dies unheard (docs/decisions/0025); and a wait with an end."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,31 @@ def heard(work: Coroutine[Any, Any, R], *, name: str) -> "asyncio.Task[R]":
 def _tell(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled() and (error := task.exception()):
         logger.error("%s died", task.get_name(), exc_info=error)
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, R]) -> R:
+    """``work``'s result. Raises TimeoutError when it waits for longer; where it has not to wait, no timer is made."""
+    try:
+        waits_for = work.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    async with asyncio.timeout(seconds):
+        return await _rest_of(work, waits_for)
+
+
+@types.coroutine
+def _rest_of(work: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any, R]:
+    """A coroutine that waits already: what it waits for is handed on to the task, and what comes back to it."""
+    while True:
+        try:
+            try:
+                answer = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - it is the coroutine's to take
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 class Tasks:

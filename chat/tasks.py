@@ -28,6 +28,7 @@ from sessions_app.log.leases import any_alive, forget_dead_processes
 from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
 from sessions_app.log.summaries import due_summary, fail_summary, request_summary, write_summary
 from sessions_app.postgres.threads import in_db_thread
+from sessions_app.privacy.retention import Retention
 
 logger = logging.getLogger(__name__)
 
@@ -165,3 +166,13 @@ async def clean_up(context: JobContext, timestamp: int) -> None:
     # the sweep needs the row of a dead process until its sessions' grace is over
     older_than = timedelta(days=2, seconds=sessions_conf().grace_seconds)
     await in_db_thread(forget_dead_processes, older_than=older_than)
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(name="retain", queue=UPKEEP, queueing_lock="retain")
+async def retain(timestamp: int) -> None:
+    """Erase what is older than the settings keep, a few sessions at a time: a worker that stops between goes on tomorrow."""
+    retention = await in_db_thread(Retention)
+    more = True
+    while more:
+        more = await in_db_thread(retention.step)

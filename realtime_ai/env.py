@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from dotenv.parser import parse_stream
 
 from chat.conf import ChatConf
+from identity.conf import IdentityConf
 from realtime_ai.env_notices import notices
 from realtime_ai.store_url import store_url
 from sessions_app.conf import SessionsConf
@@ -169,6 +170,26 @@ class Env:
         "`/metrics` is for whoever sends it as `Authorization: Bearer`. Without one, `/metrics` is for the loopback only.",
         secret=True,
     )
+    email_url: str | None = ACCESS.field(
+        None,
+        store_url("smtp+tls", "smtp+ssl", "smtp", "smtps", "filemail"),
+        "How e-mail is sent: `smtp+tls://USER:PASSWORD@HOST:587`, `smtp+ssl://...:465`. Without one nobody can ask for a "
+        "new password by e-mail, and the page does not offer it.",
+        default_told="none; `make run` prints e-mail in its log",
+        example="smtp+tls://USER:PASSWORD@smtp.example.com:587",
+        secret=True,
+    )
+    email_from: str = ACCESS.field("webmaster@localhost", TEXT, "The sender of that e-mail.")
+    hsts_include_subdomains: bool = ACCESS.field(
+        False,
+        FLAG,
+        "`1`: the demand for https (HSTS) covers the subdomains of your host as well. Only when each of them has it.",
+    )
+    hsts_preload: bool = ACCESS.field(
+        False,
+        FLAG,
+        "`1`: allows browsers to ship that demand (`preload`). Getting off their lists takes months.",
+    )
     admin_username: str = ACCESS.field("admin", TEXT, "The superuser that the first run makes.")
     admin_password: str | None = ACCESS.field(
         None,
@@ -186,6 +207,7 @@ class Env:
     )
     sessions: SessionsConf
     chat: ChatConf
+    identity: IdentityConf
     given: frozenset[str] = field(default=frozenset(), repr=False)
     """The variables that are set."""
     notices: tuple[str, ...] = ()
@@ -199,7 +221,7 @@ class Env:
 
 def settings_of_all() -> Iterator[Setting]:
     """Every setting of the environment."""
-    for conf in (Env, SessionsConf, ChatConf):
+    for conf in (Env, SessionsConf, IdentityConf, ChatConf):
         yield from (setting for _, setting in declared(conf))
 
 
@@ -208,7 +230,14 @@ def read_env(values: Mapping[str, str]) -> Env:
     given = {name: text for name, value in values.items() if (text := value.strip())}
     sessions = SessionsConf(**_read_fields(SessionsConf, given))
     chat = ChatConf(**_read_fields(ChatConf, given))
-    return Env(**_read_fields(Env, given), sessions=sessions, chat=chat, given=frozenset(given))
+    identity = IdentityConf(**_read_fields(IdentityConf, given))
+    return Env(
+        **_read_fields(Env, given),
+        sessions=sessions,
+        chat=chat,
+        identity=identity,
+        given=frozenset(given),
+    )
 
 
 def _read_fields(conf: type, given: Mapping[str, str]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from sessions_app.setting import Setting, names_of
 VENDORS = ("gemini", "openai", "anthropic", "groq")
 """`chat.llm.catalog.PREFERRED`, whose import would cost the supervisor's start 0.2 s; a test compares them."""
 _DATABASE = "DATABASE_URL"
+_PROJECT = "SUPABASE_URL"
+"""Whose access tokens are a sign-in; its data goes where `DATABASE_URL` says."""
 _SUPABASE = (
-    "SUPABASE_URL",
     "SUPABASE_KEY",
     "SUPABASE_ANON_KEY",
     "SUPABASE_SERVICE_KEY",
@@ -57,10 +58,10 @@ def notices(
 
 def _no_supabase(given: Mapping[str, str]) -> str | None:
     """The one that costs data, so by itself: who sets these believes that it goes to Supabase."""
-    found = [name for name in _SUPABASE if name in given]
+    found = [name for name in (_PROJECT, *_SUPABASE) if name in given]
     if _DATABASE in given or not found:
         return None
-    project = re.match(r"https://(\w+)\.supabase\.co", given.get("SUPABASE_URL", ""))
+    project = re.match(r"https://(\w+)\.supabase\.co", given.get(_PROJECT, ""))
     return (
         f"{', '.join(found)}: set, but DATABASE_URL is not, so the data goes into the embedded PostgreSQL on this "
         "machine and NOT into Supabase. Copy the connection string (session pooler) from "

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sessions_app.setting import FLAG, SESSIONS, STORES, number, reader
+from sessions_app.setting import FLAG, SESSIONS, STORES, number, reader, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,27 @@ class SessionsConf:
         number(1, 3600),
         "How long the database may be away before new messages are refused (with an error that invites a retry).",
         variable="SESSION_BUFFER_SECONDS",
+    )
+    retention_days: int | None = SESSIONS.field(
+        None,
+        whole(1, 36_500),
+        "What was said is [erased](privacy.md) so many days after its session ended; tool data, title and summary with it.",
+        default_told="kept for ever",
+        example="90",
+    )
+    retention_tool_days: int | None = SESSIONS.field(
+        None,
+        whole(1, 36_500),
+        "The same for what tools were given and gave, where that is to go sooner.",
+        default_told="as `RETENTION_DAYS`",
+        example="30",
+    )
+    retention_session_days: int | None = SESSIONS.field(
+        None,
+        whole(2, 36_500),
+        "Sessions are deleted with all their figures so many days after they ended.",
+        default_told="kept for ever",
+        example="730",
     )
     takeover_skips: int = 200_000
     """Seqs that a takeover leaves out: more than a process can have shown and not stored (see ``buffer_events``)."""

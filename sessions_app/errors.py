@@ -11,7 +11,8 @@ SessionsError
 └── JournalError
     ├── JournalFull       the database has been away for longer than the buffer
     ├── JournalFenced     another process holds the session now
-    └── JournalRejected   the database refused an event for good
+    ├── JournalRejected   the database refused an event for good
+    └── SessionErased     somebody erased the session while it was open
 """
 
 from typing import ClassVar
@@ -104,3 +105,10 @@ class JournalRejected(JournalError):
     """The database refused to store an event of this session."""
 
     code = "storage_rejected"
+
+
+class SessionErased(JournalError):
+    """This session was deleted. Open a new one."""
+
+    code = "session_not_found"
+    close_code = 4404

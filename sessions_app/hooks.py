@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from sessions_app.errors import DecisionRefused
 
-__all__ = ["Decision", "NoticeSource", "SessionEndedHook", "on_decision", "on_notices", "on_session_ended"]
+__all__ = [
+    "Decision",
+    "NoticeSource",
+    "SessionEndedHook",
+    "SessionErasedHook",
+    "on_decision",
+    "on_notices",
+    "on_session_ended",
+    "on_session_erased",
+]
 
 SessionEndedHook = Callable[[str, int], None]
 """Called with (session_id, last_seq) inside the transaction that ends the session; what it raises undoes the end."""
@@ -24,6 +33,25 @@ def on_session_ended(hook: SessionEndedHook) -> SessionEndedHook:
 def session_ended(session_id: str, last_seq: int) -> None:
     for hook in _session_ended:
         hook(session_id, last_seq)
+
+
+SessionErasedHook = Callable[[str], None]
+"""Called with the session_id inside the transaction that erases what was said in it; what it raises undoes the erasure."""
+
+_session_erased: list[SessionErasedHook] = []
+
+
+def on_session_erased(hook: SessionErasedHook) -> SessionErasedHook:
+    """Register it, for whoever keeps words of sessions in places of their own; as a decorator, too. Several are called in the
+    order of registration, each once however often it is registered."""
+    if hook not in _session_erased:
+        _session_erased.append(hook)
+    return hook
+
+
+def session_erased(session_id: str) -> None:
+    for hook in _session_erased:
+        hook(session_id)
 
 
 @dataclass(frozen=True, kw_only=True)

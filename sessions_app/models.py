@@ -1,4 +1,5 @@
-"""The tables: ``sessions`` (one row a session), ``session_events`` (append-only), ``server_processes`` (who is alive)."""
+"""The tables: ``sessions`` (one row a session), ``session_events`` (append-only), ``server_processes`` (who is alive), and what
+is kept of forgetting: who erased, who read, what the retention did."""
 
 from typing import Self
 
@@ -49,6 +50,8 @@ class Session(models.Model):
         db_index=False,  # `sessions_of_user` begins with it
     )
     guest_id = models.CharField(max_length=64, blank=True, default="")
+    external_user_id = models.CharField(max_length=128, blank=True, default="", db_default="")
+    """Where ``user`` is a shop: its own name for the one who talked."""
     status = models.CharField(max_length=16, choices=SessionStatus, default=SessionStatus.ACTIVE)
     source = models.CharField(max_length=16, blank=True, default="")
     start_time = models.DateTimeField(db_default=Now())
@@ -81,14 +84,25 @@ class Session(models.Model):
     lease_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
     lease_epoch = models.BigIntegerField(default=0, db_default=0)
 
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """Its words are gone since then, and nobody opens it any more: docs/decisions/0063."""
+    tool_data_erased_at = models.DateTimeField(null=True, blank=True)
+    """The same of its tools' arguments and results alone; it goes on like any other."""
+
     class Meta:
         db_table = "sessions"
         ordering = ("-start_time", "-session_id")
+        permissions = (("erase_session", "Can erase what was said in a session"),)
         indexes = (
             models.Index(fields=("-start_time", "-session_id"), name="sessions_newest"),
             models.Index(fields=("user", "-start_time"), name="sessions_of_user"),
             models.Index(
                 fields=("guest_id", "-start_time"), condition=~models.Q(guest_id=""), name="sessions_of_guest"
+            ),
+            models.Index(
+                fields=("user", "external_user_id", "-start_time"),
+                condition=~models.Q(external_user_id=""),
+                name="sessions_of_external_user",
             ),
             models.Index(
                 fields=("lease_owner",),
@@ -108,6 +122,12 @@ class Session(models.Model):
                 name="sessions_without_summary",
             ),
             GinIndex(SearchVector("title", "summary", config="simple"), name="sessions_text"),
+            # What retention looks for. Its columns change when a session opens or ends, not with each commit of events.
+            models.Index(
+                fields=("end_time",),
+                condition=models.Q(erased_at__isnull=True, status=SessionStatus.ENDED),
+                name="sessions_to_erase",
+            ),
         )
 
     def __str__(self) -> str:
@@ -203,3 +223,89 @@ class ServerProcess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+
+class EraseScope(models.TextChoices):
+    """What of a session was erased."""
+
+    WORDS = "words", "words"
+    TOOL_DATA = "tool_data", "tool data"
+    SESSION = "session", "whole session"
+
+
+class EraseActor(models.TextChoices):
+    OWNER = "owner", "the owner"
+    STAFF = "staff", "staff"
+    COMMAND = "command", "a command"
+    RETENTION = "retention", "the retention"
+
+
+class Erasure(models.Model):
+    """That something was erased, when, and by whom; never what it was. It outlives the session's row."""
+
+    session_id = models.CharField(max_length=128, db_index=True)
+    scope = models.CharField(max_length=16, choices=EraseScope)
+    actor = models.CharField(max_length=16, choices=EraseActor)
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        db_table = "session_erasures"
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.scope}"
+
+
+class OpenedView(models.TextChoices):
+    TRANSCRIPT = "transcript"
+    EVENTS = "events", "event log"
+    DOWNLOAD = "download"
+
+
+class TranscriptOpening(models.Model):
+    """A member of staff read a session."""
+
+    session_id = models.CharField(max_length=128)
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    staff_name = models.CharField(max_length=150)
+    view = models.CharField(max_length=16, choices=OpenedView)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "transcript_openings"
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("session_id", "-at"), name="openings_of_session"),)
+
+    def __str__(self) -> str:
+        return f"{self.staff_name}: {self.session_id}"
+
+
+class RetentionRun(models.Model):
+    """One run of the retention, as it went."""
+
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+    words = models.IntegerField(default=0)
+    """Sessions whose words were erased."""
+    tool_data = models.IntegerField(default=0)
+    sessions = models.IntegerField(default=0)
+    """Deleted with all their figures."""
+    failed = models.IntegerField(default=0)
+    """Sessions that could not be erased; the server's log says why."""
+
+    class Meta:
+        db_table = "retention_runs"
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}"

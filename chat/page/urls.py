@@ -2,14 +2,19 @@
 
 from django.urls import path, re_path
 
-from chat.page import views
+from chat.door.views import SignIn, SignOut
+from chat.page import own_data, views
+from chat.page.client_secrets import client_secrets
 
 app_name = "chat"
 
 urlpatterns = [
     path("", views.page, name="page"),
     re_path(r"^s/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", views.page, name="session"),
+    path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
     path("api/sessions", views.sessions, name="sessions"),
-    path("login/", views.SignIn.as_view(), name="login"),
-    path("logout/", views.SignOut.as_view(), name="logout"),
+    re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_data.one, name="own-session"),
+    path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
+    path("login/", SignIn.as_view(), name="login"),
+    path("logout/", SignOut.as_view(), name="logout"),
 ]

@@ -1,9 +1,6 @@
-"""The chat page, the list of a visitor's own sessions, and signing in and out."""
+"""The chat page, and the list of a visitor's own sessions."""
 
-from typing import Any
-
-from django.conf import settings
-from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,44 +10,17 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
-from chat.conf import LOOPBACK, conf
-from chat.wire.auth import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
+from chat.conf import conf
+from chat.errors import CredentialsInvalid
+from chat.quota.subjects import address_of, payers_of, subjects_of
+from chat.quota.told import headers
+from chat.runtime import running
+from chat.wire.auth import welcome
+from identity.adoption import set_guest_cookie
+from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
+from identity.principal import Principal, principal_of_request
+from identity.tokens import CredentialsRefused
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
-
-
-def with_page_policy(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """The response, closed to everything but this server's own files and sockets.
-
-    The sockets are named beside ``'self'`` because older browsers do not count ``ws:`` and ``wss:`` as the same origin.
-    HTML from a string is taken from DOMPurify alone (trusted types, where the browser has them).
-    """
-    rules = (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self' data:",
-        f"connect-src 'self'{_sockets_of(request.get_host())}",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types dompurify",
-    )
-    response["Content-Security-Policy"] = "; ".join(rules)
-    response["Referrer-Policy"] = "same-origin"  # the address of a session can be the key to it
-    response.headers.setdefault("Cache-Control", "private, no-cache")
-    return response
-
-
-def _sockets_of(host: str) -> str:
-    """In development the machine's other name as well, so that what says localhost works on 127.0.0.1."""
-    if host.startswith("["):  # a policy cannot name an IPv6 address
-        return ""
-    name, colon, port = host.partition(":")
-    names = LOOPBACK[:2] if conf().local_pages and name in LOOPBACK else (name,)
-    return "".join(f" ws://{one}{colon}{port} wss://{one}{colon}{port}" for one in names)
-
 
 _MOST_SESSIONS_PER_PAGE = 100
 
@@ -79,7 +49,8 @@ def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
     )
     if not request.user.is_authenticated:
         _keep_guest(request, response)
-    return with_page_policy(request, response)
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
 
 
 @require_safe
@@ -90,55 +61,41 @@ def sessions(request: HttpRequest) -> JsonResponse:
 
     Query: ``limit`` (1 to 100) and ``cursor``, the ``next_cursor`` of the page before.
     """
-    signed_in = request.user.is_authenticated
-    if not signed_in and not conf().guests_allowed:
-        return _error(401, "invalid_credentials", "Sign in first.")
     try:
+        principal = welcome(principal_of_request(request))
         found = recent_sessions(
-            user_id=request.user.pk if signed_in else None,
-            guest_id=read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or "",
+            user_id=principal.user_id,
+            guest_id=principal.guest_id,
+            external_user_id=principal.external_user_id,
             cursor=request.GET.get("cursor"),
             limit=_limit(request),
         )
+    except (CredentialsRefused, CredentialsInvalid) as error:
+        return _error(401, CredentialsInvalid.code, str(error))
     except InvalidCursor as error:
         return _error(400, "invalid_cursor", str(error))
     return JsonResponse(
-        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor}
+        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
+        headers=_what_is_left(request, principal),
     )
 
 
 sessions.answers_any_query = True  # type: ignore[attr-defined]  # realtime_ai.front.unanswerable
 
 
-class SignIn(LoginView):
-    """``next`` is followed within this host only (Django's own rule)."""
-
-    template_name = "chat/login.html"
-    redirect_authenticated_user = True
-    next_page = "chat:page"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return with_page_policy(request, super().dispatch(request, *args, **kwargs))
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"guests_allowed": conf().guests_allowed}
-
-
-class SignOut(LogoutView):
-    next_page = "chat:page"
-
-
 def _keep_guest(request: HttpRequest, response: HttpResponse) -> None:
     """Give a new guest an id; a known one keeps theirs for another year."""
     guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or issue_guest_id()
-    response.set_cookie(
-        GUEST_COOKIE,
-        sign_guest_id(guest_id),
-        max_age=MAX_AGE_S,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
-    )
+    set_guest_cookie(response, guest_id)
+
+
+def _what_is_left(request: HttpRequest, principal: Principal) -> dict[str, str]:
+    """Of the bounds of whoever asks, where there are any: OpenAI's headers."""
+    server = running()
+    if server is None:
+        return {}
+    address = address_of(request.META.get("REMOTE_ADDR") or "unknown")
+    return headers(server.quotas.left(payers_of([*subjects_of(principal), address])))
 
 
 def _limit(request: HttpRequest) -> int:

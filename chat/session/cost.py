@@ -11,6 +11,8 @@ from chat.conf import conf
 from chat.errors import BudgetExceeded
 from chat.llm.prices import cost_microusd, request_bytes, tokens_of
 from chat.llm.provider import ModelRequest, Usage
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import payers_of, subjects_of
 from chat.supervision import heard
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.lifecycle import Visitor
@@ -76,7 +78,11 @@ class DaySpending:
         begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
         try:
             in_log = await in_db_thread(
-                spent_since, user_id=self._visitor.user_id, guest_id=self._visitor.guest_id, since=begin
+                spent_since,
+                user_id=self._visitor.user_id,
+                guest_id=self._visitor.guest_id,
+                external_user_id=self._visitor.external_user_id,
+                since=begin,
             )
         except DatabaseAway:
             logger.warning("a budget is checked by what is known: the database is away")
@@ -95,8 +101,11 @@ class DaySpending:
 class Budget:
     """One conversation's."""
 
-    def __init__(self, state: SessionState, visitor: Visitor) -> None:
+    def __init__(self, state: SessionState, visitor: Visitor, quotas: Quotas) -> None:
         self._state = state
+        self._quotas = quotas
+        self.payers = payers_of(subjects_of(visitor))
+        """Whom an answer is counted for (`chat.quota`): who came last; the owner, where nobody comes."""
         self._day = _day_spending(visitor)
 
     async def refresh(self) -> None:
@@ -137,9 +146,10 @@ class Budget:
                 self._day.refresh_soon()
         self.check(microusd)
 
-    def ended(self, response_id: str, microusd: int) -> None:
+    def ended(self, response_id: str, microusd: int, *, tokens: int = 0) -> None:
         if self._day:
             self._day.ended(response_id, microusd)
+        self._quotas.spent(self.payers, tokens=tokens, microusd=microusd)
 
     @property
     def _bounds_day(self) -> bool:
@@ -148,8 +158,8 @@ class Budget:
 
 def _day_spending(visitor: Visitor) -> DaySpending | None:
     """None for somebody who cannot be told from others."""
-    key = (visitor.user_id, "" if visitor.user_id else visitor.guest_id)
-    if key == (None, ""):
+    key = visitor.as_owner()
+    if key == Visitor():
         return None
     spending = _accounts.get(key)
     if spending is None:
@@ -157,7 +167,7 @@ def _day_spending(visitor: Visitor) -> DaySpending | None:
     return spending
 
 
-_accounts: WeakValueDictionary[tuple[int | None, str], DaySpending] = WeakValueDictionary()
+_accounts: WeakValueDictionary[Visitor, DaySpending] = WeakValueDictionary()
 
 
 def _today() -> date:

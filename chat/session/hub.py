@@ -8,6 +8,8 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening
@@ -23,12 +25,13 @@ from sessions_app.errors import (
     JournalError,
     JournalFenced,
     SessionElsewhere,
+    SessionErased,
     SessionNotFound,
 )
 from sessions_app.ids import age_s
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
-from sessions_app.log.leases import hand_back, is_alive, lost_leases, reach_of, strays
+from sessions_app.log.leases import erased_of, hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_records
@@ -53,8 +56,10 @@ class Hub:
         process_id: str,
         registry: Registry,
         registered: Callable[[], "asyncio.Future[None]"],
+        quotas: Quotas | None = None,
     ) -> None:
         self._process_id = process_id
+        self._quotas = quotas or Quotas()
         self._registry = registry
         self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
         self._sessions: dict[str, Session] = {}
@@ -77,11 +82,11 @@ class Hub:
         if self.closing:
             raise ShuttingDown
         if join.session_id is None:
-            return self.attach(self._start_new(join), subscriber)
+            return self.attach(self._start_new(join), subscriber, join.payers)
         try:
             return await self._join_named(subscriber, join, join.session_id)
         except SessionNotFound:
-            if join.create or not _told_lately(join.session_id):
+            if join.create or not join.was_told or not _told_lately(join.session_id):
                 raise
         return await self._join_told(subscriber, join, join.session_id)
 
@@ -114,12 +119,13 @@ class Hub:
             async with self._lock(session_id):
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
-                return self.attach(self.find(session_id, join.visitor), subscriber)
+                await self.ask_whose(session_id, join.visitor)
+                return self.attach(self.find(session_id, join.visitor), subscriber, join.payers)
         except SessionElsewhere as error:
-            return await self._join_elsewhere(subscriber, session_id, join.visitor, error.owner)
+            return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
     async def _join_elsewhere(
-        self, subscriber: Subscriber, session_id: str, visitor: Visitor, owner: str
+        self, subscriber: Subscriber, session_id: str, join: Join, owner: str
     ) -> RemoteSession:
         """A holder that does not answer is waited for until its lease has run out: then it is dead, or renewed it."""
         channel, lease_left_s = await in_db_thread(reach_of, process_id=owner)
@@ -127,7 +133,12 @@ class Hub:
             raise SessionElsewhere(owner)
         try:
             return await self.relay.join(
-                subscriber, session_id, visitor, channel, wait_s=lease_left_s + _PAST_LEASE_S
+                subscriber,
+                session_id,
+                join.visitor,
+                channel,
+                payers=join.payers,
+                wait_s=lease_left_s + _PAST_LEASE_S,
             )
         except SessionElsewhere as error:
             raise SessionElsewhere(owner) from error
@@ -140,12 +151,25 @@ class Hub:
         session = self._live(session_id)
         if session is None or not session.open:
             raise SessionElsewhere
-        if visitor is not None and not _may_join(session.visitor, visitor):
+        if visitor is not None and not visitor.owns(session.owner, session_id):
             raise SessionNotFound
         return session
 
-    def attach(self, session: Session, subscriber: Subscriber) -> Session:
+    async def ask_whose(self, session_id: str, visitor: Visitor) -> None:
+        """Whose a session is may have changed since it was opened here: a guest has signed in. Raises `SessionNotFound`."""
+        session = self._live(session_id)
+        if session is None or not session.log.stored or visitor.owns(session.owner, session_id):
+            return
+        owner = await in_db_thread(owner_of, session_id=session_id)
+        self.belongs(session_id, owner.visitor)
+
+    def belongs(self, session_id: str, owner: Visitor) -> None:
+        if session := self._live(session_id):
+            session.owner = owner.as_owner()
+
+    def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
         self._departures.back(session.session_id)
+        session.paid_by(payers)
         session.attach(subscriber)
         return session
 
@@ -202,9 +226,10 @@ class Hub:
             log=LiveLog(held.writer, read_log, held.state),
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
-            visitor=Visitor(user_id=row.user_id, guest_id=row.guest_id),
-            is_staff=join.is_staff and row.user_id == join.visitor.user_id,
+            owner=row.owner,
+            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
             registry=self._registry,
+            quotas=self._quotas,
             on_idle=self._on_idle,
             on_end=self._departures.closed,
             on_death=self._given_up,
@@ -278,6 +303,21 @@ class Hub:
                 session.log.fail(JournalFenced())
                 self._drop(session)
 
+    def forget(self, session_id: str) -> None:
+        """It was erased: what runs for it stops, and whoever reads it, here or in another process, is told that it is gone."""
+        if session := self._sessions.get(session_id):
+            session.log.fail(SessionErased())
+            self._departures.back(session_id)
+            self._drop(session)
+        if self.relay:
+            self.relay.forget(session_id)
+
+    async def forget_erased(self) -> None:
+        """Of what is live here: another process may have erased it."""
+        here = {*self._sessions, *(self.relay.followed if self.relay else ())}
+        for session_id in await in_db_thread(erased_of, session_ids=here) if here else ():
+            self.forget(session_id)
+
     async def hand_back_strays(self) -> None:
         """Sessions under this process's name that live nowhere: their opening failed half-way, or they were given up."""
         named = await in_db_thread(strays, process_id=self._process_id)
@@ -325,9 +365,3 @@ class Hub:
 def _told_lately(session_id: str) -> bool:
     age = age_s(session_id)
     return age is not None and abs(age) < _TOLD_SECONDS
-
-
-def _may_join(owner: Visitor, visitor: Visitor) -> bool:
-    if owner.user_id is not None:
-        return owner.user_id == visitor.user_id
-    return owner.guest_id in ("", visitor.guest_id)

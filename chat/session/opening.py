@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from chat.errors import ModelNotAllowed
 from chat.llm.catalog import chosen, default_model_spec
+from chat.quota.subjects import Payers
 from sessions_app.conf import conf
 from sessions_app.errors import (
     DatabaseAway,
@@ -41,9 +42,13 @@ class Join:
     """False: the session has to exist."""
     reopen: bool = True
     """False: and must not have ended."""
+    was_told: bool = False
+    """The client proves that this server told it the id: it may begin a session whose row never came to be."""
     model: str | None = None
     """What the client wants a new session to be answered by."""
     source: str = ""
+    payers: Payers = ()
+    """Whom its answers are counted for."""
 
 
 class Held(NamedTuple):
@@ -81,8 +86,7 @@ class Opening:
             created=True,
             was_ended=False,
             model=chosen(join.model) or default_model_spec(),
-            user_id=join.visitor.user_id,
-            guest_id="" if join.visitor.user_id else join.visitor.guest_id,
+            owner=join.visitor.as_owner(),
         )
         return Held(
             row,
@@ -92,6 +96,7 @@ class Opening:
 
     async def make_row(self, held: Held, join: Join) -> None:
         """While the model is already called: from then on its events are let through. Where it cannot be, they fail."""
+        join = replace(join, visitor=replace(join.visitor, secret_of=held.row.session_id))
         writer, deadline = held.writer, asyncio.get_running_loop().time() + conf().buffer_seconds
         while True:
             try:

@@ -9,25 +9,30 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from channels.exceptions import ChannelFull
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.redis_trouble import trouble_of_layer
 from chat.session.commands import SessionInfo
+from chat.session.outbox import Outbox
 from chat.session.relay_messages import (
     Asked,
     Attach,
     Closed,
     Detach,
     Do,
+    Message,
+    Recheck,
     Records,
     RemoteError,
     Reply,
     Request,
+    Told,
     WhoIsThere,
     decode,
     encode,
@@ -36,7 +41,7 @@ from chat.session.relay_messages import (
 from chat.session.remote import RemoteSession
 from chat.session.session import Guest, Session, Subscriber
 from chat.supervision import Tasks
-from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionsError
+from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionErased, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log.leases import living_channels
 from sessions_app.log.lifecycle import Visitor
@@ -47,8 +52,18 @@ logger = logging.getLogger(__name__)
 
 _REPLY_SECONDS = 5.0
 _CHECK_PEERS_SECONDS = 2.0
+_PAUSE_SECONDS = 0.01
+"""Between two messages to one process: with many sessions that stream, the most that a delta waits for the others."""
 _ROLL_CALL_ROUNDS = 5
 """Every so many rounds the sockets of other processes are called by name: a word that one has left may get lost."""
+
+
+_ENDS: dict[Closed, Callable[[], SessionsError | None]] = {
+    Closed.ENDED: lambda: None,
+    Closed.MOVED: SessionElsewhere,
+    Closed.ERASED: SessionErased,
+}
+"""What a reader is told, by why there is no more to read."""
 
 
 class ChannelLayer(Protocol):
@@ -68,10 +83,15 @@ class Relay:
         *,
         find: Callable[[str, Visitor | None], Session],
         attach: Callable[[Session, Subscriber], object],
+        ask_whose: Callable[[str, Visitor], Awaitable[None]] | None = None,
+        on_recheck: Callable[[], None] = lambda: None,
     ) -> None:
+        """``ask_whose``: brings up to date whose a session is; ``on_recheck``: another process saw a credential end."""
         self._layer = layer
         self._find = find
         self._attach_to = attach
+        self._ask_whose = ask_whose
+        self._on_recheck = on_recheck
         self.channel = ""
         self.hears = True
         self._closing = False
@@ -81,6 +101,7 @@ class Relay:
         self._guests: dict[tuple[str, str], dict[str, Guest]] = {}
         self._joining: set[str] = set()
         """Connections of ours that another process may have let in, and that we do not know of yet."""
+        self._outboxes: dict[str, Outbox] = {}
         self._tasks = Tasks()
 
     async def open(self) -> str:
@@ -98,6 +119,8 @@ class Relay:
         """Let the followers elsewhere hear the end, then stop listening."""
         if self._publishers:
             await asyncio.wait(list(self._publishers.values()), timeout=0.5)
+        for channel, outbox in list(self._outboxes.items()):
+            await self._send(channel, outbox.take())
         self._tasks.cancel()
 
     # This process follows
@@ -109,6 +132,7 @@ class Relay:
         visitor: Visitor,
         owner: str,
         *,
+        payers: Payers = (),
         wait_s: float = _REPLY_SECONDS,
     ) -> RemoteSession:
         """Attach to a session of the process that listens on ``owner``. Raises what it answers, or `SessionElsewhere`
@@ -119,6 +143,9 @@ class Relay:
             dialect=subscriber.dialect,
             user_id=visitor.user_id,
             guest_id=visitor.guest_id,
+            external_user_id=visitor.external_user_id,
+            secret_of=visitor.secret_of,
+            payers=payers,
         )
         self._joining.add(subscriber.connection_id)
         try:
@@ -139,6 +166,15 @@ class Relay:
         session.subscribers[subscriber.connection_id] = subscriber
         return session
 
+    @property
+    def followed(self) -> list[str]:
+        return list(self._followed)
+
+    def forget(self, session_id: str) -> None:
+        """A session that others hold was erased: its readers here are told so."""
+        if session := self._followed.get(session_id):
+            session.close(SessionErased())
+
     def detach(self, session: RemoteSession, subscriber: Subscriber, close_code: int) -> None:
         if session.subscribers.pop(subscriber.connection_id, None) is None:
             return
@@ -154,7 +190,7 @@ class Relay:
         self._replies[request.request_id] = future
         try:
             async with asyncio.timeout(wait_s):
-                await self._layer.send(owner, encode(request))
+                await self._layer.send(owner, encode([request]))
                 reply = await future
         except (TimeoutError, ChannelFull, OSError) as error:
             raise SessionElsewhere from error
@@ -188,13 +224,14 @@ class Relay:
         except Exception:
             logger.exception("relay: a request of another process could not be carried out")
             reply = Reply(request_id=request.request_id, error=wire_error(ChatError()))
-        await self._send(request.reply_to, encode(reply))
+        await self._tell(request.reply_to, reply)
 
     async def _carry_out(self, request: Request) -> Reply:
         what = request.what
         match what:
             case Attach():
-                return Reply(request_id=request.request_id, info=self._let_in(what, request.reply_to))
+                info = await self._let_in(what, request.reply_to)
+                return Reply(request_id=request.request_id, info=info)
             case Detach():
                 self._let_go(what.session_id, request.reply_to, what.connection_id, what.close_code)
                 return Reply(request_id=request.request_id)
@@ -210,12 +247,21 @@ class Relay:
     def _held(self, session_id: str) -> Session:
         return self._find(session_id, None)  # the right was checked when the guest was let in
 
-    def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
-        visitor = Visitor(user_id=attach.user_id, guest_id=attach.guest_id)
+    async def _let_in(self, attach: Attach, channel: str) -> SessionInfo:
+        visitor = Visitor(
+            user_id=attach.user_id,
+            guest_id=attach.guest_id,
+            external_user_id=attach.external_user_id,
+            secret_of=attach.secret_of,
+        )
+        if self._ask_whose:
+            await self._ask_whose(attach.session_id, visitor)
         session = self._find(attach.session_id, visitor)
         info = session.info()
         guest = Guest(attach.connection_id, attach.dialect)
         self._attach_to(session, guest)
+        if attach.payers:
+            session.paid_by(attach.payers)
         key = (attach.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:
@@ -239,29 +285,36 @@ class Relay:
         try:
             async for records in session.follow(after):
                 rows = encode_rows(records)
-                await self._send(
-                    channel, encode(Records(session_id=session_id, holder=self.channel, rows=rows))
-                )
+                await self._tell(channel, Records(session_id=session_id, holder=self.channel, rows=rows))
         except SessionsError as error:
             logger.info("relay: session %s: %s", session_id, error.code)
-            closed = Closed.MOVED
+            closed = Closed.ERASED if isinstance(error, SessionErased) else Closed.MOVED
         except Exception:  # its readers come again
             logger.exception("relay: session %s cannot be followed", session_id)
             closed = Closed.MOVED
-        if self._closing:
+        if self._closing and closed is not Closed.ERASED:
             closed = Closed.MOVED
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
             session.detach(guest, 1006)
         end = Records(session_id=session_id, holder=self.channel, rows=[], closed=closed)
-        await self._send(channel, encode(end))
+        await self._tell(channel, end)
 
     # The channel layer
+
+    async def tell_to_recheck(self) -> None:
+        """A credential has ended, or may have: the others look at once, not with their next look."""
+        try:
+            channels = await in_db_thread(living_channels)
+        except DatabaseAway:
+            return
+        for channel in channels - {self.channel}:
+            await self._send(channel, [Recheck()])
 
     async def _listen(self) -> None:
         while True:
             try:
-                message = decode(await self._layer.receive(self.channel))
+                messages = decode(await self._layer.receive(self.channel))
             except (msgspec.ValidationError, KeyError):
                 logger.exception("relay: a message that is none of ours")
                 continue
@@ -270,10 +323,11 @@ class Relay:
                 await asyncio.sleep(0.5)
                 continue
             self.hears = True
-            try:
-                self._take(message)
-            except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
-                logger.exception("relay: a message that cannot be taken")
+            for message in messages:
+                try:
+                    self._take(message)
+                except Exception:  # of a newer build in a rolling deploy, say: its readers find the log
+                    logger.exception("relay: a message that cannot be taken")
 
     def _go_deaf(self, error: Exception) -> None:
         if self.hears:
@@ -286,8 +340,10 @@ class Relay:
         why = await trouble_of_layer(error)
         logger.warning("relay: the channel layer is away, readers poll the log. %s", why)
 
-    def _take(self, message: Request | Reply | Records) -> None:
+    def _take(self, message: Message) -> None:
         match message:
+            case Recheck():
+                self._on_recheck()
             case Request():
                 self._spawn(self._answer(message))
             case Reply():
@@ -299,12 +355,28 @@ class Relay:
                 if session and message.holder in ("", session.owner):
                     session.feed([record for row in message.rows for record in decode_row(row)])
                     if message.closed:
-                        session.close(SessionElsewhere() if message.closed is Closed.MOVED else None)
+                        session.close(_ENDS[message.closed]())
 
-    async def _send(self, channel: str, message: dict[str, Any]) -> None:
+    async def _tell(self, channel: str, message: Told) -> None:
+        outbox = self._outboxes.get(channel)
+        if outbox is None:
+            outbox = self._outboxes[channel] = Outbox()
+            await outbox.put(message)
+            self._spawn(self._empty(channel, outbox))
+        else:
+            await outbox.put(message)
+
+    async def _empty(self, channel: str, outbox: Outbox) -> None:
+        """Send until nothing has come for a moment."""
+        while batch := outbox.take():
+            await self._send(channel, batch)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        del self._outboxes[channel]
+
+    async def _send(self, channel: str, messages: Sequence[Told]) -> None:
         """A hint that cannot be sent is dropped: the reader finds it in the log."""
         try:
-            await self._layer.send(channel, message)
+            await self._layer.send(channel, encode(messages))
         except Exception as error:  # noqa: BLE001 - whatever kept it, the log has it
             logger.info("relay: dropped a message for %s: %r", channel, error)
 

@@ -1,11 +1,13 @@
 """What processes say to each other over the channel layer, as MessagePack."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from chat.errors import ChatError
+from chat.quota.subjects import Payers
 from chat.session.commands import Command, Done, SessionInfo
 from sessions_app.errors import SessionsError
 from sessions_app.log.rows import Row
@@ -19,6 +21,10 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     dialect: str
     user_id: int | None
     guest_id: str
+    external_user_id: str = ""
+    secret_of: str = ""
+    payers: Payers = ()
+    """Whom its answers are counted for; empty: of an older build."""
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -74,6 +80,8 @@ class Closed(StrEnum):
     ENDED = "ended"
     MOVED = "moved"
     """It has another holder soon."""
+    ERASED = "erased"
+    """It is not to be had any more."""
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -84,6 +92,10 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     closed: Closed = Closed.NO
     holder: str = ""
     """The channel of who says so: what the last holder still says is not of the next one's session. Empty: of an older build."""
+
+
+class Recheck(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A credential has ended here, or whose a session is has changed: look at your sockets."""
 
 
 class RemoteError(ChatError):
@@ -106,16 +118,18 @@ def wire_error(error: ChatError | SessionsError) -> WireError:
     )
 
 
-Message = Request | Reply | Records
-_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Message)
+Told = Reply | Records | Recheck
+"""What a process says to one that has asked, or that follows its sessions; `Recheck` to all."""
+Message = Request | Told
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(list[Message])
 
 
-def encode(message: Message) -> dict[str, Any]:
-    """As the channel layer takes it."""
-    return {"type": "relay", "data": msgspec.msgpack.encode(message)}
+def encode(messages: Sequence[Message]) -> dict[str, Any]:
+    """As one message of the channel layer."""
+    return {"type": "relay", "data": msgspec.msgpack.encode(messages)}
 
 
-def decode(message: dict[str, Any]) -> Message:
+def decode(message: dict[str, Any]) -> list[Message]:
     """Raises `msgspec.ValidationError`."""
-    decoded: Message = _decoder.decode(message["data"])
+    decoded: list[Message] = _decoder.decode(message["data"])
     return decoded

@@ -44,7 +44,7 @@ class RemoteSession:
         self._relay = relay
         self._info = info
         self._ring: list[Record] = []
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: set[asyncio.Future[bool]] = set()
         self._end: Exception | None = None
         self._read_seq = 0
         """How far the reader has come that is furthest: up to there `answering` is known."""
@@ -129,19 +129,23 @@ class RemoteSession:
         return _POLL_ANSWERING_SECONDS if self.answering else _POLL_SECONDS
 
     async def _news(self, *, within_s: float) -> bool:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        silence = loop.call_later(within_s, _answer, future, False)
         self._waiting.add(future)
         try:
-            done, _ = await asyncio.wait([future], timeout=within_s)
+            return await future
         finally:
+            silence.cancel()
             self._waiting.discard(future)
-        return bool(done)
 
     def feed(self, records: Sequence[Record]) -> None:
         """Take what the other process sent; after a gap the ring starts anew and readers go to the log."""
         if self._ring and records and records[0].seq != self._ring[-1].seq + 1:
             self._ring = []
-        self._ring = [*self._ring, *records][-_RING_RECORDS:]
+        self._ring.extend(records)
+        if len(self._ring) >= 2 * _RING_RECORDS:
+            del self._ring[:-_RING_RECORDS]
         self.wake()
 
     def close(self, error: Exception | None = None) -> None:
@@ -151,5 +155,9 @@ class RemoteSession:
     def wake(self) -> None:
         """Let all readers look again, and for how long they may wait: it depends on whether hints get through."""
         for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+            _answer(future, True)
+
+
+def _answer(future: "asyncio.Future[bool]", heard: bool) -> None:
+    if not future.done():
+        future.set_result(heard)

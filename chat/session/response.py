@@ -429,7 +429,8 @@ class Response:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
         self._meter.give_up()
         cost_microusd = self._meter.microusd
-        self._budget.ended(self.response_id, cost_microusd or 0)
+        tokens = self._usage.input_tokens + self._usage.output_tokens
+        self._budget.ended(self.response_id, cost_microusd or 0, tokens=tokens)
         self._append_end(
             ev.ResponseDone(
                 response_id=self.response_id,

@@ -27,6 +27,8 @@ from chat.errors import (
     ShuttingDown,
 )
 from chat.llm.catalog import Candidate, candidates, with_full_model
+from chat.quota.quotas import Quotas
+from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
 from chat.session import accept
 from chat.session.commands import (
@@ -110,9 +112,10 @@ class Session:
         log: LiveLog,
         config: SessionConfig,
         model: str,
-        visitor: Visitor,
+        owner: Visitor,
         is_staff: bool,
         registry: Registry,
+        quotas: Quotas,
         on_idle: Callable[["Session"], None],
         on_end: Callable[["Session"], None],
         on_death: Callable[["Session"], None],
@@ -123,10 +126,11 @@ class Session:
         self.log = log
         self.history = log.state
         self.config = config
-        self.visitor = visitor
+        self.owner = owner
+        """Whose it is; a guest who signs in makes it a user's."""
         self.state = State.LIVE
         self.subscribers: dict[str, Subscriber] = {}
-        self.budget = Budget(log.state, visitor)
+        self.budget = Budget(log.state, owner, quotas)
         self._model = model
         self._is_staff = is_staff
         self._registry = registry
@@ -156,6 +160,10 @@ class Session:
         self._append_quietly(
             ev.ConnectionOpened(connection_id=subscriber.connection_id, dialect=subscriber.dialect)
         )
+
+    def paid_by(self, payers: Payers) -> None:
+        """Whom the answers from here on are counted for: who came last, as far as it is known who that is."""
+        self.budget.payers = payers or self.budget.payers
 
     def detach(self, subscriber: Subscriber, close_code: int) -> None:
         if self.subscribers.pop(subscriber.connection_id, None) and self.open:
@@ -217,8 +225,8 @@ class Session:
         return ToolContext(
             session_id=self.session_id,
             call_id=call_id,
-            user_id=self.visitor.user_id,
-            guest_id=self.visitor.guest_id,
+            user_id=self.owner.user_id,
+            guest_id=self.owner.guest_id,
             is_staff=self._is_staff,
         )
 

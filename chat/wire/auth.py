@@ -1,67 +1,17 @@
 """Who is at the other end of a socket, and whether its page may open one."""
 
-import re
-import secrets
-from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
+import asyncio
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.core import signing
-from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
-from django.utils.module_loading import import_string
 
 from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
-from sessions_app.log.lifecycle import Visitor
+from identity import tokens
+from identity.principal import Kind, Principal, nameless, principal_of, shown
+from identity.tokens import CredentialsRefused
 from sessions_app.postgres.threads import in_db_thread
-
-# The guest's cookie: a signed random id, so that a visitor who is not signed in keeps their sessions.
-
-GUEST_COOKIE = "guest_id"
-MAX_AGE_S = 365 * 24 * 3600
-
-_signer = signing.TimestampSigner
-_SALT = "chat.guest_cookie"
-"""It stands in every cookie that was ever given out: never to be changed, wherever this code moves."""
-_GUEST_ID = re.compile(r"[0-9a-f]{32}")
-
-
-def issue_guest_id() -> str:
-    """A new guest's id: 128 random bits as 32 hexadecimal digits."""
-    return secrets.token_hex(16)
-
-
-def sign_guest_id(guest_id: str) -> str:
-    """The cookie's value for a guest, good for `MAX_AGE_S`."""
-    return _signer(salt=_SALT).sign(guest_id)
-
-
-def read_guest_cookie(value: str | None) -> str | None:
-    """The guest's id; None where there is no cookie, or one that is forged, malformed or too old."""
-    if not value:
-        return None
-    try:
-        guest_id = _signer(salt=_SALT).unsign(value, max_age=MAX_AGE_S)
-    except signing.BadSignature:
-        return None
-    return guest_id if _GUEST_ID.fullmatch(guest_id) else None
-
-
-# Who it is, and from where
-
-GUEST_KEY = "guest"
-"""The API key that an SDK sends when it has none: a guest, where guests are allowed."""
-_KEY_SUBPROTOCOL = "openai-insecure-api-key."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity:
-    visitor: Visitor
-    is_staff: bool = False
 
 
 def check_origin(headers: dict[str, str]) -> dict[str, str]:
@@ -126,48 +76,48 @@ def _name_and_port(netloc: str) -> tuple[str, str]:
     return domain, f":{port}" if port else ""
 
 
-async def identify(headers: dict[str, str], subprotocols: list[str]) -> Identity:
-    """The visitor: by session cookie, else by guest cookie, else nobody in particular.
+async def identify(headers: dict[str, str], subprotocols: list[str]) -> Principal:
+    """Who it is: by a key or a token, else by session cookie, else by guest cookie, else nobody in particular.
 
-    Raises `CredentialsInvalid` for a key that is no key of ours, and for a guest where none are allowed.
+    Raises `CredentialsInvalid` for what is not valid here, and for a guest where none are allowed.
     """
-    key = _api_key(headers, subprotocols)
-    if key is not None and key != GUEST_KEY:
-        raise CredentialsInvalid("This API key is not valid here. Guests use the key 'guest'.")
-    cookies = _cookies(headers.get("cookie", ""))
-    guest_id = read_guest_cookie(cookies.get(GUEST_COOKIE)) or ""
-    user = await _user_of(cookies.get(settings.SESSION_COOKIE_NAME))
-    if user is not None:
-        return Identity(visitor=Visitor(user_id=user.pk, guest_id=guest_id), is_staff=user.is_staff)
-    if not conf().guests_allowed:
-        raise CredentialsInvalid
-    return Identity(visitor=Visitor(guest_id=guest_id))
-
-
-def _api_key(headers: dict[str, str], subprotocols: list[str]) -> str | None:
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    keys = (name for name in subprotocols if name.startswith(_KEY_SUBPROTOCOL))
-    return next((name.removeprefix(_KEY_SUBPROTOCOL) for name in keys), None)
-
-
-def _cookies(header: str) -> dict[str, str]:
+    given = shown(headers, subprotocols)
     try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+        if not given.asks_the_database:
+            principal = nameless(given)
+        elif (
+            given.is_token
+        ):  # its issuer's keys may have to be fetched: not in a thread that the database needs
+            claims = await asyncio.to_thread(tokens.verified, given.key or "")
+            principal = await in_db_thread(principal_of, given, claims)
+        else:
+            principal = await in_db_thread(principal_of, given)
+    except CredentialsRefused as error:
+        raise CredentialsInvalid(str(error)) from None
+    return welcome(principal)
 
 
-async def _user_of(session_key: str | None) -> Any | None:
-    """The active user that a Django session cookie stands for; without a cookie no query is made."""
-    if not session_key:
-        return None
-    return await in_db_thread(_load_user, session_key)
+def welcome(principal: Principal) -> Principal:
+    """Raises `CredentialsInvalid` for a guest where none are allowed."""
+    is_guest = principal.kind in (Kind.NOBODY, Kind.GUEST) or principal.is_anonymous
+    if is_guest and not conf().guests_allowed:
+        raise CredentialsInvalid
+    return principal
 
 
-def _load_user(session_key: str) -> Any | None:
-    request = HttpRequest()
-    request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key)
-    user = get_user(request)
-    return user if user.is_authenticated else None
+async def renewed(principal: Principal, token: str) -> Principal:
+    """The same person by a fresh key or token. Raises `CredentialsInvalid`."""
+    found = await identify({"authorization": f"Bearer {token}"}, [])
+    if not principal.is_same_person(found):
+        raise CredentialsInvalid("This is the token of somebody else. Open a socket of its own with it.")
+    return found
+
+
+def is_development_here(headers: dict[str, str], address: str) -> bool:
+    """A developer's own machine: the development server, asked for by a name of this machine's, from this machine."""
+    domain = _name_and_port(headers.get("host", ""))[0]
+    forwarded = "x-forwarded-for" in headers or "forwarded" in headers
+    return conf().local_pages and domain in LOOPBACK and address in _OURSELVES and not forwarded
+
+
+_OURSELVES = ("127.0.0.1", "::1")

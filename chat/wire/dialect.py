@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Protocol
 
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
+from chat.quota.quotas import Left
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.wire.codes import FrameCode
@@ -17,7 +18,23 @@ class Socket(Protocol):
     connection_id: str
     query: dict[str, str]
 
+    @property
+    def may_write(self) -> bool: ...
+    @property
+    def resume_token(self) -> str:
+        """What the client shows when it comes back to its session."""
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the connection's credential ends, in Unix seconds, where it does."""
+
+    async def renew(self, token: str) -> None:
+        """Go on by a fresh key or token. Raises `TokenRefused`."""
+
     async def send_frame(self, frame: str) -> None: ...
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
 
 
 class Dialect(Protocol):

@@ -4,7 +4,7 @@ import json
 from typing import Any, ClassVar, get_args
 
 from chat.conf import conf
-from chat.errors import FrameError
+from chat.errors import FrameError, ReadOnlyKey
 from chat.llm.provider import JSON
 from chat.session.commands import AddMessage
 from chat.wire.codes import FrameCode, reason_of, sentence_for
@@ -102,7 +102,10 @@ class PlainDialect:
         return cursor
 
     async def receive(self, frame: str) -> None:
+        if not self._socket.may_write:
+            raise ReadOnlyKey
         message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
+        self._socket.ask()
         await self._session.do(message)
 
     async def send_log(self, cursor: int) -> None:

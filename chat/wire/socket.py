@@ -6,6 +6,7 @@ A consumer is a subscriber. It holds a cursor into the session's log and nothing
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -15,22 +16,35 @@ from django.urls import path, re_path
 
 from chat import metrics
 from chat.conf import conf
-from chat.errors import BinaryFrame, ChatError, ShuttingDown, UnknownAddress
+from chat.errors import (
+    BinaryFrame,
+    ChatError,
+    CredentialsInvalid,
+    ShuttingDown,
+    TokenRefused,
+    UnknownAddress,
+)
 from chat.limits import FrameBudget
+from chat.quota.quotas import Left
+from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
-from chat.session.opening import Join
+from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.supervision import heard
+from chat.supervision import heard, within
 from chat.tools.forks import serves_on
-from chat.watchdog import Watchdog
-from chat.wire.auth import check_origin, identify
+from chat.wire.auth import check_origin, identify, is_development_here, renewed
 from chat.wire.codes import CloseCode
 from chat.wire.dialect import Dialect
+from chat.wire.entry import joins
 from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
-from sessions_app.errors import DatabaseAway, SessionsError
-from sessions_app.ids import check_session_id, new_id
+from identity.guests import resume_token
+from identity.models import Scope
+from identity.principal import Kind, Principal
+from sessions_app.errors import DatabaseAway, SessionNotFound, SessionsError
+from sessions_app.ids import new_id
+from sessions_app.log.lifecycle import Visitor
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +74,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._close_code: int | None = None
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
-        self._sending = Watchdog()
+        self._heard_at = 0.0
         self._held = contextlib.ExitStack()
         self._budget = FrameBudget()
+        self._payers: Payers = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """However the socket ends, also without a word of the server's, it is given back."""
@@ -107,7 +122,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if self.session is None or self._closed:
             return
         metrics.frames_in.labels(dialect=self.dialect).inc()
-        self._restart_idle_timer()
+        self._heard()
         try:
             self._budget.spend()
             await self._dialect.receive(_text(text_data))
@@ -141,7 +156,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self.session.detach(self, code)
         if self._idle:
             self._idle.cancel()
-        self._sending.close()
         self._held.close()
 
     # As a subscriber
@@ -156,6 +170,50 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         ):  # a socket that leaves so many errors unread misses none it needs
             self._notices.put_nowait(error)
 
+    # As one of those whose credentials are watched
+
+    principal = Principal(kind=Kind.NOBODY)
+    visitor = Visitor()
+
+    @property
+    def stored_session(self) -> str | None:
+        if self.session is None or (isinstance(self.session, Session) and not self.session.log.stored):
+            return None
+        return self.session.session_id
+
+    def refuse(self, error: ChatError | SessionsError) -> None:
+        self._ending = heard(self._refuse(error), name=f"end {self.connection_id}")
+
+    @property
+    def may_write(self) -> bool:
+        return self.principal.may(Scope.CHAT)
+
+    async def renew(self, token: str) -> None:
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                self.principal = await renewed(self.principal, token)
+        except CredentialsInvalid as error:
+            raise TokenRefused(error.message, param="session.x_token") from None
+        if self._server:
+            self._server.watch.look_soon()  # the end that it waits for is another now
+
+    @property
+    def expires_at(self) -> float | None:
+        return self.principal.expires_at
+
+    @property
+    def resume_token(self) -> str:
+        return resume_token(self.session.session_id) if self.session else ""
+
+    # Limits
+
+    def ask(self) -> list[Left]:
+        """Count one question; what is left, where it is bounded. Raises `LimitReached`."""
+        if self._server is None:
+            return []
+        self._server.quotas.ask(self._payers)
+        return self._server.quotas.left(self._payers)
+
     # Opening
 
     def _choose_dialect(self) -> Dialect:
@@ -168,37 +226,50 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         address = _address(self.scope)
         async with asyncio.timeout(_OPEN_SECONDS):
             self._server = server = await runtime()
-        server.addresses.connect(address)
+        network = address_of(address)
+        server.quotas.connect(network.id)
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(server.addresses.socket(address))
+        self._held.enter_context(server.quotas.sockets([network]))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         async with asyncio.timeout(_OPEN_SECONDS):
-            identity = await identify(headers, self.scope["subprotocols"])
-            join = self._join_request(identity)
-            self.session = await server.hub.join(self, join)
+            self.principal = await identify(headers, self.scope["subprotocols"])
+            subjects = subjects_of(self.principal)
+            self._held.enter_context(server.quotas.sockets(subjects))
+            self._payers = payers_of([*subjects, network])
+            self.session = await self._join(server, is_development_here(headers, address))
+            server.watch.add(self)
+            self._held.callback(server.watch.discard, self)
             cursor = await self._dialect.opened(self.session)
-        self._restart_idle_timer()
+        self._heard()
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
 
-    def _join_request(self, identity: Any) -> Join:
-        """Raises `InvalidSessionId`."""
+    async def _join(self, server: Runtime, open_house: bool) -> Session | RemoteSession:
+        """Raises what `joins` and the hub's `join` raise."""
         self.query = {
             name: values[-1]
             for name, values in parse_qs(self.scope["query_string"].decode(errors="replace")).items()
         }
         path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
-        session_id = self.query.get("session_id") or path_id
-        return Join(
-            visitor=identity.visitor,
-            is_staff=identity.is_staff,
-            session_id=check_session_id(session_id) if session_id else None,
-            create="session_id" not in self.query,
-            model=self.query.get("model"),
+        tries = joins(
+            self.principal,
+            path_id=path_id,
+            query=self.query,
+            open_house=open_house,
             source=self.dialect,
+            payers=self._payers,
         )
+        for join in tries:
+            with contextlib.suppress(SessionNotFound):
+                session = await server.hub.join(self, join)
+                # who was let in is told the session's secret
+                self.visitor = replace(join.visitor, secret_of=session.session_id)
+                if join.session_id is None and self.principal.session:
+                    await session.do(UpdateSession(changes=dict(self.principal.session)))
+                return session
+        raise SessionNotFound
 
     # Sending
 
@@ -228,9 +299,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         a frame asked for may be there only after that."""
         if self._closed:
             raise ConnectionAbortedError
-        until = asyncio.get_running_loop().time() + conf().send_seconds
         try:
-            await self._sending.wait(self.send(text_data=frame), until)
+            await within(conf().send_seconds, self.base_send({"type": "websocket.send", "text": frame}))
         except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
             raise ConnectionAbortedError from error
 
@@ -276,15 +346,21 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     # Silence
 
-    def _restart_idle_timer(self) -> None:
-        if self._idle:
-            self._idle.cancel()
-        loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(conf().idle_seconds, self._gone_idle)
+    def _heard(self) -> None:
+        """The timer goes on by itself: a client that talks makes none for each of its frames."""
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._idle is None:
+            self._wait_for_silence(conf().idle_seconds)
 
-    def _gone_idle(self) -> None:
+    def _wait_for_silence(self, seconds: float) -> None:
+        self._idle = asyncio.get_running_loop().call_later(seconds, self._maybe_idle)
+
+    def _maybe_idle(self) -> None:
         if self.session and self.session.answering:
-            self._restart_idle_timer()
+            self._heard()
+        left_s = self._heard_at + conf().idle_seconds - asyncio.get_running_loop().time()
+        if left_s > 0:
+            self._wait_for_silence(left_s)
         else:
             closing = self._close(CloseCode.TOO_SLOW_OR_SILENT, "silent for too long; reconnect to resume")
             self._idle_close = heard(closing, name=f"idle {self.connection_id}")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import environ
+
 from realtime_ai.env import BASE_DIR, load_env
 from realtime_ai.settings.logs import logging_settings
 from realtime_ai.settings.unfold import UNFOLD  # noqa: F401
@@ -19,16 +21,21 @@ INSTALLED_APPS = [
     "realtime_ai.devserver",  # before whitenoise, whose runserver it extends
     "whitenoise.runserver_nostatic",  # before daphne: it wraps the runserver of the apps below it
     "daphne",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "realtime_ai.staff_site.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "procrastinate.contrib.django",
+    "sessions_app.limits",
     "sessions_app",
+    "identity",
     "chat",
 ]
 
@@ -36,12 +43,15 @@ MIDDLEWARE = [
     "realtime_ai.probes.probe_middleware",  # first: a probe knows neither our host name nor https
     "django.middleware.security.SecurityMiddleware",
     "realtime_ai.static_files.StaticFilesMiddleware",
+    "realtime_ai.headers.PolicyMiddleware",
     "realtime_ai.front.unanswerable.UnanswerableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "identity.adoption.GuestCookieMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -63,6 +73,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ROOT_URLCONF = "realtime_ai.urls"
 ASGI_APPLICATION = "realtime_ai.asgi.application"
 LOGIN_URL = "chat:login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "chat:page"
 TEST_RUNNER = "tests.plugin.runner.PytestRunner"
 
 _database_url = find_database_url(ENV)
@@ -74,6 +85,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         demand_tls=not ENV.sessions.insecure_database,
     )
 }
+CACHES = {"default": {"BACKEND": "sessions_app.limits.cache.JsonDatabaseCache"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": channel_layer(ENV.redis_url)}
@@ -101,6 +113,29 @@ SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
+# --- the front door: django-allauth (chat/door) ------------------------------------------------------------------
+
+ACCOUNT_ADAPTER = "chat.door.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "chat.door.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {
+    "login": None
+}  # signing in is bounded in chat/door/attempts.py; the other pages as allauth has it
+MFA_ADAPTER = "chat.door.adapter.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_TOLERANCE = 1
+CHAT_HAS_EMAIL = ENV.email_url is not None
+if ENV.email_url:
+    vars().update(environ.Env.email_url_config(ENV.email_url))
+DEFAULT_FROM_EMAIL = ENV.email_from
+
 LOGGING = logging_settings(ENV.log_level)
 METRICS_TOKEN = ENV.metrics_token
 
@@ -113,9 +148,10 @@ HTTP_REQUEST_SECONDS = ENV.request_seconds
 HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests
 RUNSERVER_WORKER = False
 
-# --- the rooms' own settings: chat/conf.py and sessions_app/conf.py tell what they mean --------------------------
+# --- the rooms' own settings: their conf.py tell what they mean --------------------------
 
 vars().update(django_settings(ENV.chat, "CHAT_") | django_settings(ENV.sessions, "SESSIONS_"))
+vars().update(django_settings(ENV.identity, "IDENTITY_"))
 CHAT_GUESTS_ALLOWED = ENV.chat.guests_allowed and "GUESTS_ALLOWED" in ENV.given
 SESSIONS_LEASE_RENEW_SECONDS = ENV.sessions.lease_seconds / 3.5
 SESSIONS_DB_THREADS = ENV.database_pool_max or 8

@@ -13,3 +13,8 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True  # also with DEBUG=0: not
 CHAT_LOCAL_PAGES = True
 CHAT_GUESTS_ALLOWED = ENV.chat.guests_allowed
 RUNSERVER_WORKER = ENV.runserver_worker
+
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # browsers allow passkeys on http://localhost, and nowhere else
+if not ENV.email_url:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    CHAT_HAS_EMAIL = True

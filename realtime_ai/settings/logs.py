@@ -20,7 +20,7 @@ def logging_settings(level: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["console"]},
         "loggers": {
-            **dict.fromkeys(("realtime_ai", "chat", "sessions_app"), ours),
+            **dict.fromkeys(("realtime_ai", "chat", "identity", "sessions_app"), ours),
             "mcp": {"level": "CRITICAL"},  # tracebacks with payloads; chat.tools.mcp says the same in a line
             "client": {"level": "CRITICAL"},  # the same SDK's
             "psycopg.pool": {

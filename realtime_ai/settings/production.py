@@ -22,7 +22,12 @@ SECURE_SSL_REDIRECT = _https
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
-SECURE_HSTS_PRELOAD = _https
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _https and ENV.hsts_include_subdomains
+SECURE_HSTS_PRELOAD = _https and ENV.hsts_preload
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",
+    "security.W021",
+]  # other hosts' affair: HSTS_INCLUDE_SUBDOMAINS, HSTS_PRELOAD
 if not _https:
-    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]
+    SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W012", "security.W016"]
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _https else "http"

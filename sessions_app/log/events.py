@@ -31,6 +31,8 @@ class ReopenCause(StrEnum):
     """The process that held it is gone; another goes on."""
     ORPHANED = "orphaned"
     """The process that held it is gone, and the sweeper came to end it."""
+    ERASED = "erased"
+    """Somebody erases it, and ends it for that."""
 
 
 class EndReason(StrEnum):
@@ -40,6 +42,8 @@ class EndReason(StrEnum):
     """Somebody asked for it."""
     ORPHANED = "orphaned"
     """The process that held it died, and nobody came back."""
+    ERASED = "erased"
+    """It was erased while it went on."""
 
 
 class TextStatus(StrEnum):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sessions_app.log import events as ev
-from sessions_app.log.rows import encode_rows
+from sessions_app.log.rows import Row, encode_rows
 
 APPEND = """
 WITH wanted AS MATERIALIZED (
@@ -95,10 +95,12 @@ class Append:
     session_id: str
     epoch: int
     records: Sequence[ev.Record]
+    rows: list[Row] = field(init=False)
     encoded: bytes = field(init=False)
     """As an object of `APPEND`'s batch; made once, however often the batch is sent."""
 
     def __post_init__(self) -> None:
+        self.rows = encode_rows(self.records)
         counters = Counters.of(self.records)
         counted = {name: count for name in Counters.__slots__ if (count := getattr(counters, name))}
         self.encoded = msgspec.json.encode(
@@ -108,7 +110,7 @@ class Append:
                 "after": self.after,
                 "upto": self.upto,
                 "last_at": self.records[-1].at,
-                "rows": encode_rows(self.records),
+                "rows": self.rows,
                 **counted,
             }
         )

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 
 from sessions_app.conf import conf
 from sessions_app.errors import DatabaseAway
-from sessions_app.models import ServerProcess, Session, SessionStatus
+from sessions_app.models import EraseScope, Erasure, ServerProcess, Session, SessionStatus
 from sessions_app.postgres.link import Own, connect_own
 from sessions_app.postgres.outage import Verdict, is_passing, outage, verdict
 
@@ -71,6 +71,21 @@ def lost_leases(*, epochs: dict[str, int]) -> set[str]:
     stand = Session.objects.filter(session_id__in=epochs).values_list("session_id", "lease_epoch")
     held = {session_id for session_id, epoch in stand if epoch == epochs[session_id]}
     return set(epochs) - held
+
+
+_ERASING_TAKES = timedelta(minutes=15)
+"""At most, from its record to its commit, and a look or two more."""
+
+
+def erased_of(*, session_ids: Iterable[str]) -> set[str]:
+    """Of these sessions, those that somebody has erased lately. While nobody erases anything that is one small query."""
+    if not Erasure.objects.filter(at__gt=Now() - _ERASING_TAKES).exists():
+        return set()
+    held = set(session_ids)
+    there = Session.objects.filter(session_id__in=held)
+    gone = Erasure.objects.filter(session_id__in=held, scope=EraseScope.SESSION)
+    erased = there.filter(erased_at__isnull=False)
+    return {*erased.values_list("session_id", flat=True), *gone.values_list("session_id", flat=True)}
 
 
 def unheld_sessions(*, limit: int = 10_000) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Opening, ending and sweeping sessions: the rare writes, on Django's own connection."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,10 +26,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who asks for a session: a signed-in user, a guest with a signed cookie, both (a guest who signed in), or neither."""
+    """Who asks for a session: a user, a guest with a signed cookie, both (a guest who signed in), or neither."""
 
     user_id: int | None = None
     guest_id: str = ""
+    external_user_id: str = ""
+    """One of the user's own users: none of the others' sessions are theirs. Empty: the user, whose are all of them."""
+    secret_of: str = ""
+    """The session whose secret they hold: it lets them in while that session is no user's."""
+
+    def as_owner(self) -> "Visitor":
+        """Whose a session is that they begin."""
+        guest_id = "" if self.user_id is not None else self.guest_id
+        return Visitor(user_id=self.user_id, guest_id=guest_id, external_user_id=self.external_user_id)
+
+    def owns(self, owner: "Visitor", session_id: str) -> bool:
+        """Whether a session of ``owner``'s is theirs to enter; as `_MINE` has it in SQL, and `visible_to` for Django."""
+        if owner.user_id is not None:
+            return owner.user_id == self.user_id and self.external_user_id in ("", owner.external_user_id)
+        return self.secret_of == session_id or (owner.guest_id != "" and owner.guest_id == self.guest_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +55,7 @@ class OpenedSession:
     created: bool
     was_ended: bool
     model: str
-    user_id: int | None
-    guest_id: str
+    owner: Visitor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +65,11 @@ class Owner:
 
 
 _MINE = """
+    sessions.erased_at IS NULL AND
     (sessions.user_id IS NOT DISTINCT FROM %(user_id)s AND sessions.user_id IS NOT NULL
-     OR sessions.user_id IS NULL AND sessions.guest_id IN ('', %(guest_id)s))
+         AND %(external_user_id)s IN ('', sessions.external_user_id)
+     OR sessions.user_id IS NULL
+         AND (sessions.session_id = %(secret_of)s OR sessions.guest_id <> '' AND sessions.guest_id = %(guest_id)s))
 """
 _FREE = """
     (sessions.lease_owner IN ('', %(process_id)s) OR NOT EXISTS (
@@ -63,15 +80,15 @@ _TAKE = """
         status = 'active', end_time = NULL, duration_seconds = NULL, end_reason = ''
 """
 _RETURNING = """
-    RETURNING session_id, lease_epoch, last_seq, model, user_id, guest_id,
+    RETURNING session_id, lease_epoch, last_seq, model, user_id, guest_id, external_user_id,
               (SELECT status FROM old) AS old_status
 """
 _OLD = "WITH old AS (SELECT status FROM sessions WHERE session_id = %(session_id)s)"
 _OPEN_OR_CREATE = f"""
 {_OLD}
-INSERT INTO sessions (session_id, user_id, guest_id, status, source, model, end_reason, title, summary,
+INSERT INTO sessions (session_id, user_id, guest_id, external_user_id, status, source, model, end_reason, title, summary,
                       summary_state, lease_owner, lease_epoch)
-VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, 'active', %(source)s, %(model)s, '', '', '',
+VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, %(external_user_id)s, 'active', %(source)s, %(model)s, '', '', '',
         'none', %(process_id)s, 1)
 ON CONFLICT (session_id) DO UPDATE {_TAKE} WHERE {_MINE} AND {_FREE} {_RETURNING}
 """  # noqa: S608 - built from constants alone
@@ -104,7 +121,9 @@ def open_session(
         "session_id": session_id,
         "user_id": visitor.user_id,
         "guest_id": visitor.guest_id,
-        "new_guest_id": "" if visitor.user_id else visitor.guest_id,
+        "new_guest_id": visitor.as_owner().guest_id,
+        "external_user_id": visitor.external_user_id,
+        "secret_of": visitor.secret_of,
         "process_id": process_id,
         "model": model,
         "source": source,
@@ -118,7 +137,7 @@ def open_session(
 
 
 def _opened(row: Sequence[Any]) -> OpenedSession:
-    session_id, epoch, last_seq, model, user_id, guest_id, old_status = row
+    session_id, epoch, last_seq, model, user_id, guest_id, external_user_id, old_status = row
     return OpenedSession(
         session_id=session_id,
         epoch=epoch,
@@ -126,24 +145,57 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
         created=old_status is None,
         was_ended=old_status == SessionStatus.ENDED,
         model=model,
-        user_id=user_id,
-        guest_id=guest_id,
+        owner=Visitor(user_id=user_id, guest_id=guest_id, external_user_id=external_user_id),
     )
 
 
 def visible_to(visitor: Visitor) -> Q:
-    """The filter for a visitor's right to open a session: their own, their guest cookie's, or nobody's in particular."""
-    nobodys = Q(user__isnull=True, guest_id__in=["", visitor.guest_id])
-    return nobodys if visitor.user_id is None else nobodys | Q(user_id=visitor.user_id)
+    """The filter for a visitor's right to open a session: their own, their guest cookie's, or the one whose secret they hold.
+
+    One that was erased is nobody's any more.
+    """
+    there = Q(erased_at__isnull=True)
+    nobodys = Q(user__isnull=True, session_id=visitor.secret_of)
+    if visitor.guest_id:
+        nobodys |= Q(user__isnull=True, guest_id=visitor.guest_id)
+    if visitor.user_id is None:
+        return there & nobodys
+    theirs = Q(external_user_id=visitor.external_user_id) if visitor.external_user_id else Q()
+    return there & (nobodys | Q(theirs, user_id=visitor.user_id))
 
 
 def owner_of(*, session_id: str) -> Owner:
-    """Whose session it is. Raises `SessionNotFound`."""
-    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    """Whose session it is: ``visitor`` may enter it. Raises `SessionNotFound`, also for one that was erased."""
+    session = Session.objects.select_related("user").filter(pk=session_id, erased_at__isnull=True).first()
     if session is None:
         raise SessionNotFound
-    visitor = Visitor(user_id=session.user_id, guest_id=session.guest_id)
-    return Owner(visitor=visitor, is_staff=bool(session.user and session.user.is_staff))
+    return Owner(visitor=_owner(session), is_staff=bool(session.user and session.user.is_staff))
+
+
+def owners_of(*, session_ids: Iterable[str]) -> dict[str, Visitor]:
+    """Whose sessions they are; one that does not exist, or was erased, is not in it."""
+    rows = (
+        Session.objects.filter(erased_at__isnull=True)
+        .only("user_id", "guest_id", "external_user_id")
+        .in_bulk(list(session_ids))
+    )
+    return {session_id: _owner(session) for session_id, session in rows.items()}
+
+
+def _owner(session: Session) -> Visitor:
+    return Visitor(
+        user_id=session.user_id,
+        guest_id=session.guest_id,
+        external_user_id=session.external_user_id,
+        secret_of=session.session_id,
+    )
+
+
+def adopt_sessions(*, guest_id: str, user_id: int) -> int:
+    """A guest has signed in: their sessions are the user's from now on. How many there were."""
+    if not guest_id:
+        return 0
+    return Session.objects.filter(user__isnull=True, guest_id=guest_id).update(user_id=user_id)
 
 
 def _why_not(session_id: str, visitor: Visitor) -> Exception:
@@ -187,6 +239,25 @@ def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> N
         )
         _mark_ended(session_id, reason)
         hooks.session_ended(session_id, seq)
+
+
+def end_for_erasure(session: Session) -> None:
+    """End an active session, whoever holds it: its holder can write nothing from here on. No hook hears of it, for there is
+    nothing to sum up.
+
+    In the transaction that erases it, with ``session``'s row locked; its ``last_seq`` and ``lease_epoch`` move on.
+    """
+    records = read_history(session_id=session.pk)
+    ending = [
+        *takeover(SessionState(records), model=session.model, cause=ev.ReopenCause.ERASED),
+        ev.SessionEnded(reason=ev.EndReason.ERASED),
+    ]
+    session.lease_epoch += 1
+    session.save(update_fields=["lease_epoch"])
+    session.last_seq = append_now(
+        session_id=session.pk, epoch=session.lease_epoch, last_seq=session.last_seq, events=ending
+    )
+    _mark_ended(session.pk, ev.EndReason.ERASED)
 
 
 def _mark_ended(session_id: str, reason: str) -> None:

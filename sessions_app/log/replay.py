@@ -19,7 +19,7 @@ from sessions_app.log.events import (
 )
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.log.state import SessionState
-from sessions_app.models import ITEM_EVENTS, SessionEvent
+from sessions_app.models import ITEM_EVENTS, Session, SessionEvent
 
 PAGE_BYTES = 256 * 1024
 """What a reader that does not read on may keep in memory, and one row more."""
@@ -71,6 +71,11 @@ def is_stored(*, session_id: str, seq: int) -> bool:
     """Whether the log holds the very event that a reader saw under that seq; False where a takeover skipped it."""
     rows = SessionEvent.objects.filter(session_id=session_id, seq__gte=seq)
     return rows.exists() and kept_until(session_id=session_id, seq=seq) == seq
+
+
+def stored_until(*, session_id: str) -> int:
+    """The last seq of the log; 0 while the session's row is not there."""
+    return Session.objects.filter(session_id=session_id).values_list("last_seq", flat=True).first() or 0
 
 
 def response_start_before(*, session_id: str, seq: int) -> int:

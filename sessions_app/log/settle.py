@@ -18,11 +18,11 @@ UNKNOWN_OUTCOME = (
 def takeover(state: SessionState, *, model: str, source: str = "", cause: ev.ReopenCause) -> list[ev.Event]:
     """What a new holder writes first, when the old one is gone without handing over.
 
-    ``cause`` takeover: the new holder goes on, also with the responses that wait; orphaned: the session ends.
+    ``cause`` takeover: the new holder goes on, also with the responses that wait; any other: the session ends.
     """
     reopened = ev.SessionReopened(model=model, source=source, cause=cause, skipped=conf().takeover_skips)
     left_over = (
-        dropped(state.queued, reason=ev.Reason.INTERRUPTED) if cause == ev.ReopenCause.ORPHANED else []
+        dropped(state.queued, reason=ev.Reason.INTERRUPTED) if cause != ev.ReopenCause.TAKEOVER else []
     )
     return [reopened, *settlement(state), *left_over]
 

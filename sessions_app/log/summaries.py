@@ -160,7 +160,7 @@ def _locked(session_id: str, through_seq: int) -> Session | None:
 
 def _unsummarised(through_seq: int) -> Q:
     written = Q(summary_state=SummaryState.WRITTEN, summary_seq=through_seq)
-    return Q(status=SessionStatus.ENDED) & (~written | Q(summary_seq__isnull=True))
+    return Q(status=SessionStatus.ENDED, erased_at__isnull=True) & (~written | Q(summary_seq__isnull=True))
 
 
 def _last_end(session_id: str) -> int | None:

@@ -62,6 +62,11 @@ def time_limit(*, limit_ms: int) -> Iterator[None]:
         raise
 
 
+def after_commit(call: Callable[[], object]) -> None:
+    """Once the transaction that this thread is in has committed; never when it does not."""
+    transaction.on_commit(call)
+
+
 def _set(sql: str, *params: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)

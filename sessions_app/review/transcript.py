@@ -22,11 +22,13 @@ _REOPENED = {
         "warning",
     ),
     ev.ReopenCause.ORPHANED: ("Taken up to be ended: the server process that held it is gone", "warning"),
+    ev.ReopenCause.ERASED: ("Taken up to be erased", "neutral"),
 }
 _ENDED = {
     ev.EndReason.LEFT: ("Session ended: the client had left", "neutral"),
     ev.EndReason.CLOSED: ("Session ended on request", "neutral"),
     ev.EndReason.ORPHANED: ("Session ended: the server process that held it died", "warning"),
+    ev.EndReason.ERASED: ("Session ended: it was erased", "neutral"),
 }
 _NORMAL_CLOSE = (1000, 1001, 1005)
 _LOST = 1006

@@ -36,32 +36,43 @@ class RecentSessions:
 
 
 def recent_sessions(
-    *, user_id: int | None, guest_id: str, cursor: str | None = None, limit: int = 30
+    *,
+    user_id: int | None,
+    guest_id: str,
+    external_user_id: str = "",
+    cursor: str | None = None,
+    limit: int = 30,
 ) -> RecentSessions:
-    """The sessions of the user, or of the guest's cookie, or of both (a guest who signed in), in which somebody spoke.
+    """The sessions of the user (or of one user of theirs), or of the guest's cookie, or of both (a guest who signed in), in
+    which somebody spoke.
 
     A session that is nobody's in particular is in no list: its id is the key to it. One query per kind of owner, so
     that each follows its own index whatever the size of the table. Raises `InvalidCursor`.
     """
     place = _decode_cursor(cursor) if cursor else None
-    found = [session for owner in _owners(user_id, guest_id) for session in _page(owner, place, limit + 1)]
+    found = [
+        session
+        for owner in _owners(user_id, guest_id, external_user_id)
+        for session in _page(owner, place, limit + 1)
+    ]
     found.sort(key=lambda one: (one.started_at, one.session_id), reverse=True)
     more = len(found) > limit
     page = found[:limit]
     return RecentSessions(sessions=page, next_cursor=_encode_cursor(page[-1]) if more else None)
 
 
-def _owners(user_id: int | None, guest_id: str) -> list[Q]:
+def _owners(user_id: int | None, guest_id: str, external_user_id: str) -> list[Q]:
     owners = []
     if user_id is not None:
-        owners.append(Q(user_id=user_id))
+        whose = Q(external_user_id=external_user_id) if external_user_id else Q()
+        owners.append(Q(whose, user_id=user_id))
     if guest_id:
         owners.append(Q(user_id__isnull=True, guest_id=guest_id))
     return owners
 
 
 def _page(owner: Q, place: tuple[datetime, str] | None, limit: int) -> list[RecentSession]:
-    sessions = Session.objects.filter(owner, user_messages__gt=0)
+    sessions = Session.objects.filter(owner, user_messages__gt=0, erased_at__isnull=True)
     if place:
         started_at, session_id = place
         sessions = sessions.filter(

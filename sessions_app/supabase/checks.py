@@ -206,7 +206,7 @@ def _exposed(exposure: Exposure) -> Iterator[CheckMessage]:
             id="sessions.E005",
         )
     if exposure.defaults:
-        kinds = _some([default.kind.lower() for default in exposure.defaults])
+        kinds = _some(sorted({default.kind.lower() for default in exposure.defaults}))
         yield CheckWarning(
             f"New {kinds} of our role will be granted to Supabase's Data API until the next `migrate` closes them.",
             hint="Run `manage.py migrate` as this role: it revokes these default privileges.",

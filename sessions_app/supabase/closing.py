@@ -52,18 +52,20 @@ SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, oid::regc
     EXISTS (SELECT FROM aclexplode(relacl) x WHERE x.grantee IN (SELECT oid FROM api)) OR EXISTS (
         SELECT FROM pg_attribute a, aclexplode(a.attacl) x
         WHERE a.attrelid = r.oid AND x.grantee IN (SELECT oid FROM api)) AS granted,
-    relkind IN ('r', 'p') AND NOT relrowsecurity AS lacks_rls, '{{}}'::text[] AS callers
+    relkind IN ('r', 'p') AND NOT relrowsecurity AS lacks_rls, '{{}}'::text[] AS callers, false AS shuts_out
 FROM relations r ORDER BY 1 DESC, 2
 """  # noqa: S608 - built from constants alone
 _FUNCTIONS = f"""{_OURS}
 SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, pg_has_role(p.proowner, 'USAGE') AS ours,
     EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
             WHERE x.grantee IN (SELECT oid FROM api)) AS granted,
-    false AS lacks_rls,
-    (SELECT coalesce(array_agg(DISTINCT quote_ident(u.rolname)), '{{}}') FROM ours, aclexplode(relacl) x
-     JOIN pg_roles u ON u.oid = x.grantee
-     WHERE x.privilege_type = 'INSERT' AND u.oid NOT IN (SELECT oid FROM api) AND u.oid <> p.proowner) AS callers
-FROM pg_proc p
+    false AS lacks_rls, c.names AS callers, c.shut_out AS shuts_out
+FROM pg_proc p, LATERAL (
+    SELECT coalesce(array_agg(DISTINCT quote_ident(u.rolname)), '{{}}') AS names,
+        coalesce(bool_or(NOT has_function_privilege(u.oid, p.oid, 'EXECUTE')), false) AS shut_out
+    FROM ours, aclexplode(relacl) x JOIN pg_roles u ON u.oid = x.grantee
+    WHERE x.privilege_type = 'INSERT' AND u.oid NOT IN (SELECT oid FROM api) AND u.oid <> p.proowner
+) AS c
 WHERE p.pronamespace IN (SELECT relnamespace FROM ours)
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
     AND (p.proname LIKE ANY(%(prefixes)s) OR p.oid IN (
@@ -79,6 +81,13 @@ WHERE d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND
     AND EXISTS (SELECT FROM aclexplode(d.defaclacl) x WHERE x.grantee IN (SELECT oid FROM api WHERE oid <> 0))
 ORDER BY 1, 2
 """  # noqa: S608
+# PostgreSQL lets everybody call a new function, in any schema, unless the role that makes it says otherwise for all of them.
+_EVERYBODYS_FUNCTIONS = """
+SELECT EXISTS (SELECT FROM aclexplode(coalesce(
+    (SELECT d.defaclacl FROM pg_default_acl d WHERE d.defaclobjtype = 'f' AND d.defaclnamespace = 0
+        AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)),
+    acldefault('f', (SELECT oid FROM pg_roles WHERE rolname = current_user)))) x WHERE x.grantee = 0)
+"""
 _HIDDEN = f"{_OURS} SELECT oid::regclass::text FROM ours WHERE row_security_active(oid) ORDER BY 1"  # noqa: S608
 
 
@@ -96,6 +105,8 @@ class Thing:
     lacks_rls: bool
     callers: Sequence[str]
     """Of a function: the other roles that may write our tables."""
+    shuts_out: bool
+    """One of these may not call it."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,8 @@ class DefaultGrant:
     """TABLES, SEQUENCES or FUNCTIONS."""
     schema: str | None
     """None: in every schema."""
+    to_everybody: bool = False
+    """Not to them by name, but to everybody, as PostgreSQL does it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +136,13 @@ def find_exposure(*, using: str = "default") -> Exposure:
     if not roles:
         return Exposure()
     things = [Thing(*row) for sql in (_RELATIONS, _FUNCTIONS) for row in _rows(using, sql)]
+    defaults = [DefaultGrant(*row) for row in _rows(using, _DEFAULTS)]
+    if _rows(using, _EVERYBODYS_FUNCTIONS)[0][0]:
+        defaults.append(DefaultGrant("FUNCTIONS", None, to_everybody=True))
     return Exposure(
         roles=roles,
-        things=tuple(thing for thing in things if thing.granted or thing.lacks_rls),
-        defaults=tuple(DefaultGrant(*row) for row in _rows(using, _DEFAULTS)),
+        things=tuple(thing for thing in things if thing.granted or thing.lacks_rls or thing.shuts_out),
+        defaults=tuple(defaults),
     )
 
 
@@ -197,16 +213,20 @@ def statements(exposure: Exposure) -> list[str]:
             continue
         if thing.granted:
             sql += [*_keep_callers(thing), f"REVOKE ALL ON {thing.kind} {thing.name} FROM {everybody}"]
+        elif thing.shuts_out:
+            sql += _keep_callers(thing)
         if thing.lacks_rls:
             sql.append(f"ALTER TABLE {thing.name} ENABLE ROW LEVEL SECURITY")
     for default in exposure.defaults:
         where = f" IN SCHEMA {default.schema}" if default.schema else ""
-        sql.append(f"ALTER DEFAULT PRIVILEGES{where} REVOKE ALL ON {default.kind} FROM {roles}")
+        whom = "PUBLIC" if default.to_everybody else roles
+        sql.append(f"ALTER DEFAULT PRIVILEGES{where} REVOKE ALL ON {default.kind} FROM {whom}")
     return sql
 
 
 def _keep_callers(thing: Thing) -> list[str]:
-    """A function is anybody's by default: whoever may write our tables keeps it when PUBLIC loses it."""
+    """A function is anybody's by default: whoever may write our tables keeps it when PUBLIC loses it, and gets one that was
+    made after PUBLIC had lost them all."""
     if thing.kind != "ROUTINE" or not thing.callers:
         return []
     return [f"GRANT EXECUTE ON ROUTINE {thing.name} TO {', '.join(thing.callers)}"]

@@ -30,6 +30,12 @@ export class Addresses extends EventTarget {
     this.#path = window.location.pathname;
   }
 
+  /** To a new session; what was open cannot be gone back to. */
+  home() {
+    history.replaceState(null, "", this.homeUrl);
+    this.#moved();
+  }
+
   #onClick(event) {
     const link = event.target.closest?.("a[href]");
     if (

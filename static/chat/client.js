@@ -36,6 +36,7 @@ export class RealtimeClient extends EventTarget {
   #outbox;
   #sessionId;
   #place;
+  #resumeToken = "";
   #socket = null;
   #attempt = 0;
   #timers = {};
@@ -104,6 +105,7 @@ export class RealtimeClient extends EventTarget {
   /** Go on in a session of its own: the one that was made at first is gone, and nothing was said in it. */
   startAnew() {
     this.#sessionId = "";
+    this.#resumeToken = "";
     this.#place = START;
     this.#reconnectFresh();
   }
@@ -127,7 +129,9 @@ export class RealtimeClient extends EventTarget {
     const query = new URLSearchParams({
       session_id: this.#sessionId,
       last_event_id: placeId(this.#sessionId, this.#place),
+      history: "joined",
     });
+    if (this.#resumeToken) query.set("resume_token", this.#resumeToken);
     return `${this.#baseUrl}?${query}`;
   }
 
@@ -145,6 +149,7 @@ export class RealtimeClient extends EventTarget {
     clearTimeout(this.#timers.open);
     const isNew = !this.#sessionId;
     this.#sessionId = frame.session.id;
+    this.#resumeToken = frame.x_stream?.resume_token ?? "";
     const truncated = frame.x_stream?.truncated_to;
     if (truncated) this.#place = parsePlace(this.#sessionId, truncated) ?? this.#place;
     this.#replayed = false;

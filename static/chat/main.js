@@ -8,6 +8,7 @@ import { ConnectionView } from "./connection_view.js";
 import { announce, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Follow } from "./follow.js";
+import { OwnData } from "./own_data.js";
 import { ChatSession } from "./session.js";
 import { SessionsPanel } from "./sessions_panel.js";
 import { Toasts } from "./toasts.js";
@@ -44,6 +45,15 @@ class Page {
       moreButton: byId("more-sessions"),
       url: settings.sessionsUrl,
       sessionUrl: (id) => this.addresses.of(id),
+      remove: (session) => this.ownData.askFor(session),
+    });
+    this.ownData = new OwnData({
+      dialog: byId("confirm-delete"),
+      menuButton: byId("open-own-data"),
+      menu: byId("own-data"),
+      allButton: byId("delete-all"),
+      sessionUrl: (id) => settings.ownSessionUrl.replace("SESSION_ID", encodeURIComponent(id)),
+      allUrl: settings.ownSessionsUrl,
     });
     this.drawer = new Drawer({
       panel: byId("sidebar"),
@@ -58,6 +68,8 @@ class Page {
     this.addresses.addEventListener("move", () => this.#open());
     this.composer.addEventListener("send", ({ detail }) => this.#say(detail));
     this.composer.addEventListener("stop", () => this.#session.stop());
+    this.ownData.addEventListener("forgotten", ({ detail }) => this.#onForgotten(detail));
+    this.ownData.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     byId("ask-again").addEventListener("click", () => this.#session.askAgain());
     document.addEventListener("click", (event) => this.#onClick(event));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#session.stop());
@@ -106,6 +118,14 @@ class Page {
     if (copy) copyFrom(copy, copy.closest(".code-block").querySelector("pre").textContent);
     const example = target.closest?.("[data-prompt]");
     if (example) this.#say(example.dataset.prompt);
+  }
+
+  /** The one that is open is left for a new one. */
+  #onForgotten(sessionId) {
+    const isOpen = sessionId === null || sessionId === this.addresses.sessionId;
+    this.panel.forget(sessionId);
+    if (isOpen) this.addresses.home();
+    announce("Deleted.");
   }
 
   #onVisible() {

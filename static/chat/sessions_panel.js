@@ -1,6 +1,6 @@
 /** The visitor's own sessions in the side panel, newest first, page after page. */
 
-import { el } from "./dom.js";
+import { el, iconButton } from "./dom.js";
 import { ageGroup, fullTime, shortTime } from "./format.js";
 
 export class SessionsPanel {
@@ -9,7 +9,9 @@ export class SessionsPanel {
   #current = "";
   #loaded = false;
 
-  constructor({ list, status, moreButton, url, sessionUrl }) {
+  /** `remove`: called with {id, title} when the user wants one gone. */
+  constructor({ list, status, moreButton, url, sessionUrl, remove }) {
+    this.remove = remove;
     this.list = list;
     this.status = status;
     this.moreButton = moreButton;
@@ -33,6 +35,13 @@ export class SessionsPanel {
     if (!isNew && sessionId === this.#current) return;
     if (isNew) this.#sessions.set(sessionId, { id: sessionId, title, started_at: new Date().toISOString() });
     this.#current = sessionId;
+    this.#render();
+  }
+
+  /** It is gone; null: all of them are. */
+  forget(sessionId) {
+    if (sessionId === null) this.#sessions.clear();
+    else this.#sessions.delete(sessionId);
     this.#render();
   }
 
@@ -73,7 +82,9 @@ export class SessionsPanel {
     if (id === this.#current) link.setAttribute("aria-current", "page");
     link.append(el("span", { class: "session-title", text: title || "Untitled" }));
     link.append(el("time", { datetime: at, text: shortTime(at) }));
-    return el("li", {}, link);
+    const label = `Delete “${title || "Untitled"}”`;
+    const remove = iconButton("bin", label, { class: "remove", on: { click: () => this.remove({ id, title }) } });
+    return el("li", {}, link, remove);
   }
 }
 

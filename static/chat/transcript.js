@@ -99,9 +99,9 @@ const HANDLERS = {
     item.text += delta;
     if (draft.place) item.marks.push([draft.place, item.text.length]);
   },
-  "response.output_text.done"(draft, { item_id, text }) {
+  "response.output_text.done"(draft, { item_id, text, x_text_chars: leftOut }) {
     const item = draft.item(item_id);
-    if (item) item.text = text;
+    if (item && !leftOut) item.text = text;
   },
   "response.function_call_arguments.done": setArguments,
   "response.mcp_call_arguments.done": setArguments,
@@ -264,8 +264,10 @@ function closeItem(draft, mine, item) {
   if (entry) entry.at = item.x_created_at ?? entry.at;
 }
 
+/** A text that is left out was told by its deltas. */
 function closeText(mine, item) {
-  mine.text = item.content?.map((part) => part.text ?? "").join("") ?? mine.text;
+  const leftOut = item.content?.some((part) => part.x_text_chars);
+  if (item.content && !leftOut) mine.text = item.content.map((part) => part.text ?? "").join("");
   mine.status = item.status === "incomplete" ? "incomplete" : "completed";
   mine.marks = [];
 }

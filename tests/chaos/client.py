@@ -27,7 +27,7 @@ _NEVER = {1000, 1011, 4400, 4401, 4403}
 class Client:
     """One socket at a time on one session.
 
-    ``chosen_id``: the session's name is the client's own. ``joins``: it is another client's, and exists. With neither
+    ``chosen_id``: the session's name is the client's own. ``joins``: it is that client's, and exists. With neither
     the server gives one, and a session that was lost before anything in it was acknowledged is begun anew.
     """
 
@@ -36,7 +36,7 @@ class Client:
         url: str,
         *,
         chosen_id: str | None = None,
-        joins: str | None = None,
+        joins: "Client | None" = None,
         rng: random.Random | None = None,
         ping_s: float | None = 1.0,
         open_s: float = 5.0,
@@ -45,12 +45,13 @@ class Client:
         self._url = url
         self._chosen_id = chosen_id
         self._joins = joins
+        self._resume_token: str = joins._resume_token if joins else ""
         self._rng = rng or random.Random()
         self._ping_s, self._open_s, self._patience_s = ping_s, open_s, patience_s
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
-        self.view = View(joins or chosen_id or "")
+        self.view = View(joins.session_id if joins else chosen_id or "")
         self.turns: list[Turn] = []
         self.wrong: list[str] = []
         self.closes: Counter[int] = Counter()
@@ -122,7 +123,8 @@ class Client:
         if self._chosen_id:
             return f"{self._url}/ws/session/{quote(self._chosen_id)}?{place}"
         if self.session_id:
-            return f"{self._url}/v1/realtime?session_id={quote(self.session_id)}&{place}"
+            back = f"session_id={quote(self.session_id)}&resume_token={self._resume_token}"
+            return f"{self._url}/v1/realtime?{back}&{place}"
         return f"{self._url}/v1/realtime"
 
     async def _listen(self, connection: ClientConnection) -> None:
@@ -141,6 +143,7 @@ class Client:
 
     def _greeted(self, created: Frame, asked_for: str | None) -> None:
         self.view.session_id = self.view.session_id or created["session"]["id"]
+        self._resume_token = created["x_stream"]["resume_token"]
         truncations = self.view.truncations
         self.view.greeted(created, asked_for=asked_for)
         if self.view.truncations > truncations:

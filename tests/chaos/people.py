@@ -41,23 +41,23 @@ class Person:
         for _ in range(self._rng.randint(1, 6)):
             await self._question(client)
             if follower is None and self._rng.random() < 0.2:
-                follower = await self._follower(client.session_id)
+                follower = await self._follower(client)
             if self._stopping.is_set():
                 break
             await self._pause(client)
         for one in filter(None, (client, follower)):
             await one.leave()
 
-    def _client(self, *, chosen_id: str | None = None, joins: str | None = None) -> Client:
+    def _client(self, *, chosen_id: str | None = None, joins: Client | None = None) -> Client:
         client = Client(
             self._url, chosen_id=chosen_id, joins=joins, rng=random.Random(self._rng.random()), ping_s=1.0
         )
         self.clients.append(client)
         return client
 
-    async def _follower(self, session_id: str) -> Client:
+    async def _follower(self, leader: Client) -> Client:
         """A second reader, who says nothing and comes in wherever the session is."""
-        follower = self._client(joins=session_id)
+        follower = self._client(joins=leader)
         await follower.come()
         return follower
 

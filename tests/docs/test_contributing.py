@@ -50,7 +50,7 @@ def changed_files() -> list[str]:
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the changes that the page shows."""
     copy = tmp_path_factory.mktemp("product")
-    for package in ("sessions_app", "chat", "realtime_ai"):
+    for package in ("sessions_app", "identity", "chat", "realtime_ai"):
         shutil.copytree(BASE_DIR / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(
         ["git", "apply", "-"],

@@ -43,7 +43,7 @@ def test_every_decision_is_reached_from_a_page() -> None:
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
     texts += [
         path.read_text(encoding="utf-8")
-        for room in ("chat", "sessions_app", "realtime_ai")
+        for room in ("chat", "identity", "sessions_app", "realtime_ai")
         for path in (BASE_DIR / room).rglob("*.py")
     ]
     for decision in (BASE_DIR / "docs" / "decisions").glob("*.md"):

@@ -60,7 +60,8 @@ class Process:
         self.hub.close_all()
 
     async def join(self, session_id: str | None = None, **visitor: Any) -> Session:
-        join = Join(visitor=Visitor(**visitor), session_id=session_id)
+        """Whoever has no name holds the session's secret."""
+        join = Join(visitor=Visitor(**visitor, secret_of=session_id or ""), session_id=session_id)
         conversation = await self.hub.join(Tab(), join)
         assert isinstance(conversation, Session)
         return conversation

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from chat.quota.quotas import Left
 from chat.session.commands import AddMessage
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
@@ -22,6 +23,13 @@ class Socket:
     def __init__(self, last_event_id: str) -> None:
         self.query = {"last_event_id": last_event_id}
         self.frames: list[dict[str, Any]] = []
+
+    may_write, resume_token, expires_at = True, "its-secret", None
+
+    async def renew(self, token: str) -> None: ...
+
+    def ask(self) -> list[Left]:
+        return []
 
     async def send_frame(self, frame: str) -> None:
         self.frames.append(json.loads(frame))
@@ -58,11 +66,11 @@ async def test_what_a_reader_took_from_the_database_before_the_holder_heard_of_i
     seen = await eventually(stored)
     assert session.info().last_seq == heard
     socket = Socket(event_id(session.session_id, seen))
-    _, cursor = await RealtimeDialect(socket).opened(session)
+    _, reader = await RealtimeDialect(socket).opened(session)
     (created,) = socket.frames
     assert "truncated_to" not in created["x_stream"]
     assert created["x_stream"]["last_event_id"] == socket.query["last_event_id"]
-    assert cursor.seq == seen
+    assert reader.cursor.seq == seen
     lost = Socket(event_id(session.session_id, seen + 1))
     await RealtimeDialect(lost).opened(session)
     assert lost.frames[0]["x_stream"]["truncated_to"] == event_id(session.session_id, heard)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chat import supervision
-from chat.supervision import Tasks
+from chat.supervision import Tasks, within
 from tests.support.waiting import eventually
 
 
@@ -60,3 +60,52 @@ async def test_a_task_that_is_cancelled_has_not_died(tasks: Tasks, caplog: pytes
     await asyncio.wait([task])
     await asyncio.sleep(0)
     assert caplog.records == []
+
+
+async def test_what_need_not_wait_makes_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[float] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda delay, *_: made.append(delay))
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_at", lambda when, *_: made.append(when))
+
+    async def at_once() -> int:
+        return 7
+
+    assert await within(5.0, at_once()) == 7
+    assert made == []
+
+
+async def test_what_waits_is_waited_for_and_keeps_its_result_and_its_error() -> None:
+    waited_for: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def twice() -> int:
+        await asyncio.sleep(0.01)
+        return await waited_for + await asyncio.sleep(0.01, 1)
+
+    asyncio.get_running_loop().call_later(0.03, waited_for.set_result, 41)
+    assert await within(5.0, twice()) == 42
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        await within(5.0, fails())
+
+
+async def test_what_waits_too_long_is_cut_off_and_so_is_what_its_task_is_cancelled_over() -> None:
+    ended: list[str] = []
+
+    async def never() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cleaned up")
+
+    with pytest.raises(TimeoutError):
+        await within(0.01, never())
+    task = asyncio.create_task(within(60.0, never()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["cleaned up"] * 2

@@ -46,10 +46,11 @@ async def open_log(journal: Journal) -> OpenLog:
         session_id: str | None = None, *, process_id: str = PROCESS, through: Journal = journal
     ) -> LiveLog:
         await in_db_thread(renew_process, process_id=process_id)
+        session_id = session_id or uuid7()
         opened = await in_db_thread(
             open_session,
-            session_id=session_id or uuid7(),
-            visitor=Visitor(),
+            session_id=session_id,
+            visitor=Visitor(secret_of=session_id),
             process_id=process_id,
             model="demo",
         )

@@ -17,7 +17,14 @@ from sessions_app.log.leases import (
     renew_process,
     strays,
 )
-from sessions_app.log.lifecycle import Visitor, append_now, end_session, open_session, sweep_orphans
+from sessions_app.log.lifecycle import (
+    Visitor,
+    append_now,
+    end_session,
+    open_session,
+    sweep_orphans,
+    visible_to,
+)
 from sessions_app.log.replay import kept_until, read_records
 from sessions_app.log.settle import UNKNOWN_OUTCOME, settlement
 from sessions_app.log.state import SessionState
@@ -30,11 +37,16 @@ NOBODY = Visitor()
 
 
 def opened(
-    session_id: str = "s1", *, visitor: Visitor = NOBODY, process: str = A, create: bool = True
+    session_id: str = "s1", *, visitor: Visitor | None = None, process: str = A, create: bool = True
 ) -> int:
+    """Whoever has no name holds the session's secret here, unless a visitor is given."""
     renew_process(process_id=process)
     return open_session(
-        session_id=session_id, visitor=visitor, process_id=process, model="demo", create=create
+        session_id=session_id,
+        visitor=visitor or Visitor(secret_of=session_id),
+        process_id=process,
+        model="demo",
+        create=create,
     ).epoch
 
 
@@ -81,6 +93,65 @@ def test_another_ones_session_is_not_found(create: bool) -> None:
     for visitor in (NOBODY, Visitor(guest_id="g2"), Visitor(user_id=bob.pk)):
         with pytest.raises(SessionNotFound):
             opened("s2", visitor=visitor, create=create)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_session_that_is_nobodys_is_entered_by_its_secret_alone(create: bool) -> None:
+    ada = User.objects.create(username="ada")
+    opened(visitor=NOBODY)
+    for visitor in (NOBODY, Visitor(guest_id="g1"), Visitor(user_id=ada.pk), Visitor(secret_of="s2")):
+        with pytest.raises(SessionNotFound):
+            opened(visitor=visitor, create=create)
+    assert opened(visitor=Visitor(secret_of="s1"), create=create) == 2
+    Session.objects.update(user=ada)
+    with pytest.raises(SessionNotFound):
+        opened(visitor=Visitor(secret_of="s1"), create=create)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_shops_users_have_their_own_sessions_and_the_shop_has_all(create: bool) -> None:
+    shop = User.objects.create(username="shop")
+    kim, lee = (Visitor(user_id=shop.pk, external_user_id=name) for name in ("kim", "lee"))
+    opened(visitor=kim)
+    opened("s2", visitor=Visitor(user_id=shop.pk))
+    for session_id, visitor in (("s1", lee), ("s2", kim), ("s2", lee)):
+        with pytest.raises(SessionNotFound):
+            opened(session_id, visitor=visitor, create=create)
+    assert opened(visitor=kim) == 2
+    assert opened(visitor=Visitor(user_id=shop.pk)) == 3
+    assert Session.objects.get(pk="s1").external_user_id == "kim"
+
+
+def test_sql_django_and_memory_agree_on_whose_a_session_is() -> None:
+    ada, bob = (User.objects.create(username=name).pk for name in ("ada", "bob"))
+    owners = [
+        NOBODY,
+        Visitor(guest_id="g1"),
+        Visitor(user_id=ada),
+        Visitor(user_id=ada, external_user_id="kim"),
+    ]
+    visitors = [
+        Visitor(user_id=user, guest_id=guest, external_user_id=external, secret_of=secret)
+        for user in (None, ada, bob)
+        for guest in ("", "g1", "g2")
+        for external in (("", "kim", "lee") if user else ("",))
+        for secret in ("", "s0", "s1", "s2", "s3")
+    ]
+    for number, owner in enumerate(owners):
+        opened(f"s{number}", visitor=owner)
+    for number, owner in enumerate(owners):
+        for visitor in visitors:
+            told = visitor.owns(owner, f"s{number}")
+            assert Session.objects.filter(visible_to(visitor), pk=f"s{number}").exists() == told, (
+                owner,
+                visitor,
+            )
+            try:
+                opened(f"s{number}", visitor=visitor, create=False)
+            except SessionNotFound:
+                assert not told, (owner, visitor)
+            else:
+                assert told, (owner, visitor)
 
 
 def test_a_guest_who_signed_in_keeps_the_guests_sessions() -> None:

@@ -136,7 +136,9 @@ def test_an_item_and_its_result_are_found_and_a_deleted_one_is_not(long_session:
     assert (made.seq, result.seq) == (24_998, 24_999)
 
     said = ev.UserMessage(item_id="item_late", text="late", client_event_id="evt_late")
-    opened = open_session(session_id=long_session, visitor=Visitor(), process_id="proc_test", model="demo")
+    opened = open_session(
+        session_id=long_session, visitor=Visitor(secret_of=long_session), process_id="proc_test", model="demo"
+    )
     events = (said, ev.ItemDeleted(item_id="item_late"))
     append_now(session_id=long_session, epoch=opened.epoch, last_seq=opened.last_seq, events=events)
     assert find_item(session_id=long_session, item_id="item_late") == (None, None)

@@ -1,7 +1,7 @@
 from django.core import signing
 from django.test import override_settings
 
-from chat.wire.auth import MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
+from identity.guests import MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
 
 
 def test_a_signed_id_comes_back() -> None:

@@ -1,5 +1,6 @@
 """The reducer, in a real browser, fed with the frames that the server's own projector makes."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.page.scripted_server import frames_of
 from tests.protocol import example_log, logs
+from tests.protocol.reading import SessionWithReaders
 
 pytestmark = pytest.mark.django_db
 
@@ -162,6 +164,16 @@ def test_joined_deltas_are_the_final_text(tab: ChatPage, records: list[ev.Record
         if item["kind"] == "text" and not entry["id"].startswith("told_")
     ]
     assert texts == wanted
+
+
+@IN_BROWSER
+@given(records=logs.logs())
+def test_history_that_is_joined_looks_the_same(tab: ChatPage, records: list[ev.Record]) -> None:
+    reader = SessionWithReaders().reader(joined_until=records[-1].seq)
+    joined = [json.loads(text) for text in reader.texts(records)]
+    hello = created(logs.SESSION_ID)
+
+    assert visible(reduced(tab, [hello, *joined])) == visible(reduced(tab, [hello, *frames_of(records)]))
 
 
 def test_what_the_server_lost_before_it_was_committed_is_dropped(tab: ChatPage) -> None:

@@ -1,6 +1,7 @@
 """The third-party files are the ones that VERSIONS names, each with its licence."""
 
 import hashlib
+import os
 from pathlib import Path
 
 VENDOR = Path(__file__).resolve().parent.parent.parent / "static" / "vendor"
@@ -15,10 +16,14 @@ def listed() -> dict[str, str]:
 
 
 def test_every_file_is_listed_with_its_hash() -> None:
+    folders = (VENDOR, VENDOR.parent / "unfold")
     files = [
-        path for path in VENDOR.rglob("*") if path.is_file() and path.name not in ("LICENSE", "VERSIONS")
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ("LICENSE", "VERSIONS")
     ]
-    found = {str(path.relative_to(VENDOR)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    found = {os.path.relpath(path, VENDOR): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     assert found == listed()
 
 

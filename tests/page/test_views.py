@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from chat.conf import conf
-from chat.wire.auth import GUEST_COOKIE, issue_guest_id, read_guest_cookie, sign_guest_id
+from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie, sign_guest_id
 from sessions_app.models import Session
 
 pytestmark = pytest.mark.django_db

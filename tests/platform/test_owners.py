@@ -49,7 +49,7 @@ def begun(tree: ast.AST, within: str = "") -> Iterator[str]:
 
 def test_each_task_and_thread_has_an_owner() -> None:
     found: dict[str, int] = {}
-    for room in ("chat", "sessions_app", "realtime_ai"):
+    for room in ("chat", "identity", "sessions_app", "realtime_ai"):
         for path in sorted((BASE_DIR / room).rglob("*.py")):
             for one in begun(ast.parse(path.read_text(encoding="utf-8"))):
                 place = f"{path.relative_to(BASE_DIR)}:{one}"

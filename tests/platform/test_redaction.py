@@ -80,3 +80,34 @@ def _formatter() -> logging.Formatter:
         config["formatters"]["line"]
     )
     return made
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "rta_4f8kq21x_" + "Ab_-" * 10 + "xyz",
+        "ek_4f8kq21x_" + "Ab_-" * 10 + "xyz",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln_-0",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.",
+    ],
+)
+def test_what_clients_come_in_by_is_taken_out_whoever_they_are(shown: str) -> None:
+    for text in (f"Bearer {shown}", f"openai-insecure-api-key.{shown}, realtime", f"?x={shown}&y=1"):
+        assert redacted(text) == text.replace(shown, "[key]")
+
+
+def test_a_resume_token_is_taken_out_of_an_address() -> None:
+    assert redacted("/v1/realtime?session_id=s1&resume_token=k-P_x%41 HTTP/1.1") == (
+        "/v1/realtime?session_id=s1&resume_token=[key] HTTP/1.1"
+    )
+
+
+def test_what_is_no_key_stays() -> None:
+    for text in (
+        "week_12_of_the_year",
+        "rta_short",
+        "eyJ is how base64 of JSON begins",
+        "a.b.c",
+        "resume_token",
+    ):
+        assert redacted(text) == text

@@ -169,14 +169,14 @@ def test_serve_refuses_it_too_and_tells_what_it_lacks(folder: Path, own_database
     production |= {
         "DATABASE_URL": own_database,
         "LLM_MODEL": "gpt-5",
-        "SUPABASE_URL": "https://a.supabase.co",
+        "SUPABASE_KEY": "of-the-project",
     }
     done = run_python("-m", "realtime_ai.supervisor", "serve", VAR_DIR=str(folder / "var"), **production)
     assert done.returncode == 1
     assert done.stderr.startswith("error: LLM_MODEL=gpt-5:")
     assert done.stderr.count("\n") == 1
     assert "WARNING: TRUST_PROXY is not set" in done.stdout
-    assert "WARNING: set and not used: SUPABASE_URL (DATABASE_URL is enough)." in done.stdout
+    assert "WARNING: set and not used: SUPABASE_KEY (DATABASE_URL is enough)." in done.stdout
 
 
 @pytest.mark.parametrize(

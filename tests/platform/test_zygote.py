@@ -69,7 +69,7 @@ for number in range(256):
         continue
     open_fds.add(number)
 print(open_fds - {0, 1, 2}, threading.active_count(), settings.configured, signal.getsignal(signal.SIGCHLD).name)
-print({"realtime_ai", "chat", "sessions_app", "twisted.internet.reactor"} & set(sys.modules))
+print({"realtime_ai", "chat", "identity", "sessions_app", "twisted.internet.reactor"} & set(sys.modules))
 print(sys.stdin.read() == "", "uvicorn" in sys.modules)
 """
     assert result(written, code) == (0, "set() 1 False SIG_DFL\nset()\nTrue True\n")

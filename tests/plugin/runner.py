@@ -12,9 +12,11 @@ from django.core.management import CommandError
 from realtime_ai.env import BASE_DIR
 
 APP_TESTS = {
-    "sessions_app": ("admin", "log", "privileges"),
+    "sessions_app": ("admin", "log", "privacy", "privileges"),
+    "identity": ("identity",),
     "chat": (
         "contract",
+        "door",
         "engine",
         "mcp",
         "page",

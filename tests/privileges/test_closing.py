@@ -116,6 +116,32 @@ def test_what_our_role_makes_later_is_closed_from_the_start(supabase: None) -> N
     sql("CREATE TABLE later (id serial)")
     assert refused("SELECT FROM later", role="anon")
     assert refused("SELECT nextval('later_id_seq')", role="anon")
+    sql("CREATE VIEW later_view AS SELECT * FROM auth_user")
+    assert refused("SELECT FROM later_view", role="anon")
+
+
+def test_a_function_that_our_role_makes_later_is_nobodys_but_ours(supabase: None) -> None:
+    sql("CREATE FUNCTION session_before() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert not refused("SELECT session_before()", role="anon")
+    close_data_api()
+    sql("CREATE FUNCTION session_later() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    for role in ROLES:
+        assert refused("SELECT session_later()", role=role)
+    assert sql("SELECT session_later()") == [(1,)]
+    assert find_exposure() == Exposure(roles=ROLES)
+
+
+def test_who_writes_our_tables_may_call_what_a_later_migration_made(supabase: None) -> None:
+    sql("CREATE ROLE later_writer NOLOGIN; GRANT later_writer TO CURRENT_USER")
+    sql(
+        "GRANT USAGE ON SCHEMA public TO later_writer; GRANT ALL ON ALL TABLES IN SCHEMA public TO later_writer"
+    )
+    close_data_api()
+    sql("CREATE FUNCTION procrastinate_later() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert refused("SELECT procrastinate_later()", role="later_writer")
+    assert close_data_api() == ["GRANT EXECUTE ON ROUTINE procrastinate_later() TO later_writer"]
+    assert not refused("SELECT procrastinate_later()", role="later_writer")
+    assert refused("SELECT procrastinate_later()", role="anon")
 
 
 def test_what_is_not_this_projects_stays_as_it_is(supabase: None) -> None:

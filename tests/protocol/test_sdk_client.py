@@ -25,7 +25,13 @@ from tests.protocol.test_server_events import SESSION
 async def _talk(socket: ServerConnection) -> None:
     frames = [encode(frame) for frame in example_log.frames()]
     done = next(index for index, frame in enumerate(frames) if '"response.done"' in frame)
-    stream = StreamInfo(session_id="demo123", resumed=False, last_event_id="event_demo123_1", status="idle")
+    stream = StreamInfo(
+        session_id="demo123",
+        resumed=False,
+        last_event_id="event_demo123_1",
+        status="idle",
+        resume_token="its-secret",
+    )
     await socket.send(encode(session_created(SESSION, stream, notice="hello")))
     async for text in socket:
         match ce.decode(str(text)):

@@ -26,7 +26,9 @@ SESSION = SessionObject(
     max_output_tokens=50,
     expires_at=1_800_000_000,
 )
-STREAM = StreamInfo(session_id="s1", resumed=False, last_event_id="event_s1_0", status="idle")
+STREAM = StreamInfo(
+    session_id="s1", resumed=False, last_event_id="event_s1_0", status="idle", resume_token="its-secret"
+)
 
 
 def subclasses(cls: type[Any]) -> list[type[Any]]:
@@ -75,6 +77,7 @@ def test_session_created_tells_the_settings_and_the_place_in_the_stream() -> Non
         "resumed": False,
         "last_event_id": "event_s1_0",
         "status": "idle",
+        "resume_token": "its-secret",
     }
 
 

@@ -29,7 +29,11 @@ class Place:
         if event.type == "session.created":
             stream = event.x_stream
             last = stream.get("truncated_to") or stream["last_event_id"]
-            self.query = {"session_id": stream["session_id"], "last_event_id": last}
+            self.query = {
+                "session_id": stream["session_id"],
+                "last_event_id": last,
+                "resume_token": stream["resume_token"],
+            }
         elif event.event_id.startswith("event_"):
             self.query["last_event_id"] = event.event_id
 

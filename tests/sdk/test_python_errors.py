@@ -155,8 +155,9 @@ async def test_a_session_that_does_not_exist(server: ServerProcess, place: str) 
 
 async def test_a_place_that_is_not_the_sessions(server: ServerProcess) -> None:
     async with talk(server.ws_url) as client:
-        session_id = (await client.next()).session.id
-        async with talk(server.ws_url, {"session_id": session_id, "last_event_id": "event_other_1"}) as other:
+        await client.next()
+        place = {**client.place.query, "last_event_id": "event_other_1"}
+        async with talk(server.ws_url, place) as other:
             assert (await other.until("error")).error.code == "invalid_cursor"
             with closed_with(4400):
                 await other.next()
@@ -173,7 +174,8 @@ async def test_a_refusal_is_no_reason_to_try_again(server: ServerProcess) -> Non
 async def test_sockets_that_share_a_session(slow_server: ServerProcess) -> None:
     async with talk(slow_server.ws_url) as one:
         session_id = (await one.next()).session.id
-        async with talk(slow_server.ws_url, {"session_id": session_id}) as two:
+        place = {"session_id": session_id, "resume_token": one.place.query["resume_token"]}
+        async with talk(slow_server.ws_url, place) as two:
             assert (await two.next()).session.id == session_id
             await two.say("count to 8")
             await two.connection.response.create()

@@ -8,7 +8,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from chat.errors import OriginRefused
-from chat.wire.auth import GUEST_COOKIE, check_origin, issue_guest_id, sign_guest_id
+from chat.wire.auth import check_origin
+from identity.guests import GUEST_COOKIE, issue_guest_id, resume_token, sign_guest_id
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
 from tests.support.server import ServerProcess
@@ -182,11 +183,17 @@ async def test_a_forged_guest_cookie_is_nobodys(server: ServerProcess) -> None:
         assert client.created["error"]["code"] == "session_not_found"
 
 
-async def test_a_bare_programs_session_belongs_to_whoever_holds_its_id(server: ServerProcess) -> None:
+async def test_a_bare_programs_session_belongs_to_whoever_holds_its_secret(server: ServerProcess) -> None:
     async with realtime(server.ws_url) as client:
         await client.ask("count to 3")
-        path = f"/ws/session?session_id={client.session_id}"
-    async with realtime(server.ws_url, path) as client:
+        by_id, back = f"/ws/session?session_id={client.session_id}", client.back
+    guest, ada = guest_headers(server), await user_headers(server, "ada")
+    for wrong in ("", "&resume_token=", f"&resume_token={resume_token('another')}", "&resume_token=%C3%A9"):
+        for headers in ({}, guest, ada):
+            async with realtime(server.ws_url, by_id + wrong, additional_headers=headers) as client:
+                assert client.created["error"]["code"] == "session_not_found"
+                assert await client.closed() == 4404
+    async with realtime(server.ws_url, f"/ws/session?{back}") as client:
         assert client.created["type"] == "session.created"
 
 

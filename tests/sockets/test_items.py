@@ -49,7 +49,7 @@ def order(frames: Sequence[Frame]) -> list[str]:
 async def replayed(server: ServerProcess, client: Realtime) -> list[Frame]:
     """All that the session has to tell, to somebody who comes later."""
     last = next(frame["event_id"] for frame in reversed(client.frames) if frame["event_id"][:6] == "event_")
-    path = f"/v1/realtime?session_id={client.session_id}&last_event_id=event_{client.session_id}_0"
+    path = f"/v1/realtime?{client.back}&last_event_id=event_{client.session_id}_0"
     async with realtime(server.ws_url, path) as again:
         while not again.frames or again.frames[-1]["event_id"] != last:
             await again.recv()
@@ -180,7 +180,7 @@ async def test_a_call_that_is_told_is_never_run(
 
     async def come_back() -> None:
         """As soon as the dead process's lease has run out."""
-        async with realtime(server.ws_url, f"/v1/realtime?session_id={client.session_id}") as again:
+        async with realtime(server.ws_url, f"/v1/realtime?{client.back}") as again:
             assert again.created["type"] == "session.created", again.created
             await again.ask("Well?")
 

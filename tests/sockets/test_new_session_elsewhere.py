@@ -8,6 +8,7 @@ from django.db import connection
 
 from bench.delay_proxy import DelayProxy
 from bench.support import upstream_of
+from identity.guests import resume_token
 from sessions_app.ids import uuid7
 from tests.support.sockets import realtime
 from tests.support.waiting import eventually
@@ -33,12 +34,12 @@ async def test_a_socket_whose_new_session_was_opened_elsewhere_is_invited_back(
         await warm.ask("Hello")
     proxy.cut()
     async with realtime(away.ws_url) as first:
-        async with realtime(near.ws_url, f"/ws/session/{first.session_id}") as second:
+        async with realtime(near.ws_url, f"/ws/session/{first.session_id}?{first.back}") as second:
             assert second.session_id == first.session_id
             await second.ask("Hello")
             proxy.mend()
             assert await first.closed() == 1012
-        path = f"/ws/session?session_id={first.session_id}"
+        path = f"/ws/session?{first.back}"
 
         async def back() -> None:
             async with realtime(away.ws_url, path) as again:
@@ -61,7 +62,7 @@ async def test_who_was_told_an_id_finds_its_session_through_any_process(
         await warm.ask("Hello")
     proxy.rtt_s = 0.4
     async with realtime(away.ws_url) as first:
-        path = f"/ws/session?session_id={first.session_id}"
+        path = f"/ws/session?{first.back}"
         async with realtime(near.ws_url, path) as second:
             assert second.session_id == first.session_id, second.created
             await first.say("count to 5")
@@ -80,7 +81,7 @@ async def test_an_id_that_was_told_outlives_the_process_that_never_stored_it(
         await first.say("Hello")
         away.signal(signal.SIGKILL)
         await first.closed()
-    path = f"/ws/session?session_id={first.session_id}&last_event_id=event_{first.session_id}_0"
+    path = f"/ws/session?{first.back}&last_event_id=event_{first.session_id}_0"
     async with realtime(near.ws_url, path) as again:
         assert again.session_id == first.session_id, again.created
         _, done = await again.ask("Hello")
@@ -94,6 +95,7 @@ async def test_an_id_of_long_ago_that_has_no_session_is_not_found(
     with monkeypatch.context() as patch:
         patch.setattr("sessions_app.ids.time.time_ns", lambda: 1_700_000_000_000_000_000)
         old = uuid7()
-    async with realtime(server.ws_url, f"/ws/session?session_id={old}") as client:
+    path = f"/ws/session?session_id={old}&resume_token={resume_token(old)}"
+    async with realtime(server.ws_url, path) as client:
         assert client.created["error"]["code"] == "session_not_found"
         assert await client.closed() == 4404

@@ -270,11 +270,11 @@ async def test_resume_gives_exactly_the_rest(start_server: StartServer) -> None:
     async with realtime(server.ws_url) as client:
         await client.ask("What is 6*7?")
         await client.ask("count to 100")
-        whole, session_id = client.frames[1:], client.session_id
+        whole, back = client.frames[1:], client.back
     await asyncio.sleep(0.6)
     for cut in range(0, len(whole), 20):
         last_event_id = whole[cut]["event_id"]
-        path = f"/ws/session?session_id={session_id}&last_event_id={last_event_id}"
+        path = f"/ws/session?{back}&last_event_id={last_event_id}"
         async with realtime(server.ws_url, path) as client:
             assert client.created["x_stream"]["resumed"] is True
             rest = [await client.recv() for _ in whole[cut + 1 :]]

@@ -9,7 +9,7 @@ from channels.layers import InMemoryChannelLayer
 
 from chat.session.commands import SessionInfo
 from chat.session.relay import Relay
-from chat.session.relay_messages import Closed, Detach, Records, Request, decode, encode
+from chat.session.relay_messages import Closed, Detach, Message, Records, Request, decode, encode
 from chat.session.remote import RemoteSession
 from chat.session.session import Session, Subscriber
 from sessions_app.errors import SessionElsewhere
@@ -77,9 +77,12 @@ class Forgetful(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no 
     """Loses every word that somebody has left."""
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
-        decoded = decode(message)
-        if not (isinstance(decoded, Request) and isinstance(decoded.what, Detach)):
-            await super().send(channel, message)
+        if kept := [one for one in decode(message) if not _is_farewell(one)]:
+            await super().send(channel, encode(kept))
+
+
+def _is_farewell(message: Message) -> bool:
+    return isinstance(message, Request) and isinstance(message.what, Detach)
 
 
 class Counted(Silent):
@@ -146,10 +149,11 @@ class Faulty(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no typ
         self.loses: Callable[[Records], bool] = lambda _: False
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
-        decoded = decode(message)
-        if self.away.is_set() or (isinstance(decoded, Records) and self.loses(decoded)):
+        if self.away.is_set():
             return
-        await super().send(channel, message)
+        lost = [one for one in decode(message) if isinstance(one, Records) and self.loses(one)]
+        if kept := [one for one in decode(message) if one not in lost]:
+            await super().send(channel, encode(kept))
 
     async def receive(self, channel: str) -> dict[str, Any]:
         heard = asyncio.ensure_future(super().receive(channel))
@@ -279,7 +283,7 @@ async def test_what_the_last_holder_still_says_is_not_heard_of_the_next_one(open
         with pytest.raises(SessionElsewhere):
             await read(old, upto=1)
         end = Records(session_id="moved", holder=before.channel, rows=[], closed=Closed.ENDED)
-        await layer.send(before.follower.channel, encode(end))
+        await layer.send(before.follower.channel, encode([end]))
         following.log.append(said(1))
         assert await read(new, upto=1) == [1]
         assert not new.closed

@@ -254,6 +254,7 @@ def test_every_duty_is_registered_for_every_worker() -> None:
         "sweep_sessions": "* * * * * */20",
         "rescue_jobs": "* * * * * */20",
         "clean_up": "17 * * * *",
+        "retain": "41 3 * * *",
     }
 
 

@@ -46,6 +46,11 @@ class Realtime:
         self.created: Frame = {}
         self.frames: list[Frame] = []
 
+    @property
+    def back(self) -> str:
+        """The query by which whoever has no name comes back to this session."""
+        return f"session_id={self.session_id}&resume_token={self.created['x_stream']['resume_token']}"
+
     async def send(self, **event: Any) -> None:
         await self.connection.send(json.dumps(event))
 

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 MAX_MESSAGE = 1 << 17
 MAX_FDS = 16
 NUMBER = struct.Struct("i")
-OWN = frozenset(("realtime_ai", "chat", "sessions_app"))
+OWN = frozenset(("realtime_ai", "chat", "identity", "sessions_app"))
 
 _FOR_EVERYONE = (
     "django.contrib.admin",

@@ -29,6 +29,7 @@ from chat.wire.realtime.checks import (
     parse_object,
 )
 from chat.wire.realtime.objects import TurnPolicy
+from identity.tokens import MAX_TOKEN_CHARS
 from sessions_app.log.events import ROOT
 
 MAX_ITEM_ID_CHARS = 128
@@ -167,6 +168,8 @@ class SessionSettings(Settings, frozen=True, kw_only=True):
     type: Literal["realtime"]
     model: ModelName | None = None
     x_turn_policy: TurnPolicy | None = None
+    x_token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_CHARS)] | None = None
+    """A fresh key or token for this connection; it is no setting, and goes into no log."""
     # Taken and ignored: they concern audio, or the vendor's own house.
     include: Any = None
     tracing: Any = None

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import UNSET
 
 from chat.conf import conf
-from chat.errors import ChatError, ItemNotFound
+from chat.errors import ChatError, InvalidHistory, ItemNotFound, ReadOnlyKey
 from chat.llm.catalog import default_model_spec
+from chat.quota.quotas import Left
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -34,10 +35,13 @@ from chat.wire.realtime.projector import (
     parse_event_id,
     queued_response,
 )
+from chat.wire.realtime.reader import LogReader
 from chat.wire.realtime.server import (
     ErrorDetails,
     ErrorEvent,
     ItemRetrieved,
+    RateLimit,
+    RateLimitsUpdated,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
@@ -54,6 +58,7 @@ _NOTICES = {
 }
 
 
+_JOINED = "joined"
 _HEARSAY_S = 1.0
 """A commit whose acknowledgement takes longer is told of later, by the log itself."""
 
@@ -71,12 +76,15 @@ class RealtimeDialect:
 
     # Opening
 
-    async def opened(self, session: AnySession) -> tuple[int, Cursor]:
-        """Greet; the seq to read from, so that the fold is whole, and the cursor to send from.
+    async def opened(self, session: AnySession) -> tuple[int, LogReader]:
+        """Greet; the seq to read from, so that the fold is whole, and who reads.
 
-        Raises `FrameError` for a ``last_event_id`` that is none of this session's.
+        Raises `FrameError` for a ``last_event_id`` that is none of this session's, and an unknown ``history``.
         """
         self._session = session
+        history = self._socket.query.get("history", "")
+        if history not in ("", _JOINED):
+            raise InvalidHistory(param="history")
         info = session.info()
         given = self._socket.query.get("last_event_id")
         wanted = parse_event_id(info.session_id, given) if given else None
@@ -88,12 +96,21 @@ class RealtimeDialect:
             last_event_id=event_id(info.session_id, cursor.seq, cursor.index),
             status="responding" if info.response_seq is not None else "idle",
             queued=info.queued or UNSET,
+            resume_token=self._socket.resume_token,
         )
         if wanted is not None and wanted.seq > cursor.seq:
             stream.truncated_to = stream.last_event_id
         created = session_created(self._session_object(), stream, notice=_notice(info.model))
         await self._socket.send_frame(encode(created))
-        return await self._fold_start(cursor), cursor
+        joined_until = await self._stored_until(cursor) if history == _JOINED else 0
+        return await self._fold_start(cursor), LogReader(session, cursor, joined_until=joined_until)
+
+    async def _stored_until(self, cursor: Cursor) -> int:
+        """What is not stored is not joined: whoever is told that it was lost has to know where to cut."""
+        seq = self._session.info().last_seq
+        if cursor.seq >= seq:
+            return 0
+        return min(seq, await in_db_thread(replay.stored_until, session_id=self._session.session_id))
 
     async def _start(self, wanted: Cursor | None) -> Cursor:
         """Where the client is, as far as the log agrees; without a word of its own: where the running response began,
@@ -139,6 +156,7 @@ class RealtimeDialect:
             tools=config.tools,
             tool_choice=config.tool_choice,
             max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
+            expires_at=int(expires_at) if (expires_at := self._socket.expires_at) else UNSET,
             x_turn_policy=config.policy,  # type: ignore[arg-type]
         )
 
@@ -157,7 +175,18 @@ class RealtimeDialect:
         if isinstance(event, ce.ItemRetrieve):
             await self._retrieve(event.item_id)
             return
-        done = await self._session.do(_command(event))
+        if isinstance(event, ce.SessionUpdate) and event.session.x_token:
+            await self._socket.renew(event.session.x_token)
+            if not event.session.changes():
+                await self._socket.send_frame(encode(session_updated(self._session_object())))
+                return
+        if not self._socket.may_write:
+            raise ReadOnlyKey
+        command = _command(event)
+        left = self._socket.ask() if isinstance(command, RequestResponse) else []
+        done = await self._session.do(command)
+        if left:
+            await self._socket.send_frame(encode(rate_limits_updated(left)))
         if done.repeated_seq:
             await self._say_again(done.repeated_seq)
         if done.passed_over:
@@ -201,13 +230,11 @@ class RealtimeDialect:
 
     # Frames out
 
-    async def send_log(self, start: tuple[int, Cursor]) -> None:
-        after, cursor = start
-        projector = RealtimeProjector(self._session.session_id)
+    async def send_log(self, start: tuple[int, LogReader]) -> None:
+        after, reader = start
         async for records in self._session.follow(after):
-            for record in records:
-                for frame in projector.frames_after(record, cursor):
-                    await self._socket.send_frame(encode(frame))
+            for text in reader.texts(records):
+                await self._socket.send_frame(text)
 
     def error(self, error: ChatError | SessionsError) -> str:
         return encode(error_event(error))
@@ -292,6 +319,19 @@ def session_created(session: SessionObject, stream: StreamInfo, *, notice: str =
 
 def session_updated(session: SessionObject, *, notice: str = "") -> SessionUpdated:
     return SessionUpdated(event_id=new_id("evt"), session=session, x_notice=notice or UNSET)
+
+
+def rate_limits_updated(lefts: list[Left]) -> RateLimitsUpdated:
+    limits = [
+        RateLimit(
+            name=left.measure,
+            limit=int(left.limit),
+            remaining=int(left.remaining),
+            reset_seconds=round(left.reset_s, 3),
+        )
+        for left in lefts
+    ]
+    return RateLimitsUpdated(event_id=new_id("evt"), rate_limits=limits)
 
 
 def passed_over(session_id: str, *, client_event_id: str | None) -> list[ServerEvent]:

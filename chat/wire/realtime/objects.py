@@ -29,6 +29,8 @@ class InputText(WireObject, tag_field="type", tag="input_text", kw_only=True):
 
 class OutputText(WireObject, tag_field="type", tag="output_text", kw_only=True):
     text: str
+    x_text_chars: int | UnsetType = UNSET
+    """``text`` is left out, for it was told by deltas: its length."""
 
 
 class MessageItem(WireObject, tag_field="type", tag="message", kw_only=True):
@@ -281,7 +283,7 @@ class SessionObject(WireObject, kw_only=True):
     """"auto", "none", "required" or ``{"type": "function", "name": ...}``."""
     max_output_tokens: MaxOutputTokens = "inf"
     expires_at: int | UnsetType = UNSET
-    """Unix seconds."""
+    """Unix seconds: when the credential of the connection ends, where it does by itself."""
     x_turn_policy: TurnPolicy = "enqueue"
 
 
@@ -297,6 +299,8 @@ class StreamInfo(WireObject, kw_only=True):
     """The ids of the responses that wait for their turn."""
     truncated_to: str | UnsetType = UNSET
     """Given when the client saw more than the log kept: it drops all that came after this place."""
+    resume_token: str
+    """The session's secret: by it comes back who has no name here, while the session is no user's."""
 
 
 class TokensIn(WireObject, kw_only=True):

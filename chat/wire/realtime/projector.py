@@ -79,7 +79,7 @@ NO_RESULT = "The response ended before this tool gave a result."
 class OpenItem:
     """An output item that is not done; ``texts`` are its deltas so far, ``call`` what a server's tool was asked."""
 
-    __slots__ = ("at", "call", "item_id", "length", "output_index", "previous_item_id", "texts")
+    __slots__ = ("at", "call", "item_id", "length", "output_index", "previous_item_id", "template", "texts")
 
     def __init__(self, item_id: str, output_index: int, previous_item_id: str | None, at: datetime) -> None:
         self.item_id = item_id
@@ -89,6 +89,11 @@ class OpenItem:
         self.texts: list[str] = []
         self.length = 0
         self.call: McpCallItem | None = None
+        self.template: se.DeltaTemplate | None = None
+
+    def add(self, text: str) -> None:
+        self.texts.append(text)
+        self.length += len(text)
 
 
 class OpenResponse:
@@ -116,6 +121,14 @@ class OpenResponse:
         if text is None:
             return self._open_text(event.item_id, event.output_index, event.text, at)
         return [self._text_delta(text, event.text)] if event.text else []
+
+    def further_delta(self, event: ev.AssistantDelta) -> OpenItem | None:
+        """Take a delta of a text that is under way, without making its one frame; None, and nothing done, for another's."""
+        text = self._open.get(event.item_id)
+        if text is None or event.offset != text.length or not event.text:
+            return None
+        text.add(event.text)
+        return text
 
     def message(self, event: ev.AssistantMessage, at: datetime) -> Frames:
         """What was not streamed goes out as one more delta, so that joined deltas always are the final text."""
@@ -283,8 +296,10 @@ class OpenResponse:
         return frames
 
     def _text_delta(self, opened: OpenItem, text: str) -> se.TextDelta:
-        opened.texts.append(text)
-        opened.length += len(text)
+        opened.add(text)
+        return self.delta_frame(opened, text)
+
+    def delta_frame(self, opened: OpenItem, text: str) -> se.TextDelta:
         return se.TextDelta(
             response_id=self.response_id,
             item_id=opened.item_id,
@@ -375,6 +390,22 @@ class RealtimeProjector:
         if record.seq < cursor.seq or cursor.index is None:
             return []
         return frames[cursor.index :]
+
+    def delta(self, record: ev.Record) -> se.DeltaTemplate | None:
+        """Take a delta of a text that is under way: its one frame is the template's, with the record's seq and text. None, and
+        nothing done, for any other record."""
+        event = record.event
+        if not isinstance(event, ev.AssistantDelta) or record.seq <= self._last_seq:
+            return None
+        response = self._responses.get(event.response_id)
+        text = response.further_delta(event) if response else None
+        if response is None or text is None:
+            return None
+        self._last_seq = record.seq
+        if text.template is None:
+            place = event_id(self._session_id, 0).removesuffix("0")
+            text.template = se.DeltaTemplate(response.delta_frame(text, ""), place)
+        return text.template
 
     def _numbered(self, frames: Frames, seq: int) -> Frames:
         for index, frame in enumerate(frames[:-1], start=1):

@@ -46,6 +46,21 @@ class ErrorEvent(EventBase, tag="error", kw_only=True):
     error: ErrorDetails
 
 
+class RateLimit(WireObject, kw_only=True):
+    name: str
+    """``requests`` or ``tokens``, each by the minute."""
+    limit: int
+    remaining: int
+    reset_seconds: float
+    """Until all of it is there again."""
+
+
+class RateLimitsUpdated(EventBase, tag="rate_limits.updated", kw_only=True):
+    """Of the payer who has least left; after each `response.create`, where the server has such bounds."""
+
+    rate_limits: list[RateLimit]
+
+
 # The conversation's items
 
 
@@ -100,6 +115,7 @@ class OutputItemDone(EventBase, tag="response.output_item.done", kw_only=True):
 
 class TextPart(WireObject, tag_field="type", tag="text", kw_only=True):
     text: str
+    x_text_chars: int | UnsetType = UNSET
 
 
 class ContentPartAdded(_OfItem, tag="response.content_part.added", kw_only=True):
@@ -120,6 +136,8 @@ class TextDelta(_OfItem, tag="response.output_text.delta", kw_only=True):
 class TextDone(_OfItem, tag="response.output_text.done", kw_only=True):
     content_index: int = 0
     text: str
+    x_text_chars: int | UnsetType = UNSET
+    """``text`` is left out, for it was told by deltas: its length."""
 
 
 # Tools
@@ -167,6 +185,7 @@ ServerEvent = (
     | ItemDone
     | ItemRetrieved
     | ItemDeleted
+    | RateLimitsUpdated
     | ResponseCreated
     | ResponseDone
     | OutputItemAdded
@@ -206,3 +225,20 @@ _encoder = msgspec.json.Encoder()
 
 def encode(event: ServerEvent) -> str:
     return _encoder.encode(event).decode()
+
+
+class DeltaTemplate:
+    """Encodes the deltas of one text, byte for byte as `encode` does: only their places and their texts differ."""
+
+    __slots__ = ("_before", "_between")
+
+    def __init__(self, delta: TextDelta, place: str) -> None:
+        """``place`` is how each ``event_id`` begins; the seq ends it."""
+        before, after = encode(msgspec.structs.replace(delta, event_id="", delta="")).split(
+            '"event_id":""', 1
+        )
+        self._before = before + '"event_id":' + _encoder.encode(place).decode()[:-1]
+        self._between = '"' + after.removesuffix('""}')
+
+    def encode(self, seq: int, text: str) -> str:
+        return f"{self._before}{seq}{self._between}{_encoder.encode(text).decode()}}}"

@@ -55,8 +55,8 @@ export class Talk {
   #take(event) {
     this.events.push(event);
     if (event.type === "session.created") {
-      const { session_id, last_event_id, truncated_to } = event.x_stream;
-      this.query = { session_id, last_event_id: truncated_to ?? last_event_id };
+      const { session_id, resume_token, last_event_id, truncated_to } = event.x_stream;
+      this.query = { session_id, resume_token, last_event_id: truncated_to ?? last_event_id };
     } else if (event.event_id.startsWith("event_")) {
       this.query.last_event_id = event.event_id;
     }

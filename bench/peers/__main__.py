@@ -1,0 +1,81 @@
+"""``python -m bench peers [--only pace,flat] [--whole]``: our server beside its peers."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.peers import report
+from bench.peers.measure import Contender, Measure, Stage
+from bench.peers.measures.pace import Flat, Pace
+
+MEASURES: tuple[Measure, ...] = (Pace(), Flat())
+
+
+def measured(
+    measure: Measure, stage: Stage, contenders: Sequence[Contender], repeats: int, found: report.JSON
+) -> None:
+    """Round after round, and within a round each once, beginning with another one each time."""
+    for number in range(repeats):
+        begin = number % len(contenders)
+        for contender in [*contenders[begin:], *contenders[:begin]]:
+            figures = measure.run(stage, contender)
+            found["samples"].append(report.sample(contender, figures))
+            told = ", ".join(
+                f"{one.title} {figures[one.key]:.{one.digits}f}"
+                for one in measure.figures
+                if one.key in figures
+            )
+            print(f"  {contender.title}: {told}", flush=True)
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    names = [measure.name for measure in MEASURES]
+    parser = argparse.ArgumentParser(prog="python -m bench peers", description=__doc__)
+    parser.add_argument("--only", default="", help=f"measures, commas between: {', '.join(names)}")
+    parser.add_argument(
+        "--contenders", default="", help="only those whose title begins so; semicolons between"
+    )
+    parser.add_argument("--whole", action="store_true", help="longer answers, more rounds")
+    parser.add_argument("--repeats", type=int, default=0, help="rounds (default: 3, whole: 5)")
+    parser.add_argument(
+        "--out", type=Path, help="a folder for peers.json and peers.md; without it they are printed"
+    )
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",") if options.only else names
+    if unknown := set(options.only) - set(names):
+        parser.error(f"there is no measure {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
+    return options
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parsed(arguments)
+    whole = report.new_report(whole=options.whole)
+    begins = tuple(filter(None, options.contenders.split(";")))
+    for measure in MEASURES:
+        if measure.name not in options.only:
+            continue
+        contenders = [one for one in measure.contenders if not begins or one.title.startswith(begins)]
+        if not contenders:
+            continue
+        found = whole["measures"][measure.name] = report.described(measure)
+        print(f"\n{measure.title}", flush=True)
+        with Stage(whole=options.whole) as stage:
+            repeats = options.repeats or (5 if options.whole else measure.quick_repeats)
+            measured(measure, stage, contenders, repeats, found)
+        if options.out:
+            write(whole, options.out)
+    if not options.out:
+        print("\n" + report.markdown(whole))
+    return 0
+
+
+def write(whole: report.JSON, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "peers.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    (folder / "peers.md").write_text(report.markdown(whole), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,200 @@
+"""Who is measured: our server as ``make serve`` starts it, and the relays, each with a PostgreSQL of its own (fsync on)."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from bench.peers.environment import peers_python
+from realtime_ai.embedded_postgres import EmbeddedPostgres
+from realtime_ai.embedded_postgres.postmaster import find_postmaster
+from realtime_ai.env import BASE_DIR
+from tests.fakes import anthropic_server, gemini_server, openai_server
+from tests.platform.support import Supervised, short_folder
+from tests.plugin.reaper import Reaper
+
+_PROGRAMS = Path(__file__).with_name("programs")
+_START_S = 60.0
+_MANY = "1000000"
+
+LLM_MODELS = {
+    "gemini": "gemini:gemini-3.8-flash",
+    "openai": "openai:gpt-6.1-terra",
+    "anthropic": "anthropic:claude-sonnet-5-5",
+    "compatible": "compatible:local",
+}
+
+
+class Server(ABC):
+    """A context manager: one server with its database."""
+
+    port: int
+    pids: list[int]
+    """Of its web processes."""
+    postgres_pid: int
+    database_url: str
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Ours(Server):
+    """Production settings, one web process, its own embedded PostgreSQL, no worker (``worker``: one).
+
+    What bounds a crowd from one address is out of the way, for here all come from one.
+    """
+
+    def __init__(
+        self, model_urls: Mapping[str, str], *, vendor: str = "gemini", worker: bool = False, **settings: str
+    ) -> None:
+        self._worker = worker
+        self._settings = {
+            "SECRET_KEY": secrets.token_urlsafe(60),
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "INSECURE_HTTP": "1",
+            "GUESTS_ALLOWED": "1",
+            "LOG_LEVEL": "WARNING",
+            "MAX_SOCKETS_PER_ADDRESS": _MANY,
+            "MAX_CONNECTS_PER_10_SECONDS": _MANY,
+            "LLM_MODEL": LLM_MODELS[vendor],
+            "GEMINI_API_KEY": gemini_server.API_KEY,
+            "OPENAI_API_KEY": openai_server.API_KEY,
+            "COMPATIBLE_API_KEY": openai_server.API_KEY,
+            "ANTHROPIC_API_KEY": anthropic_server.API_KEY,
+            "GOOGLE_GEMINI_BASE_URL": model_urls["gemini"],
+            "OPENAI_BASE_URL": model_urls["openai"],
+            "COMPATIBLE_BASE_URL": model_urls["compatible"],
+            "ANTHROPIC_BASE_URL": model_urls["anthropic"],
+            **settings,
+        }
+
+    def __enter__(self) -> Self:
+        self._folder = short_folder()
+        var_dir = self._folder.__enter__() / "var"
+        command = [sys.executable, "-m", "realtime_ai.supervisor", "serve"]
+        command += [] if self._worker else ["--no-worker"]
+        self._supervised = Supervised(var_dir, command=command, root=BASE_DIR, **self._settings)
+        self._supervised.__enter__()
+        url = self._supervised.wait_until_up()
+        self.port = urlsplit(url).port or 0
+        children = json.loads((var_dir / "children.json").read_text())
+        web = int(self._settings.get("WEB_PROCESSES", "1"))
+        self.pids = [child["pid"] for child in children[:web]]
+        postmaster = find_postmaster(var_dir / "postgres" / "data")
+        assert postmaster
+        self.postgres_pid = postmaster.pid
+        self.database_url = (var_dir / "postgres" / "url").read_text().strip()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._supervised.stop()
+        finally:
+            self._supervised.__exit__(*exc)
+            self._folder.__exit__(None, None, None)
+
+    @property
+    def output(self) -> str:
+        """What the supervisor and its children have printed."""
+        return self._supervised.text
+
+
+class Program(Server):
+    """A server of `bench.peers.programs`, run by the peers' own Python."""
+
+    def __init__(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self._name = name
+        self._arguments = arguments
+        self._env = env or {}
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="rt-peer-", dir="/tmp")
+        self._postgres = EmbeddedPostgres(Path(self._folder.name) / "pg", tell=lambda _line: None)
+        self._reaper = Reaper()
+        self._reaper.register(folder=Path(self._folder.name))
+        self.database_url = self._postgres.start()
+        assert self._postgres.pid
+        self.postgres_pid = self._postgres.pid
+        self._reaper.register(folder=Path(self._folder.name), pid=self.postgres_pid)
+        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+            self.port = listener.getsockname()[1]
+            self._process = self._start(listener)
+        self._reaper.register(folder=Path(self._folder.name), pid=self._process.pid)
+        self.pids = [self._process.pid]
+        self._wait()
+        return self
+
+    def _start(self, listener: socket.socket) -> "subprocess.Popen[bytes]":
+        command = [str(peers_python()), str(_PROGRAMS / f"{self._name}.py"), "--fd", str(listener.fileno())]
+        command += ["--database", self.database_url, *self._arguments]
+        self._log = Path(self._folder.name, "log")
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                command,
+                pass_fds=[listener.fileno()],
+                cwd=self._folder.name,
+                env={**os.environ, **self._env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self._name} did not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+        self._postgres.stop()
+        self._reaper.close()
+        self._folder.cleanup()
+
+
+def relay(model_urls: Mapping[str, str], vendor: str) -> Program:
+    """``vendor`` may be ``gemini-aiohttp``."""
+    url = model_urls[vendor.removesuffix("-aiohttp")]
+    return Program("relay", "--vendor", vendor, "--model-url", url)
+
+
+def chainlit(model_urls: Mapping[str, str]) -> Program:
+    return Program("chainlit_app", env={"MODEL_URL": model_urls["gemini"]})
+
+
+def server_of(name: str, model_urls: Mapping[str, str]) -> Server:
+    """By the name that a contender's server has in a report: ``ours``, ``ours-openai``, ``relay-gemini-aiohttp``, ``chainlit``."""
+    kind, _, vendor = name.partition("-")
+    makers: dict[str, Any] = {
+        "ours": lambda: Ours(model_urls, vendor=vendor or "gemini"),
+        "relay": lambda: relay(model_urls, vendor or "gemini"),
+        "chainlit": lambda: chainlit(model_urls),
+    }
+    server: Server = makers[kind]()
+    return server

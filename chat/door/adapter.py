@@ -1,0 +1,67 @@
+"""Where django-allauth asks us: who may sign up, which words an error has, how an attempt is bounded."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from chat.conf import conf
+from chat.door import attempts
+
+TOO_MANY = "too_many_login_attempts"
+RETRY_AFTER = "retry_after_s"
+"""The attribute of a request that was refused: in how many seconds it may be asked again."""
+
+
+def wait_in_words(seconds: int) -> str:
+    if seconds < 90:
+        return "in a minute" if seconds > 20 else f"in {seconds} seconds" if seconds > 1 else "in a second"
+    return f"in {-(-seconds // 60)} minutes"
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": "Please enter a correct username and password. Both tell capitals from small letters.",
+        TOO_MANY: "Too many wrong attempts. Wait some minutes, then try again.",
+        "incorrect_code": "This code is not right. Take the one that is shown now.",
+        "incorrect_password": "This password is not right.",
+        "rate_limited": "Too many attempts. Wait a minute, then try again.",
+        "account_inactive": "This account is switched off.",
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return conf().sign_up_allowed
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """As the server says: behind `TRUST_PROXY` the client's, which nobody else can set."""
+        return request.META.get("REMOTE_ADDR") or "unknown"
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """The user, or None. Raises ValidationError when there were too many attempts."""
+        credentials = {name: value for name, value in credentials.items() if name in ("username", "password")}
+        try:
+            attempt = attempts.begin(credentials.get("username", ""), self.get_client_ip(request))
+        except attempts.TooManyAttempts as refused:
+            setattr(request, RETRY_AFTER, refused.wait_s)
+            raise ValidationError(
+                f"Too many wrong attempts. Try again {wait_in_words(refused.wait_s)}.", code=TOO_MANY
+            ) from None
+        user = authenticate(request, **credentials)
+        if user is None:
+            attempt.wrong()
+        else:
+            attempt.right()
+        return user
+
+
+class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
+    }
+
+    def get_totp_issuer(self) -> str:
+        return f"{settings.UNFOLD['SITE_TITLE']} ({self._get_site_name()})"

@@ -1,0 +1,119 @@
+"""``POST /v1/realtime/client_secrets``: with an API key, a short-lived secret for the browser of one user of the shop's own.
+
+Shapes of the Realtime API (GA), with one field of ours: ``x_external_user_id``, whom the secret is for.
+"""
+
+import logging
+from typing import Annotated, Any
+
+import msgspec
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from msgspec import Meta
+
+from chat.conf import conf
+from chat.errors import ChatError, CredentialsInvalid, FrameError
+from chat.llm.catalog import default_model_spec, with_full_model
+from chat.session.commands import SessionConfig
+from chat.wire.realtime.checks import check_nul, invalid, parse_object
+from chat.wire.realtime.client import SessionSettings, check_settings
+from chat.wire.realtime.objects import SessionObject
+from identity.keys import DEFAULT_SECRET_S, LEAST_SECRET_S, MOST_SECRET_S, make_secret
+from identity.models import ApiKey, Scope
+from identity.principal import Kind, principal_of, shown
+from identity.tokens import CredentialsRefused
+from sessions_app.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+
+class ExpiresAfter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    anchor: str = "created_at"
+    seconds: Annotated[int, Meta(ge=LEAST_SECRET_S, le=MOST_SECRET_S)] = DEFAULT_SECRET_S
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    expires_after: ExpiresAfter = ExpiresAfter()
+    session: SessionSettings | None = None
+    x_external_user_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    """None: a user of its own, whom nobody else is."""
+
+
+@csrf_exempt  # whoever comes here comes by a key: a page of somebody else's cannot make a browser send one
+@require_POST
+@never_cache
+def client_secrets(request: HttpRequest) -> JsonResponse:
+    try:
+        key = _key_of(request)
+        wanted = _wanted(request)
+        changes = _changes(wanted.session)
+    except (CredentialsInvalid, CredentialsRefused) as error:
+        return _refused(401, CredentialsInvalid.code, CredentialsInvalid(str(error)))
+    except ChatError as error:
+        return _refused(400, error.code, error)
+    external_user_id = wanted.x_external_user_id or new_id("user")
+    made = make_secret(
+        key=key,
+        external_user_id=external_user_id,
+        seconds=wanted.expires_after.seconds,
+        session=changes,
+    )
+    return JsonResponse(
+        {
+            "value": made.value,
+            "expires_at": int(made.row.expires_at.timestamp()),
+            "session": msgspec.to_builtins(_session_object(changes)),
+            "x_external_user_id": external_user_id,
+        }
+    )
+
+
+def _key_of(request: HttpRequest) -> ApiKey:
+    """Raises `CredentialsInvalid`, `CredentialsRefused`."""
+    principal = principal_of(shown({"authorization": request.headers.get("Authorization", "")}))
+    if principal.kind is not Kind.KEY or principal.key_id is None or not principal.may(Scope.CHAT):
+        raise CredentialsInvalid("Client secrets are made with an API key of the scope chat.")
+    return ApiKey.objects.get(pk=principal.key_id)
+
+
+def _wanted(request: HttpRequest) -> Wanted:
+    """Raises `FrameError`."""
+    try:
+        text = request.body.decode() or "{}"
+    except UnicodeDecodeError:
+        raise FrameError("The body is not JSON in UTF-8.") from None
+    value = parse_object(text)
+    check_nul(text, value)
+    try:
+        wanted = msgspec.convert(value, Wanted)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from error
+    if wanted.session is not None:
+        check_settings(wanted.session, "session")
+    return wanted
+
+
+def _changes(session: SessionSettings | None) -> dict[str, Any]:
+    """As the log keeps them. Raises `ModelNotAllowed`."""
+    return dict(with_full_model(session.changes())) if session else {}
+
+
+def _session_object(changes: dict[str, Any]) -> SessionObject:
+    """What a session that is begun with the secret will be. It has no id yet."""
+    config = SessionConfig().updated(changes)
+    return SessionObject(
+        id="",
+        model=config.model or default_model_spec(),
+        instructions=config.instructions or conf().instructions,
+        tools=config.tools,
+        tool_choice=config.tool_choice,
+        max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
+        x_turn_policy=config.policy,  # type: ignore[arg-type]
+    )
+
+
+def _refused(status: int, code: str, error: ChatError) -> JsonResponse:
+    details = {"type": error.error_type, "code": code, "message": error.message, "param": error.param}
+    return JsonResponse({"error": details}, status=status)

@@ -1,0 +1,73 @@
+"""What visitors may do with all that is theirs: take it along, and have it forgotten."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django.views.decorators.vary import vary_on_cookie
+
+from chat.conf import conf
+from identity.guests import GUEST_COOKIE, read_guest_cookie
+from sessions_app.models import EraseActor
+from sessions_app.privacy.erase import By, erase_person, erase_session
+from sessions_app.privacy.export import export_person
+from sessions_app.privacy.people import Person
+from sessions_app.review.streaming import file_response
+
+ERASED_PER_REQUEST = 100
+"""A request that erases all of a long life would take longer than a proxy waits: it says what is left, and is sent again."""
+_BY = By(actor=EraseActor.OWNER)
+
+View = Callable[..., HttpResponseBase]
+
+
+def for_its_owner(view: View) -> View:
+    """The view, given who asks as a `Person` that owns what they own; 401 for nobody in particular."""
+
+    @never_cache
+    @vary_on_cookie
+    @wraps(view)
+    def asked(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        signed_in = request.user.is_authenticated
+        person = Person(
+            user_id=request.user.pk if signed_in else None,
+            guest_id=read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or "",
+        )
+        if not signed_in and not (conf().guests_allowed and person.guest_id):
+            return _error(401, "invalid_credentials", "Sign in first.")
+        return view(request, person, **kwargs)
+
+    return asked
+
+
+@require_http_methods(["DELETE"])
+@for_its_owner
+def one(request: HttpRequest, person: Person, session_id: str) -> HttpResponseBase:
+    """Erase one conversation: 204, again as well; 404 where it is not theirs, whether it exists or not."""
+    if not person.sessions().filter(pk=session_id).exists():
+        return _error(404, "session_not_found", "There is no such conversation, or it is not yours.")
+    erase_session(session_id=session_id, by=_BY)
+    return HttpResponse(status=204)
+
+
+@require_http_methods(["GET", "DELETE"])
+@for_its_owner
+def all_of_them(request: HttpRequest, person: Person) -> HttpResponseBase:
+    """GET: everything as a file, a line of JSON each. DELETE: erase them, ``{"erased", "left"}``; with some left, ask again."""
+    if request.method == "DELETE":
+        tally = erase_person(person=person, by=_BY, limit=ERASED_PER_REQUEST)
+        return JsonResponse({"erased": tally.erased, "failed": tally.failed, "left": tally.left})
+    return file_response(
+        request,
+        export_person(person),
+        content_type="application/x-ndjson; charset=utf-8",
+        filename="conversations.ndjson",
+    )
+
+
+def _error(status: int, code: str, message: str) -> JsonResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status)

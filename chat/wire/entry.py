@@ -1,0 +1,79 @@
+"""Which session a socket asks for, and by what right: its request to connect becomes a `Join`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from django.utils.crypto import salted_hmac
+
+from chat.errors import ChosenIdRefused, CredentialsInvalid
+from chat.quota.subjects import Payers
+from chat.session.opening import Join
+from identity.guests import holds_secret, is_chosen
+from identity.models import Scope
+from identity.principal import Kind, Principal
+from sessions_app.ids import check_session_id
+from sessions_app.log.lifecycle import Visitor
+
+_NAME_CHARS = 110
+_TAG_CHARS = 16
+
+
+def visitor_of(principal: Principal) -> Visitor:
+    return Visitor(
+        user_id=principal.user_id,
+        guest_id=principal.guest_id,
+        external_user_id=principal.external_user_id,
+    )
+
+
+def joins(
+    principal: Principal,
+    *,
+    path_id: str | None,
+    query: Mapping[str, str],
+    open_house: bool,
+    source: str,
+    payers: Payers = (),
+) -> list[Join]:
+    """What to try, in this order, while there is no such session.
+
+    ``open_house``: a developer's own machine, where ids that clients choose are as the tutorials have them: whoever names
+    one has it. Raises `InvalidSessionId`, `ChosenIdRefused`, `CredentialsInvalid`.
+    """
+    may_begin = principal.may(Scope.CHAT)
+    session_id = query.get("session_id") or path_id
+    own_model = (principal.session or {}).get("model")
+    join = Join(
+        visitor=visitor_of(principal),
+        is_staff=principal.is_staff,
+        model=own_model or query.get("model"),
+        source=source,
+        payers=payers,
+    )
+    if not session_id:
+        if not may_begin:
+            raise CredentialsInvalid("This key reads sessions and begins none. Give a session_id.")
+        return [join]
+    join = replace(join, session_id=check_session_id(session_id), create=False)
+    if holds_secret(session_id, query.get("resume_token", "")):
+        visitor = replace(join.visitor, secret_of=session_id)
+        return [replace(join, visitor=visitor, was_told=may_begin)]
+    if not is_chosen(session_id):
+        return [join]
+    may_begin = may_begin and "session_id" not in query
+    if open_house:
+        visitor = replace(join.visitor, secret_of=session_id)
+        return [replace(join, visitor=visitor, create=may_begin)]
+    if principal.kind is Kind.NOBODY:
+        raise ChosenIdRefused
+    own = replace(join, session_id=own_id(join.visitor, session_id), create=True)
+    return [join, own] if may_begin else [join]
+
+
+def own_id(visitor: Visitor, name: str) -> str:
+    """The id of the session that somebody calls so. No two of them share one, so that a name that is asked for tells nothing
+    of others' sessions, and taking it keeps it from nobody."""
+    owner = visitor.as_owner()
+    whose = f"{owner.user_id}/{owner.guest_id}/{owner.external_user_id}/{name}"
+    tag = salted_hmac("chat.wire.entry", whose, algorithm="sha256").hexdigest()[:_TAG_CHARS]
+    return f"{name[:_NAME_CHARS]}~{tag}"

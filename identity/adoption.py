@@ -1,0 +1,71 @@
+"""Signing in and out: a guest's sessions become the user's, and the browser becomes another guest."""
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.http import HttpRequest, HttpResponseBase
+
+from identity.ends import tell
+from identity.guests import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
+from sessions_app.log.lifecycle import adopt_sessions
+
+_NEW_GUEST = "is_another_guest"
+"""The attribute of a request whose response changes the guest's cookie."""
+
+
+def set_guest_cookie(response: HttpResponseBase, guest_id: str) -> None:
+    response.set_cookie(
+        GUEST_COOKIE,
+        sign_guest_id(guest_id),
+        max_age=MAX_AGE_S,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+
+
+class GuestCookieMiddleware:
+    """Changes the cookie where `connect_signals` heard of a sign-in or a sign-out, by whichever page it came."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if iscoroutinefunction(self):
+            return self._answer(request)
+        return _with_new_guest(request, self._get_response(request))
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        return _with_new_guest(request, await self._get_response(request))
+
+
+def _with_new_guest(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if getattr(request, _NEW_GUEST, False):
+        set_guest_cookie(response, issue_guest_id())
+    return response
+
+
+def _signed_in(request: HttpRequest | None, user: Any, **_: object) -> None:
+    if request is None:
+        return
+    guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or ""
+    if adopt_sessions(guest_id=guest_id, user_id=user.pk):
+        tell()
+    setattr(request, _NEW_GUEST, True)
+
+
+def _signed_out(request: HttpRequest | None, **_: object) -> None:
+    if request is not None:
+        setattr(request, _NEW_GUEST, True)
+
+
+def connect_signals() -> None:
+    user_logged_in.connect(_signed_in, dispatch_uid="identity.adoption.in")
+    user_logged_out.connect(_signed_out, dispatch_uid="identity.adoption.out")

@@ -1,0 +1,154 @@
+"""Access tokens of Supabase Auth and others (RFC 7519): who the issuer says that somebody is, checked.
+
+The keys of the issuer are read from its JWKS, kept, and read anew in time; while it cannot be reached, the known ones
+count. Everything here may wait for the network: it is called in threads.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jwt
+from django.core.signals import setting_changed
+
+from identity.conf import conf
+
+logger = logging.getLogger(__name__)
+
+_SHAPE = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_OF_KEY_PAIRS = ("ES256", "RS256")
+_OF_THE_SECRET = "HS256"  # noqa: S105 - the name of an algorithm
+MAX_TOKEN_CHARS = 8192
+_MAX_SUBJECT_CHARS = 255
+
+
+class CredentialsRefused(Exception):
+    """What was shown lets nobody in; the message says why, and repeats nothing of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """Of a token that was checked."""
+
+    issuer: str
+    subject: str
+    expires_at: float
+    """Unix seconds."""
+    email: str = ""
+    is_anonymous: bool = False
+
+
+def looks_like_token(text: str) -> bool:
+    return _SHAPE.fullmatch(text) is not None
+
+
+def verified(token: str) -> Claims:
+    """Raises `CredentialsRefused`."""
+    if conf().issuer is None:
+        raise CredentialsRefused("This server takes no access tokens.")
+    if len(token) > MAX_TOKEN_CHARS:
+        raise CredentialsRefused("The access token is too long.")
+    try:
+        key, algorithms = _key_for(jwt.get_unverified_header(token))
+        payload = jwt.decode(
+            token,
+            key,
+            algorithms=algorithms,
+            audience=conf().jwt_audience,
+            issuer=conf().issuer,
+            leeway=conf().clock_leeway_seconds,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+    except jwt.ExpiredSignatureError:
+        raise CredentialsRefused("The access token has expired. Refresh it.") from None
+    except jwt.PyJWTError as error:
+        logger.info("an access token was refused: %s", type(error).__name__)
+        raise CredentialsRefused("The access token is not valid here.") from None
+    return _claims(payload)
+
+
+def _claims(payload: Mapping[str, Any]) -> Claims:
+    subject, email = payload["sub"], payload.get("email")
+    if not 0 < len(subject) <= _MAX_SUBJECT_CHARS or "\x00" in subject:
+        raise CredentialsRefused("The access token names nobody.")
+    return Claims(
+        issuer=str(payload["iss"]),
+        subject=subject,
+        expires_at=float(payload["exp"]),
+        email=email[:254].replace("\x00", "") if isinstance(email, str) else "",
+        is_anonymous=payload.get("is_anonymous") is True,
+    )
+
+
+def _key_for(header: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The key that the token must be signed with, and by which algorithm alone: never one that the token may choose.
+
+    Raises `CredentialsRefused`.
+    """
+    if header.get("alg") == _OF_THE_SECRET:
+        if not conf().jwt_secret:
+            raise CredentialsRefused(
+                "This server takes no access tokens that are signed with a shared secret."
+            )
+        return conf().jwt_secret, [_OF_THE_SECRET]
+    if header.get("alg") not in _OF_KEY_PAIRS:
+        raise CredentialsRefused("The access token is signed in a way that is not taken here.")
+    key = _keys(conf().keys_url or "").find(str(header.get("kid", "")))
+    if key is None or key.algorithm_name != header["alg"]:
+        raise CredentialsRefused("The access token is signed with a key that its issuer does not show.")
+    return key, [header["alg"]]
+
+
+class IssuerKeys:
+    """The public keys of one issuer, by their ids. Shared by all threads."""
+
+    def __init__(self, url: str) -> None:
+        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=conf().jwks_timeout_seconds)
+        self._lock = threading.Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._asked_at = self._read_at = float("-inf")
+
+    def find(self, key_id: str) -> jwt.PyJWK | None:
+        if self._due(key_id):
+            with self._lock:
+                if self._due(key_id):  # else another thread has just asked
+                    self._read()
+        return self._keys.get(key_id)
+
+    def _due(self, key_id: str) -> bool:
+        now = time.monotonic()
+        if now - self._asked_at < conf().jwks_pause_seconds:
+            return False
+        return key_id not in self._keys or now - self._read_at >= conf().jwks_lifespan_seconds
+
+    def _read(self) -> None:
+        self._asked_at = time.monotonic()
+        try:
+            found = jwt.PyJWKSet.from_dict(self._client.fetch_data())
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            kept = f"the {len(self._keys)} known ones count on" if self._keys else "none are known"
+            logger.warning("the keys of %s cannot be read (%s); %s", self._client.uri, error, kept)
+            return
+        # Only what signs in the two ways that are taken; a key without an id is found by none.
+        self._keys = {
+            str(key.key_id): key for key in found.keys if key.key_id and key.algorithm_name in _OF_KEY_PAIRS
+        }
+        self._read_at = time.monotonic()
+
+
+@cache
+def _keys(url: str) -> IssuerKeys:
+    return IssuerKeys(url)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting.startswith("IDENTITY_"):
+        _keys.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="identity.tokens")

@@ -1,0 +1,75 @@
+"""Erasing from the admin: the chosen sessions are shown once more, then what was said in them goes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from sessions_app.errors import SessionNotFound
+from sessions_app.models import EraseActor, EraseScope, Erasure, Session
+from sessions_app.privacy.erase import By, erase_session
+
+PERMISSION = "sessions_app.erase_session"
+MOST_AT_ONCE = 100
+"""One request erases so many at most; a person with more of them is erased by `manage.py erase --user`."""
+
+
+def may_erase(request: HttpRequest) -> bool:
+    return request.user.has_perm(PERMISSION)
+
+
+def erasure_of(session: Session) -> Erasure | None:
+    """The last word on what was erased of it."""
+    if not (session.erased_at or session.tool_data_erased_at):
+        return None
+    scope = EraseScope.WORDS if session.erased_at else EraseScope.TOOL_DATA
+    found = Erasure.objects.select_related("staff").filter(session_id=session.pk, scope=scope)
+    return found.first()
+
+
+def confirm_page(request: HttpRequest, model_admin: Any, sessions: Iterable[Session]) -> HttpResponse:
+    chosen = [one for one in list(sessions)[: MOST_AT_ONCE + 1] if one.erased_at is None]
+    if len(chosen) > MOST_AT_ONCE:
+        messages.error(request, f"At most {MOST_AT_ONCE} sessions are erased at once. Choose fewer.")
+        return _back()
+    if not chosen:
+        messages.info(request, "What was said in these sessions is erased already.")
+        return _back()
+    request.current_app = model_admin.admin_site.name
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Erase what was said",
+        "model_admin": model_admin,
+        "chosen": chosen,
+    }
+    return TemplateResponse(request, "admin/sessions_app/session/erase.html", context)
+
+
+@require_POST
+def erase(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """Takes ``session`` (each id) from the form; without ``sure`` it asks first. Raises PermissionDenied."""
+    if not may_erase(request):
+        raise PermissionDenied
+    ids = [one.replace("\x00", "") for one in request.POST.getlist("session")[: MOST_AT_ONCE + 1]]
+    if "sure" not in request.POST:
+        return confirm_page(request, model_admin, Session.objects.filter(pk__in=ids))
+    by = By(actor=EraseActor.STAFF, staff_id=request.user.pk)
+    erased = sum(_erased(session_id, by) for session_id in ids[:MOST_AT_ONCE])
+    messages.success(request, f"Sessions whose words are erased: {erased}.")
+    return _back()
+
+
+def _erased(session_id: str, by: By) -> bool:
+    try:
+        return erase_session(session_id=session_id, by=by)
+    except SessionNotFound:
+        return False
+
+
+def _back() -> HttpResponse:
+    return HttpResponseRedirect(reverse("admin:sessions_app_session_changelist"))

@@ -1,0 +1,1 @@
+"""What one person, key or address may do, counted for all processes together (docs/security.md, "Limits")."""

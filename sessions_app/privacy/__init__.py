@@ -1,0 +1,1 @@
+"""What can be forgotten, what is kept of that, and what a person may take along."""

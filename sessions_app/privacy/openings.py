@@ -1,0 +1,38 @@
+"""Who of the staff read which session: written down before the page is shown."""
+
+import logging
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
+
+from sessions_app.models import OpenedView, TranscriptOpening
+from sessions_app.postgres.outage import is_read_only
+
+logger = logging.getLogger(__name__)
+
+ONE_OPENING = timedelta(minutes=10)
+"""Paging through a transcript is one reading of it."""
+
+
+def record_opening(*, session_id: str, staff: AbstractBaseUser | AnonymousUser, view: OpenedView) -> None:
+    """Once in `ONE_OPENING` for the same person, session and view. Where the database takes no writes the page is shown all
+    the same, and this process's log has the line."""
+    name = staff.get_username()
+    lately = TranscriptOpening.objects.filter(
+        session_id=session_id, staff_id=staff.pk, view=view, at__gt=Now() - ONE_OPENING
+    )
+    if lately.exists():
+        return
+    try:
+        with transaction.atomic():
+            TranscriptOpening.objects.create(
+                session_id=session_id, staff_id=staff.pk, staff_name=name, view=view
+            )
+    except DatabaseError as error:
+        if not is_read_only(error):
+            raise
+        logger.warning(
+            "session %s: %s opened by staff %s, not recorded: read-only", session_id, view.value, name
+        )
