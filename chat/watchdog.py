@@ -40,13 +40,17 @@ class Watchdog:
             self._expired.discard(task)
 
     def close(self) -> None:
-        """Nobody waits any more, and the timer need not hold on to whoever did."""
+        """Nothing more is to come, and the timer need not hold on to whoever waited. Who waits still is bounded as before."""
+        if not self._ends:
+            self._clear()
+
+    def _clear(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
 
     def _set(self, when: float) -> None:
-        self.close()
+        self._clear()
         self._rings_at = when
         self._timer = asyncio.get_running_loop().call_at(when, self._look)
 

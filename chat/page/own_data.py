@@ -16,7 +16,7 @@ from sessions_app.models import EraseActor
 from sessions_app.privacy.erase import By, erase_person, erase_session
 from sessions_app.privacy.export import export_person
 from sessions_app.privacy.people import Person
-from sessions_app.review.streaming import file_response
+from sessions_app.review.downloads import file_response
 
 ERASED_PER_REQUEST = 100
 """A request that erases all of a long life would take longer than a proxy waits: it says what is left, and is sent again."""

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from typing import NamedTuple
@@ -42,6 +42,16 @@ class Left(NamedTuple):
     remaining: float
     reset_s: float
     """Until all of it is there again."""
+
+
+def left_headers(lefts: Iterable[Left]) -> dict[str, str]:
+    """As OpenAI says it over HTTP: ``x-ratelimit-limit-requests``, ``-remaining-``, ``-reset-``, and the same of tokens."""
+    found = {}
+    for left in lefts:
+        found[f"x-ratelimit-limit-{left.measure}"] = f"{left.limit:.0f}"
+        found[f"x-ratelimit-remaining-{left.measure}"] = str(math.floor(left.remaining))
+        found[f"x-ratelimit-reset-{left.measure}"] = f"{left.reset_s:.3f}s"
+    return found
 
 
 def bound_of(measure: Measure, kind: Kind) -> Bound | None:

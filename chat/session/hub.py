@@ -120,7 +120,9 @@ class Hub:
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
                 await self.ask_whose(session_id, join.visitor)
-                return self.attach(self.find(session_id, join.visitor), subscriber, join.payers)
+                session = self.find(session_id, join.visitor)
+                session.admit(is_staff=join.is_staff)
+                return self.attach(session, subscriber, join.payers)
         except SessionElsewhere as error:
             return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
@@ -137,6 +139,7 @@ class Hub:
                 session_id,
                 join.visitor,
                 channel,
+                is_staff=join.is_staff,
                 payers=join.payers,
                 wait_s=lease_left_s + _PAST_LEASE_S,
             )
@@ -227,7 +230,7 @@ class Hub:
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
             owner=row.owner,
-            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
+            is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
             quotas=self._quotas,
             on_idle=self._on_idle,

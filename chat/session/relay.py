@@ -132,6 +132,7 @@ class Relay:
         visitor: Visitor,
         owner: str,
         *,
+        is_staff: bool = False,
         payers: Payers = (),
         wait_s: float = _REPLY_SECONDS,
     ) -> RemoteSession:
@@ -145,6 +146,7 @@ class Relay:
             guest_id=visitor.guest_id,
             external_user_id=visitor.external_user_id,
             secret_of=visitor.secret_of,
+            is_staff=is_staff,
             payers=payers,
         )
         self._joining.add(subscriber.connection_id)
@@ -257,6 +259,7 @@ class Relay:
         if self._ask_whose:
             await self._ask_whose(attach.session_id, visitor)
         session = self._find(attach.session_id, visitor)
+        session.admit(is_staff=attach.is_staff)
         info = session.info()
         guest = Guest(attach.connection_id, attach.dialect)
         self._attach_to(session, guest)

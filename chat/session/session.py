@@ -161,6 +161,11 @@ class Session:
             ev.ConnectionOpened(connection_id=subscriber.connection_id, dialect=subscriber.dialect)
         )
 
+    def admit(self, *, is_staff: bool) -> None:
+        """The tools of staff are only offered while all who came in have staff's rights: a key for talking, say, does not get
+        them from its user's other tab."""
+        self._is_staff = self._is_staff and is_staff
+
     def paid_by(self, payers: Payers) -> None:
         """Whom the answers from here on are counted for: who came last, as far as it is known who that is."""
         self.budget.payers = payers or self.budget.payers

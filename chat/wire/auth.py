@@ -10,7 +10,7 @@ from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
 from identity import tokens
 from identity.principal import Kind, Principal, nameless, principal_of, shown
-from identity.tokens import CredentialsRefused
+from identity.tokens import Claims, CredentialsRefused
 from sessions_app.postgres.threads import in_db_thread
 
 
@@ -85,16 +85,21 @@ async def identify(headers: dict[str, str], subprotocols: list[str]) -> Principa
     try:
         if not given.asks_the_database:
             principal = nameless(given)
-        elif (
-            given.is_token
-        ):  # its issuer's keys may have to be fetched: not in a thread that the database needs
-            claims = await asyncio.to_thread(tokens.verified, given.key or "")
-            principal = await in_db_thread(principal_of, given, claims)
+        elif given.is_token:
+            principal = await in_db_thread(principal_of, given, await _claims(given.key or ""))
         else:
             principal = await in_db_thread(principal_of, given)
     except CredentialsRefused as error:
         raise CredentialsInvalid(str(error)) from None
     return welcome(principal)
+
+
+async def _claims(token: str) -> Claims:
+    """With a known key it takes 0.2 ms. An issuer that does not answer keeps nobody waiting but who shows a key that is not
+    known. Raises `CredentialsRefused`."""
+    if tokens.asks_the_issuer(token):
+        return await asyncio.to_thread(tokens.verified, token)
+    return tokens.verified(token)
 
 
 def welcome(principal: Principal) -> Principal:

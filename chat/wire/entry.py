@@ -6,6 +6,7 @@ from dataclasses import replace
 from django.utils.crypto import salted_hmac
 
 from chat.errors import ChosenIdRefused, CredentialsInvalid
+from chat.quota.subjects import Payers
 from chat.session.opening import Join
 from identity.guests import holds_secret, is_chosen
 from identity.models import Scope
@@ -26,7 +27,13 @@ def visitor_of(principal: Principal) -> Visitor:
 
 
 def joins(
-    principal: Principal, *, path_id: str | None, query: Mapping[str, str], open_house: bool, source: str
+    principal: Principal,
+    *,
+    path_id: str | None,
+    query: Mapping[str, str],
+    open_house: bool,
+    source: str,
+    payers: Payers = (),
 ) -> list[Join]:
     """What to try, in this order, while there is no such session.
 
@@ -41,6 +48,7 @@ def joins(
         is_staff=principal.is_staff,
         model=own_model or query.get("model"),
         source=source,
+        payers=payers,
     )
     if not session_id:
         if not may_begin:

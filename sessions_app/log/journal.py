@@ -120,7 +120,7 @@ class SessionWriter:
             self.on_commit()
 
     def fail(self, error: JournalError) -> None:
-        self.failed = error
+        self.failed = self.failed or error  # the first one says why
         self._journal.discard(self)
         self._wake(lambda _: True)
         if self.on_commit:

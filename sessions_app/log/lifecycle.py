@@ -145,7 +145,7 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
         created=old_status is None,
         was_ended=old_status == SessionStatus.ENDED,
         model=model,
-        owner=Visitor(user_id=user_id, guest_id=guest_id, external_user_id=external_user_id),
+        owner=Visitor(user_id=user_id, guest_id=guest_id, external_user_id=external_user_id).as_owner(),
     )
 
 
@@ -169,7 +169,8 @@ def owner_of(*, session_id: str) -> Owner:
     session = Session.objects.select_related("user").filter(pk=session_id, erased_at__isnull=True).first()
     if session is None:
         raise SessionNotFound
-    return Owner(visitor=_owner(session), is_staff=bool(session.user and session.user.is_staff))
+    own = session.external_user_id == ""  # else it is with somebody whom staff let in
+    return Owner(visitor=_owner(session), is_staff=bool(own and session.user and session.user.is_staff))
 
 
 def owners_of(*, session_ids: Iterable[str]) -> dict[str, Visitor]:
@@ -211,7 +212,7 @@ def append_now(*, session_id: str, epoch: int, last_seq: int, events: Sequence[e
     """
     records = _records(session_id, last_seq, events)
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))  # type: ignore[arg-type]
+        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))
         if cursor.fetchone() is None:
             raise JournalFenced
     return records[-1].seq

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from sessions_app.conf import conf
-from sessions_app.errors import JournalError, ReplayGap
+from sessions_app.errors import JournalError, ReplayGap, SessionErased
 from sessions_app.log.events import Event, Record
 from sessions_app.log.journal import SessionWriter
 from sessions_app.log.state import SessionState
@@ -121,6 +121,8 @@ class LiveLog:
 
     async def _next(self, after: int) -> Sequence[Record] | None:
         while True:
+            if isinstance(self.failed, SessionErased):  # not a word of it any more
+                raise self.failed.with_traceback(None)
             if after < self._visible_seq:
                 return self._from_ring(after) or await self._from_log(after)
             if self.failed:

@@ -122,10 +122,8 @@ def without_tool_data(event_type: str, content: str | None, payload: ev.JSON) ->
     )
 
 
-def _kept(
-    cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, mask: IdMask
-) -> object | None:
-    value: object = payload[name]
+def _kept(cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, mask: IdMask) -> Any:
+    value = payload[name]
     if value is None:
         return None
     if name in IDS:

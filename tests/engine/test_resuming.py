@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from chat.quota.quotas import Left
 from chat.session.commands import AddMessage
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
@@ -27,8 +28,14 @@ class Socket:
 
     async def renew(self, token: str) -> None: ...
 
+    def ask(self) -> list[Left]:
+        return []
+
     async def send_frame(self, frame: str) -> None:
         self.frames.append(json.loads(frame))
+
+    def ask(self) -> list[Left]:
+        return []
 
 
 def last_stored(session_id: str) -> int:
@@ -62,11 +69,11 @@ async def test_what_a_reader_took_from_the_database_before_the_holder_heard_of_i
     seen = await eventually(stored)
     assert session.info().last_seq == heard
     socket = Socket(event_id(session.session_id, seen))
-    _, cursor = await RealtimeDialect(socket).opened(session)
+    _, reader = await RealtimeDialect(socket).opened(session)
     (created,) = socket.frames
     assert "truncated_to" not in created["x_stream"]
     assert created["x_stream"]["last_event_id"] == socket.query["last_event_id"]
-    assert cursor.seq == seen
+    assert reader.cursor.seq == seen
     lost = Socket(event_id(session.session_id, seen + 1))
     await RealtimeDialect(lost).opened(session)
     assert lost.frames[0]["x_stream"]["truncated_to"] == event_id(session.session_id, heard)

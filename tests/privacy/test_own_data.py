@@ -57,11 +57,12 @@ def test_a_guest_erases_what_their_cookie_owns() -> None:
 @pytest.mark.parametrize("owned_by", ["bob", "nobody", "guest", "none"])
 def test_another_ones_cannot_be_told_from_none(owned_by: str) -> None:
     client, _ = user("ada")
-    fields: dict[str, Any] = {
+    owners: dict[str, dict[str, Any]] = {
         "bob": {"user": User.objects.create_user("bob")},
         "nobody": {},
         "guest": {"guest_id": G1},
-    }.get(owned_by, {})
+    }
+    fields = owners.get(owned_by, {})
     if owned_by != "none":
         session_full_of(MARK, "s1", **fields)
     response = client.delete("/api/sessions/s1")

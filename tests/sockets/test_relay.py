@@ -39,6 +39,8 @@ class Silent:
     def info(self) -> SessionInfo:
         return SessionInfo(session_id="talk", model="demo", config={}, last_seq=0, response_seq=None)
 
+    def admit(self, *, is_staff: bool) -> None: ...
+
     async def follow(self, after: int) -> AsyncIterator[Sequence[Record]]:
         await asyncio.Event().wait()
         yield []

@@ -54,7 +54,7 @@ class LogReader:
     def __init__(self, session: AnySession, cursor: Cursor, *, joined_until: int = 0) -> None:
         """What was up to seq ``joined_until`` is history, and is joined."""
         self._session = session
-        self._cursor = cursor
+        self.cursor = cursor
         self._joined_until = joined_until
         self._projector = RealtimeProjector(session.session_id)
 
@@ -68,11 +68,11 @@ class LogReader:
             yield from self._texts(record, others)
 
     def _old_frames(self, record: ev.Record) -> list[se.ServerEvent]:
-        frames = self._projector.frames_after(record, self._cursor)
+        frames = self._projector.frames_after(record, self.cursor)
         return [told_once(frame, 0) for frame in frames] if _repeats(record.event) else frames
 
     def _texts(self, record: ev.Record, others: int) -> Sequence[str]:
-        if record.seq <= self._cursor.seq:
+        if record.seq <= self.cursor.seq:
             return [se.encode(frame) for frame in self._frames(record)]
         kept = self._shared.take(record.seq) if others else None
         if (template := self._projector.delta(record)) is not None:
@@ -86,7 +86,7 @@ class LogReader:
         return texts
 
     def _frames(self, record: ev.Record) -> list[se.ServerEvent]:
-        frames = self._projector.frames_after(record, self._cursor)
+        frames = self._projector.frames_after(record, self.cursor)
         if not _repeats(record.event):
             return frames
         limit = conf().repeated_text_chars
