@@ -77,11 +77,14 @@ class Talker:
         if not self.over.done():
             raise ConnectionError(f"closed with {self.client.close_code} in a turn")
 
-    def session_id(self) -> str:
-        """As the greeting tells it; empty on the wires of others."""
-        if self.greeting.startswith(b"{"):
-            return str(json.loads(self.greeting)["session"]["id"])
-        return self.greeting.decode().rpartition(" ")[2]
+    def session(self) -> JSON:
+        """What the greeting of the Realtime wire tells: the session's id, and the query by which to come back to it."""
+        told = json.loads(self.greeting)
+        session_id = told["session"]["id"]
+        return {
+            "id": session_id,
+            "back": f"session_id={session_id}&resume_token={told['x_stream']['resume_token']}",
+        }
 
     def _hear(self, message: bytes, now: float) -> None:
         if (answer := self.wire.answer_to(message)) is not None:
@@ -126,7 +129,7 @@ class Generator:
         started, used = time.monotonic(), _cpu_s()
         opened = await asyncio.gather(*(one(number) for number in range(sockets)))
         self._talkers += opened
-        sessions = [talker.session_id() for talker in opened] if wire in ("plain", "realtime") else []
+        sessions = [talker.session() for talker in opened] if wire == "realtime" else []
         return {"wall_s": time.monotonic() - started, "load_cpu_s": _cpu_s() - used, "sessions": sessions}
 
     async def turn(

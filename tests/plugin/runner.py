@@ -28,7 +28,7 @@ APP_TESTS = {
         "testing",
         "tools",
     ),
-    "realtime_ai": ("chaos", "docs", "platform", "reliability"),
+    "realtime_ai": ("bench", "chaos", "docs", "platform", "reliability"),
 }
 """The folders of ``tests/`` that test each app; every folder with tests stands here once (a test says so)."""
 

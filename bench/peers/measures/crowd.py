@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from typing import ClassVar
 
 from bench.peers.contenders import Ours, server_of
@@ -132,7 +131,7 @@ class Connects(Measure):
         Figure("web_ms", "web ms each", 2),
         Figure("postgres_ms", "PostgreSQL ms each", 2),
     )
-    contenders: Sequence[Contender] = (
+    contenders = (
         Contender("ours, plain", "ours", "plain", ("relay",)),
         Contender("ours, Realtime", "ours", "realtime", ("relay",)),
         Contender("ours, signed in", "ours", "realtime", ("relay",)),

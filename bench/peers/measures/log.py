@@ -34,9 +34,9 @@ class Replay(Measure):
     def run(self, stage: Stage, contender: Contender) -> Figures:
         server = stage.server(contender.server)
         with Load() as load:
-            session_id = load.open(port=server.port, wire="realtime", sockets=1)["sessions"][0]
+            session = load.open(port=server.port, wire="realtime", sockets=1)["sessions"][0]
             load.turn(chunks=self.chunks)
-            path = f"/v1/realtime?session_id={session_id}&last_event_id=event_{session_id}_0"
+            path = f"/v1/realtime?{session['back']}&last_event_id=event_{session['id']}_0"
             path += "&history=joined" if contender.title.startswith("joined") else ""
             web = cpu_s(server.pids[0])
             told = [load.replay(port=server.port, path=path) for _ in range(self.rounds)]

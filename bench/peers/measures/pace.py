@@ -65,7 +65,7 @@ class Pace(Measure):
         Figure("web_share", "web process, % of a core"),
         Figure("bytes", "bytes a chunk"),
     )
-    contenders = GEMINI
+    contenders: ClassVar[Sequence[Contender]] = GEMINI
     related: ClassVar[Sequence[str]] = ("web_us", "p99_ms")
     sessions = 60
     per_second = 15.0

@@ -10,7 +10,6 @@ from bench.peers.contenders import Ours
 from bench.peers.cpu import cpu_s, tree_cpu_s
 from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
-from sessions_app.ids import uuid7
 from tests.support.redis import RedisProcess, redis_executable
 
 _SETTLE_S = 0.5
@@ -36,7 +35,7 @@ class RedisCounts:
 
     def _now(self) -> dict[str, float]:
         with redis.Redis.from_url(self._server.url) as client:
-            told: Mapping[str, Any] = client.info()  # type: ignore[assignment]
+            told: Mapping[str, Any] = client.info()
         return {
             "cpu_s": float(told["used_cpu_sys"]) + float(told["used_cpu_user"]),
             "commands": float(told["total_commands_processed"]),
@@ -59,17 +58,22 @@ class Elsewhere(Measure):
         Figure("commands", "Redis commands a chunk", 2),
         Figure("bytes", "bytes a chunk into Redis"),
     )
-    contenders = (Contender("ours, plain", "ours", "plain"),)
+    contenders = (Contender("ours, Realtime", "ours", "realtime"),)
     quick_repeats = 1
     sessions: ClassVar[int] = 20
 
     def run(self, stage: Stage, contender: Contender) -> Figures:
         chunks = 225 if stage.whole else 105
         with redis_server() as middle, Ours(stage.model_urls, REDIS_URL=middle.url) as home:
-            shared = {"DATABASE_URL": home.database_url, "SECRET_KEY": home.settings["SECRET_KEY"]}
-            with Ours(stage.model_urls, REDIS_URL=middle.url, **shared) as other, Load() as load:
-                paths = [f"/ws/session/{uuid7()}" for _ in range(self.sessions)]
-                load.open(port=home.port, wire=contender.wire, sockets=self.sessions, paths=paths)
+            other = Ours(
+                stage.model_urls,
+                REDIS_URL=middle.url,
+                DATABASE_URL=home.database_url,
+                SECRET_KEY=home.settings["SECRET_KEY"],
+            )
+            with other, Load() as load:
+                opened = load.open(port=home.port, wire=contender.wire, sockets=self.sessions)
+                paths = [f"/v1/realtime?{session['back']}" for session in opened["sessions"]]
                 alone = self._turn(load, home, other, middle, chunks)
                 load.open(
                     port=other.port, wire=contender.wire, sockets=self.sessions, paths=paths, listens=True
