@@ -1,7 +1,7 @@
 """Access tokens of Supabase Auth and others (RFC 7519): who the issuer says that somebody is, checked.
 
 The keys of the issuer are read from its JWKS, kept, and read anew in time; while it cannot be reached, the known ones
-count. Everything here may wait for the network: it is called in threads.
+count. What may wait for the network (`asks_the_issuer`) is called in threads.
 """
 
 import logging
@@ -45,6 +45,17 @@ class Claims:
 
 def looks_like_token(text: str) -> bool:
     return _SHAPE.fullmatch(text) is not None
+
+
+def asks_the_issuer(token: str) -> bool:
+    """Whether `verified` may have to wait for the network."""
+    if conf().issuer is None or len(token) > MAX_TOKEN_CHARS:
+        return False
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        return False
+    return header.get("alg") in _OF_KEY_PAIRS and _keys(conf().keys_url or "").due(str(header.get("kid", "")))
 
 
 def verified(token: str) -> Claims:
@@ -114,26 +125,31 @@ class IssuerKeys:
         self._asked_at = self._read_at = float("-inf")
 
     def find(self, key_id: str) -> jwt.PyJWK | None:
-        if self._due(key_id):
-            with self._lock:
-                if self._due(key_id):  # else another thread has just asked
+        """A known key is not waited for, though another thread reads them anew; an unknown one may be among those."""
+        if self.due(key_id) and self._lock.acquire(blocking=key_id not in self._keys):
+            try:
+                if self.due(key_id):  # else another thread has just asked
                     self._read()
+            finally:
+                self._lock.release()
         return self._keys.get(key_id)
 
-    def _due(self, key_id: str) -> bool:
+    def due(self, key_id: str) -> bool:
+        """Whether looking for that key asks the issuer."""
         now = time.monotonic()
         if now - self._asked_at < conf().jwks_pause_seconds:
             return False
         return key_id not in self._keys or now - self._read_at >= conf().jwks_lifespan_seconds
 
     def _read(self) -> None:
-        self._asked_at = time.monotonic()
         try:
             found = jwt.PyJWKSet.from_dict(self._client.fetch_data())
         except (jwt.PyJWTError, OSError, ValueError) as error:
             kept = f"the {len(self._keys)} known ones count on" if self._keys else "none are known"
             logger.warning("the keys of %s cannot be read (%s); %s", self._client.uri, error, kept)
             return
+        finally:
+            self._asked_at = time.monotonic()  # at the end: who comes meanwhile waits for what is read
         # Only what signs in the two ways that are taken; a key without an id is found by none.
         self._keys = {
             str(key.key_id): key for key in found.keys if key.key_id and key.algorithm_name in _OF_KEY_PAIRS

@@ -30,6 +30,7 @@ from sessions_app.errors import (
 )
 from sessions_app.ids import age_s
 from sessions_app.log import events as ev
+from sessions_app.log.folding import Folding
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import erased_of, hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
@@ -65,6 +66,7 @@ class Hub:
         self._sessions: dict[str, Session] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._departures = Departures(self.end)
+        self.folding = Folding()
         self._tasks = Tasks()
         self.closing = False
         self.relay: Relay | None = None
@@ -120,7 +122,9 @@ class Hub:
                 if self._live(session_id) is None:
                     await self._open(session_id, join)
                 await self.ask_whose(session_id, join.visitor)
-                return self.attach(self.find(session_id, join.visitor), subscriber, join.payers)
+                session = self.find(session_id, join.visitor)
+                session.admit(is_staff=join.is_staff)
+                return self.attach(session, subscriber, join.payers)
         except SessionElsewhere as error:
             return await self._join_elsewhere(subscriber, session_id, join, error.owner)
 
@@ -137,6 +141,7 @@ class Hub:
                 session_id,
                 join.visitor,
                 channel,
+                is_staff=join.is_staff,
                 payers=join.payers,
                 wait_s=lease_left_s + _PAST_LEASE_S,
             )
@@ -223,11 +228,11 @@ class Hub:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
         session = Session(
-            log=LiveLog(held.writer, read_log, held.state),
+            log=LiveLog(held.writer, read_log, held.state, on_finished=self.folding.note),
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
             owner=row.owner,
-            is_staff=join.is_staff and row.owner.user_id == join.visitor.user_id,
+            is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
             quotas=self._quotas,
             on_idle=self._on_idle,

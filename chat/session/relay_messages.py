@@ -23,6 +23,7 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     guest_id: str
     external_user_id: str = ""
     secret_of: str = ""
+    is_staff: bool = False
     payers: Payers = ()
     """Whom its answers are counted for; empty: of an older build."""
 

@@ -79,13 +79,17 @@ class Fact:
 def visitor_name(session: Session) -> str:
     if session.erased_at:
         return "Erased"
+    if session.user and session.external_user_id:
+        return f"{session.external_user_id} of {session.user.get_username()}"
     if session.user:
         return session.user.get_username()
     return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
 
 
 def summary_mark(session: Session) -> tuple[str, str] | None:
-    """(state, word) of the summary; None while none is due."""
+    """(state, word) of the summary; None while none is due, and where there is none any more."""
+    if session.erased_at:
+        return None
     word = _SUMMARY_WORDS.get(session.summary_state)
     return (session.summary_state, word) if word else None
 

@@ -1,9 +1,7 @@
 """Users with keys, and the servers that they come to."""
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -54,14 +52,3 @@ def as_guest(server: ServerProcess, guest_id: str | None = None) -> Headers:
 async def refused(client: Realtime) -> tuple[str, int | None]:
     """The code of the error, and that of the close."""
     return client.created["error"]["code"], await client.closed()
-
-
-@pytest.fixture
-def production() -> Callable[[], Headers]:
-    """The environment of a server that faces the world, but for https."""
-    return lambda: {
-        "DJANGO_SETTINGS_MODULE": "realtime_ai.settings.production",
-        "SECRET_KEY": "of-a-test-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "INSECURE_HTTP": "1",
-    }

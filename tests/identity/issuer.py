@@ -46,21 +46,32 @@ class Key:
 
 
 class Issuer:
-    """Serves its JWKS on the loopback. ``away``: it answers 503; ``reads``: how often its keys were asked for."""
+    """Serves its JWKS on the loopback. ``away``: it answers 503; ``reads``: how often its keys were asked for; ``gate``:
+    while it is not set, no answer comes; ``page``: what is shown at ``/``."""
 
     def __init__(self) -> None:
         self.keys = [Key()]
         self.away = False
+        self.page = b""
         self.reads = 0
+        self.gate = threading.Event()
+        self.gate.set()
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path == "/":
+                    self._answer(200, "text/html", issuer.page)
+                    return
                 issuer.reads += 1
+                issuer.gate.wait(10)
                 body = json.dumps({"keys": [key.public for key in issuer.keys]}).encode()
                 right = self.path == PATH and not issuer.away
-                self.send_response(200 if right else 503)
-                self.send_header("Content-Type", "application/json")
+                self._answer(200 if right else 503, "application/json", body)
+
+            def _answer(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -153,7 +153,7 @@ def issuer() -> Iterator[Issuer]:
 @pytest.fixture(scope="module")
 def facing_the_world(django_db_setup: None, issuer: Issuer) -> Iterator[ServerProcess]:
     server = ServerProcess(
-        DJANGO_SETTINGS_MODULE="realtime_ai.settings.production",
+        DJANGO_SETTINGS_MODULE="tests.identity.production_settings",
         SECRET_KEY=PRODUCTION_SECRET,
         ALLOWED_HOSTS="127.0.0.1",
         INSECURE_HTTP="1",
@@ -332,3 +332,39 @@ async def test_asking_makes_no_row(world: World) -> None:
             assert (await ask(world, "GET", path, headers))[0] == 200
     assert await in_db_thread(lambda: set(Session.objects.values_list("pk", flat=True))) == before
     assert await in_db_thread(lambda: User.objects.filter(username="bob").count()) == 1
+
+
+async def test_a_chosen_name_is_ones_own(world: World) -> None:
+    """Nobody's name meets another's: asking for one tells nothing of theirs, and takes it from nobody."""
+
+    async def come(headers: dict[str, str], path: str) -> str:
+        async with realtime(world.server.ws_url, path, additional_headers=headers) as client:
+            if client.session_id:
+                await client.ask("count to 3")
+            return client.session_id or str(client.created["error"]["code"])
+
+    ada, bob = await world.key("ada", Scope.CHAT), await world.key("bob", Scope.CHAT)
+    guest, kim = as_guest(world.server), await world.secret()
+    name = "/ws/session/order-1"
+    ids = [await come(headers, name) for headers in (ada, bob, guest, kim)]
+    assert all(one.startswith("order-1~") for one in ids)
+    assert len(set(ids)) == 4
+    assert [await come(headers, name) for headers in (ada, bob, guest, kim)] == ids
+    assert await come(ada, f"/ws/session/{ids[0]}") == ids[0]
+    assert await come(bob, f"/ws/session/{ids[0]}") not in ids
+    assert await come(bob, f"{V1}?session_id={ids[0]}") == "session_not_found"
+    assert await come({}, name) == "chosen_id_refused"
+    assert await come({}, f"/ws/session/{ids[0]}") == "chosen_id_refused"
+    long = "x" * 128
+    assert await come(ada, f"/ws/session/{long}") == await come(ada, f"/ws/session/{long}") != long
+
+
+async def test_a_name_of_before_is_found_by_its_owner(world: World) -> None:
+    ada, bob = await world.key("ada", Scope.CHAT), await world.key("bob", Scope.CHAT)
+    user = await made_user("ada")
+    await in_db_thread(lambda: Session.objects.create(session_id="of-before", user=user, status="ended"))
+    for headers, found in ((ada, True), (bob, False)):
+        async with realtime(
+            world.server.ws_url, "/ws/session/of-before", additional_headers=headers
+        ) as client:
+            assert (client.session_id == "of-before") == found

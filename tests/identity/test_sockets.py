@@ -215,3 +215,28 @@ async def test_whoever_is_deleted_takes_keys_along(server: ServerProcess) -> Non
     await in_db_thread(User.objects.filter(username="ada").delete)
     async with realtime(server.ws_url, V1, additional_headers=bearer(key)) as client:
         assert await refused(client) == ("invalid_credentials", 4401)
+
+
+# A developer's own machine
+
+
+async def test_in_development_a_chosen_name_is_anybodys_here(server: ServerProcess) -> None:
+    for headers in ({}, as_guest(server), {}):
+        async with realtime(server.ws_url, "/ws/session/demo123", additional_headers=headers) as client:
+            assert client.session_id == "demo123"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "203.0.113.7"},
+        {"Forwarded": "for=203.0.113.7"},
+        {"Host": "chat.example.com"},
+        {"Host": "localhost.example.com"},
+    ],
+)
+async def test_and_nowhere_else(server: ServerProcess, headers: dict[str, str]) -> None:
+    """A tunnel or a proxy to the development server is not the developer's own machine."""
+    async with realtime(server.ws_url, "/ws/session/demo123", additional_headers=headers) as client:
+        assert await refused(client) == ("chosen_id_refused", 4403)
+    assert not await in_db_thread(Session.objects.exists)

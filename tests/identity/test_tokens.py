@@ -20,7 +20,7 @@ from pytest_django import Settings
 from identity.models import ExternalIdentity
 from identity.people import user_of
 from identity.principal import Kind, principal_of, shown
-from identity.tokens import CredentialsRefused, verified
+from identity.tokens import CredentialsRefused, asks_the_issuer, verified
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
@@ -336,3 +336,56 @@ async def test_a_talk_outlives_its_token_by_the_next_one(start_server: StartServ
         await goes_on.ask("count to 3")
     events = await in_db_thread(lambda: list(Session.objects.get(pk=goes_on.session_id).events.values()))
     assert "eyJ" not in str(events)
+
+
+def test_who_comes_while_the_keys_are_read_waits_for_them(known: Issuer, settings: Settings) -> None:
+    """After a start a crowd comes at once, and each one's key is unknown until the first answer is there."""
+    settings.IDENTITY_JWKS_PAUSE_SECONDS = 60.0
+    tokens = [known.token(someone()) for _ in range(16)]
+    known.gate.clear()
+    with ThreadPoolExecutor(16) as threads:
+        looking = [threads.submit(verified, token) for token in tokens]
+        reads(known, 1)
+        known.gate.set()
+        assert len({one.result().subject for one in looking}) == 16
+    assert known.reads == 1
+
+
+def reads(issuer: Issuer, wanted: int) -> None:
+    """Returns once the issuer was asked so often."""
+    deadline = time.monotonic() + 10
+    while issuer.reads < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_known_key_does_not_wait_for_an_issuer_that_does_not_answer(
+    known: Issuer, settings: Settings
+) -> None:
+    settings.IDENTITY_JWKS_LIFESPAN_SECONDS = 0.1
+    token = known.token(someone())
+    assert asks_the_issuer(token)
+    verified(token)
+    known.gate.clear()
+    time.sleep(0.2)
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(verified, token)
+        reads(known, 2)
+        assert verified(token)
+        assert not reading.done()
+        known.gate.set()
+        assert reading.result().subject
+
+
+def test_what_asks_nobody_is_known_before(known: Issuer, settings: Settings) -> None:
+    settings.IDENTITY_JWKS_PAUSE_SECONDS = 60.0
+    token = known.token(someone())
+    verified(token)
+    for asks_nobody in (
+        token,
+        known.token(someone(), key=Key()),
+        unsigned(known.payload("x")),
+        "a.b.c",
+        "x" * 9000,
+    ):
+        assert not asks_the_issuer(asks_nobody)

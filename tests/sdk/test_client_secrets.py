@@ -29,12 +29,12 @@ async def made_key() -> str:
 @pytest.mark.parametrize("client", ["6 websocket", "7 websocket", "7 ws"])
 async def test_the_browsers_way(node: list[str], server: ServerProcess, tmp_path: Path, client: str) -> None:
     """`OpenAIRealtimeWebSocket` brings it as the subprotocol, `OpenAIRealtimeWS` in the header."""
-    shop = AsyncOpenAI(api_key=await made_key(), base_url=f"{server.url}/v1")
-    secret = await shop.realtime.client_secrets.create(
-        expires_after={"anchor": "created_at", "seconds": 120},
-        session={"type": "realtime", "model": "gpt-realtime"},
-        extra_body={"x_external_user_id": "kim"},
-    )
+    async with AsyncOpenAI(api_key=await made_key(), base_url=f"{server.url}/v1") as shop:
+        secret = await shop.realtime.client_secrets.create(
+            expires_after={"anchor": "created_at", "seconds": 120},
+            session={"type": "realtime", "model": "gpt-realtime"},
+            extra_body={"x_external_user_id": "kim"},
+        )
     assert secret.value.startswith("ek_")
     assert secret.session.type == "realtime"
     context, certificate = self_signed(tmp_path)
@@ -55,10 +55,10 @@ async def test_a_key_and_a_wrong_one_with_the_python_sdk(server: ServerProcess) 
         assert (await client.until("response.done")).response.status == "completed"
     assert await in_db_thread(lambda: Session.objects.get().user_id) is not None
     for wrong in ("guest", "rta_wrong"):
-        with pytest.raises(openai.AuthenticationError, match="API key"):
-            await AsyncOpenAI(api_key=wrong, base_url=f"{server.url}/v1").realtime.client_secrets.create()
-    with pytest.raises(openai.BadRequestError) as refused:
-        await AsyncOpenAI(api_key=key, base_url=f"{server.url}/v1").realtime.client_secrets.create(
-            expires_after={"anchor": "created_at", "seconds": 1}
-        )
+        async with AsyncOpenAI(api_key=wrong, base_url=f"{server.url}/v1") as stranger:
+            with pytest.raises(openai.AuthenticationError, match="API key"):
+                await stranger.realtime.client_secrets.create()
+    async with AsyncOpenAI(api_key=key, base_url=f"{server.url}/v1") as shop:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await shop.realtime.client_secrets.create(expires_after={"anchor": "created_at", "seconds": 1})
     assert refused.value.param == "expires_after.seconds"

@@ -30,11 +30,10 @@ def text_up_to(client: Talk, event_id: str) -> str:
     return deltas(client.events[: ids.index(event_id) + 1])
 
 
-async def replayed(server: ServerProcess, session_id: str) -> list[dict[str, Any]]:
+async def replayed(server: ServerProcess, place: dict[str, str]) -> list[dict[str, Any]]:
     """The whole session, over a connection that nobody cuts; it has to end with a response."""
-    async with talk(
-        server.ws_url, {"session_id": session_id, "last_event_id": f"event_{session_id}_0"}
-    ) as client:
+    start = {**place, "last_event_id": f"event_{place['session_id']}_0"}
+    async with talk(server.ws_url, start) as client:
         done = await client.until("response.done")
         assert done.response.status == "completed"
         return told(client)
@@ -53,7 +52,7 @@ async def test_a_line_that_breaks_in_the_middle_of_an_answer(server: ServerProce
     assert len(client.place.close_codes) == len(cuts)
     assert client.text == text_of(response)
     assert client.text.endswith("299, 300.")
-    assert told(client) == await replayed(server, client.place.query["session_id"])
+    assert told(client) == await replayed(server, client.place.query)
 
 
 async def test_a_server_that_restarts_while_it_answers(start_server: StartServer, redis_url: str) -> None:
