@@ -7,7 +7,9 @@ installed at the first use, so it is run by its name alone:
 
     python -m bench peers --only pace                       a chunk's cost at 60 x 15/s: ours, both wires, against both relays
     python -m bench peers --only pace --contenders ours     ours alone, for a look while working on it
+    python -m bench peers --whole --out docs/benchmarks     all of them, into the report (an hour)
     python -m bench peers --help                            the other measures and options
+    python -m bench scale                                   what 10,000 and more sessions need, from that report
 """
 
 import os
@@ -20,9 +22,21 @@ from pathlib import Path
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 
-WITH_PEERS = ("peers",)
+WITH_PEERS = ("peers", "scale")
 """Take options of their own, and bring their own databases."""
-NAMES = ("journal", "pace", "stop", "streams", "crowd", "sockets", "readers", "growth", "size")
+NAMES = (
+    "journal",
+    "pace",
+    "models",
+    "stop",
+    "streams",
+    "crowd",
+    "sockets",
+    "summaries",
+    "readers",
+    "growth",
+    "size",
+)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 
 from channels.layers import get_channel_layer
@@ -29,7 +30,7 @@ from chat.watch import Watch
 from identity.ends import on_change
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
-from sessions_app.hooks import on_session_erased
+from sessions_app.hooks import on_session_erased, on_session_erasing
 from sessions_app.ids import new_id
 from sessions_app.limits.levels import clean_up
 from sessions_app.log.journal import Journal
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 _BEATS_PER_ROUND = 8
 """Renewals of the lease between two looks for sessions that stand under the process's name and live nowhere."""
 _RETRY_S = 0.5
+_LET_GO_SECONDS = 2.0
 _CLEAN_UP_ROUNDS = 600
 """Of the exchange of quotas, between two cleanings of its tables."""
 
@@ -92,6 +94,7 @@ class Runtime:
         self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
+        self._tasks.keep(self.hub.folding.run, name="fold finished answers")
         self._tasks.keep(self._share_quotas, name="share quotas")
         self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
 
@@ -224,11 +227,29 @@ def running() -> Runtime | None:
     return _current
 
 
+@on_session_erasing
+def _let_go(session_id: str) -> None:
+    """In a thread of its own. Returns once the session is not live here any more, so that its readers hear that it is gone, and
+    not that another process took it."""
+    if (server := _current) is None:
+        return
+    gone = threading.Event()
+
+    def forget() -> None:
+        try:
+            server.hub.forget(session_id)
+        finally:
+            gone.set()
+
+    with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is here
+        server.loop.call_soon_threadsafe(forget)
+        gone.wait(_LET_GO_SECONDS)
+
+
 @on_session_erased
-def _session_erased(session_id: str) -> None:
-    """Where it is live in this very process, at once; other processes look for themselves."""
-    if (server := _current) is not None:
-        after_commit(lambda: server.loop.call_soon_threadsafe(server.hub.forget, session_id))
+def _forget_whoever_came(session_id: str) -> None:
+    """Between that and the commit. Other processes look for themselves."""
+    after_commit(lambda: _let_go(session_id))
 
 
 async def startup() -> None:

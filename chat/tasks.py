@@ -8,6 +8,7 @@ docs/decisions/0002-jobs-with-procrastinate.md.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
+from chat.batches import Batches
 from chat.conf import conf
 from chat.jobs.retry import SummaryRetry, cause_for_staff, will_retry
 from chat.jobs.summary import summarise
@@ -26,7 +28,15 @@ from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.leases import any_alive, forget_dead_processes
 from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
-from sessions_app.log.summaries import due_summary, fail_summary, request_summary, write_summary
+from sessions_app.log.summaries import (
+    DueSummary,
+    End,
+    NewSummary,
+    due_summaries,
+    fail_summary,
+    request_summary,
+    write_summaries,
+)
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.retention import Retention
 
@@ -54,10 +64,26 @@ def session_ended(session_id: str, last_seq: int) -> None:
         ) from error
 
 
+_AT_ONCE = 32
+
+
+async def _due_summaries(ends: Sequence[End]) -> list[DueSummary | None]:
+    return await in_db_thread(due_summaries, ends)
+
+
+async def _write_summaries(summaries: Sequence[NewSummary]) -> list[bool]:
+    return await in_db_thread(write_summaries, summaries)
+
+
+_due = Batches(_due_summaries, name="due summaries", most=_AT_ONCE)
+_written = Batches(_write_summaries, name="summaries to write", most=_AT_ONCE)
+
+
 @app.task(name="summarise_session", queue="summaries", retry=SummaryRetry(), pass_context=True)
 async def summarise_session(context: JobContext, *, session_id: str, through_seq: int) -> None:
     """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more."""
-    due = await in_db_thread(due_summary, session_id=session_id, through_seq=through_seq)
+    end = End(session_id, through_seq)
+    due = await _due.ask(end)
     if due is None:
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
         return
@@ -66,15 +92,15 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
     except Exception as error:
         await _failed(context.job, error, session_id=session_id, through_seq=through_seq)
         raise
-    written = await in_db_thread(
-        write_summary,
-        session_id=session_id,
-        through_seq=through_seq,
-        title=summary.title,
-        summary=summary.summary,
-        model=summary.model,
-        usage=summary.usage,
-        cost_microusd=summary.cost_microusd,
+    written = await _written.ask(
+        NewSummary(
+            end=end,
+            title=summary.title,
+            summary=summary.summary,
+            model=summary.model,
+            usage=summary.usage,
+            cost_microusd=summary.cost_microusd,
+        )
     )
     logger.info(
         "session %s: summary %s (%s)", session_id, "written" if written else "outdated", summary.model

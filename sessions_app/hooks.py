@@ -54,6 +54,21 @@ def session_erased(session_id: str) -> None:
         hook(session_id)
 
 
+_session_erasing: list[SessionErasedHook] = []
+
+
+def on_session_erasing(hook: SessionErasedHook) -> SessionErasedHook:
+    """Called before a session that goes on is erased: who holds it in this process lets go of it, and tells its readers why.
+    The chat registers its own."""
+    _session_erasing[:] = [hook]
+    return hook
+
+
+def session_erasing(session_id: str) -> None:
+    for hook in _session_erasing:
+        hook(session_id)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """What a member of staff said to a tool call that waits for a person's yes."""

@@ -8,9 +8,17 @@ from pathlib import Path
 
 from bench.peers import report
 from bench.peers.measure import Contender, Measure, Stage
-from bench.peers.measures.pace import Flat, Pace
+from bench.peers.measures.crowd import Connects, Memory
+from bench.peers.measures.log import Long, Replay, Stop, Summaries
+from bench.peers.measures.pace import Flat, Pace, Sweep
+from bench.peers.measures.processes import Elsewhere, Processes
+from bench.peers.measures.vendors import Chainlit, Vendors
+from bench.peers.plots import bars
 
-MEASURES: tuple[Measure, ...] = (Pace(), Flat())
+MEASURES: tuple[Measure, ...] = (
+    Pace(), Flat(), Vendors(), Chainlit(), Memory(), Connects(), Replay(), Stop(), Summaries(), Elsewhere(),
+    Processes(), Sweep(), Long(),
+)  # fmt: skip
 
 
 def measured(
@@ -74,7 +82,12 @@ def main(arguments: Sequence[str]) -> int:
 def write(whole: report.JSON, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "peers.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    (folder / "peers.md").write_text(report.markdown(whole), encoding="utf-8")
+    (folder / "peers.md").write_text(report.markdown(whole, plots=True), encoding="utf-8")
+    for name, measure in whole["measures"].items():
+        key, title, digits = measure["figures"][0]
+        rows = [(one, found[key]) for one, found in report.spreads(measure).items()]
+        plot = bars(f"{measure['title']}: {title}", rows, digits=digits)
+        (folder / f"peers-{name}.svg").write_text(plot, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Who is measured: our server as ``make serve`` starts it, and the relays, each with a PostgreSQL of its own (fsync on)."""
 
 import json
-import os
 import secrets
 import socket
 import subprocess
@@ -61,7 +60,7 @@ class Ours(Server):
         self, model_urls: Mapping[str, str], *, vendor: str = "gemini", worker: bool = False, **settings: str
     ) -> None:
         self._worker = worker
-        self._settings = {
+        self.settings = {
             "SECRET_KEY": secrets.token_urlsafe(60),
             "ALLOWED_HOSTS": "127.0.0.1",
             "INSECURE_HTTP": "1",
@@ -86,17 +85,19 @@ class Ours(Server):
         var_dir = self._folder.__enter__() / "var"
         command = [sys.executable, "-m", "realtime_ai.supervisor", "serve"]
         command += [] if self._worker else ["--no-worker"]
-        self._supervised = Supervised(var_dir, command=command, root=BASE_DIR, **self._settings)
+        self._supervised = Supervised(var_dir, command=command, root=BASE_DIR, **self.settings)
         self._supervised.__enter__()
         url = self._supervised.wait_until_up()
         self.port = urlsplit(url).port or 0
         children = json.loads((var_dir / "children.json").read_text())
-        web = int(self._settings.get("WEB_PROCESSES", "1"))
+        web = int(self.settings.get("WEB_PROCESSES", "1"))
         self.pids = [child["pid"] for child in children[:web]]
-        postmaster = find_postmaster(var_dir / "postgres" / "data")
-        assert postmaster
-        self.postgres_pid = postmaster.pid
-        self.database_url = (var_dir / "postgres" / "url").read_text().strip()
+        self.database_url = self.settings.get("DATABASE_URL", "")
+        if not self.database_url:
+            postmaster = find_postmaster(var_dir / "postgres" / "data")
+            assert postmaster
+            self.postgres_pid = postmaster.pid
+            self.database_url = (var_dir / "postgres" / "url").read_text().strip()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -115,10 +116,9 @@ class Ours(Server):
 class Program(Server):
     """A server of `bench.peers.programs`, run by the peers' own Python."""
 
-    def __init__(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, name: str, *arguments: str) -> None:
         self._name = name
         self._arguments = arguments
-        self._env = env or {}
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="rt-peer-", dir="/tmp")
@@ -146,7 +146,6 @@ class Program(Server):
                 command,
                 pass_fds=[listener.fileno()],
                 cwd=self._folder.name,
-                env={**os.environ, **self._env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -185,7 +184,7 @@ def relay(model_urls: Mapping[str, str], vendor: str) -> Program:
 
 
 def chainlit(model_urls: Mapping[str, str]) -> Program:
-    return Program("chainlit_app", env={"MODEL_URL": model_urls["gemini"]})
+    return Program("chainlit_server", "--model-url", model_urls["gemini"])
 
 
 def server_of(name: str, model_urls: Mapping[str, str]) -> Server:

@@ -126,7 +126,8 @@ def ratios(measure: JSON) -> list[tuple[str, str, str, Spread]]:
     return found
 
 
-def markdown(report: JSON) -> str:
+def markdown(report: JSON, *, plots: bool = False) -> str:
+    """``plots``: with the pictures that lie beside it."""
     here = report["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
     lines = [
@@ -139,8 +140,9 @@ def markdown(report: JSON) -> str:
             "behind them); ratios travel, absolute times do not."
         ),
     ]
-    for measure in report["measures"].values():
-        lines += ["", f"## {measure['title']}", "", measure["told"], "", *_section(measure)]
+    for name, measure in report["measures"].items():
+        plot = ["", f"![{measure['title']}](peers-{name}.svg)"] if plots else []
+        lines += ["", f"## {measure['title']}", "", measure["told"], *plot, "", *_section(measure)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,8 @@
 """What the load generator says and hears on each wire."""
 
+import datetime as dt
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,19 +55,27 @@ class ChainlitWire(Wire):
     """Engine.IO 4 and Socket.IO 5 on one WebSocket, as Chainlit's own page speaks them."""
 
     def ask(self, text: str) -> Sequence[str]:
+        at = dt.datetime.now(dt.UTC).isoformat()
         said = {
-            "message": {"id": "", "name": "user", "type": "user_message", "output": text, "createdAt": ""}
+            "id": str(uuid.uuid4()),
+            "name": "user",
+            "type": "user_message",
+            "output": text,
+            "createdAt": at,
         }
-        return ["42" + json.dumps(["client_message", {**said, "fileReferences": []}])]
+        return ["42" + json.dumps(["client_message", {"message": said, "fileReferences": []}])]
 
     def stamps(self, message: bytes) -> list[bytes]:
-        return STAMP.findall(message) if message.startswith(b'42["stream_token"') else []
+        """The first chunk comes with the message's beginning."""
+        begins = message.startswith((b'42["stream_token"', b'42["stream_start"'))
+        return STAMP.findall(message) if begins else []
 
     def answer_to(self, message: bytes) -> str | None:
         if message == b"2":
             return "3"
         if message.startswith(b"0{"):
-            return "40" + json.dumps({"clientType": "webapp", "sessionId": "", "threadId": ""})
+            who = {"clientType": "webapp", "sessionId": str(uuid.uuid4()), "threadId": ""}
+            return "40" + json.dumps(who)
         return None
 
     def is_ready(self, message: bytes) -> bool:
@@ -76,5 +86,5 @@ WIRES = {
     "plain": Wire("/ws/session"),
     "realtime": RealtimeWire("/v1/realtime"),
     "relay": Wire("/ws"),
-    "chainlit": ChainlitWire("/ws/socket.io/?EIO=4&transport=websocket"),
+    "chainlit": ChainlitWire("/chainlit/ws/socket.io/?EIO=4&transport=websocket"),
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from django.conf import settings
+from allauth.mfa.models import Authenticator
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -25,7 +25,7 @@ def wait_in_words(seconds: int) -> str:
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     error_messages = DefaultAccountAdapter.error_messages | {
-        "username_password_mismatch": "Please enter a correct username and password. Both tell capitals from small letters.",
+        "username_password_mismatch": "Please enter a correct username and password. Mind capital letters.",
         TOO_MANY: "Too many wrong attempts. Wait some minutes, then try again.",
         "incorrect_code": "This code is not right. Take the one that is shown now.",
         "incorrect_password": "This password is not right.",
@@ -39,6 +39,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def get_client_ip(self, request: HttpRequest) -> str:
         """As the server says: behind `TRUST_PROXY` the client's, which nobody else can set."""
         return request.META.get("REMOTE_ADDR") or "unknown"
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Whoever has a second factor shows that one: else a session of before it, and the password, would be enough to take
+        it away or to read the recovery codes."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        second = [method for method in methods if method["id"].startswith("mfa_")]
+        return second or methods
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         """The user, or None. Raises ValidationError when there were too many attempts."""
@@ -63,5 +70,9 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
     }
 
+    def generate_authenticator_name(self, user: Any, type: Authenticator.Type) -> str:  # noqa: A002 - the library's word
+        number = 1 + Authenticator.objects.filter(user_id=user.pk, type=type).count()
+        return "Passkey" if number == 1 else f"Passkey {number}"
+
     def get_totp_issuer(self) -> str:
-        return f"{settings.UNFOLD['SITE_TITLE']} ({self._get_site_name()})"
+        return f"Realtime AI ({self._get_site_name()})"

@@ -81,6 +81,12 @@ def code_failed(name: str, address: str) -> None:
     logger.warning("second factor failed: name %s, from %s", shown(name), address)
 
 
+def code_refused(name: str, address: str) -> None:
+    """There were too many wrong ones; it was not looked at."""
+    metrics.sign_ins.labels(outcome=SignInOutcome.LIMITED).inc()
+    logger.warning("second factor refused, too many wrong codes: name %s, from %s", shown(name), address)
+
+
 def shown(name: str) -> str:
     """What somebody typed, as one short word of a log line."""
     return repr(name[:_SHOWN_CHARS])

@@ -15,6 +15,7 @@ urlpatterns = [
     path("account/password/", account.password_change, name="account_change_password"),
     path("account/password/first/", account.password_set, name="account_set_password"),
     path("account/second-factor/", views.SecondFactors.as_view(), name="mfa_index"),
+    path("account/second-factor/authenticate/", views.AskSecondFactor.as_view(), name="mfa_authenticate"),
     path("account/second-factor/", include("allauth.mfa.urls")),
     path(
         "account/new-password/",

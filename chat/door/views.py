@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account.forms import LoginForm
 from allauth.account.views import LoginView
-from allauth.mfa.base.views import IndexView
+from allauth.mfa.base.views import AuthenticateView, IndexView
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LogoutView
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,18 +17,29 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from chat.conf import conf
-from chat.door.adapter import RETRY_AFTER
+from chat.door.adapter import RETRY_AFTER, TOO_MANY, AccountAdapter
+from chat.door.attempts import code_refused
 from identity.second_factor import counts_as_staff, second_factor_missing
 
+_CODES_WINDOW_S = 300
+"""The library's, for five wrong codes of one user."""
 _RETRY_AFTER_S = 60
 """For the pages whose bounds are the library's: its windows are a minute long."""
 
 View = Callable[..., HttpResponseBase]
 
 
+class SignInForm(LoginForm):  # type: ignore[misc]  # allauth has no types
+    def add_prefix(self, field_name: str) -> str:
+        """The library calls the name ``login``; browsers, scripts and Django's own page say ``username``."""
+        prefixed: str = super().add_prefix("username" if field_name == "login" else field_name)
+        return prefixed
+
+
 class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
     """``next`` is followed within this host only (Django's own rule). 429 with ``Retry-After`` after too many attempts."""
 
+    form_class = SignInForm
     template_name = "account/login.html"
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -38,11 +50,24 @@ class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {
+        known: dict[str, Any] = super().get_context_data(**kwargs)
+        return known | {
             "guests_allowed": conf().guests_allowed,
             "sign_up_allowed": conf().sign_up_allowed,
             "has_email": conf().has_email,
         }
+
+
+class AskSecondFactor(AuthenticateView):  # type: ignore[misc]
+    """After too many wrong codes of one user: 429 with ``Retry-After``, as for passwords."""
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        if any(form.has_error(field, TOO_MANY) for field in form.fields):
+            code_refused(self.stage.login.user.get_username(), AccountAdapter().get_client_ip(self.request))
+            response.status_code = 429
+            response["Retry-After"] = str(_CODES_WINDOW_S)
+        return response
 
 
 class SignOut(LogoutView):
@@ -78,7 +103,8 @@ def _ask_for_second_factor(request: HttpRequest, index_url: str) -> HttpResponse
 class SecondFactors(IndexView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         missing = second_factor_missing(self.request, self.request.user)
-        return super().get_context_data(**kwargs) | {"staff_needs_one": missing}
+        known: dict[str, Any] = super().get_context_data(**kwargs)
+        return known | {"staff_needs_one": missing}
 
 
 @login_required

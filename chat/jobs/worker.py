@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from procrastinate import PsycopgConnector
+from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
@@ -16,6 +16,7 @@ from procrastinate.jobs import DeleteJobCondition
 
 from chat.conf import conf
 from chat.errors import ProviderError
+from chat.jobs.queue import FewRoundTrips
 from chat.llm.catalog import close_providers
 from sessions_app.errors import DatabaseAway
 from sessions_app.postgres.address import pools_transactions
@@ -129,7 +130,7 @@ class Worker:
             timeout=_POOL_TIMEOUT_S,
             name="jobs",
         )
-        with app.replace_connector(connector):
+        with app.replace_connector(connector) as real, self._few_round_trips(real, connector) as manager:
             async with app.open_async():
                 how = "LISTEN" if self._listen else "polling"
                 logger.info("ready: %d jobs at once, %s", self._concurrency, how)
@@ -139,8 +140,21 @@ class Worker:
                 stopping.cancel()
                 if self._stopping.is_set():
                     jobs.cancel()  # procrastinate's way to a graceful stop
-                with contextlib.suppress(asyncio.CancelledError):
-                    await jobs
+                try:
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await jobs
+                finally:
+                    await manager.give_back()
+
+    @contextlib.contextmanager
+    def _few_round_trips(self, real: App, connector: PsycopgConnector) -> Iterator[FewRoundTrips]:
+        """``real``: what `procrastinate.contrib.django.app` stands for."""
+        before, manager = real.job_manager, FewRoundTrips(connector, hands=self._concurrency)
+        real.job_manager = manager
+        try:
+            yield manager
+        finally:
+            real.job_manager = before
 
     def _options(self) -> dict[str, Any]:
         limits = conf()

@@ -266,7 +266,7 @@ def candidates(spec: str) -> list[Candidate]:
     Never empty: when nothing is left, the default, and be it only to say what it lacks.
     """
     found: dict[str, Candidate] = {}
-    for wanted in (spec, *conf().llm_fallbacks):
+    for wanted in (spec or default_model_spec(), *conf().llm_fallbacks):
         try:
             one = _candidate(wanted)
         except ProviderNotConfigured as error:

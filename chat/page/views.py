@@ -12,8 +12,8 @@ from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import conf
 from chat.errors import CredentialsInvalid
+from chat.quota.quotas import left_headers
 from chat.quota.subjects import address_of, payers_of, subjects_of
-from chat.quota.told import headers
 from chat.runtime import running
 from chat.wire.auth import welcome
 from identity.adoption import set_guest_cookie
@@ -95,7 +95,7 @@ def _what_is_left(request: HttpRequest, principal: Principal) -> dict[str, str]:
     if server is None:
         return {}
     address = address_of(request.META.get("REMOTE_ADDR") or "unknown")
-    return headers(server.quotas.left(payers_of([*subjects_of(principal), address])))
+    return left_headers(server.quotas.left(payers_of([*subjects_of(principal), address])))
 
 
 def _limit(request: HttpRequest) -> int:

@@ -9,6 +9,7 @@ import msgspec
 from chat.session.commands import Command, Done, SessionInfo
 from chat.session.relay_messages import Asked, Do, Reply
 from chat.session.session import Subscriber
+from sessions_app.errors import SessionErased
 from sessions_app.log.events import Record, ResponseDone, ResponseStarted
 from sessions_app.log.replay import read_records
 from sessions_app.postgres.threads import in_db_thread
@@ -80,7 +81,7 @@ class RemoteSession:
         was heard.
         """
         look = True
-        while True:
+        while not isinstance(self._end, SessionErased):  # not a word of it any more
             records = self._from_ring(after)
             if not records and (look or self._heard_beyond(after)):
                 records = await self._from_log(after)

@@ -76,6 +76,9 @@ FAILED = Stop(ev.ResponseStatus.FAILED, ChatError.code, "The server failed to an
 STORAGE_AWAY = Stop(ev.ResponseStatus.FAILED, JournalFull.code, str(JournalFull()))
 
 
+EVENTS_A_TURN = 16
+"""Of a model that does not wait: then everybody else has a turn, the stop of this answer among them."""
+
 # A text of a response in the making.
 
 
@@ -241,6 +244,7 @@ class Response:
         requests: list[tuple[int, ToolCallRequest]] = []
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
+        taken = 0
         async with aclosing(self._events(await self._request(round_number))) as events:
             async for event in events:
                 match event:
@@ -250,6 +254,9 @@ class Response:
                         requests.append((self._take_index(), event))
                     case Completed():
                         finish = event
+                taken += 1
+                if taken % EVENTS_A_TURN == 0:
+                    await asyncio.sleep(0)
         self._clock.model_s += time.monotonic() - started
         self._usage += finish.usage
         calls = [await self._call(request, index, round_number) for index, request in requests]

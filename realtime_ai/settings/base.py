@@ -18,6 +18,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(ENV.chat.allowed_origins)
 
 INSTALLED_APPS = [
+    "realtime_ai.doctor",
     "realtime_ai.devserver",  # before whitenoise, whose runserver it extends
     "whitenoise.runserver_nostatic",  # before daphne: it wraps the runserver of the apps below it
     "daphne",
@@ -116,7 +117,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 # --- the front door: django-allauth (chat/door) ------------------------------------------------------------------
 
 ACCOUNT_ADAPTER = "chat.door.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"login": "chat.door.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

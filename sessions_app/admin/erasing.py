@@ -1,9 +1,11 @@
 """Erasing from the admin: the chosen sessions are shown once more, then what was said in them goes."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -12,7 +14,8 @@ from django.views.decorators.http import require_POST
 
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import EraseActor, EraseScope, Erasure, Session
-from sessions_app.privacy.erase import By, erase_session
+from sessions_app.privacy.erase import By, erase_person, erase_session
+from sessions_app.privacy.people import Person
 
 PERMISSION = "sessions_app.erase_session"
 MOST_AT_ONCE = 100
@@ -32,19 +35,47 @@ def erasure_of(session: Session) -> Erasure | None:
     return found.first()
 
 
-def confirm_page(request: HttpRequest, model_admin: Any, sessions: Iterable[Session]) -> HttpResponse:
-    chosen = [one for one in list(sessions)[: MOST_AT_ONCE + 1] if one.erased_at is None]
+@dataclass(frozen=True)
+class Chosen:
+    """A line of the page that asks: a session, or all that a user said."""
+
+    field: str
+    key: str
+    title: str
+    more: str
+
+
+def confirm_sessions(request: HttpRequest, model_admin: Any, sessions: Iterable[Session]) -> HttpResponse:
+    found = [one for one in list(sessions)[: MOST_AT_ONCE + 1] if one.erased_at is None]
+    chosen = [Chosen("session", one.pk, one.title or "Untitled", one.pk) for one in found]
+    return _confirm(request, model_admin, chosen)
+
+
+def confirm_people(request: HttpRequest, model_admin: Any, users: Iterable[User]) -> HttpResponse:
+    due = [(user, _due(user)) for user in list(users)[: MOST_AT_ONCE + 1]]
+    chosen = [
+        Chosen("user", str(user.pk), user.get_username(), f"{sessions:,} sessions")
+        for user, sessions in due
+        if sessions
+    ]
+    return _confirm(request, model_admin, chosen)
+
+
+def _due(user: User) -> int:
+    return Person(user_id=user.pk).sessions().filter(erased_at__isnull=True).count()
+
+
+def _confirm(request: HttpRequest, model_admin: Any, chosen: list[Chosen]) -> HttpResponse:
     if len(chosen) > MOST_AT_ONCE:
-        messages.error(request, f"At most {MOST_AT_ONCE} sessions are erased at once. Choose fewer.")
+        messages.error(request, f"At most {MOST_AT_ONCE} are erased at once. Choose fewer.")
         return _back()
     if not chosen:
-        messages.info(request, "What was said in these sessions is erased already.")
+        messages.info(request, "There is nothing left to erase.")
         return _back()
     request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Erase what was said",
-        "model_admin": model_admin,
         "chosen": chosen,
     }
     return TemplateResponse(request, "admin/sessions_app/session/erase.html", context)
@@ -52,16 +83,26 @@ def confirm_page(request: HttpRequest, model_admin: Any, sessions: Iterable[Sess
 
 @require_POST
 def erase(request: HttpRequest, model_admin: Any) -> HttpResponse:
-    """Takes ``session`` (each id) from the form; without ``sure`` it asks first. Raises PermissionDenied."""
+    """Takes ``session`` and ``user`` (each id) from the form; without ``sure`` it asks first. Raises PermissionDenied."""
     if not may_erase(request):
         raise PermissionDenied
     ids = [one.replace("\x00", "") for one in request.POST.getlist("session")[: MOST_AT_ONCE + 1]]
     if "sure" not in request.POST:
-        return confirm_page(request, model_admin, Session.objects.filter(pk__in=ids))
+        return confirm_sessions(request, model_admin, Session.objects.filter(pk__in=ids))
     by = By(actor=EraseActor.STAFF, staff_id=request.user.pk)
     erased = sum(_erased(session_id, by) for session_id in ids[:MOST_AT_ONCE])
+    for text in request.POST.getlist("user")[:MOST_AT_ONCE]:
+        tally = erase_person(person=Person(user_id=_number(text)), by=by, limit=MOST_AT_ONCE)
+        erased += tally.erased
+        if tally.left or tally.failed:
+            words = f"{tally.left:,} sessions of that user are left: erase again. {tally.failed} could not be erased."
+            messages.warning(request, words)
     messages.success(request, f"Sessions whose words are erased: {erased}.")
     return _back()
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _erased(session_id: str, by: By) -> bool:

@@ -87,7 +87,9 @@ def visitor_name(session: Session) -> str:
 
 
 def summary_mark(session: Session) -> tuple[str, str] | None:
-    """(state, word) of the summary; None while none is due."""
+    """(state, word) of the summary; None while none is due, and where there is none any more."""
+    if session.erased_at:
+        return None
     word = _SUMMARY_WORDS.get(session.summary_state)
     return (session.summary_state, word) if word else None
 

@@ -8,10 +8,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from sessions_app.admin import erasing
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, column
 
 for model in (User, Group, Authenticator, EmailAddress):
@@ -29,9 +31,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     search_help_text = "Username, name or e-mail address"
+    actions = ("erase",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return erasing.may_erase(request)
+
+    @admin.action(description="Erase all that they said", permissions=["erase"])
+    def erase(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse:
+        return erasing.confirm_people(request, self, users)
 
     @column("Name", empty_value="-")
     def full_name(self, user: User) -> str | None:
@@ -47,6 +57,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
+
+
+_KINDS = {
+    Authenticator.Type.TOTP: "Authenticator app",
+    Authenticator.Type.WEBAUTHN: "Passkey or security key",
+    Authenticator.Type.RECOVERY_CODES: "Recovery codes",
+}
 
 
 @admin.register(Authenticator)
@@ -68,7 +85,7 @@ class AuthenticatorAdmin(ModelAdmin):  # type: ignore[misc]
 
     @column("Kind")
     def kind(self, authenticator: Authenticator) -> str:
-        return str(authenticator.get_type_display())
+        return _KINDS[authenticator.type]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import downloads, erasing, filters, pages
+from sessions_app.admin import erasing, filters, pages
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -24,7 +24,7 @@ from sessions_app.admin.changelist import (
 from sessions_app.admin.search import HELP, search
 from sessions_app.models import OpenedView, Session
 from sessions_app.privacy.openings import record_opening
-from sessions_app.review import humanize
+from sessions_app.review import downloads, humanize
 
 _UNUSED_IN_LIST = ("summary",)
 _SUMMARY_TONES = {"written": "success", "pending": "info", "failed": "danger", "skipped": "neutral"}
@@ -126,7 +126,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     @admin.action(description="Erase what was said", permissions=["erase"])
     def erase(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
-        return erasing.confirm_page(request, self, sessions)
+        return erasing.confirm_sessions(request, self, sessions)
 
     def erase_view(self, request: HttpRequest) -> HttpResponse:
         return erasing.erase(request, self)
@@ -141,7 +141,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return format_html(
             '<span class="cell-session" title="{id}"><strong>{title}</strong><small>{id}</small></span>',
             id=session.session_id,
-            title=session.title or "Untitled",
+            title="Erased" if session.erased_at else session.title or "Untitled",
         )
 
     @column("Status", tones={"Active": "success", "Ended": "neutral"})

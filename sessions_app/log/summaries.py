@@ -4,16 +4,20 @@ A summary belongs to one end of its session, named by the seq of that end (``thr
 end that is not the last one any more, or that has its summary already, writes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import Q, QuerySet
+import msgspec
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Left
 
+from sessions_app.errors import JournalFenced
 from sessions_app.log import events as ev
-from sessions_app.log.lifecycle import append_now
+from sessions_app.log.journal_sql import APPEND, Append, append_params
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 
 # What a summary is made from: the conversation in plain lines, bounded however long the session was.
@@ -28,6 +32,43 @@ _LINES = {
     **{name: speaker + ": {text}" for name, speaker in _SPEAKERS.items()},
     ev.ToolCall.event_type: "[The assistant used the tool {tool}]",
 }
+
+
+_BEGINNINGS = """
+SELECT s.session_id, e.seq, e.event_type, left(e.content, %(chars)s), e.payload ->> 'name'
+FROM unnest(%(session_ids)s::text[]) AS s(session_id) CROSS JOIN LATERAL (
+    SELECT seq, event_type, content, payload FROM session_events
+    WHERE session_id = s.session_id AND event_type = ANY(%(types)s::text[]) ORDER BY seq LIMIT %(rows)s
+) e ORDER BY s.session_id, e.seq
+"""
+_PUT = """
+UPDATE sessions s SET title = n.title, summary = n.summary, summary_state = n.summary_state, summary_seq = n.summary_seq
+FROM json_to_recordset(%(rows)s::json) AS n(
+    session_id text, title text, summary text, summary_state text, summary_seq bigint)
+WHERE s.session_id = n.session_id
+"""
+
+
+def _transcripts(session_ids: Sequence[str]) -> dict[str, str]:
+    """By session; those that are short in one query."""
+    params = {
+        "session_ids": list(session_ids),
+        "types": list(_LINES),
+        "chars": MAX_MESSAGE_CHARS + 1,
+        "rows": _MAX_ROWS,
+    }
+    lines: dict[str, list[str]] = {session_id: [] for session_id in session_ids}
+    if session_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGINNINGS, params)
+            for session_id, _, event_type, text, tool in cursor:
+                lines[session_id].append(_line(event_type, text, tool))
+    return {
+        session_id: "\n\n".join(told)
+        if len(told) < _MAX_ROWS and sum(map(len, told)) <= MAX_TRANSCRIPT_CHARS
+        else transcript_for_summary(session_id=session_id)
+        for session_id, told in lines.items()
+    }
 
 
 def transcript_for_summary(*, session_id: str, max_chars: int = MAX_TRANSCRIPT_CHARS) -> str:
@@ -54,12 +95,16 @@ def _take(spoken: QuerySet[SessionEvent], budget_chars: int) -> list[tuple[int, 
     )
     taken: list[tuple[int, str]] = []
     for seq, event_type, text, tool in rows[:_MAX_ROWS]:
-        line = _LINES[event_type].format(text=_clipped(text or ""), tool=tool)
+        line = _line(event_type, text, tool)
         budget_chars -= len(line)
         if budget_chars < 0 and taken:
             break
         taken.append((seq, line))
     return taken
+
+
+def _line(event_type: str, text: str | None, tool: str | None) -> str:
+    return _LINES[event_type].format(text=_clipped(text or ""), tool=tool)
 
 
 def _clipped(text: str) -> str:
@@ -103,37 +148,63 @@ def _said_since(session: Session) -> bool:
     return news.exists()
 
 
-def due_summary(*, session_id: str, through_seq: int) -> DueSummary | None:
-    """What to summarise; None when the end at ``through_seq`` needs no summary any more."""
-    session = Session.objects.filter(_unsummarised(through_seq), session_id=session_id).first()
-    if session is None or _last_end(session_id) != through_seq:
-        return None
-    return DueSummary(model=session.model, transcript=transcript_for_summary(session_id=session_id))
+class End(NamedTuple):
+    """One end of a session, by its seq."""
+
+    session_id: str
+    through_seq: int
 
 
-def write_summary(
-    *,
-    session_id: str,
-    through_seq: int,
-    title: str,
-    summary: str,
-    model: str,
-    usage: ev.Usage,
-    cost_microusd: int | None = None,
-) -> bool:
-    """Put the summary on the session and into its log; False, and nothing done, when it is outdated."""
+def due_summaries(ends: Sequence[End]) -> list[DueSummary | None]:
+    """What to summarise; None where an end needs no summary any more. Two queries for any number of short conversations."""
+    sessions = Session.objects.filter(session_id__in={end.session_id for end in ends})
+    found = {session.session_id: session for session in sessions}
+    due = {end for end in ends if _is_due(found.get(end.session_id), end)}
+    transcripts = _transcripts([end.session_id for end in due])
+    return [
+        DueSummary(model=found[end.session_id].model, transcript=transcripts[end.session_id])
+        if end in due
+        else None
+        for end in ends
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSummary:
+    end: End
+    title: str
+    summary: str
+    model: str
+    usage: ev.Usage
+    cost_microusd: int | None = None
+
+
+def write_summaries(summaries: Sequence[NewSummary]) -> list[bool]:
+    """Put each summary on its session and into its log, in one transaction; False, and nothing done, for one that is
+    outdated."""
     with transaction.atomic():
-        session = _locked(session_id, through_seq)
-        if session is None:
-            return False
-        session.title, session.summary = title[:200], summary
-        session.summary_state, session.summary_seq = SummaryState.WRITTEN, through_seq
-        session.save(update_fields=["title", "summary", "summary_state", "summary_seq"])
-        written = ev.SummaryWritten(
-            summary=summary, title=title[:200], model=model, usage=usage, cost_microusd=cost_microusd
-        )
-        _append(session, written)
-    return True
+        due = _locked([one.end for one in summaries])
+        new: list[tuple[Session, ev.Event]] = []
+        written: list[bool] = []
+        for one in summaries:
+            session = due.pop(one.end, None)  # a second summary of the same end is outdated by the first
+            written.append(session is not None)
+            if session is None:
+                continue
+            session.title, session.summary = one.title[:200], one.summary
+            session.summary_state, session.summary_seq = SummaryState.WRITTEN, one.end.through_seq
+            event = ev.SummaryWritten(
+                summary=one.summary,
+                title=one.title[:200],
+                model=one.model,
+                usage=one.usage,
+                cost_microusd=one.cost_microusd,
+            )
+            new.append((session, event))
+        if new:
+            _put_on_sessions([session for session, _ in new])
+            _append(new)
+    return written
 
 
 def fail_summary(*, session_id: str, through_seq: int, error: str, attempts: int) -> bool:
@@ -141,26 +212,33 @@ def fail_summary(*, session_id: str, through_seq: int, error: str, attempts: int
 
     ``error`` is for staff and must hold no secret. False, and nothing done, when it is outdated.
     """
+    end = End(session_id, through_seq)
     with transaction.atomic():
-        session = _locked(session_id, through_seq)
+        session = _locked([end]).get(end)
         if session is None:
             return False
         session.summary_state = SummaryState.FAILED
         session.save(update_fields=["summary_state"])
-        _append(session, ev.SummaryFailed(error=error, attempts=attempts))
+        _append([(session, ev.SummaryFailed(error=error, attempts=attempts))])
     return True
 
 
-def _locked(session_id: str, through_seq: int) -> Session | None:
-    """The session, held against whoever would open or end it, when its end at ``through_seq`` lacks a summary."""
-    sessions = Session.objects.select_for_update(no_key=True).filter(_unsummarised(through_seq))
-    session = sessions.filter(session_id=session_id).first()
-    return session if session is not None and _last_end(session_id) == through_seq else None
+def _locked(ends: Sequence[End]) -> dict[End, Session]:
+    """The sessions, held against whoever would open or end them, of those ends that lack a summary."""
+    sessions = Session.objects.select_for_update(no_key=True).filter(
+        session_id__in={end.session_id for end in ends}
+    )
+    found = {session.session_id: session for session in sessions.order_by("session_id")}
+    return {end: found[end.session_id] for end in ends if _is_due(found.get(end.session_id), end)}
 
 
-def _unsummarised(through_seq: int) -> Q:
-    written = Q(summary_state=SummaryState.WRITTEN, summary_seq=through_seq)
-    return Q(status=SessionStatus.ENDED, erased_at__isnull=True) & (~written | Q(summary_seq__isnull=True))
+def _is_due(session: Session | None, end: End) -> bool:
+    if session is None or session.status != SessionStatus.ENDED or session.erased_at is not None:
+        return False
+    if session.summary_state == SummaryState.WRITTEN and session.summary_seq == end.through_seq:
+        return False
+    # mostly nothing follows the end, and then it is the last one
+    return session.last_seq == end.through_seq or _last_end(end.session_id) == end.through_seq
 
 
 def _last_end(session_id: str) -> int | None:
@@ -168,7 +246,21 @@ def _last_end(session_id: str) -> int | None:
     return ends.order_by("-seq").values_list("seq", flat=True).first()
 
 
-def _append(session: Session, event: ev.Event) -> None:
-    append_now(
-        session_id=session.session_id, epoch=session.lease_epoch, last_seq=session.last_seq, events=[event]
-    )
+def _put_on_sessions(sessions: Sequence[Session]) -> None:
+    columns = ("session_id", "title", "summary", "summary_state", "summary_seq")
+    rows = [{name: getattr(session, name) for name in columns} for session in sessions]
+    with connection.cursor() as cursor:
+        cursor.execute(_PUT, {"rows": msgspec.json.encode(rows).decode()})
+
+
+def _append(new: Sequence[tuple[Session, ev.Event]]) -> None:
+    """The event is the next one of its session, which is `_locked`."""
+    now = datetime.now(UTC)
+    appends = [
+        Append(one.session_id, one.lease_epoch, [ev.Record(one.session_id, one.last_seq + 1, now, event)])
+        for one, event in new
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(APPEND, append_params(appends))  # type: ignore[arg-type]
+        if len(cursor.fetchall()) != len(appends):
+            raise JournalFenced

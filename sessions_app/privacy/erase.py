@@ -6,10 +6,11 @@ Through the one door of the append-only trigger: docs/decisions/0063-erasing-is-
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Left, Now
 
 from sessions_app import hooks
@@ -65,6 +66,7 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
 
     False, and nothing done, when it is erased already or is not as ``where`` wants it. Raises `SessionNotFound`.
     """
+    _fence(session_id, where or Q())
     with transaction.atomic():
         session = _locked(session_id, where)
         if session is None or session.erased_at is not None:
@@ -146,9 +148,18 @@ def _ids(sessions: QuerySet[Session], limit: int | None) -> Iterator[str]:
         after = page[-1]
 
 
+def _fence(session_id: str, where: Q) -> None:
+    """Take an active session from its holder, before the lock: the holder's journal writes many sessions in one statement, which
+    waits for no session whose epoch is not its own any more."""
+    active = Session.objects.filter(where, pk=session_id, status=SessionStatus.ACTIVE, erased_at__isnull=True)
+    if active.exists():
+        hooks.session_erasing(session_id)
+        active.update(lease_epoch=F("lease_epoch") + 1)
+
+
 def _locked(session_id: str, where: Q | None) -> Session | None:
-    """Held against whoever would open, end or write to it."""
-    found = Session.objects.select_for_update(no_key=True).filter(pk=session_id).first()
+    """Held against whoever would open, end, write to or fold it."""
+    found = Session.objects.select_for_update().filter(pk=session_id).first()
     if found is None:
         raise SessionNotFound
     if where is not None and not Session.objects.filter(where, pk=session_id).exists():
@@ -172,7 +183,7 @@ def _redact(session_id: str, redaction: Redaction) -> int:
             after = page[-1][0]
             kept = [(seq, redaction(event_type, text, payload)) for seq, event_type, text, payload in page]
             changes = [(seq, erased) for seq, erased in kept if erased is not None]
-            params = {
+            params: dict[str, Any] = {
                 "session_id": session_id,
                 "seqs": [seq for seq, _ in changes],
                 "contents": [erased.content for _, erased in changes],

@@ -17,6 +17,7 @@ from sessions_app.review.reader import read_rows
 _PAGE = 100
 _SESSION_FIELDS = (
     "session_id",
+    "external_user_id",
     "status",
     "source",
     "model",
@@ -54,6 +55,8 @@ def export_person(person: Person) -> Iterator[str]:
 
 def _account(person: Person) -> dict[str, Any]:
     account: dict[str, Any] = {"guest_id": person.guest_id} if person.guest_id else {}
+    if person.external_user_id:  # the account is their shop's, not theirs
+        return account | {"external_user_id": person.external_user_id}
     user = get_user_model().objects.filter(pk=person.user_id).first() if person.user_id else None
     return account | ({name: getattr(user, name) for name in _USER_FIELDS} if user else {})
 

@@ -117,4 +117,6 @@ def forget_owners() -> int:
     """Cut what ties sessions that were erased some days ago to a person; how many."""
     owned = Q(user__isnull=False) | ~Q(guest_id="")
     before = Now() - timedelta(days=OWNER_DAYS)
-    return Session.objects.filter(owned, erased_at__lt=before).update(user=None, guest_id="")
+    return Session.objects.filter(owned, erased_at__lt=before).update(
+        user=None, guest_id="", external_user_id=""
+    )

@@ -160,7 +160,11 @@ def project_tables() -> list[str]:
 
 def _function_prefixes() -> list[str]:
     """A function belongs to an app when its name begins with the app's label (or when a trigger of ours calls it)."""
-    labels = (config.label for config in apps.get_app_configs() if not config.name.startswith("django."))
+    labels = (
+        config.label
+        for config in apps.get_app_configs()
+        if not config.name.startswith(("django.", "allauth"))
+    )
     return [label.replace("_", r"\_") + r"\_%" for label in labels]
 
 

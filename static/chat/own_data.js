@@ -12,7 +12,8 @@ export class OwnData extends EventTarget {
     this.token = dialog.querySelector("[name=csrfmiddlewaretoken]").value;
     menuButton.addEventListener("click", () => this.#showMenu(menu.hidden));
     document.addEventListener("click", (event) => this.#isOutside(event.target) && this.#showMenu(false));
-    menu.addEventListener("keydown", (event) => event.key === "Escape" && this.#closeMenu(event));
+    for (const node of [menu, menuButton])
+      node.addEventListener("keydown", (event) => event.key === "Escape" && this.#closeMenu(event));
     menu.addEventListener("click", () => this.#showMenu(false));
     allButton.addEventListener("click", () => this.askForAll());
     dialog.addEventListener("close", () => this.#onClose());
@@ -74,7 +75,8 @@ export class OwnData extends EventTarget {
   }
 
   #closeMenu(event) {
-    event.stopPropagation();
+    if (this.menu.hidden) return;
+    event.stopPropagation(); // it closes nothing else, and stops no answer
     this.#showMenu(false);
     this.menuButton.focus();
   }

@@ -1,17 +1,24 @@
 """Each page of ours and of the admin in a real Chromium: nothing breaks the page's own policies."""
 
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.admin.conftest import signed_in
 from tests.admin.rows import turn, write_session
 from tests.support.browser import Complaints
 from tests.support.server import ServerProcess
 
+Scheme = Literal["light", "dark"]
 DOOR = [
     "/login/",
     "/account/sign-up/",
@@ -49,7 +56,7 @@ def server(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> I
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.django_db(transaction=True)
-def test_no_page_breaks_its_policies(browser: Browser, server: ServerProcess, scheme: str) -> None:
+def test_no_page_breaks_its_policies(browser: Browser, server: ServerProcess, scheme: Scheme) -> None:
     user = User.objects.create_superuser("root", password="a-long-password-for-tests")
     write_session(turn(1), session_id="known")
     group = user.groups.create(name="Readers")
@@ -86,3 +93,69 @@ def visit(page: Page, complaints: Complaints, paths: list[str]) -> dict[str, lis
             found[path] = words[:4]
         complaints.found.clear()
     return found
+
+
+@pytest.mark.parametrize(
+    ("env", "subdomains", "preload"),
+    [({}, False, False), ({"HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, True, True)],
+)
+def test_what_other_hosts_are_told_of_https_is_the_operators_choice(
+    env: dict[str, str], subdomains: bool, preload: bool
+) -> None:
+    program = (
+        "from realtime_ai.settings import production as p; import json; "
+        "print(json.dumps([p.SECURE_HSTS_SECONDS, p.SECURE_HSTS_INCLUDE_SUBDOMAINS, p.SECURE_HSTS_PRELOAD, "
+        "p.EMAIL_HOST, p.EMAIL_PORT, p.EMAIL_USE_TLS, p.CHAT_HAS_EMAIL]))"
+    )
+    given = {
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "kN9-river-lamp-" + "0123456789abcdefghij" * 3,
+        "ALLOWED_HOSTS": "chat.example.com",
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "EMAIL_URL": "smtp+tls://me:pass%2Fword@smtp.example.com:587",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | given | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(ran.stdout) == [31_536_000, subdomains, preload, "smtp.example.com", 587, True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_admins_pages_do_by_scripts_works_without_eval(
+    browser: Browser, server: ServerProcess
+) -> None:
+    user = User.objects.create_superuser("root", password="a-long-password-for-tests")
+    cookie = signed_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+    context = browser.new_context(
+        base_url=server.url, color_scheme="light", viewport={"width": 1366, "height": 900}
+    )
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    complaints = Complaints(page)
+    page.goto("/admin/auth/user/")
+    expect(page.locator("#changelist-filter")).to_be_hidden()
+    page.locator("a[x-on\\:click='filterOpen = true']").click()
+    expect(page.locator("#changelist-filter")).to_be_visible()
+    page.locator("#changelist-filter-close").click()
+    expect(page.locator("#changelist-filter")).to_be_hidden()
+    menu = page.locator("[x-on\\:click^='openUserLinks']")
+    menu.click()
+    expect(page.get_by_role("link", name="Change password")).to_be_visible()
+    page.locator("[x-on\\:click*=\"'dark'\"]").first.click()
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    page.mouse.click(900, 600)
+    expect(page.get_by_role("link", name="Change password")).to_be_hidden()
+    page.locator("[x-on\\:click*='sidebarDesktopOpen']").last.click()
+    expect(page.locator("#nav-sidebar")).to_be_hidden()
+    page.reload()
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    expect(page.locator("#nav-sidebar")).to_be_hidden()
+    page.locator("input.action-select").first.check()
+    expect(page.locator("select[name=action]")).to_be_visible()
+    context.close()
+    assert complaints.found == []

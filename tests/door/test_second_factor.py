@@ -136,6 +136,7 @@ def test_codes_cannot_be_guessed(staff: User) -> None:
         client.post("/account/second-factor/authenticate/", {"code": "000000"})
     client = password_alone(staff)
     answer = client.post("/account/second-factor/authenticate/", {"code": code_of(secret)})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "300")
     assert "Too many wrong attempts" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
@@ -149,6 +150,24 @@ def test_a_session_of_before_is_asked_for_it(staff: User, required: None) -> Non
     assert path.startswith("/account/second-factor/reauthenticate/?next=")
     client.post("/account/second-factor/reauthenticate/", {"code": code_of(secret), "next": "/admin/"})
     assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["recovery-codes/", "recovery-codes/generate/", "totp/deactivate/", "webauthn/add/"]
+)
+def test_a_session_of_before_and_the_password_change_no_factor(staff: User, path: str) -> None:
+    client = Client()
+    client.force_login(staff)
+    secret = with_totp(staff)
+    code = RecoveryCodes.activate(staff).get_unused_codes()[0]
+    client.post("/account/confirm/", {"password": PASSWORD})
+    asked = client.get(f"/account/second-factor/{path}")
+    assert asked.headers["Location"].startswith("/account/second-factor/reauthenticate/")
+    assert code not in client.get(f"/account/second-factor/{path}", follow=True).content.decode()
+    client.post("/account/second-factor/totp/deactivate/")
+    assert Authenticator.objects.filter(user=staff, type="totp").exists()
+    client.post("/account/second-factor/reauthenticate/", {"code": code_of(secret), "next": "/"})
+    assert client.get(f"/account/second-factor/{path}").status_code == 200
 
 
 def test_somebody_elses_factor_counts_for_nobody_else(staff: User, required: None) -> None:

@@ -230,7 +230,7 @@ def test_a_new_password_is_mailed_only_where_mail_is_set_up(ada: User, settings:
     ]
     assert [answer.headers["Location"] for answer in answers] == ["/account/new-password/sent/"] * 2
     assert [message.to for message in mail.outbox] == [["ada@example.com"], ["no@example.com"]]
-    link = re.search(r"http://testserver(/account/new-password/\S+)", mail.outbox[0].body)
+    link = re.search(r"http://testserver(/account/new-password/\S+)", str(mail.outbox[0].body))
     assert link
     client = Client()
     form = client.get(link[1])
@@ -249,6 +249,21 @@ def test_asking_for_new_passwords_is_bounded(ada: User, settings: Any) -> None:
         Client().post("/account/new-password/", {"email": "ada@example.com"}).status_code for _ in range(6)
     ]
     assert codes == [302] * 5 + [429]
+
+
+def test_refusals_are_pages_of_ours(ada: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    stale = strict.post("/login/", {"username": "ada", "password": PASSWORD})
+    assert (stale.status_code, "Nothing was changed" in stale.content.decode()) == (403, True)
+    nowhere = strict.get("/nowhere")
+    assert (nowhere.status_code, "There is nothing here" in nowhere.content.decode()) == (404, True)
+    for answer in (stale, nowhere, strict.get("/api/sessions"), strict.get("/admin/", follow=True)):
+        assert "default-src 'none'" in answer["Content-Security-Policy"]
+        assert "camera=()" in answer["Permissions-Policy"]
+        scripts = next(
+            rule for rule in answer["Content-Security-Policy"].split("; ") if rule.startswith("script-src")
+        )
+        assert scripts == "script-src 'self'"
 
 
 @pytest.fixture(scope="module")

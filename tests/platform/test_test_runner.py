@@ -39,12 +39,15 @@ def test_every_folder_with_tests_belongs_to_one_app() -> None:
     assert sorted(named) == sorted(folders)
 
 
+SESSIONS = ["tests/admin", "tests/log", "tests/moving", "tests/privacy", "tests/privileges"]
+
+
 @pytest.mark.parametrize(
     ("label", "targets"),
     [
-        ("sessions_app", ["tests/admin", "tests/log", "tests/privileges"]),
-        ("sessions_app.tests", ["tests/admin", "tests/log", "tests/privileges"]),
-        ("./sessions_app/", ["tests/admin", "tests/log", "tests/privileges"]),
+        ("sessions_app", SESSIONS),
+        ("sessions_app.tests", SESSIONS),
+        ("./sessions_app/", SESSIONS),
         ("tests", ["tests"]),
         ("tests.platform", ["tests/platform"]),
         ("tests/platform/", ["tests/platform"]),

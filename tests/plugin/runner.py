@@ -12,7 +12,7 @@ from django.core.management import CommandError
 from realtime_ai.env import BASE_DIR
 
 APP_TESTS = {
-    "sessions_app": ("admin", "log", "privacy", "privileges"),
+    "sessions_app": ("admin", "log", "moving", "privacy", "privileges"),
     "identity": ("identity",),
     "chat": (
         "contract",
@@ -28,7 +28,7 @@ APP_TESTS = {
         "testing",
         "tools",
     ),
-    "realtime_ai": ("chaos", "docs", "platform", "reliability"),
+    "realtime_ai": ("bench", "chaos", "docs", "platform", "reliability"),
 }
 """The folders of ``tests/`` that test each app; every folder with tests stands here once (a test says so)."""
 

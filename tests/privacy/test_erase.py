@@ -1,11 +1,12 @@
 """Erasing: no word is left anywhere, every figure is, and the log can be read as before."""
 
+from threading import Thread
 from typing import Any
 
 import msgspec
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from sessions_app import hooks
 from sessions_app.errors import JournalFenced, SessionNotFound
@@ -13,7 +14,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.leases import erased_of, renew_process
 from sessions_app.log.lifecycle import Visitor, append_now, open_session, owner_of
 from sessions_app.log.replay import read_records
-from sessions_app.log.summaries import due_summary, write_summary
+from sessions_app.log.summaries import End, NewSummary, due_summaries, write_summaries
 from sessions_app.models import (
     EraseActor,
     EraseScope,
@@ -205,7 +206,7 @@ def test_nobody_opens_an_erased_session_nor_takes_its_id() -> None:
         with pytest.raises(SessionNotFound):
             open_session(
                 session_id="s1",
-                visitor=Visitor(),
+                visitor=Visitor(secret_of="s1"),
                 process_id="p",
                 model="demo",
                 create=create,
@@ -237,16 +238,43 @@ def test_an_open_session_is_ended_first_and_its_holder_writes_nothing_more() -> 
     assert erased_of(session_ids=["s1", "s2"]) == {"s1"}
 
 
+def test_the_holders_other_sessions_do_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal writes them in one statement, and a long log takes its time to be erased."""
+    renew_process(process_id="holder")
+    opened = open_session(session_id="s1", visitor=Visitor(), process_id="holder", model="demo")
+    late: list[Exception] = []
+
+    def append_late() -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            append_now(session_id="s1", epoch=opened.epoch, last_seq=0, events=[user_says("late")])
+        except (JournalFenced, DatabaseError) as error:
+            late.append(error)
+        finally:
+            connection.close()
+
+    def meanwhile(_: str) -> None:
+        thread = Thread(target=append_late)
+        thread.start()
+        thread.join()
+
+    monkeypatch.setattr(hooks, "_session_erased", [meanwhile])
+    assert erase_session(session_id="s1", by=STAFF)
+    assert [type(error) for error in late] == [JournalFenced]
+
+
 def test_a_summary_that_is_under_way_writes_nothing() -> None:
-    events = [user_says("Hello"), started(), message("Hi"), done(), ev.SessionEnded(reason=ev.EndReason.LEFT)]
-    fields = {"status": SessionStatus.ENDED, "summary_state": SummaryState.PENDING}
+    said: list[ev.Event] = [user_says("Hello"), started(), message("Hi"), done()]
+    events: list[ev.Event] = [*said, ev.SessionEnded(reason=ev.EndReason.LEFT)]
+    fields: dict[str, Any] = {"status": SessionStatus.ENDED, "summary_state": SummaryState.PENDING}
     write_session(events, session_id="s1", **fields)
-    assert due_summary(session_id="s1", through_seq=5)
+    end = End("s1", 5)
+    assert due_summaries([end]) != [None]
     erase_session(session_id="s1", by=STAFF)
-    assert due_summary(session_id="s1", through_seq=5) is None
-    assert not write_summary(
-        session_id="s1", through_seq=5, title=MARK, summary=MARK, model="demo", usage=ev.Usage()
-    )
+    assert due_summaries([end]) == [None]
+    late = NewSummary(end=end, title=MARK, summary=MARK, model="demo", usage=ev.Usage())
+    assert write_summaries([late]) == [False]
     assert Session.objects.get().summary_state == SummaryState.SKIPPED
 
 
@@ -290,7 +318,8 @@ def test_tool_data_goes_and_the_conversation_stays() -> None:
     assert (called.name, called.arguments, called.extra) == ("get_time", "{}", None)
     assert isinstance(answered, ev.ToolResult)
     assert answered.output == "[erased]"
-    assert open_session(session_id="s1", visitor=Visitor(), process_id="p", model="demo").was_ended
+    visitor = Visitor(secret_of="s1")
+    assert open_session(session_id="s1", visitor=visitor, process_id="p", model="demo").was_ended
 
 
 # A person
@@ -298,14 +327,15 @@ def test_tool_data_goes_and_the_conversation_stays() -> None:
 
 def test_a_person_is_all_their_sessions_and_nobody_elses() -> None:
     ada, bob = User.objects.create(username="ada"), User.objects.create(username="bob")
-    for session_id, fields in {
+    sessions: dict[str, dict[str, Any]] = {
         "a1": {"user": ada},
         "a2": {"user": ada, "guest_id": "g1"},
         "g1": {"guest_id": "g1"},
         "b1": {"user": bob},
         "b2": {"user": bob, "guest_id": "g1"},
         "n1": {},
-    }.items():
+    }
+    for session_id, fields in sessions.items():
         session_full_of(MARK, session_id, **fields)
     tally = erase_person(person=Person(user_id=ada.pk, guest_id="g1"), by=By(actor=EraseActor.OWNER), limit=2)
     assert (tally.erased, tally.left) == (2, 1)

@@ -14,6 +14,8 @@ from chat.tasks import retain
 from sessions_app import hooks
 from sessions_app.models import Erasure, RetentionRun, Session, SessionStatus, TranscriptOpening
 from sessions_app.privacy import retention
+from sessions_app.privacy.export import export_person
+from sessions_app.privacy.people import user_named
 from sessions_app.privacy.retention import Retention, count_due, forget_owners
 from tests.admin.rows import call, write_session
 
@@ -67,7 +69,7 @@ def test_words_go_when_their_session_ended_long_enough_ago(
 def test_tool_data_goes_sooner_and_again_after_another_visit(settings: Any) -> None:
     settings.SESSIONS_RETENTION_TOOL_DAYS = 7
     at = timezone.now() - timedelta(days=8)
-    fields = {"status": SessionStatus.ENDED, "start_time": at, "end_time": at}
+    fields: dict[str, Any] = {"status": SessionStatus.ENDED, "start_time": at, "end_time": at}
     write_session([call(arguments=f'"{MARK}"')], session_id="tools", **fields)
     write_session(session_id="none", **fields)
     assert run().tool_data == 1
@@ -166,11 +168,36 @@ def test_erase_by_session_user_and_guest() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--session", "none"], ["--user", "none"], ["--session", "s1", "--account"], []]
+    "arguments",
+    [
+        ["--session", "none"],
+        ["--user", "none"],
+        ["--session", "s1", "--account"],
+        ["--guest", "g1", "--external", "x"],
+        [],
+    ],
 )
 def test_erase_says_what_it_cannot_do(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         told("erase", *arguments)
+
+
+def test_one_of_a_users_own_users_is_erased_and_exported_alone() -> None:
+    shop = User.objects.create_user("shop")
+    session_full_of(f"{MARK}one", "s1", user=shop, external_user_id="customer-1")
+    session_full_of(f"{MARK}two", "s2", user=shop, external_user_id="customer-2")
+    person = user_named("shop", external_user_id="customer-1")
+    exported = "".join(export_person(person))
+    assert f"{MARK}one" in exported
+    assert f"{MARK}two" not in exported
+    assert '"external_user_id":"customer-1"' in exported.splitlines()[0]
+    assert "shop" not in exported.splitlines()[0]
+    assert "1 sessions erased." in told("erase", "--user", "shop", "--external", "customer-1")
+    assert rows_with(f"{MARK}one") == []
+    assert rows_with(f"{MARK}two")
+    Session.objects.filter(pk="s1").update(erased_at=timezone.now() - timedelta(days=3))
+    forget_owners()
+    assert rows_with("customer-1") == []
 
 
 def test_export_writes_a_file_for_its_owner_alone(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ def test_it_asks_first_and_erases_then(staff: Staff) -> None:
     assert "What was said here was erased" in page
     assert "by staff0" in page
     assert "Erase…" not in page
+    assert "<strong>Erased</strong>" in eraser.get("/admin/sessions_app/session/").content.decode()
 
 
 def test_the_action_of_the_list_asks_as_well(staff: Staff) -> None:
@@ -134,8 +135,33 @@ def test_the_action_of_the_list_asks_as_well(staff: Staff) -> None:
     assert Session.objects.filter(erased_at__isnull=True).count() == 2
 
 
+def test_all_that_a_user_said_is_erased_from_the_list_of_users(staff: Staff) -> None:
+    eraser = staff("view_user", "view_session", "erase_session")
+    ada = User.objects.create_user("ada")
+    for session_id in ("s1", "s2"):
+        session_full_of(MARK, session_id, user=ada)
+    session_full_of("anothers", "s3")
+    action = {"action": "erase", "_selected_action": [str(ada.pk)]}
+    asked = eraser.post("/admin/auth/user/", action).content.decode()
+    assert "all sessions of 1 user?" in asked
+    assert "2 sessions" in asked
+    assert rows_with(MARK)
+    eraser.post(ERASE, {"user": str(ada.pk), "sure": "yes"})
+    assert rows_with(MARK) == []
+    assert rows_with("anothers")
+    assert "Erase all" not in staff("view_user").get("/admin/auth/user/").content.decode()
+
+
 @pytest.mark.parametrize(
-    "form", [{}, {"session": ""}, {"session": "\x00"}, {"session": "none", "sure": "yes"}]
+    "form",
+    [
+        {},
+        {"session": ""},
+        {"session": "\x00"},
+        {"session": "none", "sure": "yes"},
+        {"user": "x", "sure": "yes"},
+        {"user": "9" * 40, "sure": "yes"},
+    ],
 )
 def test_nonsense_erases_nothing(staff: Staff, form: dict[str, Any]) -> None:
     session_full_of(MARK)

@@ -62,7 +62,7 @@ def _value(word: str, field: msgspec.structs.FieldInfo) -> Any:
 
 def session_full_of(word: str, session_id: str = "s1", **fields: Any) -> Session:
     events = [full_of(word, cls) for cls in ev.EVENT_TYPES.values() if cls is not ev.SessionReopened]
-    given = {
+    given: dict[str, Any] = {
         "title": f"About {word}",
         "summary": f"All of {word}",
         "summary_state": SummaryState.WRITTEN,

@@ -111,6 +111,14 @@ def test_migrate_closes_also_when_nothing_is_to_migrate(supabase: None) -> None:
     assert list(may_execute("anon")) == []
 
 
+@pytest.mark.parametrize(
+    "table", ["mfa_authenticator", "account_emailaddress", "limits_level", "limits_cacheentry"]
+)
+def test_the_front_doors_tables_are_closed_like_all(supabase: None, table: str) -> None:
+    close_data_api()
+    assert refused(f"SELECT * FROM {table}", role="anon")
+
+
 def test_what_our_role_makes_later_is_closed_from_the_start(supabase: None) -> None:
     close_data_api()
     sql("CREATE TABLE later (id serial)")
@@ -146,11 +154,13 @@ def test_who_writes_our_tables_may_call_what_a_later_migration_made(supabase: No
 
 def test_what_is_not_this_projects_stays_as_it_is(supabase: None) -> None:
     sql(
-        "CREATE TABLE somebody_elses (id int); CREATE FUNCTION their_rpc() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        "CREATE TABLE somebody_elses (id int); CREATE FUNCTION their_rpc() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "CREATE FUNCTION account_balance() RETURNS int LANGUAGE sql AS 'SELECT 1'"
     )
     close_data_api()
     assert not refused("SELECT FROM somebody_elses", role="anon")
     assert not refused("SELECT their_rpc()", role="anon")
+    assert not refused("SELECT account_balance()", role="anon")
     assert sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'somebody_elses'") == [(False,)]
 
 

@@ -1,13 +1,21 @@
 """sessions_app.log.summaries: one summary for one end of a session, in its place in the log."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sessions_app.log.events import SummaryFailed, SummaryWritten, Usage
 from sessions_app.log.lifecycle import sweep_orphans
 from sessions_app.log.replay import read_records
-from sessions_app.log.summaries import due_summary, fail_summary, write_summary
+from sessions_app.log.summaries import (
+    End,
+    NewSummary,
+    due_summaries,
+    fail_summary,
+    transcript_for_summary,
+    write_summaries,
+)
 from sessions_app.models import Session, SummaryState
 from tests.summary.support import answered, end_it, ended_session, jobs, open_it, said, say
 
@@ -15,9 +23,12 @@ pytestmark = pytest.mark.django_db
 
 
 def write(session_id: str, through_seq: int, summary: str = "It went well.") -> bool:
-    return write_summary(
-        session_id=session_id,
-        through_seq=through_seq,
+    return write_summaries([new(session_id, through_seq, summary)])[0]
+
+
+def new(session_id: str, through_seq: int, summary: str = "It went well.") -> NewSummary:
+    return NewSummary(
+        end=End(session_id, through_seq),
         title="A talk",
         summary=summary,
         model="fake:model-1",
@@ -67,7 +78,7 @@ def test_the_summary_stands_on_the_session_and_next_in_its_log() -> None:
 def test_a_second_run_of_the_same_job_writes_nothing() -> None:
     session_id, end = ended_session()
     write(session_id, end)
-    assert due_summary(session_id=session_id, through_seq=end) is None
+    assert due_summaries([End(session_id, end)]) == [None]
     assert not write(session_id, end, "Another one.")
     assert not fail(session_id, end)
     assert Session.objects.get().summary == "It went well."
@@ -78,7 +89,7 @@ def test_a_second_run_of_the_same_job_writes_nothing() -> None:
 def test_who_came_back_before_the_job_ran_leaves_it_outdated(outcome: Callable[[str, int], bool]) -> None:
     session_id, end = ended_session()
     opened = open_it(session_id)
-    assert due_summary(session_id=session_id, through_seq=end) is None
+    assert due_summaries([End(session_id, end)]) == [None]
     assert not outcome(session_id, end)
     say(opened, said("One more thing."))
     assert not outcome(session_id, end)
@@ -137,7 +148,7 @@ def test_a_summary_of_a_deleted_session_is_nothing() -> None:
     session_id, end = ended_session()
     Session.objects.all().delete()
     assert not write(session_id, end)
-    assert due_summary(session_id=session_id, through_seq=end) is None
+    assert due_summaries([End(session_id, end)]) == [None]
 
 
 def test_an_orphan_is_ended_and_gets_its_job() -> None:
@@ -148,3 +159,39 @@ def test_an_orphan_is_ended_and_gets_its_job() -> None:
     ServerProcess.objects.all().delete()
     assert sweep_orphans() == 1
     assert [job["args"]["session_id"] for job in jobs()] == [opened.session_id]
+
+
+def test_many_are_written_together_each_once_and_none_that_is_outdated() -> None:
+    ends = [ended_session() for _ in range(3)]
+    opened = open_it()
+    say(opened, said("Again."))
+    outdated = end_it(opened)
+    open_it(opened.session_id)
+
+    asked = [new(*end) for end in ends]
+    assert write_summaries([asked[0], new(opened.session_id, outdated), asked[0], *asked[1:]]) == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert write_summaries(asked) == [False] * 3
+    for session_id, end in ends:
+        events = [record.event for record in read_records(session_id=session_id, after=end)]
+        assert [type(event) for event in events] == [SummaryWritten]
+        assert Session.objects.get(session_id=session_id).summary_seq == end
+
+
+def test_what_is_due_for_many_is_what_is_due_for_each(
+    django_assert_max_num_queries: Callable[..., Any],
+) -> None:
+    short = [ended_session(said(f"What is {number} + 2?"), answered("I do not know.")) for number in range(5)]
+    long = ended_session(*(said("word " * 500) for _ in range(20)))
+    ends = [End(*end) for end in (*short, long)]
+    with django_assert_max_num_queries(2 + 3):
+        due = due_summaries([*ends, End("unknown", 3)])
+
+    transcripts = [transcript_for_summary(session_id=end.session_id) for end in ends]
+    assert [one and one.transcript for one in due] == [*transcripts, None]
+    assert "left out here" in transcripts[-1]

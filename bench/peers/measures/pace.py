@@ -2,11 +2,16 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
+import psycopg
+
+from bench.peers.contenders import Server
 from bench.peers.cpu import cpu_s, tree_cpu_s
 from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
+from bench.peers.model import CHUNK_CHARS
 
 OURS = "ours, plain"
 OURS_REALTIME = "ours, Realtime"
@@ -20,6 +25,25 @@ GEMINI = (
 )
 _SETTLE_S = 0.5
 """Until what a turn leaves to be done, such as its last commit, is done."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a server's database has on disk, and has written to its WAL."""
+
+    disk_bytes: int
+    wal_bytes: int
+
+    @classmethod
+    def of(cls, server: Server) -> "Stored":
+        asked = "SELECT pg_database_size(current_database())::bigint, (pg_current_wal_insert_lsn() - '0/0')::bigint"
+        with psycopg.connect(server.database_url, autocommit=True) as link:
+            row = link.execute(asked).fetchone()
+        assert row
+        return cls(int(row[0]), int(row[1]))
+
+    def __sub__(self, earlier: "Stored") -> "Stored":
+        return Stored(self.disk_bytes - earlier.disk_bytes, self.wal_bytes - earlier.wal_bytes)
 
 
 class Pace(Measure):
@@ -36,13 +60,15 @@ class Pace(Measure):
         Figure("p50_ms", "delay p50 ms", 2),
         Figure("p99_ms", "delay p99 ms", 1),
         Figure("max_ms", "max ms", 0),
+        Figure("disk_kb", "disk KB per 4 KB of text", 1),
+        Figure("wal_kb", "WAL KB per 4 KB of text", 1),
         Figure("web_share", "web process, % of a core"),
         Figure("bytes", "bytes a chunk"),
     )
-    contenders = GEMINI
+    contenders: ClassVar[Sequence[Contender]] = GEMINI
     related: ClassVar[Sequence[str]] = ("web_us", "p99_ms")
-    sessions: ClassVar[int] = 60
-    per_second: ClassVar[float] = 15
+    sessions = 60
+    per_second = 15.0
     seconds: ClassVar[tuple[float, float]] = (8.0, 20.0)
     """Of each answer: quick, whole."""
 
@@ -56,6 +82,7 @@ class Pace(Measure):
             load.turn(chunks=3, per_second=15, spread_s=0.5)  # the first turn opens connections
             time.sleep(_SETTLE_S)
             web, postgres = cpu_s(server.pids[0]), tree_cpu_s(server.postgres_pid)
+            stored = Stored.of(server)
             turns = load.turn(
                 chunks=self.chunks(whole=stage.whole),
                 per_second=self.per_second,
@@ -63,13 +90,17 @@ class Pace(Measure):
             )
             time.sleep(_SETTLE_S)
             web, postgres = cpu_s(server.pids[0]) - web, tree_cpu_s(server.postgres_pid) - postgres
+            stored = Stored.of(server) - stored
             load.close()
+        texts = turns.chunks * CHUNK_CHARS / 4096
         return {
             "web_us": web / turns.chunks * 1e6,
             "postgres_us": postgres / turns.chunks * 1e6,
             "p50_ms": turns.p50_ms,
             "p99_ms": turns.p99_ms,
             "max_ms": turns.max_ms,
+            "disk_kb": stored.disk_bytes / 1000 / texts,
+            "wal_kb": stored.wal_bytes / 1000 / texts,
             "web_share": web / turns.wall_s * 100,
             "bytes": turns.received_bytes / turns.chunks,
             "chunks": turns.chunks,
@@ -85,8 +116,30 @@ class Flat(Pace):
         "hides what a chunk costs at pace."
     )
     sessions = 50
-    per_second = 0
+    per_second = 0.0
     related = ("web_us",)
 
     def chunks(self, *, whole: bool) -> int:
         return 400
+
+
+class Sweep(Pace):
+    name = "sweep"
+    title = "Sessions on one process"
+    told = (
+        "As at pace, with more and more sessions on one process. A wall is where the process fills its core (85 %), or a chunk in a "
+        "hundred takes longer than 50 ms; with two cores for everything, the model and the load generator take theirs from it."
+    )
+    contenders = tuple(
+        Contender(f"{name}, {sessions}", server, wire)
+        for sessions in (60, 150, 250, 350)
+        for name, server, wire in (
+            ("ours, plain", "ours", "plain"),
+            (RELAY_AIOHTTP, "relay-gemini-aiohttp", "relay"),
+        )
+    )
+    quick_repeats = 1
+
+    def run(self, stage: Stage, contender: Contender) -> Figures:
+        self.sessions = int(contender.title.rpartition(" ")[2])
+        return super().run(stage, contender)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import EraseActor, Session
 from sessions_app.privacy.erase import By, erase_person, erase_session
-from sessions_app.privacy.people import Person, UnknownPerson, user_named
+from sessions_app.privacy.people import Person, UnknownPerson, person_of
 
 _BY = By(actor=EraseActor.COMMAND)
 
@@ -22,19 +22,22 @@ class Command(BaseCommand):
         whose.add_argument("--session", metavar="ID")
         whose.add_argument("--user", metavar="NAME", help="all sessions of the user with this username")
         whose.add_argument("--guest", metavar="ID", help="all sessions of this guest's cookie")
+        parser.add_argument(
+            "--external", metavar="ID", default="", help="with --user: one of that user's own users"
+        )
         parser.add_argument("--account", action="store_true", help="with --user: delete the account as well")
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be erased, and erase nothing"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["account"] and not options["user"]:
-            raise CommandError("--account goes with --user.")
+        if options["account"] and (not options["user"] or options["external"]):
+            raise CommandError("--account goes with --user, and without --external.")
         if options["session"]:
             self._erase_session(options["session"], dry_run=options["dry_run"])
             return
         try:
-            person = user_named(options["user"]) if options["user"] else Person(guest_id=options["guest"])
+            person = person_of(options)
         except UnknownPerson as error:
             raise CommandError(str(error)) from error
         self._erase_person(person, dry_run=options["dry_run"], account=options["account"])
@@ -64,6 +67,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{tally.erased} sessions erased.")
         if tally.failed:
             raise CommandError(f"{tally.failed} sessions could not be erased: the log above says why.")
-        if account:
+        if account and person.user_id is not None:
             get_user_model().objects.filter(pk=person.user_id).delete()
             self.stdout.write("The account is deleted.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.privacy.export import export_person
-from sessions_app.privacy.people import Person, UnknownPerson, user_named
+from sessions_app.privacy.people import UnknownPerson, person_of
 
 
 class Command(BaseCommand):
@@ -18,11 +18,14 @@ class Command(BaseCommand):
         whose = parser.add_mutually_exclusive_group(required=True)
         whose.add_argument("--user", metavar="NAME", help="the user with this username")
         whose.add_argument("--guest", metavar="ID", help="the guest with this id")
+        parser.add_argument(
+            "--external", metavar="ID", default="", help="with --user: one of that user's own users"
+        )
         parser.add_argument("--output", metavar="FILE", help="a new file, readable for its owner alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            person = user_named(options["user"]) if options["user"] else Person(guest_id=options["guest"])
+            person = person_of(options)
         except UnknownPerson as error:
             raise CommandError(str(error)) from error
         if not options["output"]:

@@ -1,15 +1,16 @@
-"""A whole transcript as a file, streamed: the server holds one page of it at a time."""
+"""Files that are streamed as they are made, a whole transcript among them: the server holds one page of it at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import msgspec
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 
 from sessions_app.log.rows import Row
 from sessions_app.models import Session
 from sessions_app.review.reader import fold_rows, read_rows
-from sessions_app.review.streaming import file_response
 from sessions_app.review.text import entry_text, head_text
 
 _FIELDS = (
@@ -43,6 +44,23 @@ def download(request: HttpRequest, session: Session, form: str) -> StreamingHttp
     return file_response(
         request, chunks(session), content_type=content_type, filename=f"{session.session_id}.{form}"
     )
+
+
+def file_response(
+    request: HttpRequest, pieces: Iterator[str], *, content_type: str, filename: str
+) -> StreamingHttpResponse:
+    """A download named ``filename``; ``pieces`` may ask the database."""
+    content: Any = _in_threads(pieces) if isinstance(request, ASGIRequest) else pieces
+    response = StreamingHttpResponse(content, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+async def _in_threads(pieces: Iterator[str]) -> AsyncIterator[str]:
+    """Under ASGI Django would gather a plain iterator whole before it sends the first byte."""
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+        yield piece
 
 
 def _markdown(session: Session) -> Iterator[str]:

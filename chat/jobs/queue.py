@@ -1,0 +1,82 @@
+"""procrastinate's queue in few round trips: a worker takes as many jobs at once as it has hands free, and reports those that
+end at the same time together."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from procrastinate.connector import BaseAsyncConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+
+from chat.batches import Batches
+
+_FETCH = """
+SELECT (taken.job).* FROM (
+    SELECT procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker_id)s) AS job FROM generate_series(1, %(hands)s) OFFSET 0
+) taken WHERE (taken.job).id IS NOT NULL
+"""
+"""``OFFSET 0``: the function is called once a row, not once a column."""
+_FINISH = """
+SELECT procrastinate_finish_job_v1(ended.id, ended.status::procrastinate_job_status, ended.gone)
+FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(gone)s::boolean[]) AS ended(id, status, gone)
+"""
+
+
+class _Ended(NamedTuple):
+    job_id: int
+    status: Status
+    gone: bool
+
+
+class FewRoundTrips(JobManager):
+    """As procrastinate's own manager, which every other call goes to. For one worker."""
+
+    def __init__(self, connector: BaseAsyncConnector, *, hands: int) -> None:
+        """``hands``: how many jobs the worker runs at once."""
+        super().__init__(connector)
+        self._hands = hands
+        self._held: set[int] = set()
+        """Jobs that were taken and have not ended."""
+        self._taken: deque[Job] = deque()
+        """Of these, the ones that the worker has not come for. It comes at once: it has hands for all of them."""
+        self._ends: Batches[_Ended, None] = Batches(self._finish_all, name="ends of jobs", most=hands)
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        if not self._taken:
+            hands = max(1, self._hands - len(self._held))
+            rows = await self.connector.execute_query_all_async(
+                query=_FETCH, queues=queues, worker_id=worker_id, hands=hands
+            )
+            self._taken.extend(Job.from_row(row) for row in rows)
+            self._held.update(job.id for job in self._taken if job.id)
+        return self._taken.popleft() if self._taken else None
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        assert job.id is not None
+        await self._ends.ask(_Ended(job.id, status, delete_job))
+        self._held.discard(job.id)
+
+    async def retry_job(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        await super().retry_job(job, *args, **kwargs)
+        self._held.discard(job.id or 0)
+
+    async def give_back(self) -> None:
+        """What was taken and never begun, when the worker stops."""
+        while self._taken:
+            job = self._taken.popleft()
+            try:
+                await self.retry_job(job, retry_at=datetime.now(UTC))
+            except ConnectorException:  # the database is away: like a dead worker's, it is rescued later
+                return
+
+    async def _finish_all(self, ended: Sequence[_Ended]) -> Sequence[None]:
+        await self.connector.execute_query_async(
+            query=_FINISH,
+            ids=[one.job_id for one in ended],
+            statuses=[one.status.value for one in ended],
+            gone=[one.gone for one in ended],
+        )
+        return [None] * len(ended)

@@ -1,0 +1,77 @@
+"""The arithmetic of a report of `python -m bench peers`, from a recorded one."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from bench.peers.__main__ import MEASURES, parsed, write
+from bench.peers.measure import Measure
+from bench.peers.measures.pace import OURS_REALTIME, RELAY
+from bench.peers.plots import bars
+from bench.peers.report import Spread, markdown, ratios, spreads
+from tests.bench.recorded import report
+
+
+def test_a_figure_is_the_median_of_its_rounds_with_the_lowest_and_the_highest() -> None:
+    found = spreads(report()["measures"]["pace"])
+    assert found[OURS_REALTIME]["web_us"] == Spread(220, 200, 300)
+    assert found[RELAY]["web_us"] == Spread(440, 400, 500)
+
+
+def test_a_ratio_is_that_of_the_medians_and_its_spread_that_of_the_rounds() -> None:
+    assert ratios(report()["measures"]["pace"]) == [(OURS_REALTIME, "web_us", RELAY, Spread(0.5, 0.5, 0.6))]
+
+
+def test_without_the_other_there_is_no_ratio() -> None:
+    pace = report()["measures"]["pace"]
+    pace["samples"] = [one for one in pace["samples"] if one["contender"] != RELAY]
+    assert ratios(pace) == []
+
+
+def test_the_page_names_machine_tree_versions_load_and_spread() -> None:
+    page = markdown(report(), plots=True)
+    for told in (
+        "2 cores (a processor)",
+        "tree `0123abc`",
+        "uvicorn 0.54.0",
+        "| ours, Realtime | 220 (200-300) | 50 (40-60) |",
+        "| ours, Realtime | relay | web us a chunk | 0.50 (0.50-0.60) x |",
+        "3 rounds; load average 1.5 to 1.5.",
+        "![A chunk at pace](peers-pace.svg)",
+    ):
+        assert told in page
+
+
+def test_what_is_written_is_the_page_its_data_and_a_picture_for_each_measure(tmp_path: Path) -> None:
+    write(report(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "peers.json",
+        "peers.md",
+        *(f"peers-{name}.svg" for name in report()["measures"]),
+    }
+
+
+def test_a_bar_is_as_long_as_its_median_and_names_are_escaped() -> None:
+    drawn = ET.fromstring(
+        bars("a < b", [("ours", Spread(50, 40, 60)), ("relay & co", Spread(100, 100, 120))])
+    )
+    rects = drawn.findall("{http://www.w3.org/2000/svg}rect")[1:]
+    assert float(rects[1].attrib["width"]) == pytest.approx(2 * float(rects[0].attrib["width"]), rel=0.01)
+    assert rects[0].attrib["fill"] != rects[1].attrib["fill"]
+    assert "relay & co" in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_who_is_set_in_relation_is_measured(measure: Measure) -> None:
+    titles = [contender.title for contender in measure.contenders]
+    assert len(titles) == len(set(titles))
+    assert {other for contender in measure.contenders for other in contender.against} <= set(titles)
+    assert set(measure.related) <= {figure.key for figure in measure.figures}
+
+
+def test_a_measure_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parsed(["--only", "pace,flat"]).only == ["pace", "flat"]
+    with pytest.raises(SystemExit):
+        parsed(["--only", "pacee"])
+    assert "there is no measure pacee" in capsys.readouterr().err
