@@ -24,7 +24,19 @@ from realtime_ai.embedded_postgres import EmbeddedPostgres
 
 WITH_PEERS = ("peers", "scale")
 """Take options of their own, and bring their own databases."""
-NAMES = ("journal", "pace", "stop", "streams", "crowd", "sockets", "readers", "growth", "size")
+NAMES = (
+    "journal",
+    "pace",
+    "models",
+    "stop",
+    "streams",
+    "crowd",
+    "sockets",
+    "summaries",
+    "readers",
+    "growth",
+    "size",
+)
 
 
 @contextmanager

@@ -24,10 +24,12 @@ from django.db import connection
 from bench.support import scratch_database, share_of, table
 from sessions_app.ids import new_id, uuid7
 from sessions_app.log import events as ev
+from sessions_app.log.folding import Answer, fold
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import renew_process
 from sessions_app.log.lifecycle import Visitor, open_session
 from sessions_app.log.live import LiveLog
+from sessions_app.models import SessionEvent
 from sessions_app.postgres.link import connect_journal
 from sessions_app.postgres.threads import in_db_thread
 
@@ -124,14 +126,24 @@ async def _answer(log: LiveLog, chunks: Iterator[str], *, per_second: float, unt
     return made
 
 
-def _rows() -> tuple[int, int]:
-    """How many rows of deltas there are, and the bytes of all rows."""
+def _delta_rows() -> int:
+    return SessionEvent.objects.filter(event_type="assistant_delta").count()
+
+
+def _packed_bytes() -> int:
+    """Of the log when all that is dead in it has been used again."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE event_type = 'assistant_delta'), sum(pg_column_size(e.*)) FROM session_events e"
-        )
-        rows, live = cursor.fetchone()
-    return int(rows), int(live)
+        cursor.execute("VACUUM FULL session_events")
+        cursor.execute("SELECT pg_total_relation_size('session_events')")
+        return int(cursor.fetchone()[0])
+
+
+def _folded(answers: list[Answer]) -> tuple[Server, Server]:
+    """Before and after."""
+    before = Server.now()
+    for first in range(0, len(answers), 50):
+        fold(answers[first : first + 50])
+    return before, Server.now()
 
 
 async def _no_reads(after: int) -> list[ev.Record]:
@@ -142,13 +154,13 @@ async def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
     journal = Journal(connect_journal, asyncio.get_running_loop())
     journal.start()
     await in_db_thread(renew_process, process_id="proc_bench")
-    logs = []
+    logs, finished = [], list[Answer]()
     for _ in range(options.sessions):
         opened = await in_db_thread(
             open_session, session_id=uuid7(), visitor=Visitor(), process_id="proc_bench", model="demo"
         )
         writer = journal.writer(session_id=opened.session_id, epoch=opened.epoch, last_seq=0)
-        logs.append(LiveLog(writer, _no_reads))
+        logs.append(LiveLog(writer, _no_reads, on_finished=finished.append))
     waits: list[float] = []
 
     async def wait_durable(log: LiveLog) -> None:
@@ -177,7 +189,9 @@ async def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
     for watch in watches:
         watch.cancel()
     await journal.stop(timeout_s=10)
-    rows, live = await in_db_thread(_rows)
+    rows, packed = await in_db_thread(_delta_rows), await in_db_thread(_packed_bytes)
+    unfolded, folded = await in_db_thread(_folded, finished)
+    packed_folded = await in_db_thread(_packed_bytes)
     own = now.ru_utime + now.ru_stime - spent.ru_utime - spent.ru_stime
     text = chunks * CHUNK / TOKENS_CHARS
     waits.sort()
@@ -189,14 +203,17 @@ async def measure(options: argparse.Namespace) -> list[tuple[str, str]]:
             "commits a second",
             f"{(after.commits - before.commits) / (options.seconds + ANSWER / options.per_second):.0f}",
         ),
-        ("rows of deltas a chunk, in the end", f"{rows / chunks:.2f}"),
+        ("rows of deltas a chunk", f"{rows / chunks:.2f}"),
         (
             "until durable, p50 / p99 / max ms",
             " / ".join(f"{share_of(waits, one):.0f}" for one in (0.5, 0.99, 1.0)),
         ),
         ("WAL KB per 1,000 tokens", f"{(after.wal_bytes - before.wal_bytes) / text / 1024:.1f}"),
         ("on disk KB per 1,000 tokens", f"{(after.disk_bytes - before.disk_bytes) / text / 1024:.1f}"),
-        ("live rows KB per 1,000 tokens", f"{live / text / 1024:.1f}"),
+        ("packed", f"{packed / text / 1024:.1f}"),
+        ("packed, when folded", f"{packed_folded / text / 1024:.1f}"),
+        ("WAL of folding", f"{(folded.wal_bytes - unfolded.wal_bytes) / text / 1024:.1f}"),
+        ("PostgreSQL us a chunk of folding", f"{(folded.cpu_s - unfolded.cpu_s) / chunks * 1e6:.0f}"),
     ]
 
 

@@ -1,5 +1,5 @@
-"""One, two and three readers of each session through another process than its own: what a chunk's way to them takes, and
-what it costs that process, as ratios to one reader.
+"""No, one, two and three readers of each session through another process than its own: what a chunk's way to them takes,
+what it costs that process, the session's and Redis, and how many commands of Redis it takes.
 
     python -m bench readers
 """
@@ -13,23 +13,52 @@ import time
 from dataclasses import dataclass
 
 import psutil
+from redis import Redis
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.support import proxied_database, share_of, table
-from sessions_app.ids import uuid7
 from tests.support.redis import RedisProcess, redis_executable
 from tests.support.server import ServerProcess
 
-READERS = (1, 2, 3)
+READERS = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """So far."""
+
+    home_s: float
+    away_s: float
+    redis_s: float
+    commands: int
+    bytes: int
+
+    @classmethod
+    def now(cls, home: ServerProcess, away: ServerProcess, redis: Redis) -> "Spent":
+        info = redis.info("all")
+        processes = [psutil.Process(one.process.pid).cpu_times() for one in (home, away)]
+        home_s, away_s = (one.user + one.system for one in processes)
+        return cls(
+            home_s,
+            away_s,
+            info["used_cpu_sys"] + info["used_cpu_user"],
+            info["total_commands_processed"],
+            info["total_net_input_bytes"] + info["total_net_output_bytes"],
+        )
 
 
 @dataclass(frozen=True)
 class Measured:
+    """For each chunk that the sessions' model gave."""
+
     readers: int
     p50_ms: float
     p99_ms: float
-    chunk_us: float
-    """CPU time of the readers' process for each chunk that it passed on to one of them."""
+    home_us: float
+    away_us: float
+    redis_us: float
+    commands: float
+    bytes: float
 
 
 async def _open(server: ServerProcess, session_id: str) -> ClientConnection:
@@ -49,34 +78,42 @@ async def _delays(reader: ClientConnection, chunks: int) -> list[float]:
 
 
 async def measure(
-    home: ServerProcess, away: ServerProcess, *, readers: int, options: argparse.Namespace
+    home: ServerProcess, away: ServerProcess, redis: Redis, *, readers: int, options: argparse.Namespace
 ) -> Measured:
     chunks = int(options.seconds * options.per_second)
-    ids = [uuid7() for _ in range(options.sessions)]
+    ids = [f"bench-{readers}-{number}" for number in range(options.sessions)]
     askers = [await _open(home, one) for one in ids]
     watching = [await _open(away, one) for one in ids for _ in range(readers)]
-    process = psutil.Process(away.process.pid)
-    before = process.cpu_times()
+    before = Spent.now(home, away, redis)
     for asker in askers:
         await asker.send(f"0 {chunks} {options.per_second}")
-    results = await asyncio.gather(*(_delays(one, chunks) for one in watching))
-    spent = process.cpu_times()
-    delays = sorted(delay for result in results for delay in result)
+    results = await asyncio.gather(*(_delays(one, chunks) for one in (*askers, *watching)))
+    spent = Spent.now(home, away, redis)
+    delays = sorted(delay for result in results[len(askers) if readers else 0 :] for delay in result)
     await asyncio.gather(*(one.close() for one in (*askers, *watching)))
-    cpu_s = spent.user + spent.system - before.user - before.system
-    p50_ms, p99_ms = share_of(delays, 0.5), share_of(delays, 0.99)
-    return Measured(readers, p50_ms, p99_ms, cpu_s / len(delays) * 1e6)
+    each = chunks * len(ids)
+    return Measured(
+        readers,
+        share_of(delays, 0.5),
+        share_of(delays, 0.99),
+        (spent.home_s - before.home_s) / each * 1e6,
+        (spent.away_s - before.away_s) / each * 1e6,
+        (spent.redis_s - before.redis_s) / each * 1e6,
+        (spent.commands - before.commands) / each,
+        (spent.bytes - before.bytes) / each,
+    )
 
 
-def _row(one: Measured, first: Measured) -> tuple[str, ...]:
-    def against(value: float, base: float, form: str) -> str:
-        return f"{value:{form}} ({value / base:.1f} x)"
-
+def _row(one: Measured, none: Measured) -> tuple[str, ...]:
+    more_us = one.home_us - none.home_us + one.away_us - none.away_us + one.redis_us - none.redis_us
+    figures = (one.home_us, one.away_us, one.redis_us, more_us)
     return (
         str(one.readers),
-        against(one.p50_ms, first.p50_ms, ".1f"),
-        against(one.p99_ms, first.p99_ms, ".1f"),
-        against(one.chunk_us, first.chunk_us, ".0f"),
+        f"{one.p50_ms:.1f}",
+        f"{one.p99_ms:.1f}",
+        *(f"{figure:.0f}" for figure in figures),
+        f"{one.commands:.2f}",
+        f"{one.bytes:,.0f}",
     )
 
 
@@ -95,12 +132,23 @@ def main() -> int:
         servers = [ServerProcess(module="bench.clock_server", **env) for _ in range(2)]
         try:
             home, away = (server.start() for server in servers)
-            found = [asyncio.run(measure(home, away, readers=one, options=options)) for one in READERS]
+            with Redis.from_url(redis.url) as client:
+                found = [
+                    asyncio.run(measure(home, away, client, readers=one, options=options)) for one in READERS
+                ]
         finally:
             for server in servers:
                 server.close()
     print(f"{options.sessions} sessions, {options.per_second:g} chunks/s each\n")
-    head = ("readers of each", "p50 ms", "p99 ms", "us a chunk")
+    costs = ("holder", "readers' process", "Redis", "all three, more than without")
+    head = (
+        "readers of each",
+        "p50 ms",
+        "p99 ms",
+        *(f"{one}, us a chunk" for one in costs),
+        "commands",
+        "bytes",
+    )
     print(table(head, [_row(one, found[0]) for one in found]))
     return 0
 

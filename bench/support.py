@@ -33,13 +33,16 @@ def proxied_database() -> Iterator[DelayProxy]:
     """A `scratch_database` that is reached through a proxy."""
     upstream = upstream_of(connection.settings_dict)
     with scratch_database(), DelayProxy(upstream) as proxy:
+        straight = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
         connection.close()
         _close_pool()
         connection.settings_dict.update(HOST="127.0.0.1", PORT=str(proxy.port))
         try:
             yield proxy
         finally:
-            proxy.rtt_s = 0.0
+            connection.close()
+            _close_pool()
+            connection.settings_dict.update(straight)
 
 
 def _close_pool() -> None:

@@ -94,6 +94,7 @@ class Runtime:
         self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
+        self._tasks.keep(self.hub.folding.run, name="fold finished answers")
         self._tasks.keep(self._share_quotas, name="share quotas")
         self._adopting = self._tasks.keep(self.orphans.watch, name="orphans")
 

@@ -19,8 +19,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
+from chat.batches import Batches
 from chat.conf import conf
-from chat.jobs.batches import Batches
 from chat.jobs.retry import SummaryRetry, cause_for_staff, will_retry
 from chat.jobs.summary import summarise
 from chat.session.turns import asks_for_more

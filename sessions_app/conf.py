@@ -24,6 +24,8 @@ class SessionsConf:
     """How long an event that is not urgent may wait for the ones after it; the promise is 100 ms."""
     flush_bytes: int = 2048
     """What waits is written at once when it has this size: the characters of its texts, and 200 for each event."""
+    fold_seconds: float = 60.0
+    """So long after an answer's end its deltas are kept without their text, which its message holds."""
     batch_events: int = 1000
     """At most this many events go into one commit."""
     buffer_events: int = 50_000

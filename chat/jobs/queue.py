@@ -11,7 +11,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
-from chat.jobs.batches import Batches
+from chat.batches import Batches
 
 _FETCH = """
 SELECT (taken.job).* FROM (

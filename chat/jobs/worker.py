@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from procrastinate import PsycopgConnector
+from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
@@ -130,7 +130,7 @@ class Worker:
             timeout=_POOL_TIMEOUT_S,
             name="jobs",
         )
-        with app.replace_connector(connector), self._few_round_trips(connector) as manager:
+        with app.replace_connector(connector) as real, self._few_round_trips(real, connector) as manager:
             async with app.open_async():
                 how = "LISTEN" if self._listen else "polling"
                 logger.info("ready: %d jobs at once, %s", self._concurrency, how)
@@ -147,12 +147,14 @@ class Worker:
                     await manager.give_back()
 
     @contextlib.contextmanager
-    def _few_round_trips(self, connector: PsycopgConnector) -> Iterator[FewRoundTrips]:
-        before, app.job_manager = app.job_manager, FewRoundTrips(connector, hands=self._concurrency)
+    def _few_round_trips(self, real: App, connector: PsycopgConnector) -> Iterator[FewRoundTrips]:
+        """``real``: what `procrastinate.contrib.django.app` stands for."""
+        before, manager = real.job_manager, FewRoundTrips(connector, hands=self._concurrency)
+        real.job_manager = manager
         try:
-            yield app.job_manager
+            yield manager
         finally:
-            app.job_manager = before
+            real.job_manager = before
 
     def _options(self) -> dict[str, Any]:
         limits = conf()

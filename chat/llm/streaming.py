@@ -15,7 +15,7 @@ from chat.llm.failures import provider_error
 from chat.llm.http import PerLoop, drain
 from chat.llm.provider import Completed, ModelEvent, ModelRequest, Provider, TextDelta, ToolCallRequest
 from chat.llm.sse import EventReader, SentEvent
-from chat.watchdog import Watchdog
+from chat.llm.watchdog import Watchdog
 
 Given = TextDelta | ToolCallRequest
 

@@ -113,7 +113,7 @@ def _as_httpx2(error: Exception) -> Exception:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return httpx2.ConnectTimeout(str(error))
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return httpx2.UnsupportedProtocol(str(error))
         case aiohttp.ClientConnectorError():
             return httpx2.ConnectError(str(error))

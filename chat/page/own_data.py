@@ -7,11 +7,15 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_cookie
 
-from chat.conf import conf
-from identity.guests import GUEST_COOKIE, read_guest_cookie
+from chat.errors import CredentialsInvalid, ReadOnlyKey
+from chat.wire.auth import welcome
+from identity.models import Scope
+from identity.principal import Kind, principal_of_request
+from identity.tokens import CredentialsRefused
 from sessions_app.models import EraseActor
 from sessions_app.privacy.erase import By, erase_person, erase_session
 from sessions_app.privacy.export import export_person
@@ -21,25 +25,40 @@ from sessions_app.review.downloads import file_response
 ERASED_PER_REQUEST = 100
 """A request that erases all of a long life would take longer than a proxy waits: it says what is left, and is sent again."""
 _BY = By(actor=EraseActor.OWNER)
+_BY_COOKIE = (Kind.LOGIN, Kind.GUEST)
 
 View = Callable[..., HttpResponseBase]
 
 
 def for_its_owner(view: View) -> View:
-    """The view, given who asks as a `Person` that owns what they own; 401 for nobody in particular."""
+    """The view, given who asks as a `Person` that owns what they own; 401 for nobody in particular, 403 for a key that
+    only reads and what would change something."""
 
+    def of_its_owner(request: HttpRequest, person: Person, **kwargs: Any) -> HttpResponseBase:
+        return view(request, person, **kwargs)
+
+    by_cookie = csrf_protect(of_its_owner)
+
+    @csrf_exempt  # a browser sends no key by itself; who comes by a cookie is looked at within
     @never_cache
     @vary_on_cookie
     @wraps(view)
     def asked(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        signed_in = request.user.is_authenticated
+        try:
+            principal = welcome(principal_of_request(request))
+        except (CredentialsInvalid, CredentialsRefused) as error:
+            return _error(401, CredentialsInvalid.code, str(error))
+        if principal.kind is Kind.NOBODY:
+            return _error(401, CredentialsInvalid.code, "Sign in first.")
+        if request.method == "DELETE" and not principal.may(Scope.CHAT):
+            return _error(403, ReadOnlyKey.code, ReadOnlyKey().message)
         person = Person(
-            user_id=request.user.pk if signed_in else None,
-            guest_id=read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or "",
+            user_id=principal.user_id,
+            guest_id=principal.guest_id,
+            external_user_id=principal.external_user_id,
         )
-        if not signed_in and not (conf().guests_allowed and person.guest_id):
-            return _error(401, "invalid_credentials", "Sign in first.")
-        return view(request, person, **kwargs)
+        answer = by_cookie if principal.kind in _BY_COOKIE else of_its_owner
+        return answer(request, person, **kwargs)
 
     return asked
 

@@ -21,16 +21,13 @@ class Level:
     untold: float = 0.0
     at: float = field(default_factory=time.monotonic)
 
-    def now(self, bound: Bound) -> float:
-        """What is used, drained until now. A setting that has changed counts at once."""
-        moment = time.monotonic()
-        self.bound = bound
-        self.used = max(0.0, self.used - (moment - self.at) * bound.per_second)
-        self.at = moment
-        return self.used
+    def now(self) -> float:
+        """What is used, drained until now. Changes nothing, so that other threads may ask."""
+        return max(0.0, self.used - (time.monotonic() - self.at) * self.bound.per_second)
 
-    def spend(self, amount: float) -> None:
-        self.used += amount
+    def spend(self, amount: float, bound: Bound) -> None:
+        """A setting that has changed counts from here on."""
+        self.used, self.at, self.bound = self.now() + amount, time.monotonic(), bound
         self.untold += amount
 
 
@@ -40,16 +37,15 @@ class Levels:
     def __init__(self) -> None:
         self._levels: dict[str, Level] = {}
 
-    def used(self, name: str, bound: Bound) -> float:
+    def used(self, name: str) -> float:
         level = self._levels.get(name)
-        return level.now(bound) if level else 0.0
+        return level.now() if level else 0.0
 
     def spend(self, name: str, bound: Bound, amount: float = 1.0) -> None:
         level = self._levels.get(name)
         if level is None:
             level = self._levels[name] = Level(bound)
-        level.now(bound)
-        level.spend(amount)
+        level.spend(amount, bound)
 
     def to_tell(self) -> list[Used]:
         """What matters to others, in the order in which rows are locked."""
@@ -57,7 +53,7 @@ class Levels:
         told = [
             Used(subject=name, amount=level.untold, bound=level.bound)
             for name, level in sorted(self._levels.items())
-            if level.now(level.bound) >= level.bound.most * QUIET
+            if level.now() >= level.bound.most * QUIET
         ]
         for one in told:
             self._levels[one.subject].untold = 0.0
@@ -75,7 +71,7 @@ class Levels:
                 level.untold += one.amount
 
     def _forget_the_drained(self) -> None:
-        for name in [name for name, level in self._levels.items() if not level.now(level.bound)]:
+        for name in [name for name, level in self._levels.items() if not level.now()]:
             del self._levels[name]
 
 

@@ -102,7 +102,7 @@ class Quotas:
         """Count one question. Raises `LimitReached` when its payers may not ask now; then nothing was counted."""
         for measure in Measure:
             for payer, bound in self._bounds(measure, payers):
-                used, amount = self._used(measure, payer, bound), 1.0 if measure is Measure.REQUESTS else 0.0
+                used, amount = self._used(measure, payer), 1.0 if measure is Measure.REQUESTS else 0.0
                 over = used + amount - bound.most
                 if over > 0 or (not amount and over >= 0):
                     raise LimitReached.of(measure, wait_s=max(1, math.ceil(over / bound.per_second)))
@@ -125,7 +125,7 @@ class Quotas:
                 (
                     Left(measure, bound.most, max(0.0, bound.most - used), used / bound.per_second)
                     for payer, bound in bounds
-                    for used in (self._used(measure, payer, bound),)
+                    for used in (self._used(measure, payer),)
                 ),
                 key=lambda left: left.remaining,
                 default=None,
@@ -141,8 +141,8 @@ class Quotas:
             if (bound := bound_of(measure, kind_of(payer))) and not _in_log(measure, payer)
         ]
 
-    def _used(self, measure: Measure, payer: str, bound: Bound) -> float:
-        return self._levels.used(_name(measure, payer), bound)
+    def _used(self, measure: Measure, payer: str) -> float:
+        return self._levels.used(_name(measure, payer))
 
     # Among processes
 

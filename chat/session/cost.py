@@ -181,7 +181,7 @@ class Meter:
         self._model = model
         self._tokens_per_byte = tokens_per_byte
         self._finished: int | None = 0
-        self._round: Usage | None = None
+        self._under_way = False
         self._request_bytes = 0
         self._output_bytes = 0
         self._answered = False
@@ -192,12 +192,11 @@ class Meter:
     def begin(self, request: ModelRequest) -> None:
         """A request goes out."""
         self._request_bytes, self._output_bytes, self._answered = request_bytes(request), 0, False
-        self._round = self._guess()
+        self._under_way = True
 
     def received(self, size_bytes: int) -> None:
         self._answered = True
         self._output_bytes += size_bytes
-        self._round = self._guess()
 
     def complete(self, usage: Usage) -> None:
         """The vendor's count of the request; all zero: it gave none."""
@@ -209,35 +208,35 @@ class Meter:
 
     def wasted(self, usage: Usage) -> None:
         """An attempt gave nothing to show and is counted all the same; the request goes out again."""
-        running = self._round
+        under_way = self._under_way
         self.estimated = self.estimated or usage == Usage()
         self._add(self._guess() if usage == Usage() else usage)
-        self._round = running
+        self._under_way = under_way
 
     def refused(self) -> None:
         """The vendor failed the request: before its first word it charges nothing."""
         if self._answered:
             self.give_up()
-        self._round = None
+        self._under_way = False
 
     def give_up(self) -> None:
         """The request ends without the vendor's count, if one is under way."""
-        if self._round is not None:
+        if self._under_way:
             self.estimated = True
-            self._add(self._round)
+            self._add(self._guess())
 
     @property
     def microusd(self) -> int | None:
         """So far; None: the model's price is not known."""
-        if self._finished is None or self._round is None:
+        if self._finished is None or not self._under_way:
             return self._finished
-        running = cost_microusd(self._model(), self._round)
+        running = cost_microusd(self._model(), self._guess())
         return None if running is None else self._finished + running
 
     def _add(self, usage: Usage) -> None:
         cost = cost_microusd(self._model(), usage)
         self._finished = None if self._finished is None or cost is None else self._finished + cost
-        self._round = None
+        self._under_way = False
 
     def _guess(self) -> Usage:
         return Usage(

@@ -30,6 +30,7 @@ from sessions_app.errors import (
 )
 from sessions_app.ids import age_s
 from sessions_app.log import events as ev
+from sessions_app.log.folding import Folding
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import erased_of, hand_back, is_alive, lost_leases, reach_of, strays
 from sessions_app.log.lifecycle import Visitor, end_session, owner_of
@@ -65,6 +66,7 @@ class Hub:
         self._sessions: dict[str, Session] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._departures = Departures(self.end)
+        self.folding = Folding()
         self._tasks = Tasks()
         self.closing = False
         self.relay: Relay | None = None
@@ -226,7 +228,7 @@ class Hub:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
         session = Session(
-            log=LiveLog(held.writer, read_log, held.state),
+            log=LiveLog(held.writer, read_log, held.state, on_finished=self.folding.note),
             config=SessionConfig().updated(held.state.settings),
             model=row.model,
             owner=row.owner,

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from chat.batches import Batches
 from chat.errors import ModelNotAllowed
 from chat.llm.catalog import chosen, default_model_spec
 from chat.quota.subjects import Payers
@@ -22,13 +23,23 @@ from sessions_app.errors import (
 from sessions_app.ids import uuid7
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal, SessionWriter
-from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, open_session
+from sessions_app.log.lifecycle import (
+    NewSession,
+    OpenedSession,
+    Visitor,
+    append_now,
+    make_sessions,
+    open_session,
+)
 from sessions_app.log.replay import read_history
 from sessions_app.log.settle import takeover
 from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
+
+_ROWS_AT_ONCE = 100
+"""New sessions whose rows are made by one statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +85,7 @@ class Opening:
         self._journal = journal
         self._process_id = process_id
         self._registered = registered
+        self._rows = Batches(self._make_rows, name="rows of new sessions", most=_ROWS_AT_ONCE)
 
     # New sessions: the socket does not wait for the database.
 
@@ -101,6 +113,8 @@ class Opening:
         while True:
             try:
                 await self._registered()
+                if await self._rows.ask(_new_session(held.row, join)):
+                    return writer.open()
                 row = await self._open_row(held.row.session_id, join, held.row.model)
             except DatabaseAway:
                 if asyncio.get_running_loop().time() > deadline:
@@ -116,6 +130,10 @@ class Opening:
                     return writer.open()
                 # the answer to an earlier try got lost, and somebody was in between
                 return writer.fail(JournalFenced())
+
+    async def _make_rows(self, new: Sequence[NewSession]) -> Sequence[bool]:
+        made = await in_db_thread(make_sessions, new, process_id=self._process_id)
+        return [one.session_id in made for one in new]
 
     # Sessions that exist
 
@@ -159,6 +177,12 @@ class Opening:
             create=join.create,
             reopen=join.reopen,
         )
+
+
+def _new_session(row: OpenedSession, join: Join) -> NewSession:
+    return NewSession(
+        session_id=row.session_id, owner=join.visitor.as_owner(), model=row.model, source=join.source
+    )
 
 
 def _state_of(session_id: str) -> SessionState:

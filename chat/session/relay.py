@@ -54,6 +54,7 @@ _REPLY_SECONDS = 5.0
 _CHECK_PEERS_SECONDS = 2.0
 _PAUSE_SECONDS = 0.01
 """Between two messages to one process: with many sessions that stream, the most that a delta waits for the others."""
+_LAST_WORDS_SECONDS = 0.5
 _ROLL_CALL_ROUNDS = 5
 """Every so many rounds the sockets of other processes are called by name: a word that one has left may get lost."""
 
@@ -118,9 +119,11 @@ class Relay:
     async def close(self) -> None:
         """Let the followers elsewhere hear the end, then stop listening."""
         if self._publishers:
-            await asyncio.wait(list(self._publishers.values()), timeout=0.5)
-        for channel, outbox in list(self._outboxes.items()):
-            await self._send(channel, outbox.take())
+            await asyncio.wait(list(self._publishers.values()), timeout=_LAST_WORDS_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                for channel, outbox in list(self._outboxes.items()):
+                    await self._send(channel, outbox.take())
         self._tasks.cancel()
 
     # This process follows

@@ -8,7 +8,6 @@ well. Nothing here waits for a subscriber, and no subscriber owns anything: drop
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -135,7 +134,7 @@ class Session:
         self._is_staff = is_staff
         self._registry = registry
         self._on_idle, self._on_end, self._on_death = on_idle, on_end, on_death
-        self._queue: deque[Turn] = deque()
+        self._queue: list[Turn] = []
         self._response: Response | None = None
         """The one that runs."""
         self._loop: asyncio.Task[None] | None = None
@@ -417,7 +416,7 @@ class Session:
 
     def _take_back(self, response_ids: list[str], why: Stop, client_event_id: str | None = None) -> None:
         """Take turns out of the queue and say so to those who wait for them."""
-        self._queue = deque(turn for turn in self._queue if turn.response_id not in response_ids)
+        self._queue = [turn for turn in self._queue if turn.response_id not in response_ids]
         told = [one for one in response_ids if one in self.history.queued]
         if told:
             ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
@@ -482,7 +481,7 @@ class Session:
         self.log.append(
             turn.started(provider=first.provider.name, model=first.model, history=self.history), reserved=True
         )
-        self._queue.popleft()
+        del self._queue[0]
         self._response = response
         await response.run()
 

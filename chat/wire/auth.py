@@ -1,17 +1,22 @@
 """Who is at the other end of a socket, and whether its page may open one."""
 
 import asyncio
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from chat.batches import Batches
 from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
 from identity import tokens
-from identity.principal import Kind, Principal, nameless, principal_of, shown
+from identity.principal import Kind, Principal, Shown, nameless, principal_of, shown
 from identity.tokens import Claims, CredentialsRefused
 from sessions_app.postgres.threads import in_db_thread
+
+_LOOKUPS_AT_ONCE = 8
+"""One thread does them in turn: more of them would keep one visitor waiting for the others."""
 
 
 def check_origin(headers: dict[str, str]) -> dict[str, str]:
@@ -88,10 +93,34 @@ async def identify(headers: dict[str, str], subprotocols: list[str]) -> Principa
         elif given.is_token:
             principal = await in_db_thread(principal_of, given, await _claims(given.key or ""))
         else:
-            principal = await in_db_thread(principal_of, given)
+            principal = await _found(given)
     except CredentialsRefused as error:
         raise CredentialsInvalid(str(error)) from None
     return welcome(principal)
+
+
+async def _found(given: Shown) -> Principal:
+    """Raises `CredentialsRefused`."""
+    found = await _lookups.ask(given)
+    if isinstance(found, CredentialsRefused):
+        raise found
+    return found
+
+
+async def _find_all(given: Sequence[Shown]) -> list[Principal | CredentialsRefused]:
+    return await in_db_thread(lambda: [_principal_or_why_not(one) for one in given])
+
+
+def _principal_or_why_not(given: Shown) -> Principal | CredentialsRefused:
+    try:
+        return principal_of(given)
+    except CredentialsRefused as error:
+        return error
+
+
+_lookups: Batches[Shown, Principal | CredentialsRefused] = Batches(
+    _find_all, name="who is at the sockets", most=_LOOKUPS_AT_ONCE
+)
 
 
 async def _claims(token: str) -> Claims:

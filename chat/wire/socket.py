@@ -26,7 +26,7 @@ from chat.errors import (
 )
 from chat.limits import FrameBudget
 from chat.quota.quotas import Left
-from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
+from chat.quota.subjects import Payers, Subject, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
 from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
@@ -68,7 +68,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self.connection_id = new_id("conn")
         self.session: Session | RemoteSession | None = None
         self._server: Runtime | None = None
-        self._notices: asyncio.Queue[Exception] = asyncio.Queue(_MAX_NOTICES)
+        self._notices: list[Exception] = []
+        self._telling: asyncio.Task[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
         self._close_code: int | None = None
@@ -80,18 +81,19 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._payers: Payers = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """However the socket ends, also without a word of the server's, it is given back."""
+        """However the socket ends, also without a word of the server's, it is given back.
 
-        async def receive_in_turn() -> Any:
-            """A crowd that leaves does not take the loop from those who stay."""
-            message = await receive()
-            if message["type"] == "websocket.disconnect" and self._server:
-                await self._server.leaving.turn()
-            return message
-
+        One task a socket takes its messages in turn; Channels' own way makes one for each message, to listen to a channel
+        layer beside, and hops to a thread for each.
+        """
+        self.scope, self.base_send = scope, send
         code = _LOST
         try:
-            await super().__call__(scope, receive_in_turn, send)
+            while (message := await receive())["type"] != "websocket.disconnect":
+                await self.dispatch(message)
+            if self._server:  # a crowd that leaves does not take the loop from those who stay
+                await self._server.leaving.turn()
+            code = message["code"]
         except asyncio.CancelledError:
             code = CloseCode.RESTARTING
             logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
@@ -99,7 +101,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             self._let_go(code)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """As the base class, without its hop to the shared thread per frame: no query ever runs on that thread here."""
         handler = getattr(self, message["type"].replace(".", "_"))
         await handler(message)
 
@@ -143,9 +144,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         except ChatError as error:
             await self._report(error)
 
-    async def disconnect(self, code: int) -> None:
-        self._let_go(code)
-
     def _let_go(self, code: int) -> None:
         """May be called again: only the first time counts. A connection that breaks while we close it was closed by us."""
         code = self._close_code or code
@@ -165,10 +163,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         return self._dialect.name
 
     def notify(self, error: Exception) -> None:
-        with contextlib.suppress(
-            asyncio.QueueFull
-        ):  # a socket that leaves so many errors unread misses none it needs
-            self._notices.put_nowait(error)
+        if len(self._notices) < _MAX_NOTICES:  # one that leaves so many unread misses none it needs
+            self._notices.append(error)
+        if self._pump and self._telling is None:
+            self._tell()
 
     # As one of those whose credentials are watched
 
@@ -224,8 +222,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         serves_on(self.scope.get("server"))
         address = _address(self.scope)
-        async with asyncio.timeout(_OPEN_SECONDS):
-            self._server = server = await runtime()
+        self._server = server = await within(_OPEN_SECONDS, runtime())
         network = address_of(address)
         server.quotas.connect(network.id)
         if "unknown" in self.scope["url_route"]["kwargs"]:
@@ -234,17 +231,21 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._held.enter_context(server.quotas.sockets([network]))
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
-        async with asyncio.timeout(_OPEN_SECONDS):
-            self.principal = await identify(headers, self.scope["subprotocols"])
-            subjects = subjects_of(self.principal)
-            self._held.enter_context(server.quotas.sockets(subjects))
-            self._payers = payers_of([*subjects, network])
-            self.session = await self._join(server, is_development_here(headers, address))
-            server.watch.add(self)
-            self._held.callback(server.watch.discard, self)
-            cursor = await self._dialect.opened(self.session)
+        cursor = await within(_OPEN_SECONDS, self._enter(server, headers, network))
         self._heard()
+        self.scope["headers"].clear()  # the server's, too: nobody reads them any more
         self._pump = heard(self._send_all(cursor), name=f"pump {self.connection_id}")
+
+    async def _enter(self, server: Runtime, headers: dict[str, str], network: Subject) -> Any:
+        """Who it is, then the session; where to read on from."""
+        self.principal = await identify(headers, self.scope["subprotocols"])
+        subjects = subjects_of(self.principal)
+        self._held.enter_context(server.quotas.sockets(subjects))
+        self._payers = payers_of([*subjects, network])
+        self.session = await self._join(server, is_development_here(headers, _address(self.scope)))
+        server.watch.add(self)
+        self._held.callback(server.watch.discard, self)
+        return await self._dialect.opened(self.session)
 
     async def _join(self, server: Runtime, open_house: bool) -> Session | RemoteSession:
         """Raises what `joins` and the hub's `join` raise."""
@@ -275,7 +276,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
 
     async def _send_all(self, cursor: Any) -> None:
         """The log from the cursor on, and notices between, until the log ends or the client leaves."""
-        notices = heard(self._send_notices(), name=f"notices {self.connection_id}")
+        if self._notices:
+            self._tell()
         try:
             await self._dialect.send_log(cursor)
             await self._refuse(ShuttingDown() if self._server and self._server.hub.closing else None)
@@ -292,7 +294,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 logger.exception("socket %s failed", self.connection_id)
                 await self._close(CloseCode.INTERNAL_ERROR)
         finally:
-            notices.cancel()
+            if self._telling:
+                self._telling.cancel()
 
     async def send_frame(self, frame: str) -> None:
         """Raises TimeoutError when the client does not take it, ConnectionAbortedError when the socket is closed already: what
@@ -304,10 +307,16 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         except RuntimeError as error:  # uvicorn's word for a socket that it has closed by itself meanwhile
             raise ConnectionAbortedError from error
 
+    def _tell(self) -> None:
+        self._telling = heard(self._send_notices(), name=f"notices {self.connection_id}")
+
     async def _send_notices(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                await self._report(await self._notices.get())
+        try:
+            with contextlib.suppress(OSError):
+                while self._notices:
+                    await self._report(self._notices.pop(0))
+        finally:
+            self._telling = None
 
     async def _report(self, error: Any) -> None:
         """Send an error frame; close when the error says so."""

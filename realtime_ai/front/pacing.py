@@ -6,6 +6,7 @@ an import of Twisted, which would make its reactor.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,9 @@ from realtime_ai.front.bounds import Application, Message, Receive, Send
 def paced(application: Application) -> Application:
     """The WebSocket application with a ``send`` that waits while the client does not read, whatever the server."""
 
-    async def with_pace(scope: Message, receive: Receive, send: Send) -> None:
+    def with_pace(scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
         transport = _transport_behind(send)
-        await application(scope, receive, _PacedSend(send, transport) if transport else send)
+        return application(scope, receive, _PacedSend(send, transport) if transport else send)
 
     return with_pace
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Connect = Callable[[], "psycopg.Connection[Any]"]
 RESTARTS = "This server process has to start again. Connect again."
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-_TOGETHER = 0.5
+_TOGETHER = 0.25
 """Of the time that an event may wait: what has waited for the rest of it goes along with a commit that is due. With a
 larger share there are fewer commits, and more rows with fewer deltas each."""
 _STUCK_S = 5.0
@@ -287,7 +287,7 @@ class Journal:
                 self._wakes_at = 0.0
 
     def _due(self, ready: list[SessionWriter], now: float) -> list[SessionWriter]:
-        """Those that are, first of all, and those that will be soon: a commit costs as much as twenty rows."""
+        """Those that are, first of all, and those that will be soon: a commit costs as much as eight rows."""
         upto = math.inf if self._stopping else now + conf().flush_seconds * _TOGETHER
         return sorted((one for one in ready if one.due_at <= upto), key=attrgetter("due_at"))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.db import connection, transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Extract, Now
@@ -134,6 +135,45 @@ def open_session(
     if row is None:
         raise _why_not(session_id, visitor)
     return _opened(row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSession:
+    """A session under an id that was made a moment ago, which nobody else can know of yet."""
+
+    session_id: str
+    owner: Visitor
+    model: str
+    source: str = ""
+
+
+_MAKE = """
+INSERT INTO sessions (session_id, user_id, guest_id, external_user_id, status, source, model, end_reason, title, summary,
+                      summary_state, lease_owner, lease_epoch)
+SELECT session_id, user_id, guest_id, external_user_id, 'active', source, model, '', '', '', 'none', %(process_id)s, 1
+FROM json_to_recordset(%(rows)s::json) AS new(
+    session_id text, user_id bigint, guest_id text, external_user_id text, source text, model text)
+ON CONFLICT (session_id) DO NOTHING
+RETURNING session_id
+"""
+
+
+def make_sessions(sessions: Sequence[NewSession], *, process_id: str) -> set[str]:
+    """Make their rows, with the lease at its first epoch, in one round trip; the ids of those that were not there already."""
+    rows = [
+        {
+            "session_id": one.session_id,
+            "user_id": one.owner.user_id,
+            "guest_id": one.owner.guest_id,
+            "external_user_id": one.owner.external_user_id,
+            "source": one.source,
+            "model": one.model,
+        }
+        for one in sessions
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_MAKE, {"rows": msgspec.json.encode(rows).decode(), "process_id": process_id})
+        return {str(row[0]) for row in cursor.fetchall()}
 
 
 def _opened(row: Sequence[Any]) -> OpenedSession:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from sessions_app.conf import conf
 from sessions_app.errors import JournalError, ReplayGap, SessionErased
-from sessions_app.log.events import Event, Record
+from sessions_app.log.events import AssistantDelta, AssistantMessage, Event, Record
+from sessions_app.log.folding import Answer
 from sessions_app.log.journal import SessionWriter
 from sessions_app.log.state import SessionState
 
@@ -30,8 +31,16 @@ class LiveLog:
     ``state`` is what the log stands for, up to its last seq, seen or not.
     """
 
-    def __init__(self, writer: SessionWriter, read_log: ReadLog, state: SessionState | None = None) -> None:
-        """``state`` is that of the log so far; it is this one's from here on."""
+    def __init__(
+        self,
+        writer: SessionWriter,
+        read_log: ReadLog,
+        state: SessionState | None = None,
+        *,
+        on_finished: Callable[[Answer], None] = lambda _: None,
+    ) -> None:
+        """``state`` is that of the log so far; it is this one's from here on. ``on_finished`` hears of texts that were
+        streamed from their beginning to their end."""
         self.state = state or SessionState()
         self.session_id = writer.session_id
         self._writer = writer
@@ -40,6 +49,9 @@ class LiveLog:
         self._visible_seq = writer.durable_seq
         self.state.seen(self._visible_seq)
         self._readers: list[asyncio.Future[None]] = []
+        self._on_finished = on_finished
+        self._began: dict[str, int] = {}
+        """The first seq of each text that is being streamed, by its item."""
         self.closed = False
         self._clearing: asyncio.TimerHandle | None = None
         self.idle = False
@@ -89,9 +101,19 @@ class LiveLog:
         self._writer.append(records, reserved=reserved)
         self._ring.extend(records)
         for record in records:
+            self._note_texts(record)
             self.state.apply(record)
         self._show()
         return records[-1]
+
+    def _note_texts(self, record: Record) -> None:
+        match record.event:
+            case AssistantDelta(offset=0, item_id=item_id):
+                self._began[item_id] = record.seq
+            case AssistantMessage(item_id=item_id, text=text) if began := self._began.pop(item_id, None):
+                streamed = self.state.open.texts.get(item_id, []) if self.state.open else []
+                if "".join(delta.text for delta in streamed) == text:
+                    self._on_finished(Answer(self.session_id, item_id, began, record.seq))
 
     def check_room(self) -> None:
         """Raises `JournalFull` when a new event would be refused now."""

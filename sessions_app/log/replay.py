@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Func, IntegerField, QuerySet, Sum, Value, Window
+from django.db.models import Case, F, Func, IntegerField, Q, QuerySet, Sum, Value, When, Window
 from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce
 
 from sessions_app.errors import ReplayGap, SessionElsewhere
 from sessions_app.log.events import (
@@ -17,10 +17,12 @@ from sessions_app.log.events import (
     SessionReopened,
     ToolResult,
 )
+from sessions_app.log.folding import with_texts
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.log.state import SessionState
 from sessions_app.models import ITEM_EVENTS, Session, SessionEvent
 
+_FOLDED = Q(event_type=AssistantDelta.event_type, content__isnull=True)
 PAGE_BYTES = 256 * 1024
 """What a reader that does not read on may keep in memory, and one row more."""
 
@@ -49,7 +51,9 @@ def _page(session_id: str, after: int, limit: int) -> QuerySet[SessionEvent]:
     """The rows before which there are less than `PAGE_BYTES`, so always the first; cut by the database, since a page that
     is cut here would have been in memory. ``octet_length`` reads no text that is stored out of line."""
     rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")[:limit]
-    bytes_ = Coalesce(Func("content", function="octet_length", output_field=IntegerField()), Value(0)) + Func(
+    size = Func("content", function="octet_length", output_field=IntegerField())
+    folded = Cast(KT("payload__length"), IntegerField())
+    bytes_ = Coalesce(size, Case(When(_FOLDED, then=folded)), Value(0)) + Func(
         "payload", function="pg_column_size", output_field=IntegerField()
     )
     upto = Window(Sum(bytes_), order_by=F("seq").asc())
@@ -132,7 +136,7 @@ def read_history(*, session_id: str) -> list[Record]:
     response = SessionState(records).open
     if response is None:
         return records
-    deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=response.start)
+    deltas = rows.filter(event_type=AssistantDelta.event_type, seq__gt=response.start).exclude(_FOLDED)
     return sorted([*records, *_decoded(deltas.values_list(*COLUMNS))], key=lambda record: record.seq)
 
 
@@ -188,5 +192,6 @@ def find_ids(
 
 
 def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Record]:
-    for row in rows:
-        yield from decode_row(Row(*row))  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields
+    found = [Row(*row) for row in rows]  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields
+    for row in with_texts(found):
+        yield from decode_row(row)

@@ -1,11 +1,13 @@
 """Records as rows of ``session_events``, and back.
 
 One record is one row, but for `AssistantDelta`: a run of deltas of one item is stored as one row that remembers the
-length of each, so that a replay gives back the same deltas with the same ``seq``.
+length of each, so that a replay gives back the same deltas with the same ``seq``. Once the item is finished many such rows
+become one that holds no text (`sessions_app.log.folding`): ``runs`` tells of each of them when its deltas came, in
+microseconds after the first one's, and their lengths.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -123,15 +125,51 @@ def _delta_row(run: Sequence[Record]) -> Row:
     )
 
 
+class FoldedSpan(msgspec.Struct, frozen=True):
+    """Where the text of a folded row stands in the message of its item, in characters."""
+
+    session_id: str
+    seq: int
+    item_id: str
+    start: int
+    length: int
+
+
+def folded_span(row: Row) -> FoldedSpan | None:
+    """None: the row has its text, or needs none."""
+    if row.event_type != AssistantDelta.event_type or row.content is not None:
+        return None
+    payload = row.payload
+    return FoldedSpan(row.session_id, row.seq, payload["item_id"], payload["offset"], payload["length"])
+
+
+def with_text(row: Row, text: str) -> Row:
+    return msgspec.structs.replace(row, content=text)
+
+
 def _deltas(row: Row) -> Iterator[Record]:
-    content, start, payload = row.content or "", 0, row.payload
-    for index, length in enumerate(payload["lengths"]):
-        event = AssistantDelta(
-            response_id=payload["response_id"],
-            item_id=payload["item_id"],
-            output_index=payload["output_index"],
-            offset=payload["offset"] + start,
-            text=content[start : start + length],
-        )
-        yield Record(row.session_id, row.first_seq + index, row.created_at, event)
-        start += length
+    """Raises KeyError for a folded row without its text."""
+    content, start, payload, seq = row.content, 0, row.payload, row.first_seq
+    if content is None:
+        raise KeyError("the text of a folded row")
+    for at, lengths in _runs(row):
+        for length in lengths:
+            event = AssistantDelta(
+                response_id=payload["response_id"],
+                item_id=payload["item_id"],
+                output_index=payload["output_index"],
+                offset=payload["offset"] + start,
+                text=content[start : start + length],
+            )
+            yield Record(row.session_id, seq, at, event)
+            start, seq = start + length, seq + 1
+
+
+def _runs(row: Row) -> Iterator[tuple[datetime, list[int]]]:
+    """When the deltas of each row that there was came, and their lengths."""
+    if "lengths" in row.payload:
+        yield row.created_at, row.payload["lengths"]
+        return
+    for run in row.payload["runs"].split():
+        after_us, _, lengths = run.partition(":")
+        yield row.created_at + timedelta(microseconds=int(after_us)), [int(one) for one in lengths.split(",")]

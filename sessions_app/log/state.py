@@ -5,7 +5,6 @@ the same state, at every cut. Everything that has to be known of a session is as
 what waits, what a dead process left to be done. What clients and people are shown are readings of their own.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from math import inf
 
@@ -71,7 +70,7 @@ class SessionState:
         self._queued_seqs: dict[str, int] = {}
         self._asks: set[str] = set()
         """The waiting messages that ask for an answer by themselves."""
-        self._spans: deque[ResponseSpan] = deque()
+        self._spans: list[ResponseSpan] = []
         """Those whose end was not `seen` yet. The last one may be open."""
         self._outside: set[str] = set()
         """Open responses that are no part of the conversation."""
@@ -133,7 +132,7 @@ class SessionState:
     def seen(self, seq: int) -> None:
         """All up to there may have been seen."""
         while self._spans and self._spans[0].end <= seq:
-            self._spans.popleft()
+            del self._spans[0]
 
     @property
     def answered_with_tools(self) -> bool:

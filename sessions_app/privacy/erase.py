@@ -158,8 +158,8 @@ def _fence(session_id: str, where: Q) -> None:
 
 
 def _locked(session_id: str, where: Q | None) -> Session | None:
-    """Held against whoever would open, end or write to it."""
-    found = Session.objects.select_for_update(no_key=True).filter(pk=session_id).first()
+    """Held against whoever would open, end, write to or fold it."""
+    found = Session.objects.select_for_update().filter(pk=session_id).first()
     if found is None:
         raise SessionNotFound
     if where is not None and not Session.objects.filter(where, pk=session_id).exists():

@@ -64,6 +64,8 @@ WORDS = {
 """Those that go; named so that a test can tell a new field from them."""
 _TOOL_EVENTS = (ev.ToolCall.event_type, ev.ToolApprovalRequested.event_type, ev.ToolResult.event_type)
 _OUR_ID = re.compile(r"(item|resp|call|conn)_[0-9a-f]{24}|root")
+_LENGTH = re.compile(r"(?<=[:,])\d+")
+"""Of a delta, in the ``runs`` of a folded row."""
 _A_WORD = re.compile(r"[a-z_]{1,40}")
 
 
@@ -88,16 +90,7 @@ class IdMask:
 def without_words(event_type: str, content: str | None, payload: ev.JSON, mask: IdMask) -> Erased:
     """The event as it is kept. One of an unknown type keeps nothing at all."""
     if event_type == ev.AssistantDelta.event_type:
-        ids = {name: mask(str(payload.get(name, ""))) for name in ("response_id", "item_id")}
-        return Erased(
-            "",
-            {
-                **ids,
-                "output_index": payload.get("output_index", 0),
-                "offset": 0,
-                "lengths": [0 for _ in payload.get("lengths", [])],
-            },
-        )
+        return _delta_without_words(payload, mask)
     cls = ev.EVENT_TYPES.get(event_type)
     if cls is None:
         return Erased(None if content is None else "", {})
@@ -111,6 +104,14 @@ def without_words(event_type: str, content: str | None, payload: ev.JSON, mask: 
         if value is not None:
             kept[field.name] = value
     return Erased(_blank(event_type, content), kept)
+
+
+def _delta_without_words(payload: ev.JSON, mask: IdMask) -> Erased:
+    kept: ev.JSON = {name: mask(str(payload.get(name, ""))) for name in ("response_id", "item_id")}
+    kept |= {"output_index": payload.get("output_index", 0), "offset": 0}
+    if "runs" in payload:  # folded: it has no text of its own
+        return Erased(None, kept | {"length": 0, "runs": _LENGTH.sub("0", payload["runs"])})
+    return Erased("", kept | {"lengths": [0 for _ in payload.get("lengths", [])]})
 
 
 def without_tool_data(event_type: str, content: str | None, payload: ev.JSON) -> Erased | None:

@@ -157,7 +157,11 @@ def _add_deltas(session: Session, entries: Sequence[Entry], *, at_the_end: bool)
     where = Q()
     for answer in answers:
         where |= Q(seq__gt=answer.seq, seq__lt=answer.done_seq) if answer.done_seq else Q(seq__gt=answer.seq)
-    rows = _log(session).filter(where, event_type=ev.AssistantDelta.event_type).order_by("seq")
+    rows = (
+        _log(session)
+        .filter(where, event_type=ev.AssistantDelta.event_type, content__isnull=False)
+        .order_by("seq")
+    )
     by_response = {answer.response_id: answer for answer in answers}
     records = _decoded(map(_row, rows.values_list(*COLUMNS)[:DELTA_ROWS]))
     for found in fold(record for record in records if isinstance(record, ev.Record)):

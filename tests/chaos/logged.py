@@ -12,6 +12,7 @@ from django.db import connection
 from chat.wire.realtime.projector import RealtimeProjector
 from chat.wire.realtime.server import encode
 from sessions_app.log.events import Record
+from sessions_app.log.folding import with_texts
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from tests.chaos.view import Frame
 
@@ -67,6 +68,8 @@ def read_sessions() -> dict[str, LoggedSession]:
     }
     for row in _all(f"SELECT {', '.join(COLUMNS)} FROM session_events ORDER BY session_id, seq"):
         sessions[row[0]].rows.append(_row(row))
+    for session in sessions.values():
+        session.rows = with_texts(session.rows)
     for session_id, *written in _all(
         "SELECT session_id, first_seq, seq, epoch, writer FROM chaos_writers ORDER BY session_id, seq"
     ):

@@ -14,3 +14,4 @@ CHAT_UPKEEP_SECONDS = 2
 CHAT_SWEEP_PAUSE_SECONDS = 4.0
 CHAT_SUMMARY_RETRY_SECONDS = 0.2
 CHAT_SUMMARY_ATTEMPTS = 50  # a run kills more workers and databases than a summary's tries would outlast
+SESSIONS_FOLD_SECONDS = 2.0

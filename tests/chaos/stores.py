@@ -143,9 +143,11 @@ BEGIN
     FROM sessions WHERE session_id = NEW.session_id;
     RETURN NEW;
 END $$;
-CREATE TRIGGER chaos_witness AFTER INSERT ON session_events FOR EACH ROW EXECUTE FUNCTION chaos_witness();
+CREATE TRIGGER chaos_witness AFTER INSERT ON session_events FOR EACH ROW
+    WHEN (NOT NEW.payload ? 'runs') EXECUTE FUNCTION chaos_witness();
 """
-"""Who wrote each row of the log, under which epoch: written down by the database, not by the application."""
+"""Who wrote each row of the log, under which epoch: written down by the database, not by the application. A folded row is no
+new event: what it stands for was seen being written."""
 
 
 def install_witness(url: str) -> None:

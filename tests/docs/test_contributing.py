@@ -22,18 +22,17 @@ django.setup()
 from chat.wire.realtime.projector import RealtimeProjector
 from chat.wire.realtime.server import encode
 from sessions_app.log import events as ev
-from sessions_app.log.journal_sql import Append, append_params
+from sessions_app.log.journal_sql import Append
 from sessions_app.log.rows import decode_row
 from sessions_app.log.state import SessionState
 from sessions_app.review.transcript import fold
 
 event = ev.SessionRenamed(title="Lamps", client_event_id="mine_1")
 append = Append("s", 1, [ev.Record("s", 1, datetime.now(UTC), event)])
-params = append_params([append])
 records = [record for row in append.rows for record in decode_row(row)]
 state = SessionState(records)
 print(json.dumps({
-    "row": [params["row_types"], params["row_roles"], params["row_contents"]],
+    "row": [[getattr(row, name) for row in append.rows] for name in ("event_type", "role", "content")],
     "read": [record.event == event for record in records],
     "state": [state.title, state.client_events],
     "frames": [encode(frame) for record in records for frame in RealtimeProjector("s").frames(record)],

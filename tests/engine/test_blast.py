@@ -36,7 +36,7 @@ class Blast(Provider):
 @pytest.fixture
 def blast(settings: Settings) -> Blast:
     model = Blast()
-    settings.CHAT_LLM_MODEL = "blast:fast"
+    settings.CHAT_LLM_MODEL = "blast"
     register_provider("blast", lambda: model)
     return model
 

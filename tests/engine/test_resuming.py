@@ -34,9 +34,6 @@ class Socket:
     async def send_frame(self, frame: str) -> None:
         self.frames.append(json.loads(frame))
 
-    def ask(self) -> list[Left]:
-        return []
-
 
 def last_stored(session_id: str) -> int:
     with connection.cursor() as cursor:

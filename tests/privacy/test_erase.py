@@ -14,7 +14,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.leases import erased_of, renew_process
 from sessions_app.log.lifecycle import Visitor, append_now, open_session, owner_of
 from sessions_app.log.replay import read_records
-from sessions_app.log.summaries import due_summary, write_summary
+from sessions_app.log.summaries import End, NewSummary, due_summaries, write_summaries
 from sessions_app.models import (
     EraseActor,
     EraseScope,
@@ -269,12 +269,12 @@ def test_a_summary_that_is_under_way_writes_nothing() -> None:
     events: list[ev.Event] = [*said, ev.SessionEnded(reason=ev.EndReason.LEFT)]
     fields: dict[str, Any] = {"status": SessionStatus.ENDED, "summary_state": SummaryState.PENDING}
     write_session(events, session_id="s1", **fields)
-    assert due_summary(session_id="s1", through_seq=5)
+    end = End("s1", 5)
+    assert due_summaries([end]) != [None]
     erase_session(session_id="s1", by=STAFF)
-    assert due_summary(session_id="s1", through_seq=5) is None
-    assert not write_summary(
-        session_id="s1", through_seq=5, title=MARK, summary=MARK, model="demo", usage=ev.Usage()
-    )
+    assert due_summaries([end]) == [None]
+    late = NewSummary(end=end, title=MARK, summary=MARK, model="demo", usage=ev.Usage())
+    assert write_summaries([late]) == [False]
     assert Session.objects.get().summary_state == SummaryState.SKIPPED
 
 

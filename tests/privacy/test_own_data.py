@@ -9,6 +9,8 @@ from django.test import Client
 
 from chat.page import own_data
 from identity.guests import GUEST_COOKIE, sign_guest_id
+from identity.keys import make_key, make_secret
+from identity.models import Scope
 from sessions_app.models import Erasure, Session
 from tests.admin.rows import write_session
 
@@ -142,3 +144,40 @@ def test_what_is_for_staff_alone_is_not_in_the_download() -> None:
         assert not {"cause", "extra", "parts", "error"} & event["payload"].keys()
         if event["event"] in ("model_attempt_failed", "summary_failed"):
             assert event["content"] is None
+
+
+def by_key(value: str) -> Client:
+    return Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {value}"})
+
+
+def test_a_key_erases_what_is_its_users_and_one_that_reads_takes_it_along_only() -> None:
+    _, ada = user("ada")
+    session_full_of(MARK, "s1", user=ada)
+    reading = by_key(make_key(user=ada, label="reads", scope=Scope.READ).value)
+    assert len(lines_of(reading.get(ALL))) > 5
+    refused = reading.delete("/api/sessions/s1")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "read_only_key")
+    assert rows_with(MARK)
+    assert by_key(make_key(user=ada, label="chats", scope=Scope.CHAT).value).delete(ALL).json()["erased"] == 1
+    assert rows_with(MARK) == []
+    assert by_key("sk_rt_made_up").delete(ALL).status_code == 401
+
+
+def test_a_shops_customer_erases_their_own_and_no_other_customers() -> None:
+    _, shop = user("shop")
+    for customer in ("c1", "c2"):
+        session_full_of(MARK, f"of-{customer}", user=shop, external_user_id=customer)
+    key = make_key(user=shop, label="shop", scope=Scope.CHAT).row
+    client = by_key(make_secret(key=key, external_user_id="c1", seconds=60, session={}).value)
+    assert client.delete("/api/sessions/of-c2").status_code == 404
+    assert client.delete(ALL).json() == {"erased": 1, "failed": 0, "left": 0}
+    assert Session.objects.get(pk="of-c2").erased_at is None
+
+
+def test_a_cookie_beside_a_guests_key_is_a_cookie() -> None:
+    _, ada = user("ada")
+    session_full_of(MARK, "s1", user=ada)
+    client = by_key("guest")
+    client.force_login(ada)
+    assert client.delete("/api/sessions/s1").status_code == 403
+    assert rows_with(MARK)

@@ -289,3 +289,47 @@ async def test_what_the_last_holder_still_says_is_not_heard_of_the_next_one(open
         following.log.append(said(1))
         assert await read(new, upto=1) == [1]
         assert not new.closed
+
+
+class Counting(Faulty):
+    """Counts the messages that carry records, and holds back the first of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages = 0
+        self.held_back = asyncio.Event()
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        if any(isinstance(one, Records) for one in decode(message)):
+            self.messages += 1
+            await self.held_back.wait()
+        await super().send(channel, message)
+
+
+async def test_what_all_sessions_say_while_a_message_is_on_its_way_is_the_next_one(
+    open_log: OpenLog, no_polls: None
+) -> None:
+    layer, logs = Counting(), [await open_log() for _ in range(10)]
+    talks = {log.session_id: Talking(log) for log in logs}
+    holder = Relay(layer, find=lambda one, _: talks[one], attach=lambda *_: None)  # type: ignore[arg-type,return-value]
+    follower = Relay(layer, find=find, attach=lambda *_: None)
+    async with asyncio.timeout(30):
+        channel = await holder.open()
+        await follower.open()
+        remotes = [await follower.join(Tab(one), one, Visitor(), channel) for one in talks]
+        reading = [asyncio.create_task(read(remote, upto=3)) for remote in remotes]
+        for remote in remotes:
+            await caught_up(remote, seq=0)
+        for number in range(1, 4):
+            for log in logs:
+                log.append(delta(number))
+            await asyncio.sleep(0.02)
+        layer.held_back.set()
+        assert [await one for one in reading] == [[1, 2, 3]] * 10
+        assert layer.messages == 2
+        for relay in (holder, follower):
+            await relay.close()
+
+
+def delta(number: int) -> ev.AssistantDelta:
+    return ev.AssistantDelta(response_id="r", item_id="i", output_index=0, offset=number - 1, text="a")

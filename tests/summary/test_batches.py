@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -11,7 +12,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from chat.jobs.batches import Batches
+from chat.batches import Batches
 from chat.jobs.queue import FewRoundTrips
 from chat.jobs.worker import Worker
 from sessions_app.errors import DatabaseAway
@@ -130,7 +131,22 @@ async def test_a_job_that_is_gone_does_not_keep_the_others_from_their_end() -> N
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_jobs_of_a_crowd_are_done_each_once(use_model: UseModel) -> None:
+async def test_the_jobs_of_a_crowd_are_done_each_once_and_in_few_round_trips(
+    use_model: UseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries: list[str] = []
+
+    def counted(name: str) -> None:
+        query = getattr(PsycopgConnector, name)
+
+        async def count(self: PsycopgConnector, query_: Any = "", **arguments: Any) -> Any:
+            queries.append(str(arguments.get("query", query_)))
+            return await query(self, **arguments)
+
+        monkeypatch.setattr(PsycopgConnector, name, count)
+
+    for name in ("execute_query_async", "execute_query_all_async", "execute_query_one_async"):
+        counted(name)
     await in_db_thread(lambda: [ended_session() for _ in range(20)])
     use_model(GOOD)
     await Worker(concurrency=8, listen=False, once=True).run()
@@ -138,6 +154,8 @@ async def test_the_jobs_of_a_crowd_are_done_each_once(use_model: UseModel) -> No
     assert await in_db_thread(jobs) == []
     states = await in_db_thread(lambda: list(Session.objects.values_list("summary_state", flat=True)))
     assert states == [SummaryState.WRITTEN] * 20
+    for word in ("procrastinate_fetch_job", "procrastinate_finish_job"):
+        assert 0 < sum(word in query for query in queries) <= 12
 
 
 async def statuses() -> list[str]:
