@@ -98,7 +98,7 @@ class Folding:
                     logger.exception("log: %s answers are not folded", len(due))
 
     def _due(self) -> list[tuple[float, Answer]]:
-        upto, due = time.monotonic() - conf().fold_seconds, []
+        upto, due = time.monotonic() - conf().fold_seconds, list[tuple[float, Answer]]()
         while self._finished and self._finished[0][0] <= upto and len(due) < _AT_ONCE:
             due.append(self._finished.popleft())
         return due
@@ -106,7 +106,7 @@ class Folding:
 
 def fold(answers: Sequence[Answer]) -> None:
     """Does nothing to what is folded already."""
-    params = {"answers": msgspec.json.encode(answers).decode(), "part_bytes": PART_BYTES}
+    params: dict[str, str | int] = {"answers": msgspec.json.encode(answers).decode(), "part_bytes": PART_BYTES}
     with connection.cursor() as cursor:
         cursor.execute(FOLD, params)
 
