@@ -107,20 +107,24 @@ def _chunks(seed: int) -> Iterator[str]:
 
 
 async def _answer(log: LiveLog, chunks: Iterator[str], *, per_second: float, until: float) -> int:
-    ids = {"response_id": new_id("resp"), "item_id": new_id("item")}
+    response_id, item_id = new_id("resp"), new_id("item")
     log.append(
         ev.UserMessage(item_id=new_id("item"), text="Tell me more."),
-        ev.ResponseStarted(response_id=ids["response_id"], provider="demo", model="demo"),
+        ev.ResponseStarted(response_id=response_id, provider="demo", model="demo"),
     )
     text, made, due = "", 0, time.monotonic()
     while made < ANSWER and time.monotonic() < until:
         chunk = next(chunks)
-        log.append(ev.AssistantDelta(**ids, output_index=0, offset=len(text), text=chunk))
+        log.append(
+            ev.AssistantDelta(
+                response_id=response_id, item_id=item_id, output_index=0, offset=len(text), text=chunk
+            )
+        )
         text, made, due = text + chunk, made + 1, due + 1 / per_second
         await asyncio.sleep(max(0.0, due - time.monotonic()))
     log.append(
-        ev.AssistantMessage(**ids, output_index=0, text=text),
-        ev.ResponseDone(response_id=ids["response_id"], status=ev.ResponseStatus.COMPLETED, model="demo"),
+        ev.AssistantMessage(response_id=response_id, item_id=item_id, output_index=0, text=text),
+        ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus.COMPLETED, model="demo"),
     )
     await log.durable()
     return made

@@ -106,7 +106,10 @@ class Folding:
 
 def fold(answers: Sequence[Answer]) -> None:
     """Does nothing to what is folded already."""
-    params: dict[str, str | int] = {"answers": msgspec.json.encode(answers).decode(), "part_bytes": PART_BYTES}
+    params: dict[str, str | int] = {
+        "answers": msgspec.json.encode(answers).decode(),
+        "part_bytes": PART_BYTES,
+    }
     with connection.cursor() as cursor:
         cursor.execute(FOLD, params)
 
