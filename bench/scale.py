@@ -141,8 +141,9 @@ _ROWS: tuple[tuple[str, str, int], ...] = (
 def markdown(load: Load, costs: Costs, source: Mapping[str, Any]) -> str:
     needs = [need(sessions, load, costs) for sessions in SESSIONS]
     rows = [[title, *(f"{getattr(one, key):,.{digits}f}" for one in needs)] for title, key, digits in _ROWS]
+    pace = source["measures"]["pace"]
     measured = (
-        f"Measured ({source['began'][:10]}, tree `{source['tree']}`): a chunk costs {costs.web_us:.0f} us of a web process and "
+        f"Measured ({pace['began'][:10]}, tree `{pace['tree']}`, [all of it](benchmarks/peers.md)): a chunk costs {costs.web_us:.0f} us of a web process and "
         f"{costs.postgres_us:.0f} us of PostgreSQL; 1,000 tokens are {costs.disk_kb:.1f} KB on disk and {costs.wal_kb:.1f} KB of WAL; an idle "
         f"socket holds {costs.idle_kib:.0f} KiB, an answer {costs.active_kib:.0f} more; a connect costs {costs.connect_ms:.2f} ms; a reader "
         f"elsewhere {costs.elsewhere_us:.0f} us a chunk, {costs.commands:.2f} Redis commands and {costs.redis_bytes:,.0f} bytes."

@@ -20,6 +20,8 @@ MEASURES: tuple[Measure, ...] = (
     Processes(), Sweep(), Long(),
 )  # fmt: skip
 
+FILE = "peers.json"
+
 
 def measured(
     measure: Measure, stage: Stage, contenders: Sequence[Contender], repeats: int, found: report.JSON
@@ -48,7 +50,9 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--whole", action="store_true", help="longer answers, more rounds")
     parser.add_argument("--repeats", type=int, default=0, help="rounds (default: 3, whole: 5)")
     parser.add_argument(
-        "--out", type=Path, help="a folder for peers.json and peers.md; without it they are printed"
+        "--out",
+        type=Path,
+        help="a folder for peers.json, peers.md, pictures; measures that are there stay. Without it all is printed",
     )
     options = parser.parse_args(arguments)
     options.only = options.only.split(",") if options.only else names
@@ -59,31 +63,41 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
-    whole = report.new_report(whole=options.whole)
     begins = tuple(filter(None, options.contenders.split(";")))
+    whole, failed = report.new_report(), 0
+    if options.out and (options.out / FILE).exists():
+        whole["measures"] = json.loads((options.out / FILE).read_text(encoding="utf-8"))["measures"]
     for measure in MEASURES:
-        if measure.name not in options.only:
-            continue
         contenders = [one for one in measure.contenders if not begins or one.title.startswith(begins)]
-        if not contenders:
+        if measure.name not in options.only or not contenders:
             continue
-        found = whole["measures"][measure.name] = report.described(measure)
+        found = whole["measures"][measure.name] = report.described(measure, whole=options.whole)
         print(f"\n{measure.title}", flush=True)
-        with Stage(whole=options.whole) as stage:
-            repeats = options.repeats or (5 if options.whole else measure.quick_repeats)
-            measured(measure, stage, contenders, repeats, found)
+        try:
+            with Stage(whole=options.whole) as stage:
+                repeats = options.repeats or (5 if options.whole else measure.quick_repeats)
+                measured(measure, stage, contenders, repeats, found)
+        except Exception as error:  # noqa: BLE001 - told, and no reason to lose the others
+            found["failed"] = f"{type(error).__name__}: {error}"[:1000]
+            print(f"  failed: {found['failed']}", flush=True)
+            failed = 1
         if options.out:
             write(whole, options.out)
     if not options.out:
         print("\n" + report.markdown(whole))
-    return 0
+    return failed
 
 
 def write(whole: report.JSON, folder: Path) -> None:
+    """In the order of the measures, whenever each was taken."""
+    names = [measure.name for measure in MEASURES if measure.name in whole["measures"]]
+    whole = {**whole, "measures": {name: whole["measures"][name] for name in names}}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "peers.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    (folder / FILE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     (folder / "peers.md").write_text(report.markdown(whole, plots=True), encoding="utf-8")
     for name, measure in whole["measures"].items():
+        if measure.get("failed"):
+            continue
         key, title, digits = measure["figures"][0]
         rows = [(one, found[key]) for one, found in report.spreads(measure).items()]
         plot = bars(f"{measure['title']}: {title}", rows, digits=digits)

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -23,7 +24,8 @@ from tests.platform.support import Supervised, short_folder
 from tests.plugin.reaper import Reaper
 
 _PROGRAMS = Path(__file__).with_name("programs")
-_START_S = 60.0
+_START_S = 180.0
+"""Generous: a busy machine takes a minute for a database and its migrations."""
 _MANY = "1000000"
 
 LLM_MODELS = {
@@ -81,14 +83,28 @@ class Ours(Server):
         }
 
     def __enter__(self) -> Self:
-        self._folder = short_folder()
-        var_dir = self._folder.__enter__() / "var"
-        command = [sys.executable, "-m", "realtime_ai.supervisor", "serve"]
-        command += [] if self._worker else ["--no-worker"]
-        self._supervised = Supervised(var_dir, command=command, root=BASE_DIR, **self.settings)
-        self._supervised.__enter__()
-        url = self._supervised.wait_until_up()
-        self.port = urlsplit(url).port or 0
+        with ExitStack() as stack:
+            var_dir = stack.enter_context(short_folder()) / "var"
+            command = [sys.executable, "-m", "realtime_ai.supervisor", "serve"]
+            command += [] if self._worker else ["--no-worker"]
+            self._supervised = Supervised(var_dir, command=command, root=BASE_DIR, **self.settings)
+            stack.enter_context(self._supervised)
+            stack.callback(self._supervised.stop)
+            self._wait()
+            self._look_at(var_dir)
+            self._stack = stack.pop_all()
+        return self
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while "Ctrl-C stops everything." not in self.output:
+            if self._supervised.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"our server did not start: {self.output[-2000:]}")
+            time.sleep(0.05)
+
+    def _look_at(self, var_dir: Path) -> None:
+        line = next(line for line in self.output.splitlines() if line.startswith("Chat "))
+        self.port = urlsplit(line.split()[1]).port or 0
         children = json.loads((var_dir / "children.json").read_text())
         web = int(self.settings.get("WEB_PROCESSES", "1"))
         self.pids = [child["pid"] for child in children[:web]]
@@ -98,14 +114,9 @@ class Ours(Server):
             assert postmaster
             self.postgres_pid = postmaster.pid
             self.database_url = (var_dir / "postgres" / "url").read_text().strip()
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        try:
-            self._supervised.stop()
-        finally:
-            self._supervised.__exit__(*exc)
-            self._folder.__exit__(None, None, None)
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     @property
     def output(self) -> str:
@@ -121,31 +132,48 @@ class Program(Server):
         self._arguments = arguments
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="rt-peer-", dir="/tmp")
-        self._postgres = EmbeddedPostgres(Path(self._folder.name) / "pg", tell=lambda _line: None)
-        self._reaper = Reaper()
-        self._reaper.register(folder=Path(self._folder.name))
-        self.database_url = self._postgres.start()
-        assert self._postgres.pid
-        self.postgres_pid = self._postgres.pid
-        self._reaper.register(folder=Path(self._folder.name), pid=self.postgres_pid)
-        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-            self.port = listener.getsockname()[1]
-            self._process = self._start(listener)
-        self._reaper.register(folder=Path(self._folder.name), pid=self._process.pid)
-        self.pids = [self._process.pid]
-        self._wait()
+        with ExitStack() as stack:
+            self._folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="rt-peer-", dir="/tmp"))
+            )
+            reaper = Reaper()
+            stack.callback(reaper.close)
+            reaper.register(folder=self._folder)
+            postgres = EmbeddedPostgres(self._folder / "pg", tell=lambda _line: None)
+            stack.callback(postgres.stop)
+            self.database_url = postgres.start()
+            self.postgres_pid = postgres.pid or 0
+            reaper.register(folder=self._folder, pid=self.postgres_pid)
+            with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+                self.port = listener.getsockname()[1]
+                self._process = self._start(listener)
+            stack.callback(self._stop)
+            reaper.register(folder=self._folder, pid=self._process.pid)
+            self.pids = [self._process.pid]
+            self._wait()
+            self._stack = stack.pop_all()
         return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
 
     def _start(self, listener: socket.socket) -> "subprocess.Popen[bytes]":
         command = [str(peers_python()), str(_PROGRAMS / f"{self._name}.py"), "--fd", str(listener.fileno())]
         command += ["--database", self.database_url, *self._arguments]
-        self._log = Path(self._folder.name, "log")
+        self._log = self._folder / "log"
         with self._log.open("wb") as log:
             return subprocess.Popen(
                 command,
                 pass_fds=[listener.fileno()],
-                cwd=self._folder.name,
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -164,17 +192,6 @@ class Program(Server):
                 return bool(answer.status == 200)
         except OSError:
             return False
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(5)
-        self._postgres.stop()
-        self._reaper.close()
-        self._folder.cleanup()
 
 
 def relay(model_urls: Mapping[str, str], vendor: str) -> Program:

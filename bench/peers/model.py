@@ -164,19 +164,18 @@ class FastAnthropic(AnthropicServer):
             await super()._handle(exchange)
 
 
-def vendors() -> dict[str, ApiServer[Any]]:
-    return {
-        "gemini": FastGemini(),
-        "openai": FastOpenAI(ResponsesApi()),
-        "anthropic": FastAnthropic(),
-        "compatible": FastOpenAI(ChatApi(groq=False)),
-    }
+VENDORS: dict[str, Callable[[], ApiServer[Any]]] = {
+    "gemini": FastGemini,
+    "openai": lambda: FastOpenAI(ResponsesApi()),
+    "anthropic": FastAnthropic,
+    "compatible": lambda: FastOpenAI(ChatApi(groq=False)),
+}
 
 
 def main() -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(server) for name, server in vendors().items()}
+        servers = {name: stack.enter_context(make()) for name, make in VENDORS.items()}
         print(json.dumps({name: server.url for name, server in servers.items()}), flush=True)
         sys.stdin.read()
 

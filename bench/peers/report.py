@@ -74,14 +74,16 @@ def tree() -> str:
     return said.stdout.strip()
 
 
-def new_report(*, whole: bool) -> JSON:
-    began = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return {"began": began, "tree": tree(), "whole": whole, "machine": machine(), "measures": {}}
+def new_report() -> JSON:
+    return {"machine": machine(), "measures": {}}
 
 
-def described(measure: Measure) -> JSON:
+def described(measure: Measure, *, whole: bool) -> JSON:
     """What a reader of the JSON has to know of a measure, without its samples."""
     return {
+        "began": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "tree": tree(),
+        "whole": whole,
         "title": measure.title,
         "told": measure.told,
         "figures": [[figure.key, figure.title, figure.digits] for figure in measure.figures],
@@ -134,10 +136,10 @@ def markdown(report: JSON, *, plots: bool = False) -> str:
         "# Beside its peers",
         "",
         (
-            f"{'Whole' if report['whole'] else 'Quick'} run of `python -m bench peers`, began {report['began']}, tree `{report['tree']}`. "
-            f"{here['cores']} cores ({here['processor']}), {here['memory_gib']} GiB, Python {here['python']}; {packages}. "
-            "Server, PostgreSQL, model and load generator share the machine. Figures are medians of interleaved rounds (lowest-highest "
-            "behind them); ratios travel, absolute times do not."
+            f"What `python -m bench peers` measured on {here['cores']} cores ({here['processor']}), {here['memory_gib']} GiB, Python "
+            f"{here['python']}; {packages}. Server, PostgreSQL, model and load generator share the machine. Figures are medians of "
+            "interleaved rounds, the lowest and the highest behind them; ratios are those of the medians, with those of the single rounds "
+            "behind them. Ratios travel, absolute times do not: under load (told at each) CPU times grow as well, and delays are the machine's."
         ),
     ]
     for name, measure in report["measures"].items():
@@ -149,6 +151,8 @@ def markdown(report: JSON, *, plots: bool = False) -> str:
 def _section(measure: JSON) -> list[str]:
     figures = [Figure(*one) for one in measure["figures"]]
     found = spreads(measure)
+    if measure.get("failed"):
+        return [f"It failed: {measure['failed']}"]
     rows = [
         [name, *(each[one.key].shown(one.digits) if one.key in each else "" for one in figures)]
         for name, each in found.items()
@@ -159,7 +163,9 @@ def _section(measure: JSON) -> list[str]:
         titles = {figure.key: figure.title for figure in figures}
         told = [[name, other, titles[key], f"{ratio.shown(2)} x"] for name, key, other, ratio in related]
         lines += [table(["", "against", "of", "ratio"], told), ""]
-    if loads:
-        rounds = max(len([1 for one in measure["samples"] if one["contender"] == name]) for name in found)
-        lines.append(f"{rounds} rounds; load average {min(loads):.1f} to {max(loads):.1f}.")
+    rounds = max(len([1 for one in measure["samples"] if one["contender"] == name]) for name in found)
+    lines.append(
+        f"{'Whole' if measure['whole'] else 'Quick'} run, {rounds} rounds, began {measure['began']}, tree `{measure['tree']}`, load average "
+        f"{min(loads):.1f} to {max(loads):.1f}."
+    )
     return lines

@@ -12,14 +12,9 @@ def sample(contender: str, **figures: float) -> JSON:
 
 
 def measure(title: str, figures: list[list[Any]], samples: list[JSON], **more: Any) -> JSON:
-    return {
-        "title": title,
-        "told": "What is done.",
-        "figures": figures,
-        "related": [],
-        "against": {},
-        "samples": samples,
-    } | more
+    when = {"began": "2026-11-28T12:00:00+00:00", "tree": "0123abc", "whole": False}
+    told = {"title": title, "told": "What is done.", "figures": figures, "related": [], "against": {}}
+    return when | told | {"samples": samples} | more
 
 
 def report() -> JSON:
@@ -47,9 +42,6 @@ def report() -> JSON:
         [sample(OURS_REALTIME, more_us=250, redis_us=50, commands=1.2, bytes=1000)],
     )
     return {
-        "began": "2026-11-28T12:00:00+00:00",
-        "tree": "0123abc",
-        "whole": False,
         "machine": {
             "cores": 2,
             "memory_gib": 24,

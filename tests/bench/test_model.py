@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from bench.peers.model import CHUNK_CHARS, STAMP, Pace, marked_pieces, pace_in, vendors
+from bench.peers.model import CHUNK_CHARS, STAMP, VENDORS, Pace, marked_pieces, pace_in
 from tests.fakes import anthropic_server, gemini_server, openai_server
 
 JSON = dict[str, Any]
@@ -51,7 +51,7 @@ REQUESTS: dict[str, tuple[str, dict[str, str], Any]] = {
 
 def ask(vendor: str, body: JSON | None = None, text: str = "stream 6 at 0") -> str:
     path, headers, make = REQUESTS[vendor]
-    with vendors()[vendor] as server:
+    with VENDORS[vendor]() as server:
         request = Request(server.url + path, json.dumps(body or make(text)).encode())
         for name, value in {"content-type": "application/json", **headers}.items():
             request.add_header(name, value)

@@ -33,11 +33,10 @@ def test_the_page_names_machine_tree_versions_load_and_spread() -> None:
     page = markdown(report(), plots=True)
     for told in (
         "2 cores (a processor)",
-        "tree `0123abc`",
         "uvicorn 0.54.0",
         "| ours, Realtime | 220 (200-300) | 50 (40-60) |",
         "| ours, Realtime | relay | web us a chunk | 0.50 (0.50-0.60) x |",
-        "3 rounds; load average 1.5 to 1.5.",
+        "3 rounds, began 2026-11-28T12:00:00+00:00, tree `0123abc`, load average 1.5 to 1.5.",
         "![A chunk at pace](peers-pace.svg)",
     ):
         assert told in page
@@ -50,6 +49,16 @@ def test_what_is_written_is_the_page_its_data_and_a_picture_for_each_measure(tmp
         "peers.md",
         *(f"peers-{name}.svg" for name in report()["measures"]),
     }
+
+
+def test_a_measure_that_failed_says_why_and_hides_none_of_the_others(tmp_path: Path) -> None:
+    failed = report()
+    failed["measures"]["memory"]["failed"] = "TimeoutError: too slow"
+    page = markdown(failed)
+    assert "It failed: TimeoutError: too slow" in page
+    assert "| ours, Realtime | 220 (200-300)" in page
+    write(failed, tmp_path)
+    assert not (tmp_path / "peers-memory.svg").exists()
 
 
 def test_a_bar_is_as_long_as_its_median_and_names_are_escaped() -> None:

@@ -1,8 +1,10 @@
 """What so many sessions need, reckoned by hand from a recorded report."""
 
+import json
+
 import pytest
 
-from bench.scale import BEGIN, END, PAGE, Costs, Load, markdown, need, written
+from bench.scale import BEGIN, END, PAGE, REPORT, Costs, Load, markdown, need, written
 from tests.bench.recorded import report
 
 
@@ -41,6 +43,7 @@ def test_the_block_takes_the_place_of_the_one_before() -> None:
         written("# Scale\n", block)
 
 
-def test_the_page_has_the_marks() -> None:
+def test_the_page_says_what_the_report_gives() -> None:
+    source = json.loads(REPORT.read_text(encoding="utf-8"))
     page = PAGE.read_text(encoding="utf-8")
-    assert written(page, "") != page
+    assert written(page, markdown(Load(), Costs.of(source), source)) == page

@@ -13,7 +13,7 @@ from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
 
 _REST_S = 1.0
-_GONE_S = 12.0
+_GONE_S = 6.0
 """After the sockets' end: a session's grace, its end, and what the allocator gives back."""
 
 
