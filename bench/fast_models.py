@@ -87,7 +87,7 @@ def responses(chunks: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
 
 def messages(chunks: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
     usage = {"input_tokens": 900, "output_tokens": 1}
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",

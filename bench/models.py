@@ -131,7 +131,7 @@ async def measure(name: str, url: str, asked: argparse.Namespace) -> float:
     async with asyncio.TaskGroup() as group:
         for stream in streams:
             group.create_task(_rest(stream))
-    return (time.process_time() - began) / (asked.streams * asked.chunks) * 1e6
+    return (time.process_time() - began) / int(asked.streams * asked.chunks) * 1e6
 
 
 async def _first(stream: AsyncIterator[Any]) -> None:

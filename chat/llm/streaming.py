@@ -80,11 +80,11 @@ class StreamingProvider(Provider):
             try:
                 events = EventReader(response)
                 while not round_.closed and (sent := await reading.next(events)) is not None:
-                    given, error = reading.take(sent)
+                    given, wrong = reading.take(sent)
                     for one in given:
                         yield one
-                    if error is not None:
-                        raise error
+                    if wrong is not None:
+                        raise wrong
                 if round_.closed:
                     await drain(events)
             finally:

@@ -6,7 +6,7 @@ layers above.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import aiohttp
@@ -92,9 +92,11 @@ class BodyReader:
     """An answer's body, a piece for each time that something has come. Raises as httpx2 does."""
 
     def __init__(self, response: httpx2.Response) -> None:
-        ours = response.extensions.get(_OURS)
-        plain = ours is not None and "content-encoding" not in response.headers
-        self._read = partial(_read, ours) if plain else partial(anext, response.aiter_bytes(), b"")
+        ours: aiohttp.ClientResponse | None = response.extensions.get(_OURS)
+        if ours is None or "content-encoding" in response.headers:
+            self._read: Callable[[], Awaitable[bytes]] = partial(anext, response.aiter_bytes(), b"")
+        else:
+            self._read = partial(_read, ours)
 
     async def read(self) -> bytes:
         """Empty at the end."""
