@@ -20,8 +20,8 @@ async def test_an_old_answer_in_few_frames_from_memory_and_from_the_database(
     server = start_server(SESSION_GRACE_SECONDS="0.2")
     async with realtime(server.ws_url) as client:
         await client.ask("count to 100")
-        whole, session_id = client.frames[1:], client.session_id
-        path = f"/ws/session?session_id={session_id}&last_event_id=event_{session_id}_0&history=joined"
+        whole, session_id, back_to = client.frames[1:], client.session_id, client.back
+        path = f"/ws/session?{back_to}&last_event_id=event_{session_id}_0&history=joined"
         async with realtime(server.ws_url, path) as other:
             remembered = await until_done(other)
     await asyncio.sleep(0.6)
@@ -35,7 +35,7 @@ async def test_an_old_answer_in_few_frames_from_memory_and_from_the_database(
         assert [one for one in frames if one["event_id"] not in ids] == []
         assert frames[-1]["response"]["output"][0]["content"][0]["x_text_chars"] == len(joined(whole))
     cut = next(one["event_id"] for one in stored if one["type"] == "response.output_text.delta")
-    async with realtime(server.ws_url, f"/ws/session?session_id={session_id}&last_event_id={cut}") as again:
+    async with realtime(server.ws_url, f"/ws/session?{back_to}&last_event_id={cut}") as again:
         rest = whole[[one["event_id"] for one in whole].index(cut) + 1 :]
         assert json.dumps([await again.recv() for _ in rest]) == json.dumps(rest)
 
@@ -46,7 +46,7 @@ async def test_an_answer_under_way_goes_on_with_frames_of_its_own(start_server: 
         await client.say("count to 100")
         for _ in range(40):
             await client.until("response.output_text.delta")
-        path = f"/ws/session?session_id={client.session_id}&history=joined"
+        path = f"/ws/session?{client.back}&history=joined"
         async with realtime(server.ws_url, path) as other:
             frames, whole = await asyncio.gather(until_done(other), until_done(client))
         assert joined(frames) == joined(whole)
