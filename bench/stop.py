@@ -27,7 +27,7 @@ STOPS = 40
 
 async def stop_ms(home: ServerProcess, other: ServerProcess) -> list[float]:
     """The session lives in ``home``; the stop and its acknowledgement go through ``other``."""
-    path = f"/ws/session/{uuid7()}"
+    path = f"/ws/session/stop-{uuid7()}"  # an id of our form is one that a server told
     took = []
     async with realtime(home.ws_url, path) as here, realtime(other.ws_url, path) as there:
         for _ in range(STOPS):

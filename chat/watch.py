@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 _LEAST_PAUSE_S = 0.2
 """What ends in one go (a person's ten keys, a crowd's cookies) is looked at in one go."""
-_SESSIONS_A_QUERY = 1000
+_SESSIONS_A_QUERY = 500
+"""Between two of them everybody else has a turn."""
 
 
 class Watched(Protocol):
@@ -91,22 +92,27 @@ class Watch:
 
     async def _look_at_sessions(self, sockets: list[Watched]) -> None:
         """One that was deleted is gone for everybody; one that is another's now, for who was let in as its owner."""
-        followed = {one: session_id for one in sockets if (session_id := one.stored_session)}
-        ids = sorted(set(followed.values()))
+        followers: dict[str, list[Watched]] = {}
+        for socket in sockets:
+            if session_id := socket.stored_session:
+                followers.setdefault(session_id, []).append(socket)
+        ids = sorted(followers)
         for start in range(0, len(ids), _SESSIONS_A_QUERY):
-            some = set(ids[start : start + _SESSIONS_A_QUERY])
+            some = ids[start : start + _SESSIONS_A_QUERY]
             owners = await in_db_thread(owners_of, session_ids=some)
-            for session_id, owner in owners.items():
-                self._belongs(session_id, owner)
-            for socket, session_id in followed.items():
-                if session_id in some and socket in self._sockets:
-                    self._check(socket, session_id, owners.get(session_id))
+            for session_id in some:
+                self._check(session_id, owners.get(session_id), followers[session_id])
 
-    def _check(self, socket: Watched, session_id: str, owner: Visitor | None) -> None:
-        if owner is None:
-            self._close(socket, SessionNotFound())
-        elif not socket.visitor.owns(owner.as_owner(), session_id):
-            self._close(socket, CredentialsEnded())
+    def _check(self, session_id: str, owner: Visitor | None, sockets: list[Watched]) -> None:
+        if owner is not None:
+            self._belongs(session_id, owner)
+        for socket in sockets:
+            if socket not in self._sockets:  # it left while the database was asked
+                continue
+            if owner is None:
+                self._close(socket, SessionNotFound())
+            elif not socket.visitor.owns(owner.as_owner(), session_id):
+                self._close(socket, CredentialsEnded())
 
     def _close(self, socket: Watched, error: ChatError | SessionsError) -> None:
         self._sockets.discard(socket)

@@ -1,6 +1,7 @@
 """One web process: uvicorn on a socket that the supervisor has bound. ``python -m realtime_ai.server --fd N``."""
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -48,7 +49,11 @@ def main(arguments: list[str]) -> int:
         listener = socket.socket(fileno=fd)
         # A program that a tool starts must not keep the port when we are gone.
         listener.set_inheritable(False)
-        server = Server(server_config(load_env()))
+        config = server_config(load_env())
+        config.load()
+        gc.collect()
+        gc.freeze()  # what stays for ever is not looked through again whenever a crowd has come or gone
+        server = Server(config)
         server.run(sockets=[listener])
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)

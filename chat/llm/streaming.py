@@ -147,7 +147,7 @@ class _Reading:
             error = None if ended else provider_error(raised)
         if round_.ended:
             self._ends_at = self._ends_at or self._now() + self._provider.tail_s
-        elif round_.began or not self._provider.thinks_in_silence:
+        elif self._heard and (round_.began or not self._provider.thinks_in_silence):
             self._seconds = conf().model_silence_seconds
         return few(given), error
 

@@ -19,6 +19,8 @@ _PIECE_BYTES = 256 * 1024
 """A longer request is sent in pieces: aiohttp would hold the event loop with it."""
 _OURS = "aiohttp_response"
 """Where a response of ours carries aiohttp's, among its extensions."""
+_FAILURES = (aiohttp.ClientError, OSError, RuntimeError)
+"""What aiohttp raises; the last where a connection that is closed is read."""
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers that aiohttp adds where a request has none."""
 
@@ -43,7 +45,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=seconds),
             )
-        except Exception as error:
+        except _FAILURES as error:
             raise _as_httpx2(error) from error
         return httpx2.Response(
             response.status,
@@ -103,13 +105,13 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     content = response.content
     try:
         return await content.readany()
-    except Exception as error:
+    except _FAILURES as error:
         if rest := content._read_nowait(-1):  # came before the connection was lost, and was not read yet
             return rest
         raise _as_httpx2(error) from error
 
 
-def _as_httpx2(error: Exception) -> Exception:
+def _as_httpx2(error: Exception) -> httpx2.TransportError:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return httpx2.ConnectTimeout(str(error))
@@ -119,10 +121,8 @@ def _as_httpx2(error: Exception) -> Exception:
             return httpx2.ConnectError(str(error))
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
             return httpx2.RemoteProtocolError(str(error))
-        case aiohttp.ClientError() | OSError():
-            return httpx2.ReadError(str(error))
         case _:
-            return error
+            return httpx2.ReadError(str(error))
 
 
 async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ end that is not the last one any more, or that has its summary already, writes n
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from django.db import connection, transaction
@@ -51,7 +51,7 @@ WHERE s.session_id = n.session_id
 
 def _transcripts(session_ids: Sequence[str]) -> dict[str, str]:
     """By session; those that are short in one query."""
-    params = {
+    params: dict[str, Any] = {
         "session_ids": list(session_ids),
         "types": list(_LINES),
         "chars": MAX_MESSAGE_CHARS + 1,
@@ -261,6 +261,6 @@ def _append(new: Sequence[tuple[Session, ev.Event]]) -> None:
         for one, event in new
     ]
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, append_params(appends))  # type: ignore[arg-type]
+        cursor.execute(APPEND, append_params(appends))
         if len(cursor.fetchall()) != len(appends):
             raise JournalFenced

@@ -18,9 +18,11 @@ from sessions_app.log.leases import (
     strays,
 )
 from sessions_app.log.lifecycle import (
+    NewSession,
     Visitor,
     append_now,
     end_session,
+    make_sessions,
     open_session,
     sweep_orphans,
     visible_to,
@@ -63,6 +65,30 @@ def dead(process: str = A, *, for_seconds: float = 3600) -> None:
 
 def test_each_opening_has_a_higher_epoch() -> None:
     assert [opened(), opened(), opened()] == [1, 2, 3]
+
+
+def test_new_sessions_are_made_together_as_each_alone_and_none_that_is_there() -> None:
+    user = User.objects.create_user("ann")
+    shoppers = Visitor(user_id=user.pk, guest_id="f" * 32, external_user_id="u-1").as_owner()
+    opened("there")
+    new = {"s1": NOBODY, "s2": Visitor(guest_id="e" * 32), "s3": shoppers, "there": NOBODY}
+    made = make_sessions(
+        [NewSession(session_id=id_, owner=owner, model="demo", source="plain") for id_, owner in new.items()],
+        process_id=A,
+    )
+
+    assert made == {"s1", "s2", "s3"}
+    for session_id in sorted(made):
+        alone = f"{session_id}-alone"
+        open_session(session_id=alone, visitor=new[session_id], process_id=A, model="demo", source="plain")
+        its_own = ("session_id", "start_time", "created_at", "last_event_at")
+        together, by_itself = (
+            Session.objects.filter(session_id__in=(session_id, alone)).order_by("session_id").values()
+        )
+        assert {name: value for name, value in together.items() if name not in its_own} == {
+            name: value for name, value in by_itself.items() if name not in its_own
+        }
+    assert Session.objects.get(session_id="there").source == "", "it was left as it was"
 
 
 def test_a_living_process_keeps_its_session_from_others() -> None:

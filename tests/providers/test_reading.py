@@ -1,10 +1,12 @@
 """How the body of an answer is read: what one read brings, and what is lost with its connection."""
 
+import asyncio
 import gzip
 import json
 import os
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,6 +24,7 @@ from tests.fakes.gemini_script import Chunk, text
 from tests.fakes.gemini_server import API_KEY, GeminiServer
 from tests.fakes.http_server import Exchange, HttpAnswer, HttpServer
 from tests.providers.rounds import events_of, request, text_of
+from tests.support.tls import self_signed
 from tests.support.waiting import eventually
 
 MODEL = "gemini-3.8-flash"
@@ -173,6 +176,27 @@ async def _said() -> str:
         return await text_of(provider, request("Hi"))
     finally:
         await provider.aclose()
+
+
+async def test_only_a_host_whose_certificate_is_trusted_is_told_anything(tmp_path: Path) -> None:
+    context, certificate = self_signed(tmp_path)
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        stranger = AiohttpTransport(ssl.create_default_context())
+        with pytest.raises(httpx2.ConnectError, match="certificate"):
+            await stranger.handle_async_request(httpx2.Request("GET", url))
+        assert heads == []
+        friend = AiohttpTransport(ssl.create_default_context(cafile=str(certificate)))
+        response = await friend.handle_async_request(httpx2.Request("GET", url))
+        assert await response.aread() == b"hi"
+        await stranger.aclose()
+        await friend.aclose()
 
 
 @pytest.mark.parametrize(

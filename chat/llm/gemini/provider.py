@@ -84,10 +84,11 @@ class GeminiProvider(StreamingProvider):
             with remembering(responses):
                 await self._ask_a_version(request, responses)
         except BaseException:
-            for response in responses:
-                await response.aclose()
+            await _close(responses)
             raise
-        return responses[-1]
+        *refused, response = responses
+        await _close(refused)
+        return response
 
     async def _ask_a_version(self, request: ModelRequest, responses: list[httpx2.Response]) -> None:
         try:
@@ -138,3 +139,8 @@ class GeminiProvider(StreamingProvider):
         live = DebugConfig(client_mode=None, replays_directory=None, replay_id=None)
         client = genai.Client(api_key=self._key, vertexai=False, http_options=options, debug_config=live)
         return client, http
+
+
+async def _close(responses: list[httpx2.Response]) -> None:
+    for response in responses:
+        await response.aclose()

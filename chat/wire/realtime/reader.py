@@ -16,8 +16,8 @@ from chat.wire.realtime.objects import Item, MessageItem, OutputText
 from chat.wire.realtime.projector import Cursor, RealtimeProjector
 from sessions_app.log import events as ev
 
-_KEPT_RECORDS = 64
-_KEPT_CHARS = 65_536
+_KEPT_RECORDS = 32
+_KEPT_CHARS = 16_384
 
 
 class _Encoded:
