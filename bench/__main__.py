@@ -55,7 +55,9 @@ def database() -> Iterator[None]:
 
 def main(names: list[str]) -> int:
     if names[:1] and names[0] in WITH_PEERS:
-        return subprocess.run([sys.executable, "-m", f"bench.{names[0]}", *names[1:]], check=False).returncode
+        os.execv(
+            sys.executable, [sys.executable, "-m", f"bench.{names[0]}", *names[1:]]
+        )  # a signal is theirs
     if names[:1] in (["-h"], ["--help"]):
         print(__doc__)
         return 0

@@ -6,6 +6,7 @@ python -m bench scale --write            the same, into docs/scale.md
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,11 +65,12 @@ class Costs:
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> "Costs":
-        """Raises KeyError for a report that lacks a measure."""
+        """What the report lacks is not a number, and neither is what follows from it."""
         found = {name: spreads(measure) for name, measure in report["measures"].items()}
 
-        def median(measure: str, figure: str, contender: str = OURS_REALTIME) -> float:
-            return found[measure][contender][figure].median
+        def median(measure: str, figure: str) -> float:
+            figures = found.get(measure, {}).get(OURS_REALTIME, {})
+            return figures[figure].median if figure in figures else math.nan
 
         return cls(
             web_us=median("pace", "web_us"),
@@ -91,6 +93,9 @@ class Need:
     chunks: float
     """A second."""
     processes: float
+    processes_elsewhere: float
+    """More, for those that are read through another process."""
+    processes_connects: float
     memory_gib: float
     connections: float
     postgres_cores: float
@@ -106,13 +111,13 @@ def need(sessions: int, load: Load, costs: Costs) -> Need:
     chunks = streams * load.per_second
     tokens = chunks * CHUNK_CHARS / CHARS_PER_TOKEN
     elsewhere = chunks * load.elsewhere
-    busy_cores = (chunks * costs.web_us + elsewhere * (costs.elsewhere_us - costs.redis_us)) / 1e6
-    busy_cores += sessions * load.connects * costs.connect_ms / 1e3
-    processes = busy_cores / load.full
+    processes = chunks * costs.web_us / 1e6 / load.full
     return Need(
         sessions=sessions,
         chunks=chunks,
         processes=processes,
+        processes_elsewhere=elsewhere * (costs.elsewhere_us - costs.redis_us) / 1e6 / load.full,
+        processes_connects=sessions * load.connects * costs.connect_ms / 1e3 / load.full,
         memory_gib=(sessions * costs.idle_kib + streams * costs.active_kib) / 2**20,
         connections=processes * CONNECTIONS,
         postgres_cores=chunks * costs.postgres_us / 1e6,
@@ -126,7 +131,9 @@ def need(sessions: int, load: Load, costs: Costs) -> Need:
 
 _ROWS: tuple[tuple[str, str, int], ...] = (
     ("answers' chunks a second", "chunks", 0),
-    ("web processes, a core each", "processes", 0),
+    ("web processes, a core each, for the answers", "processes", 1),
+    ("more, for readers elsewhere", "processes_elsewhere", 1),
+    ("more, for connects", "processes_connects", 1),
     ("memory of their sockets, GiB", "memory_gib", 1),
     ("connections to the database", "connections", 0),
     ("PostgreSQL cores", "postgres_cores", 1),
@@ -138,15 +145,20 @@ _ROWS: tuple[tuple[str, str, int], ...] = (
 )
 
 
+def shown(value: float, digits: int = 0) -> str:
+    return "(not measured)" if math.isnan(value) else f"{value:,.{digits}f}"
+
+
 def markdown(load: Load, costs: Costs, source: Mapping[str, Any]) -> str:
     needs = [need(sessions, load, costs) for sessions in SESSIONS]
-    rows = [[title, *(f"{getattr(one, key):,.{digits}f}" for one in needs)] for title, key, digits in _ROWS]
+    rows = [[title, *(shown(getattr(one, key), digits) for one in needs)] for title, key, digits in _ROWS]
     pace = source["measures"]["pace"]
     measured = (
-        f"Measured ({pace['began'][:10]}, tree `{pace['tree']}`, [all of it](benchmarks/peers.md)): a chunk costs {costs.web_us:.0f} us of a web process and "
-        f"{costs.postgres_us:.0f} us of PostgreSQL; 1,000 tokens are {costs.disk_kb:.1f} KB on disk and {costs.wal_kb:.1f} KB of WAL; an idle "
-        f"socket holds {costs.idle_kib:.0f} KiB, an answer {costs.active_kib:.0f} more; a connect costs {costs.connect_ms:.2f} ms; a reader "
-        f"elsewhere {costs.elsewhere_us:.0f} us a chunk, {costs.commands:.2f} Redis commands and {costs.redis_bytes:,.0f} bytes."
+        f"Measured ({pace['began'][:10]}, tree `{pace['tree']}`, [all of it](benchmarks/peers.md)): a chunk costs {shown(costs.web_us)} us of a web "
+        f"process and {shown(costs.postgres_us)} us of PostgreSQL; 1,000 tokens are {shown(costs.disk_kb, 1)} KB on disk and "
+        f"{shown(costs.wal_kb, 1)} KB of WAL; an idle socket holds {shown(costs.idle_kib)} KiB, an answer {shown(costs.active_kib)} more; a "
+        f"connect costs {shown(costs.connect_ms, 2)} ms; a reader elsewhere {shown(costs.elsewhere_us)} us a chunk, "
+        f"{shown(costs.commands, 2)} Redis commands and {shown(costs.redis_bytes)} bytes."
     )
     assumed = (
         f"Assumed: {load.streaming:.0%} of the open sessions have an answer running in a busy hour, {load.per_second:g} chunks of {CHUNK_CHARS} "

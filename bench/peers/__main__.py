@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.peers import report
@@ -24,9 +25,14 @@ FILE = "peers.json"
 
 
 def measured(
-    measure: Measure, stage: Stage, contenders: Sequence[Contender], repeats: int, found: report.JSON
+    measure: Measure,
+    stage: Stage,
+    contenders: Sequence[Contender],
+    repeats: int,
+    found: report.JSON,
+    keep: Callable[[], None],
 ) -> None:
-    """Round after round, and within a round each once, beginning with another one each time."""
+    """Round after round, and within a round each once, beginning with another one each time. ``keep``: after each."""
     for number in range(repeats):
         begin = number % len(contenders)
         for contender in [*contenders[begin:], *contenders[:begin]]:
@@ -38,6 +44,7 @@ def measured(
                 if one.key in figures
             )
             print(f"  {contender.title}: {told}", flush=True)
+        keep()
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -63,10 +70,16 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all that was started is stopped
     begins = tuple(filter(None, options.contenders.split(";")))
     whole, failed = report.new_report(), 0
     if options.out and (options.out / FILE).exists():
         whole["measures"] = json.loads((options.out / FILE).read_text(encoding="utf-8"))["measures"]
+
+    def keep() -> None:
+        if options.out:
+            write(whole, options.out)
+
     for measure in MEASURES:
         contenders = [one for one in measure.contenders if not begins or one.title.startswith(begins)]
         if measure.name not in options.only or not contenders:
@@ -76,13 +89,12 @@ def main(arguments: Sequence[str]) -> int:
         try:
             with Stage(whole=options.whole) as stage:
                 repeats = options.repeats or (5 if options.whole else measure.quick_repeats)
-                measured(measure, stage, contenders, repeats, found)
+                measured(measure, stage, contenders, repeats, found, keep)
         except Exception as error:  # noqa: BLE001 - told, and no reason to lose the others
             found["failed"] = f"{type(error).__name__}: {error}"[:1000]
             print(f"  failed: {found['failed']}", flush=True)
             failed = 1
-        if options.out:
-            write(whole, options.out)
+        keep()
     if not options.out:
         print("\n" + report.markdown(whole))
     return failed

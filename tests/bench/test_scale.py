@@ -1,6 +1,7 @@
 """What so many sessions need, reckoned by hand from a recorded report."""
 
 import json
+import math
 
 import pytest
 
@@ -13,7 +14,9 @@ def test_the_need_of_ten_thousand_sessions() -> None:
     found = need(10_000, load, Costs.of(report()))
     assert found.chunks == 10_000
     # 10,000 chunks of 220 us, 1,000 of them read elsewhere for 200 more, 100 connects of 0.6 ms; half full
-    assert found.processes == pytest.approx((2.2 + 0.2 + 0.06) / 0.5)
+    assert found.processes == pytest.approx(2.2 / 0.5)
+    assert found.processes_elsewhere == pytest.approx(0.2 / 0.5)
+    assert found.processes_connects == pytest.approx(0.06 / 0.5)
     assert found.postgres_cores == pytest.approx(0.5)
     # 12 tokens a chunk: 120,000 a second
     assert found.wal_mb_s == pytest.approx(120 * 16 / 1000)
@@ -27,11 +30,14 @@ def test_everything_but_the_number_of_sessions_stays_the_same_for_one_of_them() 
     assert many.processes == pytest.approx(1_000 * one.processes)
 
 
-def test_a_report_that_lacks_a_measure_is_no_ground_for_a_figure() -> None:
+def test_what_was_not_measured_is_no_ground_for_a_figure() -> None:
     lacking = report()
     del lacking["measures"]["elsewhere"]
-    with pytest.raises(KeyError, match="elsewhere"):
-        Costs.of(lacking)
+    found = need(10_000, Load(), Costs.of(lacking))
+    assert found.processes > 0
+    assert math.isnan(found.redis_commands)
+    page = markdown(Load(), Costs.of(lacking), lacking)
+    assert "| Redis commands a second | (not measured) | (not measured) | (not measured) |" in page
 
 
 def test_the_block_takes_the_place_of_the_one_before() -> None:

@@ -69,7 +69,7 @@ class Pace(Measure):
     related: ClassVar[Sequence[str]] = ("web_us", "p99_ms")
     sessions = 60
     per_second = 15.0
-    seconds: ClassVar[tuple[float, float]] = (8.0, 20.0)
+    seconds: ClassVar[tuple[float, float]] = (6.0, 20.0)
     """Of each answer: quick, whole."""
 
     def chunks(self, *, whole: bool) -> int:
