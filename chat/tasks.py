@@ -24,6 +24,7 @@ from chat.conf import conf
 from chat.jobs.retry import SummaryRetry, cause_for_staff, will_retry
 from chat.jobs.summary import summarise
 from chat.session.turns import asks_for_more
+from identity.keys import forget_secrets
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.leases import any_alive, forget_dead_processes
@@ -185,13 +186,15 @@ async def _rescue(manager: JobManager, job: Job) -> None:
 @app.periodic(cron="17 * * * *")
 @app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
 async def clean_up(context: JobContext, timestamp: int) -> None:
-    """Delete jobs that failed two weeks ago (those that succeeded are not kept), and rows of processes long gone."""
+    """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, and client secrets that
+    ended a day ago."""
     await context.app.job_manager.delete_old_jobs(
         nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
     # the sweep needs the row of a dead process until its sessions' grace is over
     older_than = timedelta(days=2, seconds=sessions_conf().grace_seconds)
     await in_db_thread(forget_dead_processes, older_than=older_than)
+    await in_db_thread(forget_secrets)
 
 
 @app.periodic(cron="41 3 * * *")

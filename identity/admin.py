@@ -41,6 +41,14 @@ class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subscr
             raise ValidationError("Only a superuser makes keys for other members of staff.")
         return user
 
+    def clean(self) -> dict[str, Any]:
+        """Who is no member of staff now may be one tomorrow, and the key would be one's with them."""
+        given: dict[str, Any] = super().clean() or {}
+        user, of_staff = given.get("user"), given.get("scope") == Scope.ADMIN
+        if of_staff and user and user != self.asked_by and not self.asked_by.is_superuser:
+            raise ValidationError({"scope": "Only a superuser makes keys of this scope for others."})
+        return given
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no types

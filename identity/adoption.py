@@ -1,16 +1,19 @@
-"""Signing in and out: a guest's sessions become the user's, and the browser becomes another guest."""
+"""Signing in and out: a guest's sessions become the user's, and the browser becomes another guest. With the account they are
+closed."""
 
 from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db.models.signals import pre_delete
 from django.http import HttpRequest, HttpResponseBase
 
 from identity.ends import tell
 from identity.guests import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
-from sessions_app.log.lifecycle import adopt_sessions
+from sessions_app.log.lifecycle import adopt_sessions, leave_to_nobody
 
 _NEW_GUEST = "is_another_guest"
 """The attribute of a request whose response changes the guest's cookie."""
@@ -66,6 +69,11 @@ def _signed_out(request: HttpRequest | None, **_: object) -> None:
         setattr(request, _NEW_GUEST, True)
 
 
+def _deleted(instance: Any, **_: object) -> None:
+    leave_to_nobody(user_id=instance.pk)
+
+
 def connect_signals() -> None:
+    pre_delete.connect(_deleted, sender=get_user_model(), dispatch_uid="identity.adoption.deleted")
     user_logged_in.connect(_signed_in, dispatch_uid="identity.adoption.in")
     user_logged_out.connect(_signed_out, dispatch_uid="identity.adoption.out")

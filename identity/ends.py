@@ -17,6 +17,7 @@ from django.db.models.signals import post_delete, post_save
 from identity.keys import valid_keys
 from identity.models import ApiKey, ClientSecret
 from identity.principal import Kind, Principal, state_of
+from identity.second_factor import factors
 from sessions_app.models import Session
 
 _Row = tuple[str, str, bool, bool, str]
@@ -42,12 +43,16 @@ def _holds(principal: Principal, found: dict[tuple[str, str], _Row]) -> bool:
         return False
     match principal.kind:
         case Kind.LOGIN:
-            return ("login", principal.reference) in found
+            return ("login", principal.reference) in found and _factor_holds(principal, found)
         case Kind.KEY:
             return ("key", str(principal.key_id)) in found
         case Kind.CLIENT_SECRET:
             return ("secret", principal.reference) in found
     return True
+
+
+def _factor_holds(principal: Principal, found: dict[tuple[str, str], _Row]) -> bool:
+    return not principal.factors or any(("factor", str(one)) in found for one in principal.factors)
 
 
 def _rows_of(principals: Collection[Principal]) -> Any:
@@ -63,6 +68,8 @@ def _rows_of(principals: Collection[Principal]) -> Any:
         valid_keys("key__"), pk__in=ids(Kind.CLIENT_SECRET), expires_at__gt=Now()
     )
     others = [_plain("login", logins), _plain("key", keys), _plain("secret", secrets)]
+    if shown := {one for principal in principals for one in principal.factors}:
+        others.append(_plain("factor", factors(shown)))
     return _columns("user", users, F("is_staff"), F("is_superuser"), F("password")).union(*others, all=True)
 
 
@@ -109,6 +116,7 @@ def connect_signals() -> None:
     user = get_user_model()
     saved: tuple[type[Model], ...] = (user, ApiKey)
     deleted: tuple[type[Model], ...] = (*saved, ClientSecret, Login, Session)
+    post_delete.connect(_changed, sender="mfa.Authenticator", dispatch_uid="identity.ends.factor")
     for model in saved:
         post_save.connect(_changed, sender=model, dispatch_uid=f"identity.ends.{model._meta.label}")
     for model in deleted:

@@ -7,11 +7,11 @@ import re
 import secrets
 import string
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -110,12 +110,17 @@ def make_secret(*, key: ApiKey, external_user_id: str, seconds: int, session: di
         session=session,
         expires_at=expires_at,
     )
-    ClientSecret.objects.filter(key=key, expires_at__lt=_a_day_ago()).delete()
+    _long_ended().filter(key=key).delete()
     return Made(row=row, value=value)
 
 
-def _a_day_ago() -> datetime:
-    return timezone.now() - timedelta(days=1)
+def forget_secrets() -> int:
+    """Delete those that ended a day ago, with the shop's names and instructions that are in them; how many."""
+    return _long_ended().delete()[0]
+
+
+def _long_ended() -> QuerySet[ClientSecret]:
+    return ClientSecret.objects.filter(expires_at__lt=timezone.now() - timedelta(days=1))
 
 
 def find_secret(value: str) -> ClientSecret | None:

@@ -17,7 +17,7 @@ from identity.guests import GUEST_COOKIE, read_guest_cookie
 from identity.keys import KEY, SECRET, find_key, find_secret
 from identity.models import ApiKey, ClientSecret, Scope
 from identity.people import user_of
-from identity.second_factor import counts_as_staff
+from identity.second_factor import counts_as_staff, factors_that_count
 from identity.tokens import Claims, CredentialsRefused
 
 GUEST_KEY = "guest"
@@ -62,6 +62,8 @@ class Principal:
     """What `identity.ends` finds the credential by: the login's session key, the secret's id."""
     user_state: str = field(default="", repr=False)
     """What of the user may not change while it holds: see `state_of`."""
+    factors: frozenset[int] = field(default=frozenset(), repr=False)
+    """The second factors that its rights as staff hang on: with the last of them the sign-in ends."""
     session: Mapping[str, Any] | None = field(default=None, compare=False)
     """Settings for the sessions that it begins."""
 
@@ -214,6 +216,7 @@ def _of_login(given: Shown) -> Principal | None:
         user_id=user.pk,
         guest_id=given.guest_id,
         is_staff=counts_as_staff(request, user),
+        factors=factors_that_count(request, user),
         reference=given.login or "",
         user_state=_state(Kind.LOGIN, user),
     )

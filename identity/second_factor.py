@@ -1,8 +1,10 @@
 """Whether a signed-in session has shown a second factor, and whether its staff has to."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from identity.conf import conf
@@ -22,7 +24,7 @@ def counts_as_staff(request: HttpRequest, user: Any) -> bool:
     """
     if not (user.is_active and user.is_staff):
         return False
-    return conf().staff_second_factor != StaffSecondFactor.REQUIRED or _shown(request, user)
+    return conf().staff_second_factor != StaffSecondFactor.REQUIRED or bool(factors_shown(request, user))
 
 
 def second_factor_missing(request: HttpRequest, user: Any) -> bool:
@@ -30,11 +32,26 @@ def second_factor_missing(request: HttpRequest, user: Any) -> bool:
     return bool(user.is_active and user.is_staff) and not counts_as_staff(request, user)
 
 
-def _shown(request: HttpRequest, user: Any) -> bool:
-    """By an authenticator that is still the user's: one that was taken away takes its sessions with it."""
+def factors_that_count(request: HttpRequest, user: Any) -> frozenset[int]:
+    """What this session's rights as staff hang on; empty where they hang on none."""
+    if not (user.is_staff and conf().staff_second_factor == StaffSecondFactor.REQUIRED):
+        return frozenset()
+    return factors_shown(request, user)
+
+
+def factors_shown(request: HttpRequest, user: Any) -> frozenset[int]:
+    """Authenticators that are still the user's: one that was taken away takes its sessions with it."""
     from allauth.account.internal.flows.login import get_authentication_records
-    from allauth.mfa.models import Authenticator
 
     records = get_authentication_records(request, user)
     ids = {record.get("id") for record in records if record.get("method") == "mfa"} - {None}
-    return bool(ids) and Authenticator.objects.filter(user_id=user.pk, pk__in=ids).exists()
+    if not ids:
+        return frozenset()
+    return frozenset(factors(ids).filter(user_id=user.pk).values_list("pk", flat=True))
+
+
+def factors(ids: Collection[int]) -> "QuerySet[Any]":
+    from allauth.mfa.models import Authenticator
+
+    found: QuerySet[Any] = Authenticator.objects.filter(pk__in=ids)
+    return found

@@ -95,7 +95,8 @@ def _what_is_left(request: HttpRequest, principal: Principal) -> dict[str, str]:
     if server is None:
         return {}
     address = address_of(request.META.get("REMOTE_ADDR") or "unknown")
-    return left_headers(server.quotas.left(payers_of([*subjects_of(principal), address])))
+    payers = payers_of([*subjects_of(principal), address], is_anonymous=principal.is_anonymous)
+    return left_headers(server.quotas.left(payers))
 
 
 def _limit(request: HttpRequest) -> int:

@@ -50,10 +50,13 @@ def address_of(address: str) -> Subject:
     return Subject(Kind.ADDRESS, network_of(address))
 
 
-def payers_of(subjects: Sequence[Subject]) -> Payers:
-    """Who is somebody is counted as such; a guest by cookie and by address, as a cookie is thrown away with a click."""
+def payers_of(subjects: Sequence[Subject], *, is_anonymous: bool = False) -> Payers:
+    """Who is somebody is counted as such; a guest by cookie and by address, as a cookie is thrown away with a click, and so is
+    an issuer's anonymous user."""
     names = [subject.name for subject in subjects if subject.kind is not Kind.ADDRESS]
-    known = any(subject.kind in (Kind.USER, Kind.KEY, Kind.EXTERNAL) for subject in subjects)
+    known = not is_anonymous and any(
+        subject.kind in (Kind.USER, Kind.KEY, Kind.EXTERNAL) for subject in subjects
+    )
     addresses = [] if known else [subject.name for subject in subjects if subject.kind is Kind.ADDRESS]
     return (*names, *addresses)
 

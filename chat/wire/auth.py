@@ -144,6 +144,10 @@ async def renewed(principal: Principal, token: str) -> Principal:
     found = await identify({"authorization": f"Bearer {token}"}, [])
     if not principal.is_same_person(found):
         raise CredentialsInvalid("This is the token of somebody else. Open a socket of its own with it.")
+    if (
+        principal.is_staff and not found.is_staff
+    ):  # the session goes on with the rights that it was entered with
+        raise CredentialsInvalid("This token has not the rights of staff. Open a socket of its own with it.")
     return found
 
 

@@ -241,7 +241,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self.principal = await identify(headers, self.scope["subprotocols"])
         subjects = subjects_of(self.principal)
         self._held.enter_context(server.quotas.sockets(subjects))
-        self._payers = payers_of([*subjects, network])
+        self._payers = payers_of([*subjects, network], is_anonymous=self.principal.is_anonymous)
         self.session = await self._join(server, is_development_here(headers, _address(self.scope)))
         server.watch.add(self)
         self._held.callback(server.watch.discard, self)

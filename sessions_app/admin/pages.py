@@ -16,6 +16,7 @@ from sessions_app import hooks
 from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
+from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from sessions_app.review import humanize
 from sessions_app.review.markdown import plain, render_markdown
@@ -83,6 +84,8 @@ def visitor_name(session: Session) -> str:
         return f"{session.external_user_id} of {session.user.get_username()}"
     if session.user:
         return session.user.get_username()
+    if session.external_user_id == ACCOUNT_DELETED:
+        return "Account deleted"
     return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
 
 

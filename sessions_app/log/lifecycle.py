@@ -25,6 +25,10 @@ from sessions_app.postgres.outage import is_passing
 logger = logging.getLogger(__name__)
 
 
+ACCOUNT_DELETED = "(account deleted)"
+"""The external user of a session whose user is no more: it was somebody's, so it is not open to who holds its secret."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
     """Who asks for a session: a user, a guest with a signed cookie, both (a guest who signed in), or neither."""
@@ -45,6 +49,8 @@ class Visitor:
         """Whether a session of ``owner``'s is theirs to enter; as `_MINE` has it in SQL, and `visible_to` for Django."""
         if owner.user_id is not None:
             return owner.user_id == self.user_id and self.external_user_id in ("", owner.external_user_id)
+        if owner.external_user_id:  # `ACCOUNT_DELETED`
+            return False
         return self.secret_of == session_id or (owner.guest_id != "" and owner.guest_id == self.guest_id)
 
 
@@ -69,7 +75,7 @@ _MINE = """
     sessions.erased_at IS NULL AND
     (sessions.user_id IS NOT DISTINCT FROM %(user_id)s AND sessions.user_id IS NOT NULL
          AND %(external_user_id)s IN ('', sessions.external_user_id)
-     OR sessions.user_id IS NULL
+     OR sessions.user_id IS NULL AND sessions.external_user_id = ''
          AND (sessions.session_id = %(secret_of)s OR sessions.guest_id <> '' AND sessions.guest_id = %(guest_id)s))
 """
 _FREE = """
@@ -195,9 +201,10 @@ def visible_to(visitor: Visitor) -> Q:
     One that was erased is nobody's any more.
     """
     there = Q(erased_at__isnull=True)
-    nobodys = Q(user__isnull=True, session_id=visitor.secret_of)
+    nobodys = Q(session_id=visitor.secret_of)
     if visitor.guest_id:
-        nobodys |= Q(user__isnull=True, guest_id=visitor.guest_id)
+        nobodys |= Q(guest_id=visitor.guest_id)
+    nobodys &= Q(user__isnull=True, external_user_id="")
     if visitor.user_id is None:
         return there & nobodys
     theirs = Q(external_user_id=visitor.external_user_id) if visitor.external_user_id else Q()
@@ -240,6 +247,11 @@ def adopt_sessions(*, guest_id: str, user_id: int) -> int:
     if not guest_id:
         return 0
     return Session.objects.filter(user__isnull=True, guest_id=guest_id).update(user_id=user_id)
+
+
+def leave_to_nobody(*, user_id: int) -> None:
+    """The user's account is about to be deleted: nobody enters their sessions any more, by whatever they still hold."""
+    Session.objects.filter(user_id=user_id).update(guest_id="", external_user_id=ACCOUNT_DELETED)
 
 
 def _why_not(session_id: str, visitor: Visitor) -> Exception:

@@ -40,6 +40,10 @@ def test_a_guest_is_counted_by_cookie_and_by_address_and_a_user_as_such() -> Non
     assert payers_of([Subject(Kind.KEY, "k1"), address]) == ("key:k1",)
     assert payers_of([Subject(Kind.GUEST, "abc"), address]) == ("guest:abc", "address:203.0.113.7")
     assert payers_of([address]) == ("address:203.0.113.7",)
+    assert payers_of([Subject(Kind.USER, "5"), address], is_anonymous=True) == (
+        "user:5",
+        "address:203.0.113.7",
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,15 @@ def test_nobody_gets_more_rights_by_making_a_key() -> None:
     assert shown_key(add(client, eve, scope="admin"))
 
 
+def test_a_key_for_somebody_who_becomes_staff_later_is_no_key_of_staff() -> None:
+    ada = User.objects.create_user("ada")
+    page = add(client_of(staff("eve", "add_apikey", "view_apikey")), ada, scope="admin")
+    assert shown_key(page) is None
+    assert "Only a superuser makes keys of this scope" in page
+    assert not ApiKey.objects.exists()
+    assert shown_key(add(client_of(User.objects.create_superuser("root")), ada, scope="admin"))
+
+
 def test_who_may_only_view_makes_and_revokes_none() -> None:
     key = make_key(user=User.objects.create_user("ada"), label="x").row
     client = client_of(staff("viewer", "view_apikey"))
@@ -76,8 +85,9 @@ def test_who_may_only_view_makes_and_revokes_none() -> None:
     client.post(KEYS, {"action": "revoke", "_selected_action": str(key.pk)})
     key.refresh_from_db()
     assert key.revoked_at is None
+    nobody = client_of(staff("nobody"))
     for path in (KEYS, f"{KEYS}{key.pk}/change/", "/admin/identity/externalidentity/"):
-        assert client_of(staff(f"nobody{len(path)}")).get(path).status_code == 403
+        assert nobody.get(path).status_code == 403
 
 
 def test_a_revoked_key_is_out_and_says_so() -> None:

@@ -1,5 +1,6 @@
 """Sign-in makes a guest's sessions the user's; what the next person at that browser sees is their own."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,6 +8,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
+from sessions_app.admin.pages import visitor_name
+from sessions_app.errors import SessionNotFound
+from sessions_app.log.lifecycle import Visitor, open_session, owners_of
 from sessions_app.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +107,26 @@ def test_a_failed_sign_in_changes_nothing(browser: Client) -> None:
     assert response.status_code == 200
     assert guest_of(browser) == before
     assert Session.objects.get().user is None
+
+
+@pytest.mark.parametrize("delete", [User.delete, lambda user: User.objects.filter(pk=user.pk).delete()])
+def test_with_the_account_its_sessions_are_closed_to_whoever_was_let_in_before(
+    browser: Client, people: dict[str, User], delete: Callable[[User], object]
+) -> None:
+    """Neither the guest's cookie from before the sign-in nor the session's secret opens them again."""
+    cookie = browser.cookies[GUEST_COOKIE].value
+    guest_id = guest_of(browser)
+    sign_in(browser, "ada")
+    Session.objects.create(session_id="s2", user=people["ada"], external_user_id="kim", user_messages=1)
+    delete(people["ada"])
+    thief = Client()
+    thief.cookies[GUEST_COOKIE] = cookie
+    assert listed(thief) == []
+    assert thief.delete("/api/sessions/s1").status_code == 404
+    for session_id in ("s1", "s2"):
+        visitor = Visitor(guest_id=guest_id, secret_of=session_id)
+        owner = owners_of(session_ids=[session_id])[session_id]
+        assert not visitor.owns(owner.as_owner(), session_id)
+        with pytest.raises(SessionNotFound):
+            open_session(session_id=session_id, visitor=visitor, process_id="p", model="demo:x", create=False)
+    assert "Account deleted" in visitor_name(Session.objects.get(pk="s2"))

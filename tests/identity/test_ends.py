@@ -8,14 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session as Login
 from django.db import connection
-from django.test import Client
+from django.http import HttpRequest
+from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from identity.ends import ended_of
+from identity.ends import ended_of, on_change
 from identity.keys import make_key, make_secret, revoke_key
 from identity.models import ApiKey, ClientSecret, Scope
 from identity.principal import Principal, principal_of, shown
@@ -112,6 +115,29 @@ def test_what_ends_ends_what_hangs_on_it(ada: User, what: str) -> None:
     end()
     found = ended_of(principals.values())
     assert {name for name, one in principals.items() if one in found} == expected
+
+
+def test_a_sign_in_ends_with_the_last_second_factor_that_it_has_shown(settings: Any, db: None) -> None:
+    settings.IDENTITY_STAFF_SECOND_FACTOR = "required"
+    boss = User.objects.create_user("boss", is_staff=True)
+    made = [Authenticator.objects.create(user=boss, type=type_, data={}) for type_ in ("totp", "webauthn")]
+    client = Client()
+    client.force_login(boss)
+    request = HttpRequest()
+    request.session = client.session
+    for one in made:
+        record_authentication(request, boss, "mfa", id=one.pk)
+    request.session.save()
+    principal = of_cookie(client.cookies["sessionid"].value)
+    assert principal.is_staff
+    told: list[None] = []
+    forget = on_change(lambda: told.append(None))
+    for left, one in ((1, made[0]), (0, made[1])):
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            one.delete()
+        assert ended_of([principal]) == (set() if left else {principal})
+    forget()
+    assert len(told) == 2
 
 
 # Open sockets
@@ -264,6 +290,20 @@ async def test_a_key_for_reading_does_not_become_one_for_talking_by_the_way(serv
         await client.until("session.updated")
         await client.send(type="response.create")
         assert (await client.until("error"))["error"]["code"] == "read_only_key"
+
+
+async def test_a_key_without_the_rights_of_staff_does_not_keep_those_of_another(
+    server: ServerProcess,
+) -> None:
+    await made_user("boss", is_staff=True)
+    _, admin = await made_key("boss", Scope.ADMIN)
+    _, other = await made_key("boss", Scope.ADMIN)
+    _, chat = await made_key("boss", Scope.CHAT)
+    async with realtime(server.ws_url, V1, additional_headers=bearer(admin)) as client:
+        await client.send(type="session.update", session={"type": "realtime", "x_token": chat})
+        assert (await client.until("error"))["error"]["code"] == "token_refused"
+        await client.send(type="session.update", session={"type": "realtime", "x_token": other})
+        await client.until("session.updated")
 
 
 def post_form(server: ServerProcess, path: str, headers: dict[str, str], fields: dict[str, Any]) -> None:

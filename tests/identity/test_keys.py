@@ -11,7 +11,16 @@ from django.db import connection
 from django.utils import timezone
 
 from identity import keys
-from identity.keys import digest_of, find_key, find_secret, make_key, make_secret, prefix_of, revoke_key
+from identity.keys import (
+    digest_of,
+    find_key,
+    find_secret,
+    forget_secrets,
+    make_key,
+    make_secret,
+    prefix_of,
+    revoke_key,
+)
 from identity.models import ApiKey, ClientSecret, Scope
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +139,16 @@ def test_old_secrets_are_swept_with_the_next(ada: User) -> None:
     new = make_secret(key=key, external_user_id="kim", seconds=60, session={}).row
     assert list(ClientSecret.objects.values_list("pk", flat=True)) == [new.pk]
     assert old.pk != new.pk
+
+
+def test_old_secrets_of_a_key_that_makes_no_more_go_as_well(ada: User) -> None:
+    key = make_key(user=ada, label="shop").row
+    about = {"instructions": "Kim is ill."}
+    old = make_secret(key=key, external_user_id="kim", seconds=60, session=about).row
+    kept = make_secret(key=key, external_user_id="kim", seconds=60, session=about).row
+    ClientSecret.objects.filter(pk=old.pk).update(expires_at=timezone.now() - timedelta(days=2))
+    assert forget_secrets() == 1
+    assert list(ClientSecret.objects.values_list("pk", flat=True)) == [kept.pk]
 
 
 def test_the_command_makes_lists_and_revokes(ada: User) -> None:

@@ -20,7 +20,7 @@ from pytest_django import Settings
 from identity.models import ExternalIdentity
 from identity.people import user_of
 from identity.principal import Kind, principal_of, shown
-from identity.tokens import CredentialsRefused, asks_the_issuer, verified
+from identity.tokens import MAX_TOKEN_CHARS, CredentialsRefused, asks_the_issuer, verified
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
@@ -119,6 +119,16 @@ def test_a_token_does_not_choose_how_it_is_checked(known: Issuer, settings: Sett
         for token in forged:
             with pytest.raises(CredentialsRefused):
                 verified(token)
+
+
+@pytest.mark.parametrize("depth", [1_500, 5_000])
+def test_a_header_that_is_nested_without_end_is_refused_like_any(known: Issuer, depth: int) -> None:
+    header = f'{{"alg":"ES256","x":{"[" * depth}{"]" * (depth // 8)}'
+    token = f"{base64.urlsafe_b64encode(header.encode()).decode().rstrip('=')}.e30.AAAA"
+    assert len(token) <= MAX_TOKEN_CHARS
+    assert not asks_the_issuer(token)
+    with pytest.raises(CredentialsRefused):
+        verified(token)
 
 
 def _hs256(payload: dict[str, Any], secret: bytes, key_id: str) -> str:

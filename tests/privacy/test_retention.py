@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -209,3 +211,17 @@ def test_export_writes_a_file_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.read_text().count('"type":"session"') == 1
     with pytest.raises(CommandError):
         told("export", "--user", "ada", "--output", str(path))
+
+
+def test_the_admins_own_log_forgets_the_name_of_an_account_that_is_erased() -> None:
+    ada, boss = User.objects.create(username="ada-lovelace"), User.objects.create(username="boss")
+    for about in (ada, boss):
+        LogEntry.objects.create(
+            user=boss,
+            content_type=ContentType.objects.get_for_model(User),
+            object_id=str(about.pk),
+            object_repr=str(about),
+            action_flag=CHANGE,
+        )
+    call_command("erase", user="ada-lovelace", account=True)
+    assert sorted(LogEntry.objects.values_list("object_repr", flat=True)) == ["(account deleted)", "boss"]

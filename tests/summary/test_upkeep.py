@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from procrastinate import JobContext, PsycopgConnector
@@ -16,6 +17,8 @@ from procrastinate.jobs import Job
 from pytest_django.fixtures import Settings
 
 from chat import tasks
+from identity.keys import make_key, make_secret
+from identity.models import ClientSecret
 from sessions_app.log.events import SummaryFailed, UserMessage
 from sessions_app.log.leases import renew_process
 from sessions_app.log.lifecycle import append_now
@@ -236,9 +239,14 @@ async def test_old_failures_and_long_dead_processes_are_cleaned_up(
             ended = timezone.now() - timedelta(days=days)
             ServerProcess.objects.filter(process_id=process_id).update(expires_at=ended)
 
+        key = make_key(user=User.objects.create(username="shop"), label="shop").row
+        secret = make_secret(key=key, external_user_id="kim", seconds=60, session={}).row
+        ClientSecret.objects.filter(pk=secret.pk).update(expires_at=timezone.now() - timedelta(days=2))
+
     await in_db_thread(prepare)
     await tasks.clean_up.func(context, timestamp=0)
     assert [job["status"] for job in await in_db_thread(jobs)] == ["failed", "todo"]
+    assert not await in_db_thread(ClientSecret.objects.exists)
 
     def dead_processes() -> list[str]:  # a server that other tests share may live beside them
         return list(

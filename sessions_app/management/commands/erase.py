@@ -3,10 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app.errors import SessionNotFound
+from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import EraseActor, Session
 from sessions_app.privacy.erase import By, erase_person, erase_session
 from sessions_app.privacy.people import Person, UnknownPerson, person_of
@@ -68,5 +71,13 @@ class Command(BaseCommand):
         if tally.failed:
             raise CommandError(f"{tally.failed} sessions could not be erased: the log above says why.")
         if account and person.user_id is not None:
+            self._forget_name(person.user_id)
             get_user_model().objects.filter(pk=person.user_id).delete()
             self.stdout.write("The account is deleted.")
+
+    def _forget_name(self, user_id: int) -> None:
+        """In Django's own log of what was done to the account in the admin."""
+        about = ContentType.objects.get_for_model(get_user_model())
+        LogEntry.objects.filter(content_type=about, object_id=str(user_id)).update(
+            object_repr=ACCOUNT_DELETED
+        )
