@@ -26,6 +26,7 @@ from websockets.typing import Subprotocol
 
 from bench.streams import serve
 from bench.support import proxied_database, table
+from identity.guests import resume_token
 from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import Visitor, append_now, end_session, open_session
 from tests.support.server import ServerProcess
@@ -198,7 +199,7 @@ def write_answer(session_id: str, process_id: str = "bench") -> None:
 async def replay(url: str, session_id: str, query: str) -> tuple[int, int, float]:
     """(frames, bytes, milliseconds from the connect to the answer's end)."""
     began, frames, size = time.perf_counter(), 0, 0
-    place = f"session_id={session_id}&last_event_id=event_{session_id}_0{query}"
+    place = f"session_id={session_id}&resume_token={resume_token(session_id)}&last_event_id=event_{session_id}_0{query}"
     async with connect(
         f"{url}/ws/session?{place}",
         subprotocols=[Subprotocol("realtime")],
@@ -217,7 +218,7 @@ async def replay(url: str, session_id: str, query: str) -> tuple[int, int, float
 def measure_replay(rounds: int) -> list[tuple[str, ...]]:
     ways = {"as it came": "", "joined": "&history=joined"}
     write_answer("old")  # before a server is there: it would take an unfinished answer over
-    server = serve()
+    server = serve(SECRET_KEY=settings.SECRET_KEY)
     crowds = Crowds(server)
     asyncio.run(replay(server.ws_url, "old", ""))
     seen: dict[str, list[tuple[int, int, float, float]]] = {way: [] for way in ways}
