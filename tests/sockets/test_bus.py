@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from chat.session import bus as bus_module
 from chat.session.bus import RedisBus
 from chat.session.outbox import Outbox
-from chat.session.relay_messages import Records, Reply
+from chat.session.relay_messages import Records, Reply, Told
 from realtime_ai.stores import channel_layer
 from sessions_app.log.rows import Row
 from tests.support.redis import RedisProcess
@@ -162,7 +162,7 @@ def records(session_id: str, text: str = "word") -> Records:
 
 async def test_an_outbox_gives_all_that_waits_in_its_order() -> None:
     outbox = Outbox()
-    told = [records("a"), Reply(request_id="ask"), records("b")]
+    told: list[Told] = [records("a"), Reply(request_id="ask"), records("b")]
     for one in told:
         await outbox.put(one)
     assert outbox.take() == told
