@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -71,6 +72,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all that was started is stopped
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (most, most)
+    )  # for thousands of sockets, here and in what is started
     begins = tuple(filter(None, options.contenders.split(";")))
     whole, failed = report.new_report(), 0
     if options.out and (options.out / FILE).exists():

@@ -55,7 +55,8 @@ class Server(ABC):
 class Ours(Server):
     """Production settings, one web process, its own embedded PostgreSQL, no worker (``worker``: one).
 
-    What bounds a crowd from one address is out of the way, for here all come from one.
+    What bounds a crowd from one address is out of the way, for here all come from one; sessions end soon after their sockets, so
+    that their ends do not fall into what is measured next.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class Ours(Server):
             "INSECURE_HTTP": "1",
             "GUESTS_ALLOWED": "1",
             "LOG_LEVEL": "WARNING",
+            "WEB_PROCESSES": "1",
+            "SESSION_GRACE_SECONDS": "1",
             "MAX_SOCKETS_PER_ADDRESS": _MANY,
             "MAX_CONNECTS_PER_10_SECONDS": _MANY,
             "LLM_MODEL": LLM_MODELS[vendor],
@@ -106,7 +109,7 @@ class Ours(Server):
         line = next(line for line in self.output.splitlines() if line.startswith("Chat "))
         self.port = urlsplit(line.split()[1]).port or 0
         children = json.loads((var_dir / "children.json").read_text())
-        web = int(self.settings.get("WEB_PROCESSES", "1"))
+        web = int(self.settings["WEB_PROCESSES"])
         self.pids = [child["pid"] for child in children[:web]]
         self.database_url = self.settings.get("DATABASE_URL", "")
         if not self.database_url:

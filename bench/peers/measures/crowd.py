@@ -13,7 +13,7 @@ from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
 
 _REST_S = 1.0
-_GONE_S = 6.0
+_GONE_S = 8.0
 """After the sockets' end: a session's grace, its end, and what the allocator gives back."""
 
 
@@ -41,12 +41,7 @@ class Memory(Measure):
 
     def run(self, stage: Stage, contender: Contender) -> Figures:
         sockets = 3000 if stage.whole else 1000
-        ours = contender.server == "ours"
-        server = (
-            Ours(stage.model_urls, SESSION_GRACE_SECONDS="1")
-            if ours
-            else server_of(contender.server, stage.model_urls)
-        )
+        server = server_of(contender.server, stage.model_urls)
         with server, Load() as crowd, Load() as talkers:
             pid = server.pids[0]
             talkers.open(port=server.port, wire=contender.wire, sockets=20)
@@ -94,7 +89,7 @@ import django; django.setup()
 from importlib import import_module
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-user = get_user_model().objects.get(is_superuser=True)
+user, _ = get_user_model().objects.get_or_create(username="bench")
 store = import_module(settings.SESSION_ENGINE).SessionStore()
 store[SESSION_KEY] = str(user.pk)
 store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]

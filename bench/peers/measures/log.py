@@ -95,7 +95,7 @@ class Long(Measure):
         with Load() as load:
             load.open(port=server.port, wire=contender.wire, sockets=1)
             before = resident_kib(server.pids[0])
-            turn = load.turn(chunks=8_000_000 // CHUNK_CHARS)
+            turn = load.turn(chunks=8_000_000 // CHUNK_CHARS, patience_s=300)
             more = resident_kib(server.pids[0]) - before
             load.close()
         return {
@@ -119,7 +119,7 @@ class Summaries(Measure):
     sessions: ClassVar[int] = 200
 
     def run(self, stage: Stage, contender: Contender) -> Figures:
-        with Ours(stage.model_urls, worker=True, SESSION_GRACE_SECONDS="1") as server:
+        with Ours(stage.model_urls, worker=True) as server:
             with Load() as load:
                 load.open(port=server.port, wire=contender.wire, sockets=self.sessions)
                 load.turn(text="Hello there, how are you?", spread_s=1.0)
