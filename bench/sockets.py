@@ -123,7 +123,7 @@ def measure_connects(sockets: int, rounds: int, cookie: str) -> list[tuple[str, 
     server = serve(SECRET_KEY=settings.SECRET_KEY)
     crowds = Crowds(server)
     crowds.go(crowds.come(200)[0])
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for who, its_cookie in (("a guest", ""), ("signed in", cookie)):
         rates, costs = [], []
         for _ in range(rounds):
