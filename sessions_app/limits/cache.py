@@ -1,13 +1,14 @@
 """Django's cache in PostgreSQL, for what libraries count and remember across processes: failed codes, used codes, resets.
 
 Django's own database cache stores pickles, which are code for whoever can write a row; these values are JSON. `add` is one
-statement, so of two processes one gets a lock.
+statement, so of two processes one gets a lock; `incr` is one as well, and leaves a count its life, which Django's begins anew.
 """
 
 import json
 import random
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.db import connection
 from psycopg.types.json import Jsonb
@@ -21,6 +22,10 @@ VALUES (%s, %s, clock_timestamp() + %s * interval '1 s')
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
 """
 _ADD = f"{_SET} WHERE c.expires <= clock_timestamp() RETURNING 1"
+_INCR = """
+UPDATE limits_cacheentry SET value = to_jsonb(value::numeric + %s)
+WHERE key = %s AND expires > clock_timestamp() RETURNING value::text
+"""
 
 
 class JsonDatabaseCache(BaseCache):
@@ -45,6 +50,16 @@ class JsonDatabaseCache(BaseCache):
         self, key: str, value: Any, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
         return bool(self._run(_ADD, [self._key(key, version), Jsonb(value), self._seconds(timeout)]))
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        row = self._run(_INCR, [delta, self._key(key, version)])
+        if row is None:
+            raise ValueError(f"Key {key!r} not found")
+        count: int = json.loads(row[0])
+        return count
+
+    async def aincr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        return await sync_to_async(self.incr)(key, delta, version)
 
     def touch(self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         sql = """UPDATE limits_cacheentry SET expires = clock_timestamp() + %s * interval '1 s'
