@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.db.models.functions import Now
 
 from realtime_ai.env import BASE_DIR
 from sessions_app.log import events as ev
-from sessions_app.log.leases import living_channels
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import ServerProcess, Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.plugin.reaper import Reaper
 from tests.support.database import database_url
@@ -131,6 +131,7 @@ async def gone(processes: list[psutil.Process]) -> None:
 @contextlib.asynccontextmanager
 async def mid_answer(server: Runserver, session_id: str) -> AsyncIterator[None]:
     """What happens within it stops the server, which closes the socket with 1012, finishes its answer and lets go."""
+    pids = {server.process.pid, *(child.pid for child in server.children())}
     async with realtime(server.ws_url, f"/ws/session/{session_id}", max_queue=None) as client:
         await client.say("count to 60")
         await client.until("response.output_text.delta")
@@ -139,7 +140,8 @@ async def mid_answer(server: Runserver, session_id: str) -> AsyncIterator[None]:
     await asyncio.to_thread(server.process.wait, 40)
     rows = SessionEvent.objects.filter(session_id=session_id, event_type=ev.ResponseDone.event_type)
     assert [row.payload["status"] for row in await in_db_thread(lambda: list(rows))] == ["completed"]
-    assert await in_db_thread(living_channels) == set()
+    leases = ServerProcess.objects.filter(pid__in=pids, expires_at__gt=Now())
+    assert await in_db_thread(lambda: list(leases)) == []
     assert "Traceback" not in server.text
 
 

@@ -10,6 +10,7 @@ from openai import OpenAI
 
 from chat.wire.realtime.server import SERVER_EVENT_TYPES
 from tests.protocol.sdk import validated
+from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 
 from .talk import talk, text_of
@@ -70,8 +71,9 @@ async def test_the_client_loses_nothing_of_what_the_server_says(server: ServerPr
             event_type = event.type
 
 
-async def test_every_event_that_the_server_has_is_one_of_the_clients(server: ServerProcess) -> None:
+async def test_every_event_that_the_server_has_is_one_of_the_clients(start_server: StartServer) -> None:
     """`Talk` holds each against the client's own type."""
+    server = start_server(MESSAGES_PER_MINUTE="1000", TOKENS_PER_MINUTE="1000000")
     tools: Any = [WEATHER]
     async with talk(server.ws_url) as client:
         await client.connection.session.update(session={"type": "realtime", "tools": tools})

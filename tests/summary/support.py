@@ -34,9 +34,9 @@ def open_it(
     session_id: str | None = None, *, model: str = "demo", process_id: str = PROCESS
 ) -> OpenedSession:
     renew_process(process_id=process_id)
-    return open_session(
-        session_id=session_id or uuid7(), visitor=Visitor(), process_id=process_id, model=model
-    )
+    session_id = session_id or uuid7()
+    visitor = Visitor(secret_of=session_id)  # it is nobody's, so who comes back has its secret
+    return open_session(session_id=session_id, visitor=visitor, process_id=process_id, model=model)
 
 
 def say(opened: OpenedSession, *events: ev.Event) -> int:

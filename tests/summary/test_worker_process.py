@@ -29,11 +29,18 @@ def wait_for_summary(session_id: str, *, timeout_s: float = 20, worker: Program)
 
 
 def wait_for_doing(worker: Program) -> None:
-    wait_until(
-        lambda: jobs(status="doing"),
-        timeout_s=20,
-        what=lambda: f"a job that runs; the worker said:\n{worker.output}",
+    """Until the model is asked: the job is taken, and what it is to summarise was read."""
+    read = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND state = 'idle' AND query LIKE '%SELECT s.session_id, e.seq%'"
     )
+
+    def asked() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(read)
+            return bool(jobs(status="doing") and cursor.fetchone()[0])
+
+    wait_until(asked, timeout_s=20, what=lambda: f"a job that runs; the worker said:\n{worker.output}")
 
 
 def freeze_between_transactions(worker: Program) -> None:
@@ -86,9 +93,12 @@ def test_a_frozen_worker_that_wakes_up_writes_no_second_summary(start_worker: St
     second = start_worker()
     wait_for_summary(session_id, timeout_s=60, worker=second)
     first.signal(signal.SIGCONT)
+
     # it finds its summary outdated, unless it notices before that it is no worker any more and begins anew
-    done = ("outdated", "lost the database, starting again")
-    wait_until(lambda: any(line in first.output for line in done), timeout_s=20, what=lambda: first.output)
+    def done() -> bool:
+        return "outdated" in first.output or first.output.count("ready: ") > 1
+
+    wait_until(done, timeout_s=20, what=lambda: first.output)
     assert "Traceback" not in first.output
     assert Session.objects.get().last_seq == end + 1
 
