@@ -4,7 +4,7 @@ stands on disk and goes through the WAL for each 1,000 tokens (4 KB of text).
 No model and no socket: the sessions append their deltas and the end of each answer to live logs as the engine does, each
 at its own phase. CPU is that of all processes of the server, so the database must be on this machine.
 
-    python -m bench pace --sessions 60 --per-second 15
+    python -m bench.pace --sessions 60 --per-second 15
 """
 
 import bench.django_setup  # noqa: F401, I001 - before everything of Django's

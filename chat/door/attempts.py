@@ -1,7 +1,7 @@
 """Attempts to sign in, bounded by name and by address for all processes together; logged, and counted.
 
 An attempt is counted before the password is looked at and given back when it was right, so that a thousand at the same
-time are no way around the bound. docs/decisions/0067-attempts-are-counted-in-the-database.md
+time are no way around the bound. docs/decisions/0067-limits-are-counted-in-the-database.md
 """
 
 import logging

@@ -27,6 +27,8 @@ ERASED_PER_REQUEST = 100
 _BY = By(actor=EraseActor.OWNER)
 _BY_COOKIE = (Kind.LOGIN, Kind.GUEST)
 
+_WHOSE = "Say whose: external_user_id=ID for one of your users, or everybody=1 for all conversations of the key's user."
+
 View = Callable[..., HttpResponseBase]
 
 
@@ -55,12 +57,23 @@ def for_its_owner(view: View) -> View:
         person = Person(
             user_id=principal.user_id,
             guest_id=principal.guest_id,
-            external_user_id=principal.external_user_id,
+            external_user_id=principal.external_user_id or request.GET.get("external_user_id", ""),
         )
+        if request.method == "DELETE" and principal.kind is Kind.KEY and not _says_whose(request, kwargs):
+            return _error(400, "whose_missing", _WHOSE)
         answer = by_cookie if principal.kind in _BY_COOKIE else of_its_owner
         return answer(request, person, **kwargs)
 
     return asked
+
+
+def _says_whose(request: HttpRequest, place: dict[str, Any]) -> bool:
+    """A shop's key stands for all of the shop's customers: nobody forgets them all by leaving something out."""
+    return (
+        "session_id" in place
+        or bool(request.GET.get("external_user_id"))
+        or request.GET.get("everybody") == "1"
+    )
 
 
 @require_http_methods(["DELETE"])

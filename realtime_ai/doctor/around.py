@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from chat.llm.catalog import ProviderNotConfigured, close_providers, offered, pr
 from chat.llm.provider import ModelRequest, UserText
 from chat.redaction import safe_cause
 from chat.redis_trouble import redis_trouble, redis_url
+from identity.conf import conf as identity_conf
 from realtime_ai.doctor.findings import Finding, ok, problem, skipped, warning
 from sessions_app.conf import conf as sessions_conf
 
@@ -28,7 +28,6 @@ _SECONDS = 10.0
 _MODEL_SECONDS = 30.0
 _SKEW_S = 30.0
 """A token that is valid for minutes is refused by a clock that is off by more."""
-_SUPABASE_KEYS = "/auth/v1/.well-known/jwks.json"
 
 
 def look_around(*, ask_models: bool) -> Iterator[Finding]:
@@ -44,17 +43,10 @@ def look_around(*, ask_models: bool) -> Iterator[Finding]:
 # The keys by which sign-in tokens are verified
 
 
-def jwks_url() -> str:
-    """Empty: tokens of nobody else's are a sign-in here."""
-    named = os.environ.get("AUTH_JWKS_URL", "").strip()
-    project = os.environ.get("SUPABASE_URL", "").strip().rstrip("/")
-    return named or (project + _SUPABASE_KEYS if project else "")
-
-
 def _keys() -> Finding:
-    url = jwks_url()
+    url = identity_conf().keys_url
     if not url:
-        return skipped("auth.keys", "Neither SUPABASE_URL nor AUTH_JWKS_URL is set")
+        return skipped("auth.keys", "Neither SUPABASE_URL nor AUTH_JWT_ISSUER nor AUTH_JWKS_URL is set")
     if urlsplit(url).scheme not in ("http", "https"):
         return problem(
             "auth.keys", "Their address is no http(s) URL", "Correct SUPABASE_URL or AUTH_JWKS_URL."
@@ -69,6 +61,8 @@ def _keys() -> Finding:
             "Correct SUPABASE_URL (https://REF.supabase.co) or AUTH_JWKS_URL, and let this machine reach it."
         )
         return problem("auth.keys", f"They cannot be had: {error}", fix)
+    if not keys and identity_conf().jwt_secret:
+        return ok("auth.keys", "There is none; AUTH_JWT_SECRET verifies")
     if not keys:
         fix = (
             "Let the project sign with asymmetric keys (JWT keys, in the dashboard), or set AUTH_JWT_SECRET."

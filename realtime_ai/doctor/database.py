@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.messages import ERROR, WARNING
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chat.conf import conf
@@ -68,6 +68,8 @@ def _seen(look: Callable[[], Finding]) -> Finding:
     name = f"database.{look.__name__.strip('_')}"
     try:
         return look()
+    except ProgrammingError:  # told by `_migrations`
+        return skipped(name, "Its tables are not there yet")
     except DatabaseError as error:
         reason = " ".join(str(error).split())
         return problem(name, f"It could not be looked at: {reason}", _URL_FIX)
@@ -143,7 +145,8 @@ def _pools() -> Finding:
     database = settings.DATABASES["default"]
     needed = connections_needed(database)
     if needed is None:
-        return skipped("database.pools", "No pool bounds the connections (DATABASE_POOL_MAX=0)")
+        how = "Give it the server's DATABASE_POOL_MAX and WEB_PROCESSES"
+        return skipped("database.pools", f"This command has no pool, so there is no sum to look at. {how}")
     mode = describe(database)
     if mode is SupabaseMode.TRANSACTION_POOLER or (mode is None and pools_transactions(database)):
         return ok("database.pools", f"Up to {needed} connections, shared by a transaction pooler")

@@ -93,5 +93,10 @@ class AuthenticatorAdmin(ModelAdmin):  # type: ignore[misc]
     def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        """Who takes a superuser's factor away is half-way to being one."""
+        theirs = obj is None or not obj.user.is_superuser or request.user.is_superuser
+        return theirs and bool(super().has_delete_permission(request, obj))
+
     def get_fields(self, request: HttpRequest, obj: Authenticator | None = None) -> tuple[str, ...]:
         return ("user", "type", "created_at", "last_used_at")

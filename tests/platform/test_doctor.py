@@ -180,13 +180,13 @@ class _Keys(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Keys]]:
+def keys(settings: Any) -> Iterator[type[_Keys]]:
     """A server of keys, named by SUPABASE_URL."""
     handler = type("Handler", (_Keys,), {})
     server = HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    monkeypatch.setenv("SUPABASE_URL", f"http://127.0.0.1:{server.server_port}/")
+    settings.IDENTITY_SUPABASE_URL = f"http://127.0.0.1:{server.server_port}/"
     yield handler
     server.shutdown()
     server.server_close()
@@ -214,10 +214,21 @@ def test_the_keys_of_sign_in_tokens(
     assert (found.status, words in found.message) == (status, True), found
 
 
-def test_keys_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_cannot_be_had(settings: Any) -> None:
     for url in ("http://127.0.0.1:1/keys", "file:///etc/passwd"):
-        monkeypatch.setenv("AUTH_JWKS_URL", url)
+        settings.IDENTITY_JWKS_URL = url
         assert around._keys().status is Status.PROBLEM
+
+
+def test_the_keys_are_those_that_the_server_takes(keys: type[_Keys], settings: Any) -> None:
+    keys.body = GOOD
+    settings.IDENTITY_JWT_ISSUER = (
+        settings.IDENTITY_SUPABASE_URL
+    )  # beside a project of Supabase's, which it outdoes
+    settings.IDENTITY_SUPABASE_URL = "http://127.0.0.1:1"
+    assert around._keys().status is Status.OK
+    keys.body, settings.IDENTITY_JWT_SECRET = b'{"keys": []}', "legacy"
+    assert around._keys().status is Status.OK
 
 
 def test_redis_that_is_needed_or_set_wrong(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:

@@ -158,7 +158,12 @@ def test_a_key_erases_what_is_its_users_and_one_that_reads_takes_it_along_only()
     refused = reading.delete("/api/sessions/s1")
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "read_only_key")
     assert rows_with(MARK)
-    assert by_key(make_key(user=ada, label="chats", scope=Scope.CHAT).value).delete(ALL).json()["erased"] == 1
+    assert (
+        by_key(make_key(user=ada, label="chats", scope=Scope.CHAT).value)
+        .delete(f"{ALL}?everybody=1")
+        .json()["erased"]
+        == 1
+    )
     assert rows_with(MARK) == []
     assert by_key("sk_rt_made_up").delete(ALL).status_code == 401
 
@@ -181,3 +186,15 @@ def test_a_cookie_beside_a_guests_key_is_a_cookie() -> None:
     client.force_login(ada)
     assert client.delete("/api/sessions/s1").status_code == 403
     assert rows_with(MARK)
+
+
+def test_a_shops_key_says_whose_conversations_it_erases() -> None:
+    _, shop = user("shop")
+    for customer in ("c1", "c2", "c3"):
+        session_full_of(MARK, f"of-{customer}", user=shop, external_user_id=customer)
+    client = by_key(make_key(user=shop, label="shop", scope=Scope.CHAT).value)
+    refused = client.delete(ALL)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "whose_missing")
+    assert client.delete(f"{ALL}?external_user_id=c1").json() == {"erased": 1, "failed": 0, "left": 0}
+    assert client.delete("/api/sessions/of-c2").status_code == 204
+    assert Session.objects.get(pk="of-c3").erased_at is None
