@@ -8,6 +8,7 @@ from chat.runtime import running, runtime
 from chat.session.commands import DecideApproval
 from chat.session.opening import Join
 from chat.session.session import Guest
+from identity.second_factor import staff_has_to_show_one
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Decision
 from sessions_app.ids import new_id
@@ -41,7 +42,7 @@ async def _decide(decision: Decision) -> None:
     visit = Guest(new_id("conn"), "admin")
     join = Join(
         visitor=owner.visitor,
-        is_staff=owner.is_staff,
+        is_staff=owner.is_staff and not staff_has_to_show_one(),
         session_id=decision.session_id,
         create=False,
         source="admin",

@@ -7,7 +7,7 @@ ask from time to time.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.models import Session as Login
 from django.db import transaction
 from django.db.models import CharField, F, Model, QuerySet, Value
@@ -107,16 +107,24 @@ def _tell() -> None:
         listener()
 
 
-def _changed(created: bool = False, **_: object) -> None:
-    if not created:
+def _changed(created: bool = False, update_fields: Collection[str] | None = None, **_: object) -> None:
+    """A sign-in is not the end of anything: it notes its time on the user."""
+    if not created and set(update_fields or ("all",)) != {"last_login"}:
+        tell()
+
+
+def _signed_out(instance: Login, **_: object) -> None:
+    """A sign-in deletes the nameless session that was before it."""
+    if SESSION_KEY in instance.get_decoded():
         tell()
 
 
 def connect_signals() -> None:
     user = get_user_model()
     saved: tuple[type[Model], ...] = (user, ApiKey)
-    deleted: tuple[type[Model], ...] = (*saved, ClientSecret, Login, Session)
+    deleted: tuple[type[Model], ...] = (*saved, ClientSecret, Session)
     post_delete.connect(_changed, sender="mfa.Authenticator", dispatch_uid="identity.ends.factor")
+    post_delete.connect(_signed_out, sender=Login, dispatch_uid="identity.ends.sign-out")
     for model in saved:
         post_save.connect(_changed, sender=model, dispatch_uid=f"identity.ends.{model._meta.label}")
     for model in deleted:

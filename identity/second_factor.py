@@ -17,6 +17,11 @@ class StaffSecondFactor(StrEnum):
     REQUIRED = "required"  #: staff is no staff before it has shown one
 
 
+def staff_has_to_show_one() -> bool:
+    """So nobody is staff by being a user who is: what they came in by has to be looked at."""
+    return conf().staff_second_factor == StaffSecondFactor.REQUIRED
+
+
 def counts_as_staff(request: HttpRequest, user: Any) -> bool:
     """Whether this session may do what staff may: the admin's pages, another's session on a socket.
 
@@ -24,7 +29,7 @@ def counts_as_staff(request: HttpRequest, user: Any) -> bool:
     """
     if not (user.is_active and user.is_staff):
         return False
-    return conf().staff_second_factor != StaffSecondFactor.REQUIRED or bool(factors_shown(request, user))
+    return not staff_has_to_show_one() or bool(factors_shown(request, user))
 
 
 def second_factor_missing(request: HttpRequest, user: Any) -> bool:
@@ -34,7 +39,7 @@ def second_factor_missing(request: HttpRequest, user: Any) -> bool:
 
 def factors_that_count(request: HttpRequest, user: Any) -> frozenset[int]:
     """What this session's rights as staff hang on; empty where they hang on none."""
-    if not (user.is_staff and conf().staff_second_factor == StaffSecondFactor.REQUIRED):
+    if not (user.is_staff and staff_has_to_show_one()):
         return frozenset()
     return factors_shown(request, user)
 

@@ -1,9 +1,9 @@
 """procrastinate's queue in few round trips: a worker takes as many jobs at once as it has hands free, and reports those that
 end at the same time together."""
 
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from procrastinate.connector import BaseAsyncConnector
@@ -23,6 +23,12 @@ _FINISH = """
 SELECT procrastinate_finish_job_v1(ended.id, ended.status::procrastinate_job_status, ended.gone)
 FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(gone)s::boolean[]) AS ended(id, status, gone)
 """
+_GIVE_BACK = """
+UPDATE procrastinate_jobs SET worker_id = NULL, status = (
+    CASE WHEN abort_requested THEN 'failed' ELSE 'todo' END)::procrastinate_job_status
+WHERE id = ANY(%(ids)s::bigint[]) AND status = 'doing'
+"""
+"""Not procrastinate's retry, which counts an attempt: nobody has tried."""
 
 
 class _Ended(NamedTuple):
@@ -65,12 +71,14 @@ class FewRoundTrips(JobManager):
 
     async def give_back(self) -> None:
         """What was taken and never begun, when the worker stops."""
-        while self._taken:
-            job = self._taken.popleft()
-            try:
-                await self.retry_job(job, retry_at=datetime.now(UTC))
-            except ConnectorException:  # the database is away: like a dead worker's, it is rescued later
-                return
+        ids = [job.id for job in self._taken if job.id]
+        self._taken.clear()
+        self._held.difference_update(ids)
+        if ids:
+            with contextlib.suppress(
+                ConnectorException
+            ):  # the database is away: rescued later, as a dead worker's are
+                await self.connector.execute_query_async(query=_GIVE_BACK, ids=ids)
 
     async def _finish_all(self, ended: Sequence[_Ended]) -> Sequence[None]:
         await self.connector.execute_query_async(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
+from chat.llm.catalog import with_full_model
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
@@ -18,6 +19,7 @@ from chat.session.remote import RemoteSession
 from chat.session.session import Session, State, Subscriber
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
+from identity.second_factor import staff_has_to_show_one
 from sessions_app import metrics
 from sessions_app.conf import conf
 from sessions_app.errors import (
@@ -211,7 +213,8 @@ class Hub:
         when somebody else has it, or it has ended. Raises `DatabaseAway`."""
         try:
             owner = await in_db_thread(owner_of, session_id=session_id)
-            join = Join(visitor=owner.visitor, is_staff=owner.is_staff, session_id=session_id, reopen=False)
+            is_staff = owner.is_staff and not staff_has_to_show_one()
+            join = Join(visitor=owner.visitor, is_staff=is_staff, session_id=session_id, reopen=False)
             async with self._lock(session_id):
                 if self.closing or self._live(session_id):
                     return None
@@ -227,9 +230,10 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
+        changes = with_full_model(join.settings) if row.created and join.settings else {}
         session = Session(
             log=LiveLog(held.writer, read_log, held.state, on_finished=self.folding.note),
-            config=SessionConfig().updated(held.state.settings),
+            config=SessionConfig().updated({**held.state.settings, **changes}),
             model=row.model,
             owner=row.owner,
             is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
@@ -241,6 +245,8 @@ class Hub:
         )
         if row.created:
             session.log.append(ev.SessionStarted(model=row.model, source=join.source))
+            if changes:
+                session.log.append(ev.SessionUpdated(config=changes))
         elif row.was_ended:
             session.log.append(ev.SessionReopened(model=row.model, source=join.source))
         self._sessions[session_id] = session

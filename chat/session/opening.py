@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chat.batches import Batches
 from chat.errors import ModelNotAllowed
@@ -60,6 +60,8 @@ class Join:
     source: str = ""
     payers: Payers = ()
     """Whom its answers are counted for."""
+    settings: Mapping[str, Any] | None = None
+    """Those of a session that it begins: what was agreed with whoever let the client in."""
 
 
 class Held(NamedTuple):

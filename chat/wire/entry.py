@@ -49,6 +49,7 @@ def joins(
         model=own_model or query.get("model"),
         source=source,
         payers=payers,
+        settings=principal.session,
     )
     if not session_id:
         if not may_begin:

@@ -28,7 +28,6 @@ from chat.limits import FrameBudget
 from chat.quota.quotas import Left
 from chat.quota.subjects import Payers, Subject, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
-from chat.session.commands import UpdateSession
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.supervision import heard, within
@@ -267,8 +266,6 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 session = await server.hub.join(self, join)
                 # who was let in is told the session's secret
                 self.visitor = replace(join.visitor, secret_of=session.session_id)
-                if join.session_id is None and self.principal.session:
-                    await session.do(UpdateSession(changes=dict(self.principal.session)))
                 return session
         raise SessionNotFound
 

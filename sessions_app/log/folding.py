@@ -60,10 +60,12 @@ FROM placed GROUP BY session_id, item_id, run, part
 
 TEXTS = """
 SELECT a.seq, substr(m.content, a.start + 1, a.length)
-FROM json_to_recordset(%(spans)s::json) AS a(session_id text, seq bigint, item_id text, start int, length int)
+FROM json_to_recordset(%(spans)s::json) AS a(
+    session_id text, seq bigint, item_id text, response_id text, start int, length int)
 JOIN session_events m ON m.session_id = a.session_id AND m.event_type = 'assistant_message'
-    AND m.payload ->> 'item_id' = a.item_id
+    AND m.payload ->> 'item_id' = a.item_id AND m.payload ->> 'response_id' = a.response_id
 """
+"""By the response as well: a client may delete an item and give its id to another message."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -131,6 +131,7 @@ class FoldedSpan(msgspec.Struct, frozen=True):
     session_id: str
     seq: int
     item_id: str
+    response_id: str
     start: int
     length: int
 
@@ -140,7 +141,14 @@ def folded_span(row: Row) -> FoldedSpan | None:
     if row.event_type != AssistantDelta.event_type or row.content is not None:
         return None
     payload = row.payload
-    return FoldedSpan(row.session_id, row.seq, payload["item_id"], payload["offset"], payload["length"])
+    return FoldedSpan(
+        row.session_id,
+        row.seq,
+        payload["item_id"],
+        payload["response_id"],
+        payload["offset"],
+        payload["length"],
+    )
 
 
 def with_text(row: Row, text: str) -> Row:

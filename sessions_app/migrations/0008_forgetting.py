@@ -154,14 +154,6 @@ class Migration(migrations.Migration):
             name="tool_data_erased_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
-        migrations.AddIndex(
-            model_name="session",
-            index=models.Index(
-                condition=models.Q(("erased_at__isnull", True), ("status", "ended")),
-                fields=["end_time"],
-                name="sessions_to_erase",
-            ),
-        ),
         migrations.AddField(
             model_name="erasure",
             name="staff",

@@ -166,6 +166,10 @@ async def test_a_secret_brings_its_sessions_settings(server: ServerProcess) -> N
     async with realtime(server.ws_url, V1, additional_headers=bearer(made["value"])) as client:
         assert client.created["session"]["instructions"] == "Sell shoes."
         assert [one["name"] for one in client.created["session"]["tools"]] == ["get_weather"]
+    chosen = "/ws/session/shoes"
+    for _ in range(2):  # under a name of the customer's choice as well, and when they come back
+        async with realtime(server.ws_url, chosen, additional_headers=bearer(made["value"])) as client:
+            assert client.created["session"]["instructions"] == "Sell shoes."
 
 
 async def test_without_a_name_each_secret_is_somebody_of_its_own(server: ServerProcess) -> None:

@@ -201,3 +201,14 @@ async def test_what_is_young_stays(settings: Settings) -> None:
     folds = Folding()
     folds.note(Answer("s", "item", 1, 2))
     assert folds._due() == []
+
+
+async def test_a_message_that_has_a_deleted_answers_id_lends_it_no_text(open_noted: OpenNoted) -> None:
+    log, noted = await open_noted()
+    await answer(log, "item_1")
+    told = await in_db_thread(lambda: read_records(session_id=log.session_id, after=0))
+    await in_db_thread(fold, noted)
+    log.append(ev.AssistantMessage(response_id="", item_id="item_1", output_index=0, text="Something else."))
+    await log.durable()
+    again = await in_db_thread(lambda: read_records(session_id=log.session_id, after=0))
+    assert again[: len(told)] == told

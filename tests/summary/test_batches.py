@@ -105,6 +105,8 @@ async def test_a_worker_takes_as_many_as_it_has_hands_and_no_more() -> None:
         assert await statuses() == ["doing"] * 3
         await manager.give_back()
         assert await statuses() == ["doing"] * 2 + ["todo"], "the fifth was taken and not begun"
+        tries = lambda: list(ProcrastinateJob.objects.values_list("attempts", flat=True))  # noqa: E731
+        assert await in_db_thread(tries) == [0] * 3, "nobody has tried it"
     finally:
         await connector.close_async()
 
