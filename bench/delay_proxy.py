@@ -56,10 +56,14 @@ class DelayProxy:
         self._ready.set()
         self._loop.run_forever()
         server.close()
+        for _ in range(4):  # who was just let in gets a task, and what is closed is gone, some rounds later
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(asyncio.sleep(0))
+        self._abort_all()
         tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
