@@ -230,7 +230,7 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
-        changes = with_full_model(join.settings) if row.created and join.settings else {}
+        changes = with_full_model(dict(join.settings)) if row.created and join.settings else {}
         session = Session(
             log=LiveLog(held.writer, read_log, held.state, on_finished=self.folding.note),
             config=SessionConfig().updated({**held.state.settings, **changes}),
