@@ -2,13 +2,13 @@
 
 import asyncio
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
 
 from chat.errors import ChatError
 from chat.runtime import running, runtime
 from chat.session.commands import DecideApproval
-from chat.session.opening import Join
+from chat.session.opening import for_its_owner
 from chat.session.session import Guest
-from identity.second_factor import staff_has_to_show_one
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Decision
 from sessions_app.ids import new_id
@@ -40,13 +40,7 @@ async def _decide(decision: Decision) -> None:
     owner = await in_db_thread(owner_of, session_id=decision.session_id)
     hub = (await runtime()).hub
     visit = Guest(new_id("conn"), "admin")
-    join = Join(
-        visitor=owner.visitor,
-        is_staff=owner.is_staff and not staff_has_to_show_one(),
-        session_id=decision.session_id,
-        create=False,
-        source="admin",
-    )
+    join = replace(for_its_owner(decision.session_id, owner), source="admin")
     session = await hub.join(visit, join)
     try:
         await session.do(

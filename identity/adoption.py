@@ -1,10 +1,8 @@
 """Signing in and out: a guest's sessions become the user's, and the browser becomes another guest. With the account they are
 closed."""
 
-from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -30,26 +28,8 @@ def set_guest_cookie(response: HttpResponseBase, guest_id: str) -> None:
     )
 
 
-class GuestCookieMiddleware:
-    """Changes the cookie where `connect_signals` heard of a sign-in or a sign-out, by whichever page it came."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self):
-            return self._answer(request)
-        return _with_new_guest(request, self._get_response(request))
-
-    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        return _with_new_guest(request, await self._get_response(request))
-
-
-def _with_new_guest(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def with_new_guest(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The response, with another guest's cookie where `connect_signals` heard of a sign-in or a sign-out."""
     if getattr(request, _NEW_GUEST, False):
         set_guest_cookie(response, issue_guest_id())
     return response

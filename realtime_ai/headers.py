@@ -4,10 +4,6 @@ A page of the chat or of the front door takes nothing but this server's own file
 DOMPurify alone (trusted types, where the browser has them). The admin's pages are django-unfold's: their styles are inline.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -15,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from chat.conf import LOOPBACK, conf
+from realtime_ai.front.middleware import Middleware
 
 _ALL = (
     "default-src 'none'",
@@ -71,23 +68,11 @@ def _sockets_of(host: str) -> str:
     return "".join(f" ws://{one}{colon}{port} wss://{one}{colon}{port}" for one in names)
 
 
-class PolicyMiddleware:
+class PolicyMiddleware(Middleware):
     """A page that brings a policy of its own keeps it."""
 
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self):
-            return self._answer(request)
-        return with_policies(request, self._get_response(request))
-
-    async def _answer(self, request: HttpRequest) -> Any:
-        return with_policies(request, await self._get_response(request))
+    def finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        return with_policies(request, response)
 
 
 def with_policies(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

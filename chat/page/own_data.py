@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_cookie
 
 from chat.errors import CredentialsInvalid, ReadOnlyKey
+from chat.page.views import error_response
 from chat.wire.auth import welcome
 from identity.models import Scope
 from identity.principal import Kind, principal_of_request
@@ -49,18 +50,18 @@ def for_its_owner(view: View) -> View:
         try:
             principal = welcome(principal_of_request(request))
         except (CredentialsInvalid, CredentialsRefused) as error:
-            return _error(401, CredentialsInvalid.code, str(error))
+            return error_response(401, CredentialsInvalid.code, str(error))
         if principal.kind is Kind.NOBODY:
-            return _error(401, CredentialsInvalid.code, "Sign in first.")
+            return error_response(401, CredentialsInvalid.code, "Sign in first.")
         if request.method == "DELETE" and not principal.may(Scope.CHAT):
-            return _error(403, ReadOnlyKey.code, ReadOnlyKey().message)
+            return error_response(403, ReadOnlyKey.code, ReadOnlyKey().message)
         person = Person(
             user_id=principal.user_id,
             guest_id=principal.guest_id,
             external_user_id=principal.external_user_id or request.GET.get("external_user_id", ""),
         )
         if request.method == "DELETE" and principal.kind is Kind.KEY and not _says_whose(request, kwargs):
-            return _error(400, "whose_missing", _WHOSE)
+            return error_response(400, "whose_missing", _WHOSE)
         answer = by_cookie if principal.kind in _BY_COOKIE else of_its_owner
         return answer(request, person, **kwargs)
 
@@ -81,7 +82,7 @@ def _says_whose(request: HttpRequest, place: dict[str, Any]) -> bool:
 def one(request: HttpRequest, person: Person, session_id: str) -> HttpResponseBase:
     """Erase one conversation: 204, again as well; 404 where it is not theirs, whether it exists or not."""
     if not person.sessions().filter(pk=session_id).exists():
-        return _error(404, "session_not_found", "There is no such conversation, or it is not yours.")
+        return error_response(404, "session_not_found", "There is no such conversation, or it is not yours.")
     erase_session(session_id=session_id, by=_BY)
     return HttpResponse(status=204)
 
@@ -99,7 +100,3 @@ def all_of_them(request: HttpRequest, person: Person) -> HttpResponseBase:
         content_type="application/x-ndjson; charset=utf-8",
         filename="conversations.ndjson",
     )
-
-
-def _error(status: int, code: str, message: str) -> JsonResponse:
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)

@@ -71,9 +71,9 @@ def sessions(request: HttpRequest) -> JsonResponse:
             limit=_limit(request),
         )
     except (CredentialsRefused, CredentialsInvalid) as error:
-        return _error(401, CredentialsInvalid.code, str(error))
+        return error_response(401, CredentialsInvalid.code, str(error))
     except InvalidCursor as error:
-        return _error(400, "invalid_cursor", str(error))
+        return error_response(400, "invalid_cursor", str(error))
     return JsonResponse(
         {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
         headers=_what_is_left(request, principal),
@@ -115,5 +115,5 @@ def _as_json(session: RecentSession) -> dict[str, str]:
     }
 
 
-def _error(status: int, code: str, message: str) -> JsonResponse:
+def error_response(status: int, code: str, message: str) -> JsonResponse:
     return JsonResponse({"error": {"code": code, "message": message}}, status=status)

@@ -13,13 +13,12 @@ from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
 from chat.session.departures import Departures
-from chat.session.opening import Held, Join, Opening
+from chat.session.opening import Held, Join, Opening, for_its_owner
 from chat.session.relay import Relay
 from chat.session.remote import RemoteSession
 from chat.session.session import Session, State, Subscriber
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
-from identity.second_factor import staff_has_to_show_one
 from sessions_app import metrics
 from sessions_app.conf import conf
 from sessions_app.errors import (
@@ -213,8 +212,7 @@ class Hub:
         when somebody else has it, or it has ended. Raises `DatabaseAway`."""
         try:
             owner = await in_db_thread(owner_of, session_id=session_id)
-            is_staff = owner.is_staff and not staff_has_to_show_one()
-            join = Join(visitor=owner.visitor, is_staff=is_staff, session_id=session_id, reopen=False)
+            join = replace(for_its_owner(session_id, owner), reopen=False)
             async with self._lock(session_id):
                 if self.closing or self._live(session_id):
                     return None

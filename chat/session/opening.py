@@ -11,6 +11,7 @@ from chat.batches import Batches
 from chat.errors import ModelNotAllowed
 from chat.llm.catalog import chosen, default_model_spec
 from chat.quota.subjects import Payers
+from identity.second_factor import staff_has_to_show_one
 from sessions_app.conf import conf
 from sessions_app.errors import (
     DatabaseAway,
@@ -26,6 +27,7 @@ from sessions_app.log.journal import Journal, SessionWriter
 from sessions_app.log.lifecycle import (
     NewSession,
     OpenedSession,
+    Owner,
     Visitor,
     append_now,
     make_sessions,
@@ -62,6 +64,13 @@ class Join:
     """Whom its answers are counted for."""
     settings: Mapping[str, Any] | None = None
     """Those of a session that it begins: what was agreed with whoever let the client in."""
+
+
+def for_its_owner(session_id: str, owner: Owner) -> Join:
+    """What a process asks for by itself: a session that is there, with its owner's rights. Staff that has to show a second
+    factor has none here: nobody knows what the owner would have come in by."""
+    is_staff = owner.is_staff and not staff_has_to_show_one()
+    return Join(visitor=owner.visitor, is_staff=is_staff, session_id=session_id, create=False)
 
 
 class Held(NamedTuple):

@@ -6,14 +6,12 @@ above all, check neither, nor what it means that the database is gone, or takes 
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
+from realtime_ai.front.middleware import Middleware
 from sessions_app.errors import DatabaseAway
 from sessions_app.postgres.outage import Verdict, is_read_only, verdict
 
@@ -26,23 +24,11 @@ _NUL = "\x00"
 _RETRY_AFTER_S = 5
 
 
-class UnanswerableRequestMiddleware:
+class UnanswerableRequestMiddleware(Middleware):
     """A view with the attribute ``answers_any_query`` looks into its query itself, and answers with codes of its own."""
 
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self):
-            return self._answer(request)
-        return _malformed() if _has_nul(request) else self._get_response(request)
-
-    async def _answer(self, request: HttpRequest) -> Any:
-        return _malformed() if _has_nul(request) else await self._get_response(request)
+    def refused(self, request: HttpRequest) -> HttpResponse | None:
+        return _malformed() if _has_nul(request) else None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, _IMPOSSIBLE):

@@ -18,11 +18,12 @@ from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from chat.session.opening import for_its_owner
 from identity.ends import ended_of, on_change
 from identity.keys import make_key, make_secret, revoke_key
 from identity.models import ApiKey, ClientSecret, Scope
 from identity.principal import Principal, principal_of, shown
-from sessions_app.log.lifecycle import adopt_sessions
+from sessions_app.log.lifecycle import Owner, Visitor, adopt_sessions
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
@@ -138,6 +139,37 @@ def test_a_sign_in_ends_with_the_last_second_factor_that_it_has_shown(settings: 
         assert ended_of([principal]) == (set() if left else {principal})
     forget()
     assert len(told) == 2
+
+
+@pytest.mark.django_db
+def test_a_sign_in_is_the_end_of_nothing_and_a_sign_out_is() -> None:
+    """Else each sign-in has every process look at all its sockets."""
+    ada = User.objects.create_user("ada", password="a-password-of-hers")
+    client = Client()
+    session = client.session
+    session["looked"] = "at something"  # a nameless session, which the sign-in deletes
+    session.save()
+    told: list[None] = []
+    forget = on_change(lambda: told.append(None))
+    try:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            assert client.login(username="ada", password="a-password-of-hers")
+        assert User.objects.get(pk=ada.pk).last_login
+        assert told == []
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            client.logout()
+        assert told
+    finally:
+        forget()
+
+
+@pytest.mark.parametrize(("factor", "is_staff"), [("off", True), ("required", False)])
+def test_who_is_not_there_is_staff_only_where_a_password_makes_one(
+    settings: Any, factor: str, is_staff: bool
+) -> None:
+    settings.IDENTITY_STAFF_SECOND_FACTOR = factor
+    owner = Owner(visitor=Visitor(user_id=1), is_staff=True)
+    assert for_its_owner("s1", owner).is_staff is is_staff
 
 
 # Open sockets
