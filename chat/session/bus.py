@@ -18,6 +18,8 @@ from sessions_app.ids import new_id
 
 _SILENCE_SECONDS = 5.0
 """After so long without a message Redis is asked whether it is still there."""
+_ANSWER_SECONDS = 5.0
+"""So long it may take to say so."""
 _NOT_OURS = frozenset({"symmetric_encryption_keys", "serializer_format"})
 """What a layer's settings may ask for that this one cannot do."""
 
@@ -72,7 +74,7 @@ class RedisBus:
         message = await heard.get_message(timeout=_SILENCE_SECONDS)
         if message is None:
             await heard.ping()
-            message = await heard.get_message(timeout=_SILENCE_SECONDS)
+            message = await heard.get_message(timeout=_ANSWER_SECONDS)
         if message is None:
             raise exceptions.TimeoutError("Redis does not answer")
         found: dict[str, Any] = message

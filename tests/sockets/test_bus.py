@@ -90,15 +90,20 @@ async def test_a_quiet_wait_is_no_lost_connection(
 async def test_a_redis_that_says_nothing_is_taken_for_lost(
     buses: tuple[RedisBus, RedisBus], server: RedisProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_module, "_SILENCE_SECONDS", 0.1)
-    channel, waiting = await listening(buses[1], server)
+    there = buses[1]
+    channel, waiting = await listening(there, server)
     server.freeze()
     try:
-        with pytest.raises(redis.exceptions.TimeoutError):
-            await asyncio.wait_for(waiting, 10)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        with monkeypatch.context() as impatient:
+            impatient.setattr(bus_module, "_SILENCE_SECONDS", 0.1)
+            impatient.setattr(bus_module, "_ANSWER_SECONDS", 0.1)
+            with pytest.raises(redis.exceptions.TimeoutError):
+                await asyncio.wait_for(there.receive(channel), 10)
     finally:
         server.thaw()
-    again = asyncio.create_task(buses[1].receive(channel))
+    again = asyncio.create_task(there.receive(channel))
     await heard_by_one(server, channel)
     await buses[0].send(channel, {"data": b"back"})
     assert (await asyncio.wait_for(again, 10))["data"] == b"back"

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -52,10 +53,18 @@ class RedisProcess:
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._reaper.register(folder=self._folder, pid=self._process.pid)
         deadline = time.monotonic() + _START_S
-        while not self._socket.exists():
+        while not self._takes_connections():  # the socket's file is there a moment before anybody listens
             assert self._process.poll() is None, "the redis-server ended"
             assert time.monotonic() < deadline, "the redis-server did not start"
             time.sleep(0.01)
+
+    def _takes_connections(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(self._socket))
+            except OSError:
+                return False
+        return True
 
     def kill(self) -> None:
         if self._process:
