@@ -14,7 +14,12 @@ from sessions_app.log import events as ev
 
 # The events that are no conversation: (sentence, tone) of each.
 
-_DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON", "admin": "staff, from the admin"}
+_DIALECTS = {
+    "plain": "plain text",
+    "realtime": "Realtime JSON",
+    "admin": "staff, from the admin",
+    "http": "a call over HTTP",
+}
 _REOPENED = {
     ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),
     ev.ReopenCause.TAKEOVER: (
