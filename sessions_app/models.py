@@ -11,6 +11,41 @@ from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
+from sessions_app.notice_models import (
+    AttentionKind,
+    DeliveryState,
+    InboxItem,
+    MailNotice,
+    MailSubscription,
+    Settled,
+    Topic,
+    Webhook,
+    WebhookDelivery,
+)
+
+__all__ = [
+    "AttentionKind",
+    "DeliveryState",
+    "EraseActor",
+    "EraseScope",
+    "Erasure",
+    "InboxItem",
+    "MailNotice",
+    "MailSubscription",
+    "OpenedView",
+    "RetentionRun",
+    "ServerProcess",
+    "Session",
+    "SessionEvent",
+    "SessionStatus",
+    "Settled",
+    "SummaryState",
+    "Topic",
+    "TranscriptOpening",
+    "Webhook",
+    "WebhookDelivery",
+]
+
 ITEM_EVENTS = (
     "user_message",
     "operator_message",
@@ -92,7 +127,10 @@ class Session(models.Model):
     class Meta:
         db_table = "sessions"
         ordering = ("-start_time", "-session_id")
-        permissions = (("erase_session", "Can erase what was said in a session"),)
+        permissions = (
+            ("erase_session", "Can erase what was said in a session"),
+            ("operate_session", "Can step into a session"),
+        )
         indexes = (
             models.Index(fields=("-start_time", "-session_id"), name="sessions_newest"),
             models.Index(fields=("user", "-start_time"), name="sessions_of_user"),
