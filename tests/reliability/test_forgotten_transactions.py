@@ -30,7 +30,7 @@ def pooled(proxy: MoodyProxy) -> Iterator[ConnectionHandler]:
     handler = ConnectionHandler({"default": database_settings(url, pool_max=2)})
     yield handler
     handler.close_all()
-    handler["default"].close_pool()
+    handler["default"].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
 
 
 async def is_free(session_id: str) -> None:
