@@ -98,6 +98,7 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
     if due is None:
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
         return
+    logger.debug("session %s: a model is asked for its summary", session_id)
     try:
         summary = await summarise(model=due.model, transcript=due.transcript)
     except Exception as error:

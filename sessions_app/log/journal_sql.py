@@ -25,7 +25,7 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(batch)s::json) AS w(
         session_id text, epoch bigint, after bigint, upto bigint, last_at timestamptz, rows json,
         user_messages int, assistant_messages int, tool_calls int, responses int, failed_responses int,
-        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int)
+        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int, feedback_up int, feedback_down int)
     ORDER BY session_id
 ), moved AS (
     UPDATE sessions s SET
@@ -38,7 +38,9 @@ WITH wanted AS MATERIALIZED (
         input_tokens = s.input_tokens + coalesce(w.input_tokens, 0),
         output_tokens = s.output_tokens + coalesce(w.output_tokens, 0),
         cost_microusd = s.cost_microusd + coalesce(w.cost_microusd, 0),
-        unpriced = s.unpriced + coalesce(w.unpriced, 0)
+        unpriced = s.unpriced + coalesce(w.unpriced, 0),
+        feedback_up = s.feedback_up + coalesce(w.feedback_up, 0),
+        feedback_down = s.feedback_down + coalesce(w.feedback_down, 0)
     FROM wanted w
     WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
     RETURNING s.session_id, w.epoch, w.rows
@@ -106,6 +108,9 @@ class Counters:
     cost_microusd: int = 0
     unpriced: int = 0
     """Model calls whose cost is not known."""
+    feedback_up: int = 0
+    """Answers that are rated so, more or fewer than before."""
+    feedback_down: int = 0
 
     @classmethod
     def of(cls, records: Sequence[ev.Record]) -> "Counters":
@@ -124,6 +129,9 @@ class Counters:
             self.failed_responses += event.status == ev.ResponseStatus.FAILED
             self.input_tokens += event.usage.input_tokens
             self.output_tokens += event.usage.output_tokens
+        if isinstance(event, ev.FeedbackGiven):
+            self.feedback_up += (event.rating == ev.Rating.UP) - (event.replaces == ev.Rating.UP)
+            self.feedback_down += (event.rating == ev.Rating.DOWN) - (event.replaces == ev.Rating.DOWN)
         cost_microusd = getattr(event, "cost_microusd", 0)
         self.unpriced += cost_microusd is None
         self.cost_microusd += cost_microusd or 0

@@ -12,7 +12,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0009_sessions_to_erase"),
+        ("sessions_app", "0011_summaries_and_feedback"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -55,16 +55,6 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "webhooks",
                 "ordering": ("name", "id"),
-            },
-        ),
-        migrations.AlterModelOptions(
-            name="session",
-            options={
-                "ordering": ("-start_time", "-session_id"),
-                "permissions": (
-                    ("erase_session", "Can erase what was said in a session"),
-                    ("operate_session", "Can step into a session"),
-                ),
             },
         ),
         migrations.CreateModel(
