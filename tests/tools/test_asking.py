@@ -31,7 +31,9 @@ def test_a_template_is_filled_with_the_arguments_and_the_defaults() -> None:
 
 
 def test_a_function_is_given_the_arguments() -> None:
-    asked = asks('{"amount": 5, "to": "Ann"}', asks=lambda given: f"{given['to']} gets {given['amount']:.2f}?")
+    asked = asks(
+        '{"amount": 5, "to": "Ann"}', asks=lambda given: f"{given['to']} gets {given['amount']:.2f}?"
+    )
     assert asked == "Ann gets 5.00?"
 
 
