@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
-    from sessions_app.hooks import Decision
+    from sessions_app.hooks import Decision, Step
 
 
 class ChatConfig(AppConfig):
@@ -17,10 +17,11 @@ class ChatConfig(AppConfig):
         from chat.tasks import session_ended
         from chat.tools.mcp.status import notices
         from chat.tools.registry import discover_tools
-        from sessions_app.hooks import on_decision, on_notices, on_session_ended
+        from sessions_app.hooks import on_decision, on_notices, on_session_ended, on_step
 
         on_session_ended(session_ended)
         on_decision(_decide)
+        on_step(_step_in)
         on_notices(notices)
         discover_tools()
 
@@ -30,3 +31,9 @@ def _decide(decision: "Decision") -> None:
     from chat.staff import decide_approval
 
     decide_approval(decision)
+
+
+def _step_in(step: "Step") -> None:
+    from chat.staff import step_in
+
+    step_in(step)

@@ -26,6 +26,8 @@ ChatError
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
+│   ├── TakenOver
+│   ├── NotTakenOver
 │   ├── ItemExists
 │   └── ItemNotFound
 ├── ShuttingDown
@@ -79,6 +81,7 @@ __all__ = [
     "ModelTimeout",
     "ModelUnreachable",
     "NoActiveResponse",
+    "NotTakenOver",
     "NothingToRetry",
     "OriginRefused",
     "ProviderError",
@@ -87,6 +90,7 @@ __all__ = [
     "ReadOnlyKey",
     "SessionFull",
     "ShuttingDown",
+    "TakenOver",
     "TokenRefused",
     "TooManySockets",
     "ToolError",
@@ -309,6 +313,18 @@ class AlreadyDecided(TurnError):
     """This approval request has been answered already."""
 
     code = "already_decided"
+
+
+class TakenOver(TurnError):
+    """Another member of staff has taken this conversation over. Let them hand it back first."""
+
+    code = "taken_over"
+
+
+class NotTakenOver(TurnError):
+    """Nobody has taken this conversation over: the model answers in it. Take it over first."""
+
+    code = "not_taken_over"
 
 
 class ItemExists(TurnError):

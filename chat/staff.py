@@ -1,16 +1,27 @@
-"""What staff do in a session from a page of the admin: they join it for a moment, wherever it lives, and leave."""
+"""What staff do in a session from a page of the admin: it goes to the process that holds the session, wherever that is."""
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
+from typing import Any
 
+from chat.conf import conf
 from chat.errors import ChatError
 from chat.runtime import running, runtime
-from chat.session.commands import DecideApproval
+from chat.session.commands import (
+    CancelResponse,
+    Command,
+    DecideApproval,
+    HandBack,
+    Speak,
+    TakeOver,
+    Whisper,
+)
 from chat.session.opening import for_its_owner
-from chat.session.session import Guest
+from chat.session.subscribers import Guest
 from sessions_app.errors import DecisionRefused
-from sessions_app.hooks import Decision
+from sessions_app.hooks import Act, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
 from sessions_app.postgres.threads import in_db_thread
@@ -23,11 +34,21 @@ def decide_approval(decision: Decision) -> None:
 
     Raises `DecisionRefused` with a sentence for the page, or a `SessionsError`.
     """
+    _carry_out(_decide(decision))
+
+
+def step_in(step: Step) -> None:
+    """The hook, as `decide_approval`."""
+    _carry_out(_step_in(step))
+
+
+def _carry_out(work: Coroutine[Any, Any, None]) -> None:
     server = running()
     if server is None:
+        work.close()
         raise DecisionRefused("This process serves no sessions; open the admin of a running server.")
     try:
-        asyncio.run_coroutine_threadsafe(_decide(decision), server.loop).result(_SECONDS)
+        asyncio.run_coroutine_threadsafe(work, server.loop).result(_SECONDS)
     except ChatError as error:
         raise DecisionRefused(error.message) from error
     except FutureTimeoutError as error:
@@ -37,6 +58,7 @@ def decide_approval(decision: Decision) -> None:
 
 
 async def _decide(decision: Decision) -> None:
+    """An ended session is opened again for it: the answer that waits for the decision goes on."""
     owner = await in_db_thread(owner_of, session_id=decision.session_id)
     hub = (await runtime()).hub
     visit = Guest(new_id("conn"), "admin")
@@ -53,3 +75,22 @@ async def _decide(decision: Decision) -> None:
         )
     finally:
         session.detach(visit, 1000)
+
+
+async def _step_in(step: Step) -> None:
+    await (await runtime()).gallery.act(step.session_id, _command(step))
+
+
+def _command(step: Step) -> Command:
+    by, name = step.by, conf().staff_name
+    match step.act:
+        case Act.STOP:
+            return CancelResponse(by=by)
+        case Act.WHISPER:
+            return Whisper(text=step.text, by=by)
+        case Act.TAKE_OVER:
+            return TakeOver(by=by, shown_as=name)
+        case Act.SPEAK:
+            return Speak(text=step.text, by=by, shown_as=name)
+        case Act.HAND_BACK:
+            return HandBack(by=by, shown_as=name)

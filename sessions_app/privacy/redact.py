@@ -57,6 +57,8 @@ WORDS = {
     "message",
     "output",
     "parts",
+    "shown_as",
+    "stopped_by",
     "summary",
     "text",
     "title",
