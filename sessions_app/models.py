@@ -11,6 +11,41 @@ from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
+from sessions_app.review_models import (
+    ReviewAct,
+    ReviewEvent,
+    ReviewMention,
+    ReviewNote,
+    ReviewState,
+    ReviewTag,
+    SavedView,
+    SessionReview,
+    SessionTag,
+)
+
+__all__ = [
+    "EraseActor",
+    "EraseScope",
+    "Erasure",
+    "OpenedView",
+    "RetentionRun",
+    "ReviewAct",
+    "ReviewEvent",
+    "ReviewMention",
+    "ReviewNote",
+    "ReviewState",
+    "ReviewTag",
+    "SavedView",
+    "ServerProcess",
+    "Session",
+    "SessionEvent",
+    "SessionReview",
+    "SessionStatus",
+    "SessionTag",
+    "SummaryState",
+    "TranscriptOpening",
+]
+
 ITEM_EVENTS = (
     "user_message",
     "operator_message",
@@ -68,6 +103,20 @@ class Session(models.Model):
     summary_state = models.CharField(max_length=16, choices=SummaryState, default=SummaryState.NONE)
     summary_seq = models.BigIntegerField(null=True, blank=True)
 
+    first_words = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The beginning of what the user said first; empty: nobody has said anything. Written once, with that message."""
+    review_state = models.CharField(
+        max_length=16, choices=ReviewState, default=ReviewState.NEW, db_default=ReviewState.NEW
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,  # `sessions_of_assignee` begins with it
+    )
+
     last_seq = models.BigIntegerField(default=0, db_default=0)
     user_messages = models.IntegerField(default=0, db_default=0)
     assistant_messages = models.IntegerField(default=0, db_default=0)
@@ -92,7 +141,11 @@ class Session(models.Model):
     class Meta:
         db_table = "sessions"
         ordering = ("-start_time", "-session_id")
-        permissions = (("erase_session", "Can erase what was said in a session"),)
+        permissions = (
+            ("erase_session", "Can erase what was said in a session"),
+            ("review_session", "Can review a session"),
+            ("operate_session", "Can step into a session"),
+        )
         indexes = (
             models.Index(fields=("-start_time", "-session_id"), name="sessions_newest"),
             models.Index(fields=("user", "-start_time"), name="sessions_of_user"),
@@ -128,10 +181,39 @@ class Session(models.Model):
                 condition=models.Q(erased_at__isnull=True, status=SessionStatus.ENDED),
                 name="sessions_to_erase",
             ),
+            # The desk's: docs/decisions/0070. `first_words` and `review_state` change once or twice in a session's life.
+            models.Index(
+                fields=("-start_time", "-session_id"),
+                condition=~models.Q(first_words=""),
+                name="sessions_spoken",
+            ),
+            models.Index(
+                fields=("-start_time", "-session_id"),
+                condition=models.Q(review_state=ReviewState.NEW, status=SessionStatus.ENDED)
+                & ~models.Q(first_words=""),
+                name="sessions_to_review",
+            ),
+            models.Index(
+                fields=("review_state", "-start_time"),
+                condition=~models.Q(review_state=ReviewState.NEW),
+                name="sessions_of_review_state",
+            ),
+            models.Index(
+                fields=("assignee", "-start_time"),
+                condition=models.Q(assignee__isnull=False),
+                name="sessions_of_assignee",
+            ),
         )
 
     def __str__(self) -> str:
-        return self.title or self.session_id
+        return self.heading
+
+    @property
+    def heading(self) -> str:
+        """What people call it: never an id."""
+        if self.erased_at:
+            return "Erased session"
+        return self.title or self.first_words or "Nothing was said"
 
 
 class SessionEvent(models.Model):

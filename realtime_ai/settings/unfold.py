@@ -37,7 +37,10 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
-    "STYLES": [lambda request: static("admin_sessions/admin.css")],
+    "STYLES": [
+        lambda request: static("admin_sessions/admin.css"),
+        lambda request: static("admin_sessions/desk.css"),
+    ],
     "SCRIPTS": [lambda request: static("admin_sessions/alpine_words.js")],
     "COLORS": {
         "primary": {  # around the chat page's accent
@@ -63,6 +66,18 @@ UNFOLD: dict[str, Any] = {
                     {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
                     _item(
                         "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
+                    ),
+                    _item(
+                        "Review next",
+                        "fact_check",
+                        "sessions_app_session_queue",
+                        "sessions_app.review_session",
+                    ),
+                    _item(
+                        "Mentions",
+                        "alternate_email",
+                        "sessions_app_session_mentions",
+                        "sessions_app.review_session",
                     ),
                     _item(
                         "Jobs",

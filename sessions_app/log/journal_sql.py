@@ -8,6 +8,7 @@ meanwhile, or by this very batch before its acknowledgement got lost.
 The batch is one JSON text: as cheap for the server as an array a column, and for the writer's thread a single call.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,8 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(batch)s::json) AS w(
         session_id text, epoch bigint, after bigint, upto bigint, last_at timestamptz, rows json,
         user_messages int, assistant_messages int, tool_calls int, responses int, failed_responses int,
-        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int)
+        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int,
+        first_words text)
     ORDER BY session_id
 ), moved AS (
     UPDATE sessions s SET
@@ -34,7 +36,8 @@ WITH wanted AS MATERIALIZED (
         input_tokens = s.input_tokens + coalesce(w.input_tokens, 0),
         output_tokens = s.output_tokens + coalesce(w.output_tokens, 0),
         cost_microusd = s.cost_microusd + coalesce(w.cost_microusd, 0),
-        unpriced = s.unpriced + coalesce(w.unpriced, 0)
+        unpriced = s.unpriced + coalesce(w.unpriced, 0),
+        first_words = CASE s.first_words WHEN '' THEN coalesce(w.first_words, '') ELSE s.first_words END
     FROM wanted w
     WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
     RETURNING s.session_id, w.epoch, w.rows
@@ -45,6 +48,8 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT session_id, epoch FROM moved
 """
+
+FIRST_WORDS_CHARS = 120
 
 STATE = (
     "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
@@ -88,6 +93,16 @@ class Counters:
         self.cost_microusd += cost_microusd or 0
 
 
+def first_words(records: Sequence[ev.Record]) -> str:
+    """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
+    for record in records:
+        if isinstance(record.event, ev.UserMessage):
+            beginning = record.event.text[: 8 * FIRST_WORDS_CHARS]
+            words = textwrap.shorten(beginning, FIRST_WORDS_CHARS, placeholder="…")
+            return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
+    return ""
+
+
 @dataclass(slots=True)
 class Append:
     """The consecutive records of one session in a batch, written under ``epoch``. Raises what encoding raises."""
@@ -112,6 +127,7 @@ class Append:
                 "last_at": self.records[-1].at,
                 "rows": self.rows,
                 **counted,
+                **({"first_words": words} if (words := first_words(self.records)) else {}),
             }
         )
 
