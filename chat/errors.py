@@ -7,6 +7,7 @@ ChatError
 │   ├── InvalidCursor
 │   ├── InvalidHistory
 │   ├── ReadOnlyKey
+│   ├── UnknownFeedbackReason
 │   ├── TokenRefused
 │   └── ModelNotAllowed
 ├── AccessError
@@ -27,7 +28,9 @@ ChatError
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
 │   ├── ItemExists
-│   └── ItemNotFound
+│   ├── ItemNotFound
+│   ├── NotAnAnswer
+│   └── TooMuchFeedback
 ├── ShuttingDown
 ├── ToolError               said to the model in words that it can act on
 └── ProviderError           the model failed            asked again?  another model?
@@ -79,6 +82,7 @@ __all__ = [
     "ModelTimeout",
     "ModelUnreachable",
     "NoActiveResponse",
+    "NotAnAnswer",
     "NothingToRetry",
     "OriginRefused",
     "ProviderError",
@@ -89,9 +93,11 @@ __all__ = [
     "ShuttingDown",
     "TokenRefused",
     "TooManySockets",
+    "TooMuchFeedback",
     "ToolError",
     "TurnError",
     "UnknownAddress",
+    "UnknownFeedbackReason",
 ]
 
 
@@ -169,6 +175,12 @@ class ReadOnlyKey(FrameError):
     """This key reads and changes nothing. Use a key of the scope chat."""
 
     code = "read_only_key"
+
+
+class UnknownFeedbackReason(FrameError):
+    """Feedback takes no such reason. Give one of the server's, or none."""
+
+    code = "unknown_feedback_reason"
 
 
 class TokenRefused(FrameError):
@@ -321,6 +333,18 @@ class ItemNotFound(TurnError):
     """There is no such item in this conversation."""
 
     code = "item_not_found"
+
+
+class NotAnAnswer(TurnError):
+    """Only an answer of this session's can be rated."""
+
+    code = "not_an_answer"
+
+
+class TooMuchFeedback(TurnError):
+    """This answer was rated as often as one may be. The last rating counts; it can only be taken back."""
+
+    code = "too_much_feedback"
 
 
 class ShuttingDown(ChatError):

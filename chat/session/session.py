@@ -29,7 +29,7 @@ from chat.llm.catalog import Candidate, candidates, with_full_model
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
-from chat.session import accept
+from chat.session import accept, feedback
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -40,6 +40,7 @@ from chat.session.commands import (
     DeleteItem,
     Done,
     EndSession,
+    GiveFeedback,
     RequestResponse,
     SessionConfig,
     SessionInfo,
@@ -257,12 +258,10 @@ class Session:
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case DecideApproval():
-                self._decide(command)
+            case DecideApproval() | CancelResponse() | GiveFeedback():
+                same_seq = await self._take(command)
                 await self.durable()
-            case CancelResponse():
-                await self._cancel(command)
-                await self.durable()
+                return Done(repeated_seq=same_seq)
             case DeleteItem():
                 await self._delete_item(command)
             case EndSession():
@@ -272,6 +271,16 @@ class Session:
             case _:
                 self._add(command)
         return Done()
+
+    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback) -> int | None:
+        match command:
+            case DecideApproval():
+                self._decide(command)
+            case CancelResponse():
+                await self._cancel(command)
+            case GiveFeedback():
+                return await self._rate(command)
+        return None
 
     async def _check_tool_choice(self, command: Command) -> None:
         """Raises `FrameError`."""
@@ -361,6 +370,18 @@ class Session:
         if item_id in history.recalled:
             events.append(self.compaction.without(item_id, before))
         self.log.append(*events)
+
+    async def _rate(self, command: GiveFeedback) -> int | None:
+        """The log knows the answer, whatever was compacted; what was said of it a moment ago, the session. The seq of the word that
+        says the same already, where one does."""
+        answer = await feedback.look_up(self.session_id, command)
+        if not self.open:
+            raise ShuttingDown
+        if word := feedback.word_on(answer, command, self.history.feedback):
+            self.log.append(word)
+            return None
+        assert answer is not None
+        return self.history.feedback_seqs.get(answer.item_id, answer.last_seq)
 
     async def _cancel(self, command: CancelResponse) -> None:
         """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.

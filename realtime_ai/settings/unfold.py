@@ -40,8 +40,12 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("admin_sessions/admin.css"),
         lambda request: static("admin_sessions/desk.css"),
+        lambda request: static("admin_sessions/inbox.css"),
     ],
-    "SCRIPTS": [lambda request: static("admin_sessions/alpine_words.js")],
+    "SCRIPTS": [
+        lambda request: static("admin_sessions/alpine_words.js"),
+        lambda request: static("admin_sessions/inbox.js"),
+    ],
     "COLORS": {
         "primary": {  # around the chat page's accent
             "50": "oklch(97.5% .012 194)",
@@ -64,6 +68,11 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                    {
+                        **_item("Waiting for you", "inbox", *_list("inboxitem")),
+                        "permission": _may("sessions_app.view_session"),
+                        "badge": "sessions_app.admin.inbox.badge",
+                    },
                     _item(
                         "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
                     ),

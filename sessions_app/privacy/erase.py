@@ -21,6 +21,8 @@ from sessions_app.models import (
     EraseActor,
     EraseScope,
     Erasure,
+    InboxItem,
+    MailNotice,
     ReviewAct,
     ReviewEvent,
     ReviewNote,
@@ -32,6 +34,7 @@ from sessions_app.models import (
     SessionTag,
     SummaryState,
     TranscriptOpening,
+    WebhookDelivery,
 )
 from sessions_app.postgres.outage import is_passing
 from sessions_app.privacy.people import Person
@@ -87,12 +90,16 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
             title="",
             summary="",
             first_words="",
+            topics=[],
+            intent="",
+            language="",
             summary_state=SummaryState.SKIPPED,
             summary_seq=None,
             erased_at=Now(),
             tool_data_erased_at=Now(),
         )
         _erase_reviews(session_id)
+        forget_notices(session_id)
         _record(session_id, EraseScope.WORDS, by)
         hooks.session_erased(session_id)
     return True
@@ -121,6 +128,7 @@ def delete_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         _erase_reviews(session_id)
         SessionEvent.objects.filter(session_id=session_id).delete()
         TranscriptOpening.objects.filter(session_id=session_id).delete()
+        forget_notices(session_id)
         Session.objects.filter(pk=session_id).delete()
         _record(session_id, EraseScope.SESSION, by)
     return True
@@ -212,6 +220,13 @@ def _erase_reviews(session_id: str) -> None:
     given = ReviewEvent.objects.filter(session_id=session_id, act=ReviewAct.TAGGED)
     tags = ReviewTag.objects.filter(pk__in={int(key) for key in given.values_list("new", flat=True)})
     tags.filter(~Exists(SessionTag.objects.filter(tag=OuterRef("pk")))).delete()
+
+
+def forget_notices(session_id: str) -> None:
+    """Nothing of it waits for anybody any more; that others were told of it stays, without what they said."""
+    InboxItem.objects.filter(session_id=session_id).delete()
+    MailNotice.objects.filter(session_id=session_id).delete()
+    WebhookDelivery.objects.filter(session_id=session_id).update(answer="")
 
 
 def _record(session_id: str, scope: EraseScope, by: By) -> None:

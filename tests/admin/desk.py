@@ -51,3 +51,10 @@ def listed(client: Client, query: str = "") -> list[str]:
     response = client.get(f"{LIST}?{query}")
     assert response.status_code == 200
     return [session.pk for session in response.context["cl"].result_list]
+
+
+def led_to(client: Client, path: str, **data: Any) -> str:
+    """Where a page sends its visitor on to."""
+    answer: Any = client.get(path, data)
+    assert answer.status_code == 302
+    return str(answer.url)

@@ -1,5 +1,7 @@
 """Reviewing a session: what the panel does, what it leaves behind, and who may."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
@@ -7,7 +9,15 @@ from django.db.utils import DatabaseError
 from django.test import Client
 
 from sessions_app.desk import acts
-from sessions_app.models import ReviewEvent, ReviewNote, ReviewState, Session, SessionReview, SessionTag
+from sessions_app.models import (
+    EraseActor,
+    ReviewEvent,
+    ReviewNote,
+    ReviewState,
+    Session,
+    SessionReview,
+    SessionTag,
+)
 from sessions_app.privacy.erase import By, delete_session, erase_session
 from tests.admin.desk import LIST, do, ended, listed, page_of, reviewer, staff
 from tests.admin.rows import turn, write_session
@@ -165,7 +175,7 @@ def test_what_reviewers_wrote_goes_with_the_words_and_what_they_did_stays(rita: 
     do(rita, "s1", "tag", tag=f"{MARK} b")
     do(rita, "s1", "score", score="1", reason=f"{MARK}!")
     do(rita, "s1", "state", state="done")
-    erase_session(session_id="s1", by=By(actor="command"))
+    erase_session(session_id="s1", by=By(actor=EraseActor.COMMAND))
     assert rows_with(MARK) == []
     assert [event[1] for event in history()] == ["noted", "tagged", "untagged", "tagged", "scored", "state"]
     assert SessionReview.objects.get().score == 1
@@ -178,7 +188,7 @@ def test_a_deleted_session_takes_its_reviews_along(rita: Client) -> None:
     do(rita, "s1", "note", note="A note")
     do(rita, "s1", "score", score="3")
     do(rita, "s1", "tag", tag="vip")
-    assert delete_session(session_id="s1", by=By(actor="retention"))
+    assert delete_session(session_id="s1", by=By(actor=EraseActor.RETENTION))
     for table in ("review_events", "review_notes", "session_reviews", "session_tags"):
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {table}")
@@ -229,7 +239,7 @@ def test_many_are_tagged_after_a_question(rita: Client) -> None:
     asked = rita.post(f"{LIST}?review=new", {"action": "tag_or_assign", **chosen}).content.decode()
     assert "2 sessions" in asked
     form = {"session": ["s0", "s1", "gone"], "tag": "Later", "assignee": str(omar.pk), "back": "review=new"}
-    answer = rita.post(f"{LIST}many/", form)
+    answer: Any = rita.post(f"{LIST}many/", form)
     assert answer.url == f"{LIST}?review=new"
     assert listed(rita, "tag=later") == ["s0", "s1"]
     assert listed(rita, f"assignee={omar.pk}") == ["s0", "s1"]

@@ -97,6 +97,13 @@ EVENTS: list[ev.Event] = [
         output='{"sky":"clear"}',
         after_item_id="item_e55b",
     ),
+    ev.FeedbackGiven(
+        item_id="item_d310",
+        rating=ev.Rating.DOWN,
+        reason="wrong",
+        comment="It was summer time.",
+        client_event_id="mine_5",
+    ),
 ]
 
 
