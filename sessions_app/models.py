@@ -13,6 +13,41 @@ from django.db.models import Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
+from sessions_app.notice_models import (
+    AttentionKind,
+    DeliveryState,
+    InboxItem,
+    MailNotice,
+    MailSubscription,
+    Settled,
+    Topic,
+    Webhook,
+    WebhookDelivery,
+)
+
+__all__ = [
+    "AttentionKind",
+    "DeliveryState",
+    "EraseActor",
+    "EraseScope",
+    "Erasure",
+    "InboxItem",
+    "MailNotice",
+    "MailSubscription",
+    "OpenedView",
+    "RetentionRun",
+    "ServerProcess",
+    "Session",
+    "SessionEvent",
+    "SessionStatus",
+    "Settled",
+    "SummaryState",
+    "Topic",
+    "TranscriptOpening",
+    "Webhook",
+    "WebhookDelivery",
+]
+
 ITEM_EVENTS = (
     "user_message",
     "operator_message",

@@ -169,12 +169,18 @@ def decision(command: DecideApproval, history: SessionState) -> ev.ToolApproval:
         )
     if approval.approve is not None or approval.continued:
         raise AlreadyDecided(param="item.approval_request_id")
+    if command.approve and command.by in approval.agreed:
+        raise AlreadyDecided(
+            "You have said yes to this already; it needs another person's yes, too.",
+            param="item.approval_request_id",
+        )
     return ev.ToolApproval(
         item_id=command.item_id or new_id("item"),
         approval_id=command.approval_id,
         approve=command.approve,
         by=command.by,
         reason=command.reason,
+        missing=approval.missing - 1 if command.approve else 0,
         client_event_id=command.client_event_id,
         after_item_id=history.order.place(None),
     )

@@ -445,6 +445,10 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     round: int = 0
     side_effects: bool = False
     server_label: str = ""
+    asks: str = ""
+    """What is asked, as a sentence for the person who decides."""
+    approvals: int = 1
+    """How many different persons have to say yes."""
     extra: JSON | None = None
 
     @property
@@ -461,6 +465,8 @@ class ToolApproval(PlacedEvent, frozen=True, kw_only=True):
     by: str
     """client, or the name of the member of staff."""
     reason: str = ""
+    missing: int = 0
+    """So many more persons have to say yes before anything comes of it."""
 
 
 class ToolResult(PlacedEvent, frozen=True, kw_only=True):

@@ -6,6 +6,9 @@ transaction has just changed), and inserts their events. A session that is not i
 meanwhile, or by this very batch before its acknowledgement got lost.
 
 The batch is one JSON text: as cheap for the server as an array a column, and for the writer's thread a single call.
+
+A batch in which something happens that people are to hear of goes by `APPEND_WITH_NEWS`, which writes that in the same
+statement; the others cost what they did before.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sessions_app.log import events as ev
+from sessions_app.log.attention import News, news_of
 from sessions_app.log.rows import Row, encode_rows
 
 APPEND = """
@@ -47,6 +51,43 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT session_id, epoch FROM moved
 """
+
+_NEWS = """
+), news AS (
+    SELECT m.session_id, n.* FROM moved m, json_to_recordset(m.news) AS n(
+        seq bigint, at timestamptz, ref text, response_id text, opens text, settles text[], agrees text, tells text)
+), opened AS (
+    INSERT INTO inbox_items (session_id, kind, ref, response_id, seq, at)
+    SELECT session_id, opens, ref, coalesce(response_id, ''), seq, at FROM news WHERE opens IS NOT NULL
+    ON CONFLICT (session_id, kind, ref) DO UPDATE
+        SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
+), settled AS (
+    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log' FROM news n
+    WHERE i.session_id = n.session_id AND i.kind = ANY(n.settles) AND n.ref IN (i.ref, i.response_id)
+        AND i.settled_at IS NULL
+), agreed AS (
+    UPDATE inbox_items i SET agreed = array_append(i.agreed, n.agrees) FROM news n
+    WHERE i.session_id = n.session_id AND i.kind = 'approval' AND n.ref = i.ref AND n.agrees IS NOT NULL
+), mailed AS (
+    INSERT INTO mail_notices (subscription_id, session_id, topic, seq, at)
+    SELECT s.id, n.session_id, n.tells, n.seq, n.at
+    FROM news n JOIN mail_subscriptions s ON n.tells = ANY(s.topics)
+), told AS (
+    INSERT INTO webhook_deliveries (webhook_id, topic, session_id, seq, at)
+    SELECT w.id, n.tells, n.session_id, n.seq, n.at
+    FROM news n JOIN webhooks w ON w.active AND n.tells = ANY(w.topics)
+    RETURNING id
+), queued AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    SELECT 'webhooks', 'deliver_webhook', jsonb_build_object('delivery_id', id) FROM told
+)
+SELECT session_id, epoch FROM moved
+"""
+APPEND_WITH_NEWS = (
+    APPEND.replace(")\n    ORDER BY session_id", ", news json)\n    ORDER BY session_id")
+    .replace("w.epoch, w.rows\n", "w.epoch, w.rows, w.news\n")
+    .replace("\n)\nSELECT session_id, epoch FROM moved\n", _NEWS)
+)
 
 STATE = (
     "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
@@ -104,11 +145,13 @@ class Append:
     epoch: int
     records: Sequence[ev.Record]
     rows: list[Row] = field(init=False)
+    news: list[News] = field(init=False)
     encoded: bytes = field(init=False)
-    """As an object of `APPEND`'s batch; made once, however often the batch is sent."""
+    """As an object of the statement's batch; made once, however often the batch is sent."""
 
     def __post_init__(self) -> None:
         self.rows = encode_rows(self.records)
+        self.news = news_of(self.records)
         counters = Counters.of(self.records)
         counted = {name: count for name in Counters.__slots__ if (count := getattr(counters, name))}
         self.encoded = msgspec.json.encode(
@@ -120,6 +163,7 @@ class Append:
                 "last_at": self.records[-1].at,
                 "rows": self.rows,
                 **counted,
+                **({"news": self.news} if self.news else {}),
             }
         )
 
@@ -137,6 +181,7 @@ class Append:
         return self.records[-1].seq
 
 
-def append_params(appends: Sequence[Append]) -> dict[str, str]:
-    """The one parameter of `APPEND`."""
-    return {"batch": (b"[" + b",".join(append.encoded for append in appends) + b"]").decode()}
+def append_statement(appends: Sequence[Append]) -> tuple[str, dict[str, str]]:
+    """What appends them, and its one parameter."""
+    statement = APPEND_WITH_NEWS if any(append.news for append in appends) else APPEND
+    return statement, {"batch": (b"[" + b",".join(append.encoded for append in appends) + b"]").decode()}

@@ -48,6 +48,7 @@ ID_LISTS = {"item_ids", "input_item_ids", "gone_item_ids"}
 TOOL_NAMES = {"name", "server_label"}
 WORDS = {
     "arguments",
+    "asks",
     "author",
     "comment",
     "by",
@@ -126,9 +127,8 @@ def without_tool_data(event_type: str, content: str | None, payload: ev.JSON) ->
     """The event without what a tool was given or gave; None where there is no such thing in it."""
     if event_type not in _TOOL_EVENTS:
         return None
-    return Erased(
-        _blank(event_type, content), {name: value for name, value in payload.items() if name != "extra"}
-    )
+    kept = {name: value for name, value in payload.items() if name not in ("asks", "extra")}
+    return Erased(_blank(event_type, content), kept)
 
 
 def _kept(cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, mask: IdMask) -> Any:

@@ -189,6 +189,10 @@ class ToolRun:
     """In words: who was asked, who answered what."""
     approval_id: str = ""
     """The request that nobody among the records answered yet."""
+    asks: str = ""
+    """What is asked, as a sentence for the person who decides."""
+    agreed: bool = False
+    """Somebody said yes, and it takes more of them."""
     removed: bool = False
 
 
@@ -324,7 +328,9 @@ class _Fold:
             case ev.ToolApprovalRequested():
                 run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
                 run.arguments, run.approval = run.arguments or event.arguments, "waits for a person's yes"
-                run.approval_id, run.side_effects = event.item_id, event.side_effects
+                run.approval_id, run.side_effects, run.asks = event.item_id, event.side_effects, event.asks
+                if event.approvals > 1:
+                    run.approval = f"waits for the yes of {event.approvals} persons"
                 self._approvals[event.item_id] = run
             case ev.ToolApproval():
                 self._decide(record, event)
@@ -344,8 +350,14 @@ class _Fold:
     def _decide(self, record: ev.Record, event: ev.ToolApproval) -> None:
         words = f"{'allowed' if event.approve else 'refused'} by {event.by}"
         words += f": {event.reason}" if event.reason else ""
+        if event.missing:
+            more = "one more person" if event.missing == 1 else f"{event.missing} more persons"
+            words += f"; {more} must say yes"
         if run := self._approvals.get(event.approval_id):
-            run.approval, run.approval_id = words, ""
+            before = f"{run.approval.partition(';')[0]}; " if run.agreed else ""
+            run.approval, run.agreed = before + words, run.agreed or bool(event.missing)
+            if not event.missing:
+                run.approval_id = ""
         else:
             self.entries.append(Notice(seq=record.seq, at=record.at, text=f"Tool call {words}"))
 

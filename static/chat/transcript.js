@@ -16,7 +16,9 @@
  *          feedback: {rating, reason, comment}, the user's last word on it }
  *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
  *          status: "running" | "completed" | "failed" | "unknown" }
- *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by,
+ *      | { kind: "approval", id, place, name, arguments, asks: the question as a sentence, or "", by,
+ *          approved: true | false | null, pending: how many more people have to say yes, after a first one did,
+ *          agreed: true once this user has said yes,
  *          deciding: true while the user's answer is on its way }
  *
  * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable},
@@ -244,9 +246,12 @@ function approvalItem(item, place) {
     place,
     name: item.name,
     arguments: item.arguments,
+    asks: item.x_asks ?? "",
     approved: null,
     deciding: false,
     by: "",
+    pending: 0,
+    agreed: false,
   };
 }
 
@@ -311,7 +316,12 @@ function approvalAsked(draft, item) {
 
 function approvalGiven(draft, item) {
   const request = draft.item(item.approval_request_id);
-  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "", deciding: false });
+  const pending = item.x_pending ?? 0;
+  const approved = pending ? null : item.approve;
+  if (!request) return;
+  const by = item.x_author ?? "";
+  const agreed = request.agreed || (pending > 0 && by === "client");
+  Object.assign(request, { approved, pending, by, agreed, deciding: false });
 }
 
 // Going back

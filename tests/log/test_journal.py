@@ -401,7 +401,7 @@ def appends(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     execute = psycopg.Connection.execute
 
     def watched(connection: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
-        if query is journal_sql.APPEND:
+        if query in (journal_sql.APPEND, journal_sql.APPEND_WITH_NEWS):
             found.append(params)
         return execute(connection, query, params, **kwargs)
 
