@@ -39,6 +39,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
     "STYLES": [
         lambda request: static("admin_sessions/admin.css"),
+        lambda request: static("admin_sessions/words.css"),
         lambda request: static("admin_sessions/inbox.css"),
     ],
     "SCRIPTS": [
