@@ -40,6 +40,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("admin_sessions/admin.css"),
         lambda request: static("admin_sessions/desk.css"),
+        lambda request: static("admin_sessions/words.css"),
         lambda request: static("admin_sessions/inbox.css"),
     ],
     "SCRIPTS": [

@@ -74,6 +74,32 @@ class ErrorsFilter(RadioFilter):  # type: ignore[misc]
         return queryset
 
 
+class FeedbackFilter(RadioFilter):  # type: ignore[misc]
+    """By what users think of answers: `sessions_rated_bad` and `sessions_rated_good`."""
+
+    title = "feedback"
+    parameter_name = "feedback"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("bad", "Bad answers"), ("good", "Good answers")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        match self.value():
+            case "bad":
+                return queryset.filter(feedback_down__gt=0)
+            case "good":
+                return queryset.filter(feedback_up__gt=0)
+        return queryset
+
+
+class OutcomeFilter(ChoicesDropdownFilter):  # type: ignore[misc]
+    """What became of what the user came for, as the summary has it."""
+
+
+class SentimentFilter(ChoicesDropdownFilter):  # type: ignore[misc]
+    """How the user felt, as the summary has it."""
+
+
 class VisitorFilter(RadioFilter):  # type: ignore[misc]
     title = "who"
     parameter_name = "who"

@@ -55,6 +55,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         ("summary_state", filters.SummaryFilter),
         ("start_time", filters.StartedFilter),
         filters.ErrorsFilter,
+        filters.FeedbackFilter,
+        ("outcome", filters.OutcomeFilter),
+        ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
     )
     list_filter_submit = True

@@ -182,6 +182,14 @@ class Text:
     html: str = ""
     """Set by who renders it."""
 
+    def rated(self, word: ev.FeedbackGiven) -> None:
+        self.feedback = None if word.rating == ev.Rating.NONE else word
+
+    @property
+    def why(self) -> str:
+        """What the user said of it beside the thumb."""
+        return feedback_words(self.feedback) if self.feedback else ""
+
 
 @dataclass(kw_only=True)
 class ToolRun:
@@ -282,7 +290,7 @@ class Folding:
             case ev.ResponseDone(waited=False):
                 self._done(record, event)
             case ev.FeedbackGiven() if isinstance(text := self._items.get(event.item_id), Text):
-                text.feedback = event if event.rating != ev.Rating.NONE else None
+                text.rated(event)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)
             case _:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
 from sessions_app.admin import changelist
+from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionStatus, SummaryState
 from tests.admin.rows import NOON, done, started, turn, user_says, write_session
 
@@ -161,6 +162,11 @@ def test_oldest_first_needs_no_bound(admin: Client, monkeypatch: pytest.MonkeyPa
         ("summary_state__exact=failed", {"guest"}),
         ("errors=yes", {"guest"}),
         ("errors=no", {"live", "user"}),
+        ("feedback=bad", {"guest"}),
+        ("feedback=good", {"guest", "user"}),
+        ("feedback=nonsense", {"live", "user", "guest"}),
+        ("outcome__exact=unresolved", {"user"}),
+        ("sentiment__exact=negative", {"user"}),
         ("who=user", {"user"}),
         ("who=guest", {"guest"}),
         ("who=anonymous", {"live"}),
@@ -175,9 +181,18 @@ def test_oldest_first_needs_no_bound(admin: Client, monkeypatch: pytest.MonkeyPa
 def test_filters(admin: Client, query: str, found: set[str]) -> None:
     ended = SessionStatus.ENDED
     write_session(session_id="live", model="openai:gpt")
-    write_session(session_id="user", user=User.objects.create(username="ada"), status=ended, model="demo")
     write_session(
-        [user_says("hi"), started(), done(status="failed")],
+        session_id="user",
+        user=User.objects.create(username="ada"),
+        status=ended,
+        model="demo",
+        outcome="unresolved",
+        sentiment="negative",
+        feedback_up=1,
+    )
+    good, bad = (ev.FeedbackGiven(item_id=one, rating=one) for one in (ev.Rating.UP, ev.Rating.DOWN))
+    write_session(
+        [user_says("hi"), started(), done(status="failed"), good, bad],
         session_id="guest",
         at=NOON.replace(day=3, hour=23),
         guest_id="g1",
