@@ -11,6 +11,7 @@ __all__ = [
     "NoticeSource",
     "SessionEndedHook",
     "SessionErasedHook",
+    "on_address_check",
     "on_again",
     "on_decision",
     "on_notices",
@@ -128,6 +129,20 @@ def run_again(again: Again) -> None:
     if not _again:
         raise DecisionRefused
     _again[0](again)
+
+
+_address_checks: list[Callable[[str], str]] = []
+
+
+def on_address_check(hook: Callable[[str], str]) -> Callable[[str], str]:
+    """The one who says why a webhook may not go to an address, as a sentence, or nothing; in place of the one before. The chat
+    registers its own."""
+    _address_checks[:] = [hook]
+    return hook
+
+
+def address_problem(url: str) -> str:
+    return _address_checks[0](url) if _address_checks else ""
 
 
 NoticeSource = Callable[[], list[str]]
