@@ -17,12 +17,20 @@ class ChatConfig(AppConfig):
         from chat.tasks import session_ended
         from chat.tools.mcp.status import notices
         from chat.tools.registry import discover_tools
-        from sessions_app.hooks import on_again, on_decision, on_notices, on_session_ended, on_step
+        from sessions_app.hooks import (
+            on_address_check,
+            on_again,
+            on_decision,
+            on_notices,
+            on_session_ended,
+            on_step,
+        )
 
         on_session_ended(session_ended)
         on_decision(_decide)
         on_again(_run_again)
         on_step(_step_in)
+        on_address_check(_address_problem)
         on_notices(notices)
         discover_tools()
 
@@ -49,3 +57,14 @@ def _step_in(step: "Step") -> None:
     from chat.staff import step_in
 
     step_in(step)
+
+
+def _address_problem(url: str) -> str:
+    from chat.conf import conf
+    from chat.jobs.addresses import AddressRefused, check_address
+
+    try:
+        check_address(url, inward=conf().webhook_private_addresses)
+    except AddressRefused as error:
+        return str(error)
+    return ""

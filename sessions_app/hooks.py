@@ -14,6 +14,7 @@ __all__ = [
     "SessionEndedHook",
     "SessionErasedHook",
     "Step",
+    "on_address_check",
     "on_again",
     "on_decision",
     "on_notices",
@@ -174,6 +175,20 @@ def step_in(step: Step) -> None:
     if not _steppers:
         raise DecisionRefused
     _steppers[0](step)
+
+
+_address_checks: list[Callable[[str], str]] = []
+
+
+def on_address_check(hook: Callable[[str], str]) -> Callable[[str], str]:
+    """The one who says why a webhook may not go to an address, as a sentence, or nothing; in place of the one before. The chat
+    registers its own."""
+    _address_checks[:] = [hook]
+    return hook
+
+
+def address_problem(url: str) -> str:
+    return _address_checks[0](url) if _address_checks else ""
 
 
 NoticeSource = Callable[[], list[str]]

@@ -98,6 +98,18 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Telling others",
+                "separator": True,
+                "items": [
+                    {
+                        **_item("E-mails to me", "mail", *_list("mailsubscription")),
+                        "permission": _may("sessions_app.view_session"),
+                    },
+                    _item("Webhooks", "webhook", *_list("webhook")),
+                    _item("Deliveries", "outgoing_mail", *_list("webhookdelivery")),
+                ],
+            },
+            {
                 "title": "Privacy",
                 "separator": True,
                 "items": [
