@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.conf_kinds import HEADERS, MCP_SERVERS, ORIGINS, PRICES, model_of
+from chat.conf_kinds import HEADERS, MCP_SERVERS, ORIGINS, PRICES, REASONS, model_of
 from sessions_app.setting import (
     ACCESS,
     COSTS,
@@ -238,6 +238,15 @@ class ChatConf:
         example="100000",
     )
     max_session_messages: int = 2_000
+    feedback_reasons: tuple[str, ...] = SESSIONS.field(
+        ("wrong", "incomplete", "unhelpful", "off_topic", "too_long", "unsafe", "other"),
+        REASONS,
+        "The reasons that users may give with a thumb up or down; commas between. The page shows them as words (`off_topic` as "
+        '"Off topic").',
+        default_told="`wrong`, `incomplete`, `unhelpful`, `off_topic`, `too_long`, `unsafe`, `other`",
+        example="wrong,too_slow,wrong_bicycle,other",
+    )
+    feedback_comment_chars: int = 2_000
     idle_seconds: float = SESSIONS.field(
         3600.0,
         number(1, 604_800),

@@ -14,6 +14,7 @@ _PRICES_FORM = (
     'JSON like {"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}, or the path of a file '
     "with that in it"
 )
+_MOST_REASONS = 20
 _SERVERS_FORM = "JSON, or the path of a JSON or TOML file"
 
 
@@ -37,6 +38,13 @@ def _origins(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"https?://[^/?#@\s*]+", origin) for origin in found):
         raise ValueError
     return found
+
+
+def _reasons(text: str) -> tuple[str, ...]:
+    found = names_of(text)
+    if len(found) > _MOST_REASONS or not all(re.fullmatch(r"[a-z_]{1,40}", reason) for reason in found):
+        raise ValueError
+    return tuple(dict.fromkeys(found))
 
 
 def _prices(text: str) -> dict[str, dict[str, float]]:
@@ -89,5 +97,6 @@ def _load(path: Path) -> Any:
 
 HEADERS = Kind("HTTP headers like `X-Team: support`, a line each", _headers)
 ORIGINS = Kind("origins like https://app.example.com, without a path, commas between", _origins)
+REASONS = Kind(f"at most {_MOST_REASONS} names of a-z and _, commas between", _reasons)
 PRICES = Kind(_PRICES_FORM, _prices)
 MCP_SERVERS = Kind(_SERVERS_FORM, _mcp_servers)

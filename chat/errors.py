@@ -7,6 +7,7 @@ ChatError
 │   ├── InvalidCursor
 │   ├── InvalidHistory
 │   ├── ReadOnlyKey
+│   ├── UnknownFeedbackReason
 │   ├── TokenRefused
 │   └── ModelNotAllowed
 ├── AccessError
@@ -29,7 +30,9 @@ ChatError
 │   ├── TakenOver
 │   ├── NotTakenOver
 │   ├── ItemExists
-│   └── ItemNotFound
+│   ├── ItemNotFound
+│   ├── NotAnAnswer
+│   └── TooMuchFeedback
 ├── ShuttingDown
 ├── ToolError               said to the model in words that it can act on
 └── ProviderError           the model failed            asked again?  another model?
@@ -81,6 +84,7 @@ __all__ = [
     "ModelTimeout",
     "ModelUnreachable",
     "NoActiveResponse",
+    "NotAnAnswer",
     "NotTakenOver",
     "NothingToRetry",
     "OriginRefused",
@@ -93,9 +97,11 @@ __all__ = [
     "TakenOver",
     "TokenRefused",
     "TooManySockets",
+    "TooMuchFeedback",
     "ToolError",
     "TurnError",
     "UnknownAddress",
+    "UnknownFeedbackReason",
 ]
 
 
@@ -173,6 +179,12 @@ class ReadOnlyKey(FrameError):
     """This key reads and changes nothing. Use a key of the scope chat."""
 
     code = "read_only_key"
+
+
+class UnknownFeedbackReason(FrameError):
+    """Feedback takes no such reason. Give one of the server's, or none."""
+
+    code = "unknown_feedback_reason"
 
 
 class TokenRefused(FrameError):
@@ -337,6 +349,18 @@ class ItemNotFound(TurnError):
     """There is no such item in this conversation."""
 
     code = "item_not_found"
+
+
+class NotAnAnswer(TurnError):
+    """Only an answer of this session's can be rated."""
+
+    code = "not_an_answer"
+
+
+class TooMuchFeedback(TurnError):
+    """This answer was rated as often as one may be. The last rating counts; it can only be taken back."""
+
+    code = "too_much_feedback"
 
 
 class ShuttingDown(ChatError):

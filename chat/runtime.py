@@ -14,6 +14,7 @@ import time
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from chat.bell import Bell
 from chat.conf import conf
 from chat.limits import Pacer
 from chat.llm.catalog import close_providers, preload
@@ -69,6 +70,7 @@ class Runtime:
         self.gallery = Gallery(self.hub)
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self.watch = Watch(self.hub.belongs)
+        self.bell = Bell()
         self._unheard = on_change(self._credentials_changed)
         self.leaving = Pacer()
         """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
@@ -94,6 +96,7 @@ class Runtime:
             self._channel = await self.hub.relay.open()
         self._tasks.keep(self._heartbeat, name="heartbeat")
         self._tasks.keep(self.watch.keep, name="look at credentials")
+        self._tasks.keep(self.bell.keep, name="bell of the staff")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._tasks.keep(self.hub.folding.run, name="fold finished answers")

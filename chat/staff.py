@@ -14,6 +14,7 @@ from chat.session.commands import (
     Command,
     DecideApproval,
     HandBack,
+    RequestResponse,
     Speak,
     TakeOver,
     Whisper,
@@ -21,7 +22,7 @@ from chat.session.commands import (
 from chat.session.opening import for_its_owner
 from chat.session.subscribers import Guest
 from sessions_app.errors import DecisionRefused
-from sessions_app.hooks import Act, Decision, Step
+from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
 from sessions_app.postgres.threads import in_db_thread
@@ -34,11 +35,19 @@ def decide_approval(decision: Decision) -> None:
 
     Raises `DecisionRefused` with a sentence for the page, or a `SessionsError`.
     """
-    _carry_out(_decide(decision))
+    command = DecideApproval(
+        approval_id=decision.approval_id, approve=decision.approve, by=decision.by, reason=decision.reason
+    )
+    _carry_out(_visit(decision.session_id, command))
+
+
+def answer_again(again: Again) -> None:
+    """The same for an answer that failed: the model is asked for another one, where the conversation has not gone on."""
+    _carry_out(_visit(again.session_id, RequestResponse(retry_of=again.response_id)))
 
 
 def step_in(step: Step) -> None:
-    """The hook, as `decide_approval`."""
+    """The same for what staff do in a conversation that goes on: an ended one is left in peace."""
     _carry_out(_step_in(step))
 
 
@@ -57,22 +66,15 @@ def _carry_out(work: Coroutine[Any, Any, None]) -> None:
         ) from error
 
 
-async def _decide(decision: Decision) -> None:
-    """An ended session is opened again for it: the answer that waits for the decision goes on."""
-    owner = await in_db_thread(owner_of, session_id=decision.session_id)
+async def _visit(session_id: str, command: Command) -> None:
+    """They join it for a moment, wherever it lives, and leave; an ended one is opened again for it."""
+    owner = await in_db_thread(owner_of, session_id=session_id)
     hub = (await runtime()).hub
     visit = Guest(new_id("conn"), "admin")
-    join = replace(for_its_owner(decision.session_id, owner), source="admin")
+    join = replace(for_its_owner(session_id, owner), source="admin")
     session = await hub.join(visit, join)
     try:
-        await session.do(
-            DecideApproval(
-                approval_id=decision.approval_id,
-                approve=decision.approve,
-                by=decision.by,
-                reason=decision.reason,
-            )
-        )
+        await session.do(command)
     finally:
         session.detach(visit, 1000)
 

@@ -33,6 +33,7 @@ from sessions_app.log.summaries import (
     DueSummary,
     End,
     NewSummary,
+    ask_again,
     due_summaries,
     fail_summary,
     request_summary,
@@ -51,8 +52,17 @@ _STARTED = time.monotonic()
 
 def session_ended(session_id: str, last_seq: int) -> None:
     """The hook: queue the summary in the transaction that ends the session, on Django's own connection."""
-    if not request_summary(session_id=session_id):
-        return
+    if request_summary(session_id=session_id):
+        _queue_summary(session_id, last_seq)
+
+
+def summary_again(session_id: str) -> bool:
+    """For staff: False where no summary has failed."""
+    return ask_again(session_id=session_id, queue=_queue_summary)
+
+
+def _queue_summary(session_id: str, last_seq: int) -> None:
+    """In the transaction of Django's own connection."""
     # A worker gives procrastinate's app a connector of its own, whose jobs commit at once, whatever becomes of our
     # transaction; a manager of ours stays on Django's connection in every process and thread.
     deferrer = summarise_session.configure()
@@ -88,6 +98,7 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
     if due is None:
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
         return
+    logger.debug("session %s: a model is asked for its summary", session_id)
     try:
         summary = await summarise(model=due.model, transcript=due.transcript)
     except Exception as error:

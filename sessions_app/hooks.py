@@ -8,11 +8,13 @@ from sessions_app.errors import DecisionRefused
 
 __all__ = [
     "Act",
+    "Again",
     "Decision",
     "NoticeSource",
     "SessionEndedHook",
     "SessionErasedHook",
     "Step",
+    "on_again",
     "on_decision",
     "on_notices",
     "on_session_ended",
@@ -144,6 +146,34 @@ def step_in(step: Step) -> None:
     if not _steppers:
         raise DecisionRefused
     _steppers[0](step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """A member of staff wants what failed to be tried again."""
+
+    session_id: str
+    response_id: str = ""
+    """The answer; empty: the session's summary."""
+    by: str
+    """The name of the member of staff."""
+
+
+_again: list[Callable[[Again], None]] = []
+
+
+def on_again(hook: Callable[[Again], None]) -> Callable[[Again], None]:
+    """The one who tries again, in place of the one registered before; it raises as one of `on_decision`. The chat registers
+    its own."""
+    _again[:] = [hook]
+    return hook
+
+
+def run_again(again: Again) -> None:
+    """Raises `DecisionRefused`, `SessionsError`."""
+    if not _again:
+        raise DecisionRefused
+    _again[0](again)
 
 
 NoticeSource = Callable[[], list[str]]

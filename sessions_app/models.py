@@ -5,11 +5,48 @@ from typing import Self
 
 import msgspec
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
+from django.db.models import Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
+
+from sessions_app.notice_models import (
+    AttentionKind,
+    DeliveryState,
+    InboxItem,
+    MailNotice,
+    MailSubscription,
+    Settled,
+    Topic,
+    Webhook,
+    WebhookDelivery,
+)
+
+__all__ = [
+    "AttentionKind",
+    "DeliveryState",
+    "EraseActor",
+    "EraseScope",
+    "Erasure",
+    "InboxItem",
+    "MailNotice",
+    "MailSubscription",
+    "OpenedView",
+    "RetentionRun",
+    "ServerProcess",
+    "Session",
+    "SessionEvent",
+    "SessionStatus",
+    "Settled",
+    "SummaryState",
+    "Topic",
+    "TranscriptOpening",
+    "Webhook",
+    "WebhookDelivery",
+]
 
 ITEM_EVENTS = (
     "user_message",
@@ -35,6 +72,22 @@ class SummaryState(models.TextChoices):
     WRITTEN = "written"
     FAILED = "failed"
     SKIPPED = "skipped", "nothing to summarise"
+
+
+class SessionOutcome(models.TextChoices):
+    """`sessions_app.log.events.Resolution`, as a column."""
+
+    RESOLVED = "resolved"
+    UNRESOLVED = "unresolved"
+    ABANDONED = "abandoned"
+
+
+class Sentiment(models.TextChoices):
+    """`sessions_app.log.events.Sentiment`, as a column."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
 
 
 class Session(models.Model):
@@ -68,6 +121,15 @@ class Session(models.Model):
     summary_state = models.CharField(max_length=16, choices=SummaryState, default=SummaryState.NONE)
     summary_seq = models.BigIntegerField(null=True, blank=True)
 
+    topics = ArrayField(models.TextField(), default=list, db_default=Value([]), blank=True)
+    """This and the next five are the last summary's."""
+    intent = models.TextField(blank=True, default="", db_default="")
+    outcome = models.CharField(max_length=16, choices=SessionOutcome, blank=True, default="", db_default="")
+    sentiment = models.CharField(max_length=16, choices=Sentiment, blank=True, default="", db_default="")
+    language = models.CharField(max_length=16, blank=True, default="", db_default="")
+    quality = models.SmallIntegerField(null=True, blank=True)
+    """Of the assistant's help, 1 to 5."""
+
     last_seq = models.BigIntegerField(default=0, db_default=0)
     user_messages = models.IntegerField(default=0, db_default=0)
     assistant_messages = models.IntegerField(default=0, db_default=0)
@@ -80,6 +142,9 @@ class Session(models.Model):
     """Millionths of a US dollar, as far as it is known: answers, compactions and summaries."""
     unpriced = models.IntegerField(default=0, db_default=0)
     """Answers, compactions and summaries whose cost is not known, and not in ``cost_microusd``."""
+    feedback_up = models.IntegerField(default=0, db_default=0)
+    """Answers that the user's last word on them calls good."""
+    feedback_down = models.IntegerField(default=0, db_default=0)
 
     lease_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
     lease_epoch = models.BigIntegerField(default=0, db_default=0)
@@ -92,7 +157,11 @@ class Session(models.Model):
     class Meta:
         db_table = "sessions"
         ordering = ("-start_time", "-session_id")
-        permissions = (("erase_session", "Can erase what was said in a session"),)
+        permissions = (
+            ("erase_session", "Can erase what was said in a session"),
+            ("review_session", "Can review a session"),
+            ("operate_session", "Can step into a session"),
+        )
         indexes = (
             models.Index(fields=("-start_time", "-session_id"), name="sessions_newest"),
             models.Index(fields=("user", "-start_time"), name="sessions_of_user"),
@@ -109,7 +178,7 @@ class Session(models.Model):
                 condition=models.Q(status=SessionStatus.ACTIVE),
                 name="sessions_active",
             ),
-            # The four below serve the admin's filters and search: docs/decisions/0005-admin-at-a-million-rows.md
+            # These serve the admin's filters and search: docs/decisions/0005-admin-at-a-million-rows.md
             models.Index(fields=("model", "-start_time"), name="sessions_of_model"),
             models.Index(
                 fields=("-start_time",),
@@ -120,6 +189,20 @@ class Session(models.Model):
                 fields=("summary_state", "-start_time"),
                 condition=~models.Q(summary_state=SummaryState.WRITTEN),
                 name="sessions_without_summary",
+            ),
+            models.Index(
+                fields=("-start_time",), condition=models.Q(feedback_down__gt=0), name="sessions_rated_bad"
+            ),
+            models.Index(
+                fields=("-start_time",), condition=models.Q(feedback_up__gt=0), name="sessions_rated_good"
+            ),
+            models.Index(
+                fields=("outcome", "-start_time"), condition=~models.Q(outcome=""), name="sessions_by_outcome"
+            ),
+            models.Index(
+                fields=("sentiment", "-start_time"),
+                condition=~models.Q(sentiment=""),
+                name="sessions_by_sentiment",
             ),
             GinIndex(SearchVector("title", "summary", config="simple"), name="sessions_text"),
             # What retention looks for. Its columns change when a session opens or ends, not with each commit of events.
@@ -185,6 +268,12 @@ class SessionEvent(models.Model):
                 KT("payload__item_id"),
                 condition=models.Q(event_type="tool_result"),
                 name="session_events_results",
+            ),
+            models.Index(
+                models.F("session"),
+                KT("payload__item_id"),
+                condition=models.Q(event_type="feedback_given"),
+                name="session_events_feedback",
             ),
             models.Index(
                 models.F("session"),

@@ -26,6 +26,7 @@ from sessions_app.review.downloads import file_response
 ERASED_PER_REQUEST = 100
 """A request that erases all of a long life would take longer than a proxy waits: it says what is left, and is sent again."""
 _BY = By(actor=EraseActor.OWNER)
+_READING = ("GET", "HEAD")
 _BY_COOKIE = (Kind.LOGIN, Kind.GUEST)
 
 _WHOSE = "Say whose: external_user_id=ID for one of your users, or everybody=1 for all conversations of the key's user."
@@ -53,7 +54,7 @@ def for_its_owner(view: View) -> View:
             return error_response(401, CredentialsInvalid.code, str(error))
         if principal.kind is Kind.NOBODY:
             return error_response(401, CredentialsInvalid.code, "Sign in first.")
-        if request.method == "DELETE" and not principal.may(Scope.CHAT):
+        if request.method not in _READING and not principal.may(Scope.CHAT):
             return error_response(403, ReadOnlyKey.code, ReadOnlyKey().message)
         person = Person(
             user_id=principal.user_id,
@@ -77,12 +78,16 @@ def _says_whose(request: HttpRequest, place: dict[str, Any]) -> bool:
     )
 
 
+def not_theirs() -> HttpResponse:
+    return error_response(404, "session_not_found", "There is no such conversation, or it is not yours.")
+
+
 @require_http_methods(["DELETE"])
 @for_its_owner
 def one(request: HttpRequest, person: Person, session_id: str) -> HttpResponseBase:
     """Erase one conversation: 204, again as well; 404 where it is not theirs, whether it exists or not."""
     if not person.sessions().filter(pk=session_id).exists():
-        return error_response(404, "session_not_found", "There is no such conversation, or it is not yours.")
+        return not_theirs()
     erase_session(session_id=session_id, by=_BY)
     return HttpResponse(status=204)
 

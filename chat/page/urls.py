@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from chat.door.views import SignIn, SignOut
 from chat.page import own_data, views
 from chat.page.client_secrets import client_secrets
+from chat.page.feedback import feedback
 
 app_name = "chat"
 
@@ -14,6 +15,9 @@ urlpatterns = [
     path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
     path("api/sessions", views.sessions, name="sessions"),
     re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_data.one, name="own-session"),
+    re_path(
+        r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})/feedback$", feedback, name="session-feedback"
+    ),
     path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", SignOut.as_view(), name="logout"),

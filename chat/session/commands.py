@@ -166,6 +166,18 @@ class DeleteItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     item_id: str
 
 
+class GiveFeedback(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the user thinks of an answer."""
+
+    item_id: str | None = None
+    """None: the last one."""
+    rating: str
+    """up, down, or none: nothing any more."""
+    reason: str = ""
+    comment: str = ""
+    client_event_id: str | None = None
+
+
 class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Stop the running response, done when its partial text is committed; or take one that waits out of the queue."""
 
@@ -223,6 +235,7 @@ Command = (
     | AddToolOutput
     | UpdateSession
     | DeleteItem
+    | GiveFeedback
     | CancelResponse
     | EndSession
     | Steering

@@ -33,6 +33,7 @@ from chat.session.context import Context
 from chat.session.cost import Meter
 from chat.session.history import items_of
 from chat.session.turns import Turn
+from chat.tools.asking import question
 from chat.tools.base import Tool, ToolContext
 from chat.tools.permissions import needs_approval
 from chat.tools.runner import run_tools
@@ -365,7 +366,8 @@ class Response:
             "extra": storable(request.extra),
         }
         if tool and not self._outside and await self._needs_approval(tool, request):
-            return ev.ToolApprovalRequested(**common)
+            asks = await question(tool, arguments=request.arguments)
+            return ev.ToolApprovalRequested(**common, asks=asks, approvals=tool.approvals)
         return ev.ToolCall(**common, location=ev.Location.CLIENT if client else ev.Location.SERVER)
 
     async def _needs_approval(self, tool: Tool, request: ToolCallRequest) -> bool:

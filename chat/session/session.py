@@ -29,7 +29,7 @@ from chat.llm.catalog import Candidate, candidates, with_full_model
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
-from chat.session import accept, steering
+from chat.session import accept, feedback, steering
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -40,6 +40,7 @@ from chat.session.commands import (
     DeleteItem,
     Done,
     EndSession,
+    GiveFeedback,
     HandBack,
     RequestResponse,
     SessionConfig,
@@ -240,24 +241,29 @@ class Session:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
-        await self._check_tool_choice(command)
+        await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
         await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse):
             await self.budget.refresh()
         if not self.open:
             raise ShuttingDown
-        if (seq := self._seen(command)) is not None:
+        if (seq := accept.seen(command, self.history, self._queue)) is not None:
             return Done(repeated_seq=seq, config=msgspec.to_builtins(self.config))
         match command:
             case UpdateSession():
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case DecideApproval():
-                self._decide(command)
-                await self.durable()
-            case CancelResponse() | Whisper() | TakeOver() | Speak() | HandBack():
-                await self._steer(command)
+            case (
+                DecideApproval()
+                | CancelResponse()
+                | GiveFeedback()
+                | Whisper()
+                | TakeOver()
+                | Speak()
+                | HandBack()
+            ):
+                await self._take(command)
                 await self.durable()
             case DeleteItem():
                 await self._delete_item(command)
@@ -269,25 +275,16 @@ class Session:
                 self._add(command)
         return Done()
 
-    async def _check_tool_choice(self, command: Command) -> None:
-        """Raises `FrameError`."""
+    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback | Steering) -> None:
         match command:
-            case RequestResponse():
-                config, param = self.config.for_response(command.options), "response.tool_choice"
-            case UpdateSession():
-                config, param = accept.updated(self.config, command.changes), "session.tool_choice"
+            case DecideApproval():
+                self._decide(command)
+            case CancelResponse():
+                await self._cancel(command)
+            case GiveFeedback():
+                await self._rate(command)
             case _:
-                return
-        await accept.check_tool_choice(config, param, self._registry, self.tool_context(""))
-
-    def _seen(self, command: Command) -> int | None:
-        """The seq of what this client event brought about before; 0 when it is still to come, None when it is new."""
-        client_event_id = getattr(command, "client_event_id", None)
-        if not client_event_id:
-            return None
-        seq = self.history.client_events.get(client_event_id)
-        asked = any(turn.client_event_id == client_event_id for turn in self._queue)
-        return 0 if seq is None and asked else seq
+                await self._steer(command)
 
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
@@ -361,6 +358,14 @@ class Session:
             events.append(self.compaction.without(item_id, before))
         self.log.append(*events)
 
+    async def _rate(self, command: GiveFeedback) -> None:
+        """The log knows the answer, whatever was compacted; what was said of it a moment ago, the session."""
+        answer = await feedback.look_up(self.session_id, command)
+        if not self.open:
+            raise ShuttingDown
+        if word := feedback.word_on(answer, command, self.history.feedback):
+            self.log.append(word)
+
     async def _cancel(self, command: CancelResponse) -> None:
         """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.
 
@@ -383,10 +388,8 @@ class Session:
         """A member of staff answers: no model is asked."""
         return self.history.operator is not None
 
-    async def _steer(self, command: CancelResponse | Steering) -> None:
+    async def _steer(self, command: Steering) -> None:
         match command:
-            case CancelResponse():
-                await self._cancel(command)
             case Whisper():
                 self.log.append(steering.whispered(command))
             case TakeOver():
@@ -408,13 +411,7 @@ class Session:
 
     def _go_on(self) -> None:
         """With what was asked of the model meanwhile, in one answer."""
-        said = self._unclaimed()
-        for index, turn in enumerate(self._queue):
-            if not turn.outside:
-                self._queue[index] = msgspec.structs.replace(turn, item_ids=[*turn.item_ids, *said])
-                break
-        else:
-            self._queue += [Turn(item_ids=said)] if self.history.unanswered() else []
+        self._queue = steering.left_over(self._queue, self.history, self._unclaimed())
         if self._queue:
             self._begin()
 

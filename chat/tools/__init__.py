@@ -6,6 +6,7 @@ It needs no installed apps and no database, so any module may import it.
 from chat.errors import ToolError
 from chat.tools.base import (
     ApprovalRule,
+    Asks,
     Outcome,
     Permission,
     ToolContext,
@@ -18,6 +19,7 @@ from sessions_app.postgres.threads import in_db_thread
 
 __all__ = [
     "ApprovalRule",
+    "Asks",
     "Outcome",
     "Permission",
     "ToolContext",

@@ -48,6 +48,10 @@ ApprovalRule = Callable[[ToolContext, JSON], bool | Awaitable[bool]]
 """Whether this call, with these arguments (as the model gave them), has to wait for a person's yes. It runs as a
 `Permission` does; one that fails says yes."""
 
+Asks = str | Callable[[JSON], str]
+"""What a person is asked about one call, as a sentence to say yes to: a text with the arguments' names in braces, as
+"Send {amount} EUR to {payee}?", or a function of the arguments that gives it. One that fails is told without it."""
+
 
 class ToolOptions(TypedDict, total=False):
     """What `tool` takes beside the function; all are optional."""
@@ -65,6 +69,10 @@ class ToolOptions(TypedDict, total=False):
     """True: a call may be run again after a crash or a retry, with the same `ToolContext.idempotency_key`."""
     requires_approval: bool | ApprovalRule
     """A person has to say yes before a call runs."""
+    asks: Asks | None
+    """What that person is asked. None: made of the docstring and the arguments."""
+    approvals: int
+    """How many different persons have to say yes; the session's user counts as one. 1 where it is left out."""
     allow: str | Permission | None
     """A Django permission ("app.codename") or a function; None: everybody."""
     staff_only: bool
@@ -87,6 +95,9 @@ class Tool:
     idempotent: bool = False
     requires_approval: bool | ApprovalRule = False
     """For one call ask `chat.tools.permissions.needs_approval`."""
+    asks: Asks | None = None
+    """For one call ask `chat.tools.asking.question`."""
+    approvals: int = 1
     allow: str | Permission | None = None
     staff_only: bool = False
     server_label: str = ""

@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from graphlib import CycleError, TopologicalSorter
+from string import Formatter
 from typing import Annotated, Any, Literal, Unpack, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -61,9 +62,28 @@ def _check(function: Function, name: str, options: ToolOptions) -> None:
         raise ToolDefinitionError("a name is 1 to 64 letters, digits, _ and -, and begins with a letter or _")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError("a generator cannot be a tool; return the whole result")
+    if options.get("approvals", 1) < 1:
+        raise ToolDefinitionError("approvals has to be 1 or more")
+    if isinstance(asks := options.get("asks"), str):
+        _check_question(function, asks)
     for limit in _LIMITS:
         if (value := options.get(limit)) is not None and value <= 0:
             raise ToolDefinitionError(f"{limit} has to be more than 0")
+
+
+def _check_question(function: Function, asks: str) -> None:
+    try:
+        names = {
+            name.partition(".")[0].partition("[")[0]
+            for _, name, _, _ in Formatter().parse(asks)
+            if name is not None
+        }
+    except ValueError as error:
+        raise ToolDefinitionError(f"asks cannot be read: {error}") from error
+    if unknown := names - inspect.signature(function).parameters.keys():
+        raise ToolDefinitionError(
+            f"asks names arguments that do not exist: {', '.join(sorted(unknown)) or '{}'}"
+        )
 
 
 def _hints(function: Function) -> Hints:

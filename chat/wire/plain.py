@@ -6,13 +6,14 @@ from typing import Any, ClassVar, get_args
 from chat.conf import conf
 from chat.errors import FrameError, ReadOnlyKey
 from chat.llm.provider import JSON
-from chat.session.commands import AddMessage
+from chat.session.commands import AddMessage, GiveFeedback
 from chat.wire.codes import FrameCode, reason_of, sentence_for
 from chat.wire.dialect import AnySession, Socket, check_text, too_long
 from chat.wire.realtime.objects import TurnPolicy, stepped_words
 from sessions_app.log import events as ev
 
 _FIELDS = ("message", "text")
+_RATINGS = tuple(ev.Rating)
 
 
 def plain_message(frame: str) -> str:
@@ -38,6 +39,24 @@ def plain_policy(frame: str) -> str:
             f"policy: there is no {policy!r}. Use one of: {', '.join(get_args(TurnPolicy))}.", param="policy"
         )
     return str(policy)
+
+
+def plain_feedback(frame: str) -> GiveFeedback | None:
+    """A word on an answer, of its ``item_id`` or the last one: ``{"feedback": "down", "reason": ..., "comment": ...}``. None:
+    the frame is a message, as everything that does not look so. Raises `FrameError`."""
+    given = _json_object(frame) if frame.lstrip().startswith("{") else {}
+    rating = given.get("feedback")
+    if rating not in _RATINGS or any(isinstance(given.get(name), str) for name in _FIELDS):
+        return None
+    item_id, reason, comment = (str(given.get(name) or "") for name in ("item_id", "reason", "comment"))
+    for name, text in (("item_id", item_id), ("reason", reason), ("comment", comment)):
+        check_text(text, param=name)
+    return GiveFeedback(item_id=item_id or None, rating=rating, reason=reason, comment=comment)
+
+
+def plain_word(event: ev.FeedbackGiven) -> str:
+    why = ": ".join(filter(None, (event.reason, event.comment)))
+    return f"[feedback] {event.item_id} {event.rating}{' ' if why else ''}{why}"
 
 
 def plain_approval(name: str) -> str:
@@ -88,6 +107,8 @@ class PlainProjector:
                 return [plain_approval(event.name)]
             case ev.OperatorTookOver() | ev.OperatorHandedBack():
                 return [plain_stepped(event)]
+            case ev.FeedbackGiven():
+                return [plain_word(event)]
             case ev.ResponseDone(status=ev.ResponseStatus.FAILED | ev.ResponseStatus.INCOMPLETE):
                 return [plain_error(reason_of(event), sentence_for(event))]
             case _:
@@ -110,6 +131,9 @@ class PlainDialect:
     async def receive(self, frame: str) -> None:
         if not self._socket.may_write:
             raise ReadOnlyKey
+        if word := plain_feedback(frame):
+            await self._session.do(word)
+            return
         message = AddMessage(text=plain_message(frame), respond=True, turn_policy=plain_policy(frame))
         self._socket.ask()
         await self._session.do(message)

@@ -37,8 +37,14 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
-    "STYLES": [lambda request: static("admin_sessions/admin.css")],
-    "SCRIPTS": [lambda request: static("admin_sessions/alpine_words.js")],
+    "STYLES": [
+        lambda request: static("admin_sessions/admin.css"),
+        lambda request: static("admin_sessions/inbox.css"),
+    ],
+    "SCRIPTS": [
+        lambda request: static("admin_sessions/alpine_words.js"),
+        lambda request: static("admin_sessions/inbox.js"),
+    ],
     "COLORS": {
         "primary": {  # around the chat page's accent
             "50": "oklch(97.5% .012 194)",
@@ -61,6 +67,11 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                    {
+                        **_item("Waiting for you", "inbox", *_list("inboxitem")),
+                        "permission": _may("sessions_app.view_session"),
+                        "badge": "sessions_app.admin.inbox.badge",
+                    },
                     _item(
                         "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
                     ),

@@ -23,12 +23,13 @@ from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.reader import count_connections, read_page, summary_event
 from sessions_app.review.transcript import Answer, Entry, Text
 
-PERMISSION = "sessions_app.change_session"
+PERMISSIONS = ("sessions_app.operate_session", "sessions_app.change_session")
+"""Either lets a member of staff decide: the second is the older one."""
 MAX_REASON_CHARS = 500
 
 
 def may_decide(request: HttpRequest) -> bool:
-    return request.user.has_perm(PERMISSION)
+    return any(request.user.has_perm(one) for one in PERMISSIONS)
 
 
 @require_POST

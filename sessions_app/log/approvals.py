@@ -1,19 +1,32 @@
 """Tool calls that need a person's yes, and what became of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sessions_app.log.events import ToolApprovalRequested
+from sessions_app.log.events import ToolApproval, ToolApprovalRequested
 
 
 @dataclass(slots=True)
 class Approval:
     asked: ToolApprovalRequested
     approve: bool | None = None
-    """None: nobody has said anything yet."""
+    """None: it waits for a person's word, or for another's yes."""
+    agreed: list[str] = field(default_factory=list)
+    """Who said yes while others are to say it, too."""
     called_by: str = ""
     """The response that made the call; from then on it is a call like any other."""
     continued: bool = False
     """A response took the decision in."""
+
+    @property
+    def missing(self) -> int:
+        """How many have to say yes yet."""
+        return max(self.asked.approvals - len(self.agreed), 0)
+
+    def decide(self, event: ToolApproval) -> None:
+        if event.approve and event.missing:
+            self.agreed.append(event.by)
+        else:
+            self.approve = event.approve
 
 
 class Approvals(dict[str, Approval]):

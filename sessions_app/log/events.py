@@ -107,6 +107,33 @@ class Reason(StrEnum):
     """It called tools too many times."""
 
 
+class Rating(StrEnum):
+    """What somebody thinks of an answer."""
+
+    UP = "up"
+    DOWN = "down"
+    NONE = "none"
+    """Nothing, or nothing any more."""
+
+
+class Resolution(StrEnum):
+    """What became of what the user came for, as the summary has it."""
+
+    RESOLVED = "resolved"
+    UNRESOLVED = "unresolved"
+    """The user still needs something."""
+    ABANDONED = "abandoned"
+    """The user left in the middle."""
+
+
+class Sentiment(StrEnum):
+    """How the user felt about it in the end, as the summary has it."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
 class CompactionCause(StrEnum):
     SIZE = "size"
     """The history had grown."""
@@ -462,6 +489,10 @@ class ToolApprovalRequested(EventBase, frozen=True, kw_only=True):
     round: int = 0
     side_effects: bool = False
     server_label: str = ""
+    asks: str = ""
+    """What is asked, as a sentence for the person who decides."""
+    approvals: int = 1
+    """How many different persons have to say yes."""
     extra: JSON | None = None
 
     @property
@@ -478,6 +509,8 @@ class ToolApproval(PlacedEvent, frozen=True, kw_only=True):
     by: str
     """client, or the name of the member of staff."""
     reason: str = ""
+    missing: int = 0
+    """So many more persons have to say yes before anything comes of it."""
 
 
 class ToolResult(PlacedEvent, frozen=True, kw_only=True):
@@ -531,6 +564,23 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """The same request's texts in UTF-8: what calibrates the estimates for the next ones."""
 
 
+class FeedbackGiven(EventBase, frozen=True, kw_only=True):
+    """What the user thinks of an answer. The last one of an item counts."""
+
+    event_type = "feedback_given"
+    role = Role.USER
+    text_field = "comment"
+    item_id: str
+    """The `AssistantMessage`'s."""
+    rating: Rating
+    replaces: Rating = Rating.NONE
+    """What the user had said of the same item before."""
+    reason: str = ""
+    """One of ``CHAT_FEEDBACK_REASONS``."""
+    comment: str = ""
+    client_event_id: str | None = None
+
+
 class HistoryCompacted(EventBase, frozen=True, kw_only=True):
     """A summary takes the place of the oldest turns in the model's history; the log keeps them.
 
@@ -577,6 +627,22 @@ class SummaryWritten(EventBase, frozen=True, kw_only=True):
     usage: Usage = Usage()
     cost_microusd: int | None = None
     """As in `ResponseDone`."""
+    topics: list[str] = []
+    intent: str = ""
+    """What the user wanted."""
+    outcome: Resolution | None = None
+    open_questions: list[str] = []
+    follow_ups: list[str] = []
+    sentiment: Sentiment | None = None
+    language: str = ""
+    """What the user wrote in: ``en``, ``pt-BR``, ..."""
+    quality: int | None = None
+    """Of the assistant's help, from 1 to 5."""
+    quality_reason: str = ""
+    chunks: int = 1
+    """In how many parts the conversation was read."""
+    author: str = ""
+    """Who of the staff asked for it; empty: the end of the session did."""
 
 
 class SummaryFailed(EventBase, frozen=True, kw_only=True):
@@ -609,6 +675,7 @@ Event = (
     | ToolApproval
     | ToolResult
     | ResponseDone
+    | FeedbackGiven
     | HistoryCompacted
     | SummaryWritten
     | SummaryFailed

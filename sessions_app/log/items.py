@@ -199,7 +199,7 @@ class Items:
         approval = self.approvals.get(event.approval_id)
         if approval is None:
             return
-        approval.approve = event.approve
+        approval.decide(event)
         if calls := self._calls.get(approval.asked.call_id):
             calls.seqs.append(seq)
             if not event.approve:

@@ -23,7 +23,7 @@ from sessions_app import metrics
 from sessions_app.conf import conf
 from sessions_app.errors import JournalError, JournalFenced, JournalFull, JournalRejected
 from sessions_app.log.events import Record
-from sessions_app.log.journal_sql import APPEND, STATE, Append, append_params
+from sessions_app.log.journal_sql import STATE, Append, append_statement
 from sessions_app.postgres.outage import Verdict, is_passing, outage, verdict
 
 logger = logging.getLogger(__name__)
@@ -361,7 +361,7 @@ class Journal:
 
     def _commit_once(self, appends: list[Append]) -> dict[tuple[str, int], JournalError]:
         connection = self._connected()
-        written = {(row[0], row[1]) for row in connection.execute(APPEND, append_params(appends))}
+        written = {(row[0], row[1]) for row in connection.execute(*append_statement(appends))}
         missing = [append for append in appends if append.key not in written]
         return self._resolve(connection, missing) if missing else {}
 

@@ -6,6 +6,9 @@ transaction has just changed), and inserts their events. A session that is not i
 meanwhile, or by this very batch before its acknowledgement got lost.
 
 The batch is one JSON text: as cheap for the server as an array a column, and for the writer's thread a single call.
+
+A batch in which something happens that people are to hear of goes by `APPEND_WITH_NEWS`, which writes that in the same
+statement; the others cost what they did before.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sessions_app.log import events as ev
+from sessions_app.log.attention import News, news_of
 from sessions_app.log.rows import Row, encode_rows
 
 APPEND = """
@@ -21,7 +25,7 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(batch)s::json) AS w(
         session_id text, epoch bigint, after bigint, upto bigint, last_at timestamptz, rows json,
         user_messages int, assistant_messages int, tool_calls int, responses int, failed_responses int,
-        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int)
+        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int, feedback_up int, feedback_down int)
     ORDER BY session_id
 ), moved AS (
     UPDATE sessions s SET
@@ -34,7 +38,9 @@ WITH wanted AS MATERIALIZED (
         input_tokens = s.input_tokens + coalesce(w.input_tokens, 0),
         output_tokens = s.output_tokens + coalesce(w.output_tokens, 0),
         cost_microusd = s.cost_microusd + coalesce(w.cost_microusd, 0),
-        unpriced = s.unpriced + coalesce(w.unpriced, 0)
+        unpriced = s.unpriced + coalesce(w.unpriced, 0),
+        feedback_up = s.feedback_up + coalesce(w.feedback_up, 0),
+        feedback_down = s.feedback_down + coalesce(w.feedback_down, 0)
     FROM wanted w
     WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
     RETURNING s.session_id, w.epoch, w.rows
@@ -45,6 +51,43 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT session_id, epoch FROM moved
 """
+
+_NEWS = """
+), news AS (
+    SELECT m.session_id, n.* FROM moved m, json_to_recordset(m.news) AS n(
+        seq bigint, at timestamptz, ref text, response_id text, opens text, settles text[], agrees text, tells text)
+), opened AS (
+    INSERT INTO inbox_items (session_id, kind, ref, response_id, seq, at)
+    SELECT session_id, opens, ref, coalesce(response_id, ''), seq, at FROM news WHERE opens IS NOT NULL
+    ON CONFLICT (session_id, kind, ref) DO UPDATE
+        SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
+), settled AS (
+    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log' FROM news n
+    WHERE i.session_id = n.session_id AND i.kind = ANY(n.settles) AND n.ref IN (i.ref, i.response_id)
+        AND i.settled_at IS NULL
+), agreed AS (
+    UPDATE inbox_items i SET agreed = array_append(i.agreed, n.agrees) FROM news n
+    WHERE i.session_id = n.session_id AND i.kind = 'approval' AND n.ref = i.ref AND n.agrees IS NOT NULL
+), mailed AS (
+    INSERT INTO mail_notices (subscription_id, session_id, topic, seq, at)
+    SELECT s.id, n.session_id, n.tells, n.seq, n.at
+    FROM news n JOIN mail_subscriptions s ON n.tells = ANY(s.topics)
+), told AS (
+    INSERT INTO webhook_deliveries (webhook_id, topic, session_id, seq, at)
+    SELECT w.id, n.tells, n.session_id, n.seq, n.at
+    FROM news n JOIN webhooks w ON w.active AND n.tells = ANY(w.topics)
+    RETURNING id
+), queued AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    SELECT 'webhooks', 'deliver_webhook', jsonb_build_object('delivery_id', id) FROM told
+)
+SELECT session_id, epoch FROM moved
+"""
+APPEND_WITH_NEWS = (
+    APPEND.replace(")\n    ORDER BY session_id", ", news json)\n    ORDER BY session_id")
+    .replace("w.epoch, w.rows\n", "w.epoch, w.rows, w.news\n")
+    .replace("\n)\nSELECT session_id, epoch FROM moved\n", _NEWS)
+)
 
 STATE = (
     "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
@@ -65,6 +108,9 @@ class Counters:
     cost_microusd: int = 0
     unpriced: int = 0
     """Model calls whose cost is not known."""
+    feedback_up: int = 0
+    """Answers that are rated so, more or fewer than before."""
+    feedback_down: int = 0
 
     @classmethod
     def of(cls, records: Sequence[ev.Record]) -> "Counters":
@@ -83,6 +129,9 @@ class Counters:
             self.failed_responses += event.status == ev.ResponseStatus.FAILED
             self.input_tokens += event.usage.input_tokens
             self.output_tokens += event.usage.output_tokens
+        if isinstance(event, ev.FeedbackGiven):
+            self.feedback_up += (event.rating == ev.Rating.UP) - (event.replaces == ev.Rating.UP)
+            self.feedback_down += (event.rating == ev.Rating.DOWN) - (event.replaces == ev.Rating.DOWN)
         cost_microusd = getattr(event, "cost_microusd", 0)
         self.unpriced += cost_microusd is None
         self.cost_microusd += cost_microusd or 0
@@ -96,11 +145,13 @@ class Append:
     epoch: int
     records: Sequence[ev.Record]
     rows: list[Row] = field(init=False)
+    news: list[News] = field(init=False)
     encoded: bytes = field(init=False)
-    """As an object of `APPEND`'s batch; made once, however often the batch is sent."""
+    """As an object of the statement's batch; made once, however often the batch is sent."""
 
     def __post_init__(self) -> None:
         self.rows = encode_rows(self.records)
+        self.news = news_of(self.records)
         counters = Counters.of(self.records)
         counted = {name: count for name in Counters.__slots__ if (count := getattr(counters, name))}
         self.encoded = msgspec.json.encode(
@@ -112,6 +163,7 @@ class Append:
                 "last_at": self.records[-1].at,
                 "rows": self.rows,
                 **counted,
+                **({"news": self.news} if self.news else {}),
             }
         )
 
@@ -129,6 +181,7 @@ class Append:
         return self.records[-1].seq
 
 
-def append_params(appends: Sequence[Append]) -> dict[str, str]:
-    """The one parameter of `APPEND`."""
-    return {"batch": (b"[" + b",".join(append.encoded for append in appends) + b"]").decode()}
+def append_statement(appends: Sequence[Append]) -> tuple[str, dict[str, str]]:
+    """What appends them, and its one parameter."""
+    statement = APPEND_WITH_NEWS if any(append.news for append in appends) else APPEND
+    return statement, {"batch": (b"[" + b",".join(append.encoded for append in appends) + b"]").decode()}

@@ -15,7 +15,7 @@ from sessions_app import hooks
 from sessions_app.conf import conf
 from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
 from sessions_app.log import events as ev
-from sessions_app.log.journal_sql import APPEND, Append, append_params
+from sessions_app.log.journal_sql import Append, append_statement
 from sessions_app.log.replay import read_history
 from sessions_app.log.settle import takeover
 from sessions_app.log.state import SessionState
@@ -267,7 +267,7 @@ def append_now(*, session_id: str, epoch: int, last_seq: int, events: Sequence[e
     """
     records = _records(session_id, last_seq, events)
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, append_params([Append(session_id, epoch, records)]))
+        cursor.execute(*append_statement([Append(session_id, epoch, records)]))
         if cursor.fetchone() is None:
             raise JournalFenced
     return records[-1].seq

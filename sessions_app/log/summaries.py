@@ -4,7 +4,7 @@ A summary belongs to one end of its session, named by the seq of that end (``thr
 end that is not the last one any more, or that has its summary already, writes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -13,12 +13,20 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
-from django.db.models.functions import Left
+from django.db.models.functions import Left, Now
 
 from sessions_app.errors import JournalFenced
 from sessions_app.log import events as ev
-from sessions_app.log.journal_sql import APPEND, Append, append_params
-from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+from sessions_app.log.journal_sql import Append, append_statement
+from sessions_app.models import (
+    AttentionKind,
+    InboxItem,
+    Session,
+    SessionEvent,
+    SessionStatus,
+    Settled,
+    SummaryState,
+)
 
 # What a summary is made from: the conversation in plain lines, bounded however long the session was.
 
@@ -141,6 +149,25 @@ def request_summary(*, session_id: str) -> bool:
     return state is SummaryState.PENDING
 
 
+def ask_again(*, session_id: str, queue: Callable[[str, int], None]) -> bool:
+    """Have the summary of the session's last end written after all: ``queue`` is called with that end, in the transaction
+    that says so on the session. False, and nothing done, where none has failed."""
+    with transaction.atomic():
+        session = Session.objects.select_for_update(no_key=True).filter(pk=session_id).first()
+        if session is None or session.summary_state != SummaryState.FAILED:
+            return False
+        through_seq = _last_end(session_id)
+        if session.status != SessionStatus.ENDED or session.erased_at is not None or through_seq is None:
+            return False
+        session.summary_state = SummaryState.PENDING
+        session.save(update_fields=["summary_state"])
+        InboxItem.objects.filter(
+            session=session, kind=AttentionKind.FAILED_SUMMARY, settled_at__isnull=True
+        ).update(settled_at=Now(), settled_how=Settled.LOG)
+        queue(session_id, through_seq)
+    return True
+
+
 def _said_since(session: Session) -> bool:
     news = SessionEvent.objects.filter(
         session_id=session.session_id, seq__gt=session.summary_seq or 0, event_type__in=_SPEAKERS
@@ -261,6 +288,6 @@ def _append(new: Sequence[tuple[Session, ev.Event]]) -> None:
         for one, event in new
     ]
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, append_params(appends))
+        cursor.execute(*append_statement(appends))
         if len(cursor.fetchall()) != len(appends):
             raise JournalFenced

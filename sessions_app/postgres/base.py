@@ -21,6 +21,8 @@ _FRESH_S = 1.0
 _ANSWER_S = 3.0
 """For a connection from the pool to say that it is there; a database that takes 2 s a query still does."""
 _SPARE_TRIES = 2
+_FORGOTTEN_MS = 15_000
+"""So long PostgreSQL keeps a transaction in which nothing is asked. Longer than `POOLED_PATIENCE_S`: nobody waits for it any more."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -53,6 +55,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _is_read_only(self, link: Any) -> bool:
         """A transaction pooler tells what one of its servers said once: it is the statement that shows, there."""
         return isinstance(link, Link) and link.refuses_writes and not pools_transactions(self.settings_dict)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """Where a network swallowed the connection, the server hears of no end, and the rows stay locked for as long as it
+        waits for more. The limit is the transaction's own, since behind a transaction pooler there is no session to set it for;
+        it goes with the BEGIN that psycopg would send by itself, so that it costs no round trip."""
+        if autocommit or not isinstance(self.connection, Link):
+            super()._set_autocommit(autocommit)  # type: ignore[misc]
+            return
+        with self.wrap_database_errors:
+            self.connection.execute(f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {_FORGOTTEN_MS}")
 
     def is_usable(self) -> bool:
         return not self.ended and bool(super().is_usable())

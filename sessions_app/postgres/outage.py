@@ -74,7 +74,7 @@ _QUIET_S = 1.0
 """An outage is over with the first write after so long without another fault: parts of the process come back one by one."""
 
 
-class _Outage:
+class Outage:
     """Of this process; told once when it begins and once when it is over, however many of its parts notice."""
 
     def __init__(self) -> None:
@@ -104,4 +104,4 @@ class _Outage:
         logger.warning("the database is back after %.1f s", now - since)
 
 
-outage = _Outage()
+outage = Outage()

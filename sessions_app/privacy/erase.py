@@ -21,11 +21,14 @@ from sessions_app.models import (
     EraseActor,
     EraseScope,
     Erasure,
+    InboxItem,
+    MailNotice,
     Session,
     SessionEvent,
     SessionStatus,
     SummaryState,
     TranscriptOpening,
+    WebhookDelivery,
 )
 from sessions_app.postgres.outage import is_passing
 from sessions_app.privacy.people import Person
@@ -80,11 +83,15 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         Session.objects.filter(pk=session_id).update(
             title="",
             summary="",
+            topics=[],
+            intent="",
+            language="",
             summary_state=SummaryState.SKIPPED,
             summary_seq=None,
             erased_at=Now(),
             tool_data_erased_at=Now(),
         )
+        forget_notices(session_id)
         _record(session_id, EraseScope.WORDS, by)
         hooks.session_erased(session_id)
     return True
@@ -112,6 +119,7 @@ def delete_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         hooks.session_erased(session_id)
         SessionEvent.objects.filter(session_id=session_id).delete()
         TranscriptOpening.objects.filter(session_id=session_id).delete()
+        forget_notices(session_id)
         Session.objects.filter(pk=session_id).delete()
         _record(session_id, EraseScope.SESSION, by)
     return True
@@ -193,6 +201,13 @@ def _redact(session_id: str, redaction: Redaction) -> int:
             changed += len(changes)
         cursor.execute(_DOOR, [""])
     return changed
+
+
+def forget_notices(session_id: str) -> None:
+    """Nothing of it waits for anybody any more; that others were told of it stays, without what they said."""
+    InboxItem.objects.filter(session_id=session_id).delete()
+    MailNotice.objects.filter(session_id=session_id).delete()
+    WebhookDelivery.objects.filter(session_id=session_id).update(answer="")
 
 
 def _record(session_id: str, scope: EraseScope, by: By) -> None:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -47,21 +48,29 @@ ID_LISTS = {"item_ids", "input_item_ids", "gone_item_ids"}
 TOOL_NAMES = {"name", "server_label"}
 WORDS = {
     "arguments",
+    "asks",
     "author",
+    "comment",
     "by",
     "cause",
     "client_event_id",
     "config",
     "error",
     "extra",
+    "follow_ups",
+    "intent",
+    "language",
     "message",
+    "open_questions",
     "output",
     "parts",
+    "quality_reason",
     "shown_as",
     "stopped_by",
     "summary",
     "text",
     "title",
+    "topics",
 }
 """Those that go; named so that a test can tell a new field from them."""
 _TOOL_EVENTS = (ev.ToolCall.event_type, ev.ToolApprovalRequested.event_type, ev.ToolResult.event_type)
@@ -120,9 +129,8 @@ def without_tool_data(event_type: str, content: str | None, payload: ev.JSON) ->
     """The event without what a tool was given or gave; None where there is no such thing in it."""
     if event_type not in _TOOL_EVENTS:
         return None
-    return Erased(
-        _blank(event_type, content), {name: value for name, value in payload.items() if name != "extra"}
-    )
+    kept = {name: value for name, value in payload.items() if name not in ("asks", "extra")}
+    return Erased(_blank(event_type, content), kept)
 
 
 def _kept(cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, mask: IdMask) -> Any:
@@ -141,7 +149,8 @@ def _kept(cls: type[ev.Event], name: str, annotation: object, payload: ev.JSON, 
 
 @cache
 def is_figure(annotation: Any) -> bool:
-    return annotation in FIGURES or (isinstance(annotation, type) and issubclass(annotation, Enum))
+    kinds = [one for one in get_args(annotation) or (annotation,) if one is not NoneType]
+    return annotation in FIGURES or all(isinstance(one, type) and issubclass(one, Enum) for one in kinds)
 
 
 def _tool_name(cls: type[ev.Event], value: Any, payload: ev.JSON) -> str | None:
@@ -161,8 +170,10 @@ def _options(_cls: type[ev.Event], value: Any, _payload: ev.JSON) -> ev.JSON | N
 
 
 def _reason(cls: type[ev.Event], value: Any, _payload: ev.JSON) -> str | None:
-    """Of an answer it is a word of ours or of the vendor's; of a person it is what they said."""
-    return str(value) if cls is ev.ResponseDone and _A_WORD.fullmatch(str(value)) else None
+    """Of an answer it is a word of ours or of the vendor's, of feedback one of the settings'; of an approval it is what a
+    person said."""
+    ours = cls is ev.ResponseDone or cls is ev.FeedbackGiven
+    return str(value) if ours and _A_WORD.fullmatch(str(value)) else None
 
 
 _Decide = Callable[[type[ev.Event], Any, ev.JSON], object | None]

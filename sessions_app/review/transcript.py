@@ -14,7 +14,12 @@ from sessions_app.log import events as ev
 
 # The events that are no conversation: (sentence, tone) of each.
 
-_DIALECTS = {"plain": "plain text", "realtime": "Realtime JSON", "admin": "staff, from the admin"}
+_DIALECTS = {
+    "plain": "plain text",
+    "realtime": "Realtime JSON",
+    "admin": "staff, from the admin",
+    "http": "a call over HTTP",
+}
 _REOPENED = {
     ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),
     ev.ReopenCause.TAKEOVER: (
@@ -48,7 +53,7 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
             return _ENDED[event.reason]
         case ev.ConnectionOpened() | ev.ConnectionClosed():
             return _connection(event)
-        case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone():
+        case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone() | ev.FeedbackGiven():
             return _of_the_talk(event)
         case ev.OperatorTookOver() | ev.OperatorHandedBack():
             return _stepped(event), "info"
@@ -71,6 +76,18 @@ def _stepped(event: ev.OperatorTookOver | ev.OperatorHandedBack) -> str:
     return f"{event.author} handed the conversation back: the model answers again"
 
 
+_RATED = {
+    ev.Rating.UP: ("The user called an earlier answer good", "success"),
+    ev.Rating.DOWN: ("The user called an earlier answer bad", "danger"),
+    ev.Rating.NONE: ("The user took back what they thought of an earlier answer", "neutral"),
+}
+
+
+def feedback_words(event: ev.FeedbackGiven) -> str:
+    """The reason and the comment, as far as there are any."""
+    return ": ".join(filter(None, (event.reason.replace("_", " "), event.comment)))
+
+
 def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
     if event.cause == ev.CompactionCause.ITEM_DELETED:
         return "The summary of earlier turns was shortened: it held an item that was removed", "neutral"
@@ -80,7 +97,9 @@ def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
     return _with(f"The model now sees a summary of {items}", event.model), "neutral"
 
 
-def _of_the_talk(event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone) -> tuple[str, str]:
+def _of_the_talk(
+    event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone | ev.FeedbackGiven,
+) -> tuple[str, str]:
     match event:
         case ev.ItemDeleted():
             return "The client removed an item from the model's history", "neutral"
@@ -88,6 +107,9 @@ def _of_the_talk(event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone) ->
             return f"Another answer was asked for: place {event.position} in the queue", "neutral"
         case ev.ResponseDone():
             return _with("An answer that waited was not given", event.reason), "warning"
+        case ev.FeedbackGiven():
+            text, tone = _RATED[event.rating]
+            return _with(text, feedback_words(event)), tone
 
 
 def _connection(event: ev.ConnectionOpened | ev.ConnectionClosed) -> tuple[str, str]:
@@ -155,6 +177,8 @@ class Text:
     text: str
     status: str = "completed"
     removed: bool = False
+    feedback: ev.FeedbackGiven | None = None
+    """The user's last word on it among the records; None when that is nothing."""
     html: str = ""
     """Set by who renders it."""
 
@@ -179,6 +203,10 @@ class ToolRun:
     """In words: who was asked, who answered what."""
     approval_id: str = ""
     """The request that nobody among the records answered yet."""
+    asks: str = ""
+    """What is asked, as a sentence for the person who decides."""
+    agreed: bool = False
+    """Somebody said yes, and it takes more of them."""
     removed: bool = False
 
 
@@ -253,6 +281,9 @@ class Folding:
                 self._message(record, event)
             case ev.ResponseDone(waited=False):
                 self._done(record, event)
+            case ev.FeedbackGiven() if isinstance(text := self._items.get(event.item_id), Text):
+                text.feedback = event if event.rating != ev.Rating.NONE else None
+                self._touch(event.item_id)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)
             case _:
@@ -362,7 +393,9 @@ class Folding:
             case ev.ToolApprovalRequested():
                 run = self._run(record, event.call_id, event.item_id, event.name, event.response_id)
                 run.arguments, run.approval = run.arguments or event.arguments, "waits for a person's yes"
-                run.approval_id, run.side_effects = event.item_id, event.side_effects
+                run.approval_id, run.side_effects, run.asks = event.item_id, event.side_effects, event.asks
+                if event.approvals > 1:
+                    run.approval = f"waits for the yes of {event.approvals} persons"
                 self._approvals[event.item_id] = run
             case ev.ToolApproval():
                 self._decide(record, event)
@@ -383,8 +416,14 @@ class Folding:
     def _decide(self, record: ev.Record, event: ev.ToolApproval) -> None:
         words = f"{'allowed' if event.approve else 'refused'} by {event.by}"
         words += f": {event.reason}" if event.reason else ""
+        if event.missing:
+            more = "one more person" if event.missing == 1 else f"{event.missing} more persons"
+            words += f"; {more} must say yes"
         if run := self._approvals.get(event.approval_id):
-            run.approval, run.approval_id = words, ""
+            before = f"{run.approval.partition(';')[0]}; " if run.agreed else ""
+            run.approval, run.agreed = before + words, run.agreed or bool(event.missing)
+            if not event.missing:
+                run.approval_id = ""
             self._touch(run.item_id)
         else:
             self._add(Notice(seq=record.seq, at=record.at, text=f"Tool call {words}"))

@@ -38,6 +38,25 @@ def test_the_final_text_stands_instead_of_its_deltas() -> None:
     ]
 
 
+def test_the_last_word_on_an_answer_stands_with_its_text() -> None:
+    bad = ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN, reason="wrong", comment="It was Paris.")
+    good = ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.UP, replaces=ev.Rating.DOWN)
+    taken_back = ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.NONE, replaces=ev.Rating.UP)
+    for given, shown in (([bad], bad), ([bad, good], good), ([bad, good, taken_back], None)):
+        text = only_answer(started(), message("Rome"), done(), *given).items[0]
+        assert isinstance(text, Text)
+        assert text.feedback == shown
+
+
+def test_a_word_on_an_answer_that_stands_elsewhere_is_a_notice() -> None:
+    (notice,) = entries_of(
+        ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN, reason="too_long", comment="Shorter!")
+    )
+    assert isinstance(notice, Notice)
+    assert notice.text == "The user called an earlier answer bad \N{MIDDLE DOT} too long: Shorter!"
+    assert notice.tone is Tone.DANGER
+
+
 def test_deltas_without_a_final_text_are_a_partial_answer() -> None:
     answer = only_answer(started(), *deltas("Hel", "lo"))
     assert [(item.text, item.status) for item in answer.items if isinstance(item, Text)] == [

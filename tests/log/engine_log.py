@@ -134,6 +134,29 @@ class Engine:
                 )
             )
 
+    def rate(self) -> None:
+        """An answer, whether the state still knows it or not, as the user did before or otherwise."""
+        said = [
+            one.event
+            for one in self.records
+            if isinstance(one.event, ev.AssistantMessage) and one.event.response_id
+        ]
+        if said:
+            item_id = self.one_of(said).item_id
+            before = [
+                one.event.rating
+                for one in self.records
+                if isinstance(one.event, ev.FeedbackGiven) and one.event.item_id == item_id
+            ]
+            self.append(
+                ev.FeedbackGiven(
+                    item_id=item_id,
+                    rating=self.one_of(list(ev.Rating)),
+                    replaces=before[-1] if before else ev.Rating.NONE,
+                    client_event_id=self.new("client") if self.chance(2) else None,
+                )
+            )
+
     def connect(self) -> None:
         self.append(ev.ConnectionOpened(connection_id=self.new("conn"), dialect="plain"))
 
@@ -363,6 +386,8 @@ STEPS: list[Callable[[Engine], None]] = [
     Engine.decide,
     Engine.decide,
     Engine.give_result,
+    Engine.rate,
+    Engine.rate,
     Engine.instruct,
     Engine.tell,
     Engine.tell_call,

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -103,6 +104,29 @@ async def test_counters_change_in_the_commit_of_the_events(open_log: OpenLog) ->
     assert (session.user_messages, session.assistant_messages, session.responses) == (1, 1, 1)
     assert (session.failed_responses, session.input_tokens, session.output_tokens) == (1, 7, 3)
     assert session.last_seq == 3
+
+
+@pytest.mark.parametrize(
+    ("ratings", "up", "down"),
+    [
+        ([], 0, 0),
+        ([ev.Rating.UP], 1, 0),
+        ([ev.Rating.DOWN, ev.Rating.DOWN], 0, 1),
+        ([ev.Rating.UP, ev.Rating.DOWN], 0, 1),
+        ([ev.Rating.DOWN, ev.Rating.NONE], 0, 0),
+        ([ev.Rating.DOWN, ev.Rating.NONE, ev.Rating.UP], 1, 0),
+    ],
+)
+async def test_of_the_ratings_of_an_answer_the_last_one_is_counted(
+    open_log: OpenLog, ratings: list[ev.Rating], up: int, down: int
+) -> None:
+    log = await open_log()
+    log.append(ev.FeedbackGiven(item_id="another", rating=ev.Rating.UP))
+    for before, rating in pairwise([ev.Rating.NONE, *ratings]):
+        log.append(ev.FeedbackGiven(item_id="item_2", rating=rating, replaces=before))
+    await log.durable()
+    session = await session_of(log)
+    assert (session.feedback_up, session.feedback_down) == (up + 1, down)
 
 
 async def test_the_final_message_and_the_end_of_the_response_commit_together(
@@ -377,7 +401,7 @@ def appends(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     execute = psycopg.Connection.execute
 
     def watched(connection: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
-        if query is journal_sql.APPEND:
+        if query in (journal_sql.APPEND, journal_sql.APPEND_WITH_NEWS):
             found.append(params)
         return execute(connection, query, params, **kwargs)
 

@@ -8,7 +8,7 @@ from django.db import InternalError, OperationalError
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
-from sessions_app.postgres.outage import Verdict, outage, verdict
+from sessions_app.postgres.outage import Outage, Verdict, verdict
 from tests.support.moody_proxy import Fatal
 
 
@@ -63,6 +63,7 @@ class _Diag:
 def test_an_outage_is_told_once_and_once_more_when_it_is_over(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    outage = Outage()
     now = 100.0
     monkeypatch.setattr("sessions_app.postgres.outage.time.monotonic", lambda: now)
     with caplog.at_level(logging.WARNING, logger="sessions_app"):

@@ -51,6 +51,7 @@ def told(state: SessionState, turns: list[int]) -> dict[str, Any]:
         "user messages": state.user_messages,
         "spent": state.spent_microusd,
         "ratio": state.tokens_per_byte,
+        "feedback": state.feedback,
         "compaction": (state.compaction, state.checkpoint_seq),
     }
 

@@ -7,7 +7,7 @@ import msgspec
 from django.db import connection
 
 from sessions_app.log import events as ev
-from sessions_app.models import Session, SessionStatus, SummaryState
+from sessions_app.models import Sentiment, Session, SessionOutcome, SessionStatus, SummaryState
 from sessions_app.privacy.redact import OUR_NAMES, is_figure
 from tests.admin.rows import NOON, write_session
 
@@ -65,6 +65,12 @@ def session_full_of(word: str, session_id: str = "s1", **fields: Any) -> Session
     given: dict[str, Any] = {
         "title": f"About {word}",
         "summary": f"All of {word}",
+        "topics": [f"{word} topic"],
+        "intent": f"To know of {word}",
+        "language": word,
+        "outcome": SessionOutcome.UNRESOLVED,
+        "sentiment": Sentiment.NEGATIVE,
+        "quality": 2,
         "summary_state": SummaryState.WRITTEN,
         "status": SessionStatus.ENDED,
         "end_time": NOON,

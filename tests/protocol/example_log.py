@@ -97,6 +97,13 @@ EVENTS: list[ev.Event] = [
         output='{"sky":"clear"}',
         after_item_id="item_e55b",
     ),
+    ev.FeedbackGiven(
+        item_id="item_d310",
+        rating=ev.Rating.DOWN,
+        reason="wrong",
+        comment="It was summer time.",
+        client_event_id="mine_5",
+    ),
     ev.OperatorWhispered(item_id="item_aa11", text="They are a friend of the house.", author="ann"),
     ev.OperatorTookOver(
         item_id="item_aa12", author="ann", shown_as="A member of staff", after_item_id="item_f001"

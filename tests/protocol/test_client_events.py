@@ -11,7 +11,7 @@ from openai.types.realtime.realtime_session_create_request import RealtimeSessio
 
 from chat.wire.realtime import client as ce
 from chat.wire.realtime.client import decode
-from tests.protocol.client_frames import TOOL, create, message, respond, update
+from tests.protocol.client_frames import TOOL, create, frame, message, respond, update
 
 
 def test_a_message() -> None:
@@ -164,7 +164,14 @@ def test_every_client_event_that_the_sdk_knows_has_been_decided_on() -> None:
     members = RealtimeClientEvent.__args__[0].__args__  # type: ignore[attr-defined]
     vendors = {member.model_fields["type"].annotation.__args__[0] for member in members}
 
-    assert vendors == set(ce.CLIENT_EVENT_TYPES) | ce.AUDIO_EVENT_TYPES
+    ours = {name for name in ce.CLIENT_EVENT_TYPES if name.startswith("x_")}
+    assert vendors == (set(ce.CLIENT_EVENT_TYPES) | ce.AUDIO_EVENT_TYPES) - ours
+
+
+@pytest.mark.parametrize("rating", ["up", "down", "none"])
+def test_feedback(rating: str) -> None:
+    event = decode(frame("x_feedback.give", item_id="a", rating=rating, comment="No."))
+    assert event == ce.FeedbackGive(event_id="mine_1", item_id="a", rating=rating, comment="No.")  # type: ignore[arg-type]
 
 
 def test_what_the_sdks_models_send_is_taken() -> None:

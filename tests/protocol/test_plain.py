@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from chat.errors import FrameError, FrameTooLarge
-from chat.wire.plain import PlainProjector, plain_error, plain_message
+from chat.session.commands import GiveFeedback
+from chat.wire.plain import PlainProjector, plain_error, plain_feedback, plain_message
 from sessions_app.log import events as ev
 from tests.protocol.logs import numbered
 
@@ -67,6 +68,40 @@ def test_the_longest_message_is_the_settings(settings: Settings) -> None:
 def test_whatever_comes_gives_a_message_or_a_frame_error(frame: str) -> None:
     with contextlib.suppress(FrameError):
         assert plain_message(frame)
+
+
+@pytest.mark.parametrize(
+    ("frame", "word"),
+    [
+        ('{"feedback": "up"}', GiveFeedback(rating="up")),
+        ('{"feedback": "none", "item_id": "a"}', GiveFeedback(rating="none", item_id="a")),
+        (
+            ' {"feedback": "down", "reason": "wrong", "comment": "No."}',
+            GiveFeedback(rating="down", reason="wrong", comment="No."),
+        ),
+        ('{"feedback": "great"}', None),
+        ('{"feedback": {"rating": "up"}}', None),
+        ('{"feedback": "up", "message": "Hello"}', None),
+        ('{"feedback": "up"', None),
+        ("feedback: up", None),
+    ],
+)
+def test_a_word_on_an_answer_is_no_message(frame: str, word: GiveFeedback | None) -> None:
+    assert plain_feedback(frame) == word
+
+
+def test_a_comment_that_cannot_be_stored_is_refused() -> None:
+    with pytest.raises(FrameError) as caught:
+        plain_feedback('{"feedback": "down", "comment": "a\\u0000b"}')
+    assert (caught.value.code, caught.value.param) == ("invalid_text", "comment")
+
+
+def test_the_form_of_feedback() -> None:
+    down, none = (
+        ev.FeedbackGiven(item_id="a", rating=ev.Rating.DOWN, reason="wrong", comment="No."),
+        ev.FeedbackGiven(item_id="a", rating=ev.Rating.NONE),
+    )
+    assert shown(down, none) == ["[feedback] a down wrong: No.", "[feedback] a none"]
 
 
 def shown(*events: ev.Event) -> list[str]:

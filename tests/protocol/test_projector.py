@@ -11,7 +11,7 @@ from chat.wire.realtime.server import encode
 from sessions_app.errors import ReplayGap
 from sessions_app.log import events as ev
 from tests.protocol.logs import BEGAN_AT, SESSION_ID, numbered
-from tests.protocol.sdk import validated
+from tests.protocol.sdk import held
 
 ASKED = ev.UserMessage(item_id="item_u", text="Hello", client_event_id="mine_1")
 STARTED = ev.ResponseStarted(
@@ -58,7 +58,7 @@ def wire(*events: ev.Event) -> list[dict[str, Any]]:
     projector = RealtimeProjector(SESSION_ID)
     said = [encode(frame) for record in numbered(list(events)) for frame in projector.frames(record)]
     for frame in said:
-        validated(frame)
+        held(frame)
     return [json.loads(frame) for frame in said]
 
 

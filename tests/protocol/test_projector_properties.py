@@ -15,7 +15,7 @@ from chat.wire.realtime.server import encode
 from sessions_app.log import events as ev
 from sessions_app.log.rows import decode_row, encode_rows
 from tests.protocol.logs import SESSION_ID, logs
-from tests.protocol.sdk import validated
+from tests.protocol.sdk import held
 
 examples = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -47,7 +47,7 @@ def resumed(records: Sequence[ev.Record], last_event_id: str) -> list[str]:
 @given(logs())
 def test_every_frame_validates_against_the_vendors_types(records: list[ev.Record]) -> None:
     for frame in frames_of(records):
-        validated(frame)
+        held(frame)
 
 
 @examples
@@ -196,5 +196,7 @@ def test_a_plain_client_sees_each_text_once_from_the_moment_it_came(
                 assert frames == ["[approval] pay needs a person's yes before it runs; staff can give it."]
             case ev.SteppedEvent():
                 assert [frame.split(" ", 1)[0] for frame in frames] == ["[staff]"]
+            case ev.FeedbackGiven():
+                assert frames == ["[feedback] item_1 down no"]
             case _:
                 assert frames == []

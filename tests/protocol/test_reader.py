@@ -17,7 +17,7 @@ from chat.wire.realtime.server import DeltaTemplate, TextDelta, encode
 from sessions_app.log import events as ev
 from tests.protocol.logs import SESSION_ID, logs
 from tests.protocol.reading import SessionWithReaders
-from tests.protocol.sdk import validated
+from tests.protocol.sdk import held
 
 examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 fewer = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -152,7 +152,7 @@ def test_joined_history_tells_the_same_text_and_every_place_in_it_is_one_of_the_
 
     assert told(history) == told(frames)
     for frame in history:
-        validated(frame)
+        held(frame)
         event = json.loads(frame)
         if event["type"] != "response.output_text.delta":
             assert without_texts(frame) == without_texts(by_id[event["event_id"]])
@@ -215,7 +215,7 @@ def test_a_text_beyond_the_bound_is_told_by_its_deltas_alone(settings: Any) -> N
     assert len(ends) == 5
     assert not any("onetwothree" in frame for frame in ends)
     for frame in frames:
-        validated(frame)
+        held(frame)
 
 
 def test_what_a_client_has_put_there_keeps_its_text() -> None:

@@ -10,11 +10,11 @@ from chat.errors import ActiveResponse, ChatError, FrameError, ItemNotFound, Pro
 from chat.wire.codes import FrameCode
 from chat.wire.realtime.dialect import error_event, item_retrieved, session_created, session_updated
 from chat.wire.realtime.objects import SessionObject, StreamInfo, item_of
-from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode
+from chat.wire.realtime.server import SERVER_EVENT_TYPES, ServerEvent, encode, frames_of
 from sessions_app.errors import JournalFull, SessionNotFound, SessionsError
 from sessions_app.log import events as ev
 from tests.protocol.logs import BEGAN_AT, SESSION_ID
-from tests.protocol.sdk import SDK_SERVER_EVENTS, validated
+from tests.protocol.sdk import SDK_SERVER_EVENTS, held
 
 TOOL = {"type": "function", "name": "ping", "description": "", "parameters": {"type": "object"}}
 SESSION = SessionObject(
@@ -37,14 +37,30 @@ def subclasses(cls: type[Any]) -> list[type[Any]]:
 
 def said(event: ServerEvent) -> dict[str, Any]:
     frame = encode(event)
-    validated(frame)
+    held(frame)
     assert msgspec.json.decode(frame, type=ServerEvent) == event
     fields: dict[str, Any] = json.loads(frame)
     return fields
 
 
-def test_every_type_is_one_of_the_vendors() -> None:
-    assert SERVER_EVENT_TYPES.keys() < SDK_SERVER_EVENTS.keys()
+def test_every_type_is_one_of_the_vendors_or_says_that_it_is_ours() -> None:
+    vendors = {name for name in SERVER_EVENT_TYPES if not name.startswith("x_")}
+    assert vendors < SDK_SERVER_EVENTS.keys()
+    assert not [name for name in SDK_SERVER_EVENTS if name.startswith("x_")]
+
+
+@pytest.mark.parametrize("rating", ev.Rating)
+def test_feedback_is_told_whole(rating: ev.Rating) -> None:
+    event = ev.FeedbackGiven(item_id="a", rating=rating, reason="wrong", comment="No.")
+    (frame,) = frames_of(event)
+    assert said(frame) == {
+        "type": "x_feedback.given",
+        "event_id": "",
+        "item_id": "a",
+        "rating": rating,
+        "reason": "wrong",
+        "comment": "No.",
+    }
 
 
 def test_an_undeclared_field_is_refused() -> None:

@@ -12,7 +12,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
 from websockets.exceptions import ConnectionClosed
 
-from tests.protocol.sdk import validated
+from tests.protocol.sdk import held
 
 TIMEOUT_S = 60.0
 
@@ -56,7 +56,7 @@ class Talk:
     async def next(self, *, timeout_s: float = TIMEOUT_S) -> Any:
         async with asyncio.timeout(timeout_s):
             event = await anext(self._stream)
-        validated(event.to_json(indent=None))
+        held(event.to_json(indent=None))
         self.events.append(event)
         self.place.take(event)
         await self._acknowledge(event)

@@ -30,17 +30,7 @@ def wait_for_summary(session_id: str, *, timeout_s: float = 20, worker: Program)
 
 def wait_for_doing(worker: Program) -> None:
     """Until the model is asked: the job is taken, and what it is to summarise was read."""
-    read = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        " AND state = 'idle' AND query LIKE '%SELECT s.session_id, e.seq%'"
-    )
-
-    def asked() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(read)
-            return bool(jobs(status="doing") and cursor.fetchone()[0])
-
-    wait_until(asked, timeout_s=20, what=lambda: f"a job that runs; the worker said:\n{worker.output}")
+    worker.wait_for_line("a model is asked for its summary")
 
 
 def freeze_between_transactions(worker: Program) -> None:

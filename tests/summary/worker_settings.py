@@ -2,8 +2,10 @@
 
 import os
 
+from realtime_ai.settings.logs import logging_settings
 from realtime_ai.settings.test import *  # noqa: F403
 
+LOGGING = logging_settings("DEBUG")
 CHAT_WORKER_HEARTBEAT_SECONDS = 0.5
 CHAT_WORKER_STALLED_SECONDS = 2.0
 CHAT_WORKER_POLL_SECONDS = float(os.environ.get("WORKER_POLL_SECONDS", "0.2"))

@@ -242,7 +242,18 @@ class ResponseCancel(ClientEventBase, frozen=True, kw_only=True, tag="response.c
     response_id: ItemId | None = None
 
 
-ClientEvent = SessionUpdate | ItemCreate | ItemRetrieve | ItemDelete | ResponseCreate | ResponseCancel
+class FeedbackGive(ClientEventBase, frozen=True, kw_only=True, tag="x_feedback.give"):
+    """Ours: what the user thinks of an answer."""
+
+    item_id: ItemId
+    rating: Literal["up", "down", "none"]
+    reason: Annotated[str, Meta(max_length=64)] | None = None
+    comment: str | None = None
+
+
+ClientEvent = (
+    SessionUpdate | ItemCreate | ItemRetrieve | ItemDelete | ResponseCreate | ResponseCancel | FeedbackGive
+)
 CLIENT_EVENT_TYPES: dict[str, type[ClientEvent]] = {
     str(cls.__struct_config__.tag): cls for cls in get_args(ClientEvent)
 }

@@ -19,6 +19,7 @@ from chat.session.commands import (
     Command,
     DecideApproval,
     DeleteItem,
+    GiveFeedback,
     RequestResponse,
     ResponseOptions,
     SessionConfig,
@@ -257,6 +258,14 @@ def _command(event: ce.ClientEvent) -> Command:
             return _response(event)
         case ce.ResponseCancel():
             return CancelResponse(response_id=event.response_id, client_event_id=event.event_id)
+        case ce.FeedbackGive():
+            return GiveFeedback(
+                item_id=event.item_id,
+                rating=event.rating,
+                reason=event.reason or "",
+                comment=event.comment or "",
+                client_event_id=event.event_id,
+            )
         case ce.ItemRetrieve():
             raise AssertionError("is answered by the dialect itself")
 

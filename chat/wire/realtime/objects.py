@@ -97,6 +97,10 @@ class McpApprovalRequestItem(WireObject, tag_field="type", tag="mcp_approval_req
     name: str
     arguments: str
     x_created_at: str | UnsetType = UNSET
+    x_asks: str | UnsetType = UNSET
+    """What is asked, as a sentence for a person."""
+    x_approvals: int | UnsetType = UNSET
+    """How many different persons have to say yes, where that is more than one."""
 
 
 class McpApprovalResponseItem(WireObject, tag_field="type", tag="mcp_approval_response", kw_only=True):
@@ -106,6 +110,8 @@ class McpApprovalResponseItem(WireObject, tag_field="type", tag="mcp_approval_re
     reason: str | None = None
     x_created_at: str | UnsetType = UNSET
     x_author: str | UnsetType = UNSET
+    x_pending: int | UnsetType = UNSET
+    """So many more persons have to say yes; the call waits until then."""
 
 
 Item = (
@@ -233,6 +239,8 @@ def approval_request_item(event: ev.ToolApprovalRequested, at: datetime) -> McpA
         name=event.name,
         arguments=event.arguments,
         x_created_at=timestamp(at),
+        x_asks=event.asks or UNSET,
+        x_approvals=event.approvals if event.approvals > 1 else UNSET,
     )
 
 
@@ -244,6 +252,7 @@ def approval_response_item(event: ev.ToolApproval, at: datetime) -> McpApprovalR
         reason=event.reason or None,
         x_created_at=timestamp(at),
         x_author=event.by,
+        x_pending=event.missing or UNSET,
     )
 
 

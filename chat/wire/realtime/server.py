@@ -1,10 +1,10 @@
 """Every frame that the server sends in the Realtime dialect: a closed set.
 
-Each is an event of the Realtime API (GA) and validates against the vendor's own types; fields that begin with ``x_``
-are ours. The frames of the log are made by `chat.wire.realtime.projector`, the others by `chat.wire.realtime.dialect`.
+Each is an event of the Realtime API (GA) and validates against the vendor's own types; events and fields that begin with
+``x_`` are ours. The frames of the log are made by `chat.wire.realtime.projector`, the others by `chat.wire.realtime.dialect`.
 """
 
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -82,6 +82,15 @@ class ItemRetrieved(EventBase, tag="conversation.item.retrieved", kw_only=True):
 
 class ItemDeleted(EventBase, tag="conversation.item.deleted", kw_only=True):
     item_id: str
+
+
+class FeedbackGiven(EventBase, tag="x_feedback.given", kw_only=True):
+    """Ours: the user's last word on an answer."""
+
+    item_id: str
+    rating: Literal["up", "down", "none"]
+    reason: str
+    comment: str
 
 
 # The response
@@ -185,6 +194,7 @@ ServerEvent = (
     | ItemDone
     | ItemRetrieved
     | ItemDeleted
+    | FeedbackGiven
     | RateLimitsUpdated
     | ResponseCreated
     | ResponseDone
@@ -214,6 +224,13 @@ def frames_of(event: ev.Event) -> list[ServerEvent]:
     with the next ``session.created``.
     """
     match event:
+        case ev.FeedbackGiven():
+            rating = event.rating.value
+            return [
+                FeedbackGiven(
+                    item_id=event.item_id, rating=rating, reason=event.reason, comment=event.comment
+                )
+            ]
         case ev.ItemDeleted():
             return [ItemDeleted(item_id=event.item_id)]
         case _:

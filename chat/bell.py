@@ -1,0 +1,81 @@
+"""How much waits for the staff, told to whoever has a page of the admin open, in every process.
+
+One query for all listeners of a process, and none while there are none: docs/decisions/0074.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from sessions_app.errors import DatabaseAway
+from sessions_app.postgres.threads import in_db_thread
+from sessions_app.selectors.inbox import count_waiting
+from sessions_app.selectors.users import has_permission
+
+logger = logging.getLogger(__name__)
+
+MAY_HEAR = "sessions_app.view_session"
+LOOK_SECONDS = 2.0
+_LOOKS_PER_CHECK = 10
+"""So often it is asked whether the listeners may hear it still. That a credential ended is `chat.watch`'s to see."""
+
+
+class Listener(Protocol):
+    @property
+    def user_id(self) -> int | None: ...
+
+    def tell(self, count: int) -> None: ...
+
+    def forbid(self) -> None:
+        """It may not hear it any more."""
+
+
+class Bell:
+    """One per process. All methods run on its event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._somebody = asyncio.Event()
+        self._count: int | None = None
+        """As it was told last; None: nobody listened, or it could not be found out."""
+
+    def add(self, listener: Listener) -> None:
+        self._listeners.add(listener)
+        self._somebody.set()
+        if self._count is not None:
+            listener.tell(self._count)
+
+    def discard(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners:
+            self._somebody.clear()
+            self._count = None
+
+    async def keep(self) -> None:
+        looks = 0
+        while True:
+            await self._somebody.wait()
+            try:
+                if looks % _LOOKS_PER_CHECK == 0:
+                    await self._check()
+                await self._look()
+            except DatabaseAway:
+                pass  # what was told holds until it can be asked
+            except Exception:
+                logger.exception("what waits for the staff cannot be counted")
+            looks += 1
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        count = await in_db_thread(count_waiting)
+        if self._listeners and count != self._count:
+            self._count = count
+            for listener in list(self._listeners):
+                listener.tell(count)
+
+    async def _check(self) -> None:
+        for user_id in {one.user_id for one in self._listeners}:
+            if not await in_db_thread(has_permission, user_id=user_id, permission=MAY_HEAR):
+                for listener in [one for one in self._listeners if one.user_id == user_id]:
+                    self.discard(listener)
+                    listener.forbid()

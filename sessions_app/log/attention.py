@@ -1,0 +1,130 @@
+"""What of the log is somebody's business: what comes to wait for the staff, what is settled by it, and who is told.
+
+`journal_sql` writes it in the statement that appends the events, and only a batch that holds any takes another statement
+than usual: docs/decisions/0074-what-waits-is-written-with-its-cause.md.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sessions_app.log import events as ev
+from sessions_app.models import AttentionKind, Topic
+
+BUDGET = "budget_exceeded"
+"""The reason of an answer that a budget stopped: `chat.errors.BudgetExceeded`."""
+OF_A_SUMMARY = "summary"
+"""The ``ref`` of what is about a session's summary: it has one."""
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one record changes."""
+
+    seq: int
+    at: datetime
+    ref: str = ""
+    """What it is about, by its id in the log."""
+    response_id: str = ""
+    opens: AttentionKind | None = None
+    settles: list[AttentionKind] = []
+    """Those of ``ref``, and those of the response that is called so."""
+    agrees: str | None = None
+    """Who said yes to it, where it takes others' yes as well."""
+    tells: Topic | None = None
+
+
+def news_of(records: Iterable[ev.Record]) -> list[News]:
+    """In their order. What is opened and settled by the same records is left out: nobody has seen it wait."""
+    found: list[News] = []
+    for record in records:
+        make = _MAKERS.get(type(record.event))
+        if make and (fields := make(record.event)):
+            news = News(seq=record.seq, at=record.at, **fields)
+            found = [_unless_settled(one, news) for one in found]
+            found.append(news)
+    return found
+
+
+def _unless_settled(earlier: News, later: News) -> News:
+    same = later.settles and later.ref in (earlier.ref, earlier.response_id)
+    return msgspec.structs.replace(earlier, opens=None, agrees=None) if same else earlier
+
+
+def _asked(event: ev.ToolApprovalRequested) -> ev.JSON:
+    return {
+        "ref": event.item_id,
+        "response_id": event.response_id,
+        "opens": AttentionKind.APPROVAL,
+        "tells": Topic.APPROVAL_REQUESTED,
+    }
+
+
+def _decided(event: ev.ToolApproval) -> ev.JSON | None:
+    if event.missing:
+        return {"ref": event.approval_id, "agrees": event.by}
+    return {"ref": event.approval_id, "settles": [AttentionKind.APPROVAL]}
+
+
+def _done(event: ev.ResponseDone) -> ev.JSON | None:
+    about = {"ref": event.response_id, "response_id": event.response_id}
+    if event.reason == BUDGET:
+        return {**about, "opens": AttentionKind.BUDGET, "tells": Topic.ANSWER_STOPPED}
+    if event.status == ev.ResponseStatus.FAILED:
+        return {**about, "opens": AttentionKind.FAILED_ANSWER, "tells": Topic.ANSWER_FAILED}
+    return None
+
+
+def _started(event: ev.ResponseStarted) -> ev.JSON | None:
+    """Another try takes the place of the answer, and of what that one asked."""
+    if not event.retry_of:
+        return None
+    return {
+        "ref": event.retry_of,
+        "settles": [AttentionKind.FAILED_ANSWER, AttentionKind.BUDGET, AttentionKind.APPROVAL],
+    }
+
+
+def _deleted(event: ev.ItemDeleted) -> ev.JSON:
+    return {"ref": event.item_id, "settles": [AttentionKind.APPROVAL, AttentionKind.BAD_RATING]}
+
+
+def _reopened(event: ev.SessionReopened) -> ev.JSON | None:
+    """Its next end asks for a summary anew."""
+    if event.cause != ev.ReopenCause.RETURNED:
+        return None
+    return {"ref": OF_A_SUMMARY, "settles": [AttentionKind.FAILED_SUMMARY]}
+
+
+def _ended(event: ev.SessionEnded) -> ev.JSON | None:
+    return None if event.reason == ev.EndReason.ERASED else {"tells": Topic.SESSION_ENDED}
+
+
+def _summed_up(_event: ev.SummaryWritten) -> ev.JSON:
+    return {
+        "ref": OF_A_SUMMARY,
+        "settles": [AttentionKind.FAILED_SUMMARY],
+        "tells": Topic.SUMMARY_WRITTEN,
+    }
+
+
+def _not_summed_up(_event: ev.SummaryFailed) -> ev.JSON:
+    return {
+        "ref": OF_A_SUMMARY,
+        "opens": AttentionKind.FAILED_SUMMARY,
+        "tells": Topic.SUMMARY_FAILED,
+    }
+
+
+_MAKERS: dict[type[ev.Event], Callable[[Any], ev.JSON | None]] = {
+    ev.ToolApprovalRequested: _asked,
+    ev.ToolApproval: _decided,
+    ev.ResponseDone: _done,
+    ev.ResponseStarted: _started,
+    ev.ItemDeleted: _deleted,
+    ev.SessionReopened: _reopened,
+    ev.SessionEnded: _ended,
+    ev.SummaryWritten: _summed_up,
+    ev.SummaryFailed: _not_summed_up,
+}

@@ -1,0 +1,74 @@
+"""What waits for the staff. Every query reads the open items alone, by the index that holds no others."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+import msgspec
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Now
+
+from sessions_app.log.events import Record
+from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.models import AttentionKind, InboxItem, SessionEvent, Settled
+
+MOST_COUNTED = 100
+"""Nobody works through more of them at once; the badge then says "99+"."""
+PAGE_ITEMS = 50
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An item and the event that caused it; None: that cannot be read any more."""
+
+    item: InboxItem
+    record: Record | None
+
+
+def open_items() -> QuerySet[InboxItem]:
+    return InboxItem.objects.filter(settled_at__isnull=True)
+
+
+def count_waiting() -> int:
+    """At most `MOST_COUNTED`."""
+    return open_items().order_by()[:MOST_COUNTED].count()
+
+
+def count_by_kind() -> dict[str, int]:
+    """Of the newest thousand."""
+    newest = open_items().order_by("-at").values("pk")[:1_000]
+    kinds = InboxItem.objects.filter(pk__in=newest).order_by().values_list("kind").annotate(count=Count("pk"))
+    counts = dict(kinds)
+    return {kind: counts.get(kind, 0) for kind in AttentionKind.values}
+
+
+def read_inbox(*, kind: str = "", limit: int = PAGE_ITEMS) -> list[Waiting]:
+    """Two queries. Those that keep somebody waiting first, then the newest first."""
+    items = open_items().select_related("session", "session__user").defer("session__summary")
+    if kind:
+        items = items.filter(kind=kind)
+    found = list(items.order_by("-at", "-id")[:limit])
+    found.sort(key=lambda item: item.kind != AttentionKind.APPROVAL)
+    records = read_events((item.session_id, item.seq) for item in found)
+    return [Waiting(item, records.get((item.session_id, item.seq))) for item in found]
+
+
+def read_events(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Record]:
+    """The events at these places; one that cannot be read is left out."""
+    there = reduce(or_, (Q(session_id=one, seq=seq) for one, seq in places), Q(pk__in=[]))
+    rows = SessionEvent.objects.filter(there).order_by().values_list(*COLUMNS)
+    return {(record.session_id, record.seq): record for row in rows for record in _decoded(Row(*row))}
+
+
+def _decoded(row: Row) -> Sequence[Record]:
+    try:
+        return decode_row(row)
+    except (msgspec.ValidationError, KeyError, TypeError):
+        return []
+
+
+def dismiss(item: InboxItem, *, by: str) -> bool:
+    """False: it does not wait any more."""
+    still = open_items().filter(pk=item.pk)
+    return bool(still.update(settled_at=Now(), settled_how=Settled.DISMISSED, settled_by=by))

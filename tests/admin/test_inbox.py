@@ -1,0 +1,254 @@
+"""Waiting for you: what is listed, in which words, and what can be done about it in place."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from sessions_app import hooks
+from sessions_app.errors import DecisionRefused
+from sessions_app.log import events as ev
+from sessions_app.log.attention import news_of
+from sessions_app.models import EraseActor, InboxItem, Session, Settled, SummaryState
+from sessions_app.privacy.erase import By, delete_session, erase_session
+from sessions_app.selectors.inbox import MOST_COUNTED
+from tests.admin.conftest import PASSWORD, signed_in
+from tests.admin.rows import done, records_of, started, user_says, write_session
+
+PAGE = "/admin/sessions_app/inboxitem/"
+COUNT = f"{PAGE}count/"
+ASKED = ev.ToolApprovalRequested(
+    response_id="resp_1",
+    item_id="apr_1",
+    call_id="call_1",
+    output_index=0,
+    name="pay",
+    arguments='{"amount": 5}',
+    asks="Pay 5 € to <Ann>?\nUrgent: no",
+)
+
+
+def write(events: list[ev.Event], session_id: str = "s1", **fields: object) -> Session:
+    """As the journal would: the session, its log, and what of it waits."""
+    session = write_session(events, session_id=session_id, **fields)
+    for news in news_of(records_of(session_id, events)):
+        if news.opens:
+            InboxItem.objects.create(
+                session=session,
+                kind=news.opens,
+                ref=news.ref,
+                response_id=news.response_id,
+                seq=news.seq,
+                at=news.at,
+            )
+    return session
+
+
+def approval(**fields: object) -> InboxItem:
+    write([user_says("Pay Ann"), started(), ASKED, done()], title="Rent", **fields)
+    return InboxItem.objects.get()
+
+
+def act(client: Client, item: InboxItem, what: str, **more: str) -> str:
+    response = client.post(f"{PAGE}{item.pk}/act/", {"act": what, **more}, follow=True)
+    return str(response.content.decode()) if response.status_code == 200 else str(response.status_code)
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    user = User.objects.create_user("grace", password=PASSWORD, is_staff=True)
+    wanted = Permission.objects.filter(
+        codename__in=["view_session", "operate_session"], content_type__app_label="sessions_app"
+    )
+    user.user_permissions.set(wanted)
+    return signed_in(user)
+
+
+@pytest.fixture
+def decisions() -> Iterator[list[hooks.Decision]]:
+    kept, heard = list(hooks._deciders), list[hooks.Decision]()
+    hooks.on_decision(heard.append)
+    yield heard
+    hooks._deciders[:] = kept
+
+
+@pytest.fixture
+def agains() -> Iterator[list[hooks.Again]]:
+    kept, heard = list(hooks._again), list[hooks.Again]()
+    hooks.on_again(heard.append)
+    yield heard
+    hooks._again[:] = kept
+
+
+def test_each_kind_is_told_in_words_with_its_way_to_the_very_answer(viewer: Client) -> None:
+    user = User.objects.create(username="ada")
+    write([user_says("Pay Ann"), started(), ASKED, done()], title="Rent", user=user)
+    failed = done(status="failed", reason="model_timeout", message="The model did not answer in time.")
+    write([user_says("x"), started(), failed], "s2", guest_id="0123456789abcdef")
+    stopped = done(status="incomplete", reason="budget_exceeded", message="The budget is used up.")
+    write([user_says("x"), started(), stopped], "s3")
+    write([user_says("x"), ev.SummaryFailed(error="503 secret words", attempts=5)], "s4")
+    html = viewer.get(PAGE).content.decode()
+    for words in (
+        "Pay 5 € to &lt;Ann&gt;?",
+        "Urgent: no",
+        "The user got no answer.",
+        "The model did not answer in time.",
+        "An answer was stopped, because the budget is used up.",
+        "No summary could be written. It was tried 5 times.",
+        "ada",
+        "Guest 01234567",
+        "/admin/sessions_app/session/s1/change/?before=63#seq-3",
+    ):
+        assert words in html
+    assert "secret words" not in html
+    assert html.index("Pay 5") < html.index("The user got no answer.")
+
+
+def test_one_kind_can_be_looked_at_alone(viewer: Client) -> None:
+    approval()
+    write([user_says("x"), started(), done(status="failed")], "s2")
+    html = viewer.get(f"{PAGE}?kind=approval").content.decode()
+    assert "Pay 5" in html
+    assert "got no answer" not in html
+    assert "got no answer" in viewer.get(f"{PAGE}?kind=nonsense").content.decode()
+
+
+def test_an_approval_is_decided_in_place(operator: Client, decisions: list[hooks.Decision]) -> None:
+    item = approval()
+    assert "Your yes is noted" in act(operator, item, "approve", reason=" fine\x00 ")
+    assert decisions == [
+        hooks.Decision(session_id="s1", approval_id="apr_1", approve=True, by="grace", reason="fine")
+    ]
+    assert "Refused: the assistant is told." in act(operator, item, "refuse")
+
+
+def test_who_may_only_read_has_no_buttons_and_can_do_nothing(
+    viewer: Client, decisions: list[hooks.Decision], agains: list[hooks.Again]
+) -> None:
+    item = approval()
+    html = viewer.get(PAGE).content.decode()
+    assert 'value="approve"' not in html
+    for what in ("approve", "refuse", "dismiss", "again", "nonsense"):
+        assert act(viewer, item, what) == "403"
+    assert (decisions, agains) == ([], [])
+
+
+def test_the_older_right_to_decide_decides_and_does_nothing_else(
+    decisions: list[hooks.Decision], db: None
+) -> None:
+    user = User.objects.create_user("old", password=PASSWORD, is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(
+            codename__in=["view_session", "change_session"], content_type__app_label="sessions_app"
+        )
+    )
+    client, item = signed_in(user), approval()
+    act(client, item, "approve")
+    assert len(decisions) == 1
+    assert act(client, item, "dismiss") == "403"
+
+
+def test_a_failed_answer_is_run_again_and_a_failed_summary_as_well(
+    operator: Client, agains: list[hooks.Again]
+) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+    write([user_says("x"), ev.SummaryFailed(error="e", attempts=5)], "s2")
+    answer, summary = InboxItem.objects.order_by("session_id")
+    assert "The model is asked again." in act(operator, answer, "again")
+    assert "The summary is being written." in act(operator, summary, "again")
+    assert agains == [
+        hooks.Again(session_id="s1", response_id="resp_1", by="grace"),
+        hooks.Again(session_id="s2", response_id="", by="grace"),
+    ]
+
+
+def test_why_it_cannot_be_run_again_is_told(operator: Client, agains: list[hooks.Again]) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+
+    def refuse(again: hooks.Again) -> None:
+        raise DecisionRefused("The conversation has gone on.")
+
+    hooks.on_again(refuse)
+    page = act(operator, InboxItem.objects.get(), "again")
+    assert "Nothing was done. The conversation has gone on." in page
+
+
+def test_what_is_put_away_waits_no_more_and_says_by_whom(operator: Client) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+    item = InboxItem.objects.get()
+    assert "Nothing waits" in act(operator, item, "dismiss")
+    item.refresh_from_db()
+    assert (item.settled_how, item.settled_by) == (Settled.DISMISSED, "grace")
+    assert "Somebody was faster" in act(operator, item, "dismiss")
+
+
+def test_a_summary_is_queued_again_once(operator: Client) -> None:
+    events: list[ev.Event] = [
+        user_says("x"),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
+        ev.SummaryFailed(error="e", attempts=5),
+    ]
+    write(events, status="ended", summary_state=SummaryState.FAILED)
+    item = InboxItem.objects.get()
+    assert "The summary is being written." in act(operator, item, "again")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT task_name, args FROM procrastinate_jobs")
+        ((task, args),) = cursor.fetchall()
+    assert task == "summarise_session"
+    assert '"through_seq": 2' in str(args) or args["through_seq"] == 2
+    assert Session.objects.get().summary_state == SummaryState.PENDING
+    assert "Somebody was faster" in act(operator, item, "again")
+
+
+def test_the_badge_stands_on_every_page_for_who_may_see_it(viewer: Client, nobody: Client) -> None:
+    approval()
+    for url in ("/admin/", "/admin/sessions_app/session/", PAGE):
+        assert 'data-count="1"' in viewer.get(url).content.decode()
+    assert "inbox-count" not in nobody.get("/admin/").content.decode()
+    assert viewer.get(COUNT).json() == {"count": 1, "words": "1"}
+    assert nobody.get(COUNT).status_code == 403
+    assert nobody.get(PAGE).status_code == 403
+
+
+def test_more_than_a_hundred_are_not_counted(viewer: Client) -> None:
+    session = write([])
+    InboxItem.objects.bulk_create(
+        InboxItem(session=session, kind="failed_answer", ref=f"r{n}", seq=n, at=session.start_time)
+        for n in range(MOST_COUNTED + 20)
+    )
+    assert viewer.get(COUNT).json() == {"count": 100, "words": "99+"}
+
+
+def test_the_page_costs_the_same_queries_for_1_and_for_40(viewer: Client) -> None:
+    costs = []
+    for upto in (1, 40):
+        for number in range(InboxItem.objects.count(), upto):
+            write([user_says("x"), started(), ASKED, done()], f"s{number}")
+        with CaptureQueriesContext(connection) as queries:
+            viewer.get(PAGE)
+        costs.append(len(queries))
+    assert costs[0] == costs[1] <= 15
+
+
+def test_the_open_ones_are_found_by_their_own_index(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN SELECT 1 FROM inbox_items WHERE settled_at IS NULL ORDER BY at DESC, id DESC LIMIT 50"
+        )
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "inbox_open" in plan
+    assert "Sort" not in plan
+
+
+def test_what_is_erased_or_deleted_waits_no_more(db: None) -> None:
+    approval(status="ended")
+    erase_session(session_id="s1", by=By(actor=EraseActor.STAFF))
+    assert not InboxItem.objects.exists()
+    write([started(), ASKED], "s2", status="ended")
+    delete_session(session_id="s2", by=By(actor=EraseActor.STAFF))
+    assert not InboxItem.objects.exists()

@@ -1,0 +1,146 @@
+"""What comes to wait for the staff is written with its cause, and a batch without any costs what it did before."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from sessions_app.log import events as ev
+from sessions_app.log import journal_sql
+from sessions_app.log.live import LiveLog
+from sessions_app.models import AttentionKind, InboxItem, Settled
+from sessions_app.postgres.threads import in_db_thread
+
+from .conftest import OpenLog
+
+
+def asked(**fields: Any) -> ev.ToolApprovalRequested:
+    given = {"response_id": "resp_1", "item_id": "apr_1", "call_id": "call_1", "output_index": 0}
+    return ev.ToolApprovalRequested(**{**given, "name": "pay", "arguments": "{}", **fields})
+
+
+def decided(by: str = "client", *, approve: bool = True, missing: int = 0) -> ev.ToolApproval:
+    return ev.ToolApproval(item_id=f"yes_{by}", approval_id="apr_1", approve=approve, by=by, missing=missing)
+
+
+def failed(response_id: str = "resp_1", reason: str = "model_timeout") -> ev.ResponseDone:
+    return ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus.FAILED, reason=reason)
+
+
+def started(response_id: str, retry_of: str | None = None) -> ev.ResponseStarted:
+    return ev.ResponseStarted(response_id=response_id, provider="demo", model="demo", retry_of=retry_of)
+
+
+async def items(log: LiveLog) -> list[InboxItem]:
+    return await in_db_thread(lambda: list(InboxItem.objects.filter(session_id=log.session_id)))
+
+
+async def waiting(log: LiveLog) -> list[tuple[str, str]]:
+    return [(item.kind, item.ref) for item in await items(log) if item.settled_at is None]
+
+
+async def write(log: LiveLog, *events: ev.Event) -> None:
+    for event in events:
+        log.append(event)
+        await log.durable()
+
+
+async def test_an_approval_waits_until_it_is_decided(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, asked())
+    (item,) = await items(log)
+    assert (item.kind, item.ref, item.response_id, item.seq) == ("approval", "apr_1", "resp_1", 1)
+    await write(log, decided())
+    (item,) = await items(log)
+    assert (item.settled_at is not None, item.settled_how) == (True, Settled.LOG)
+
+
+async def test_one_of_two_yeses_leaves_it_waiting_and_tells_whose(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, asked(approvals=2), decided("ann", missing=1))
+    (item,) = await items(log)
+    assert (item.settled_at, item.agreed) == (None, ["ann"])
+    await write(log, decided("ben"))
+    assert await waiting(log) == []
+
+
+async def test_a_failed_answer_waits_until_it_is_tried_again(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, started("resp_1"), failed(), started("resp_2"))
+    assert await waiting(log) == [(AttentionKind.FAILED_ANSWER, "resp_1")]
+    await write(log, started("resp_3", retry_of="resp_1"))
+    assert await waiting(log) == []
+    await write(log, failed("resp_3"))
+    assert await waiting(log) == [(AttentionKind.FAILED_ANSWER, "resp_3")]
+
+
+async def test_what_a_response_asked_waits_no_more_when_it_is_tried_again(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, asked(), started("resp_2", retry_of="resp_1"))
+    assert await waiting(log) == []
+
+
+async def test_an_answer_that_a_budget_stopped_is_told_from_one_that_failed(open_log: OpenLog) -> None:
+    log = await open_log()
+    stopped = ev.ResponseDone(
+        response_id="resp_1", status=ev.ResponseStatus.INCOMPLETE, reason="budget_exceeded"
+    )
+    await write(log, stopped)
+    assert await waiting(log) == [(AttentionKind.BUDGET, "resp_1")]
+
+
+async def test_a_summary_that_failed_waits_until_there_is_one(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, ev.SummaryFailed(error="x", attempts=5), ev.SummaryFailed(error="y", attempts=5))
+    assert len(await waiting(log)) == 1
+    await write(log, ev.SummaryWritten(summary="s", title="t", model="demo"))
+    assert await waiting(log) == []
+
+
+async def test_what_ended_well_or_was_stopped_waits_for_nobody(open_log: OpenLog) -> None:
+    log = await open_log()
+    for status in (ev.ResponseStatus.COMPLETED, ev.ResponseStatus.CANCELLED, ev.ResponseStatus.INCOMPLETE):
+        await write(log, ev.ResponseDone(response_id=f"resp_{status}", status=status))
+    assert await items(log) == []
+
+
+async def test_what_is_asked_and_answered_in_one_commit_never_waits(open_log: OpenLog) -> None:
+    log = await open_log()
+    log.append(asked(approvals=2), decided("ann", missing=1), decided("ben"))
+    await log.durable()
+    assert await waiting(log) == []
+
+
+async def test_an_answer_that_ends_well_goes_by_the_statement_without_news(
+    open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def watched(connection: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        if "INSERT INTO session_events" in str(query):
+            statements.append(query)
+        return execute(connection, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", watched)
+    log = await open_log()
+    await write(
+        log,
+        ev.UserMessage(item_id="item_1", text="hello"),
+        started("resp_1"),
+        ev.AssistantDelta(response_id="resp_1", item_id="item_2", output_index=0, offset=0, text="hi"),
+        ev.AssistantMessage(response_id="resp_1", item_id="item_2", output_index=0, text="hi"),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED),
+    )
+    assert set(statements) == {journal_sql.APPEND}
+    await write(log, failed())
+    assert statements[-1] == journal_sql.APPEND_WITH_NEWS
+
+
+async def test_a_batch_that_is_fenced_opens_nothing(open_log: OpenLog) -> None:
+    log = await open_log()
+    await open_log(log.session_id)  # the epoch moves on
+    log.append(failed())
+    with pytest.raises(Exception, match=r"fenced|another|process|session"):
+        await log.durable()
+    assert await items(log) == []
