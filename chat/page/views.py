@@ -45,6 +45,8 @@ def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
             "session_id": session_id,
             "example_prompts": EXAMPLE_PROMPTS,
             "max_message_chars": conf().max_message_chars,
+            "feedback_reasons": ",".join(conf().feedback_reasons),
+            "feedback_comment_chars": conf().feedback_comment_chars,
         },
     )
     if not request.user.is_authenticated:

@@ -263,8 +263,9 @@ class Session:
                 | Speak()
                 | HandBack()
             ):
-                await self._take(command)
+                same_seq = await self._take(command)
                 await self.durable()
+                return Done(repeated_seq=same_seq)
             case DeleteItem():
                 await self._delete_item(command)
             case EndSession():
@@ -275,16 +276,17 @@ class Session:
                 self._add(command)
         return Done()
 
-    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback | Steering) -> None:
+    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback | Steering) -> int | None:
         match command:
             case DecideApproval():
                 self._decide(command)
             case CancelResponse():
                 await self._cancel(command)
             case GiveFeedback():
-                await self._rate(command)
+                return await self._rate(command)
             case _:
                 await self._steer(command)
+        return None
 
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
@@ -358,13 +360,17 @@ class Session:
             events.append(self.compaction.without(item_id, before))
         self.log.append(*events)
 
-    async def _rate(self, command: GiveFeedback) -> None:
-        """The log knows the answer, whatever was compacted; what was said of it a moment ago, the session."""
+    async def _rate(self, command: GiveFeedback) -> int | None:
+        """The log knows the answer, whatever was compacted; what was said of it a moment ago, the session. The seq of the word that
+        says the same already, where one does."""
         answer = await feedback.look_up(self.session_id, command)
         if not self.open:
             raise ShuttingDown
         if word := feedback.word_on(answer, command, self.history.feedback):
             self.log.append(word)
+            return None
+        assert answer is not None
+        return self.history.feedback_seqs.get(answer.item_id, answer.last_seq)
 
     async def _cancel(self, command: CancelResponse) -> None:
         """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.

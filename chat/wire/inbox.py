@@ -10,6 +10,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from chat.bell import MAY_HEAR
 from chat.errors import ChatError, CredentialsInvalid
+from chat.limits import FrameBudget
 from chat.quota.subjects import address_of, subjects_of
 from chat.runtime import Runtime, runtime
 from chat.supervision import heard
@@ -36,6 +37,7 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._held = contextlib.ExitStack()
+        self._budget = FrameBudget()
         self._sending: asyncio.Task[None] | None = None
         self._count: int | None = None
         """The one to tell next; None: it is told."""
@@ -80,6 +82,13 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """There is nothing to say here, and who says something is no page of ours."""
         self._end(CloseCode.PROTOCOL_ERROR)
+
+    async def websocket_frame(self, _message: dict[str, Any]) -> None:
+        """A ping, or a pong: `realtime_ai`'s servers tell of it."""
+        try:
+            self._budget.spend()
+        except ChatError as error:
+            self.refuse(error)
 
     async def disconnect(self, code: int) -> None:
         self._held.close()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
@@ -26,9 +27,12 @@ from sessions_app.selectors.inbox import (
     count_waiting,
     dismiss,
     open_items,
+    place_of,
     read_inbox,
 )
 
+AROUND = 60
+"""The transcript's page ends so many places after what one came for."""
 MAY_SEE = "sessions_app.view_session"
 MAY_ACT = "sessions_app.operate_session"
 
@@ -71,6 +75,7 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
         return [
             path("", view(self.changelist_view), name="sessions_app_inboxitem_changelist"),
             path("count/", view(self.count_view), name="sessions_app_inboxitem_count"),
+            path("<int:item_id>/open/", view(self.open_view), name="sessions_app_inboxitem_open"),
             path("<int:item_id>/act/", view(self.act_view), name="sessions_app_inboxitem_act"),
         ]
 
@@ -102,6 +107,9 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
     def count_view(self, request: HttpRequest) -> HttpResponse:
         return _count(request)
 
+    def open_view(self, request: HttpRequest, item_id: int) -> HttpResponse:
+        return _open(request, item_id)
+
     def act_view(self, request: HttpRequest, item_id: int) -> HttpResponse:
         return _act(request, item_id)
 
@@ -113,6 +121,19 @@ def _count(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     count = count_waiting()
     return JsonResponse({"count": count, "words": badge_words(count)})
+
+
+def _open(request: HttpRequest, item_id: int) -> HttpResponse:
+    """To the place in its transcript, also of what does not wait any more. Raises PermissionDenied."""
+    if not may_see(request):
+        raise PermissionDenied
+    item = InboxItem.objects.filter(pk=item_id).first()
+    if item is None:
+        messages.info(request, "This is gone: it was erased.")
+        return HttpResponseRedirect(reverse("admin:sessions_app_inboxitem_changelist"))
+    seq = place_of(item)
+    page = reverse("admin:sessions_app_session_change", args=[quote(item.session_id)])
+    return HttpResponseRedirect(f"{page}?before={max(seq, item.seq) + AROUND}#seq-{seq}")
 
 
 @require_POST

@@ -42,14 +42,20 @@ def news_of(records: Iterable[ev.Record]) -> list[News]:
         make = _MAKERS.get(type(record.event))
         if make and (fields := make(record.event)):
             news = News(seq=record.seq, at=record.at, **fields)
-            found = [_unless_settled(one, news) for one in found]
+            found = [_as_the_later_leaves_it(one, news) for one in found]
             found.append(news)
     return found
 
 
-def _unless_settled(earlier: News, later: News) -> News:
-    same = later.settles and later.ref in (earlier.ref, earlier.response_id)
-    return msgspec.structs.replace(earlier, opens=None, agrees=None) if same else earlier
+def _as_the_later_leaves_it(earlier: News, later: News) -> News:
+    """One statement changes a row once."""
+    if later.settles and later.ref in (earlier.ref, earlier.response_id):
+        return msgspec.structs.replace(earlier, opens=None, agrees=None)
+    if later.opens and later.ref == earlier.ref:
+        settles = [kind for kind in earlier.settles if kind != later.opens]
+        opens = None if earlier.opens == later.opens else earlier.opens
+        return msgspec.structs.replace(earlier, opens=opens, settles=settles)
+    return earlier
 
 
 def _asked(event: ev.ToolApprovalRequested) -> ev.JSON:
@@ -84,6 +90,13 @@ def _started(event: ev.ResponseStarted) -> ev.JSON | None:
         "ref": event.retry_of,
         "settles": [AttentionKind.FAILED_ANSWER, AttentionKind.BUDGET, AttentionKind.APPROVAL],
     }
+
+
+def _rated(event: ev.FeedbackGiven) -> ev.JSON:
+    about = {"ref": event.item_id, "tells": Topic.FEEDBACK_GIVEN}
+    if event.rating == ev.Rating.DOWN:
+        return {**about, "opens": AttentionKind.BAD_RATING}
+    return {**about, "settles": [AttentionKind.BAD_RATING]}
 
 
 def _deleted(event: ev.ItemDeleted) -> ev.JSON:
@@ -122,6 +135,7 @@ _MAKERS: dict[type[ev.Event], Callable[[Any], ev.JSON | None]] = {
     ev.ToolApproval: _decided,
     ev.ResponseDone: _done,
     ev.ResponseStarted: _started,
+    ev.FeedbackGiven: _rated,
     ev.ItemDeleted: _deleted,
     ev.SessionReopened: _reopened,
     ev.SessionEnded: _ended,

@@ -22,6 +22,8 @@ class Answer(NamedTuple):
     """A response of this session said it: no user, no tool, and no client that tells of another model."""
     last: ev.FeedbackGiven | None
     """The last word on it."""
+    last_seq: int
+    """That word's; 0: there is none."""
     words: int
     """How often it was rated."""
 
@@ -37,7 +39,8 @@ def find_answer(*, session_id: str, item_id: str | None) -> Answer | None:
     rows = [Row(*row) for row in feedback_on(session_id, [item_id]).values_list(*COLUMNS)]
     last = max(rows, key=lambda row: row.seq, default=None)
     event = decode_row(last)[0].event if last else None
-    return Answer(item_id, ours, event if isinstance(event, ev.FeedbackGiven) else None, len(rows))
+    word = event if isinstance(event, ev.FeedbackGiven) else None
+    return Answer(item_id, ours, word, last.seq if last else 0, len(rows))
 
 
 def feedback_on(session_id: str, item_ids: list[str]) -> QuerySet[SessionEvent]:

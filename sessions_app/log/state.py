@@ -64,7 +64,7 @@ class SessionState:
         """The seq of what a client's event_id brought about: the same event again is not run twice."""
         self.feedback: dict[str, ev.FeedbackGiven] = {}
         """The last word on each answer that was rated."""
-        self._feedback_seqs: dict[str, int] = {}
+        self.feedback_seqs: dict[str, int] = {}
         self.recalled: set[str] = set()
         """Items that the summary tells of, and that were looked up in the log."""
         self._deleted: set[str] = set()
@@ -212,7 +212,7 @@ class SessionState:
             case ev.SummaryWritten():
                 self.spent_microusd += event.cost_microusd or 0
             case ev.FeedbackGiven():
-                self.feedback[event.item_id], self._feedback_seqs[event.item_id] = event, seq
+                self.feedback[event.item_id], self.feedback_seqs[event.item_id] = event, seq
             case _:
                 self._apply_to_items(seq, event)
 
@@ -347,8 +347,8 @@ class SessionState:
             self.item_seqs.pop(item_id, None)
         self.item_seqs = _still(self.item_seqs, through, kept)
         self.client_events = _still(self.client_events, through, kept)
-        self._feedback_seqs = _still(self._feedback_seqs, through, kept)
-        self.feedback = {item_id: self.feedback[item_id] for item_id in self._feedback_seqs}
+        self.feedback_seqs = _still(self.feedback_seqs, through, kept)
+        self.feedback = {item_id: self.feedback[item_id] for item_id in self.feedback_seqs}
         self.order.keep(self.item_seqs)
         self.recalled, self._deleted = set(), set()
         self.turns = [start for start in self.turns if start > through]

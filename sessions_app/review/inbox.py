@@ -23,8 +23,6 @@ ICONS = {
     AttentionKind.FAILED_SUMMARY: "summarize",
 }
 CAN_RUN_AGAIN = (AttentionKind.FAILED_ANSWER, AttentionKind.FAILED_SUMMARY)
-AROUND = 60
-"""The transcript's page ends so many places after what one came for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +40,6 @@ class Row:
     lines: Sequence[str] = field(default_factory=list)
     """More of it: the arguments of a tool, what a user wrote."""
     note: str = ""
-    seq: int
-    before: int
-    """The page of the transcript on which it stands ends before this seq."""
     decides: bool = False
     runs_again: bool = False
 
@@ -63,8 +58,6 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         what=what,
         lines=lines,
         note=_note(item, waiting.record.event if waiting.record else None),
-        seq=item.seq,
-        before=item.seq + AROUND,
         decides=item.kind == AttentionKind.APPROVAL,
         runs_again=item.kind in CAN_RUN_AGAIN,
     )
@@ -76,6 +69,8 @@ def _words(item: InboxItem, event: ev.Event | None) -> tuple[str, list[str]]:
             return _question(event)
         case ev.ResponseDone(message=message):
             return _answer(AttentionKind(item.kind)), [message] if message else []
+        case ev.FeedbackGiven():
+            return "A user did not like an answer.", _given(event)
         case ev.SummaryFailed(attempts=attempts):
             times = "once" if attempts == 1 else f"{attempts} times"
             return f"No summary could be written. It was tried {times}.", []
@@ -86,6 +81,11 @@ def _question(event: ev.ToolApprovalRequested) -> tuple[str, list[str]]:
     """One from before questions were written down has its tool's name."""
     first, *more = (event.asks or f"{event.name.replace('_', ' ').capitalize()}?").splitlines()
     return first, more
+
+
+def _given(event: ev.FeedbackGiven) -> list[str]:
+    reason = event.reason.replace("_", " ").capitalize()
+    return [one for one in (reason, event.comment) if one]
 
 
 def _answer(kind: AttentionKind) -> str:

@@ -9,7 +9,8 @@ import msgspec
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
-from sessions_app.log.events import Record
+from sessions_app.log.events import Record, ResponseStarted
+from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.models import AttentionKind, InboxItem, SessionEvent, Settled
 
@@ -66,6 +67,21 @@ def _decoded(row: Row) -> Sequence[Record]:
         return decode_row(row)
     except (msgspec.ValidationError, KeyError, TypeError):
         return []
+
+
+def place_of(item: InboxItem) -> int:
+    """The seq of what it is about, as the transcript has it: of the answer, not of its failure or of what a user thinks of
+    it."""
+    seq = item.seq
+    if item.kind == AttentionKind.BAD_RATING:
+        rated, _ = find_item(session_id=item.session_id, item_id=item.ref)
+        seq = rated.seq if rated else seq
+    elif item.kind not in (AttentionKind.FAILED_ANSWER, AttentionKind.BUDGET):
+        return seq
+    starts = SessionEvent.objects.filter(
+        session_id=item.session_id, seq__lte=seq, event_type=ResponseStarted.event_type
+    )
+    return starts.order_by("-seq").values_list("seq", flat=True).first() or seq
 
 
 def dismiss(item: InboxItem, *, by: str) -> bool:

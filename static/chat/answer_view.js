@@ -4,6 +4,7 @@ import { copyFrom } from "./clipboard.js";
 import { el, icon, iconButton, setText } from "./dom.js";
 import { clockTime, duration, fullTime, tokenParts, tokens, waiting } from "./format.js";
 import { ApprovalCard } from "./approval_card.js";
+import { FeedbackView, ratedItem } from "./feedback_view.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
 import { ToolCard } from "./tool_card.js";
 
@@ -31,8 +32,8 @@ export class AnswerView {
   #blocks = new Map();
   #entry = null;
 
-  /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`. */
-  constructor({ onRetry, onTakeBack, onDecide }) {
+  /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`, `onRate(item, word)`. */
+  constructor({ onRetry, onTakeBack, onDecide, onRate }) {
     this.onDecide = onDecide;
     this.content = el("div", { class: "answer-content" });
     this.typing = el(
@@ -58,10 +59,12 @@ export class AnswerView {
     this.copy = iconButton("copy", "Copy this answer", {
       on: { click: () => copyFrom(this.copy, this.#text()) },
     });
+    this.feedback = new FeedbackView({ onRate });
     this.time = el("time", { class: "meta" });
     this.cost = el("span", { class: "meta cost" });
     this.details = el("span", { class: "meta details" });
-    this.footer = el("footer", { class: "answer-footer" }, this.copy, this.time, this.cost, this.details);
+    const after = [this.feedback.buttons, this.time, this.cost, this.details];
+    this.footer = el("footer", { class: "answer-footer" }, this.copy, ...after);
     this.node = el(
       "article",
       { class: "answer", "aria-label": "Answer" },
@@ -70,6 +73,7 @@ export class AnswerView {
       this.waiting,
       this.ending,
       this.footer,
+      this.feedback.node,
     );
   }
 
@@ -137,6 +141,7 @@ export class AnswerView {
 
   #updateFooter(entry, running) {
     this.footer.dataset.ready = String(!running && entry.status !== "queued");
+    this.feedback.update(ratedItem(entry));
     this.copy.hidden = !entry.items.some((item) => item.kind === "text" && item.text);
     setText(this.time, clockTime(entry.at));
     this.time.title = fullTime(entry.at);

@@ -21,11 +21,13 @@ export class ApprovalCard {
     const title = el("strong", { text: toolTitle(item.name) });
     const head = el("p", { class: "approval-head" }, icon("question"), title, this.said);
     const wanted = el("pre", { tabindex: "0" }, el("code", { text: prettyJson(item.arguments || "{}") }));
+    const asked = item.asks ? el("p", { class: "approval-asks", text: item.asks }) : null;
+    const details = el("details", { class: "approval-details" }, el("summary", { text: "Details" }), wanted);
     this.node = el(
       "section",
       { class: "approval-card", "aria-label": `Approval of ${toolTitle(item.name)}` },
       head,
-      wanted,
+      ...(asked ? [asked, details] : [wanted]),
       this.buttons,
     );
   }
@@ -34,6 +36,7 @@ export class ApprovalCard {
     this.#item = item;
     this.node.dataset.state = item.approved === null ? "open" : item.approved ? "approved" : "refused";
     this.buttons.hidden = item.approved !== null;
+    this.yes.hidden = item.agreed;
     this.#busy(item.deciding);
     setText(this.said, words(item));
     return true;
@@ -44,7 +47,8 @@ export class ApprovalCard {
   }
 }
 
-function words({ approved, by }) {
+function words({ approved, by, pending }) {
+  if (pending) return `needs the yes of ${pending === 1 ? "one more person" : `${pending} more people`}`;
   if (approved === null) return "needs your approval before it runs";
   const who = by && by !== "client" ? ` by ${by}` : "";
   return approved ? `was approved${who}` : `was refused${who}`;

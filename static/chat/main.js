@@ -31,6 +31,7 @@ class Page {
       sendAgain: (entry) => this.#session.sendAgain(entry),
       takeBack: (entry) => this.#session.takeBack(entry),
       decide: (item, approve) => this.#session.decide(item, approve),
+      rate: (item, word) => this.#session.rate(item, word),
     });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
     this.composer = new Composer({

@@ -29,3 +29,8 @@ export function approvalResponse(requestId, approve, itemId = newId("item")) {
     item: { id: itemId, type: "mcp_approval_response", approval_request_id: requestId, approve },
   };
 }
+
+/** What the user thinks of an answer: `rating` up, down or none. */
+export function feedback(itemId, { rating, reason = "", comment = "" }) {
+  return { type: "x_feedback.give", event_id: newId("event"), item_id: itemId, rating, reason, comment };
+}

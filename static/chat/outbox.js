@@ -11,6 +11,7 @@ const ACKNOWLEDGED_BY = {
     got.type === "conversation.item.done" && got.item.id === sent.item.id,
   "response.create": (sent, got) =>
     got.type === "response.created" && got.response.x_client_event_id === sent.event_id,
+  "x_feedback.give": (sent, got) => got.type === "x_feedback.given" && got.item_id === sent.item_id,
 };
 
 export class Outbox {

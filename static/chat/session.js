@@ -6,7 +6,7 @@
  */
 
 import { Phase, RealtimeClient } from "./client.js";
-import { approvalResponse, newId, responseCreate, userMessage } from "./messages.js";
+import { approvalResponse, feedback, newId, responseCreate, userMessage } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { emptyTranscript, reduce } from "./transcript.js";
 
@@ -18,6 +18,8 @@ export class ChatSession extends EventTarget {
   #frames = [];
   #scheduled = false;
   #address;
+  /** By the event that changed it. */
+  #ratedBefore = new Map();
 
   /** `sessionId` empty: a new session. */
   constructor({ socketUrl, sessionId }) {
@@ -79,6 +81,15 @@ export class ChatSession extends EventTarget {
   decide(item, approve) {
     this.#take({ type: "local.decision", approval_id: item.id, deciding: true });
     this.client.deliver(approvalResponse(item.id, approve));
+  }
+
+  /** Say what the user thinks of an answer; shown at once, and put right where the server refuses it. */
+  rate(item, word) {
+    const before = item.feedback ?? { rating: "none", reason: "", comment: "" };
+    const event = feedback(item.id, word);
+    this.#ratedBefore.set(event.event_id, before);
+    this.#take({ type: "local.feedback", item_id: item.id, ...word });
+    this.client.deliver(event);
   }
 
   /** Stop the answer that runs, if one does. */
@@ -151,6 +162,8 @@ export class ChatSession extends EventTarget {
 
   #onRefused({ sent, error }) {
     const { message, x_retryable: retryable } = error;
+    const before = this.#ratedBefore.get(sent.event_id);
+    if (before) this.#take({ type: "local.feedback", item_id: sent.item_id, ...before });
     const asked = sent.item?.approval_request_id;
     if (asked) {
       this.#take({ type: "local.decision", approval_id: asked, deciding: false });

@@ -12,14 +12,17 @@
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
  *          position: its place among those that wait, from 1, while its status is "queued" }
- * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks }
+ * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks,
+ *          feedback: {rating, reason, comment}, the user's last word on it }
  *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
  *          status: "running" | "completed" | "failed" | "unknown" }
- *      | { kind: "approval", id, place, name, arguments, approved: true | false | null, by,
+ *      | { kind: "approval", id, place, name, arguments, asks: the question as a sentence, or "", by,
+ *          approved: true | false | null, pending: how many more people have to say yes, after a first one did,
+ *          agreed: true once this user has said yes,
  *          deciding: true while the user's answer is on its way }
  *
- * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable} and
- * `local.decision` {approval_id, deciding}.
+ * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable},
+ * `local.decision` {approval_id, deciding} and `local.feedback`, as the server's `x_feedback.given`.
  */
 
 import { Draft } from "./draft.js";
@@ -83,6 +86,8 @@ const HANDLERS = {
     const entry = draft.entry(item_id);
     if (entry?.kind === "message") entry.removed = true;
   },
+  "x_feedback.given": rated,
+  "local.feedback": rated,
   "response.created"(draft, { response }) {
     if (isAside(response)) return;
     if (!draft.has(response.id)) addResponse(draft, response);
@@ -115,6 +120,11 @@ const HANDLERS = {
     if (draft.state.active === response.id) draft.state.active = null;
   },
 };
+
+function rated(draft, { item_id, rating, reason, comment }) {
+  const item = draft.item(item_id);
+  if (item?.kind === "text") item.feedback = { rating, reason, comment };
+}
 
 // Messages
 
@@ -202,11 +212,15 @@ function settleItem(item) {
 // Items of a response
 
 const ITEM_MAKERS = {
-  message: (item, place) => ({ kind: "text", id: item.id, place, text: "", status: "streaming", marks: [] }),
+  message: textItem,
   mcp_call: (item, place) => toolItem(item, place, false),
   function_call: (item, place) => toolItem(item, place, true),
   mcp_approval_request: approvalItem,
 };
+
+function textItem({ id }, place) {
+  return { kind: "text", id, place, text: "", status: "streaming", marks: [], feedback: null };
+}
 
 function toolItem(item, place, client) {
   return {
@@ -232,9 +246,12 @@ function approvalItem(item, place) {
     place,
     name: item.name,
     arguments: item.arguments,
+    asks: item.x_asks ?? "",
     approved: null,
     deciding: false,
     by: "",
+    pending: 0,
+    agreed: false,
   };
 }
 
@@ -299,7 +316,12 @@ function approvalAsked(draft, item) {
 
 function approvalGiven(draft, item) {
   const request = draft.item(item.approval_request_id);
-  if (request) Object.assign(request, { approved: item.approve, by: item.x_author ?? "", deciding: false });
+  const pending = item.x_pending ?? 0;
+  const approved = pending ? null : item.approve;
+  if (!request) return;
+  const by = item.x_author ?? "";
+  const agreed = request.agreed || (pending > 0 && by === "client");
+  Object.assign(request, { approved, pending, by, agreed, deciding: false });
 }
 
 // Going back

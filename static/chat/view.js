@@ -6,7 +6,7 @@ import { MessageView } from "./message_view.js";
 export class TranscriptView {
   #views = new Map();
 
-  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), decide(item, approve)}. */
+  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), decide(item, approve), rate(item, word)}. */
   constructor(root, actions) {
     this.root = root;
     this.actions = actions;
@@ -31,6 +31,7 @@ export class TranscriptView {
             onRetry: this.actions.tryAgain,
             onTakeBack: this.actions.takeBack,
             onDecide: this.actions.decide,
+            onRate: this.actions.rate,
           })
         : new MessageView(entry, { onRetry: this.actions.sendAgain });
     view.node.dataset.id = entry.id;

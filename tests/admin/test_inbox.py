@@ -16,7 +16,7 @@ from sessions_app.models import EraseActor, InboxItem, Session, Settled, Summary
 from sessions_app.privacy.erase import By, delete_session, erase_session
 from sessions_app.selectors.inbox import MOST_COUNTED
 from tests.admin.conftest import PASSWORD, signed_in
-from tests.admin.rows import done, records_of, started, user_says, write_session
+from tests.admin.rows import done, message, records_of, started, user_says, write_session
 
 PAGE = "/admin/sessions_app/inboxitem/"
 COUNT = f"{PAGE}count/"
@@ -101,11 +101,26 @@ def test_each_kind_is_told_in_words_with_its_way_to_the_very_answer(viewer: Clie
         "No summary could be written. It was tried 5 times.",
         "ada",
         "Guest 01234567",
-        "/admin/sessions_app/session/s1/change/?before=63#seq-3",
     ):
         assert words in html
     assert "secret words" not in html
     assert html.index("Pay 5") < html.index("The user got no answer.")
+
+
+def test_it_opens_at_the_very_answer(viewer: Client) -> None:
+    def opened(item: InboxItem) -> str:
+        return viewer.get(f"{PAGE}{item.pk}/open/")["Location"]
+
+    disliked = ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN, reason="not_true", comment="<Lies>")
+    answer: list[ev.Event] = [user_says("x"), started(), message("It is so."), done()]
+    write([*answer, user_says("y"), started("resp_2"), done("resp_2", "failed"), disliked])
+    failed, rated = InboxItem.objects.order_by("seq")
+    assert opened(failed) == "/admin/sessions_app/session/s1/change/?before=67#seq-6"
+    assert opened(rated) == "/admin/sessions_app/session/s1/change/?before=68#seq-2"
+    html = viewer.get(PAGE).content.decode()
+    assert "Not true" in html
+    assert "&lt;Lies&gt;" in html
+    assert 'id="seq-2"' in viewer.get(opened(rated)).content.decode()
 
 
 def test_one_kind_can_be_looked_at_alone(viewer: Client) -> None:

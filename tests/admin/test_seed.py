@@ -4,7 +4,9 @@ import re
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from chat.session.turns import asks_for_more
 from sessions_app.log.events import Record
@@ -61,3 +63,21 @@ def test_they_can_be_looked_at(admin: Client) -> None:
     for link in links:
         assert admin.get(link).status_code == 200
     assert SessionEvent.objects.filter(event_type="assistant_delta").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_copies_are_whole_sessions_of_many_people() -> None:
+    call_command("seed_demo_sessions", count=6, copies=40, days=30, seed=4, force=True)
+    assert Session.objects.count() == 46
+    assert len(set(Session.objects.values_list("start_time", flat=True))) == 46
+    assert len(set(Session.objects.exclude(user=None).values_list("user", flat=True))) > 4
+    for session in Session.objects.all():
+        records = records_of(session)
+        assert session.last_seq == records[-1].seq == len(records)
+        assert records[0].at == session.start_time
+        assert records[-1].at == session.last_event_at
+        assert session.last_event_at < timezone.now()
+        assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", session.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename IN ('sessions', 'session_events')")
+        assert cursor.fetchone()[0] >= len(Session._meta.indexes) + len(SessionEvent._meta.indexes) + 3

@@ -19,6 +19,13 @@ def pay(amount: int, to: str, context: ToolContext) -> str:
     return f"Paid {amount} to {to}."
 
 
+@tool(side_effects=True, requires_approval=True, approvals=2, asks="Move {amount} € to {to}?")
+def move(amount: int, to: str) -> str:
+    """Move much money, which two people have to want."""
+    _write(f"moved {amount} to {to}")
+    return f"Moved {amount} to {to}."
+
+
 @tool(requires_approval=True)
 def read_letter(name: str) -> str:
     """Read a private letter."""

@@ -6,7 +6,7 @@ import json
 import httpx2
 from django.contrib.auth.models import User
 
-from sessions_app.models import Session
+from sessions_app.models import InboxItem, Session
 from sessions_app.postgres.threads import in_db_thread
 from tests.admin.conftest import signed_in
 from tests.fakes.gemini_server import GeminiServer
@@ -59,6 +59,59 @@ async def test_a_yes_runs_the_tool_once_and_the_answer_goes_on(
         await decide(client, request, approve=True)
         assert (await client.until("error"))["error"]["code"] == "already_decided"
     assert len(ledger.lines()) == 1
+
+
+async def test_where_two_people_have_to_say_yes_the_first_one_changes_nothing(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    gemini.then(calls(("move", {"amount": 5000, "to": "Ann"})))
+    server = start_shop()
+    async with realtime(server.ws_url, "/ws/session/bank") as client:
+        (request,) = await asked(client)
+        assert (request["x_asks"], request["x_approvals"]) == ("Move 5000 € to Ann?", 2)
+        await decide(client, request, approve=True)
+        said = (await client.until("conversation.item.done"))["item"]
+        assert (said["approve"], said["x_author"], said["x_pending"]) == (True, "client", 1)
+        await decide(client, request, approve=True)
+        assert (await client.until("error"))["error"]["code"] == "already_decided"
+        assert ledger.lines() == []
+        await as_staff(server, request, approve=True)
+        done = await client.until("response.done")
+        said = [frame["item"] for frame in client.frames if frame["type"] == "conversation.item.done"][-2]
+        assert done["response"]["output"][0]["output"] == "Moved 5000 to Ann."
+    assert ledger.lines() == ["moved 5000 to Ann"]
+
+
+async def test_anybodys_no_ends_it_though_somebody_has_said_yes(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    gemini.then(calls(("move", {"amount": 5000, "to": "Ann"})))
+    server = start_shop()
+    async with realtime(server.ws_url, "/ws/session/bank") as client:
+        (request,) = await asked(client)
+        await decide(client, request, approve=True)
+        await as_staff(server, request, approve=False)
+        await client.until("response.done")
+    assert ledger.lines() == []
+
+
+async def as_staff(server: ServerProcess, request: Frame, *, approve: bool) -> None:
+    """In the inbox of the admin, as a member of staff of their own."""
+
+    def post() -> int:
+        user = User.objects.create_superuser("grace", password="x")
+        item = InboxItem.objects.get(ref=request["id"])
+        cookies = {name: morsel.value for name, morsel in signed_in(user).cookies.items()}
+        url = f"{server.url}/admin/sessions_app/inboxitem/"
+        with httpx2.Client(cookies=cookies) as browser:
+            browser.get(url)
+            form = {
+                "act": "approve" if approve else "refuse",
+                "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+            }
+            return browser.post(f"{url}{item.pk}/act/", data=form, headers={"Referer": url}).status_code
+
+    assert await in_db_thread(post) == 302
 
 
 async def test_a_no_is_told_to_the_model_with_its_reason(

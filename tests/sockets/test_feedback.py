@@ -93,7 +93,8 @@ async def test_the_same_word_again_is_no_event_of_its_own(server: ServerProcess)
         await rate(client, item_id, "up", event_id="mine_1")
         again = await rate(client, item_id, "up", event_id="mine_1")
         assert again["event_id"].startswith("evt_"), "told again to who asked, and to nobody else"
-        await client.send(type="x_feedback.give", item_id=item_id, rating="up", event_id="mine_2")
+        same = await rate(client, item_id, "up", event_id="mine_2")
+        assert (same["rating"], same["event_id"][:4]) == ("up", "evt_")
         assert (await rate(client, item_id, "up", comment="Nice."))["comment"] == "Nice."
         assert len(await logged(client.session_id)) == 2
 

@@ -1,6 +1,7 @@
 """``manage.py seed_demo_sessions``: sessions to look at while developing, written as the real rows they would be."""
 
 import random
+import time
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from sessions_app import ids
 from sessions_app.log import events as ev
 from sessions_app.log.journal_sql import Counters
 from sessions_app.log.rows import encode_rows
+from sessions_app.management.copies import copy_sessions
 from sessions_app.management.demo_sessions import DemoSession, demo_session
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 
@@ -39,6 +41,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seed", type=int, default=None, help="the same number gives the same conversations"
         )
+        parser.add_argument(
+            "--copies",
+            type=int,
+            default=0,
+            help="so many more, copied inside the database: a million in minutes",
+        )
         parser.add_argument("--force", action="store_true", help="also where DEBUG is off")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,11 +56,26 @@ class Command(BaseCommand):
             )
         seeder = _Seeder(random.Random(options["seed"]), options["days"])
         for begin in range(0, options["count"], BATCH):
-            seeder.write([seeder.session() for _ in range(min(BATCH, options["count"] - begin))])
+            seeder.write_ended([seeder.session() for _ in range(min(BATCH, options["count"] - begin))])
         seeder.write([seeder.session(live=True) for _ in range(options["live"])])
         if options["long"]:
             seeder.write([seeder.session(messages=options["long"])])
+        if options["copies"]:
+            if not seeder.written:
+                raise CommandError("--copies are of the sessions that --count writes: give it 1000, say.")
+            self._copy(seeder.written, options["copies"], options["days"])
         self.stdout.write(f"Wrote {seeder.sessions} sessions with {seeder.events} rows of events.")
+
+    def _copy(self, originals: list[str], count: int, days: float) -> None:
+        began = time.monotonic()
+
+        def tell(done: int) -> None:
+            left_s = (time.monotonic() - began) / done * (count - done)
+            share = 30 * done // count
+            bar = "#" * share + "." * (30 - share)
+            self.stderr.write(f"[{bar}] {done:,} of {count:,} copies, {left_s:,.0f} s left")
+
+        copy_sessions(originals, count=count, days=days, tell=tell)
 
 
 class _Seeder:
@@ -60,6 +83,8 @@ class _Seeder:
         self._dice, self._days = dice, days
         self._users = [_user(name) for name in USERS]
         self.sessions = self.events = 0
+        self.written: list[str] = []
+        """Ids of the ended ones."""
 
     def session(self, *, live: bool = False, messages: int | None = None) -> DemoSession:
         started_at = timezone.now() - timedelta(minutes=2) if live else self._moment()
@@ -74,6 +99,10 @@ class _Seeder:
             moment = timezone.now() - timedelta(days=self._dice.uniform(0.02, self._days))
             if self._dice.random() < (0.9 if 7 <= moment.hour < 21 else 0.25):
                 return moment
+
+    def write_ended(self, sessions: list[DemoSession]) -> None:
+        self.write(sessions)
+        self.written += [session.session_id for session in sessions]
 
     @transaction.atomic
     def write(self, sessions: list[DemoSession]) -> None:
