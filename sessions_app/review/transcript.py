@@ -291,6 +291,7 @@ class Folding:
                 self._done(record, event)
             case ev.FeedbackGiven() if isinstance(text := self._items.get(event.item_id), Text):
                 text.rated(event)
+                self._touch(event.item_id)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)
             case _:
