@@ -157,6 +157,12 @@ class ChatConf:
     max_tool_rounds: int = MODEL.field(
         8, whole(1, 100), "How often one response may go back to the model with tool results."
     )
+    staff_name: str = SESSIONS.field(
+        "A member of staff",
+        TEXT,
+        "By what name users are shown the person who has taken their conversation over; never their login's.",
+        example="Our support",
+    )
     max_queued_turns: int = SESSIONS.field(
         16, whole(1, 1000), "Turns of one session that may wait; one more is refused with `queue_full`."
     )
@@ -317,6 +323,21 @@ class ChatConf:
     )
     budget_stale_seconds: float = 15.0
     """How old the sum of what a user spent in other processes may be."""
+    webhook_private_addresses: bool = ACCESS.field(
+        False,
+        FLAG,
+        "`1`: [webhooks](webhooks.md) may go to private addresses, this machine among them, and by plain http. Without it they go "
+        "to the public internet alone, by https.",
+    )
+    webhook_seconds: float = 10.0
+    """One try of one message, from resolving the name to the answer."""
+    public_url: str | None = ACCESS.field(
+        None,
+        HTTP_URL,
+        "Under which people reach this server; e-mails to staff then lead there.",
+        example="https://chat.example.com",
+        variable="PUBLIC_URL",
+    )
     summary_model: str | None = None
     """None: the session's own model."""
     summary_attempts: int = 5

@@ -7,9 +7,11 @@ docs/decisions/0002-jobs-with-procrastinate.md.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from smtplib import SMTPException
 from typing import Any
 
 from procrastinate import JobContext
@@ -21,8 +23,9 @@ from procrastinate.manager import JobManager
 
 from chat.batches import Batches
 from chat.conf import conf
-from chat.jobs.retry import SummaryRetry, cause_for_staff, will_retry
+from chat.jobs.retry import DeliveryRetry, NotDeliveredError, SummaryRetry, cause_for_staff, will_retry
 from chat.jobs.summary import MOST_PARTS, Summary, part_chars, summarise, summarise_parts
+from chat.jobs.webhooks import MOST_AT_ONCE, WAITS_S, send, under_way
 from chat.session.turns import asks_for_more
 from identity.keys import forget_secrets
 from sessions_app.conf import conf as sessions_conf
@@ -40,12 +43,16 @@ from sessions_app.log.summaries import (
     request_summary,
     write_summaries,
 )
+from sessions_app.notices.deliveries import due_delivery, forget_deliveries, note_answer
+from sessions_app.notices.mails import due_subscriptions, forget_old_notices, send_digest
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.retention import Retention
+from sessions_app.selectors.inbox import forget_settled
 
 logger = logging.getLogger(__name__)
 
 UPKEEP = "upkeep"
+WEBHOOKS = "webhooks"
 _KEEP_FAILED_HOURS = 14 * 24
 _SWEEP_SIZE = 100
 _STARTED = time.monotonic()
@@ -175,6 +182,30 @@ async def _failed(job: Job, error: BaseException, end: End) -> None:
     )
 
 
+# Telling others.
+
+
+@app.task(name="deliver_webhook", queue=WEBHOOKS, retry=DeliveryRetry())
+async def deliver_webhook(*, delivery_id: int) -> None:
+    """Send one message, once more until it is taken or given up. Its job is queued with its cause, in SQL:
+    `sessions_app.log.journal_sql`."""
+    due = await in_db_thread(due_delivery, delivery_id)
+    if due is None:
+        return
+    if under_way[due.webhook_id] >= MOST_AT_ONCE:
+        raise NotDeliveredError("others to the same webhook are under way", random.uniform(1, 3))
+    under_way[due.webhook_id] += 1
+    try:
+        answer = await send(due)
+    finally:
+        under_way[due.webhook_id] -= 1
+    gives_up = due.tries >= len(WAITS_S)
+    await in_db_thread(note_answer, due, answer, gives_up=gives_up)
+    if not (answer.taken or answer.gone or gives_up):
+        wait_s = WAITS_S[due.tries] * random.uniform(0.9, 1.1)
+        raise NotDeliveredError(f"webhook {due.webhook_id}: {answer.status_code or answer.words}", wait_s)
+
+
 # Upkeep. Each runs once per tick, whatever the number of workers; one that died is simply followed by the next.
 
 _EVERY_TICK = f"* * * * * */{conf().upkeep_seconds}"
@@ -222,6 +253,9 @@ async def rescue_jobs(context: JobContext, timestamp: int) -> None:
 
 async def _rescue(manager: JobManager, job: Job) -> None:
     assert job.id is not None
+    if job.queue == WEBHOOKS:  # sending is no work that kills, and its own tries are counted elsewhere
+        await manager.retry_job_by_id_async(job.id, retry_at=datetime.now(UTC))
+        return
     if job.queue == UPKEEP:  # its place in the queue may be taken again, and the next tick does its work
         await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
         return
@@ -239,11 +273,22 @@ async def _rescue(manager: JobManager, job: Job) -> None:
     await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)
 
 
+@app.periodic(cron=_EVERY_TICK)
+@app.task(name="send_mails", queue=UPKEEP, queueing_lock="send_mails")
+async def send_mails(timestamp: int) -> None:
+    """What happened, to those of the staff who want to hear of it; one whose mail is refused keeps no other waiting."""
+    for subscription_id in await in_db_thread(due_subscriptions):
+        try:
+            await in_db_thread(send_digest, subscription_id, public_url=conf().public_url or "")
+        except (OSError, SMTPException) as error:
+            logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
+
+
 @app.periodic(cron="17 * * * *")
 @app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
 async def clean_up(context: JobContext, timestamp: int) -> None:
-    """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, and client secrets that
-    ended a day ago."""
+    """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, client secrets that
+    ended a day ago, and what was settled or delivered a month ago."""
     await context.app.job_manager.delete_old_jobs(
         nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
@@ -251,6 +296,10 @@ async def clean_up(context: JobContext, timestamp: int) -> None:
     older_than = timedelta(days=2, seconds=sessions_conf().grace_seconds)
     await in_db_thread(forget_dead_processes, older_than=older_than)
     await in_db_thread(forget_secrets)
+    await in_db_thread(forget_settled)
+    await in_db_thread(forget_old_notices)
+    while await in_db_thread(forget_deliveries):
+        pass
 
 
 @app.periodic(cron="41 3 * * *")

@@ -17,6 +17,7 @@ from sessions_app.models import Session, SessionEvent, SummaryState
 from sessions_app.review.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
 
 PAGE_ROWS = 150
+LEAD_ROWS = 40
 DELTA_ROWS = 3_000
 """At most this much of an answer in flight is read: five minutes of it at one row in 100 ms."""
 COUNTED_ROWS = 20_000
@@ -49,6 +50,16 @@ def read_page(session: Session, *, after: int = 0, before: int | None = None, ro
         earlier=found[0].first_seq if found[0].first_seq > 1 else None,
         later=last_seq if later else None,
     )
+
+
+def page_with(session: Session, seq: int) -> Page:
+    """The page with the event ``seq`` on it, and with some of what went before."""
+    before = _without_deltas(session).filter(seq__lt=seq).order_by("-seq")
+    lead = list(before.values_list("first_seq", "event_type")[:LEAD_ROWS])
+    questions = [first for first, event_type in lead if event_type == ev.UserMessage.event_type]
+    after = 0 if len(lead) < LEAD_ROWS else (questions[-1] if questions else seq) - 1
+    page = read_page(session, after=after)
+    return page if page.later is None or page.later >= seq else read_page(session, after=seq - 1)
 
 
 def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iterator[list[Row]]:

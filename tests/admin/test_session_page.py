@@ -77,7 +77,8 @@ def test_a_rating_that_was_taken_back_is_not_shown(viewer: Client) -> None:
 
 def test_a_conversation_reads_from_top_to_bottom(viewer: Client) -> None:
     session = write_session(
-        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT)]
+        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT)],
+        title="A title",
     )
     text = visible(html_of(viewer, session))
     order = [
@@ -128,6 +129,7 @@ def test_markdown_of_answers_and_summary_is_rendered_and_the_users_is_not(viewer
 def test_the_summary_says_its_state_and_who_wrote_it(viewer: Client) -> None:
     written = ev.SummaryWritten(summary="Short.", title="T", model="gemini:flash-lite")
     fields: dict[str, Any] = {"summary": "Short.", "summary_state": "written", "summary_seq": 8}
+    fields["title"] = "T"
     session = write_session([*turn(1), written], status=SessionStatus.ENDED, **fields)
     text = visible(html_of(viewer, session))
     assert text.index("Short.") < text.index("question 1")
@@ -249,7 +251,7 @@ def test_nothing_that_anyone_wrote_is_alive(admin: Client, page: str) -> None:
 
 def test_a_long_session_is_read_in_pages_of_the_same_cost(admin: Client) -> None:
     small = write_session(turn(1))
-    big = write_session([event for number in range(1250) for event in turn(number)])
+    big = write_session([event for number in range(1250) for event in turn(number)], title="Long")
     assert big.last_seq == 10_000
     costs = []
     for session in (small, big):
