@@ -75,12 +75,6 @@ UNFOLD: dict[str, Any] = {
                     _item(
                         "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
                     ),
-                    _item(
-                        "Jobs",
-                        "work_history",
-                        "procrastinate_procrastinatejob_changelist",
-                        "procrastinate.view_procrastinatejob",
-                    ),
                 ],
             },
             {
@@ -92,6 +86,19 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may("sessions_app.view_session"),
                     },
                     _item("Webhooks", "webhook", *_list("webhook")),
+                ],
+            },
+            {
+                "title": "Engine",
+                "separator": True,
+                "items": [
+                    _item("Machine room", "precision_manufacturing", *_list("serverprocess")),
+                    _item(
+                        "Jobs",
+                        "work_history",
+                        "procrastinate_procrastinatejob_changelist",
+                        "procrastinate.view_procrastinatejob",
+                    ),
                     _item("Deliveries", "outgoing_mail", *_list("webhookdelivery")),
                 ],
             },

@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from sessions_app.models import Session
 from sessions_app.review import humanize
 
 register = template.Library()
@@ -16,6 +17,31 @@ register.filter("milliseconds", humanize.milliseconds)
 register.filter("compact", humanize.compact)
 register.filter("exact", humanize.exact)
 register.filter("usd", humanize.usd)
+
+
+@register.filter
+def unlocalized(value: float) -> str:
+    """A number as SVG reads it, whatever the language."""
+    return f"{value:g}"
+
+
+@register.filter
+def plus(one: int, other: int) -> int:
+    return one + other
+
+
+@register.filter
+def model_name(spec: str) -> str:
+    """Without its provider."""
+    return spec.partition(":")[2] or spec
+
+
+@register.filter
+def called(session: Session) -> str:
+    """What people call it: never by its id."""
+    if session.erased_at:
+        return "Erased"
+    return session.title or "Conversation without a title"
 
 
 @register.filter
