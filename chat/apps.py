@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
-    from sessions_app.hooks import Again, Decision
+    from sessions_app.hooks import Again, Decision, Step
 
 
 class ChatConfig(AppConfig):
@@ -17,11 +17,19 @@ class ChatConfig(AppConfig):
         from chat.tasks import session_ended
         from chat.tools.mcp.status import notices
         from chat.tools.registry import discover_tools
-        from sessions_app.hooks import on_address_check, on_again, on_decision, on_notices, on_session_ended
+        from sessions_app.hooks import (
+            on_address_check,
+            on_again,
+            on_decision,
+            on_notices,
+            on_session_ended,
+            on_step,
+        )
 
         on_session_ended(session_ended)
         on_decision(_decide)
         on_again(_run_again)
+        on_step(_step_in)
         on_address_check(_address_problem)
         on_notices(notices)
         discover_tools()
@@ -43,6 +51,12 @@ def _run_again(again: "Again") -> None:
         answer_again(again)
     elif not summary_again(again.session_id):
         raise DecisionRefused("No summary of this conversation is missing any more.")
+
+
+def _step_in(step: "Step") -> None:
+    from chat.staff import step_in
+
+    step_in(step)
 
 
 def _address_problem(url: str) -> str:

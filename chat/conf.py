@@ -157,6 +157,12 @@ class ChatConf:
     max_tool_rounds: int = MODEL.field(
         8, whole(1, 100), "How often one response may go back to the model with tool results."
     )
+    staff_name: str = SESSIONS.field(
+        "A member of staff",
+        TEXT,
+        "By what name users are shown the person who has taken their conversation over; never their login's.",
+        example="Our support",
+    )
     max_queued_turns: int = SESSIONS.field(
         16, whole(1, 1000), "Turns of one session that may wait; one more is refused with `queue_full`."
     )

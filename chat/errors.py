@@ -27,6 +27,8 @@ ChatError
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
+│   ├── TakenOver
+│   ├── NotTakenOver
 │   ├── ItemExists
 │   ├── ItemNotFound
 │   ├── NotAnAnswer
@@ -83,6 +85,7 @@ __all__ = [
     "ModelUnreachable",
     "NoActiveResponse",
     "NotAnAnswer",
+    "NotTakenOver",
     "NothingToRetry",
     "OriginRefused",
     "ProviderError",
@@ -91,6 +94,7 @@ __all__ = [
     "ReadOnlyKey",
     "SessionFull",
     "ShuttingDown",
+    "TakenOver",
     "TokenRefused",
     "TooManySockets",
     "TooMuchFeedback",
@@ -321,6 +325,18 @@ class AlreadyDecided(TurnError):
     """This approval request has been answered already."""
 
     code = "already_decided"
+
+
+class TakenOver(TurnError):
+    """Another member of staff has taken this conversation over. Let them hand it back first."""
+
+    code = "taken_over"
+
+
+class NotTakenOver(TurnError):
+    """Nobody has taken this conversation over: the model answers in it. Take it over first."""
+
+    code = "not_taken_over"
 
 
 class ItemExists(TurnError):

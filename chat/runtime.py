@@ -21,6 +21,7 @@ from chat.llm.catalog import close_providers, preload
 from chat.quota.levels import EXCHANGE_S
 from chat.quota.quotas import Quotas
 from chat.session.bus import RedisBus
+from chat.session.gallery import Gallery
 from chat.session.hub import Hub
 from chat.session.orphans import Orphans
 from chat.session.relay import Relay
@@ -66,6 +67,7 @@ class Runtime:
             registered=lambda: asyncio.shield(self._registered),
             quotas=self.quotas,
         )
+        self.gallery = Gallery(self.hub)
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self.watch = Watch(self.hub.belongs)
         self.bell = Bell()

@@ -1,16 +1,28 @@
-"""What staff do in a session from a page of the admin: they join it for a moment, wherever it lives, and leave."""
+"""What staff do in a session from a page of the admin: it goes to the process that holds the session, wherever that is."""
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
+from typing import Any
 
+from chat.conf import conf
 from chat.errors import ChatError
 from chat.runtime import running, runtime
-from chat.session.commands import Command, DecideApproval, RequestResponse
+from chat.session.commands import (
+    CancelResponse,
+    Command,
+    DecideApproval,
+    HandBack,
+    RequestResponse,
+    Speak,
+    TakeOver,
+    Whisper,
+)
 from chat.session.opening import for_its_owner
-from chat.session.session import Guest
+from chat.session.subscribers import Guest
 from sessions_app.errors import DecisionRefused
-from sessions_app.hooks import Again, Decision
+from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
 from sessions_app.postgres.threads import in_db_thread
@@ -26,20 +38,26 @@ def decide_approval(decision: Decision) -> None:
     command = DecideApproval(
         approval_id=decision.approval_id, approve=decision.approve, by=decision.by, reason=decision.reason
     )
-    _do(decision.session_id, command)
+    _carry_out(_visit(decision.session_id, command))
 
 
 def answer_again(again: Again) -> None:
     """The same for an answer that failed: the model is asked for another one, where the conversation has not gone on."""
-    _do(again.session_id, RequestResponse(retry_of=again.response_id))
+    _carry_out(_visit(again.session_id, RequestResponse(retry_of=again.response_id)))
 
 
-def _do(session_id: str, command: Command) -> None:
+def step_in(step: Step) -> None:
+    """The hook, as `decide_approval`."""
+    _carry_out(_step_in(step))
+
+
+def _carry_out(work: Coroutine[Any, Any, None]) -> None:
     server = running()
     if server is None:
+        work.close()
         raise DecisionRefused("This process serves no sessions; open the admin of a running server.")
     try:
-        asyncio.run_coroutine_threadsafe(_visit(session_id, command), server.loop).result(_SECONDS)
+        asyncio.run_coroutine_threadsafe(work, server.loop).result(_SECONDS)
     except ChatError as error:
         raise DecisionRefused(error.message) from error
     except FutureTimeoutError as error:
@@ -49,6 +67,7 @@ def _do(session_id: str, command: Command) -> None:
 
 
 async def _visit(session_id: str, command: Command) -> None:
+    """An ended session is opened again for it: the answer that waits for the decision goes on."""
     owner = await in_db_thread(owner_of, session_id=session_id)
     hub = (await runtime()).hub
     visit = Guest(new_id("conn"), "admin")
@@ -58,3 +77,22 @@ async def _visit(session_id: str, command: Command) -> None:
         await session.do(command)
     finally:
         session.detach(visit, 1000)
+
+
+async def _step_in(step: Step) -> None:
+    await (await runtime()).gallery.act(step.session_id, _command(step))
+
+
+def _command(step: Step) -> Command:
+    by, name = step.by, conf().staff_name
+    match step.act:
+        case Act.STOP:
+            return CancelResponse(by=by)
+        case Act.WHISPER:
+            return Whisper(text=step.text, by=by)
+        case Act.TAKE_OVER:
+            return TakeOver(by=by, shown_as=name)
+        case Act.SPEAK:
+            return Speak(text=step.text, by=by, shown_as=name)
+        case Act.HAND_BACK:
+            return HandBack(by=by, shown_as=name)

@@ -4,8 +4,8 @@ SessionsError
 ├── InvalidSessionId      the id breaks the rule for ids
 ├── SessionNotFound       no such session, or not yours
 ├── SessionElsewhere      another live process holds the lease
-├── SessionEnded          the session has ended; open it again first
 ├── ReplayGap             the log has a hole where it must not
+├── SessionOver           the session has ended, and it does not begin anew for this
 ├── DecisionRefused       what a member of staff decided could not be carried out
 ├── DatabaseAway          the database cannot be reached now
 └── JournalError
@@ -63,6 +63,12 @@ class ReplayGap(SessionsError):
     """The log of this session has a gap, so that it cannot be replayed. Staff have to look at it."""
 
     code = "replay_gap"
+
+
+class SessionOver(SessionsError):
+    """The session has ended: there is nobody to answer any more."""
+
+    code = "session_over"
 
 
 class DecisionRefused(SessionsError):

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sessions_app.errors import DecisionRefused
 
 __all__ = [
+    "Act",
     "Again",
     "Decision",
     "NoticeSource",
     "SessionEndedHook",
     "SessionErasedHook",
+    "Step",
     "on_address_check",
     "on_again",
     "on_decision",
     "on_notices",
     "on_session_ended",
     "on_session_erased",
+    "on_step",
 ]
 
 SessionEndedHook = Callable[[str, int], None]
@@ -129,6 +133,48 @@ def run_again(again: Again) -> None:
     if not _again:
         raise DecisionRefused
     _again[0](again)
+
+
+class Act(StrEnum):
+    """What staff do in a conversation that goes on."""
+
+    STOP = "stop"
+    """The answer that runs."""
+    WHISPER = "whisper"
+    """To the model, for its next answer."""
+    TAKE_OVER = "take_over"
+    """A person answers from here on."""
+    SPEAK = "speak"
+    """As the one who has taken it over."""
+    HAND_BACK = "hand_back"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a member of staff does in a session that goes on."""
+
+    session_id: str
+    act: Act
+    by: str
+    """The name of the member of staff."""
+    text: str = ""
+    """Of a whisper, and of what is said."""
+
+
+_steppers: list[Callable[[Step], None]] = []
+
+
+def on_step(hook: Callable[[Step], None]) -> Callable[[Step], None]:
+    """The one who carries out what staff do, as `on_decision`. The chat registers its own."""
+    _steppers[:] = [hook]
+    return hook
+
+
+def step_in(step: Step) -> None:
+    """Raises `DecisionRefused`, `SessionsError`."""
+    if not _steppers:
+        raise DecisionRefused
+    _steppers[0](step)
 
 
 _address_checks: list[Callable[[str], str]] = []

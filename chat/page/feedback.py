@@ -18,7 +18,7 @@ from chat.runtime import running, runtime
 from chat.session.commands import GiveFeedback
 from chat.session.feedback import check, rate_in_ended
 from chat.session.opening import for_its_owner as join_of
-from chat.session.session import Guest
+from chat.session.subscribers import Guest
 from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from sessions_app.errors import DatabaseAway, SessionElsewhere
 from sessions_app.ids import new_id

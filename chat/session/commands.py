@@ -184,6 +184,43 @@ class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     response_id: str | None = None
     """None: the running one."""
     client_event_id: str | None = None
+    by: str = ""
+    """The name of the member of staff who wants it; empty: the client."""
+
+
+# What staff do in a conversation. ``by``: the name of the member of staff; ``shown_as``: what clients are told instead.
+
+
+class Whisper(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Tell the model something for its next answer, unseen by the user."""
+
+    text: str
+    by: str
+
+
+class TakeOver(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person answers from here on: what runs is stopped, and no model is asked until they hand back."""
+
+    by: str
+    shown_as: str
+
+
+class Speak(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Answer as a person."""
+
+    text: str
+    by: str
+    shown_as: str
+
+
+class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The model answers again, and what waits for it at once."""
+
+    by: str
+    shown_as: str
+
+
+Steering = Whisper | TakeOver | Speak | HandBack
 
 
 class EndSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -201,6 +238,7 @@ Command = (
     | GiveFeedback
     | CancelResponse
     | EndSession
+    | Steering
 )
 
 

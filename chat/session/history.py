@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from chat.llm.prompts import DECIDED_LATER, NO_RESULT, REFUSED, WAITS_FOR_APPROVAL
+from chat.llm.prompts import DECIDED_LATER, HANDED_BACK, NO_RESULT, REFUSED, TOOK_OVER, WAITS_FOR_APPROVAL
 from chat.llm.provider import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, UserText
 from sessions_app.log import events as ev
 from sessions_app.log.items import Call, Calls, Entry, Said
@@ -32,8 +32,12 @@ def _text(said: Said) -> HistoryItem:
     match said.event:
         case ev.UserMessage() as event:
             return UserText(event.item_id, event.text)
-        case ev.OperatorMessage() as event:
+        case ev.OperatorMessage() | ev.OperatorWhispered() as event:
             return OperatorText(event.item_id, event.text)
+        case ev.OperatorTookOver() as event:
+            return OperatorText(event.item_id, TOOK_OVER)
+        case ev.OperatorHandedBack() as event:
+            return OperatorText(event.item_id, HANDED_BACK)
         case ev.AssistantMessage() as event:
             return AssistantText(event.item_id, event.text, event.parts, event.response_id)
         case ev.HistoryCompacted() as event:

@@ -16,7 +16,8 @@ from chat.session.departures import Departures
 from chat.session.opening import Held, Join, Opening, for_its_owner
 from chat.session.relay import Relay
 from chat.session.remote import RemoteSession
-from chat.session.session import Session, State, Subscriber
+from chat.session.session import Session, State
+from chat.session.subscribers import Subscriber
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import metrics
@@ -120,7 +121,7 @@ class Hub:
     ) -> Session | RemoteSession:
         try:
             async with self._lock(session_id):
-                if self._live(session_id) is None:
+                if self.live(session_id) is None:
                     await self._open(session_id, join)
                 await self.ask_whose(session_id, join.visitor)
                 session = self.find(session_id, join.visitor)
@@ -154,7 +155,7 @@ class Hub:
 
         Raises `SessionNotFound` for another's, `SessionElsewhere`.
         """
-        session = self._live(session_id)
+        session = self.live(session_id)
         if session is None or not session.open:
             raise SessionElsewhere
         if visitor is not None and not visitor.owns(session.owner, session_id):
@@ -163,14 +164,14 @@ class Hub:
 
     async def ask_whose(self, session_id: str, visitor: Visitor) -> None:
         """Whose a session is may have changed since it was opened here: a guest has signed in. Raises `SessionNotFound`."""
-        session = self._live(session_id)
+        session = self.live(session_id)
         if session is None or not session.log.stored or visitor.owns(session.owner, session_id):
             return
         owner = await in_db_thread(owner_of, session_id=session_id)
         self.belongs(session_id, owner.visitor)
 
     def belongs(self, session_id: str, owner: Visitor) -> None:
-        if session := self._live(session_id):
+        if session := self.live(session_id):
             session.owner = owner.as_owner()
 
     def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
@@ -179,7 +180,8 @@ class Hub:
         session.attach(subscriber)
         return session
 
-    def _live(self, session_id: str) -> Session | None:
+    def live(self, session_id: str) -> Session | None:
+        """The session, where it lives here, whoever asks."""
         session = self._sessions.get(session_id)
         if session and session.log.failed:
             self._drop(session)
@@ -214,7 +216,7 @@ class Hub:
             owner = await in_db_thread(owner_of, session_id=session_id)
             join = replace(for_its_owner(session_id, owner), reopen=False)
             async with self._lock(session_id):
-                if self.closing or self._live(session_id):
+                if self.closing or self.live(session_id):
                     return None
                 session = await self._open(session_id, join)
         except (SessionElsewhere, SessionNotFound, JournalFenced):

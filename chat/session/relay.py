@@ -18,15 +18,17 @@ from channels.exceptions import ChannelFull
 from chat.errors import ChatError
 from chat.quota.subjects import Payers
 from chat.redis_trouble import trouble_of_layer
-from chat.session.commands import SessionInfo
+from chat.session.commands import Command, Done, SessionInfo
 from chat.session.outbox import Outbox
 from chat.session.relay_messages import (
+    Act,
     Asked,
     Attach,
     Closed,
     Detach,
     Do,
     Message,
+    Overlook,
     Recheck,
     Records,
     RemoteError,
@@ -39,7 +41,8 @@ from chat.session.relay_messages import (
     wire_error,
 )
 from chat.session.remote import RemoteSession
-from chat.session.session import Guest, Session, Subscriber
+from chat.session.session import Session
+from chat.session.subscribers import Guest, Subscriber
 from chat.supervision import Tasks
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionErased, SessionsError
 from sessions_app.ids import new_id
@@ -152,6 +155,22 @@ class Relay:
             is_staff=is_staff,
             payers=payers,
         )
+        return await self._follow(subscriber, owner, request, wait_s=wait_s)
+
+    async def overlook(self, subscriber: Subscriber, session_id: str, owner: str) -> RemoteSession:
+        """As `join`, for one who only looks: the session does not know of them."""
+        request = Overlook(session_id=session_id, connection_id=subscriber.connection_id)
+        return await self._follow(subscriber, owner, request, wait_s=_REPLY_SECONDS)
+
+    async def act(self, session_id: str, owner: str, command: Command) -> Done:
+        """Raises as `ask`, and what the session raises."""
+        reply = await self.ask(owner, Act(session_id=session_id, command=command))
+        return reply.done or Done()
+
+    async def _follow(
+        self, subscriber: Subscriber, owner: str, request: Attach | Overlook, *, wait_s: float
+    ) -> RemoteSession:
+        session_id = request.session_id
         self._joining.add(subscriber.connection_id)
         try:
             reply = await self.ask(owner, request, wait_s=wait_s)
@@ -237,6 +256,12 @@ class Relay:
             case Attach():
                 info = await self._let_in(what, request.reply_to)
                 return Reply(request_id=request.request_id, info=info)
+            case Overlook():
+                info = self._show(what, request.reply_to)
+                return Reply(request_id=request.request_id, info=info)
+            case Act():
+                done = await self._held(what.session_id).do(what.command)
+                return Reply(request_id=request.request_id, done=done)
             case Detach():
                 self._let_go(what.session_id, request.reply_to, what.connection_id, what.close_code)
                 return Reply(request_id=request.request_id)
@@ -268,12 +293,21 @@ class Relay:
         self._attach_to(session, guest)
         if attach.payers:
             session.paid_by(attach.payers)
-        key = (attach.session_id, channel)
+        self._publish_to(channel, session, guest, info.last_seq)
+        return info
+
+    def _show(self, overlook: Overlook, channel: str) -> SessionInfo:
+        session = self._held(overlook.session_id)
+        info = session.info()
+        self._publish_to(channel, session, Guest(overlook.connection_id, "staff"), info.last_seq)
+        return info
+
+    def _publish_to(self, channel: str, session: Session, guest: Guest, after: int) -> None:
+        key = (session.session_id, channel)
         self._guests.setdefault(key, {})[guest.connection_id] = guest
         if key not in self._publishers:
-            work = self._publish(session, channel, info.last_seq)
-            self._publishers[key] = self._tasks.spawn(work, name=f"session {attach.session_id}: relay")
-        return info
+            work = self._publish(session, channel, after)
+            self._publishers[key] = self._tasks.spawn(work, name=f"session {session.session_id}: relay")
 
     def _let_go(self, session_id: str, channel: str, connection_id: str, close_code: int) -> None:
         key = (session_id, channel)

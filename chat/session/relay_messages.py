@@ -39,13 +39,27 @@ class Do(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command: Command
 
 
+class Overlook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A member of staff looks at your session through a socket of mine: it follows, and is no subscriber."""
+
+    session_id: str
+    connection_id: str
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A member of staff does something in your session; that they may was checked here."""
+
+    session_id: str
+    command: Command
+
+
 class WhoIsThere(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which of your sockets follow these sessions of mine?"""
 
     session_ids: list[str]
 
 
-Asked = Attach | Detach | Do | WhoIsThere
+Asked = Attach | Overlook | Detach | Do | Act | WhoIsThere
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):

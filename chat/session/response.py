@@ -58,6 +58,7 @@ class Stop:
     reason: str
     message: str = ""
     client_event_id: str | None = None
+    by: str = ""
 
     def error(self) -> Exception:
         return JournalFull(self.message)
@@ -69,6 +70,8 @@ class Stop:
 
 
 CANCELLED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.CLIENT_CANCELLED)
+OPERATOR_STOPPED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.OPERATOR_STOPPED)
+TAKEN_OVER = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.OPERATOR_TOOK_OVER)
 INTERRUPTED = Stop(
     ev.ResponseStatus.INCOMPLETE, ev.Reason.INTERRUPTED, "The server stopped while it answered."
 )
@@ -204,7 +207,7 @@ class Response:
             self._settle(status, reason)
         except asyncio.CancelledError:
             stop = self._stop or INTERRUPTED
-            self._settle(stop.status, stop.reason, message=stop.message, stopped_by=stop.client_event_id)
+            self._settle(stop.status, stop.reason, message=stop.message, stop=stop)
         except ProviderError as error:
             self._settle(
                 ev.ResponseStatus.FAILED,
@@ -426,7 +429,7 @@ class Response:
         message: str = "",
         cause: str = "",
         retry_after_s: float | None = None,
-        stopped_by: str | None = None,
+        stop: Stop | None = None,
     ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
         self._meter.give_up()
@@ -440,7 +443,8 @@ class Response:
                 reason=storable(reason),
                 message=storable(message),
                 cause=storable(cause),
-                client_event_id=stopped_by,
+                client_event_id=stop.client_event_id if stop else None,
+                stopped_by=stop.by if stop else "",
                 retry_after_s=retry_after_s,
                 model=self._route.current.spec,
                 usage=self._usage,

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ from chat.llm.catalog import Candidate, candidates, with_full_model
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
-from chat.session import accept, feedback
+from chat.session import accept, feedback, steering
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -41,17 +41,33 @@ from chat.session.commands import (
     Done,
     EndSession,
     GiveFeedback,
+    HandBack,
     RequestResponse,
     SessionConfig,
     SessionInfo,
+    Speak,
+    Steering,
+    TakeOver,
     TurnPolicy,
     UpdateSession,
+    Whisper,
 )
 from chat.session.compaction import Compaction
 from chat.session.context import Context
 from chat.session.cost import Budget
 from chat.session.out_of_band import view_for
-from chat.session.response import CANCELLED, FAILED, INTERRUPTED, SESSION_ENDED, STORAGE_AWAY, Response, Stop
+from chat.session.response import (
+    CANCELLED,
+    FAILED,
+    INTERRUPTED,
+    OPERATOR_STOPPED,
+    SESSION_ENDED,
+    STORAGE_AWAY,
+    TAKEN_OVER,
+    Response,
+    Stop,
+)
+from chat.session.subscribers import Subscriber
 from chat.session.turns import Turn, turns_left
 from chat.supervision import Tasks
 from chat.tools.base import ToolContext
@@ -79,28 +95,6 @@ class State(StrEnum):
     """Its end is being written: nothing is taken any more."""
     CLOSED = "closed"
     """It is not in this process any more."""
-
-
-class Subscriber(Protocol):
-    """A socket, as its session sees it."""
-
-    @property
-    def connection_id(self) -> str: ...
-    @property
-    def dialect(self) -> str: ...
-
-    def notify(self, error: Exception) -> None:
-        """Something went wrong that is not in the log."""
-
-
-@dataclass(frozen=True)
-class Guest:
-    """A subscriber that is told nothing beside the log: errors go to who asked."""
-
-    connection_id: str
-    dialect: str
-
-    def notify(self, error: Exception) -> None: ...
 
 
 class Session:
@@ -171,7 +165,9 @@ class Session:
         self.budget.payers = payers or self.budget.payers
 
     def detach(self, subscriber: Subscriber, close_code: int) -> None:
-        if self.subscribers.pop(subscriber.connection_id, None) and self.open:
+        if self.subscribers.pop(subscriber.connection_id, None) is None:
+            return
+        if self.open:
             self._append_quietly(
                 ev.ConnectionClosed(connection_id=subscriber.connection_id, close_code=close_code)
             )
@@ -258,10 +254,13 @@ class Session:
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case DecideApproval() | CancelResponse() | GiveFeedback():
-                same_seq = await self._take(command)
+            case GiveFeedback():
+                same_seq = await self._rate(command)
                 await self.durable()
                 return Done(repeated_seq=same_seq)
+            case DecideApproval() | CancelResponse() | Whisper() | TakeOver() | Speak() | HandBack():
+                await self._steer(command)
+                await self.durable()
             case DeleteItem():
                 await self._delete_item(command)
             case EndSession():
@@ -271,16 +270,6 @@ class Session:
             case _:
                 self._add(command)
         return Done()
-
-    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback) -> int | None:
-        match command:
-            case DecideApproval():
-                self._decide(command)
-            case CancelResponse():
-                await self._cancel(command)
-            case GiveFeedback():
-                return await self._rate(command)
-        return None
 
     async def _check_tool_choice(self, command: Command) -> None:
         """Raises `FrameError`."""
@@ -323,6 +312,9 @@ class Session:
             self.log.append(event)
             return
         policy = command.turn_policy or self.config.policy
+        if self.held and any(turn.for_a_person for turn in self._queue):
+            self.log.append(event)  # the person's next word answers it as well
+            return
         self.budget.check()
         self._check_policy(policy)
         self._ask(Turn(item_ids=[*self._unclaimed(), event.item_id]), policy, event)
@@ -392,10 +384,55 @@ class Session:
         if any(turn.response_id == response_id for turn in self._queue):
             self._take_back([str(response_id)], CANCELLED, command.client_event_id)
         elif response and response_id in (None, response.response_id):
-            response.stop(replace(CANCELLED, client_event_id=command.client_event_id))
+            why = replace(OPERATOR_STOPPED, by=command.by) if command.by else CANCELLED
+            response.stop(replace(why, client_event_id=command.client_event_id))
             await response.ended.wait()
         else:
             raise NoActiveResponse
+
+    # What staff do in it
+
+    @property
+    def held(self) -> bool:
+        """A member of staff answers: no model is asked."""
+        return self.history.operator is not None
+
+    async def _steer(self, command: DecideApproval | CancelResponse | Steering) -> None:
+        match command:
+            case DecideApproval():
+                self._decide(command)
+            case CancelResponse():
+                await self._cancel(command)
+            case Whisper():
+                self.log.append(steering.whispered(command))
+            case TakeOver():
+                await self._take_over(command)
+            case Speak():
+                events, answered = steering.spoken(command, self.history, self._queue)
+                self.log.append(*events)
+                self._queue = [turn for turn in self._queue if turn not in answered]
+            case HandBack():
+                self.log.append(steering.handed_back(command, self.history))
+                self._go_on()
+
+    async def _take_over(self, command: TakeOver) -> None:
+        if events := steering.taken_over(command, self.history):
+            self.log.append(*events)
+        if response := self._response:
+            response.stop(replace(TAKEN_OVER, by=command.by))
+            await response.ended.wait()
+
+    def _go_on(self) -> None:
+        """With what was asked of the model meanwhile, in one answer."""
+        said = self._unclaimed()
+        for index, turn in enumerate(self._queue):
+            if not turn.outside:
+                self._queue[index] = msgspec.structs.replace(turn, item_ids=[*turn.item_ids, *said])
+                break
+        else:
+            self._queue += [Turn(item_ids=said)] if self.history.unanswered() else []
+        if self._queue:
+            self._begin()
 
     # The queue
 
@@ -416,7 +453,7 @@ class Session:
 
         Raises a `JournalError`, and then nothing has happened.
         """
-        waits = self.answering and policy != TurnPolicy.INTERRUPT
+        waits = self.held or (self.answering and policy != TurnPolicy.INTERRUPT)
         queued = [turn.queued(len(self._queue) + 1)] if waits else []
         if events or queued:
             self.log.append(*events, *queued)
@@ -446,6 +483,8 @@ class Session:
     # The loop
 
     def _begin(self) -> None:
+        if self.held:
+            return
         self.log.idle = False
         if not self.answering:
             self._loop = self._spawn(self._live(), name="loop")
@@ -455,7 +494,7 @@ class Session:
 
     async def _live(self) -> None:
         try:
-            while self._queue and self.open:
+            while self._queue and self.open and not self.held:
                 await self._take_turn(self._queue[0])
         except Exception as error:
             # What ran and what waits is in the log: whoever has the session next settles it and goes on.
@@ -479,7 +518,7 @@ class Session:
         try:
             await self.budget.refresh()
             await self.compaction.before_turn()
-            if self._queue:
+            if self._queue and not self.held:  # either may have changed while this waited
                 turn = self._queue[0]
                 await self._respond(turn)
             if self.open:

@@ -40,7 +40,14 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             continues=self.continues,
         )
 
-    def started(self, *, provider: str, model: str, history: SessionState) -> ev.ResponseStarted:
+    @property
+    def for_a_person(self) -> bool:
+        """A person who has taken over can give it: it is a part of the conversation, and no approved call hangs on it."""
+        return not self.outside and self.continues is None
+
+    def started(
+        self, *, provider: str, model: str, history: SessionState, shown_as: str = ""
+    ) -> ev.ResponseStarted:
         taken_in = [item_id for item_id in self.item_ids if item_id in history.waiting]
         return ev.ResponseStarted(
             response_id=self.response_id,
@@ -53,6 +60,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             retry_of=self.retry_of,
             attempt=self.attempt,
             continues=self.continues,
+            shown_as=shown_as,
         )
 
 
@@ -61,7 +69,8 @@ def asks_for_more(records: Sequence[ev.Record]) -> bool:
     may be done by itself. Never raises: what cannot be read cannot be gone on with."""
     try:
         state = SessionState(records)
-        return state.vain_takeovers < MAX_ATTEMPTS and bool(turns_left(state))
+        answers = state.operator is None  # else it waits for a person, who comes back or does not
+        return answers and state.vain_takeovers < MAX_ATTEMPTS and bool(turns_left(state))
     except Exception:
         session_id = records[-1].session_id if records else "?"
         logger.exception("session %s: what is left to do in it cannot be told", session_id)

@@ -12,6 +12,9 @@ from sessions_app.log.events import Reason, ResponseDone, ResponseStatus
 
 REASONS: dict[str, str] = {
     Reason.CLIENT_CANCELLED: "The answer was stopped.",
+    Reason.OPERATOR_STOPPED: "The answer was stopped by a member of staff.",
+    Reason.OPERATOR_TOOK_OVER: "The answer was stopped: a person answers from here on.",
+    Reason.ANSWERED_BY_PERSON: "A person has answered this already.",
     Reason.MAX_OUTPUT_TOKENS: "The answer was cut off at its length limit. Ask to go on, or raise max_output_tokens.",
     Reason.CONTENT_FILTER: "The model's vendor cut the answer off: its safety filter objected.",
     Reason.INTERRUPTED: "The server stopped while it answered.",

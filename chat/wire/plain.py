@@ -9,7 +9,7 @@ from chat.llm.provider import JSON
 from chat.session.commands import AddMessage, GiveFeedback
 from chat.wire.codes import FrameCode, reason_of, sentence_for
 from chat.wire.dialect import AnySession, Socket, check_text, too_long
-from chat.wire.realtime.objects import TurnPolicy
+from chat.wire.realtime.objects import TurnPolicy, stepped_words
 from sessions_app.log import events as ev
 
 _FIELDS = ("message", "text")
@@ -63,6 +63,10 @@ def plain_approval(name: str) -> str:
     return f"[approval] {name} needs a person's yes before it runs; staff can give it."
 
 
+def plain_stepped(event: ev.SteppedEvent) -> str:
+    return f"[staff] {stepped_words(event)}"
+
+
 def plain_error(code: str, message: str) -> str:
     return f"[error] {code}: {message}"
 
@@ -103,6 +107,8 @@ class PlainProjector:
                 return [plain_approval(event.name)]
             case ev.FeedbackGiven():
                 return [plain_word(event)]
+            case ev.OperatorTookOver() | ev.OperatorHandedBack():
+                return [plain_stepped(event)]
             case ev.ResponseDone(status=ev.ResponseStatus.FAILED | ev.ResponseStatus.INCOMPLETE):
                 return [plain_error(reason_of(event), sentence_for(event))]
             case _:

@@ -39,6 +39,8 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
     "STYLES": [
         lambda request: static("admin_sessions/admin.css"),
+        lambda request: static("admin_sessions/desk.css"),
+        lambda request: static("admin_sessions/words.css"),
         lambda request: static("admin_sessions/inbox.css"),
     ],
     "SCRIPTS": [
@@ -74,6 +76,18 @@ UNFOLD: dict[str, Any] = {
                     },
                     _item(
                         "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
+                    ),
+                    _item(
+                        "Review next",
+                        "fact_check",
+                        "sessions_app_session_queue",
+                        "sessions_app.review_session",
+                    ),
+                    _item(
+                        "Mentions",
+                        "alternate_email",
+                        "sessions_app_session_mentions",
+                        "sessions_app.review_session",
                     ),
                 ],
             },

@@ -87,6 +87,12 @@ class Reason(StrEnum):
 
     CLIENT_CANCELLED = "client_cancelled"
     """The client stopped it."""
+    OPERATOR_STOPPED = "operator_stopped"
+    """A member of staff stopped it."""
+    OPERATOR_TOOK_OVER = "operator_took_over"
+    """A member of staff took the conversation over while it ran."""
+    ANSWERED_BY_PERSON = "answered_by_person"
+    """It waited, and a member of staff answered what it was to answer."""
     INTERRUPTED = "interrupted"
     """The server stopped while it answered; it may be tried again."""
     SESSION_ENDED = "session_ended"
@@ -293,6 +299,38 @@ class OperatorMessage(PlacedEvent, frozen=True, kw_only=True):
     author: str
 
 
+class OperatorWhispered(EventBase, frozen=True, kw_only=True):
+    """A member of staff told the model something for its next answer. No client is shown it, so that it is no item."""
+
+    event_type = "operator_whispered"
+    role = Role.OPERATOR
+    text_field = "text"
+    item_id: str
+    """By which the model's history knows it."""
+    text: str
+    author: str
+
+
+class SteppedEvent(PlacedEvent, frozen=True, kw_only=True):
+    """Staff stepped in or out: an item that clients are shown, in words, and that the model reads later."""
+
+    role = Role.OPERATOR
+    author: str
+    """The name of the member of staff, for staff."""
+    shown_as: str
+    """What clients are told instead."""
+
+
+class OperatorTookOver(SteppedEvent, frozen=True, kw_only=True):
+    """A person answers from here on, and no model is asked: until they hand back, or the session ends."""
+
+    event_type = "operator_took_over"
+
+
+class OperatorHandedBack(SteppedEvent, frozen=True, kw_only=True):
+    event_type = "operator_handed_back"
+
+
 class ItemDeleted(EventBase, frozen=True, kw_only=True):
     """The client took an item out of the model's history; the log keeps it."""
 
@@ -339,6 +377,8 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     """Counts the tries that dead processes left behind."""
     continues: str | None = None
     """The response whose approved (or refused) tool calls this one goes on with."""
+    shown_as: str = ""
+    """A person gives it, whom clients know so; empty: a model."""
 
 
 class ModelAttemptFailed(EventBase, frozen=True, kw_only=True):
@@ -391,6 +431,10 @@ class AssistantMessage(PlacedEvent, frozen=True, kw_only=True):
     status: TextStatus = TextStatus.COMPLETED
     parts: list[Part] = []
     """Empty when no part carries anything of the vendor's own."""
+    author: str = ""
+    """The name of the member of staff who wrote it; empty: nobody did."""
+    shown_as: str = ""
+    """What clients are told instead of it."""
 
 
 class ToolCall(PlacedEvent, frozen=True, kw_only=True):
@@ -502,6 +546,8 @@ class ResponseDone(EventBase, frozen=True, kw_only=True):
     """True: it never started, and leaves the queue so."""
     client_event_id: str | None = None
     """The ``event_id`` of the client's ``response.cancel``."""
+    stopped_by: str = ""
+    """The name of the member of staff who stopped it, for staff."""
     retry_after_s: float | None = None
     """How long the model's vendor wants to be left alone, where it said so."""
     model: str = ""
@@ -615,6 +661,9 @@ Event = (
     | ConnectionClosed
     | UserMessage
     | OperatorMessage
+    | OperatorWhispered
+    | OperatorTookOver
+    | OperatorHandedBack
     | ItemDeleted
     | ResponseQueued
     | ResponseStarted

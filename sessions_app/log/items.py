@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from sessions_app.log import events as ev
 from sessions_app.log.approvals import Approval, Approvals
 
-Message = ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage
+Stepped = ev.OperatorTookOver | ev.OperatorHandedBack
+Message = ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage | Stepped
 Call = ev.ToolCall | ev.ToolApprovalRequested
 Given = Message | ev.ToolCall
 """What a client puts into the history. The result of a call is none: it stands with its call at once."""
@@ -17,7 +18,7 @@ class Said:
     """A text of the history: a message; a summary of what came before; or, for a `ResponseStarted`, the note that a person
     has decided about calls that stand further up."""
 
-    event: Message | ev.ResponseStarted | ev.HistoryCompacted
+    event: Message | ev.OperatorWhispered | ev.ResponseStarted | ev.HistoryCompacted
     seq: int = 0
     entered: int = 0
     """The seq at which it came into the history: its own, or that of the response that took it in."""
@@ -91,6 +92,8 @@ class Items:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.waiting: dict[str, Entry] = {}
+        self.whispers: list[Said] = []
+        """What staff said for the model's next answer, which takes it in."""
         self.approvals = Approvals()
         self._calls: dict[str, Calls] = {}
         """By call id."""
@@ -178,6 +181,15 @@ class Items:
                 entry.entered = seq
                 self.entries.append(entry)
 
+    def whisper(self, seq: int, event: ev.OperatorWhispered) -> None:
+        self.whispers.append(Said(event, seq, seq))
+
+    def take_in_whispers(self, seq: int) -> None:
+        for said in self.whispers:
+            said.entered = seq
+        self.entries += self.whispers
+        self.whispers = []
+
     def result(self, seq: int, event: ev.ToolResult) -> None:
         if calls := self._calls.get(event.call_id):
             calls.seqs.append(seq)
@@ -259,7 +271,7 @@ class Items:
         """(seqs, item ids): of the events up to ``through_seq``, those that still count, that is messages that wait or that
         a later turn took in, and rounds of calls that are open or to which something happened since; and, the other way
         round, the later items that were put in between what is over."""
-        seqs = [seq for entry in self.waiting.values() for seq in entry.seqs]
+        seqs = [seq for entry in (*self.waiting.values(), *self.whispers) for seq in entry.seqs]
         gone: list[str] = []
         for entry in self.entries:
             if not self._is_over(entry, through_seq):

@@ -20,7 +20,7 @@ from django.db.models import Value
 from django.db.models.functions import Now
 
 from sessions_app.conf import conf
-from sessions_app.errors import DatabaseAway
+from sessions_app.errors import DatabaseAway, SessionNotFound
 from sessions_app.models import EraseScope, Erasure, ServerProcess, Session, SessionStatus
 from sessions_app.postgres.link import Own, connect_own
 from sessions_app.postgres.outage import Verdict, is_passing, outage, verdict
@@ -145,6 +145,14 @@ def reach_of(*, process_id: str) -> tuple[str, float]:
     alive = ServerProcess.objects.filter(process_id=process_id, expires_at__gt=Now())
     found = alive.annotate(now=Now()).values_list("channel", "expires_at", "now").first()
     return (found[0], (found[1] - found[2]).total_seconds()) if found else ("", 0.0)
+
+
+def holder_of(*, session_id: str) -> str | None:
+    """The process whose session it is (empty: nobody's); None: it has ended. Raises `SessionNotFound`, also for an erased one."""
+    row = Session.objects.filter(pk=session_id, erased_at__isnull=True).values_list("status", "lease_owner")
+    if (found := row.first()) is None:
+        raise SessionNotFound
+    return None if found[0] == SessionStatus.ENDED else str(found[1])
 
 
 def is_alive(*, process_id: str) -> bool:

@@ -90,6 +90,9 @@ class SessionState:
         """How many processes took the session over in a row and died before they began an answer."""
         self.turns: list[int] = []
         """The seqs at which a turn began, before which the history may be cut."""
+        self.operator: ev.OperatorTookOver | None = None
+        """Who answers in the model's place."""
+        self._operator_seq = 0
         self.user_messages = 0
         self.spent_microusd = 0
         """By the session, as far as it is known."""
@@ -170,7 +173,8 @@ class SessionState:
         """(kept_seqs, gone_item_ids) of a `HistoryCompacted` through that seq."""
         seqs, gone = self.items.counting(through_seq)
         waiting = [seq for one in self.queued if (seq := self._queued_seqs[one]) <= through_seq]
-        return sorted([*seqs, *waiting]), gone
+        stepped_in = [self._operator_seq] if self.operator and self._operator_seq <= through_seq else []
+        return sorted({*seqs, *waiting, *stepped_in}), gone
 
     def find(self, item_id: str) -> Said | Call | ev.ToolResult | None:
         """What made an item that the model is shown, or is going to be."""
@@ -202,6 +206,7 @@ class SessionState:
                 self._news = True
             case ev.SessionEnded():
                 self.last_response = self.last_done = None
+                self.operator = None
             case ev.HistoryCompacted():
                 self._compact(seq, event)
             case ev.SummaryWritten():
@@ -215,6 +220,8 @@ class SessionState:
         match event:
             case ev.UserMessage() | ev.OperatorMessage():
                 self._put(seq, event)
+            case ev.OperatorWhispered() | ev.OperatorTookOver() | ev.OperatorHandedBack():
+                self._step_in(seq, event)
             case ev.AssistantMessage() | ev.ToolCall() if not event.response_id:
                 self._put(seq, event)
             case ev.AssistantDelta() | ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():
@@ -245,11 +252,22 @@ class SessionState:
     def _put(self, seq: int, event: Given) -> None:
         """A client puts it in."""
         self._news = True
-        self.user_messages += not isinstance(event, ev.OperatorMessage)
+        self.user_messages += not isinstance(event, ev.OperatorMessage | ev.SteppedEvent)
         if isinstance(event, ev.UserMessage) and event.respond:
             self._asks.add(event.item_id)
         self.items.put(seq, event)
         self.order.given(event)
+
+    def _step_in(
+        self, seq: int, event: ev.OperatorWhispered | ev.OperatorTookOver | ev.OperatorHandedBack
+    ) -> None:
+        if isinstance(event, ev.OperatorWhispered):
+            self._news = True
+            self.items.whisper(seq, event)
+            return
+        self.operator = event if isinstance(event, ev.OperatorTookOver) else None
+        self._operator_seq = seq
+        self._put(seq, event)
 
     def _add_output(self, seq: int, event: ev.AssistantDelta | ev.AssistantMessage | Call) -> None:
         self.order.output(event.response_id, event.item_id)
@@ -301,6 +319,8 @@ class SessionState:
             self.turns.append(seq)
         self.items.go_on(seq, event)
         self.items.take_in(seq, event.input_item_ids)
+        if not event.shown_as:
+            self.items.take_in_whispers(seq)
         self._asks.difference_update(event.input_item_ids)
 
     def _unqueue(self, response_id: str) -> None:

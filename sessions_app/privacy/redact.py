@@ -65,6 +65,8 @@ WORDS = {
     "output",
     "parts",
     "quality_reason",
+    "shown_as",
+    "stopped_by",
     "summary",
     "text",
     "title",

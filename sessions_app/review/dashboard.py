@@ -134,7 +134,7 @@ class Lists:
         days = {"start_time_from": start.isoformat()}
         if until:
             days["start_time_to"] = timezone.localtime(until).date().isoformat()
-        query = urlencode({**filters, **days})
+        query = urlencode({**filters, **days, "show": "all"})
         return f"{reverse('admin:sessions_app_session_changelist')}?{query}"
 
 

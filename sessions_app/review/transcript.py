@@ -4,7 +4,7 @@
 from where the records begin, one whose end is missing as unfinished.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -55,12 +55,12 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
             return _connection(event)
         case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone() | ev.FeedbackGiven():
             return _of_the_talk(event)
+        case ev.OperatorTookOver() | ev.OperatorHandedBack():
+            return _stepped(event), "info"
         case ev.HistoryCompacted():
             return _compacted(event)
-        case ev.SummaryWritten():
-            return _with("Summary written", event.model), "neutral"
-        case ev.SummaryFailed():
-            return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
+        case ev.SummaryWritten() | ev.SummaryFailed():
+            return _summary(event)
     return event.event_type.replace("_", " ").capitalize(), "neutral"
 
 
@@ -74,6 +74,18 @@ _RATED = {
 def feedback_words(event: ev.FeedbackGiven) -> str:
     """The reason and the comment, as far as there are any."""
     return ": ".join(filter(None, (event.reason.replace("_", " "), event.comment)))
+
+
+def _summary(event: ev.SummaryWritten | ev.SummaryFailed) -> tuple[str, str]:
+    if isinstance(event, ev.SummaryWritten):
+        return _with("Summary written", event.model), "neutral"
+    return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
+
+
+def _stepped(event: ev.OperatorTookOver | ev.OperatorHandedBack) -> str:
+    if isinstance(event, ev.OperatorTookOver):
+        return f"{event.author} took the conversation over: a person answers from here on"
+    return f"{event.author} handed the conversation back: the model answers again"
 
 
 def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
@@ -148,6 +160,8 @@ class Said:
     item_id: str
     text: str
     author: str = ""
+    whispered: bool = False
+    """To the model alone."""
     removed: bool = False
     """The client took it out of the model's history."""
 
@@ -167,6 +181,14 @@ class Text:
     """The user's last word on it among the records; None when that is nothing."""
     html: str = ""
     """Set by who renders it."""
+
+    def rated(self, word: ev.FeedbackGiven) -> None:
+        self.feedback = None if word.rating == ev.Rating.NONE else word
+
+    @property
+    def why(self) -> str:
+        """What the user said of it beside the thumb."""
+        return feedback_words(self.feedback) if self.feedback else ""
 
 
 @dataclass(kw_only=True)
@@ -213,6 +235,8 @@ class Answer:
     """Another try of it follows."""
     told: bool = False
     """No response of ours: the client told that a model had said it, or had called a tool."""
+    person: str = ""
+    """The member of staff who gave it."""
     failed_attempts: list[ev.ModelAttemptFailed] = field(default_factory=list)
     items: list[Text | ToolRun] = field(default_factory=list)
     done: ev.ResponseDone | None = None
@@ -229,24 +253,29 @@ Entry = Notice | Said | Answer
 
 def fold(records: Iterable[ev.Record]) -> list[Entry]:
     """The entries for consecutive records (deltas of items that have no final text may be among them)."""
-    folding = _Fold()
+    folding = Folding()
     for record in records:
         folding.apply(record)
     return folding.entries
 
 
-class _Fold:
+class Folding:
+    """``touched``: the entries that have changed, by seq, until whoever asks empties it."""
+
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.touched: dict[int, Entry] = {}
         self._answers: dict[str, Answer] = {}
         self._items: dict[str, Said | Text | ToolRun] = {}
+        self._homes: dict[str, Entry] = {}
+        """The entry in which an item stands, by its id."""
         self._calls: dict[str, ToolRun] = {}
         self._approvals: dict[str, ToolRun] = {}
 
     def apply(self, record: ev.Record) -> None:
         event = record.event
         match event:
-            case ev.UserMessage() | ev.OperatorMessage():
+            case ev.UserMessage() | ev.OperatorMessage() | ev.OperatorWhispered():
                 self._said(record, event)
             case ev.ResponseStarted():
                 answer = self._answer(record, event.response_id)
@@ -261,38 +290,79 @@ class _Fold:
             case ev.ResponseDone(waited=False):
                 self._done(record, event)
             case ev.FeedbackGiven() if isinstance(text := self._items.get(event.item_id), Text):
-                text.feedback = event if event.rating != ev.Rating.NONE else None
+                text.rated(event)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)
             case _:
                 self._notice(record, event)
 
-    def _said(self, record: ev.Record, event: ev.UserMessage | ev.OperatorMessage) -> None:
-        author = event.author if isinstance(event, ev.OperatorMessage) else ""
-        said = Said(seq=record.seq, at=record.at, item_id=event.item_id, text=event.text, author=author)
-        self._items[event.item_id] = said
-        self.entries.append(said)
+    def drop_from(self, seq: int) -> None:
+        """What began there was never stored: its process died before."""
+        self._drop(lambda entry: entry.seq >= seq)
+
+    def keep(self, count: int) -> None:
+        """Forget the oldest entries beyond so many."""
+        if len(self.entries) > count:
+            first = self.entries[-count].seq
+            self._drop(lambda entry: entry.seq < first)
+
+    def _drop(self, goes: Callable[[Entry], bool]) -> None:
+        gone = {id(entry) for entry in self.entries if goes(entry)}
+        self.entries = [entry for entry in self.entries if id(entry) not in gone]
+        self.touched = {seq: entry for seq, entry in self.touched.items() if id(entry) not in gone}
+        items = {item_id for item_id, entry in self._homes.items() if id(entry) in gone}
+        self._answers = {key: one for key, one in self._answers.items() if id(one) not in gone}
+        self._homes = {key: one for key, one in self._homes.items() if key not in items}
+        self._items = {key: one for key, one in self._items.items() if key not in items}
+        self._calls = {key: one for key, one in self._calls.items() if one.item_id not in items}
+        self._approvals = {key: one for key, one in self._approvals.items() if one.item_id not in items}
+
+    def _add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.touched[entry.seq] = entry
+
+    def _touch(self, item_id: str) -> None:
+        if entry := self._homes.get(item_id):
+            self.touched[entry.seq] = entry
+
+    def _said(
+        self, record: ev.Record, event: ev.UserMessage | ev.OperatorMessage | ev.OperatorWhispered
+    ) -> None:
+        said = Said(
+            seq=record.seq,
+            at=record.at,
+            item_id=event.item_id,
+            text=event.text,
+            author="" if isinstance(event, ev.UserMessage) else event.author,
+            whispered=isinstance(event, ev.OperatorWhispered),
+        )
+        self._items[event.item_id] = self._homes[event.item_id] = said
+        self._add(said)
 
     def _answer(self, record: ev.Record, response_id: str) -> Answer:
         """The answer of this response; one that began before the records begins here."""
         if response_id not in self._answers:
             self._answers[response_id] = Answer(seq=record.seq, at=record.at, response_id=response_id)
             self.entries.append(self._answers[response_id])
-        return self._answers[response_id]
+        answer = self._answers[response_id]
+        self.touched[answer.seq] = answer
+        return answer
 
     def _retry(self, answer: Answer, event: ev.ResponseStarted) -> None:
         answer.retry_of = event.retry_of or ""
         if failed := self._answers.get(answer.retry_of):
             failed.tried_again = True
+            self.touched[failed.seq] = failed
 
     def _text(self, record: ev.Record, event: ev.AssistantDelta | ev.AssistantMessage) -> Text:
         item = self._items.get(event.item_id)
         if not isinstance(item, Text):
             item = Text(seq=record.seq, at=record.at, item_id=event.item_id, text="", status="partial")
-            self._items[event.item_id] = item
             answer = self._answer(record, event.response_id or event.item_id)
+            self._items[event.item_id], self._homes[event.item_id] = item, answer
             answer.told = not event.response_id
             answer.items.append(item)
+        self._touch(event.item_id)
         return item
 
     def _delta(self, record: ev.Record, event: ev.AssistantDelta) -> None:
@@ -303,6 +373,8 @@ class _Fold:
     def _message(self, record: ev.Record, event: ev.AssistantMessage) -> None:
         text = self._text(record, event)
         text.text, text.status, text.at = event.text, event.status, record.at
+        if event.author:
+            self._answer(record, event.response_id).person = event.author
 
     def _done(self, record: ev.Record, event: ev.ResponseDone) -> None:
         answer = self._answer(record, event.response_id)
@@ -342,9 +414,10 @@ class _Fold:
         if call_id not in self._calls:
             run = ToolRun(seq=record.seq, at=record.at, item_id=item_id, call_id=call_id, name=name)
             self._calls[call_id] = self._items[item_id] = run
-            answer = self._answer(record, response_id or call_id)
+            answer = self._homes[item_id] = self._answer(record, response_id or call_id)
             answer.told = response_id == ""
             answer.items.append(run)
+        self._touch(self._calls[call_id].item_id)
         return self._calls[call_id]
 
     def _decide(self, record: ev.Record, event: ev.ToolApproval) -> None:
@@ -358,14 +431,16 @@ class _Fold:
             run.approval, run.agreed = before + words, run.agreed or bool(event.missing)
             if not event.missing:
                 run.approval_id = ""
+            self._touch(run.item_id)
         else:
-            self.entries.append(Notice(seq=record.seq, at=record.at, text=f"Tool call {words}"))
+            self._add(Notice(seq=record.seq, at=record.at, text=f"Tool call {words}"))
 
     def _notice(self, record: ev.Record, event: ev.Event) -> None:
         if isinstance(event, ev.ItemDeleted) and (item := self._items.get(event.item_id)):
             item.removed = True
+            self._touch(event.item_id)
         text, tone = notice_text(event)
-        self.entries.append(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
+        self._add(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
 
 
 def partial_answers(entries: Sequence[Entry]) -> list[Answer]:

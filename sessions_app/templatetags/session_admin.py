@@ -6,7 +6,6 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sessions_app.models import Session
 from sessions_app.review import humanize
 
 register = template.Library()
@@ -34,14 +33,6 @@ def plus(one: int, other: int) -> int:
 def model_name(spec: str) -> str:
     """Without its provider."""
     return spec.partition(":")[2] or spec
-
-
-@register.filter
-def called(session: Session) -> str:
-    """What people call it: never by its id."""
-    if session.erased_at:
-        return "Erased"
-    return session.title or "Conversation without a title"
 
 
 @register.filter

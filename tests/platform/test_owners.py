@@ -16,7 +16,7 @@ BEGINS = {"create_task", "ensure_future", "Thread", "run_coroutine_threadsafe"}
 OWNED = {
     "chat/jobs/worker.py:Worker._run_jobs create_task": "it awaits both",
     "chat/session/response.py:Response.run create_task": "run awaits it at once",
-    "chat/staff.py:_do run_coroutine_threadsafe": "the thread waits for its result",
+    "chat/staff.py:_carry_out run_coroutine_threadsafe": "the thread waits for its result",
     "chat/supervision.py:heard create_task": "logs what it dies of",
     "chat/tools/beside.py:Lane.submit Thread": "what a call raises is the call's result",
     "chat/tools/beside.py:_LoopCall.run run_coroutine_threadsafe": "run awaits it at once",

@@ -104,6 +104,30 @@ EVENTS: list[ev.Event] = [
         comment="It was summer time.",
         client_event_id="mine_5",
     ),
+    ev.OperatorWhispered(item_id="item_aa11", text="They are a friend of the house.", author="ann"),
+    ev.OperatorTookOver(
+        item_id="item_aa12", author="ann", shown_as="A member of staff", after_item_id="item_f001"
+    ),
+    ev.ResponseStarted(
+        response_id="resp_9a01",
+        provider="",
+        model="",
+        shown_as="A member of staff",
+        input_item_ids=["item_aa12"],
+        after_item_id="item_aa12",
+    ),
+    ev.AssistantMessage(
+        response_id="resp_9a01",
+        item_id="item_aa13",
+        output_index=0,
+        text="It is clear over Berlin.",
+        author="ann",
+        shown_as="A member of staff",
+    ),
+    ev.ResponseDone(response_id="resp_9a01", status=ev.ResponseStatus.COMPLETED, cost_microusd=0),
+    ev.OperatorHandedBack(
+        item_id="item_aa14", author="ann", shown_as="A member of staff", after_item_id="item_aa13"
+    ),
 ]
 
 

@@ -196,5 +196,7 @@ def test_a_plain_client_sees_each_text_once_from_the_moment_it_came(
                 assert frames == ["[approval] pay needs a person's yes before it runs; staff can give it."]
             case ev.FeedbackGiven():
                 assert frames == ["[feedback] item_1 down no"]
+            case ev.SteppedEvent():
+                assert [frame.split(" ", 1)[0] for frame in frames] == ["[staff]"]
             case _:
                 assert frames == []

@@ -165,6 +165,16 @@ RESULT = ev.ToolResult(item_id="c", call_id="c1", name="ping", output="pong", re
         (ev.UserMessage(item_id="u", text="Hi"), "message", {"role": "user", "id": "u"}),
         (ev.OperatorMessage(item_id="o", text="Hi", author="ann"), "message", {"role": "system"}),
         (
+            ev.OperatorTookOver(item_id="t", author="ann", shown_as="Our support"),
+            "message",
+            {"role": "system", "x_operator": "took_over", "x_person": "Our support"},
+        ),
+        (
+            ev.OperatorHandedBack(item_id="b", author="ann", shown_as="Our support"),
+            "message",
+            {"role": "system", "x_operator": "handed_back", "x_person": "Our support"},
+        ),
+        (
             ev.AssistantMessage(
                 response_id="r", item_id="a", output_index=0, text="Hi", status=ev.TextStatus.INCOMPLETE
             ),

@@ -42,6 +42,10 @@ class MessageItem(WireObject, tag_field="type", tag="message", kw_only=True):
     x_created_at: str | UnsetType = UNSET
     x_author: str | UnsetType = UNSET
     x_client_event_id: str | UnsetType = UNSET
+    x_operator: Literal["took_over", "handed_back"] | UnsetType = UNSET
+    """Of a ``system`` message: from here on a person answers, or the model does again."""
+    x_person: str | UnsetType = UNSET
+    """A person said it, who is shown by this name; or the one whom ``x_operator`` is about."""
 
 
 class FunctionCallItem(WireObject, tag_field="type", tag="function_call", kw_only=True):
@@ -145,8 +149,31 @@ def operator_item(event: ev.OperatorMessage, at: datetime) -> MessageItem:
     )
 
 
+_STEPPED: dict[type[ev.SteppedEvent], tuple[Literal["took_over", "handed_back"], str]] = {
+    ev.OperatorTookOver: ("took_over", "{name} has joined and answers from here on."),
+    ev.OperatorHandedBack: ("handed_back", "{name} has left. The assistant answers again."),
+}
+
+
+def stepped_words(event: ev.SteppedEvent) -> str:
+    """What a user reads."""
+    return _STEPPED[type(event)][1].format(name=event.shown_as)
+
+
+def stepped_item(event: ev.SteppedEvent, at: datetime) -> MessageItem:
+    """A word of the system's, so that a client that knows nothing of it shows it as one, or not at all."""
+    return MessageItem(
+        id=event.item_id,
+        role="system",
+        content=[InputText(text=stepped_words(event))],
+        x_created_at=timestamp(at),
+        x_operator=_STEPPED[type(event)][0],
+        x_person=event.shown_as,
+    )
+
+
 def assistant_item(
-    item_id: str, text: str | None, *, status: ItemStatus, at: datetime | None = None
+    item_id: str, text: str | None, *, status: ItemStatus, at: datetime | None = None, person: str = ""
 ) -> MessageItem:
     """``text`` None: the item is only just open."""
     return MessageItem(
@@ -155,6 +182,7 @@ def assistant_item(
         role="assistant",
         content=[] if text is None else [OutputText(text=text)],
         x_created_at=timestamp(at) if at else UNSET,
+        x_person=person or UNSET,
     )
 
 
@@ -239,8 +267,12 @@ def item_of(record: ev.Record, result: ev.Record | None = None) -> Item | None:
             return user_item(event, at)
         case ev.OperatorMessage():
             return operator_item(event, at)
+        case ev.SteppedEvent():
+            return stepped_item(event, at)
         case ev.AssistantMessage():
-            item = assistant_item(event.item_id, event.text, status=final_status(event.status))
+            item = assistant_item(
+                event.item_id, event.text, status=final_status(event.status), person=event.shown_as
+            )
             return item if event.response_id else _given(item, event, at)
         case ev.ToolCall(location=ev.Location.CLIENT | ev.Location.HISTORY):
             return function_call_item(event, at)
@@ -388,6 +420,8 @@ class ResponseObject(WireObject, kw_only=True):
     metadata: dict[str, str] | None = None
     x_model: str | UnsetType = UNSET
     """Not said of a response that waits: the settings may change before its turn."""
+    x_person: str | UnsetType = UNSET
+    """A person gives it, who is shown by this name; no model does."""
     x_input_item_ids: list[str] = field(default_factory=list)
     x_client_event_id: str | UnsetType = UNSET
     x_queued: QueuePlace | UnsetType = UNSET

@@ -108,6 +108,7 @@ class OpenResponse:
         self._output: list[tuple[int, Item]] = []
         self._failed_attempts: list[FailedAttempt] = []
         self._last_item_id = started.after_item_id or next(reversed(started.input_item_ids), None)
+        self._person = started.shown_as
 
     def created(self) -> Frames:
         return [se.ResponseCreated(response=self._object)]
@@ -282,7 +283,7 @@ class OpenResponse:
 
     def _open_text(self, item_id: str, output_index: int, text: str, at: datetime) -> Frames:
         opened = self._add(item_id, output_index, at)
-        frames = self._added(opened, assistant_item(item_id, None, status="in_progress", at=at))
+        frames = self._added(opened, self._text_item(item_id, None, "in_progress", at))
         frames.append(
             se.ContentPartAdded(
                 response_id=self.response_id,
@@ -314,7 +315,10 @@ class OpenResponse:
             se.TextDone(response_id=response_id, item_id=item_id, output_index=index, text=text),
             se.ContentPartDone(response_id=response_id, item_id=item_id, output_index=index, part=part),
         ]
-        return frames + self._done(opened, assistant_item(item_id, text, status=status, at=opened.at))
+        return frames + self._done(opened, self._text_item(item_id, text, status, opened.at))
+
+    def _text_item(self, item_id: str, text: str | None, status: ItemStatus, at: datetime) -> Item:
+        return assistant_item(item_id, text, status=status, at=at, person=self._person)
 
 
 def queued_response(event: ev.ResponseQueued, session_id: str) -> se.ResponseCreated:
@@ -336,7 +340,8 @@ def dropped_response(event: ev.ResponseDone, session_id: str) -> se.ResponseDone
 
 def _response_object(started: ev.ResponseStarted, session_id: str) -> ResponseObject:
     response = _asked_object(started.response_id, started.options, session_id)
-    response.x_model = _short(f"{started.provider}:{started.model}")
+    response.x_model = _short(f"{started.provider}:{started.model}") or UNSET
+    response.x_person = started.shown_as or UNSET
     response.x_input_item_ids = started.input_item_ids
     response.x_client_event_id = started.client_event_id or UNSET
     response.x_retry_of = started.retry_of or UNSET
@@ -434,7 +439,7 @@ class RealtimeProjector:
                 for response in self._responses.values():
                     response.item_deleted(event)
                 return se.frames_of(event)
-            case ev.UserMessage() | ev.OperatorMessage() | ev.ToolApproval():
+            case ev.UserMessage() | ev.OperatorMessage() | ev.SteppedEvent() | ev.ToolApproval():
                 return _given(record, event)
             case _:
                 return se.frames_of(event)

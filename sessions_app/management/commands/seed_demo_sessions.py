@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from sessions_app import ids
 from sessions_app.log import events as ev
-from sessions_app.log.journal_sql import Counters
+from sessions_app.log.journal_sql import Counters, first_words
 from sessions_app.log.rows import encode_rows
 from sessions_app.management.copies import copy_sessions
 from sessions_app.management.demo_sessions import DemoSession, demo_session
@@ -124,6 +124,7 @@ class _Seeder:
             model=session.model,
             last_seq=session.records[-1].seq,
             lease_epoch=1,
+            first_words=first_words(session.records),
             **{name: getattr(counters, name) for name in Counters.__slots__},
         )
         self._give_an_owner(row)
