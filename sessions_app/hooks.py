@@ -116,6 +116,10 @@ class Again:
     """The answer; empty: the session's summary."""
     by: str
     """The name of the member of staff."""
+    anew: bool = False
+    """Another summary, though there is one."""
+    model: str = ""
+    """Who is to write it, PROVIDER:NAME; empty: who wrote the first."""
 
 
 _again: list[Callable[[Again], None]] = []
@@ -133,6 +137,19 @@ def run_again(again: Again) -> None:
     if not _again:
         raise DecisionRefused
     _again[0](again)
+
+
+_model_sources: list[Callable[[], list[str]]] = []
+
+
+def on_models(source: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """The one who knows which models may be asked for a summary, as PROVIDER:NAME. The chat registers its own."""
+    _model_sources[:] = [source]
+    return source
+
+
+def models_offered() -> list[str]:
+    return [model for source in _model_sources for model in source()]
 
 
 class Act(StrEnum):

@@ -17,6 +17,7 @@ from sessions_app import hooks
 from sessions_app.admin.desk import panel_context, way_context
 from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.admin.person import person_url
+from sessions_app.admin.summaries import summary_context
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
@@ -127,6 +128,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "summary_html": render_markdown(session.summary) if session.summary else "",
         "summary_mark": summary_mark(session),
         "summary_words": _summary_words(session),
+        **summary_context(request, session),
         "latest": session.last_seq + 1,
         "may_decide": may_decide(request),
         "hit": hit,

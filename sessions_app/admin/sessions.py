@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import desk, erasing, filters, pages, person, saved_views, steering
+from sessions_app.admin import desk, erasing, filters, pages, person, saved_views, steering, summaries
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -111,6 +111,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path(
                 "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
             ),
+            path("<path:object_id>/summary/", view(self.summary_view), name="sessions_app_session_summary"),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
                 "<path:object_id>/approvals/<str:approval_id>/",
@@ -141,6 +142,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
+
+    def summary_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return summaries.write_again(request, self.readable_or_404(request, object_id))
 
     # The desk
 
