@@ -14,16 +14,18 @@ from django.utils import timezone
 
 from sessions_app import ids
 from sessions_app.log import events as ev
+from sessions_app.log.attention import news_of
 from sessions_app.log.journal_sql import Counters, first_words
 from sessions_app.log.rows import encode_rows
 from sessions_app.management.copies import copy_sessions
 from sessions_app.management.demo_sessions import DemoSession, demo_session
-from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+from sessions_app.models import InboxItem, Session, SessionEvent, SessionStatus, SummaryState
 
 USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200
 
 SUMMARY_MICROUSD = 450
+WAITS = timedelta(days=2)
 
 
 class Command(BaseCommand):
@@ -110,6 +112,7 @@ class _Seeder:
         Session.objects.bulk_create([self._session_row(session) for session in sessions])
         rows = [row for session in sessions for row in encode_rows(session.records)]
         SessionEvent.objects.bulk_create(map(SessionEvent.of, rows), batch_size=2_000)
+        InboxItem.objects.bulk_create(item for session in sessions for item in _waiting(session.records))
         self.sessions += len(sessions)
         self.events += len(rows)
 
@@ -154,6 +157,23 @@ def _end(row: Session, session: DemoSession) -> None:
     row.last_seq += 1
     row.last_event_at = row.end_time + timedelta(seconds=2)
     session.records.append(ev.Record(session.session_id, row.last_seq, row.last_event_at, written))
+
+
+def _waiting(records: list[ev.Record]) -> list[InboxItem]:
+    """What of it waits for the staff; what was seen to long ago is left out."""
+    recent = [news for news in news_of(records) if news.at > timezone.now() - WAITS]
+    return [
+        InboxItem(
+            session_id=records[0].session_id,
+            kind=news.opens,
+            ref=news.ref,
+            response_id=news.response_id,
+            seq=news.seq,
+            at=news.at,
+        )
+        for news in recent
+        if news.opens
+    ]
 
 
 def _user(name: str) -> Any:
