@@ -51,7 +51,7 @@ def answer_again(again: Again) -> None:
 
 
 def step_in(step: Step) -> None:
-    """The hook, as `decide_approval`."""
+    """The same for what staff do in a conversation that goes on: an ended one is left in peace."""
     _carry_out(_step_in(step))
 
 
@@ -71,7 +71,7 @@ def _carry_out(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _visit(session_id: str, command: Command) -> None:
-    """An ended session is opened again for it: the answer that waits for the decision goes on."""
+    """They join it for a moment, wherever it lives, and leave; an ended one is opened again for it."""
     owner = await in_db_thread(owner_of, session_id=session_id)
     hub = (await runtime()).hub
     visit = Guest(new_id("conn"), "admin")

@@ -17,14 +17,14 @@ from typing import Any
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from chat.batches import Batches
 from chat.conf import conf
 from chat.jobs.retry import DeliveryRetry, NotDeliveredError, SummaryRetry, cause_for_staff, will_retry
-from chat.jobs.summary import summarise
+from chat.jobs.summary import MOST_PARTS, Summary, part_chars, summarise, summarise_parts
 from chat.jobs.webhooks import MOST_AT_ONCE, WAITS_S, send, under_way
 from chat.session.turns import asks_for_more
 from identity.keys import forget_secrets
@@ -32,6 +32,7 @@ from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.leases import any_alive, forget_dead_processes
 from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
+from sessions_app.log.spoken import parts_of, read_part
 from sessions_app.log.summaries import (
     DueSummary,
     End,
@@ -60,7 +61,7 @@ _STARTED = time.monotonic()
 def session_ended(session_id: str, last_seq: int) -> None:
     """The hook: queue the summary in the transaction that ends the session, on Django's own connection."""
     if request_summary(session_id=session_id):
-        _queue_summary(session_id, last_seq)
+        _queue_summary(End(session_id, last_seq))
 
 
 def summary_again(session_id: str) -> bool:
@@ -68,17 +69,32 @@ def summary_again(session_id: str) -> bool:
     return ask_again(session_id=session_id, queue=_queue_summary)
 
 
-def _queue_summary(session_id: str, last_seq: int) -> None:
-    """In the transaction of Django's own connection."""
+def summary_anew(session_id: str, *, model: str, author: str) -> bool:
+    """For staff: another version, by ``model`` where one is named. False where there is nothing to sum up, or one waits to be
+    written."""
+    try:
+        return ask_again(
+            session_id=session_id,
+            anew=True,
+            queue=lambda end: _queue_summary(end, model=model, author=author),
+        )
+    except AlreadyEnqueued:
+        return False
+
+
+def _queue_summary(end: End, **asked: str) -> None:
+    """In the transaction of Django's own connection. One that staff ask for again waits once."""
     # A worker gives procrastinate's app a connector of its own, whose jobs commit at once, whatever becomes of our
     # transaction; a manager of ours stays on Django's connection in every process and thread.
-    deferrer = summarise_session.configure()
+    lock = f"summary_anew:{end.session_id}" if end.again else None
+    deferrer = summarise_session.configure(queueing_lock=lock)
     deferrer.job_manager = JobManager(DjangoConnector())
+    words = {"again": True, **asked} if end.again else {}
     try:
-        deferrer.defer(session_id=session_id, through_seq=last_seq)
+        deferrer.defer(session_id=end.session_id, through_seq=end.through_seq, **words)
     except ConnectorException as error:
         raise DatabaseAway(
-            f"The summary of session {session_id} cannot be queued: {error.__cause__}"
+            f"The summary of session {end.session_id} cannot be queued: {error.__cause__}"
         ) from error
 
 
@@ -98,18 +114,27 @@ _written = Batches(_write_summaries, name="summaries to write", most=_AT_ONCE)
 
 
 @app.task(name="summarise_session", queue="summaries", retry=SummaryRetry(), pass_context=True)
-async def summarise_session(context: JobContext, *, session_id: str, through_seq: int) -> None:
-    """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more."""
-    end = End(session_id, through_seq)
+async def summarise_session(
+    context: JobContext,
+    *,
+    session_id: str,
+    through_seq: int,
+    again: bool = False,
+    model: str = "",
+    author: str = "",
+) -> None:
+    """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more, or has its
+    summary. ``again``: though it has one, by ``model`` where one is named, for the member of staff who is called ``author``."""
+    end = End(session_id, through_seq, again)
     due = await _due.ask(end)
     if due is None:
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
         return
     logger.debug("session %s: a model is asked for its summary", session_id)
     try:
-        summary = await summarise(model=due.model, transcript=due.transcript)
+        summary = await _summary(end, due, wanted=model)
     except Exception as error:
-        await _failed(context.job, error, session_id=session_id, through_seq=through_seq)
+        await _failed(context.job, error, end)
         raise
     written = await _written.ask(
         NewSummary(
@@ -119,6 +144,9 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
             model=summary.model,
             usage=summary.usage,
             cost_microusd=summary.cost_microusd,
+            findings=summary.findings,
+            chunks=summary.chunks,
+            author=author,
         )
     )
     logger.info(
@@ -126,15 +154,31 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
     )
 
 
-async def _failed(job: Job, error: BaseException, *, session_id: str, through_seq: int) -> None:
+async def _summary(end: End, due: DueSummary, *, wanted: str) -> Summary:
+    if due.transcript is not None:
+        return await summarise(model=due.model, transcript=due.transcript, wanted=wanted)
+    chars = part_chars(due.model, wanted)
+    parts = await in_db_thread(parts_of, session_id=end.session_id, max_chars=chars, most=MOST_PARTS)
+    return await summarise_parts(
+        model=due.model, parts=parts, read=lambda part: in_db_thread(read_part, part), wanted=wanted
+    )
+
+
+async def _failed(job: Job, error: BaseException, end: End) -> None:
     """Say in the log of the session when this was the last try; in the server's log always."""
+    session_id = end.session_id
     attempt, cause = job.attempts + 1, cause_for_staff(error)
     if will_retry(error, attempt):
         logger.warning("session %s: no summary yet, attempt %d: %s", session_id, attempt, cause)
         return
     logger.error("session %s: summary given up after attempt %d: %s", session_id, attempt, cause)
     await in_db_thread(
-        fail_summary, session_id=session_id, through_seq=through_seq, error=cause, attempts=attempt
+        fail_summary,
+        session_id=session_id,
+        through_seq=end.through_seq,
+        error=cause,
+        attempts=attempt,
+        again=end.again,
     )
 
 
@@ -222,7 +266,8 @@ async def _rescue(manager: JobManager, job: Job) -> None:
         return
     logger.error("job %s: given up, its worker died in attempt %d", job.call_string, attempts)
     if job.task_name == summarise_session.name:
-        end: dict[str, Any] = job.task_kwargs
+        known = ("session_id", "through_seq", "again")
+        end: dict[str, Any] = {name: job.task_kwargs[name] for name in known if name in job.task_kwargs}
         error = "The worker died every time it tried."
         await in_db_thread(fail_summary, **end, error=error, attempts=attempts)
     await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)

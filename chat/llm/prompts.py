@@ -49,7 +49,7 @@ SUMMARY = (
     "language: the user's, as an IETF tag such as en or pt-BR.\n"
     "quality: how well the assistant helped, from 1 (wrong or useless) to 5 (all that could be done). quality_reason: why, in "
     "one sentence.\n"
-    "Texts but for the title are in English, lists may be empty. " + _MATERIAL
+    "Write in the language of the conversation; lists may be empty. " + _MATERIAL
 )
 SUMMARY_OF_PARTS = (
     SUMMARY
@@ -58,7 +58,7 @@ SUMMARY_OF_PARTS = (
 )
 PART = (
     "Summarise one part of a long conversation between a user and an assistant, for somebody who will write a summary of the "
-    "whole from notes like yours. At most 250 words of plain prose in English: what the user wanted, what was answered and done, "
+    "whole from notes like yours. At most 250 words of plain prose, in the language of the conversation: what the user wanted, what was answered and done, "
     "what went wrong, how the user felt, what is open at the end of the part, and the user's language. "
     + _MATERIAL
 )

@@ -4,6 +4,7 @@ Only the session appends them. What is refused here has changed nothing.
 """
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -24,8 +25,11 @@ from chat.session.commands import (
     AddToolOutput,
     Command,
     DecideApproval,
+    RequestResponse,
     SessionConfig,
+    UpdateSession,
 )
+from chat.session.turns import Turn
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app.errors import DatabaseAway
@@ -68,6 +72,16 @@ async def recall(session_id: str, history: SessionState, command: Command) -> No
     history.recall(items=found.items, client_events=found.client_events)
 
 
+def seen(command: Command, history: SessionState, queue: Sequence[Turn]) -> int | None:
+    """The seq of what this client event brought about before; 0 when it is still to come, None when it is new."""
+    client_event_id = getattr(command, "client_event_id", None)
+    if not client_event_id:
+        return None
+    seq = history.client_events.get(client_event_id)
+    asked = any(turn.client_event_id == client_event_id for turn in queue)
+    return 0 if seq is None and asked else seq
+
+
 # The settings.
 
 
@@ -77,6 +91,19 @@ def updated(config: SessionConfig, changes: JSON) -> SessionConfig:
         return config.updated(changes)
     except msgspec.ValidationError as error:
         raise FrameError(f"session: {error}", param="session") from error
+
+
+async def check_choice(
+    command: Command, config: SessionConfig, registry: Registry, context: ToolContext
+) -> None:
+    """Raises `FrameError`."""
+    match command:
+        case RequestResponse():
+            wished = config.for_response(command.options)
+            await check_tool_choice(wished, "response.tool_choice", registry, context)
+        case UpdateSession():
+            wished = updated(config, command.changes)
+            await check_tool_choice(wished, "session.tool_choice", registry, context)
 
 
 async def check_tool_choice(

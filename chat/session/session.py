@@ -241,26 +241,31 @@ class Session:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
-        await self._check_tool_choice(command)
+        await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
         await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse):
             await self.budget.refresh()
         if not self.open:
             raise ShuttingDown
-        if (seq := self._seen(command)) is not None:
+        if (seq := accept.seen(command, self.history, self._queue)) is not None:
             return Done(repeated_seq=seq, config=msgspec.to_builtins(self.config))
         match command:
             case UpdateSession():
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case GiveFeedback():
-                same_seq = await self._rate(command)
+            case (
+                DecideApproval()
+                | CancelResponse()
+                | GiveFeedback()
+                | Whisper()
+                | TakeOver()
+                | Speak()
+                | HandBack()
+            ):
+                same_seq = await self._take(command)
                 await self.durable()
                 return Done(repeated_seq=same_seq)
-            case DecideApproval() | CancelResponse() | Whisper() | TakeOver() | Speak() | HandBack():
-                await self._steer(command)
-                await self.durable()
             case DeleteItem():
                 await self._delete_item(command)
             case EndSession():
@@ -271,25 +276,17 @@ class Session:
                 self._add(command)
         return Done()
 
-    async def _check_tool_choice(self, command: Command) -> None:
-        """Raises `FrameError`."""
+    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback | Steering) -> int | None:
         match command:
-            case RequestResponse():
-                config, param = self.config.for_response(command.options), "response.tool_choice"
-            case UpdateSession():
-                config, param = accept.updated(self.config, command.changes), "session.tool_choice"
+            case DecideApproval():
+                self._decide(command)
+            case CancelResponse():
+                await self._cancel(command)
+            case GiveFeedback():
+                return await self._rate(command)
             case _:
-                return
-        await accept.check_tool_choice(config, param, self._registry, self.tool_context(""))
-
-    def _seen(self, command: Command) -> int | None:
-        """The seq of what this client event brought about before; 0 when it is still to come, None when it is new."""
-        client_event_id = getattr(command, "client_event_id", None)
-        if not client_event_id:
-            return None
-        seq = self.history.client_events.get(client_event_id)
-        asked = any(turn.client_event_id == client_event_id for turn in self._queue)
-        return 0 if seq is None and asked else seq
+                await self._steer(command)
+        return None
 
     def _update(self, command: UpdateSession) -> None:
         changes = with_full_model(command.changes)
@@ -397,12 +394,8 @@ class Session:
         """A member of staff answers: no model is asked."""
         return self.history.operator is not None
 
-    async def _steer(self, command: DecideApproval | CancelResponse | Steering) -> None:
+    async def _steer(self, command: Steering) -> None:
         match command:
-            case DecideApproval():
-                self._decide(command)
-            case CancelResponse():
-                await self._cancel(command)
             case Whisper():
                 self.log.append(steering.whispered(command))
             case TakeOver():
@@ -424,13 +417,7 @@ class Session:
 
     def _go_on(self) -> None:
         """With what was asked of the model meanwhile, in one answer."""
-        said = self._unclaimed()
-        for index, turn in enumerate(self._queue):
-            if not turn.outside:
-                self._queue[index] = msgspec.structs.replace(turn, item_ids=[*turn.item_ids, *said])
-                break
-        else:
-            self._queue += [Turn(item_ids=said)] if self.history.unanswered() else []
+        self._queue = steering.left_over(self._queue, self.history, self._unclaimed())
         if self._queue:
             self._begin()
 

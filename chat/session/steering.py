@@ -74,3 +74,12 @@ def spoken(command: Speak, history: SessionState, queue: Sequence[Turn]) -> tupl
     done = ev.ResponseDone(response_id=turn.response_id, status=ev.ResponseStatus.COMPLETED, cost_microusd=0)
     started = turn.started(provider="", model="", history=history, shown_as=command.shown_as)
     return [started, message, done, *dropped(told, reason=ev.Reason.ANSWERED_BY_PERSON)], answered
+
+
+def left_over(queue: Sequence[Turn], history: SessionState, said: list[str]) -> list[Turn]:
+    """What the model is to answer when it has the word again: the queue, its first turn with all that was ``said``."""
+    for index, turn in enumerate(queue):
+        if not turn.outside:
+            taken_in = msgspec.structs.replace(turn, item_ids=[*turn.item_ids, *said])
+            return [*queue[:index], taken_in, *queue[index + 1 :]]
+    return [*queue, Turn(item_ids=said)] if history.unanswered() else [*queue]

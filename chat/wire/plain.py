@@ -105,10 +105,10 @@ class PlainProjector:
                 return [rest] if rest else []
             case ev.ToolApprovalRequested():
                 return [plain_approval(event.name)]
-            case ev.FeedbackGiven():
-                return [plain_word(event)]
             case ev.OperatorTookOver() | ev.OperatorHandedBack():
                 return [plain_stepped(event)]
+            case ev.FeedbackGiven():
+                return [plain_word(event)]
             case ev.ResponseDone(status=ev.ResponseStatus.FAILED | ev.ResponseStatus.INCOMPLETE):
                 return [plain_error(reason_of(event), sentence_for(event))]
             case _:

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import desk, erasing, filters, pages, person, saved_views
+from sessions_app.admin import desk, erasing, filters, pages, person, saved_views, steering
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -117,6 +117,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
                 view(self.decide_view),
                 name="sessions_app_session_decide",
             ),
+            path("<path:object_id>/steer/", view(self.steer_view), name="sessions_app_session_steer"),
             path(
                 "<path:object_id>/transcript.<str:form>",
                 view(self.download_view),
@@ -199,6 +200,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
         return pages.decide(request, self.readable_or_404(request, object_id), approval_id)
+
+    def steer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return steering.steer(request, self.readable_or_404(request, object_id))
 
     # The columns.
 

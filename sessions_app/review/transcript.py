@@ -291,10 +291,14 @@ class Folding:
                 self._done(record, event)
             case ev.FeedbackGiven() if isinstance(text := self._items.get(event.item_id), Text):
                 text.rated(event)
+                self._touch(event.item_id)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)
             case _:
                 self._notice(record, event)
+
+    def seq_of(self, item_id: str) -> int:
+        return self._items[item_id].seq
 
     def drop_from(self, seq: int) -> None:
         """What began there was never stored: its process died before."""

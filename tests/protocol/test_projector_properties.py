@@ -194,9 +194,9 @@ def test_a_plain_client_sees_each_text_once_from_the_moment_it_came(
                 assert len(frames) == (event.status in ("failed", "incomplete"))
             case ev.ToolApprovalRequested():
                 assert frames == ["[approval] pay needs a person's yes before it runs; staff can give it."]
-            case ev.FeedbackGiven():
-                assert frames == ["[feedback] item_1 down no"]
             case ev.SteppedEvent():
                 assert [frame.split(" ", 1)[0] for frame in frames] == ["[staff]"]
+            case ev.FeedbackGiven():
+                assert frames == ["[feedback] item_1 down no"]
             case _:
                 assert frames == []

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from chat.jobs.summary import read_summary
+from chat.jobs.summary_text import read_summary
 from chat.llm import prompts
 from chat.llm.demo.provider import DemoProvider
 from chat.llm.demo.script import MAX_CALLS

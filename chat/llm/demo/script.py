@@ -196,7 +196,10 @@ def _summary(material: str, *, as_json: bool) -> str:
     lines += [f"- Tools used: {', '.join(tools)}."] if tools else []
     note = "*Counted and quoted by the built-in demo model, which does not understand what it reads.*"
     summary = "\n".join([*lines, "", note])
-    title = _clipped(said[0]) if said else "Nothing said"
+    begun = re.search(
+        r"^- It began with “(.*)”\.$", material, re.MULTILINE
+    )  # notes on parts of a long conversation
+    title = _clipped(said[0]) if said else begun[1] if begun else "Nothing said"
     if not as_json:
         return summary
     findings = {
