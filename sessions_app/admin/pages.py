@@ -58,6 +58,7 @@ def decide(request: HttpRequest, session: Session, approval_id: str) -> HttpResp
                 approval_id=approval_id,
                 approve=approve,
                 by=request.user.get_username(),
+                staff_id=request.user.pk,
                 reason=request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON_CHARS],
             )
         )

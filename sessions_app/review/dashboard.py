@@ -109,7 +109,7 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
         "chart": chart,
         "bars": [drawn.bar for drawn in chart.bars],
         "speed": speed,
-        "slowest": slowest,
+        "slowest": _named(slowest),
         "models": _by_model(sums, lists),
         "failures": [(failure_words(one.reason), one) for one in figures.failures_since(since)],
         "failures_link": lists.link(errors="yes"),
@@ -206,10 +206,13 @@ def _tiles(totals: Mapping[str, int], lists: Lists) -> list[Tile]:
             f"{humanize.compact(totals['input_tokens'])} in, {humanize.compact(totals['output_tokens'])} out",
             "#models",
         ),
-        Tile(
-            "Cost", humanize.cost(totals["cost_microusd"], totals["unpriced"]), _cost_words(totals), "#models"
-        ),
+        Tile("Cost", _cost(totals), _cost_words(totals), "#models"),
     ]
+
+
+def _cost(totals: Mapping[str, int]) -> str:
+    unknown = totals["unpriced"] and not totals["cost_microusd"]
+    return humanize.usd(None if unknown else totals["cost_microusd"])
 
 
 def _cost_words(totals: Mapping[str, int]) -> str:
@@ -278,6 +281,11 @@ def _shares(
 def failure_words(reason: str) -> str:
     """An error's code as people read it."""
     return reason.replace("_", " ").capitalize() or "Unknown"
+
+
+def _named(slowest: Sequence[figures.SlowAnswer]) -> list[tuple[Session, figures.SlowAnswer]]:
+    sessions = Session.objects.defer("summary").in_bulk([one.session_id for one in slowest])
+    return [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions]
 
 
 def _latest_sessions() -> list[Session]:

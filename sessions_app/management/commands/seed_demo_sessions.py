@@ -27,6 +27,7 @@ USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200
 
 SUMMARY_MICROUSD = 450
+WAITS = timedelta(days=2)
 
 _WELL = (
     (ev.Resolution.RESOLVED, ev.Sentiment.POSITIVE, 5),
@@ -197,7 +198,7 @@ class _Seeder:
 def _waiting(session: DemoSession) -> Iterator[InboxItem]:
     """As the journal writes it with the events."""
     for news in news_of(session.records):
-        if news.opens:
+        if news.opens and news.at > timezone.now() - WAITS:
             yield InboxItem(
                 session_id=session.session_id,
                 kind=news.opens,
@@ -206,6 +207,23 @@ def _waiting(session: DemoSession) -> Iterator[InboxItem]:
                 seq=news.seq,
                 at=news.at,
             )
+
+
+def _waiting(records: list[ev.Record]) -> list[InboxItem]:
+    """What of it waits for the staff; what was seen to long ago is left out."""
+    recent = [news for news in news_of(records) if news.at > timezone.now() - WAITS]
+    return [
+        InboxItem(
+            session_id=records[0].session_id,
+            kind=news.opens,
+            ref=news.ref,
+            response_id=news.response_id,
+            seq=news.seq,
+            at=news.at,
+        )
+        for news in recent
+        if news.opens
+    ]
 
 
 def _user(name: str) -> Any:
