@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import erasing, filters, pages, steering
+from sessions_app.admin import erasing, filters, pages, replay, steering
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -84,6 +84,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         view = self.admin_site.admin_view
         pages_of_one = [
             path("erase/", view(self.erase_view), name="sessions_app_session_erase"),
+            path("<path:object_id>/replay/", view(self.replay_view), name="sessions_app_session_replay"),
+            path(
+                "<path:object_id>/replay.json",
+                view(self.replay_steps_view),
+                name="sessions_app_session_replay_steps",
+            ),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
                 "<path:object_id>/approvals/<str:approval_id>/",
@@ -111,6 +117,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return pages.events_page(request, self, self._opened(request, object_id, OpenedView.EVENTS))
+
+    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return replay.replay_page(request, self, self._opened(request, object_id, OpenedView.TRANSCRIPT))
+
+    def replay_steps_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return replay.replay_steps(request, self._opened(request, object_id, OpenedView.TRANSCRIPT))
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
