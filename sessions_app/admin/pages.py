@@ -116,8 +116,8 @@ def summary_mark(session: Session) -> tuple[str, str] | None:
 
 
 def transcript_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
-    hit = _seq(request, "hit")
-    after, before = _seq(request, "after") or 0, _seq(request, "before")
+    hit = seq_of(request, "hit")
+    after, before = seq_of(request, "after") or 0, seq_of(request, "before")
     page = page_with(session, hit) if hit else read_page(session, after=after, before=before)
     render_texts(page.entries)
     context = {
@@ -136,12 +136,12 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "words": request.GET.get("words", "")[:MAX_REASON_CHARS],
         **panel_context(request, session),
     }
-    return _respond(request, model_admin, session, "transcript", context)
+    return respond(request, model_admin, session, "transcript", context)
 
 
 def events_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
     with_deltas = request.GET.get("deltas") == "1"
-    after = _seq(request, "after") or 0
+    after = seq_of(request, "after") or 0
     rows = SessionEvent.objects.filter(session_id=session.pk, seq__gt=after).order_by("seq")
     if not with_deltas:
         rows = rows.exclude(event_type=AssistantDelta.event_type)
@@ -155,10 +155,10 @@ def events_page(request: HttpRequest, model_admin: Any, session: Session) -> Htt
         "event_chars": EVENT_CHARS,
         "event_chars_slice": f":{EVENT_CHARS}",
     }
-    return _respond(request, model_admin, session, "events", context)
+    return respond(request, model_admin, session, "events", context)
 
 
-def _respond(
+def respond(
     request: HttpRequest, model_admin: Any, session: Session, name: str, context: dict[str, Any]
 ) -> HttpResponse:
     request.current_app = model_admin.admin_site.name
@@ -177,7 +177,7 @@ def _respond(
     return TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
 
 
-def _seq(request: HttpRequest, name: str) -> int | None:
+def seq_of(request: HttpRequest, name: str) -> int | None:
     value = request.GET.get(name, "")
     digits = value[:20]  # as many are more than any seq, and Python itself refuses to read thousands
     return min(int(digits), _MAX_SEQ) if value.isascii() and value.isdigit() else None

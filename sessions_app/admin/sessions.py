@@ -14,7 +14,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import desk, erasing, filters, pages, person, saved_views, steering, summaries
+from sessions_app.admin import (
+    desk,
+    erasing,
+    filters,
+    pages,
+    person,
+    replay,
+    saved_views,
+    steering,
+    summaries,
+)
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -112,6 +122,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
                 "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
             ),
             path("<path:object_id>/summary/", view(self.summary_view), name="sessions_app_session_summary"),
+            path("<path:object_id>/replay/", view(self.replay_view), name="sessions_app_session_replay"),
+            path(
+                "<path:object_id>/replay.json",
+                view(self.replay_steps_view),
+                name="sessions_app_session_replay_steps",
+            ),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
                 "<path:object_id>/approvals/<str:approval_id>/",
@@ -139,6 +155,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return pages.events_page(request, self, self._opened(request, object_id, OpenedView.EVENTS))
+
+    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return replay.replay_page(request, self, self._opened(request, object_id, OpenedView.TRANSCRIPT))
+
+    def replay_steps_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return replay.replay_steps(request, self._opened(request, object_id, OpenedView.TRANSCRIPT))
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)

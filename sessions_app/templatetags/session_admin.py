@@ -53,3 +53,21 @@ def _pretty(value: object) -> str:
         except (ValueError, RecursionError):
             return str(value)
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+_KINDS = {
+    "said": "Said",
+    "start": "Answer begins",
+    "failed": "Attempt failed",
+    "whole": "Text is whole",
+    "tool": "Tool is called",
+    "result": "Tool gave",
+    "done": "Answer ends",
+    "notice": "Session",
+}
+
+
+@register.filter
+def replay_kind(kind: str) -> str:
+    """A step of `sessions_app.review.replay` in words."""
+    return _KINDS.get(kind, kind)

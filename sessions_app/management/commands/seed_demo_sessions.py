@@ -196,7 +196,7 @@ class _Seeder:
 
 
 def _waiting(session: DemoSession) -> Iterator[InboxItem]:
-    """As the journal writes it with the events."""
+    """As the journal writes it with the events; what was seen to long ago is left out."""
     for news in news_of(session.records):
         if news.opens and news.at > timezone.now() - WAITS:
             yield InboxItem(
@@ -207,23 +207,6 @@ def _waiting(session: DemoSession) -> Iterator[InboxItem]:
                 seq=news.seq,
                 at=news.at,
             )
-
-
-def _waiting(records: list[ev.Record]) -> list[InboxItem]:
-    """What of it waits for the staff; what was seen to long ago is left out."""
-    recent = [news for news in news_of(records) if news.at > timezone.now() - WAITS]
-    return [
-        InboxItem(
-            session_id=records[0].session_id,
-            kind=news.opens,
-            ref=news.ref,
-            response_id=news.response_id,
-            seq=news.seq,
-            at=news.at,
-        )
-        for news in recent
-        if news.opens
-    ]
 
 
 def _user(name: str) -> Any:
