@@ -26,6 +26,7 @@ from sessions_app.models import Session
 from sessions_app.review.forms import FORMS
 
 _SESSION = "a-long-one"
+_ALONE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 _TURNS_AT_ONCE = 2_000
 _SEED = """
 INSERT INTO session_events (session_id, first_seq, seq, role, event_type, content, payload, created_at)
@@ -118,8 +119,10 @@ def main() -> None:
         rows = [measured("its summary", sum_up)]
         forms = filter(None, options.forms.split(","))
         rows += [measured(f"as .{form}", partial(written, session, form)) for form in forms]
-    print(f"A session of {options.events:,} events")
-    print(table(("", "", "time", "Python's memory at its peak", "the process grew by"), rows))
+        print(f"A session of {options.events:,} events")
+        print(table(("", "", "time", "Python's memory at its peak", "the process grew by"), rows))
+        with connection.cursor() as cursor:
+            cursor.execute(_ALONE)
 
 
 if __name__ == "__main__":
