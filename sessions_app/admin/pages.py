@@ -24,6 +24,7 @@ from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.log.replay import operator_now
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from sessions_app.review import humanize
+from sessions_app.review.forms import FORMS
 from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.reader import count_connections, page_with, read_page, summary_event
 from sessions_app.review.transcript import Answer, Entry, Text
@@ -171,6 +172,7 @@ def respond(
         "person_url": person_url(session),
         **way_context(request),
         "tab": name,
+        "forms": FORMS,
         "may_erase": may_erase(request),
         "erasure": erasure_of(session),
     }
