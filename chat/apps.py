@@ -17,12 +17,20 @@ class ChatConfig(AppConfig):
         from chat.tasks import session_ended
         from chat.tools.mcp.status import notices
         from chat.tools.registry import discover_tools
-        from sessions_app.hooks import on_again, on_decision, on_notices, on_session_ended, on_step
+        from sessions_app.hooks import (
+            on_address_check,
+            on_again,
+            on_decision,
+            on_notices,
+            on_session_ended,
+            on_step,
+        )
 
         on_session_ended(session_ended)
         on_decision(_decide)
-        on_step(_step_in)
         on_again(_run_again)
+        on_step(_step_in)
+        on_address_check(_address_problem)
         on_notices(notices)
         discover_tools()
 
@@ -34,12 +42,6 @@ def _decide(decision: "Decision") -> None:
     decide_approval(decision)
 
 
-def _step_in(step: "Step") -> None:
-    from chat.staff import step_in
-
-    step_in(step)
-
-
 def _run_again(again: "Again") -> None:
     from chat.staff import answer_again
     from chat.tasks import summary_again
@@ -49,3 +51,20 @@ def _run_again(again: "Again") -> None:
         answer_again(again)
     elif not summary_again(again.session_id):
         raise DecisionRefused("No summary of this conversation is missing any more.")
+
+
+def _step_in(step: "Step") -> None:
+    from chat.staff import step_in
+
+    step_in(step)
+
+
+def _address_problem(url: str) -> str:
+    from chat.conf import conf
+    from chat.jobs.addresses import AddressRefused, check_address
+
+    try:
+        check_address(url, inward=conf().webhook_private_addresses)
+    except AddressRefused as error:
+        return str(error)
+    return ""

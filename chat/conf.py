@@ -323,6 +323,21 @@ class ChatConf:
     )
     budget_stale_seconds: float = 15.0
     """How old the sum of what a user spent in other processes may be."""
+    webhook_private_addresses: bool = ACCESS.field(
+        False,
+        FLAG,
+        "`1`: [webhooks](webhooks.md) may go to private addresses, this machine among them, and by plain http. Without it they go "
+        "to the public internet alone, by https.",
+    )
+    webhook_seconds: float = 10.0
+    """One try of one message, from resolving the name to the answer."""
+    public_url: str | None = ACCESS.field(
+        None,
+        HTTP_URL,
+        "Under which people reach this server; e-mails to staff then lead there.",
+        example="https://chat.example.com",
+        variable="PUBLIC_URL",
+    )
     summary_model: str | None = None
     """None: the session's own model."""
     summary_attempts: int = 5

@@ -7,28 +7,32 @@ docs/decisions/0002-jobs-with-procrastinate.md.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from smtplib import SMTPException
 from typing import Any
 
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from chat.batches import Batches
 from chat.conf import conf
-from chat.jobs.retry import SummaryRetry, cause_for_staff, will_retry
-from chat.jobs.summary import summarise
+from chat.jobs.retry import DeliveryRetry, NotDeliveredError, SummaryRetry, cause_for_staff, will_retry
+from chat.jobs.summary import MOST_PARTS, Summary, part_chars, summarise, summarise_parts
+from chat.jobs.webhooks import MOST_AT_ONCE, WAITS_S, send, under_way
 from chat.session.turns import asks_for_more
 from identity.keys import forget_secrets
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.leases import any_alive, forget_dead_processes
 from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
+from sessions_app.log.spoken import parts_of, read_part
 from sessions_app.log.summaries import (
     DueSummary,
     End,
@@ -39,12 +43,16 @@ from sessions_app.log.summaries import (
     request_summary,
     write_summaries,
 )
+from sessions_app.notices.deliveries import due_delivery, forget_deliveries, note_answer
+from sessions_app.notices.mails import due_subscriptions, forget_old_notices, send_digest
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.retention import Retention
+from sessions_app.selectors.inbox import forget_settled
 
 logger = logging.getLogger(__name__)
 
 UPKEEP = "upkeep"
+WEBHOOKS = "webhooks"
 _KEEP_FAILED_HOURS = 14 * 24
 _SWEEP_SIZE = 100
 _STARTED = time.monotonic()
@@ -53,7 +61,7 @@ _STARTED = time.monotonic()
 def session_ended(session_id: str, last_seq: int) -> None:
     """The hook: queue the summary in the transaction that ends the session, on Django's own connection."""
     if request_summary(session_id=session_id):
-        _queue_summary(session_id, last_seq)
+        _queue_summary(End(session_id, last_seq))
 
 
 def summary_again(session_id: str) -> bool:
@@ -61,17 +69,32 @@ def summary_again(session_id: str) -> bool:
     return ask_again(session_id=session_id, queue=_queue_summary)
 
 
-def _queue_summary(session_id: str, last_seq: int) -> None:
-    """In the transaction of Django's own connection."""
+def summary_anew(session_id: str, *, model: str, author: str) -> bool:
+    """For staff: another version, by ``model`` where one is named. False where there is nothing to sum up, or one waits to be
+    written."""
+    try:
+        return ask_again(
+            session_id=session_id,
+            anew=True,
+            queue=lambda end: _queue_summary(end, model=model, author=author),
+        )
+    except AlreadyEnqueued:
+        return False
+
+
+def _queue_summary(end: End, **asked: str) -> None:
+    """In the transaction of Django's own connection. One that staff ask for again waits once."""
     # A worker gives procrastinate's app a connector of its own, whose jobs commit at once, whatever becomes of our
     # transaction; a manager of ours stays on Django's connection in every process and thread.
-    deferrer = summarise_session.configure()
+    lock = f"summary_anew:{end.session_id}" if end.again else None
+    deferrer = summarise_session.configure(queueing_lock=lock)
     deferrer.job_manager = JobManager(DjangoConnector())
+    words = {"again": True, **asked} if end.again else {}
     try:
-        deferrer.defer(session_id=session_id, through_seq=last_seq)
+        deferrer.defer(session_id=end.session_id, through_seq=end.through_seq, **words)
     except ConnectorException as error:
         raise DatabaseAway(
-            f"The summary of session {session_id} cannot be queued: {error.__cause__}"
+            f"The summary of session {end.session_id} cannot be queued: {error.__cause__}"
         ) from error
 
 
@@ -91,18 +114,27 @@ _written = Batches(_write_summaries, name="summaries to write", most=_AT_ONCE)
 
 
 @app.task(name="summarise_session", queue="summaries", retry=SummaryRetry(), pass_context=True)
-async def summarise_session(context: JobContext, *, session_id: str, through_seq: int) -> None:
-    """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more."""
-    end = End(session_id, through_seq)
+async def summarise_session(
+    context: JobContext,
+    *,
+    session_id: str,
+    through_seq: int,
+    again: bool = False,
+    model: str = "",
+    author: str = "",
+) -> None:
+    """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more, or has its
+    summary. ``again``: though it has one, by ``model`` where one is named, for the member of staff who is called ``author``."""
+    end = End(session_id, through_seq, again)
     due = await _due.ask(end)
     if due is None:
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
         return
     logger.debug("session %s: a model is asked for its summary", session_id)
     try:
-        summary = await summarise(model=due.model, transcript=due.transcript)
+        summary = await _summary(end, due, wanted=model)
     except Exception as error:
-        await _failed(context.job, error, session_id=session_id, through_seq=through_seq)
+        await _failed(context.job, error, end)
         raise
     written = await _written.ask(
         NewSummary(
@@ -112,6 +144,9 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
             model=summary.model,
             usage=summary.usage,
             cost_microusd=summary.cost_microusd,
+            findings=summary.findings,
+            chunks=summary.chunks,
+            author=author,
         )
     )
     logger.info(
@@ -119,16 +154,56 @@ async def summarise_session(context: JobContext, *, session_id: str, through_seq
     )
 
 
-async def _failed(job: Job, error: BaseException, *, session_id: str, through_seq: int) -> None:
+async def _summary(end: End, due: DueSummary, *, wanted: str) -> Summary:
+    if due.transcript is not None:
+        return await summarise(model=due.model, transcript=due.transcript, wanted=wanted)
+    chars = part_chars(due.model, wanted)
+    parts = await in_db_thread(parts_of, session_id=end.session_id, max_chars=chars, most=MOST_PARTS)
+    return await summarise_parts(
+        model=due.model, parts=parts, read=lambda part: in_db_thread(read_part, part), wanted=wanted
+    )
+
+
+async def _failed(job: Job, error: BaseException, end: End) -> None:
     """Say in the log of the session when this was the last try; in the server's log always."""
+    session_id = end.session_id
     attempt, cause = job.attempts + 1, cause_for_staff(error)
     if will_retry(error, attempt):
         logger.warning("session %s: no summary yet, attempt %d: %s", session_id, attempt, cause)
         return
     logger.error("session %s: summary given up after attempt %d: %s", session_id, attempt, cause)
     await in_db_thread(
-        fail_summary, session_id=session_id, through_seq=through_seq, error=cause, attempts=attempt
+        fail_summary,
+        session_id=session_id,
+        through_seq=end.through_seq,
+        error=cause,
+        attempts=attempt,
+        again=end.again,
     )
+
+
+# Telling others.
+
+
+@app.task(name="deliver_webhook", queue=WEBHOOKS, retry=DeliveryRetry())
+async def deliver_webhook(*, delivery_id: int) -> None:
+    """Send one message, once more until it is taken or given up. Its job is queued with its cause, in SQL:
+    `sessions_app.log.journal_sql`."""
+    due = await in_db_thread(due_delivery, delivery_id)
+    if due is None:
+        return
+    if under_way[due.webhook_id] >= MOST_AT_ONCE:
+        raise NotDeliveredError("others to the same webhook are under way", random.uniform(1, 3))
+    under_way[due.webhook_id] += 1
+    try:
+        answer = await send(due)
+    finally:
+        under_way[due.webhook_id] -= 1
+    gives_up = due.tries >= len(WAITS_S)
+    await in_db_thread(note_answer, due, answer, gives_up=gives_up)
+    if not (answer.taken or answer.gone or gives_up):
+        wait_s = WAITS_S[due.tries] * random.uniform(0.9, 1.1)
+        raise NotDeliveredError(f"webhook {due.webhook_id}: {answer.status_code or answer.words}", wait_s)
 
 
 # Upkeep. Each runs once per tick, whatever the number of workers; one that died is simply followed by the next.
@@ -178,6 +253,9 @@ async def rescue_jobs(context: JobContext, timestamp: int) -> None:
 
 async def _rescue(manager: JobManager, job: Job) -> None:
     assert job.id is not None
+    if job.queue == WEBHOOKS:  # sending is no work that kills, and its own tries are counted elsewhere
+        await manager.retry_job_by_id_async(job.id, retry_at=datetime.now(UTC))
+        return
     if job.queue == UPKEEP:  # its place in the queue may be taken again, and the next tick does its work
         await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
         return
@@ -188,17 +266,29 @@ async def _rescue(manager: JobManager, job: Job) -> None:
         return
     logger.error("job %s: given up, its worker died in attempt %d", job.call_string, attempts)
     if job.task_name == summarise_session.name:
-        end: dict[str, Any] = job.task_kwargs
+        known = ("session_id", "through_seq", "again")
+        end: dict[str, Any] = {name: job.task_kwargs[name] for name in known if name in job.task_kwargs}
         error = "The worker died every time it tried."
         await in_db_thread(fail_summary, **end, error=error, attempts=attempts)
     await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=False)
 
 
+@app.periodic(cron=_EVERY_TICK)
+@app.task(name="send_mails", queue=UPKEEP, queueing_lock="send_mails")
+async def send_mails(timestamp: int) -> None:
+    """What happened, to those of the staff who want to hear of it; one whose mail is refused keeps no other waiting."""
+    for subscription_id in await in_db_thread(due_subscriptions):
+        try:
+            await in_db_thread(send_digest, subscription_id, public_url=conf().public_url or "")
+        except (OSError, SMTPException) as error:
+            logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
+
+
 @app.periodic(cron="17 * * * *")
 @app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
 async def clean_up(context: JobContext, timestamp: int) -> None:
-    """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, and client secrets that
-    ended a day ago."""
+    """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, client secrets that
+    ended a day ago, and what was settled or delivered a month ago."""
     await context.app.job_manager.delete_old_jobs(
         nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
@@ -206,6 +296,10 @@ async def clean_up(context: JobContext, timestamp: int) -> None:
     older_than = timedelta(days=2, seconds=sessions_conf().grace_seconds)
     await in_db_thread(forget_dead_processes, older_than=older_than)
     await in_db_thread(forget_secrets)
+    await in_db_thread(forget_settled)
+    await in_db_thread(forget_old_notices)
+    while await in_db_thread(forget_deliveries):
+        pass
 
 
 @app.periodic(cron="41 3 * * *")

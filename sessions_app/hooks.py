@@ -14,6 +14,7 @@ __all__ = [
     "SessionEndedHook",
     "SessionErasedHook",
     "Step",
+    "on_address_check",
     "on_again",
     "on_decision",
     "on_notices",
@@ -106,6 +107,34 @@ def decide_approval(decision: Decision) -> None:
     _deciders[0](decision)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """A member of staff wants what failed to be tried again."""
+
+    session_id: str
+    response_id: str = ""
+    """The answer; empty: the session's summary."""
+    by: str
+    """The name of the member of staff."""
+
+
+_again: list[Callable[[Again], None]] = []
+
+
+def on_again(hook: Callable[[Again], None]) -> Callable[[Again], None]:
+    """The one who tries again, in place of the one registered before; it raises as one of `on_decision`. The chat registers
+    its own."""
+    _again[:] = [hook]
+    return hook
+
+
+def run_again(again: Again) -> None:
+    """Raises `DecisionRefused`, `SessionsError`."""
+    if not _again:
+        raise DecisionRefused
+    _again[0](again)
+
+
 class Act(StrEnum):
     """What staff do in a conversation that goes on."""
 
@@ -148,32 +177,18 @@ def step_in(step: Step) -> None:
     _steppers[0](step)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Again:
-    """A member of staff wants what failed to be tried again."""
-
-    session_id: str
-    response_id: str = ""
-    """The answer; empty: the session's summary."""
-    by: str
-    """The name of the member of staff."""
+_address_checks: list[Callable[[str], str]] = []
 
 
-_again: list[Callable[[Again], None]] = []
-
-
-def on_again(hook: Callable[[Again], None]) -> Callable[[Again], None]:
-    """The one who tries again, in place of the one registered before; it raises as one of `on_decision`. The chat registers
-    its own."""
-    _again[:] = [hook]
+def on_address_check(hook: Callable[[str], str]) -> Callable[[str], str]:
+    """The one who says why a webhook may not go to an address, as a sentence, or nothing; in place of the one before. The chat
+    registers its own."""
+    _address_checks[:] = [hook]
     return hook
 
 
-def run_again(again: Again) -> None:
-    """Raises `DecisionRefused`, `SessionsError`."""
-    if not _again:
-        raise DecisionRefused
-    _again[0](again)
+def address_problem(url: str) -> str:
+    return _address_checks[0](url) if _address_checks else ""
 
 
 NoticeSource = Callable[[], list[str]]

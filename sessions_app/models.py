@@ -24,6 +24,17 @@ from sessions_app.notice_models import (
     Webhook,
     WebhookDelivery,
 )
+from sessions_app.review_models import (
+    ReviewAct,
+    ReviewEvent,
+    ReviewMention,
+    ReviewNote,
+    ReviewState,
+    ReviewTag,
+    SavedView,
+    SessionReview,
+    SessionTag,
+)
 
 __all__ = [
     "AttentionKind",
@@ -36,10 +47,19 @@ __all__ = [
     "MailSubscription",
     "OpenedView",
     "RetentionRun",
+    "ReviewAct",
+    "ReviewEvent",
+    "ReviewMention",
+    "ReviewNote",
+    "ReviewState",
+    "ReviewTag",
+    "SavedView",
     "ServerProcess",
     "Session",
     "SessionEvent",
+    "SessionReview",
     "SessionStatus",
+    "SessionTag",
     "Settled",
     "SummaryState",
     "Topic",
@@ -122,6 +142,20 @@ class Session(models.Model):
     summary = models.TextField(blank=True, default="")
     summary_state = models.CharField(max_length=16, choices=SummaryState, default=SummaryState.NONE)
     summary_seq = models.BigIntegerField(null=True, blank=True)
+
+    first_words = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The beginning of what the user said first; empty: nobody has said anything. Written once, with that message."""
+    review_state = models.CharField(
+        max_length=16, choices=ReviewState, default=ReviewState.NEW, db_default=ReviewState.NEW
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,  # `sessions_of_assignee` begins with it
+    )
 
     topics = ArrayField(models.TextField(), default=list, db_default=Value([]), blank=True)
     """This and the next five are the last summary's."""
@@ -213,10 +247,39 @@ class Session(models.Model):
                 condition=models.Q(erased_at__isnull=True, status=SessionStatus.ENDED),
                 name="sessions_to_erase",
             ),
+            # The desk's: docs/decisions/0070. `first_words` and `review_state` change once or twice in a session's life.
+            models.Index(
+                fields=("-start_time", "-session_id"),
+                condition=~models.Q(first_words=""),
+                name="sessions_spoken",
+            ),
+            models.Index(
+                fields=("-start_time", "-session_id"),
+                condition=models.Q(review_state=ReviewState.NEW, status=SessionStatus.ENDED)
+                & ~models.Q(first_words=""),
+                name="sessions_to_review",
+            ),
+            models.Index(
+                fields=("review_state", "-start_time"),
+                condition=~models.Q(review_state=ReviewState.NEW),
+                name="sessions_of_review_state",
+            ),
+            models.Index(
+                fields=("assignee", "-start_time"),
+                condition=models.Q(assignee__isnull=False),
+                name="sessions_of_assignee",
+            ),
         )
 
     def __str__(self) -> str:
-        return self.title or self.session_id
+        return self.heading
+
+    @property
+    def heading(self) -> str:
+        """What people call it: never an id."""
+        if self.erased_at:
+            return "Erased session"
+        return self.title or self.first_words or "Nothing was said"
 
 
 class SessionEvent(models.Model):

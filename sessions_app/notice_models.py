@@ -83,7 +83,7 @@ class Webhook(models.Model):
     """An address of somebody else's server that is told of what happens."""
 
     name = models.CharField(max_length=100)
-    url = models.URLField(max_length=500, verbose_name="address")
+    url = models.CharField(max_length=500, verbose_name="address")
     topics = ArrayField(models.CharField(max_length=32, choices=Topic), default=list)
     active = models.BooleanField(default=True)
     with_words = models.BooleanField(default=False, verbose_name="with words")

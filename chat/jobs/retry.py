@@ -35,6 +35,26 @@ class SummaryRetry(BaseRetryStrategy):
         return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=wait_s(exception, attempt)))
 
 
+class NotDeliveredError(Exception):
+    """A webhook was not taken; ``wait_s`` until the next try."""
+
+    def __init__(self, words: str, wait_s: float) -> None:
+        super().__init__(words)
+        self.wait_s = wait_s
+
+
+class DeliveryRetry(BaseRetryStrategy):
+    """The job says itself when to try again, and it ends when it gives up; any other fault is the database's or ours."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        wait_s = (
+            exception.wait_s if isinstance(exception, NotDeliveredError) else conf().summary_retry_seconds
+        )
+        if isinstance(exception, asyncio.CancelledError):
+            wait_s = 0.0
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=wait_s))
+
+
 def will_retry(error: BaseException, attempt: int) -> bool:
     """Whether attempt number ``attempt`` (from 1), which failed with ``error``, is followed by another.
 

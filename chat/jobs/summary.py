@@ -1,91 +1,37 @@
-"""Asking a model for the title and summary of a conversation, and reading them out of what it wrote: JSON, when all goes
-well."""
+"""Asking a model for the summary of a conversation: once, or part by part where it is long."""
 
 import asyncio
-import json
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
 
 import msgspec
 
 from chat.conf import conf
-from chat.errors import ModelRefused, ModelTimeout
+from chat.errors import ModelBadRequest, ModelRefused, ModelTimeout, ProviderError
+from chat.jobs.summary_text import Draft, read_draft
 from chat.llm import prompts
 from chat.llm.catalog import candidates, default_model_spec
-from chat.llm.prices import cost_microusd
-from chat.llm.provider import Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText
+from chat.llm.prices import cost_microusd, history_budget_tokens
+from chat.llm.provider import JSON, Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText
 from chat.llm.route import Route
-from sessions_app.log.rows import storable
+from sessions_app.log.spoken import SpokenPart
+from sessions_app.log.summaries import Findings
 
-MAX_TITLE_CHARS = 60
-MAX_SUMMARY_CHARS = 8_000
+MOST_PARTS = 40
+"""Of a longer conversation the middle is left out, and the model is told so."""
+_MOST_CHARS = 120_000
+"""In one part."""
+_CHARS_PER_TOKEN = 2
+"""At the least, in most languages: what is counted so fits into the window."""
+_NOTE_CHARS = 4_000
+"""Of a part."""
+_OMITTED = "[... {entries} entries of the conversation are left out here ...]"
 
-_FENCE = re.compile(r"^```\w*\s*\n(.*?)\n?```\s*$", re.DOTALL)
-_BEGUN_STRING = r'"{name}"\s*:\s*"((?:[^"\\]|\\.)*)'
-_HALF_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}$")
-_DECODER = json.JSONDecoder(strict=False)
+_unschooled: set[str] = set()
+"""Models that refused to be asked by a schema: they are asked in words alone."""
 
-
-def read_summary(text: str) -> tuple[str, str]:
-    """(title, summary): from a JSON object, fenced or not, whole or cut off; else the text itself is the summary.
-
-    Both are safe to store. The summary is empty only when the text holds none.
-    """
-    body = text.strip()
-    if fenced := _FENCE.match(body):
-        body = fenced.group(1).strip()
-    fields = _json_object(body)
-    if fields is not None:
-        title, summary = _as_markdown(fields.get("title")), _as_markdown(fields.get("summary"))
-    elif body.startswith("{"):
-        title, summary = _begun_string(body, "title"), _begun_string(body, "summary")
-    else:
-        title, summary = "", body
-    summary = storable(summary).strip()[:MAX_SUMMARY_CHARS]
-    return _as_title(storable(title) or summary), summary
-
-
-def _json_object(body: str) -> dict[str, Any] | None:
-    """The first JSON object in the text that has a summary, whatever stands around it."""
-    start = body.find("{")
-    if start < 0:
-        return None
-    try:
-        value, _ = _DECODER.raw_decode(body, start)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and "summary" in value else None
-
-
-def _begun_string(body: str, name: str) -> str:
-    """A string of an object that ends in the middle, for the model ran out of tokens; empty when it never began."""
-    found = re.search(_BEGUN_STRING.format(name=name), body, re.DOTALL)
-    if not found:
-        return ""
-    inside = _HALF_ESCAPE.sub("", found.group(1))
-    try:
-        text = str(_DECODER.decode(f'"{inside}"'))
-    except ValueError:
-        text = inside
-    ended = body[found.end() : found.end() + 1] == '"'
-    return text if ended else f"{text} …"
-
-
-def _as_markdown(value: object) -> str:
-    """Models give a list of bullets where a string was asked for."""
-    if isinstance(value, list):
-        return "\n".join(f"- {item}" for item in value)
-    return value if isinstance(value, str) else ""
-
-
-def _as_title(text: str) -> str:
-    """The first line without Markdown, cut at a word."""
-    plain = (re.sub(r"[*`]+|^\s*(?:#+|>|-|\d+\.)\s+", "", line) for line in text.splitlines())
-    line = next((" ".join(line.split()) for line in plain if line.strip()), "")
-    if len(line) <= MAX_TITLE_CHARS:
-        return line
-    return line[: MAX_TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"
+ReadPart = Callable[[SpokenPart], Awaitable[str]]
 
 
 class EmptySummaryError(Exception):
@@ -97,54 +43,171 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """At most 60 characters, one line of plain text."""
     summary: str
     """Markdown, never empty."""
+    findings: Findings
+    chunks: int
+    """In how many parts the conversation was read."""
     model: str
     """Who wrote it, as ``PROVIDER:NAME``."""
     usage: Usage
+    """Of all that it took."""
     cost_microusd: int | None
     """Millionths of a US dollar; None: not known."""
 
 
-async def summarise(*, model: str, transcript: str) -> Summary:
-    """Ask ``model`` (or ``CHAT_SUMMARY_MODEL``) for a summary.
+async def summarise(*, model: str, transcript: str, wanted: str = "") -> Summary:
+    """Ask ``wanted`` (or ``CHAT_SUMMARY_MODEL``, or the session's own ``model``) for a summary.
 
-    Each fallback is asked once; trying again is the job's business. Raises a `ProviderError` or `EmptySummaryError`.
+    Each fallback is asked once; trying again is the job's business. What is not whole is asked for a second time, and then
+    what is usable of both is kept. Raises a `ProviderError` or `EmptySummaryError`.
     """
-    route = Route(candidates(conf().summary_model or model or default_model_spec()), attempts=1)
-    request = ModelRequest(
-        model=route.current.model,
-        history=[UserText("summary", _material(transcript))],
-        instructions=prompts.SUMMARY,
-        tool_choice="none",
-        max_output_tokens=conf().max_output_tokens,
-    )
-    texts: list[str] = []
-    end = Completed(FinishReason.OTHER)
-    try:
-        async with asyncio.timeout(conf().summary_seconds), aclosing(route.stream(request)) as stream:
+    return await Writer(model, wanted).write(prompts.SUMMARY, [transcript])
+
+
+def part_chars(model: str, wanted: str = "") -> int:
+    """How much of a conversation its model is given at once."""
+    spec = candidates(_asked(model, wanted))[0].spec
+    return min(_MOST_CHARS, history_budget_tokens(spec) * _CHARS_PER_TOKEN)
+
+
+async def summarise_parts(
+    *, model: str, parts: Sequence[SpokenPart | int], read: ReadPart, wanted: str = ""
+) -> Summary:
+    """As `summarise`, of a conversation in parts (`sessions_app.log.spoken.parts_of`), of which one is in memory at a time."""
+    writer = Writer(model, wanted)
+    if len(parts) == 1 and isinstance(parts[0], SpokenPart):
+        return await writer.write(prompts.SUMMARY, [await read(parts[0])])
+    notes = []
+    for part in parts:
+        if isinstance(part, int):
+            notes.append(_OMITTED.format(entries=part))
+        else:
+            notes.append(await writer.note([await read(part)]))
+    while len(groups := _groups(notes, part_chars(model, wanted))) > 1:
+        notes = [await writer.note(group) for group in groups]
+    return await writer.write(prompts.SUMMARY_OF_PARTS, notes, chunks=len(parts))
+
+
+def _groups(notes: Sequence[str], max_chars: int) -> list[list[str]]:
+    """At least two in each, so that they get fewer."""
+    groups: list[list[str]] = []
+    for note in notes:
+        fits = groups and sum(map(len, groups[-1])) + len(note) <= max_chars
+        if groups and (fits or len(groups[-1]) < 2):
+            groups[-1].append(note)
+        else:
+            groups.append([note])
+    return groups
+
+
+def _asked(model: str, wanted: str) -> str:
+    return wanted or conf().summary_model or model or default_model_spec()
+
+
+class Writer:
+    """Asks for one summary, and counts what that takes."""
+
+    def __init__(self, model: str, wanted: str) -> None:
+        self._spec = _asked(model, wanted)
+        self._model = ""
+        """Who answered last."""
+        self._usage = Usage()
+        self._cost: int | None = 0
+        self._end = Completed(FinishReason.OTHER)
+
+    async def note(self, texts: Sequence[str]) -> str:
+        """On one part of a long conversation."""
+        text = (await self._ask(prompts.PART, texts)).strip()
+        if not text:
+            raise self._without_text()
+        return text[:_NOTE_CHARS]
+
+    async def write(self, instructions: str, texts: Sequence[str], *, chunks: int = 1) -> Summary:
+        draft = await self._draft(instructions, texts)
+        summary = draft.summary or draft.findings.intent or draft.title
+        if not summary:
+            raise self._without_text()
+        return Summary(
+            title=draft.title,
+            summary=summary,
+            findings=draft.findings,
+            chunks=chunks,
+            model=self._model,
+            usage=self._usage,
+            cost_microusd=self._cost,
+        )
+
+    async def _draft(self, instructions: str, texts: Sequence[str]) -> Draft:
+        """A second try may fail: the first one's words are there."""
+        draft = read_draft(await self._ask(instructions, texts, prompts.SUMMARY_SCHEMA))
+        if draft.is_whole or not (draft.summary or draft.title):
+            return draft
+        try:
+            again = read_draft(await self._ask(instructions, texts, prompts.SUMMARY_SCHEMA))
+        except ProviderError:
+            return draft
+        better, other = (again, draft) if len(again.missing) < len(draft.missing) else (draft, again)
+        return better.completed_by(other)
+
+    async def _ask(self, instructions: str, texts: Sequence[str], schema: JSON | None = None) -> str:
+        request = ModelRequest(
+            model="",
+            history=[UserText("summary", _material("\n\n".join(texts)))],
+            instructions=instructions,
+            tool_choice="none",
+            max_output_tokens=conf().max_output_tokens,
+            answer_schema=schema,
+        )
+        try:
+            async with asyncio.timeout(conf().summary_seconds):
+                return await self._answer(request)
+        except TimeoutError as error:
+            raise ModelTimeout(cause=f"no summary within {conf().summary_seconds:g} s") from error
+
+    async def _answer(self, request: ModelRequest) -> str:
+        """A model that takes no schema is asked without, then and from there on."""
+        route = Route(candidates(self._spec), attempts=1)
+        if route.current.spec in _unschooled:
+            request = msgspec.structs.replace(request, answer_schema=None)
+        try:
+            return await self._stream(route, request)
+        except ModelBadRequest:
+            if request.answer_schema is None:
+                raise
+            answer = await self._stream(
+                again := Route(candidates(self._spec), attempts=1),
+                msgspec.structs.replace(request, answer_schema=None),
+            )
+            _unschooled.add(again.current.spec)
+            return answer
+
+    async def _stream(self, route: Route, request: ModelRequest) -> str:
+        texts: list[str] = []
+        self._end = Completed(FinishReason.OTHER)
+        asked = msgspec.structs.replace(request, model=route.current.model)
+        async with aclosing(route.stream(asked)) as stream:
             async for event in stream:
                 match event:
                     case TextDelta():
                         texts.append(event.text)
                     case Completed():
-                        end = event
-    except TimeoutError as error:
-        raise ModelTimeout(cause=f"no summary within {conf().summary_seconds:g} s") from error
-    title, summary = read_summary("".join(texts))
-    if not summary:
-        raise _without_text(end)
-    spec = route.current.spec
-    cost = None if end.usage == Usage() else cost_microusd(spec, end.usage)
-    return Summary(title=title, summary=summary, model=spec, usage=end.usage, cost_microusd=cost)
+                        self._end = event
+        self._count(route.current.spec, self._end.usage)
+        return "".join(texts)
+
+    def _count(self, spec: str, usage: Usage) -> None:
+        cost = None if usage == Usage() else cost_microusd(spec, usage)
+        self._model, self._usage = spec, self._usage + usage
+        self._cost = None if cost is None or self._cost is None else self._cost + cost
+
+    def _without_text(self) -> Exception:
+        end = self._end
+        why = f"finish {end.finish.value}" + (f" ({end.vendor_reason})" if end.vendor_reason else "")
+        if end.finish is FinishReason.CONTENT_FILTER:
+            return ModelRefused(cause=why)
+        return EmptySummaryError(f"the model gave no text: {why}")
 
 
-def _material(transcript: str) -> str:
+def _material(text: str) -> str:
     """Marked off, so that a message cannot pretend to stand outside."""
-    inside = re.sub(r"</?\s*conversation\s*>", "", transcript, flags=re.IGNORECASE)
+    inside = re.sub(r"<(?=[\s/]*conversation)", "\u2039", text, flags=re.IGNORECASE)
     return f"<conversation>\n{inside}\n</conversation>"
-
-
-def _without_text(end: Completed) -> Exception:
-    why = f"finish {end.finish.value}" + (f" ({end.vendor_reason})" if end.vendor_reason else "")
-    if end.finish is FinishReason.CONTENT_FILTER:
-        return ModelRefused(cause=why)
-    return EmptySummaryError(f"the model gave no text: {why}")

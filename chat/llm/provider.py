@@ -132,6 +132,10 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """auto, none, required, or the name of one tool."""
     max_output_tokens: int | None = None
     """None: the vendor's own."""
+    answer_schema: JSON | None = None
+    """The answer is one JSON object by this schema, in the vendor's own way of asking for that. Such as all of them take: of
+    every object all properties are required and no others allowed; no bounds on numbers, texts and lists. A model that knows
+    no such way answers `ModelBadRequest`."""
 
 
 class TextDelta(msgspec.Struct, frozen=True):

@@ -39,6 +39,8 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "sessions_app.review.dashboard.dashboard_callback",
     "STYLES": [
         lambda request: static("admin_sessions/admin.css"),
+        lambda request: static("admin_sessions/desk.css"),
+        lambda request: static("admin_sessions/words.css"),
         lambda request: static("admin_sessions/inbox.css"),
     ],
     "SCRIPTS": [
@@ -76,11 +78,42 @@ UNFOLD: dict[str, Any] = {
                         "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
                     ),
                     _item(
+                        "Review next",
+                        "fact_check",
+                        "sessions_app_session_queue",
+                        "sessions_app.review_session",
+                    ),
+                    _item(
+                        "Mentions",
+                        "alternate_email",
+                        "sessions_app_session_mentions",
+                        "sessions_app.review_session",
+                    ),
+                ],
+            },
+            {
+                "title": "Telling others",
+                "separator": True,
+                "items": [
+                    {
+                        **_item("E-mails to me", "mail", *_list("mailsubscription")),
+                        "permission": _may("sessions_app.view_session"),
+                    },
+                    _item("Webhooks", "webhook", *_list("webhook")),
+                ],
+            },
+            {
+                "title": "Engine",
+                "separator": True,
+                "items": [
+                    _item("Machine room", "precision_manufacturing", *_list("serverprocess")),
+                    _item(
                         "Jobs",
                         "work_history",
                         "procrastinate_procrastinatejob_changelist",
                         "procrastinate.view_procrastinatejob",
                     ),
+                    _item("Deliveries", "outgoing_mail", *_list("webhookdelivery")),
                 ],
             },
             {

@@ -14,10 +14,13 @@ from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
+from django.utils.http import urlencode
 from unfold.decorators import display
 from unfold.views import ChangeList
 
+from sessions_app.admin.hits import Hit, rows_of
 from sessions_app.admin.periods import Periods
+from sessions_app.admin.search import words_of
 
 # Counting a million rows takes 110 ms and an OFFSET of a million 2.4 s, so neither is ever done: rows are
 # counted up to `BOUND`, and what lies beyond is reached by narrowing the list (a date, a filter, a search).
@@ -141,6 +144,16 @@ class SessionChangeList(BoundedChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.periods = Periods.of(self)
+        self.result_list: list[Any] = rows_of(
+            list(self.result_list), getattr(request, "session_search", None)
+        )
+        self.words = " ".join(words_of(self.query))
+
+    def url_for_result(self, result: Any) -> str:
+        """To the very place where the words were said, if the session was found by them."""
+        url: str = super().url_for_result(result)
+        hit: Hit | None = getattr(result, "hit", None)
+        return f"{url}?{urlencode({'hit': str(hit.seq), 'words': self.words})}" if hit and hit.seq else url
 
     def _sorts_itself(self, request: HttpRequest) -> bool:
         """By another column than the time it started, whose index serves both directions."""

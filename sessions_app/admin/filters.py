@@ -1,4 +1,4 @@
-"""The session list's filters. Each has an index behind it, or is cheap without one."""
+"""The session list's filters. Each has an index behind it, or is cheap without one (docs/decisions/0005, 0070)."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,9 +12,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RadioFilter, RangeDateFilter
 
-from sessions_app.models import Session
+from sessions_app.desk.acts import reviewers
+from sessions_app.models import ReviewState, ReviewTag, Session, SessionTag
 
 MAX_MODELS = 50
+MAX_TAGS = 200
+MAX_TAGGED = 10_000
+"""As many of a tag's newest sessions are listed as the list pages through."""
 _DATE = forms.DateField(required=False)
 # One index probe for each model in use; SELECT DISTINCT reads the whole table (200 ms at a million rows).
 _MODELS = """
@@ -70,6 +74,32 @@ class ErrorsFilter(RadioFilter):  # type: ignore[misc]
         return queryset
 
 
+class FeedbackFilter(RadioFilter):  # type: ignore[misc]
+    """By what users think of answers: `sessions_rated_bad` and `sessions_rated_good`."""
+
+    title = "feedback"
+    parameter_name = "feedback"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("bad", "Bad answers"), ("good", "Good answers")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        match self.value():
+            case "bad":
+                return queryset.filter(feedback_down__gt=0)
+            case "good":
+                return queryset.filter(feedback_up__gt=0)
+        return queryset
+
+
+class OutcomeFilter(ChoicesDropdownFilter):  # type: ignore[misc]
+    """What became of what the user came for, as the summary has it."""
+
+
+class SentimentFilter(ChoicesDropdownFilter):  # type: ignore[misc]
+    """How the user felt, as the summary has it."""
+
+
 class VisitorFilter(RadioFilter):  # type: ignore[misc]
     title = "who"
     parameter_name = "who"
@@ -103,3 +133,69 @@ class StartedFilter(RangeDateFilter):  # type: ignore[misc]
             return day and timezone.make_aware(dt.datetime.combine(day, dt.time()) + dt.timedelta(days=days))
         except (ValidationError, OverflowError):
             return None
+
+
+class ShownFilter(RadioFilter):  # type: ignore[misc]
+    """Sessions in which nobody said anything are left out, unless somebody looks for one by name or asks for them."""
+
+    title = "empty sessions"
+    parameter_name = "show"
+    all_option: ClassVar = ["", "Leave out"]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("all", "Show them too"), ("empty", "Show only them")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        match self.value():
+            case "all":
+                return queryset
+            case "empty":
+                return queryset.filter(first_words="")
+        return queryset if request.GET.get("q", "").strip() else queryset.exclude(first_words="")
+
+
+class ReviewFilter(DropdownFilter):  # type: ignore[misc]
+    title = "review"
+    parameter_name = "review"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return list(ReviewState.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        return queryset.filter(review_state=self.value()) if self.value() else queryset
+
+
+class AssigneeFilter(DropdownFilter):  # type: ignore[misc]
+    title = "assignee"
+    parameter_name = "assignee"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        staff = [(str(user.pk), user.get_username()) for user in reviewers() if user.pk != request.user.pk]
+        return [("me", "Me"), ("nobody", "Nobody"), *staff]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        match self.value():
+            case None | "":
+                return queryset
+            case "me":
+                return queryset.filter(assignee_id=request.user.pk)
+            case "nobody":
+                return queryset.filter(assignee__isnull=True)
+            case str(key) if key.isascii() and key.isdigit() and len(key) < 10:
+                return queryset.filter(assignee_id=int(key))
+        return queryset.none()
+
+
+class TagFilter(DropdownFilter):  # type: ignore[misc]
+    title = "tag"
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(name, name) for name in ReviewTag.objects.values_list("name", flat=True)[:MAX_TAGS]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        if not self.value():
+            return queryset
+        tag = ReviewTag.objects.filter(name=self.value().replace("\x00", "")).first()
+        tagged = SessionTag.objects.filter(tag=tag).order_by("-start_time").values("session_id")
+        return queryset.filter(pk__in=tagged[:MAX_TAGGED])

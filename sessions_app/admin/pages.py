@@ -14,7 +14,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
+from sessions_app.admin.desk import panel_context, way_context
 from sessions_app.admin.erasing import erasure_of, may_erase
+from sessions_app.admin.person import person_url
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
@@ -22,7 +24,7 @@ from sessions_app.log.replay import operator_now
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from sessions_app.review import humanize
 from sessions_app.review.markdown import plain, render_markdown
-from sessions_app.review.reader import count_connections, read_page, summary_event
+from sessions_app.review.reader import count_connections, page_with, read_page, summary_event
 from sessions_app.review.transcript import Answer, Entry, Text
 
 PERMISSIONS = ("sessions_app.operate_session", "sessions_app.change_session")
@@ -112,7 +114,9 @@ def summary_mark(session: Session) -> tuple[str, str] | None:
 
 
 def transcript_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
-    page = read_page(session, after=seq_of(request, "after") or 0, before=seq_of(request, "before"))
+    hit = seq_of(request, "hit")
+    after, before = seq_of(request, "after") or 0, seq_of(request, "before")
+    page = page_with(session, hit) if hit else read_page(session, after=after, before=before)
     render_texts(page.entries)
     context = {
         "live": not page.later and not session.erased_at,
@@ -125,6 +129,9 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "summary_words": _summary_words(session),
         "latest": session.last_seq + 1,
         "may_decide": may_decide(request),
+        "hit": hit,
+        "words": request.GET.get("words", "")[:MAX_REASON_CHARS],
+        **panel_context(request, session),
     }
     return respond(request, model_admin, session, "transcript", context)
 
@@ -154,10 +161,12 @@ def respond(
     request.current_app = model_admin.admin_site.name
     shared = {
         **model_admin.admin_site.each_context(request),
-        "title": session.title or session.session_id,
+        "title": session.heading,
         "model_admin": model_admin,
         "session": session,
         "visitor": visitor_name(session),
+        "person_url": person_url(session),
+        **way_context(request),
         "tab": name,
         "may_erase": may_erase(request),
         "erasure": erasure_of(session),

@@ -6,7 +6,7 @@ newest sessions and parses each text on the way (6 s at a million sessions, 31 s
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -35,6 +35,10 @@ class Found:
 
     sessions: QuerySet[Session]
     note: str = ""
+    query: SearchQuery | None = None
+    """What was looked for in texts."""
+    events: dict[str, int] = field(default_factory=dict)
+    """Of sessions found by what was said: the key of an event with these words."""
 
 
 def search(sessions: QuerySet[Session], term: str) -> Found:
@@ -65,7 +69,7 @@ def _by_name_or_words(sessions: QuerySet[Session], term: str) -> Found:
     if query := _words_query(term):
         with_words, words_note = _ids_with_words(sessions, query)
         ids, note = ids + with_words, note or words_note
-    return Found(sessions.filter(pk__in=ids), note)
+    return Found(sessions.filter(pk__in=ids), note, query)
 
 
 def _ids_with_words(sessions: QuerySet[Session], query: SearchQuery) -> tuple[list[str], str]:
@@ -89,21 +93,29 @@ def _by_transcript(sessions: QuerySet[Session], words: str) -> Found:
     query = SearchQuery(words, config="simple", search_type="websearch")
     said = SessionEvent.objects.filter(event_type__in=("user_message", "assistant_message")).order_by()
     matching = said.alias(words=SearchVector("content", config="simple")).filter(words=query)
-    ids = list(matching.values_list("session_id", flat=True)[: MAX_HITS + 1])
-    if len(ids) <= MAX_HITS:
-        return Found(sessions.filter(pk__in=set(ids)))
+    hits = list(matching.values_list("session_id", "pk")[: MAX_HITS + 1])
+    if len(hits) <= MAX_HITS:
+        return _said_in(sessions, hits, query)
     matching = said.alias(words=SearchVector("content", _NO_INDEX, config="simple")).filter(words=query)
     few = _some_ids(sessions)
     if len(few) <= MAX_HITS:
-        return Found(sessions.filter(pk__in=_session_ids(matching.filter(session_id__in=few))))
+        return _said_in(sessions, _hits(matching.filter(session_id__in=few)), query)
     last_id = SessionEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    found = _session_ids(matching.filter(pk__gt=last_id - NEWEST_EVENTS))
+    newest = _hits(matching.filter(pk__gt=last_id - NEWEST_EVENTS))
     note = _too_many(f"messages have these words; these are of the newest {NEWEST_EVENTS:,} events")
-    return Found(sessions.filter(pk__in=found), note)
+    return _said_in(sessions, newest, query, note)
 
 
-def _session_ids(events: QuerySet[SessionEvent]) -> set[str]:
-    return set(events.values_list("session_id", flat=True))
+def _hits(events: QuerySet[SessionEvent]) -> list[tuple[str, int]]:
+    return list(events.values_list("session_id", "pk"))
+
+
+def _said_in(
+    sessions: QuerySet[Session], hits: list[tuple[str, int]], query: SearchQuery, note: str = ""
+) -> Found:
+    """The first event of each session with these words is the one to show."""
+    events = dict(sorted(hits, reverse=True))
+    return Found(sessions.filter(pk__in=list(events)), note, query, events)
 
 
 def _some_ids(sessions: QuerySet[Session]) -> list[str]:
@@ -133,3 +145,10 @@ def _words_query(term: str) -> SearchQuery | None:
 
 def _too_many(what: str) -> str:
     return f"More than {MAX_HITS:,} {what}. Add a word or a filter to see others."
+
+
+def words_of(term: str) -> list[str]:
+    """The words to mark in what is found by this term."""
+    kept = re.sub(r"(?:^|\s)-(?:\"[^\"]*\"|\S+)", " ", term.strip().removeprefix(TEXT_PREFIX))
+    words = [word for word in re.findall(r"\w+", kept) if word.lower() != "or"]
+    return list(dict.fromkeys(words))[:20]

@@ -5,15 +5,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import erasing, filters, pages, replay, steering
+from sessions_app.admin import desk, erasing, filters, pages, person, replay, saved_views, steering
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -22,40 +23,48 @@ from sessions_app.admin.changelist import (
     column,
 )
 from sessions_app.admin.search import HELP, search
-from sessions_app.models import OpenedView, Session
+from sessions_app.admin.walk import FilteredSessions
+from sessions_app.desk import acts
+from sessions_app.models import OpenedView, ReviewState, Session
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize
 
 _UNUSED_IN_LIST = ("summary",)
-_SUMMARY_TONES = {"written": "success", "pending": "info", "failed": "danger", "skipped": "neutral"}
 
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_display = (
         "conversation",
-        "state",
         "visitor",
         "started",
+        "review_mark",
         "lasted",
         "said",
         "tokens",
         "cost",
         "model_used",
-        "summary_label",
     )
     list_filter = (
+        filters.ReviewFilter,
+        filters.AssigneeFilter,
+        filters.TagFilter,
+        filters.ShownFilter,
         ("status", filters.StatusFilter),
         filters.ModelFilter,
         ("summary_state", filters.SummaryFilter),
         ("start_time", filters.StartedFilter),
         filters.ErrorsFilter,
+        filters.FeedbackFilter,
+        ("outcome", filters.OutcomeFilter),
+        ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
     )
     list_filter_submit = True
+    list_filter_sheet = True
     list_fullwidth = True
     list_per_page = 50
-    list_select_related = ("user",)
+    list_select_related = ("user", "assignee")
     list_max_show_all = 0
     date_hierarchy = "start_time"
     ordering = NEWEST_FIRST
@@ -64,10 +73,17 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     search_help_text = HELP
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    actions = ("erase",)
+    actions = ("mark_done", "assign_to_me", "tag_or_assign", "erase")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
-        return SessionChangeList
+        return FilteredSessions if getattr(request, "only_the_sessions", False) else SessionChangeList
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"desk": saved_views.desk_of(request), **(extra_context or {})}
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         return Session.objects.defer(*_UNUSED_IN_LIST).order_by(*NEWEST_FIRST)
@@ -76,6 +92,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
     ) -> tuple[QuerySet[Session], bool]:
         found = search(queryset, search_term)
+        request.session_search = found  # type: ignore[attr-defined]
         if found.note:
             messages.info(request, found.note)
         return found.sessions, False
@@ -89,6 +106,16 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
                 "<path:object_id>/replay.json",
                 view(self.replay_steps_view),
                 name="sessions_app_session_replay_steps",
+            ),
+            path("queue/", view(self.queue_view), name="sessions_app_session_queue"),
+            path("mentions/", view(self.mentions_view), name="sessions_app_session_mentions"),
+            path("many/", view(desk.do_bulk), name="sessions_app_session_many"),
+            path("views/", view(saved_views.save), name="sessions_app_session_save_view"),
+            path("views/<int:view_id>/", view(saved_views.remove), name="sessions_app_session_remove_view"),
+            path("person/<str:kind>/<path:key>/", view(self.person_view), name="sessions_app_session_person"),
+            path("<path:object_id>/review/", view(self.review_view), name="sessions_app_session_review"),
+            path(
+                "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
             ),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
@@ -127,8 +154,47 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
 
+    # The desk
+
+    def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return desk.act(request, self, self.readable_or_404(request, object_id))
+
+    def walk_view(self, request: HttpRequest, object_id: str, way: str) -> HttpResponse:
+        session = self.object_or_404(request, object_id)
+        if way not in ("next", "previous"):
+            raise Http404
+        return desk.walk(request, self, session, forward=way == "next")
+
+    def queue_view(self, request: HttpRequest) -> HttpResponse:
+        return desk.queue_page(request, self)
+
+    def mentions_view(self, request: HttpRequest) -> HttpResponse:
+        return desk.mentions_page(request, self)
+
+    def person_view(self, request: HttpRequest, kind: str, key: str) -> HttpResponse:
+        return person.person_page(request, self, kind, key)
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        return desk.may_review(request)
+
+    @admin.action(description="Mark as done", permissions=["review"])
+    def mark_done(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        done = ReviewState.DONE
+        desk.bulk(request, sessions, lambda pk, by: acts.set_state(session_id=pk, state=done, by=by), "done")
+
+    @admin.action(description="Assign to me", permissions=["review"])
+    def assign_to_me(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        def to_me(pk: str, by: acts.Reviewer) -> bool:
+            return acts.assign(session_id=pk, assignee_id=by.user_id, by=by)
+
+        desk.bulk(request, sessions, to_me, "assigned to you")
+
+    @admin.action(description="Tag or assign…", permissions=["review"])
+    def tag_or_assign(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
+        return desk.ask_bulk(request, self, sessions)
+
     def _opened(self, request: HttpRequest, object_id: str, view: OpenedView) -> Session:
-        session: Session = self.object_or_404(request, object_id, "user")
+        session: Session = self.object_or_404(request, object_id, "user", "assignee")
         record_opening(session_id=session.pk, staff=request.user, view=view)
         return session
 
@@ -153,20 +219,19 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     # The columns.
 
     @column("Session")
-    def conversation(self, session: Session) -> SafeString:
-        return format_html(
-            '<span class="cell-session" title="{id}"><strong>{title}</strong><small>{id}</small></span>',
-            id=session.session_id,
-            title="Erased" if session.erased_at else session.title or "Untitled",
-        )
-
-    @column("Status", tones={"Active": "success", "Ended": "neutral"})
-    def state(self, session: Session) -> str:
-        return session.get_status_display()
+    def conversation(self, session: Any) -> SafeString:
+        return render_to_string("admin/sessions_app/desk/cell.html", {"session": session})
 
     @column("Who")
     def visitor(self, session: Session) -> SafeString:
-        return format_html('<span class="cell-line">{}</span>', pages.visitor_name(session))
+        name, url = pages.visitor_name(session), person.person_url(session)
+        if not url:
+            return format_html('<span class="cell-line cell-muted">{}</span>', name)
+        return format_html('<a class="cell-line cell-who" href="{}" title="{}">{}</a>', url, name, name)
+
+    @column("Review")
+    def review_mark(self, session: Session) -> SafeString:
+        return render_to_string("admin/sessions_app/desk/mark.html", {"session": session})
 
     @column("Started", ordering="start_time")
     def started(self, session: Session) -> SafeString:
@@ -206,7 +271,3 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         if not session.model:
             return None
         return format_html('<span class="cell-line" title="{}">{}</span>', session.model, name or provider)
-
-    @column("Summary", tones=_SUMMARY_TONES)
-    def summary_label(self, session: Session) -> tuple[str, str] | None:
-        return pages.summary_mark(session)

@@ -13,6 +13,8 @@ from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.models import Session, SessionEvent, SessionStatus
 
+_NEAR_ROWS = 500
+
 
 class Answer(NamedTuple):
     """An item of the log that may be rated, if it is an answer of ours."""
@@ -50,9 +52,11 @@ def feedback_on(session_id: str, item_ids: list[str]) -> QuerySet[SessionEvent]:
 
 
 def _last_answer(session_id: str) -> str | None:
-    said = SessionEvent.objects.filter(session_id=session_id, event_type=ev.AssistantMessage.event_type)
-    ours = said.exclude(payload__response_id="").order_by("-seq")
-    return ours.values_list(KT("payload__item_id"), flat=True).first()
+    """Near the log's end, where it must stand: nobody rates an answer by heart after so much else."""
+    newest = SessionEvent.objects.filter(session_id=session_id).order_by("-seq")
+    rows = newest.values_list("event_type", KT("payload__response_id"), KT("payload__item_id"))[:_NEAR_ROWS]
+    said = ev.AssistantMessage.event_type
+    return next((item_id for kind, response_id, item_id in rows if kind == said and response_id), None)
 
 
 def rate_ended(

@@ -11,6 +11,7 @@ A batch in which something happens that people are to hear of goes by `APPEND_WI
 statement; the others cost what they did before.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,8 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(batch)s::json) AS w(
         session_id text, epoch bigint, after bigint, upto bigint, last_at timestamptz, rows json,
         user_messages int, assistant_messages int, tool_calls int, responses int, failed_responses int,
-        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int, feedback_up int, feedback_down int)
+        input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int, feedback_up int, feedback_down int,
+        first_words text)
     ORDER BY session_id
 ), moved AS (
     UPDATE sessions s SET
@@ -40,7 +42,8 @@ WITH wanted AS MATERIALIZED (
         cost_microusd = s.cost_microusd + coalesce(w.cost_microusd, 0),
         unpriced = s.unpriced + coalesce(w.unpriced, 0),
         feedback_up = s.feedback_up + coalesce(w.feedback_up, 0),
-        feedback_down = s.feedback_down + coalesce(w.feedback_down, 0)
+        feedback_down = s.feedback_down + coalesce(w.feedback_down, 0),
+        first_words = CASE s.first_words WHEN '' THEN coalesce(w.first_words, '') ELSE s.first_words END
     FROM wanted w
     WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
     RETURNING s.session_id, w.epoch, w.rows
@@ -88,6 +91,8 @@ APPEND_WITH_NEWS = (
     .replace("w.epoch, w.rows\n", "w.epoch, w.rows, w.news\n")
     .replace("\n)\nSELECT session_id, epoch FROM moved\n", _NEWS)
 )
+
+FIRST_WORDS_CHARS = 120
 
 STATE = (
     "SELECT session_id, lease_epoch, last_seq FROM sessions WHERE session_id = ANY(%(session_ids)s::text[])"
@@ -137,6 +142,16 @@ class Counters:
         self.cost_microusd += cost_microusd or 0
 
 
+def first_words(records: Sequence[ev.Record]) -> str:
+    """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
+    for record in records:
+        if isinstance(record.event, ev.UserMessage):
+            beginning = record.event.text[: 8 * FIRST_WORDS_CHARS]
+            words = textwrap.shorten(beginning, FIRST_WORDS_CHARS, placeholder="…")
+            return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
+    return ""
+
+
 @dataclass(slots=True)
 class Append:
     """The consecutive records of one session in a batch, written under ``epoch``. Raises what encoding raises."""
@@ -163,6 +178,7 @@ class Append:
                 "last_at": self.records[-1].at,
                 "rows": self.rows,
                 **counted,
+                **({"first_words": words} if (words := first_words(self.records)) else {}),
                 **({"news": self.news} if self.news else {}),
             }
         )

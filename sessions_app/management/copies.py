@@ -25,7 +25,6 @@ SELECT old.session_id AS old_id, at.shift,
         lpad(to_hex((extract(epoch FROM old.start_time + at.shift) * 1000)::bigint), 12, '0')
             || '7' || substr(md5(random()::text || old.session_id), 1, 19),
         '(.{8})(.{4})(.{4})(.{4})(.{12})', '\\1-\\2-\\3-\\4-\\5') AS new_id,
-    CASE WHEN old.user_id IS NOT NULL THEN %(users)s::bigint[] END AS users,
     CASE WHEN old.guest_id <> '' THEN substr(md5(random()::text || old.session_id), 1, 24) ELSE '' END AS guest_id
 FROM unnest(%(originals)s::text[]) AS o(session_id)
 JOIN sessions old USING (session_id)
@@ -54,11 +53,10 @@ def copy_sessions(originals: list[str], *, count: int, days: float, tell: Callab
                         "originals": originals,
                         "times": -(-most // len(originals)),
                         "days": days,
-                        "users": users,
                         "most": most,
                     },
                 )
-                cursor.execute(_copy_of_sessions())
+                cursor.execute(_copy_of_sessions(), {"users": users})
                 cursor.execute(_copy_of_events())
             done += most
             tell(done)
@@ -93,11 +91,12 @@ def _fold(originals: list[str]) -> None:
 def _copy_of_sessions() -> str:
     changed = {
         "session_id": "c.new_id",
-        "user_id": "c.users[1 + floor(random() * array_length(c.users, 1))]",
+        "user_id": "CASE WHEN s.user_id IS NOT NULL THEN"
+        " (%(users)s::bigint[])[1 + floor(random() * cardinality(%(users)s::bigint[]))] END",
         "guest_id": "c.guest_id",
         **{name: f"s.{name} + c.shift" for name in _AT},
     }
-    names = [field.column for field in Session._meta.concrete_fields]
+    names = [str(field.column) for field in Session._meta.concrete_fields]
     values = [changed.get(name, f"s.{name}") for name in names]
     return (
         f"INSERT INTO sessions ({', '.join(names)}) SELECT {', '.join(values)}"  # noqa: S608 - names of columns
@@ -107,7 +106,7 @@ def _copy_of_sessions() -> str:
 
 def _copy_of_events() -> str:
     changed = {"session_id": "c.new_id", "created_at": "e.created_at + c.shift"}
-    names = [field.column for field in SessionEvent._meta.concrete_fields if not field.primary_key]
+    names = [str(field.column) for field in SessionEvent._meta.concrete_fields if not field.primary_key]
     values = [changed.get(name, f"e.{name}") for name in names]
     return (
         f"INSERT INTO session_events ({', '.join(names)}) SELECT {', '.join(values)}"  # noqa: S608 - names of columns

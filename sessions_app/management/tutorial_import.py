@@ -12,7 +12,7 @@ from django.db import transaction
 from sessions_app.errors import InvalidSessionId
 from sessions_app.ids import check_session_id
 from sessions_app.log import events as ev
-from sessions_app.log.journal_sql import Counters
+from sessions_app.log.journal_sql import Counters, first_words
 from sessions_app.log.rows import encode_rows, storable
 from sessions_app.management.tutorial_events import Events, Left
 from sessions_app.management.tutorial_source import Source, SourceRow
@@ -176,6 +176,7 @@ class _Log:
         more = Counters.of(records)
         for name in Counters.__slots__:
             setattr(self._counters, name, getattr(self._counters, name) + getattr(more, name))
+        self._session.first_words = self._session.first_words or first_words(records)
         SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows(records)))
 
     def end(self, *, last_at: datetime, end: datetime) -> None:

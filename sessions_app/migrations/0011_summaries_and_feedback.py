@@ -12,7 +12,7 @@ SENTIMENTS = [("positive", "Positive"), ("neutral", "Neutral"), ("negative", "Ne
 class Migration(migrations.Migration):
     atomic = False  # the log is written to while the indexes are made
 
-    dependencies = (("sessions_app", "0009_sessions_to_erase"),)
+    dependencies = (("sessions_app", "0010_desk"),)
 
     operations = (
         migrations.AlterModelOptions(

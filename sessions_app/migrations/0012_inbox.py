@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(max_length=100)),
-                ("url", models.URLField(max_length=500, verbose_name="address")),
+                ("url", models.CharField(max_length=500, verbose_name="address")),
                 (
                     "topics",
                     django.contrib.postgres.fields.ArrayField(

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Left, Now
 
 from sessions_app import hooks
@@ -23,9 +23,15 @@ from sessions_app.models import (
     Erasure,
     InboxItem,
     MailNotice,
+    ReviewAct,
+    ReviewEvent,
+    ReviewNote,
+    ReviewTag,
     Session,
     SessionEvent,
+    SessionReview,
     SessionStatus,
+    SessionTag,
     SummaryState,
     TranscriptOpening,
     WebhookDelivery,
@@ -83,6 +89,7 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         Session.objects.filter(pk=session_id).update(
             title="",
             summary="",
+            first_words="",
             topics=[],
             intent="",
             language="",
@@ -91,6 +98,7 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
             erased_at=Now(),
             tool_data_erased_at=Now(),
         )
+        _erase_reviews(session_id)
         forget_notices(session_id)
         _record(session_id, EraseScope.WORDS, by)
         hooks.session_erased(session_id)
@@ -117,6 +125,7 @@ def delete_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         if session is None or session.status == SessionStatus.ACTIVE:
             return False
         hooks.session_erased(session_id)
+        _erase_reviews(session_id)
         SessionEvent.objects.filter(session_id=session_id).delete()
         TranscriptOpening.objects.filter(session_id=session_id).delete()
         forget_notices(session_id)
@@ -201,6 +210,16 @@ def _redact(session_id: str, redaction: Redaction) -> int:
             changed += len(changes)
         cursor.execute(_DOOR, [""])
     return changed
+
+
+def _erase_reviews(session_id: str) -> None:
+    """What reviewers wrote of it, and tags that no other session has; what they did, without a word of it, stays."""
+    ReviewNote.objects.filter(session_id=session_id).delete()
+    SessionTag.objects.filter(session_id=session_id).delete()
+    SessionReview.objects.filter(session_id=session_id).update(score_reason="")
+    given = ReviewEvent.objects.filter(session_id=session_id, act=ReviewAct.TAGGED)
+    tags = ReviewTag.objects.filter(pk__in={int(key) for key in given.values_list("new", flat=True)})
+    tags.filter(~Exists(SessionTag.objects.filter(tag=OuterRef("pk")))).delete()
 
 
 def forget_notices(session_id: str) -> None:

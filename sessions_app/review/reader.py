@@ -11,11 +11,13 @@ import msgspec
 from django.db.models import Count, Q, QuerySet
 
 from sessions_app.log import events as ev
+from sessions_app.log.feedback import feedback_on
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.models import Session, SessionEvent, SummaryState
 from sessions_app.review.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
 
 PAGE_ROWS = 150
+LEAD_ROWS = 40
 DELTA_ROWS = 3_000
 """At most this much of an answer in flight is read: five minutes of it at one row in 100 ms."""
 COUNTED_ROWS = 20_000
@@ -45,6 +47,7 @@ def read_page(session: Session, *, after: int = 0, before: int | None = None, ro
     later = more if before is None else before <= session.last_seq
     entries = _entries(found)
     _add_deltas(session, entries, at_the_end=not later)
+    _add_feedback(session, entries)
     return Page(
         entries=entries,
         earlier=found[0].first_seq if found[0].first_seq > 1 else None,
@@ -52,6 +55,16 @@ def read_page(session: Session, *, after: int = 0, before: int | None = None, ro
         first_seq=found[0].first_seq,
         last_seq=last_seq,
     )
+
+
+def page_with(session: Session, seq: int) -> Page:
+    """The page with the event ``seq`` on it, and with some of what went before."""
+    before = _without_deltas(session).filter(seq__lt=seq).order_by("-seq")
+    lead = list(before.values_list("first_seq", "event_type")[:LEAD_ROWS])
+    questions = [first for first, event_type in lead if event_type == ev.UserMessage.event_type]
+    after = 0 if len(lead) < LEAD_ROWS else (questions[-1] if questions else seq) - 1
+    page = read_page(session, after=after)
+    return page if page.later is None or page.later >= seq else read_page(session, after=seq - 1)
 
 
 def read_before(session: Session, *, first: int, until: int, rows: int = 2_000) -> list[ev.Record]:
@@ -179,6 +192,18 @@ def _add_deltas(session: Session, entries: Sequence[Entry], *, at_the_end: bool)
     for found in fold(record for record in records if isinstance(record, ev.Record)):
         if isinstance(found, Answer) and found.response_id in by_response:
             _merge(by_response[found.response_id], found)
+
+
+def _add_feedback(session: Session, entries: Sequence[Entry]) -> None:
+    """A user may rate an answer long after it: the word stands elsewhere in the log. One query, or none."""
+    answers = [entry for entry in entries if isinstance(entry, Answer) and not entry.told]
+    texts = {item.item_id: item for answer in answers for item in answer.items if isinstance(item, Text)}
+    if not texts or not (session.feedback_up or session.feedback_down):
+        return
+    rows = map(_row, feedback_on(session.pk, list(texts)).values_list(*COLUMNS))
+    for record in _decoded(sorted(rows, key=lambda row: row.seq)):
+        if isinstance(record, ev.Record) and isinstance(record.event, ev.FeedbackGiven):
+            texts[record.event.item_id].rated(record.event)
 
 
 def _merge(answer: Answer, from_deltas: Answer) -> None:

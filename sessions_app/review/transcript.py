@@ -64,18 +64,6 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
     return event.event_type.replace("_", " ").capitalize(), "neutral"
 
 
-def _summary(event: ev.SummaryWritten | ev.SummaryFailed) -> tuple[str, str]:
-    if isinstance(event, ev.SummaryWritten):
-        return _with("Summary written", event.model), "neutral"
-    return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
-
-
-def _stepped(event: ev.OperatorTookOver | ev.OperatorHandedBack) -> str:
-    if isinstance(event, ev.OperatorTookOver):
-        return f"{event.author} took the conversation over: a person answers from here on"
-    return f"{event.author} handed the conversation back: the model answers again"
-
-
 _RATED = {
     ev.Rating.UP: ("The user called an earlier answer good", "success"),
     ev.Rating.DOWN: ("The user called an earlier answer bad", "danger"),
@@ -86,6 +74,18 @@ _RATED = {
 def feedback_words(event: ev.FeedbackGiven) -> str:
     """The reason and the comment, as far as there are any."""
     return ": ".join(filter(None, (event.reason.replace("_", " "), event.comment)))
+
+
+def _summary(event: ev.SummaryWritten | ev.SummaryFailed) -> tuple[str, str]:
+    if isinstance(event, ev.SummaryWritten):
+        return _with("Summary written", event.model), "neutral"
+    return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
+
+
+def _stepped(event: ev.OperatorTookOver | ev.OperatorHandedBack) -> str:
+    if isinstance(event, ev.OperatorTookOver):
+        return f"{event.author} took the conversation over: a person answers from here on"
+    return f"{event.author} handed the conversation back: the model answers again"
 
 
 def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
@@ -181,6 +181,14 @@ class Text:
     """The user's last word on it among the records; None when that is nothing."""
     html: str = ""
     """Set by who renders it."""
+
+    def rated(self, word: ev.FeedbackGiven) -> None:
+        self.feedback = None if word.rating == ev.Rating.NONE else word
+
+    @property
+    def why(self) -> str:
+        """What the user said of it beside the thumb."""
+        return feedback_words(self.feedback) if self.feedback else ""
 
 
 @dataclass(kw_only=True)
@@ -282,7 +290,7 @@ class Folding:
             case ev.ResponseDone(waited=False):
                 self._done(record, event)
             case ev.FeedbackGiven() if isinstance(text := self._items.get(event.item_id), Text):
-                text.feedback = event if event.rating != ev.Rating.NONE else None
+                text.rated(event)
                 self._touch(event.item_id)
             case ev.ToolCall() | ev.ToolResult() | ev.ToolApprovalRequested() | ev.ToolApproval():
                 self._tool(record, event)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import reduce
 from operator import or_
 
@@ -82,6 +83,14 @@ def place_of(item: InboxItem) -> int:
         session_id=item.session_id, seq__lte=seq, event_type=ResponseStarted.event_type
     )
     return starts.order_by("-seq").values_list("seq", flat=True).first() or seq
+
+
+KEEP = timedelta(days=30)
+"""So long what does not wait any more says how it was settled."""
+
+
+def forget_settled() -> None:
+    InboxItem.objects.filter(settled_at__lt=Now() - KEEP).delete()
 
 
 def dismiss(item: InboxItem, *, by: str) -> bool:

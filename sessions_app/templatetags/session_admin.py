@@ -19,6 +19,23 @@ register.filter("usd", humanize.usd)
 
 
 @register.filter
+def unlocalized(value: float) -> str:
+    """A number as SVG reads it, whatever the language."""
+    return f"{value:g}"
+
+
+@register.filter
+def plus(one: int, other: int) -> int:
+    return one + other
+
+
+@register.filter
+def model_name(spec: str) -> str:
+    """Without its provider."""
+    return spec.partition(":")[2] or spec
+
+
+@register.filter
 def pretty(value: object, limit: int = PRETTY_CHARS) -> SafeString:
     """JSON (text or already decoded) with line breaks and indents, any other text as it stands; cut at ``limit``."""
     text = _pretty(value)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sessions_app.ids import uuid7
 from sessions_app.log import events as ev
-from sessions_app.log.journal_sql import Counters
+from sessions_app.log.journal_sql import Counters, first_words
 from sessions_app.log.rows import encode_rows
 from sessions_app.models import Session, SessionEvent
 
@@ -33,6 +33,7 @@ def write_session(
         **{
             "start_time": at,
             "last_seq": len(records),
+            "first_words": first_words(records),
             **{name: getattr(counters, name) for name in Counters.__slots__},
             **fields,
         },

@@ -1,6 +1,7 @@
 """Waiting for you: what is listed, in which words, and what can be done about it in place."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -31,7 +32,7 @@ ASKED = ev.ToolApprovalRequested(
 )
 
 
-def write(events: list[ev.Event], session_id: str = "s1", **fields: object) -> Session:
+def write(events: list[ev.Event], session_id: str = "s1", **fields: Any) -> Session:
     """As the journal would: the session, its log, and what of it waits."""
     session = write_session(events, session_id=session_id, **fields)
     for news in news_of(records_of(session_id, events)):
@@ -47,7 +48,7 @@ def write(events: list[ev.Event], session_id: str = "s1", **fields: object) -> S
     return session
 
 
-def approval(**fields: object) -> InboxItem:
+def approval(**fields: Any) -> InboxItem:
     write([user_says("Pay Ann"), started(), ASKED, done()], title="Rent", **fields)
     return InboxItem.objects.get()
 
@@ -115,8 +116,8 @@ def test_it_opens_at_the_very_answer(viewer: Client) -> None:
     answer: list[ev.Event] = [user_says("x"), started(), message("It is so."), done()]
     write([*answer, user_says("y"), started("resp_2"), done("resp_2", "failed"), disliked])
     failed, rated = InboxItem.objects.order_by("seq")
-    assert opened(failed) == "/admin/sessions_app/session/s1/change/?before=67#seq-6"
-    assert opened(rated) == "/admin/sessions_app/session/s1/change/?before=68#seq-2"
+    assert opened(failed) == "/admin/sessions_app/session/s1/change/?hit=6#seq-6"
+    assert opened(rated) == "/admin/sessions_app/session/s1/change/?hit=2#seq-2"
     html = viewer.get(PAGE).content.decode()
     assert "Not true" in html
     assert "&lt;Lies&gt;" in html

@@ -43,9 +43,42 @@ def visible(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.split('class="sx"')[1]))
 
 
+def test_what_the_user_thinks_of_an_answer_stands_under_it(viewer: Client) -> None:
+    bad = ev.FeedbackGiven(
+        item_id="item_1", rating=ev.Rating.DOWN, reason="off_topic", comment=f"No. {ATTACK}"
+    )
+    events = [*turn(1), *turn(2), bad]
+    session = write_session(events)
+    html = html_of(viewer, session)
+    text = visible(html)
+    assert text.index("answer 1") < text.index("Bad answer, says the user off topic: No.")
+    assert text.index("off topic") < text.index("question 2")
+    assert ATTACK not in html
+
+
+def test_a_word_that_comes_much_later_stands_under_its_answer_too(viewer: Client) -> None:
+    """On another page of the transcript than the answer."""
+    good = ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.UP)
+    session = write_session([*(event for number in range(1, 60) for event in turn(number)), good])
+    first = html_of(viewer, session)
+    assert "answer 59" not in first
+    assert visible(first).index("answer 1") < visible(first).index("Good answer, says the user")
+    last = html_of(viewer, session, f"change/?before={session.last_seq + 1}")
+    assert "The user called an earlier answer good" in visible(last)
+
+
+def test_a_rating_that_was_taken_back_is_not_shown(viewer: Client) -> None:
+    words = [
+        ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.DOWN),
+        ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.NONE, replaces=ev.Rating.DOWN),
+    ]
+    assert "says the user" not in html_of(viewer, write_session([*turn(1), *words]))
+
+
 def test_a_conversation_reads_from_top_to_bottom(viewer: Client) -> None:
     session = write_session(
-        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT)]
+        [ev.SessionStarted(model="gemini:flash"), *turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT)],
+        title="A title",
     )
     text = visible(html_of(viewer, session))
     order = [
@@ -96,6 +129,7 @@ def test_markdown_of_answers_and_summary_is_rendered_and_the_users_is_not(viewer
 def test_the_summary_says_its_state_and_who_wrote_it(viewer: Client) -> None:
     written = ev.SummaryWritten(summary="Short.", title="T", model="gemini:flash-lite")
     fields: dict[str, Any] = {"summary": "Short.", "summary_state": "written", "summary_seq": 8}
+    fields["title"] = "T"
     session = write_session([*turn(1), written], status=SessionStatus.ENDED, **fields)
     text = visible(html_of(viewer, session))
     assert text.index("Short.") < text.index("question 1")
@@ -217,7 +251,7 @@ def test_nothing_that_anyone_wrote_is_alive(admin: Client, page: str) -> None:
 
 def test_a_long_session_is_read_in_pages_of_the_same_cost(admin: Client) -> None:
     small = write_session(turn(1))
-    big = write_session([event for number in range(1250) for event in turn(number)])
+    big = write_session([event for number in range(1250) for event in turn(number)], title="Long")
     assert big.last_seq == 10_000
     costs = []
     for session in (small, big):

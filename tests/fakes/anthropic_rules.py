@@ -41,6 +41,8 @@ _FIELDS = {
     "tool": {"type", "name", "description", "input_schema", "cache_control", "strict"},
     "tool_choice": {"type", "name", "disable_parallel_tool_use"},
     "cache_control": {"type", "ttl"},
+    "output_config": {"effort", "format"},
+    "format": {"type", "schema"},
 }
 _ROLES_OF = {
     "text": {"user", "assistant"},
@@ -67,6 +69,7 @@ def check_request(body: Any) -> None:
     _check_system(body.get("system", []))
     names = _check_tools(body.get("tools", []))
     _check_choice(body.get("tool_choice"), names)
+    _check_output(body.get("output_config", {}))
     _check_messages(body.get("messages"))
     _check_breakpoints(body)
 
@@ -91,6 +94,17 @@ def _check_limit(body: JSON) -> None:
             f"max_tokens: {limit} > {MAX_OUTPUT_TOKENS}, which is the maximum allowed number of output tokens for "
             f"{body['model']}"
         )
+
+
+def _check_output(config: Any) -> None:
+    _known(config, "output_config", "output_config")
+    if "format" not in config:
+        return
+    _known(config["format"], "format", "output_config.format")
+    if config["format"].get("type") != "json_schema":
+        raise refuse("output_config.format.type: Input should be 'json_schema'")
+    for fault in schema_rules.answer_faults(config["format"].get("schema")):
+        raise refuse(f"output_config.format.schema: {fault}")
 
 
 def _check_system(system: Any) -> None:

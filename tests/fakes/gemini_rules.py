@@ -34,6 +34,8 @@ _FIELDS = {
         "topK",
         "stopSequences",
         "thinkingConfig",
+        "responseMimeType",
+        "responseJsonSchema",
     },
     "tool": {"functionDeclarations"},
     "declaration": {"name", "description", "parameters", "parametersJsonSchema"},
@@ -84,6 +86,24 @@ def _check_config(config: Any) -> None:
             f"Unable to submit request because it has a maxOutputTokens value of {limit} but the supported "
             "range is from 1 (inclusive) to 65537 (exclusive). Update the value and try again."
         )
+    _check_answer(config)
+
+
+def _check_answer(config: JSON) -> None:
+    schema, kind = config.get("responseJsonSchema"), config.get("responseMimeType", "text/plain")
+    if kind not in {"text/plain", "application/json"}:
+        raise refuse(
+            "* GenerateContentRequest.generation_config.response_mime_type: allowed mimetypes are ..."
+        )
+    if schema is None:
+        return
+    if kind != "application/json":
+        raise refuse(
+            "* GenerateContentRequest.generation_config.response_json_schema: only allowed when the response mime type "
+            "is application/json\n"
+        )
+    for fault in schema_rules.answer_faults(schema):
+        raise refuse(f"* GenerateContentRequest.generation_config.response_json_schema{fault}\n")
 
 
 def _check_tools(tools: Any) -> list[str]:

@@ -19,6 +19,7 @@ _BODY = {
     "tools",
     "tool_choice",
     "parallel_tool_calls",
+    "response_format",
     "temperature",
     "top_p",
     "stop",
@@ -44,7 +45,27 @@ def check_request(body: Any, *, limit_field: str, reasoning_given: Sequence[obje
     rules.known(body.get("stream_options", {}), {"include_usage"}, "stream_options")
     names = _check_tools(body.get("tools"))
     _check_tool_choice(body, names)
+    _check_format(body)
     _check_messages(body["messages"], reasoning_given)
+
+
+def _check_format(body: JSON) -> None:
+    """``json_object`` wants the word JSON among the messages, so that the model knows of it."""
+    if "response_format" not in body:
+        return
+    wanted = body["response_format"]
+    rules.known(wanted, {"type", "json_schema"}, "response_format")
+    rules.one_of(wanted.get("type"), ("text", "json_object", "json_schema"), "response_format.type")
+    if wanted["type"] == "json_schema":
+        rules.required(wanted, ["json_schema"], "response_format")
+        rules.known(
+            wanted["json_schema"], {"name", "schema", "strict", "description"}, "response_format.json_schema"
+        )
+        rules.answer_format(wanted["json_schema"], "response_format.json_schema")
+    elif wanted["type"] == "json_object" and "json" not in str(body["messages"]).lower():
+        raise RefusedError(
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        )
 
 
 def _check_tools(tools: Any) -> list[str]:

@@ -61,6 +61,13 @@ def check_request(body: Any) -> None:
     _check_include(body)
     names = _check_tools(body.get("tools", []))
     _check_tool_choice(body, names)
+    rules.known(body.get("text", {}), {"format", "verbosity"}, "text")
+    if "format" in body.get("text", {}):
+        rules.known(
+            body["text"]["format"], {"type", "name", "schema", "strict", "description"}, "text.format"
+        )
+        rules.one_of(body["text"]["format"].get("type"), ("json_schema",), "text.format.type")
+        rules.answer_format(body["text"]["format"], "text.format")
     _check_input(body)
 
 

@@ -132,3 +132,15 @@ def limit(value: Any, where: str, minimum: int) -> None:
             param=where,
             code="integer_below_min_value",
         )
+
+
+def answer_format(value: JSON, where: str) -> None:
+    """A format of type json_schema, strict."""
+    required(value, ["name", "schema"], where)
+    name(value["name"], f"{where}.name")
+    for fault in schema_rules.answer_faults(value["schema"]):
+        raise RefusedError(
+            f"Invalid schema for response_format '{value['name']}': In context=(), {fault}.",
+            param=where,
+            code="invalid_json_schema",
+        )

@@ -65,3 +65,45 @@ def _within(node: dict[str, Any], path: Path) -> Iterator[tuple[Path, Fault]]:
     for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
         for number, child in enumerate(node.get(key, ())):
             yield from _faults(child, (*path, key, str(number)))
+
+
+# The schema of an answer: what all vendors of structured output take, each refusing the rest in its own words.
+
+_OF_AN_ANSWER = {
+    "type",
+    "description",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "enum",
+    "anyOf",
+}
+
+
+def answer_faults(schema: Any) -> Iterator[str]:
+    """Each fault of an answer's schema, in a few words with its place."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        yield "schema must be of type object"
+        return
+    yield from _answer_faults(schema, "")
+
+
+def _answer_faults(node: Any, where: str) -> Iterator[str]:
+    if not isinstance(node, dict) or "type" not in node:
+        yield f"{where or '$'}: a schema has a type"
+        return
+    for keyword in node.keys() - _OF_AN_ANSWER:
+        yield f"{where or '$'}: '{keyword}' is not permitted"
+    properties = node.get("properties", {})
+    if node["type"] == "object":
+        if node.get("additionalProperties") is not False:
+            yield f"{where or '$'}: 'additionalProperties' is required to be supplied and to be false"
+        if sorted(node.get("required", ())) != sorted(properties) or not properties:
+            yield f"{where or '$'}: 'required' is required to be an array including every key in properties"
+    if node["type"] == "array" and "items" not in node:
+        yield f"{where or '$'}: array schema missing items"
+    for name, child in properties.items():
+        yield from _answer_faults(child, f"{where}.{name}")
+    if "items" in node:
+        yield from _answer_faults(node["items"], f"{where}[]")

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.log import events as ev
+from sessions_app.log.feedback import find_answer
 from sessions_app.log.lifecycle import Visitor, append_now, open_session
 from sessions_app.log.replay import (
     EarlierIds,
@@ -104,6 +105,8 @@ HOT: dict[str, tuple[Callable[[], Any], int]] = {
         ),
         0,
     ),
+    "an answer to be rated": (lambda: find_answer(session_id=SESSION, item_id="item_t5000"), 2),
+    "the last answer": (lambda: find_answer(session_id=SESSION, item_id=None), 2 * 500),
     "an item": (lambda: find_item(session_id=SESSION, item_id="item_t5000"), 1),
     "a page of a replay": (lambda: read_records(session_id=SESSION, after=30_000, limit=100), 200),
     "how far a reader may go on": (lambda: kept_until(session_id=SESSION, seq=30_000), 1),

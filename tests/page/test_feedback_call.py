@@ -15,9 +15,9 @@ from identity.keys import make_key, make_secret
 from identity.models import Scope
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_records
-from sessions_app.models import Session, SessionStatus
+from sessions_app.models import EraseActor, Session, SessionStatus
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.privacy.erase import By, EraseActor, erase_session
+from sessions_app.privacy.erase import By, erase_session
 from tests.admin.rows import call, done, message, result, started, user_says, write_session
 from tests.sockets.conftest import server, shared_server, start_server
 from tests.support.server import ServerProcess
@@ -28,7 +28,7 @@ __all__ = ["server", "shared_server", "start_server"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 G1, G2 = "a" * 32, "b" * 32
-TALK = [
+TALK: list[ev.Event] = [
     user_says("And the capital?"),
     started(),
     call(),

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from sessions_app.log import events as ev
@@ -10,6 +11,8 @@ from sessions_app.models import Session, SessionEvent
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.page.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.django_db
 
 
 def thumb(answer: Locator, name: str) -> Locator:

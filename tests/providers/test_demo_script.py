@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from chat.jobs.summary import read_summary
+from chat.jobs.summary_text import read_summary
 from chat.llm import prompts
 from chat.llm.demo.provider import DemoProvider
 from chat.llm.demo.script import MAX_CALLS
@@ -272,7 +272,10 @@ async def test_it_summarises_as_the_summary_job_asks() -> None:
     text = f"<conversation>\n{TRANSCRIPT}\n</conversation>"
     answer = await text_of(DEMO, request(UserText("s", text), instructions=prompts.SUMMARY))
     title, summary = read_summary(answer)
-    assert json.loads(answer) == {"title": title, "summary": summary}
+    told = json.loads(answer)
+    assert (told["title"], told["summary"]) == (title, summary)
+    assert sorted(told) == sorted(prompts.SUMMARY_SCHEMA["required"])  # type: ignore[call-overload]
+    assert (told["outcome"], told["sentiment"], told["quality"]) == ("resolved", "positive", 3)
     assert title == "My order never came. Where is it, and when will it come?"
     for told in ("2 messages", "get_user_data", "“Thanks”", "demo model"):
         assert told in summary

@@ -88,7 +88,7 @@ async def test_every_event_that_the_server_has_is_one_of_the_clients(start_serve
         await client.until("error")
         last = await client.ask("count to 3")
         await client.connection.send(
-            {"type": "x_feedback.give", "item_id": last.output[0].id, "rating": "up"}  # type: ignore[arg-type,misc]
+            {"type": "x_feedback.give", "item_id": last.output[0].id, "rating": "up"}  # type: ignore[arg-type]
         )
         await client.until("x_feedback.given")
     assert {event.type for event in client.events} == SERVER_EVENT_TYPES.keys()

@@ -1,5 +1,6 @@
 """Sessions for the tests of what happens after a session."""
 
+import json
 from typing import Any
 
 from sessions_app.ids import new_id, uuid7
@@ -9,6 +10,26 @@ from sessions_app.log.lifecycle import OpenedSession, Visitor, append_now, end_s
 from sessions_app.models import Session
 
 PROCESS = "proc_test"
+
+
+FIELDS: dict[str, Any] = {
+    "title": "Sums",
+    "summary": "They added.",
+    "topics": ["arithmetic"],
+    "intent": "To know a sum.",
+    "outcome": "resolved",
+    "open_questions": [],
+    "follow_ups": ["Check it."],
+    "sentiment": "positive",
+    "language": "en",
+    "quality": 4,
+    "quality_reason": "It was right.",
+}
+
+
+def whole(**changes: Any) -> str:
+    """A model's answer with all that is asked for."""
+    return json.dumps({**FIELDS, **changes})
 
 
 def said(text: str) -> ev.UserMessage:

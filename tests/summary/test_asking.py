@@ -16,12 +16,14 @@ from chat.llm import catalog
 from chat.llm.provider import Completed, FinishReason, UserText
 from chat.testing import ScriptedModel
 from tests.summary.conftest import UseModel
+from tests.summary.support import whole
 
 TRANSCRIPT = "User: 2 + 2?\n\nAssistant: 4."
+WHOLE = whole()
 
 
 async def test_the_model_is_asked_for_json_about_the_marked_off_conversation(use_model: UseModel) -> None:
-    model = use_model('{"title": "Sums", "summary": "They added."}')
+    model = use_model(WHOLE)
     summary = await summarise(model="demo", transcript=TRANSCRIPT)
     assert (summary.title, summary.summary, summary.model) == ("Sums", "They added.", "fake:model-1")
     assert (summary.usage.input_tokens, summary.usage.output_tokens) == (7, 3)

@@ -24,9 +24,9 @@ from sessions_app.log.replay import read_records
 from sessions_app.models import Session, SessionStatus, SummaryState
 from sessions_app.postgres.threads import in_db_thread
 from tests.summary.conftest import UseModel
-from tests.summary.support import end_it, ended_session, jobs, open_it, said, say
+from tests.summary.support import end_it, ended_session, jobs, open_it, said, say, whole
 
-GOOD = '{"title": "Sums", "summary": "They added."}'
+GOOD = whole()
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -240,7 +240,7 @@ async def test_who_comes_back_while_the_model_writes_gets_no_wrong_summary(use_m
 
 
 async def test_two_runs_of_one_job_at_once_write_once(use_model: UseModel) -> None:
-    model = use_model([0.2, "late"])
+    model = use_model([0.2, whole(title="late", summary="late")])
     session_id, end = await in_db_thread(ended_session)
     (job,) = await in_db_thread(jobs)
     await asyncio.gather(*(run_again(job) for _ in range(2)))

@@ -1,4 +1,4 @@
-"""chat.jobs.summary: whatever a model writes, a title and a summary come out, or the lack of one is seen."""
+"""chat.jobs.summary_text: whatever a model writes, a title and a summary come out, or the lack of one is seen."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.jobs.summary import MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, read_summary
+from chat.jobs.summary_text import MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, read_summary
 
 WHOLE = '{"title": "Sums", "summary": "They added."}'
 

@@ -131,6 +131,8 @@ def build_body(request: ModelRequest) -> JSON:
     if tools := _tools(request):
         body["tools"] = tools
         body["tool_choice"] = _tool_choice(request)
+    if request.answer_schema:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": request.answer_schema}}
     return _cached(body) if _goes_on(request) else body
 
 

@@ -182,6 +182,9 @@ def _cell(value: Any) -> str:
 # Texts: long ones to stop and resume, Markdown to look at, and what this is.
 
 
+_THANKS = re.compile(r"\b(?:thanks?|thank you|great|perfect)\b", re.IGNORECASE)
+
+
 def _summary(material: str, *, as_json: bool) -> str:
     """Counts and quotes."""
     said = re.findall(r"^(?:<conversation>)?User: (.*)$", material, re.MULTILINE)
@@ -193,8 +196,26 @@ def _summary(material: str, *, as_json: bool) -> str:
     lines += [f"- Tools used: {', '.join(tools)}."] if tools else []
     note = "*Counted and quoted by the built-in demo model, which does not understand what it reads.*"
     summary = "\n".join([*lines, "", note])
-    title = _clipped(said[0]) if said else "Nothing said"
-    return msgspec.json.encode({"title": title, "summary": summary}).decode() if as_json else summary
+    begun = re.search(
+        r"^- It began with “(.*)”\.$", material, re.MULTILINE
+    )  # notes on parts of a long conversation
+    title = _clipped(said[0]) if said else begun[1] if begun else "Nothing said"
+    if not as_json:
+        return summary
+    findings = {
+        "title": title,
+        "summary": summary,
+        "topics": [],
+        "intent": title,
+        "outcome": "resolved" if said and _THANKS.search(said[-1]) else "unresolved",
+        "open_questions": [_clipped(one) for one in said[-1:] if one.rstrip().endswith("?")],
+        "follow_ups": [],
+        "sentiment": "positive" if said and _THANKS.search(said[-1]) else "neutral",
+        "language": "en",
+        "quality": 3,
+        "quality_reason": "The demo model cannot judge it.",
+    }
+    return msgspec.json.encode(findings).decode()
 
 
 def _clipped(text: str) -> str:

@@ -150,6 +150,8 @@ def build_config(request: ModelRequest, *, api_version: str | None = None) -> ty
         if request.tools
         else None,
         tool_config=_tool_config(request),
+        response_mime_type="application/json" if request.answer_schema else None,
+        response_json_schema=request.answer_schema,
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         automatic_continuation=False,
         http_options=types.HttpOptions(extra_body={"contents": contents}, api_version=api_version),

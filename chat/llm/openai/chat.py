@@ -5,6 +5,7 @@ Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``00
 
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import openai
 from chat.errors import ModelUnreachable
 from chat.llm.failures import Told, told_by
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
-from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output
+from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
 from chat.llm.provider import (
     JSON,
     AnsweredCall,
@@ -46,7 +47,19 @@ from sessions_app.ids import new_id
 # a template that wants user and assistant in turns, the user first and last, and system only at the top.
 
 
-def build_body(request: ModelRequest, *, provider: str, limit_field: str, counted: bool = True) -> JSON:
+class Form(StrEnum):
+    """How a server is asked for JSON."""
+
+    SCHEMA = "json_schema"
+    OBJECT = "json_object"
+    """By some schema that the instructions tell."""
+    WORDS = ""
+    """By the instructions alone."""
+
+
+def build_body(
+    request: ModelRequest, *, provider: str, limit_field: str, counted: bool = True, form: Form = Form.SCHEMA
+) -> JSON:
     """The request's JSON; ``limit_field`` is the server's name for the limit of output tokens; ``counted``: ask for usage."""
     body: JSON = {
         "model": request.model,
@@ -60,6 +73,9 @@ def build_body(request: ModelRequest, *, provider: str, limit_field: str, counte
     if request.tools:
         body["tools"] = [_tool(spec) for spec in request.tools]
         body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.answer_schema and form:
+        schema = {"json_schema": strictly(request.answer_schema)} if form is Form.SCHEMA else {}
+        body["response_format"] = {"type": form.value, **schema}
     return body
 
 
@@ -346,6 +362,11 @@ _UNKNOWN = re.compile(
 )
 
 
+_ABOUT_JSON = re.compile(
+    r"response.?format|json.?schema|json.?object|structured.?output|grammar", re.IGNORECASE
+)
+
+
 class ChatCompletionsProvider(OpenAIStreaming):
     """``name`` is the provider's, as a model's spec begins; ``api_key`` may be empty, then none is sent."""
 
@@ -365,6 +386,8 @@ class ChatCompletionsProvider(OpenAIStreaming):
         self._other_limit: set[str] = set()
         """Models that refused the limit's name, learned by asking; below, those that refused to count."""
         self._uncounted: set[str] = set()
+        self._forms: dict[str, Form] = {}
+        """Of models that refused to be asked for JSON by a schema."""
 
     def _round(self, request: ModelRequest) -> ChatRound:
         return ChatRound(model=request.model, provider=self.name)
@@ -373,11 +396,17 @@ class ChatCompletionsProvider(OpenAIStreaming):
         """Asks again where a field was refused that no answer needs, or that the server knows by another name."""
         while True:
             limit_field, counted = self._limit_of(request.model), self._counts(request.model)
-            body = build_body(request, provider=self.name, limit_field=limit_field, counted=counted)
+            form = self._forms.get(request.model, Form.SCHEMA)
+            body = build_body(
+                request, provider=self.name, limit_field=limit_field, counted=counted, form=form
+            )
             try:
                 return await self._post("/chat/completions", body)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                if not self._learn(request.model, told_by(error.response)):
+                told, was_asked = told_by(error.response), "response_format" in body
+                if not (was_asked and self._learn_form(request.model, told)) and not self._learn(
+                    request.model, told
+                ):
                     raise
 
     def _limit_of(self, model: str) -> str:
@@ -387,6 +416,15 @@ class ChatCompletionsProvider(OpenAIStreaming):
 
     def _counts(self, model: str) -> bool:
         return self._counted and model not in self._uncounted
+
+    def _learn_form(self, model: str, refusal: Told) -> bool:
+        """Whether it was the wish for JSON that was refused: then the next simpler form is asked for."""
+        told = f"{refusal.message} {' '.join(refusal.codes)}"
+        if not _ABOUT_JSON.search(told):
+            return False
+        form = self._forms.get(model, Form.SCHEMA)
+        self._forms[model] = Form.OBJECT if form is Form.SCHEMA else Form.WORDS
+        return True
 
     def _learn(self, model: str, refusal: Told) -> bool:
         """Whether there is something new to ask without; of each field once."""

@@ -9,7 +9,7 @@ import openai
 from chat.errors import ModelUnreachable
 from chat.llm.failures import failure, told_in_stream
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
-from chat.llm.openai.words import Counts, arguments, output
+from chat.llm.openai.words import Counts, arguments, output, strictly
 from chat.llm.prompts import NOTHING_SAID
 from chat.llm.provider import (
     JSON,
@@ -55,6 +55,8 @@ def build_body(request: ModelRequest, *, reasoning: bool = True, include: bool =
     if request.tools:
         body["tools"] = [_tool(spec) for spec in request.tools]
         body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.answer_schema:
+        body["text"] = {"format": {"type": "json_schema", **strictly(request.answer_schema)}}
     return body
 
 

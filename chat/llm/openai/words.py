@@ -134,3 +134,8 @@ class Reasoning:
                 last[key] = before + value
             elif value is not None:
                 last[key] = value
+
+
+def strictly(schema: JSON) -> JSON:
+    """An answer's schema with the name that both APIs want."""
+    return {"name": "answer", "schema": schema, "strict": True}

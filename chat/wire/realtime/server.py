@@ -225,10 +225,12 @@ def frames_of(event: ev.Event) -> list[ServerEvent]:
     """
     match event:
         case ev.FeedbackGiven():
-            rating = event.rating.value
             return [
                 FeedbackGiven(
-                    item_id=event.item_id, rating=rating, reason=event.reason, comment=event.comment
+                    item_id=event.item_id,
+                    rating=event.rating.value,
+                    reason=event.reason,
+                    comment=event.comment,
                 )
             ]
         case ev.ItemDeleted():

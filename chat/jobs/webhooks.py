@@ -1,0 +1,87 @@
+"""Sending one webhook: signed as Standard Webhooks has it, bounded in time and size, to no place of our own network.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import aiohttp
+
+from chat.conf import conf
+from chat.jobs.addresses import AddressRefused, PublicResolver, check_address
+from chat.redaction import redacted
+from sessions_app.notices.deliveries import Answer, Due
+
+WAITS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
+"""Before each further try, as the specification proposes; after the last one it is given up. Jittered."""
+MOST_AT_ONCE = 3
+"""Messages to one webhook from one worker: a receiver that hangs must not take its hands for the others' jobs."""
+_MOST_BYTES = 2_048
+"""Of an answer: nobody reads on."""
+_GONE = 410
+
+under_way: Counter[int] = Counter()
+"""By webhook."""
+
+
+def signed(due: Due, *, at: int) -> Mapping[str, str]:
+    """The headers that say whose message it is, and when it was sent."""
+    content = b".".join((due.message_id.encode(), str(at).encode(), due.body))
+    signature = base64.b64encode(hmac.new(due.key, content, hashlib.sha256).digest()).decode()
+    return {
+        "webhook-id": due.message_id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": f"v1,{signature}",
+    }
+
+
+async def send(due: Due) -> Answer:
+    """One try. Raises nothing but CancelledError."""
+    try:
+        check_address(due.url, inward=conf().webhook_private_addresses)
+        async with asyncio.timeout(conf().webhook_seconds):
+            return await _post(due)
+    except AddressRefused as error:
+        return Answer(words=str(error))
+    except TimeoutError:
+        return Answer(words=f"No answer within {conf().webhook_seconds:g} seconds.")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return Answer(words=_why(error))
+
+
+async def _post(due: Due) -> Answer:
+    resolver = None if conf().webhook_private_addresses else PublicResolver()
+    connector = aiohttp.TCPConnector(resolver=resolver, force_close=True, limit=1)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "realtime-ai-webhooks",
+        **signed(due, at=int(time.time())),
+    }
+    async with (
+        aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        ) as session,
+        session.post(due.url, data=due.body, headers=headers, allow_redirects=False) as response,
+    ):
+        beginning = b""
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # its status is what counts
+            beginning = await response.content.read(_MOST_BYTES)
+        words = " ".join(redacted(beginning.decode(errors="replace")).split())
+        return Answer(status_code=response.status, words=words, gone=response.status == _GONE)
+
+
+def _why(error: Exception) -> str:
+    """A name that leads inward fails as an `AddressRefused` that aiohttp has wrapped."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, AddressRefused):
+            return str(cause)
+        cause = cause.__cause__ or getattr(cause, "os_error", None)
+    return f"Nobody could be asked: {redacted(str(error)) or type(error).__name__}"

@@ -1,0 +1,353 @@
+"""The review desk's pages: the panel beside a session, the queue, the mentions, and what is done to many sessions at once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_http_methods, require_POST
+
+from sessions_app.admin.saved_views import REVIEW, view_query, visible_views
+from sessions_app.admin.walk import FILTERS, QUEUE, filtered, list_url, neighbour, session_url
+from sessions_app.desk import acts, queue
+from sessions_app.desk.acts import ActRefused, Reviewer
+from sessions_app.errors import SessionNotFound
+from sessions_app.models import (
+    ReviewAct,
+    ReviewEvent,
+    ReviewMention,
+    ReviewNote,
+    ReviewState,
+    ReviewTag,
+    Session,
+    SessionReview,
+    SessionTag,
+)
+
+HISTORY = 100
+"""So many of the newest acts are shown."""
+SUGGESTED_TAGS = 200
+AT_ONCE = 200
+"""So many sessions take an action of the list at once."""
+IN_PLACE = "X-Desk"
+"""A request header of the panel's script: it wants the panel alone."""
+
+
+def may_review(request: HttpRequest) -> bool:
+    return request.user.has_perm(REVIEW)
+
+
+def reviewer_of(request: HttpRequest) -> Reviewer:
+    """Raises PermissionDenied."""
+    if not may_review(request):
+        raise PermissionDenied
+    return Reviewer(request.user.pk, request.user.get_username())
+
+
+# The panel
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A line of the review history."""
+
+    who: str
+    what: str
+    at: Any
+    note: SafeString | None = None
+
+
+def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
+    reviewing = may_review(request) and not session.erased_at
+    tags = SessionTag.objects.filter(session_id=session.pk).order_by("tag__name")
+    return {
+        "session": session,
+        "may_review": reviewing,
+        "review": SessionReview.objects.filter(pk=session.pk).first(),
+        "states": ReviewState.choices,
+        "scores": range(1, 6),
+        "tags": tags.values_list("tag__name", flat=True),
+        "known_tags": ReviewTag.objects.values_list("name", flat=True)[:SUGGESTED_TAGS] if reviewing else (),
+        "staff": list(acts.reviewers()) if reviewing else (),
+        "history": _history(session),
+        **way_context(request),
+    }
+
+
+def _history(session: Session) -> list[Happened]:
+    notes = list(ReviewNote.objects.filter(session_id=session.pk).order_by("-id")[:HISTORY])
+    told = [Happened(note.author_name, "wrote", note.at, _note_html(note.text)) for note in notes]
+    events = ReviewEvent.objects.filter(session_id=session.pk)
+    if notes:
+        events = events.exclude(act=ReviewAct.NOTED)
+    newest = list(events[:HISTORY])
+    tags = {event.old or event.new for event in newest if event.act in (ReviewAct.TAGGED, ReviewAct.UNTAGGED)}
+    names = dict(ReviewTag.objects.filter(pk__in=map(int, tags)).values_list("pk", "name")) if tags else {}
+    told += [Happened(event.staff_name, _in_words(event, names), event.at) for event in newest]
+    return sorted(told, key=lambda one: one.at, reverse=True)[:HISTORY]
+
+
+def _in_words(event: ReviewEvent, tags: dict[int, str]) -> str:
+    match event.act:
+        case ReviewAct.STATE:
+            return f"{event.old} → {event.new}"
+        case ReviewAct.ASSIGNED:
+            return f"assigned it to {event.new}" + (f", before {event.old}" if event.old != "nobody" else "")
+        case ReviewAct.TAGGED | ReviewAct.UNTAGGED:
+            name = tags.get(int(event.old or event.new))
+            return f"{ReviewAct(event.act).label}: {name}" if name else ReviewAct(event.act).label
+        case ReviewAct.SCORED:
+            return f"gave {event.new}" + (f", before {event.old}" if event.old else "")
+    return ReviewAct(event.act).label
+
+
+def _note_html(text: str) -> SafeString:
+    """Plain text with each @name marked."""
+    pieces, end = [], 0
+    for found in acts.MENTION.finditer(text):
+        pieces += [format_html("{}", text[end : found.start()]), format_html("<b>{}</b>", found.group())]
+        end = found.end()
+    return mark_safe("".join([*pieces, format_html("{}", text[end:])]))  # noqa: S308 - each piece is escaped
+
+
+# What a reviewer does
+
+
+def _set_state(session_id: str, form: Any, by: Reviewer) -> str:
+    try:
+        state = ReviewState(form.get("state", ""))
+    except ValueError:
+        raise ActRefused("There is no such state.") from None
+    acts.set_state(session_id=session_id, state=state, by=by)
+    return f"{state.label}."
+
+
+def _assign(session_id: str, form: Any, by: Reviewer) -> str:
+    text = form.get("assignee", "")
+    wanted = by.user_id if text == "me" else int(text) if text.isascii() and text[:18].isdigit() else None
+    acts.assign(session_id=session_id, assignee_id=wanted, by=by)
+    return "Assigned to you." if wanted == by.user_id else "Assigned." if wanted else "Assigned to nobody."
+
+
+def _tag(session_id: str, form: Any, by: Reviewer) -> str:
+    acts.add_tag(session_id=session_id, name=form.get("tag", ""), by=by)
+    return "Tagged."
+
+
+def _untag(session_id: str, form: Any, by: Reviewer) -> str:
+    acts.remove_tag(session_id=session_id, name=form.get("tag", ""), by=by)
+    return "The tag is gone."
+
+
+def _score(session_id: str, form: Any, by: Reviewer) -> str:
+    text = form.get("score", "")
+    score = int(text) if text in ("1", "2", "3", "4", "5") else 0
+    acts.give_score(session_id=session_id, score=score, reason=form.get("reason", ""), by=by)
+    return "Scored."
+
+
+def _note(session_id: str, form: Any, by: Reviewer) -> str:
+    note = acts.write_note(session_id=session_id, text=form.get("note", ""), by=by)
+    told = [mention.user.get_username() for mention in note.mentions.select_related("user")]
+    return f"Noted; {', '.join(told)} will see it." if told else "Noted."
+
+
+def _skip(session_id: str, form: Any, by: Reviewer) -> str:
+    queue.skip(session_id=session_id, by=by)
+    return "Skipped: others are given it."
+
+
+ACTS: dict[str, Callable[[str, Any, Reviewer], str]] = {
+    "state": _set_state,
+    "assign": _assign,
+    "tag": _tag,
+    "untag": _untag,
+    "score": _score,
+    "note": _note,
+    "skip": _skip,
+}
+"""What the form's ``act`` may be. Each gives a sentence for who did it, and raises `ActRefused`."""
+
+
+@require_POST
+def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
+    """Takes ``act`` and what it needs from the form; ``then=next`` goes on to the next session. Raises PermissionDenied."""
+    by = reviewer_of(request)
+    done, words = _done(session.pk, request, by)
+    if request.headers.get(IN_PLACE):
+        fresh = Session.objects.select_related("assignee", "user").get(pk=session.pk)
+        context = {**panel_context(request, fresh), "said": words, "failed": not done}
+        return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
+    (messages.success if done else messages.error)(request, words)
+    if done and request.POST.get("then") == "next":
+        return go_on(request, model_admin, session)
+    return HttpResponseRedirect(session_url(session.pk, **way_of(request)))
+
+
+def _done(session_id: str, request: HttpRequest, by: Reviewer) -> tuple[bool, str]:
+    do = ACTS.get(request.POST.get("act", ""))
+    if do is None:
+        return False, "There is no such act."
+    try:
+        return True, do(session_id, request.POST, by)
+    except ActRefused as refused:
+        return False, str(refused)
+    except SessionNotFound:
+        return False, "Its words were erased: there is nothing left to review."
+
+
+def way_of(request: HttpRequest) -> dict[str, str]:
+    """How the session was reached, to go on in the same way: as its address has it."""
+    filters = {FILTERS: request.GET[FILTERS]} if FILTERS in request.GET else {}
+    return {**filters, QUEUE: request.GET[QUEUE]} if QUEUE in request.GET else filters
+
+
+def way_context(request: HttpRequest) -> dict[str, Any]:
+    """The same for the links of a session's pages, and where its list or its queue is."""
+    way = way_of(request)
+    query = f"?{urlencode(way)}" if way else ""
+    of_queue = reverse("admin:sessions_app_session_queue")
+    return {
+        "way_query": query,
+        "way_more": f"{query}&" if query else "?",
+        "from_queue": QUEUE in way,
+        "list_url": of_queue if QUEUE in way else list_url(way.get(FILTERS, "")),
+    }
+
+
+def go_on(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
+    """To the queue's next session for who came from the queue, else to the list's."""
+    if QUEUE in request.GET:
+        return _hand_out(request, model_admin, request.GET[QUEUE])
+    return walk(request, model_admin, session, forward=True)
+
+
+def walk(request: HttpRequest, model_admin: Any, session: Session, *, forward: bool) -> HttpResponse:
+    query = request.GET.get(FILTERS, "")
+    found = neighbour(request, model_admin, session, query, forward=forward)
+    if found is None:
+        messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
+        return HttpResponseRedirect(list_url(query))
+    return HttpResponseRedirect(session_url(found.pk, **{FILTERS: query}))
+
+
+# The queue
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """What is left to review; a POST hands out the next one of ``view``. Raises PermissionDenied."""
+    reviewer = reviewer_of(request)
+    if request.method == "POST":
+        return _hand_out(request, model_admin, request.POST.get("view", ""))
+    view, query = view_query(request, request.GET.get("view"))
+    left = queue.count_left(filtered(request, model_admin, query), reviewer=reviewer)
+    under_way = Session.objects.filter(
+        assignee_id=reviewer.user_id, review_state=ReviewState.IN_REVIEW, erased_at__isnull=True
+    )
+    context = {
+        "title": "Review next",
+        "view": view,
+        "views": visible_views(request),
+        "left": min(left, queue.MOST_COUNTED),
+        "more": left > queue.MOST_COUNTED,
+        "under_way": under_way.order_by("-start_time").defer("summary")[:20],
+        "held_minutes": int(queue.HELD_FOR.total_seconds() // 60),
+    }
+    return page(request, model_admin, "queue", context)
+
+
+def _hand_out(request: HttpRequest, model_admin: Any, key: str) -> HttpResponse:
+    view, query = view_query(request, key)
+    key = str(view.pk) if view else ""
+    session = queue.take_next(filtered(request, model_admin, query), reviewer=reviewer_of(request))
+    if session is None:
+        messages.success(request, "Nothing is left to review here.")
+        back = reverse("admin:sessions_app_session_queue")
+        return HttpResponseRedirect(f"{back}?view={key}" if key else back)
+    return HttpResponseRedirect(session_url(session.pk, **{QUEUE: key}))
+
+
+# Mentions
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def mentions_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """The notes that name the member of staff; a POST marks those of ``note`` as read. Raises PermissionDenied."""
+    me = reviewer_of(request).user_id or 0
+    if request.method == "POST":
+        ids = [int(one) for one in request.POST.getlist("note") if one.isascii() and one[:18].isdigit()]
+        acts.mark_seen(user_id=me, note_ids=ids[:HISTORY])
+        return HttpResponseRedirect(reverse("admin:sessions_app_session_mentions"))
+    found = ReviewMention.objects.filter(user_id=me).select_related("note__session")
+    mentions = list(found.defer("note__session__summary")[:HISTORY])
+    rows = [(mention, _note_html(mention.note.text)) for mention in mentions]
+    context = {"title": "Mentions", "rows": rows, "unseen": [one for one in mentions if one.seen_at is None]}
+    return page(request, model_admin, "mentions", context)
+
+
+# Many at once
+
+
+def bulk(
+    request: HttpRequest, sessions: Iterable[Session], do: Callable[[str, Reviewer], bool], what: str
+) -> None:
+    """``what`` tells what was done, after the number of sessions that it changed."""
+    by, changed = reviewer_of(request), 0
+    chosen = list(sessions)[: AT_ONCE + 1]
+    if len(chosen) > AT_ONCE:
+        messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
+        return
+    for session in sorted(chosen, key=lambda one: one.pk):
+        try:
+            changed += bool(do(session.pk, by))
+        except SessionNotFound:
+            continue
+        except ActRefused as refused:
+            messages.error(request, str(refused))
+            return
+    messages.success(request, f"{changed} {'session' if changed == 1 else 'sessions'} {what}.")
+
+
+def ask_bulk(request: HttpRequest, model_admin: Any, sessions: Iterable[Session]) -> HttpResponse:
+    """Asks for the tag, or for whom to assign the chosen ones to."""
+    reviewer_of(request)
+    chosen = list(sessions)[: AT_ONCE + 1]
+    if len(chosen) > AT_ONCE:
+        messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
+        return HttpResponseRedirect(list_url(request.GET.urlencode()))
+    context = {
+        "title": "Tag or assign",
+        "chosen": chosen,
+        "staff": acts.reviewers(),
+        "known_tags": ReviewTag.objects.values_list("name", flat=True)[:SUGGESTED_TAGS],
+        "back": request.GET.urlencode(),
+    }
+    return page(request, model_admin, "bulk", context)
+
+
+@require_POST
+def do_bulk(request: HttpRequest) -> HttpResponse:
+    """Takes ``session`` (each id), ``tag`` and ``assignee`` (``keep``, nothing for nobody, or an id) from the form."""
+    reviewer_of(request)
+    ids = [one.replace("\x00", "") for one in request.POST.getlist("session")[: AT_ONCE + 1]]
+    sessions = list(Session.objects.filter(pk__in=ids).only("pk"))
+    if request.POST.get("tag", "").strip():
+        bulk(request, sessions, lambda pk, by: bool(_tag(pk, request.POST, by)), "tagged")
+    if request.POST.get("assignee", "keep") != "keep":
+        bulk(request, sessions, lambda pk, by: bool(_assign(pk, request.POST, by)), "assigned")
+    return HttpResponseRedirect(list_url(request.POST.get("back", "")))
+
+
+def page(request: HttpRequest, model_admin: Any, name: str, context: dict[str, Any]) -> HttpResponse:
+    request.current_app = model_admin.admin_site.name
+    shared = {**model_admin.admin_site.each_context(request), "model_admin": model_admin}
+    return TemplateResponse(request, f"admin/sessions_app/desk/{name}.html", {**shared, **context})

@@ -1,0 +1,119 @@
+"""The page of one person: a user, a guest, or one of a shop's own users; who they are, and their sessions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import EmptyPage, PageNotAnInteger
+from django.db.models import Avg, Count, Q, QuerySet, Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from sessions_app.admin.changelist import NEWEST_FIRST, BoundedPaginator
+from sessions_app.admin.desk import page
+from sessions_app.log.lifecycle import ACCOUNT_DELETED
+from sessions_app.models import ReviewState, Session
+from sessions_app.privacy.people import Person
+
+USER, GUEST, EXTERNAL = "user", "guest", "external"
+COUNTED = 1_000
+"""Figures are of so many of the newest sessions."""
+PER_PAGE = 30
+MAX_NAMES = 50
+
+
+@dataclass(frozen=True)
+class Who:
+    person: Person
+    name: str
+    kind: str
+    details: list[tuple[str, Any]]
+    account_url: str = ""
+
+
+def person_url(session: Session) -> str:
+    """The page of who talked in this session; empty where nobody knows them."""
+    if session.erased_at or session.external_user_id == ACCOUNT_DELETED:
+        return ""
+    if session.user_id and session.external_user_id:
+        return _url(EXTERNAL, f"{session.user_id}:{session.external_user_id}")
+    if session.user_id:
+        return _url(USER, str(session.user_id))
+    return _url(GUEST, session.guest_id) if session.guest_id else ""
+
+
+def _url(kind: str, key: str) -> str:
+    return reverse("admin:sessions_app_session_person", args=[kind, key])
+
+
+@require_safe
+def person_page(request: HttpRequest, model_admin: Any, kind: str, key: str) -> HttpResponse:
+    """Raises PermissionDenied, and Http404 for somebody who never talked here and has no account."""
+    if not request.user.has_perm("sessions_app.view_session"):
+        raise PermissionDenied
+    who = _who(request, kind, key.replace("\x00", ""))
+    sessions = who.person.sessions().defer("summary").select_related("user").order_by(*NEWEST_FIRST)
+    paginator = BoundedPaginator(sessions, PER_PAGE)
+    try:
+        shown = paginator.page(request.GET.get("page", 1))
+    except (EmptyPage, PageNotAnInteger):
+        shown = paginator.page(1)
+    if not paginator.count and kind != USER:
+        raise Http404("Nobody of that name has talked here.")
+    context = {
+        "title": who.name,
+        "who": who,
+        "sessions": shown,
+        "count": paginator.count,
+        "overflows": paginator.overflows,
+        "figures": _figures(who.person.sessions()),
+        "others": _users_of_a_shop(who.person) if kind == USER else [],
+        "counted": COUNTED,
+    }
+    return page(request, model_admin, "person", context)
+
+
+def _who(request: HttpRequest, kind: str, key: str) -> Who:
+    if kind == GUEST and key:
+        return Who(
+            Person(guest_id=key), f"Guest {key[:8]}", "A guest, known by a cookie", [("Guest id", key)]
+        )
+    user_id, _, external = key.partition(":")
+    if kind not in (USER, EXTERNAL) or not (user_id.isascii() and user_id.isdigit() and len(user_id) < 10):
+        raise Http404("There is no such person.")
+    user = get_user_model()._default_manager.filter(pk=int(user_id)).first()
+    if user is None:
+        raise Http404("There is no such person.")
+    if kind == EXTERNAL:
+        person = Person(user_id=user.pk, external_user_id=external)
+        kind_words = f"A user of {user.get_username()}"
+        return Who(person, external, kind_words, [], _url(USER, user_id))
+    details: list[tuple[str, Any]] = [("Name", user.get_full_name()), ("Since", user.date_joined)]
+    account_url = ""
+    if request.user.has_perm("auth.view_user"):
+        details += [("E-mail", user.email), ("Last sign-in", user.last_login)]
+        account_url = reverse("admin:auth_user_change", args=[user.pk])
+    kind_words = "Staff" if user.is_staff else "A signed-in user"
+    known = [(label, value) for label, value in details if value]
+    return Who(Person(user_id=user.pk), user.get_username(), kind_words, known, account_url)
+
+
+def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
+    newest = Session.objects.filter(pk__in=sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED]).order_by()
+    return newest.aggregate(
+        messages=Sum("user_messages", default=0),
+        failed=Sum("failed_responses", default=0),
+        flagged=Count("pk", filter=Q(review_state=ReviewState.FLAGGED)),
+        to_review=Count("pk", filter=Q(review_state=ReviewState.NEW) & ~Q(first_words="")),
+        score=Avg("review__score"),
+        cost=Sum("cost_microusd", default=0),
+    )
+
+
+def _users_of_a_shop(person: Person) -> list[tuple[str, str]]:
+    """(name, page) of those with whom the newest sessions were."""
+    newest = person.sessions().exclude(external_user_id="").order_by(*NEWEST_FIRST)
+    names = dict.fromkeys(newest.values_list("external_user_id", flat=True)[:COUNTED])
+    return [(name, _url(EXTERNAL, f"{person.user_id}:{name}")) for name in list(names)[:MAX_NAMES]]

@@ -1,0 +1,144 @@
+"""The tabs above the session list: those that everybody has, and the saved views, one's own and the team's."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST
+
+from sessions_app.admin.walk import MAX_QUERY_CHARS, list_url
+from sessions_app.models import ReviewMention, SavedView
+
+REVIEW = "sessions_app.review_session"
+MAX_VIEWS = 30
+"""Of one member of staff, and as many are shown."""
+_PLACE = ("p", "e")
+"""What of the list's address is no filter: the page, and Django's mark of an error."""
+
+
+@dataclass(frozen=True)
+class Tab:
+    title: str
+    url: str
+    current: bool
+    view_id: int | None = None
+    shared: bool = False
+    mine: bool = False
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What stands above the list for this member of staff."""
+
+    tabs: list[Tab]
+    query: str
+    """The filters that are in force, to be saved under a name."""
+    may_review: bool
+    mentions: int
+    can_save: bool
+
+    @property
+    def current(self) -> Tab | None:
+        return next((tab for tab in self.tabs if tab.current), None)
+
+
+_EVERYBODYS = (
+    ("Conversations", ""),
+    ("To review", "review=new&status__exact=ended"),
+    ("Mine", "assignee=me"),
+    ("Flagged", "review=flagged"),
+)
+_ALL = ("With empty ones", "show=all")
+
+
+def normal(query: str) -> str:
+    """The same filters give the same text, whatever page they are on."""
+    pairs = parse_qsl(query[:MAX_QUERY_CHARS], keep_blank_values=False)
+    return urlencode(sorted(pair for pair in pairs if pair[0] not in _PLACE))
+
+
+def visible_views(request: HttpRequest) -> QuerySet[SavedView]:
+    return SavedView.objects.filter(Q(owner_id=request.user.pk) | Q(shared=True))
+
+
+def desk_of(request: HttpRequest) -> Desk:
+    query = normal(request.GET.urlencode())
+    may_review = request.user.has_perm(REVIEW)
+    tabs = [_tab(title, wanted, query) for title, wanted in (*_EVERYBODYS, _ALL)]
+    tabs += [
+        Tab(
+            view.name,
+            list_url(view.query),
+            view.query == query,
+            view.pk,
+            view.shared,
+            view.owner_id == request.user.pk,
+        )
+        for view in visible_views(request)[:MAX_VIEWS]
+    ]
+    unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
+    return Desk(
+        tabs=tabs,
+        query=query,
+        may_review=may_review,
+        mentions=unseen.order_by()[:100].count() if may_review else 0,
+        can_save=may_review and not any(tab.current for tab in tabs),
+    )
+
+
+def _tab(title: str, wanted: str, query: str) -> Tab:
+    return Tab(title, list_url(wanted), normal(wanted) == query)
+
+
+@require_POST
+def save(request: HttpRequest) -> HttpResponse:
+    """Takes ``name``, ``query`` and ``shared`` from the form; a name of one's own is given its new filters. Raises
+    PermissionDenied."""
+    _only_reviewers(request)
+    name = " ".join(request.POST.get("name", "").replace("\x00", "").split())[:60]
+    query = normal(request.POST.get("query", "").replace("\x00", ""))
+    if not name:
+        messages.error(request, "A view needs a name.")
+    elif SavedView.objects.filter(owner_id=request.user.pk).exclude(name=name).count() >= MAX_VIEWS:
+        messages.error(request, f"You have {MAX_VIEWS} views. Remove one first.")
+    else:
+        SavedView.objects.update_or_create(
+            owner_id=request.user.pk,
+            name=name,
+            defaults={"query": query, "shared": bool(request.POST.get("shared"))},
+        )
+        messages.success(request, f"Saved as “{name}”.")
+    return HttpResponseRedirect(list_url(query))
+
+
+@require_POST
+def remove(request: HttpRequest, view_id: int) -> HttpResponse:
+    """One's own. Raises PermissionDenied."""
+    _only_reviewers(request)
+    removed, _ = SavedView.objects.filter(pk=view_id, owner_id=request.user.pk).delete()
+    if removed:
+        messages.success(request, "The view is gone; its sessions are not.")
+    else:
+        messages.error(request, "Only who made a view can remove it.")
+    return HttpResponseRedirect(list_url(""))
+
+
+def _only_reviewers(request: HttpRequest) -> None:
+    if not request.user.has_perm(REVIEW):
+        raise PermissionDenied
+
+
+def view_query(request: HttpRequest, view_id: Any) -> tuple[SavedView | None, str]:
+    """The saved view of that id, if there is one that may be used here, and its filters."""
+    text = str(view_id or "")
+    found = (
+        visible_views(request).filter(pk=int(text)).first()
+        if text.isascii() and text.isdigit() and len(text) < 19
+        else None
+    )
+    return found, found.query if found else ""

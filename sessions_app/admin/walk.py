@@ -1,0 +1,76 @@
+"""From a session to the one before or after it in the list it was opened from, and back to that list."""
+
+from copy import copy
+from typing import Any
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from sessions_app.admin.changelist import BOUND, SessionChangeList
+from sessions_app.models import Session
+
+FILTERS = "_changelist_filters"
+"""Django's own name for the list's query in the address of a page that was opened from it."""
+QUEUE = "queue"
+"""In the address of a session that the queue handed out: the saved view's id, or nothing for the default."""
+MAX_QUERY_CHARS = 2_000
+
+
+class FilteredSessions(SessionChangeList):
+    """The sessions of a list, without its page, its counts and its periods."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.result_list: list[Session] = []
+
+
+def filtered(request: HttpRequest, model_admin: Any, query: str) -> QuerySet[Session]:
+    """What the list shows under this query, in its order; all sessions in theirs when the query is none of the list's."""
+    asked = copy(request)
+    asked.GET = QueryDict(query[:MAX_QUERY_CHARS])
+    asked.only_the_sessions = True  # type: ignore[attr-defined]
+    try:
+        sessions: QuerySet[Session] = model_admin.get_changelist_instance(asked).queryset
+    except IncorrectLookupParameters:
+        return filtered(request, model_admin, "") if query else model_admin.get_queryset(request)
+    return sessions
+
+
+def neighbour(
+    request: HttpRequest, model_admin: Any, session: Session, query: str, *, forward: bool
+) -> Session | None:
+    """The next one of the list, or the one before; None at its end. It may itself have left the list meanwhile."""
+    sessions = filtered(request, model_admin, query)
+    if ORDER_VAR in QueryDict(query[:MAX_QUERY_CHARS]):
+        return _in_another_order(sessions, session, forward=forward)
+    if forward:
+        same = Q(start_time=session.start_time, session_id__lt=session.pk)
+        after = sessions.filter(same | Q(start_time__lt=session.start_time))
+        return after.filter(start_time__lte=session.start_time).first()
+    same = Q(start_time=session.start_time, session_id__gt=session.pk)
+    before = sessions.filter(same | Q(start_time__gt=session.start_time))
+    return before.filter(start_time__gte=session.start_time).order_by("start_time", "session_id").first()
+
+
+def _in_another_order(sessions: QuerySet[Session], session: Session, *, forward: bool) -> Session | None:
+    """Such a list is a short one: `SessionChangeList` sorts no other."""
+    ids = list(sessions.values_list("pk", flat=True)[:BOUND])
+    if session.pk not in ids:
+        return None
+    place = ids.index(session.pk) + (1 if forward else -1)
+    return Session.objects.get(pk=ids[place]) if 0 <= place < len(ids) else None
+
+
+def list_url(query: str) -> str:
+    page = reverse("admin:sessions_app_session_changelist")
+    return f"{page}?{query[:MAX_QUERY_CHARS]}" if query else page
+
+
+def session_url(session_id: str, **query: str) -> str:
+    """With those of ``query`` that say something; an empty `QUEUE` does."""
+    page = reverse("admin:sessions_app_session_change", args=[session_id])
+    kept = {name: value for name, value in query.items() if value or name == QUEUE}
+    return f"{page}?{urlencode(kept)}" if kept else page

@@ -1,0 +1,178 @@
+"""Webhooks and e-mails in the admin: who is told of what, and what became of it."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from sessions_app import hooks
+from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, ReadOnlyAdminMixin, column
+from sessions_app.admin.inbox import may_see
+from sessions_app.models import DeliveryState, MailSubscription, Topic, Webhook, WebhookDelivery
+from sessions_app.notices.deliveries import deliver_again
+from sessions_app.notices.secrets import new_secret, sealed
+
+_CHOICES = [(topic.value, topic.label[0].upper() + topic.label[1:]) for topic in Topic]
+_STATES = {"waiting": "info", "delivered": "success", "failed": "danger"}
+PAUSES = ((1, "every minute"), (15, "every 15 minutes"), (60, "once an hour"), (1440, "once a day"))
+
+
+class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    topics = forms.MultipleChoiceField(
+        choices=_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget, label="Tell it when"
+    )
+
+    class Meta:
+        model = Webhook
+        fields = ("name", "url", "topics", "with_words", "active")
+        help_texts: ClassVar = {
+            "url": "Where messages are posted to, by https.",
+            "with_words": "Send along what people and models said: summaries, comments, what tools are asked. Else only "
+            "that it happened, and where.",
+        }
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        if problem := hooks.address_problem(url):
+            raise ValidationError(problem)
+        return url
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    form = WebhookForm
+    list_display = ("name", "url", "topics_in_words", "active")
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    actions = ("renew",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
+    @column("Told when")
+    def topics_in_words(self, webhook: Webhook) -> str:
+        return ", ".join(label for value, label in _CHOICES if value in webhook.topics)
+
+    def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
+        if not change:
+            _give_secret(request, obj)
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """To the list, where the secret is shown: never in a page that the browser keeps."""
+        response: HttpResponse = self.response_post_save_add(request, obj)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @admin.action(description="Make a new secret", permissions=["change"])
+    def renew(self, request: HttpRequest, webhooks: QuerySet[Webhook]) -> None:
+        for webhook in webhooks:
+            _give_secret(request, webhook)
+            webhook.save(update_fields=["secret"])
+
+
+def _give_secret(request: HttpRequest, webhook: Webhook) -> None:
+    secret = new_secret()
+    webhook.secret = sealed(secret)
+    messages.warning(request, f"Copy the secret of {webhook.name} now, it is not shown again: {secret}")
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]
+    list_display = (
+        "what",
+        "webhook",
+        "session",
+        "state_label",
+        "tries",
+        "status_code",
+        "answer",
+        "at",
+        "tried_at",
+    )
+    list_display_links = None
+    list_filter = (("state", ChoicesDropdownFilter), "webhook")
+    list_filter_submit = True
+    list_select_related = ("webhook",)
+    ordering = ("-id",)
+    search_fields = ("=session_id",)
+    paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    actions = ("again",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
+    def has_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("sessions_app.change_webhook")
+
+    @admin.action(description="Deliver again", permissions=["again"])
+    def again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
+        sent = sum(deliver_again(delivery) for delivery in deliveries)
+        messages.success(request, f"On their way again: {sent}.")
+
+    @column("What")
+    def what(self, delivery: WebhookDelivery) -> str:
+        return str(Topic(delivery.topic).label).capitalize()
+
+    @column("Conversation")
+    def session(self, delivery: WebhookDelivery) -> str:
+        return delivery.session_id
+
+    @column("State", tones=_STATES)
+    def state_label(self, delivery: WebhookDelivery) -> tuple[str, str]:
+        return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
+
+
+class MailForm(forms.ModelForm):  # type: ignore[type-arg]
+    topics = forms.MultipleChoiceField(
+        choices=_CHOICES, widget=forms.CheckboxSelectMultiple, label="Tell me when", required=False
+    )
+    minutes = forms.TypedChoiceField(choices=PAUSES, coerce=int, label="At most")
+
+    class Meta:
+        model = MailSubscription
+        fields = ("topics", "minutes")
+
+
+@admin.register(MailSubscription)
+class MailSubscriptionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]
+    """Everybody's own choice; there is no list of them."""
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may_see(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.mine_view)
+        return [path("", view, name="sessions_app_mailsubscription_changelist")]
+
+    def mine_view(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not (may_see(request) and user.is_authenticated):
+            raise PermissionDenied
+        mine = MailSubscription.objects.filter(user=user).first()
+        form = MailForm(request.POST or None, instance=mine or MailSubscription(user=user))
+        if request.method == "POST" and form.is_valid():
+            form.save()
+            messages.success(request, "Kept.")
+            return HttpResponseRedirect(reverse("admin:sessions_app_mailsubscription_changelist"))
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "E-mails to me",
+            "form": form,
+            "address": user.email,
+        }
+        return TemplateResponse(request, "admin/sessions_app/mails.html", context)

@@ -1,0 +1,1 @@
+"""The review desk: what staff do with a session beside reading it."""

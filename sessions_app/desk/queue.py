@@ -1,0 +1,101 @@
+"""The review queue: it hands out the next session that nobody has looked at, each to one reviewer."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from sessions_app.desk.acts import ActRefused, Reviewer, lock, record, release
+from sessions_app.models import (
+    ReviewAct,
+    ReviewEvent,
+    ReviewState,
+    Session,
+    SessionReview,
+    SessionStatus,
+)
+
+HELD_FOR = timedelta(minutes=45)
+"""Who takes a session and does nothing with it for so long has left it: the next one gets it."""
+SKIPPED_FOR = timedelta(hours=12)
+"""Whoever skips a session is not given it again for so long; others are."""
+MOST_COUNTED = 1_000
+_GIVEN_BACK_AT_ONCE = 50
+THE_DESK = Reviewer(None, "The queue")
+
+
+def waiting(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    """Those of ``sessions`` to be reviewed: ended, something was said, and nobody has begun."""
+    return sessions.filter(
+        review_state=ReviewState.NEW, status=SessionStatus.ENDED, erased_at__isnull=True
+    ).exclude(first_words="")
+
+
+def waiting_for(sessions: QuerySet[Session], *, reviewer: Reviewer) -> QuerySet[Session]:
+    """The same without what the reviewer skipped lately, and what is somebody else's to do."""
+    skipped = ReviewEvent.objects.filter(
+        session=OuterRef("pk"),
+        staff_id=reviewer.user_id,
+        act=ReviewAct.SKIPPED,
+        at__gt=Now() - SKIPPED_FOR,
+    )
+    theirs_or_nobodys = Q(assignee__isnull=True) | Q(assignee_id=reviewer.user_id)
+    return waiting(sessions).filter(theirs_or_nobodys, ~Exists(skipped))
+
+
+def count_left(sessions: QuerySet[Session], *, reviewer: Reviewer) -> int:
+    """At most `MOST_COUNTED` and one more."""
+    return waiting_for(sessions, reviewer=reviewer).order_by()[: MOST_COUNTED + 1].count()
+
+
+def take_next(sessions: QuerySet[Session], *, reviewer: Reviewer) -> Session | None:
+    """The first of ``sessions``, in their order, that waits and that nobody else is just being given: in review, and assigned to
+    the reviewer from now on. None: there is none left."""
+    take_back_abandoned()
+    with transaction.atomic():
+        due = waiting_for(sessions, reviewer=reviewer).select_related(None)
+        session = due.select_for_update(skip_locked=True, of=("self",)).first()
+        if session is None:
+            return None
+        Session.objects.filter(pk=session.pk).update(
+            review_state=ReviewState.IN_REVIEW, assignee_id=reviewer.user_id
+        )
+        SessionReview.objects.update_or_create(
+            pk=session.pk, defaults={"claimed_by_id": reviewer.user_id, "claimed_at": Now()}
+        )
+        record(session.pk, ReviewAct.TAKEN, reviewer)
+    return session
+
+
+@transaction.atomic
+def skip(*, session_id: str, by: Reviewer) -> None:
+    """Back into the queue, for others. Raises `ActRefused` when it is not in review, or somebody else's, and `SessionNotFound`."""
+    session = lock(session_id)
+    if session.review_state not in (ReviewState.NEW, ReviewState.IN_REVIEW):
+        raise ActRefused(f"It is {session.get_review_state_display().lower()} already.")
+    if session.assignee_id not in (None, by.user_id):
+        raise ActRefused("It is assigned to somebody else.")
+    _give_back(session_id)
+    record(session_id, ReviewAct.SKIPPED, by)
+
+
+def take_back_abandoned() -> int:
+    """Put what was taken and not touched for `HELD_FOR` back into the queue; how many."""
+    with transaction.atomic():
+        late = Session.objects.filter(review__claimed_at__lt=Now() - HELD_FOR)
+        locked = late.select_for_update(skip_locked=True, of=("self",)).order_by("review__claimed_at")
+        ids = [session.pk for session in locked.only("pk")[:_GIVEN_BACK_AT_ONCE]]
+        still = late.filter(pk__in=ids)  # a note may have been written while they were locked
+        for session_id, state in still.values_list("pk", "review_state"):
+            if state == ReviewState.IN_REVIEW:
+                _give_back(session_id)
+                record(session_id, ReviewAct.GIVEN_BACK, THE_DESK)
+            else:
+                release(session_id)
+    return len(ids)
+
+
+def _give_back(session_id: str) -> None:
+    Session.objects.filter(pk=session_id).update(review_state=ReviewState.NEW, assignee=None)
+    release(session_id)

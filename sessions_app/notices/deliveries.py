@@ -1,0 +1,110 @@
+"""Deliveries of webhooks: what is to be sent, and what came of it. The row is written with its cause (`sessions_app.log.attention`)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from sessions_app.log.rows import storable
+from sessions_app.models import DeliveryState, Webhook, WebhookDelivery
+from sessions_app.notices.messages import message_of
+from sessions_app.notices.secrets import key_of
+
+ANSWER_CHARS = 300
+KEEP = timedelta(days=30)
+_PAGE = 5_000
+_QUEUE = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+VALUES ('webhooks', 'deliver_webhook', jsonb_build_object('delivery_id', %s::bigint))
+"""
+SWITCHED_OFF = "The webhook is switched off."
+NO_KEY = "Its secret cannot be read any more, because SECRET_KEY was changed. Make a new one."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A message to send now."""
+
+    delivery_id: int
+    webhook_id: int
+    message_id: str
+    url: str
+    key: bytes
+    body: bytes
+    tries: int
+    """So many before this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of one try."""
+
+    status_code: int | None = None
+    """None: nobody answered."""
+    words: str = ""
+    """The beginning of the answer, or why there is none."""
+    gone: bool = False
+    """The receiver wants no more of them."""
+
+    @property
+    def taken(self) -> bool:
+        return self.status_code is not None and 200 <= self.status_code < 300
+
+
+def due_delivery(delivery_id: int) -> Due | None:
+    """None where there is nothing to send: it was sent, given up, or is not there any more."""
+    waiting = WebhookDelivery.objects.select_related("webhook").filter(state=DeliveryState.WAITING)
+    delivery = waiting.filter(pk=delivery_id).first()
+    if delivery is None:
+        return None
+    key = key_of(delivery.webhook.secret)
+    if not delivery.webhook.active or key is None:
+        words = NO_KEY if delivery.webhook.active else SWITCHED_OFF
+        waiting.filter(pk=delivery_id).update(state=DeliveryState.FAILED, answer=words)
+        return None
+    return Due(
+        delivery_id=delivery_id,
+        webhook_id=delivery.webhook_id,
+        message_id=f"msg_{delivery.message_id.hex}",
+        url=delivery.webhook.url,
+        key=key,
+        body=message_of(delivery),
+        tries=delivery.tries,
+    )
+
+
+def note_answer(due: Due, answer: Answer, *, gives_up: bool) -> None:
+    state = DeliveryState.WAITING
+    if answer.taken:
+        state = DeliveryState.DELIVERED
+    elif gives_up or answer.gone:
+        state = DeliveryState.FAILED
+    with transaction.atomic():
+        WebhookDelivery.objects.filter(pk=due.delivery_id).update(
+            state=state,
+            tries=F("tries") + 1,
+            tried_at=Now(),
+            status_code=answer.status_code,
+            answer=storable(answer.words)[:ANSWER_CHARS],
+        )
+        if answer.gone:
+            Webhook.objects.filter(pk=due.webhook_id).update(active=False)
+
+
+def deliver_again(delivery: WebhookDelivery) -> bool:
+    """For staff, whatever became of it: the same message once more, with all its tries. False: it is on its way already."""
+    with transaction.atomic():
+        settled = WebhookDelivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.WAITING)
+        if not settled.update(state=DeliveryState.WAITING, tries=0, answer="", status_code=None):
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(_QUEUE, [delivery.pk])
+    return True
+
+
+def forget_deliveries() -> int:
+    """Those that are older than 30 days; how many there were, in one page of them."""
+    old = WebhookDelivery.objects.filter(at__lt=Now() - KEEP).order_by("at").values("pk")[:_PAGE]
+    return WebhookDelivery.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]

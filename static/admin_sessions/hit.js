@@ -1,0 +1,37 @@
+// To the message with the words that were searched for, and a mark on each of them.
+
+const MOST = 200;
+
+export function showHit(talk) {
+  const found = document.getElementById(`seq-${talk.dataset.hit}`);
+  if (!found) {
+    return;
+  }
+  const words = (talk.dataset.words ?? "").split(/\s+/).filter(Boolean).map(escaped);
+  if (words.length) {
+    mark(found, new RegExp(`(?<![\\p{L}\\p{N}_])(?:${words.join("|")})(?![\\p{L}\\p{N}_])`, "giu"));
+  }
+  found.classList.add("desk-hit");
+  (found.querySelector("mark") ?? found).scrollIntoView({ block: "center" });
+}
+
+const escaped = (word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+function mark(root, pattern) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) {
+    texts.push(walker.currentNode);
+  }
+  let left = MOST;
+  for (const text of texts) {
+    const places = [...text.data.matchAll(pattern)].slice(0, left);
+    left -= places.length;
+    for (const place of places.reverse()) {
+      const range = document.createRange();
+      range.setStart(text, place.index);
+      range.setEnd(text, place.index + place[0].length);
+      range.surroundContents(document.createElement("mark"));
+    }
+  }
+}

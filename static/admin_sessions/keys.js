@@ -1,0 +1,115 @@
+// The keyboard of the desk. A key presses what the page offers for it (`data-key`), goes to a field (`data-focus`), or moves
+// along the rows of a list; nothing can be done by a key alone.
+
+const KEPT = "desk.row";
+const isTyping = (element) =>
+  element instanceof HTMLElement &&
+  (element.isContentEditable || element.matches("textarea, select, input:not([type=radio], [type=checkbox])"));
+
+export class Keys {
+  #rows = [];
+  #at = -1;
+
+  constructor(actOnRow) {
+    this.actOnRow = actOnRow;
+    this.help = document.querySelector("dialog.desk-keys");
+    this.#rows = [...document.querySelectorAll("#result_list .data-row, [data-row]")];
+    this.#comeBack();
+    // Before unfold's own listener, which takes the slash as well.
+    document.addEventListener("keydown", (event) => this.#pressed(event), true);
+    for (const button of document.querySelectorAll("[data-help]")) {
+      button.hidden = false;
+      button.addEventListener("click", () => this.help?.showModal());
+    }
+  }
+
+  #pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || this.help?.open) {
+      return;
+    }
+    if (isTyping(event.target)) {
+      if (event.key === "Escape") {
+        event.target.blur();
+      }
+      return;
+    }
+    if (this.#does(event.key, event.target)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+
+  /** Whether the key meant something here. */
+  #does(key, target) {
+    if (key === "?" && this.help) {
+      this.help.showModal();
+      return true;
+    }
+    const field = key === "/" ? document.querySelector("#searchbar") : this.#byData("focus", key);
+    if (field) {
+      field.focus();
+      field.select?.();
+      return true;
+    }
+    if (key === "/") {
+      document.querySelector("a[data-key=u]")?.click();
+      return true;
+    }
+    return (this.#rows.length > 0 && this.#doesInList(key, target)) || this.#presses(key, target);
+  }
+
+  #presses(key, target) {
+    if (key === "Enter" && target.closest("a, button, summary, label")) {
+      return false;
+    }
+    const button = this.#byData("key", key);
+    button?.click();
+    return Boolean(button);
+  }
+
+  #byData(name, key) {
+    return [...document.querySelectorAll(`[data-${name}]`)].find((element) => element.dataset[name] === key);
+  }
+
+  #doesInList(key, target) {
+    const row = this.#rows[this.#at];
+    switch (key) {
+      case "j":
+        this.#choose(Math.min(this.#at + 1, this.#rows.length - 1));
+        return true;
+      case "k":
+        this.#choose(Math.max(this.#at - 1, 0));
+        return true;
+      case "Enter":
+      case "o":
+        if (!row || (key === "Enter" && target.closest("a, button, summary, label, input"))) {
+          return false;
+        }
+        row.querySelector("th a, a")?.click();
+        return true;
+      case "x":
+        row?.querySelector("input.action-select")?.click();
+        return Boolean(row);
+    }
+    return Boolean(row) && this.actOnRow(key, row);
+  }
+
+  #choose(place) {
+    this.#rows[this.#at]?.classList.remove("desk-chosen");
+    this.#rows[this.#at]?.removeAttribute("aria-current");
+    this.#at = place;
+    const row = this.#rows[place];
+    row.classList.add("desk-chosen");
+    row.setAttribute("aria-current", "true");
+    row.scrollIntoView({ block: "nearest" });
+    sessionStorage.setItem(KEPT, JSON.stringify([location.href, place]));
+  }
+
+  /** To the row that was chosen when this very list was left. */
+  #comeBack() {
+    const [href, place] = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+    if (href === location.href && place < this.#rows.length) {
+      this.#choose(place);
+    }
+  }
+}

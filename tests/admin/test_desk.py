@@ -1,0 +1,262 @@
+"""Reviewing a session: what the panel does, what it leaves behind, and who may."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.utils import DatabaseError
+from django.test import Client
+
+from sessions_app.desk import acts
+from sessions_app.models import (
+    EraseActor,
+    ReviewEvent,
+    ReviewNote,
+    ReviewState,
+    Session,
+    SessionReview,
+    SessionTag,
+)
+from sessions_app.privacy.erase import By, delete_session, erase_session
+from tests.admin.desk import LIST, do, ended, listed, page_of, reviewer, staff
+from tests.admin.rows import turn, write_session
+from tests.privacy.words import MARK, rows_with, session_full_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def rita() -> Client:
+    return reviewer("rita")
+
+
+def history(session_id: str = "s1") -> list[tuple[str, str, str, str]]:
+    events = ReviewEvent.objects.filter(session_id=session_id).order_by("id")
+    return list(events.values_list("staff_name", "act", "old", "new"))
+
+
+def test_a_state_is_set_and_every_change_of_it_has_a_name(rita: Client) -> None:
+    ended("s1")
+    for state in ("in_review", "flagged", "flagged", "done"):
+        assert do(rita, "s1", "state", state=state).status_code == 302
+    assert Session.objects.get().review_state == ReviewState.DONE
+    assert history() == [
+        ("rita", "state", "New", "In review"),
+        ("rita", "state", "In review", "Flagged"),
+        ("rita", "state", "Flagged", "Done"),
+    ]
+    html = page_of(rita, "s1")
+    assert "In review → Flagged" in html
+    assert html.index("Flagged → Done") < html.index("New → In review")
+
+
+def test_a_session_is_assigned_to_who_may_review_and_to_nobody_else(rita: Client) -> None:
+    ended("s1")
+    omar, vera = staff("omar", "review_session"), staff("vera", "view_session")
+    do(rita, "s1", "assign", assignee=str(omar.pk))
+    assert Session.objects.get().assignee == omar
+    assert "cannot review" in rita.get(do(rita, "s1", "assign", assignee=str(vera.pk)).url).content.decode()
+    assert Session.objects.get().assignee == omar
+    do(rita, "s1", "assign", assignee="me")
+    do(rita, "s1", "assign", assignee="")
+    assert Session.objects.get().assignee is None
+    assert [event[2:] for event in history()] == [("nobody", "omar"), ("omar", "rita"), ("rita", "nobody")]
+
+
+def test_tags_come_and_go_and_capitals_make_no_second_one(rita: Client) -> None:
+    ended("s1")
+    ended("s2", hours_ago=1)
+    for session_id, name in (("s1", "Refund"), ("s1", "refund "), ("s2", "REFUND"), ("s1", "vip")):
+        do(rita, session_id, "tag", tag=name)
+    assert set(SessionTag.objects.values_list("session_id", "tag__name")) == {
+        ("s1", "refund"),
+        ("s2", "refund"),
+        ("s1", "vip"),
+    }
+    assert listed(rita, "tag=refund") == ["s1", "s2"]
+    do(rita, "s1", "untag", tag="refund")
+    assert listed(rita, "tag=refund") == ["s2"]
+    assert [event[1] for event in history()] == ["tagged", "tagged", "untagged"]
+    html = page_of(rita, "s1")
+    assert "took a tag away: refund" in html
+    assert "added a tag: vip" in html
+    assert listed(rita, "tag=no-such-tag") == []
+
+
+def test_a_score_has_a_reason_and_is_given_anew(rita: Client) -> None:
+    ended("s1")
+    do(rita, "s1", "score", score="2", reason="Promised  what\nwe cannot do")
+    do(rita, "s1", "score", score="4", reason="On second thought")
+    review = SessionReview.objects.get()
+    assert (review.score, review.score_reason) == (4, "On second thought")
+    assert [event[1:] for event in history()] == [("scored", "", "2 of 5"), ("scored", "2", "4 of 5")]
+    html = page_of(reviewer("omar"), "s1")
+    assert "On second thought" in html
+    assert 'value="4" checked' in html
+
+
+def test_a_note_is_found_by_whom_it_names(rita: Client) -> None:
+    ended("s1", title="Lost luggage")
+    omar, vera = staff("omar", "view_session", "review_session"), staff("vera", "view_session")
+    do(rita, "s1", "note", note="@Omar, look: <b>it lies</b>. cc @vera @nobody rita@omar.example")
+    html = page_of(rita, "s1")
+    assert "<b>@Omar</b>, look: &lt;b&gt;it lies&lt;/b&gt;" in html
+    client = Client()
+    client.force_login(omar)
+    assert "1 mention" in client.get(LIST).content.decode()
+    mentions = client.get(f"{LIST}mentions/").content.decode()
+    assert "Lost luggage" in mentions
+    assert "&lt;b&gt;it lies&lt;/b&gt;" in mentions
+    note = ReviewNote.objects.get()
+    client.post(f"{LIST}mentions/", {"note": str(note.pk)})
+    assert "1 mention" not in client.get(LIST).content.decode()
+    assert list(note.mentions.values_list("user__username", flat=True)) == ["omar"]
+    assert vera.pk not in note.mentions.values_list("user_id", flat=True)
+
+
+@pytest.mark.parametrize(
+    ("act", "form", "words"),
+    [
+        ("state", {"state": "lost"}, "no such state"),
+        ("score", {"score": "6"}, "from 1 to 5"),
+        ("score", {"score": "٣"}, "from 1 to 5"),
+        ("tag", {"tag": " , "}, "needs a name"),
+        ("note", {"note": "\x00 "}, "needs a text"),
+        ("assign", {"assignee": "99999999999999999999"}, "cannot review"),
+        ("fly", {}, "no such act"),
+        ("", {}, "no such act"),
+    ],
+)
+def test_nonsense_is_refused_in_words_and_changes_nothing(
+    rita: Client, act: str, form: dict[str, str], words: str
+) -> None:
+    ended("s1")
+    answer = do(rita, "s1", act, **form)
+    assert answer.status_code == 302
+    assert words in rita.get(answer.url).content.decode()
+    assert history() == []
+
+
+def test_a_session_takes_so_many_tags_and_no_more(rita: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "MAX_TAGS", 1)
+    ended("s1")
+    do(rita, "s1", "tag", tag="one")
+    assert "1 tags at most" in rita.get(do(rita, "s1", "tag", tag="two").url).content.decode()
+    assert SessionTag.objects.count() == 1
+
+
+def test_the_script_gets_the_panel_alone_and_is_told_what_was_refused(rita: Client) -> None:
+    ended("s1")
+    answer = rita.post(f"{LIST}s1/review/", {"act": "tag", "tag": "vip"}, headers={"X-Desk": "1"})
+    html = answer.content.decode()
+    assert (answer.status_code, "vip" in html, "<html" in html) == (200, True, False)
+    answer = rita.post(f"{LIST}s1/review/", {"act": "score", "score": "9"}, headers={"X-Desk": "1"})
+    assert (answer.status_code, "from 1 to 5" in answer.content.decode()) == (409, True)
+
+
+def test_the_history_is_append_only_and_outlives_an_account() -> None:
+    ended("s1")
+    rita = staff("rita", "review_session")
+    acts.set_state(session_id="s1", state=ReviewState.DONE, by=acts.Reviewer(rita.pk, "rita"))
+    for change in ({"new": "New"}, {"staff_name": "omar"}, {"staff": staff("omar")}):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            ReviewEvent.objects.update(**change)
+    User.objects.all().delete()
+    event = ReviewEvent.objects.get()
+    assert (event.staff, event.staff_name) == (None, "rita")
+
+
+def test_what_reviewers_wrote_goes_with_the_words_and_what_they_did_stays(rita: Client) -> None:
+    session_full_of(MARK)
+    do(rita, "s1", "note", note=f"She said {MARK}")
+    do(rita, "s1", "tag", tag=f"{MARK} a")
+    do(rita, "s1", "untag", tag=f"{MARK} a")
+    do(rita, "s1", "tag", tag=f"{MARK} b")
+    do(rita, "s1", "score", score="1", reason=f"{MARK}!")
+    do(rita, "s1", "state", state="done")
+    erase_session(session_id="s1", by=By(actor=EraseActor.COMMAND))
+    assert rows_with(MARK) == []
+    assert [event[1] for event in history()] == ["noted", "tagged", "untagged", "tagged", "scored", "state"]
+    assert SessionReview.objects.get().score == 1
+    assert "erased" in rita.get(do(rita, "s1", "note", note="again").url).content.decode()
+    assert not ReviewNote.objects.exists()
+
+
+def test_a_deleted_session_takes_its_reviews_along(rita: Client) -> None:
+    ended("s1")
+    do(rita, "s1", "note", note="A note")
+    do(rita, "s1", "score", score="3")
+    do(rita, "s1", "tag", tag="vip")
+    assert delete_session(session_id="s1", by=By(actor=EraseActor.RETENTION))
+    for table in ("review_events", "review_notes", "session_reviews", "session_tags"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            assert cursor.fetchone() == (0,), table
+
+
+def test_who_may_only_read_sees_the_review_and_changes_nothing(rita: Client) -> None:
+    ended("s1")
+    do(rita, "s1", "note", note="Seen by all staff")
+    vera = Client()
+    vera.force_login(staff("vera", "view_session"))
+    html = page_of(vera, "s1")
+    assert "Seen by all staff" in html
+    assert "review/" not in html
+    assert do(vera, "s1", "state", state="done").status_code == 403
+    assert Session.objects.get().review_state == ReviewState.NEW
+    for answer in (
+        vera.get(f"{LIST}queue/"),
+        vera.post(f"{LIST}queue/"),
+        vera.get(f"{LIST}mentions/"),
+        vera.post(f"{LIST}views/", {"name": "x"}),
+        vera.post(f"{LIST}many/", {"session": "s1", "tag": "x"}),
+    ):
+        assert answer.status_code == 403
+    assert "mark_done" not in vera.get(LIST).content.decode()
+
+
+# Many at once
+
+
+def test_many_are_marked_and_assigned_from_the_list(rita: Client) -> None:
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number)
+    chosen = {"_selected_action": ["s0", "s2"]}
+    answer = rita.post(LIST, {"action": "mark_done", **chosen}, follow=True)
+    assert "2 sessions done." in answer.content.decode()
+    assert listed(rita, "review=done") == ["s0", "s2"]
+    rita.post(LIST, {"action": "assign_to_me", **chosen})
+    assert listed(rita, "assignee=me") == ["s0", "s2"]
+    assert ReviewEvent.objects.count() == 4
+
+
+def test_many_are_tagged_after_a_question(rita: Client) -> None:
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number)
+    omar = staff("omar", "review_session")
+    chosen = {"_selected_action": ["s0", "s1"]}
+    asked = rita.post(f"{LIST}?review=new", {"action": "tag_or_assign", **chosen}).content.decode()
+    assert "2 sessions" in asked
+    form = {"session": ["s0", "s1", "gone"], "tag": "Later", "assignee": str(omar.pk), "back": "review=new"}
+    answer: Any = rita.post(f"{LIST}many/", form)
+    assert answer.url == f"{LIST}?review=new"
+    assert listed(rita, "tag=later") == ["s0", "s1"]
+    assert listed(rita, f"assignee={omar.pk}") == ["s0", "s1"]
+    assert listed(rita, "assignee=nobody") == ["s2"]
+    rita.post(f"{LIST}many/", {"session": ["s0"], "assignee": "keep"})
+    assert listed(rita, f"assignee={omar.pk}") == ["s0", "s1"]
+
+
+# Titles
+
+
+def test_a_session_is_called_by_its_first_words_and_never_by_its_id(rita: Client) -> None:
+    write_session(turn(1, words="about " + "platypus " * 40), session_id="0199aaaa-bbbb")
+    row = rita.get(LIST).content.decode().split('id="result_list"')[1].split("</table>")[0]
+    assert "question 1 about platypus" in row
+    assert ">0199aaaa-bbbb<" not in row
+    html = page_of(rita, "0199aaaa-bbbb")
+    assert "<h2>question 1 about platypus" in html
+    assert html.index("0199aaaa-bbbb</code>") > html.index("<summary>Details</summary>")
+    assert len(Session.objects.get().first_words) <= 120

@@ -1,0 +1,250 @@
+"""The review queue, the way through a list, and saved views."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from sessions_app.desk import queue
+from sessions_app.desk.acts import Reviewer
+from sessions_app.models import ReviewEvent, ReviewState, SavedView, Session, SessionReview, SessionStatus
+from tests.admin.desk import LIST, QUEUE, do, ended, led_to, listed, page_of, reviewer, staff
+from tests.admin.rows import turn, write_session
+from tests.admin.test_desk import history
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def rita() -> Client:
+    return reviewer("rita")
+
+
+def handed_out(client: Client, view: str = "") -> str:
+    """The id of the session that the queue gives; empty: none is left."""
+    answer: Any = client.post(QUEUE, {"view": view})
+    url = answer.url
+    return urlsplit(url).path.split("/")[-3] if "/change/" in url else ""
+
+
+def test_the_newest_that_ended_is_handed_out_and_is_the_reviewers(rita: Client) -> None:
+    ended("older", hours_ago=2)
+    ended("newest", hours_ago=1)
+    write_session(turn(1), session_id="goes-on")
+    write_session(session_id="empty", status=SessionStatus.ENDED)
+    assert "<strong>2</strong> left" in rita.get(QUEUE).content.decode()
+    assert [handed_out(rita), handed_out(rita), handed_out(rita)] == ["newest", "older", ""]
+    session = Session.objects.get(pk="newest")
+    assert (session.review_state, session.assignee) == (ReviewState.IN_REVIEW, User.objects.get())
+    assert history("newest") == [("rita", "taken", "", "")]
+    html = rita.get(QUEUE).content.decode()
+    assert "Nothing is left" in html
+    assert "Under way by you" in html
+
+
+def test_done_leads_to_the_next_of_the_queue(rita: Client) -> None:
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number)
+    handed_out(rita)
+    answer = do(rita, "s0", "state", "?queue=", state="done", then="next")
+    assert urlsplit(answer.url).path == f"{LIST}s1/change/"
+    assert parse_qs(urlsplit(answer.url).query, keep_blank_values=True) == {"queue": [""]}
+    answer = do(rita, "s1", "skip", "?queue=", then="next")
+    assert urlsplit(answer.url).path == f"{LIST}s2/change/"
+    answer = do(rita, "s2", "state", "?queue=", state="done", then="next")
+    assert answer.url == QUEUE
+    assert "Nothing is left" in rita.get(answer.url).content.decode()
+
+
+def test_who_skips_is_not_asked_again_and_others_are(rita: Client) -> None:
+    ended("s1")
+    assert handed_out(rita) == "s1"
+    do(rita, "s1", "skip")
+    session = Session.objects.get()
+    assert (session.review_state, session.assignee) == (ReviewState.NEW, None)
+    assert handed_out(rita) == ""
+    assert "Nothing is left" in rita.get(QUEUE).content.decode()
+    omar = reviewer("omar")
+    assert handed_out(omar) == "s1"
+    assert "somebody else" in rita.get(do(rita, "s1", "skip").url).content.decode()
+    assert Session.objects.get().assignee == User.objects.get(username="omar")
+
+
+def test_what_somebody_took_and_left_goes_to_the_next(rita: Client) -> None:
+    ended("s1")
+    ended("s2", hours_ago=1)
+    handed_out(rita)
+    handed_out(rita)
+    late = timezone.now() - queue.HELD_FOR - timedelta(minutes=1)
+    SessionReview.objects.update(claimed_at=late)
+    do(rita, "s2", "note", note="Still at it")  # which is a sign of life
+    omar = reviewer("omar")
+    assert [handed_out(omar), handed_out(omar)] == ["s1", ""]
+    assert [event[:2] for event in history("s1")] == [
+        ("rita", "taken"),
+        ("The queue", "given_back"),
+        ("omar", "taken"),
+    ]
+    assert Session.objects.get(pk="s2").assignee == User.objects.get(username="rita")
+
+
+def test_what_was_finished_is_not_taken_back(rita: Client) -> None:
+    ended("s1")
+    handed_out(rita)
+    do(rita, "s1", "state", state="flagged")
+    SessionReview.objects.update(claimed_at=timezone.now() - timedelta(days=1))
+    assert handed_out(reviewer("omar")) == ""
+    assert Session.objects.get().review_state == ReviewState.FLAGGED
+
+
+def test_two_reviewers_never_get_the_same(rita: Client) -> None:
+    """One holds its transaction open while the other asks: the row is passed over, not waited for."""
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+    omar = staff("omar", "review_session")
+    taken: list[str] = []
+
+    def take() -> None:
+        session = queue.take_next(Session.objects.order_by("-start_time"), reviewer=Reviewer(omar.pk, "omar"))
+        taken.append(session.pk if session else "")
+        connection.close()
+
+    with transaction.atomic():
+        first = queue.waiting(Session.objects.order_by("-start_time")).select_for_update()[0]
+        thread = threading.Thread(target=take)
+        thread.start()
+        thread.join(30)
+        assert taken == ["s1"]
+    assert first.pk == "s0"
+    assert handed_out(rita) == "s0"
+
+
+def test_many_reviewers_share_a_queue_without_a_double() -> None:
+    for number in range(24):
+        ended(f"s{number:02}", hours_ago=number)
+    people = [staff(f"r{number}", "review_session") for number in range(4)]
+    taken: list[str] = []
+
+    def work(user: User) -> None:
+        me = Reviewer(user.pk, user.username)
+        while session := queue.take_next(Session.objects.order_by("-start_time"), reviewer=me):
+            taken.append(session.pk)
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(user,)) for user in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(taken) == [f"s{number:02}" for number in range(24)]
+    assert ReviewEvent.objects.filter(act="taken").count() == 24
+
+
+def test_the_count_of_a_long_queue_is_bounded(rita: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST_COUNTED", 2)
+    for number in range(4):
+        ended(f"s{number}", hours_ago=number)
+    assert "<strong>More than 2</strong> left" in rita.get(QUEUE).content.decode()
+
+
+def test_a_saved_view_is_a_queue_of_its_own(rita: Client) -> None:
+    ended("s1")
+    ended("s2", hours_ago=1, model="openai:gpt")
+    view = SavedView.objects.create(
+        owner=User.objects.get(username="rita"), name="GPT", query="model=openai%3Agpt"
+    )
+    assert "<strong>1</strong> left" in rita.get(f"{QUEUE}?view={view.pk}").content.decode()
+    assert handed_out(rita, str(view.pk)) == "s2"
+    answer = do(rita, "s2", "state", f"?queue={view.pk}", state="done", then="next")
+    assert answer.url == f"{QUEUE}?view={view.pk}"
+    # Another's view that is not shared is no view of mine: the default queue stands in for it.
+    assert handed_out(reviewer("omar"), str(view.pk)) == "s1"
+
+
+# The way through a list
+
+
+def test_previous_and_next_stay_within_the_filtered_list(rita: Client) -> None:
+    for number in range(5):
+        ended(f"s{number}", hours_ago=number, model="demo" if number % 2 == 0 else "other")
+    way = "?_changelist_filters=model%3Ddemo%26p%3D1"
+    html = page_of(rita, "s2", way)
+    assert f'href="{LIST}?model=demo&amp;p=1"' in html
+    assert led_to(rita, f"{LIST}s2/next-session/{way}") == f"{LIST}s4/change/{way}"
+    assert led_to(rita, f"{LIST}s2/previous-session/{way}") == f"{LIST}s0/change/{way}"
+    end = led_to(rita, f"{LIST}s4/next-session/{way}")
+    assert end == f"{LIST}?model=demo&p=1"
+    assert "the last session of this list" in rita.get(end).content.decode()
+    assert "the first session" in rita.get(led_to(rita, f"{LIST}s0/previous-session/{way}")).content.decode()
+    assert rita.get(f"{LIST}s2/sideways-session/{way}").status_code == 404
+
+
+def test_done_and_next_works_where_the_list_loses_what_is_done(rita: Client) -> None:
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number)
+    way = "?_changelist_filters=review%3Dnew"
+    answer = do(rita, "s1", "state", way, state="done", then="next")
+    assert answer.url == f"{LIST}s2/change/{way}"
+    assert listed(rita, "review=new") == ["s0", "s2"]
+
+
+def test_neighbours_of_a_list_in_another_order(rita: Client) -> None:
+    write_session(turn(1), session_id="few", status="ended")
+    write_session([*turn(1), *turn(2), *turn(3)], session_id="many", status="ended")
+    write_session([*turn(1), *turn(2)], session_id="some", status="ended")
+    order = listed(rita, "o=-7")
+    assert order == ["many", "some", "few"]
+    way = "?_changelist_filters=o%3D-7"
+    assert led_to(rita, f"{LIST}many/next-session/{way}") == f"{LIST}some/change/{way}"
+    assert led_to(rita, f"{LIST}few/previous-session/{way}") == f"{LIST}some/change/{way}"
+    assert led_to(rita, f"{LIST}few/next-session/{way}") == f"{LIST}?o=-7"
+
+
+@pytest.mark.parametrize("filters", ["start_time__month=x", "nonsense=1", "%00", "p=9999", "tag=%00"])
+def test_nonsense_for_a_list_is_no_error(rita: Client, filters: str) -> None:
+    ended("s0")
+    ended("s1", hours_ago=1)
+    answer = rita.get(f"{LIST}s0/next-session/", {"_changelist_filters": filters})
+    assert answer.status_code == 302
+
+
+# Views
+
+
+def test_empty_sessions_are_left_out_until_somebody_wants_them(rita: Client) -> None:
+    ended("spoken")
+    write_session(session_id="empty-one")
+    assert listed(rita) == ["spoken"]
+    assert set(listed(rita, "show=all")) == {"spoken", "empty-one"}
+    assert listed(rita, "show=empty") == ["empty-one"]
+    assert listed(rita, "q=empty-one") == ["empty-one"]
+    assert 'href="/admin/sessions_app/session/?show=all"' in rita.get(LIST).content.decode()
+
+
+def test_a_view_is_saved_shared_and_removed(rita: Client) -> None:
+    omar = reviewer("omar")
+    html = rita.get(f"{LIST}?review=flagged&p=2&model=demo", follow=True).content.decode()
+    assert 'name="query" value="model=demo&amp;review=flagged"' in html
+    for name, shared in (("Ours", "yes"), ("My own", "")):
+        rita.post(f"{LIST}views/", {"name": name, "query": "p=2&review=flagged&model=demo", "shared": shared})
+    assert "Ours" in omar.get(LIST).content.decode()
+    assert "My own" not in omar.get(LIST).content.decode()
+    current = rita.get(f"{LIST}?model=demo&review=flagged").content.decode()
+    assert 'aria-current="page" title="Shared with the team">Ours' in current
+    view = SavedView.objects.get(name="Ours")
+    assert view.query == "model=demo&review=flagged"
+    omar.post(f"{LIST}views/{view.pk}/")
+    assert SavedView.objects.filter(pk=view.pk).exists()
+    rita.post(f"{LIST}views/", {"name": "Ours", "query": "review=done"})
+    assert list(SavedView.objects.filter(name="Ours").values_list("query", "shared")) == [
+        ("review=done", False)
+    ]
+    rita.post(f"{LIST}views/{view.pk}/")
+    assert not SavedView.objects.filter(pk=view.pk).exists()
+    assert "needs a name" in rita.post(f"{LIST}views/", {"name": " "}, follow=True).content.decode()

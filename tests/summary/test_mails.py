@@ -1,0 +1,128 @@
+"""E-mails to staff: what each chose, in one mail instead of many, and never what was said."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core import mail
+from django.db.models import F
+from django.test import Client
+
+from sessions_app.log import events as ev
+from sessions_app.models import MailNotice, MailSubscription, Topic
+from sessions_app.notices.mails import MOST_LINES, due_subscriptions, send_digest
+from tests.admin.conftest import signed_in
+from tests.summary.support import end_it, ended_session, open_it, said, say
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGE = "/admin/sessions_app/mailsubscription/"
+
+
+def staff(name: str = "grace", *, email: str = "grace@example.com", may_see: bool = True) -> User:
+    user = User.objects.create_user(name, email=email, is_staff=True)
+    if may_see:
+        user.user_permissions.add(
+            Permission.objects.get(codename="view_session", content_type__app_label="sessions_app")
+        )
+    return user
+
+
+def wants(user: User, *topics: Topic, **fields: Any) -> MailSubscription:
+    return MailSubscription.objects.create(user=user, topics=list(topics), **fields)
+
+
+def send_all(**options: Any) -> None:
+    for one in due_subscriptions():
+        send_digest(one, **options)
+
+
+def fails(words: str = "a secret word") -> str:
+    opened = open_it()
+    failed = ev.ResponseDone(response_id="r", status=ev.ResponseStatus.FAILED, message=words)
+    say(opened, said(words), failed)
+    return opened.session_id
+
+
+def test_each_hears_of_what_they_chose_and_not_what_was_said() -> None:
+    wants(staff(), Topic.ANSWER_FAILED)
+    wants(staff("ben", email="ben@example.com"), Topic.SESSION_ENDED)
+    session_id = fails()
+    send_all(public_url="https://chat.example.com/")
+    (sent,) = mail.outbox
+    assert (sent.to, sent.subject) == (["grace@example.com"], "[Realtime AI] An answer failed")
+    assert (
+        f"https://chat.example.com/admin/sessions_app/session/{session_id}/change/?hit=2#seq-2" in sent.body
+    )
+    assert "secret" not in sent.body
+    assert not MailNotice.objects.exists()
+
+
+def test_the_first_is_told_at_once_and_the_others_share_the_next() -> None:
+    one = wants(staff(), Topic.ANSWER_FAILED, Topic.SESSION_ENDED)
+    fails()
+    send_all()
+    for _ in range(MOST_LINES + 5):
+        fails()
+    ended_session()
+    send_all()
+    assert len(mail.outbox) == 1
+    MailSubscription.objects.filter(pk=one.pk).update(sent_at=F("sent_at") - timedelta(minutes=16))
+    send_all()
+    assert len(mail.outbox) == 2
+    assert mail.outbox[1].subject == f"[Realtime AI] {MOST_LINES + 6} things have happened"
+    assert f"{MOST_LINES + 5} × an answer failed" in mail.outbox[1].body
+    assert "and 6 more" in mail.outbox[1].body
+    send_all()
+    assert len(mail.outbox) == 2
+
+
+@pytest.mark.parametrize("change", ["is_active", "is_staff", "permission", "email"])
+def test_who_may_not_see_sessions_any_more_is_told_nothing(change: str) -> None:
+    user = staff()
+    wants(user, Topic.ANSWER_FAILED)
+    fails()
+    match change:
+        case "permission":
+            user.user_permissions.clear()
+        case "email":
+            User.objects.update(email="")
+        case _:
+            User.objects.update(**{change: False})
+    send_all()
+    assert (mail.outbox, MailNotice.objects.count()) == ([], 0)
+
+
+def test_what_the_mail_server_refuses_is_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    wants(staff(), Topic.ANSWER_FAILED)
+    fails()
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError("no route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMessage.send", refuse)
+        with pytest.raises(OSError, match="no route"):
+            send_all()
+    assert MailNotice.objects.count() == 1
+    send_all()
+    assert len(mail.outbox) == 1
+
+
+def test_everybody_chooses_for_themselves() -> None:
+    grace, ben = staff(), staff("ben")
+    assert signed_in(grace).post(PAGE, {"topics": ["answer.failed"], "minutes": "60"}).status_code == 302
+    assert signed_in(ben).post(PAGE, {"topics": [], "minutes": "1"}).status_code == 302
+    kept = dict(MailSubscription.objects.values_list("user__username", "topics"))
+    assert kept == {"grace": ["answer.failed"], "ben": []}
+    page = signed_in(grace).get(PAGE).content.decode()
+    assert "grace@example.com" in page
+    assert "nonsense" not in page
+    assert signed_in(grace).post(PAGE, {"topics": ["nonsense"], "minutes": "60"}).status_code == 200
+
+
+def test_it_is_for_staff_who_may_see_sessions() -> None:
+    client: Client = signed_in(staff(may_see=False))
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, {"topics": ["answer.failed"], "minutes": "60"}).status_code == 403
+    end_it(open_it())
