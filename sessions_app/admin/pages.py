@@ -21,7 +21,6 @@ from sessions_app.admin.summaries import summary_context
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
-from sessions_app.log.replay import operator_now
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from sessions_app.review import humanize
 from sessions_app.review.forms import FORMS
@@ -123,7 +122,6 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
     render_texts(page.entries)
     context = {
         "live": not page.later and not session.erased_at,
-        "operator": operator_now(session_id=session.pk) if not page.later else "",
         "may_operate": may_operate(request),
         "page": page,
         "facts": _facts(session),

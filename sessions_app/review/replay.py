@@ -196,6 +196,10 @@ class Waterfall:
         return humanize.milliseconds(self.total_ms)
 
     @property
+    def words(self) -> str:
+        return self.status.replace(ev.ResponseStatus.CANCELLED, "stopped", 1)
+
+    @property
     def scaled(self) -> list[tuple[Bar, float, float]]:
         """(bar, x, width), in thousandths of the whole."""
         whole = max(self.total_ms, 1.0)

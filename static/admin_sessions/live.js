@@ -9,7 +9,7 @@ const NEAR_PX = 160;
 const live = document.getElementById("live");
 const talk = document.querySelector(".sx-talk");
 const state = { seen: Number(live.dataset.seen), first: Number(live.dataset.first), failures: 0 };
-const now = { status: live.dataset.status, operator: live.dataset.operator, here: 0, answering: false };
+const now = { status: live.dataset.status, operator: "", here: 0, answering: false };
 
 // The transcript
 
