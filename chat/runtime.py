@@ -18,6 +18,7 @@ from chat.bell import Bell
 from chat.conf import conf
 from chat.limits import Pacer
 from chat.llm.catalog import close_providers, preload
+from chat.presence import Presence
 from chat.quota.levels import EXCHANGE_S
 from chat.quota.quotas import Quotas
 from chat.session.bus import RedisBus
@@ -71,6 +72,7 @@ class Runtime:
         self.mcp = McpServers(conf().mcp_servers, default_registry)
         self.watch = Watch(self.hub.belongs)
         self.bell = Bell()
+        self.presence = Presence()
         self._unheard = on_change(self._credentials_changed)
         self.leaving = Pacer()
         """Sockets whose clients have gone: a crowd that leaves does not take the loop from those who stay."""
@@ -97,6 +99,7 @@ class Runtime:
         self._tasks.keep(self._heartbeat, name="heartbeat")
         self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self.bell.keep, name="bell of the staff")
+        self._tasks.keep(self.presence.keep, name="presence of the staff")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._tasks.keep(self.hub.folding.run, name="fold finished answers")
@@ -109,6 +112,7 @@ class Runtime:
         self._unheard()
         self._adopting.cancel()
         await self.hub.shutdown(drain_s=conf().drain_seconds)
+        await self.presence.close()
         mcp_ends = heard(self.mcp.stop(), name="end of the MCP servers")
         written = await self.journal.stop(timeout_s=2.0)
         if self.hub.relay:

@@ -1,7 +1,7 @@
 """Where upper rooms hear of what happens below: they register, the log calls, nobody imports upward."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sessions_app.errors import DecisionRefused
@@ -86,6 +86,8 @@ class Decision:
     approve: bool
     by: str
     """The name of the member of staff."""
+    staff_id: int | None = field(default=None, compare=False)
+    """Their primary key: who decides in a conversation of their own is one person, not two."""
     reason: str = ""
     """Told to the model."""
 

@@ -78,6 +78,8 @@ ITEM_EVENTS = (
     "item_deleted",
 )
 """The events that make an item of the conversation, or take it away."""
+STEPPED_EVENTS = ("operator_took_over", "operator_handed_back")
+"""Items, too: few, so that they have an index of their own."""
 PRICED_EVENTS = ("response_done", "history_compacted", "summary_written")
 
 
@@ -340,6 +342,11 @@ class SessionEvent(models.Model):
             ),
             models.Index(
                 fields=("session", "-seq"),
+                condition=models.Q(event_type__in=STEPPED_EVENTS),
+                name="session_events_stepped",
+            ),
+            models.Index(
+                fields=("session", "-seq"),
                 condition=models.Q(event_type="summary_written"),
                 name="session_events_summaries",
             ),
@@ -445,6 +452,23 @@ class TranscriptOpening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.staff_name}: {self.session_id}"
+
+
+class Onlooker(models.Model):
+    """A member of staff has the page of a session open, now: a socket, whose process says so again and again."""
+
+    connection_id = models.CharField(primary_key=True, max_length=64)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="+")
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    seen_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        db_table = "session_onlookers"
+
+    def __str__(self) -> str:
+        return self.connection_id
 
 
 class RetentionRun(models.Model):

@@ -8,7 +8,7 @@ from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from sessions_app.errors import SessionErased, SessionNotFound, SessionsError
 from sessions_app.log.events import Record
-from sessions_app.log.replay import read_records
+from sessions_app.log.replay import kept_until, read_records
 from sessions_app.postgres.threads import in_db_thread
 
 _PAUSE_S = 0.25
@@ -41,7 +41,10 @@ class Onlooker:
         while True:
             pause_s = _PAUSE_S
             try:
-                if source := await self._source():
+                source = await self._source()
+                # what a process that died had shown and not stored is not there any more
+                after = await in_db_thread(kept_until, session_id=self.session_id, seq=after)
+                if source:
                     async for records in source.follow(after):
                         after = records[-1].seq
                         yield records

@@ -3,95 +3,24 @@
 import asyncio
 import contextlib
 import json
-import logging
-from typing import Any, ClassVar
+from typing import Any
 
-from channels.generic.websocket import AsyncWebsocketConsumer
-
-from chat.bell import MAY_HEAR
-from chat.errors import ChatError, CredentialsInvalid
-from chat.limits import FrameBudget
-from chat.quota.subjects import address_of, subjects_of
-from chat.runtime import Runtime, runtime
+from chat.runtime import Runtime
 from chat.supervision import heard
-from chat.wire.auth import check_origin, identify
-from chat.wire.codes import CloseCode
-from identity.principal import Principal
-from sessions_app.errors import DatabaseAway, SessionsError
-from sessions_app.log.lifecycle import Visitor
-from sessions_app.postgres.threads import in_db_thread
+from chat.wire.staff import StaffConsumer
 from sessions_app.selectors.inbox import MOST_COUNTED
-from sessions_app.selectors.users import has_permission
-
-logger = logging.getLogger(__name__)
-
-_OPEN_SECONDS = 12.0
 
 
-class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
-    channel_layer_alias: ClassVar[str] = ""
-    principal: Principal
-    visitor = Visitor()
-    stored_session: str | None = None
-
+class InboxConsumer(StaffConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._held = contextlib.ExitStack()
-        self._budget = FrameBudget()
         self._sending: asyncio.Task[None] | None = None
         self._count: int | None = None
         """The one to tell next; None: it is told."""
 
-    @property
-    def user_id(self) -> int | None:
-        return self.principal.user_id
-
-    async def connect(self) -> None:
-        await self.accept()
-        try:
-            async with asyncio.timeout(_OPEN_SECONDS):
-                await self._open(await runtime())
-        except (ChatError, SessionsError) as error:
-            self.refuse(error)
-        except TimeoutError:
-            self.refuse(DatabaseAway())
-        except Exception:
-            logger.exception("a socket of the admin could not be opened")
-            self.refuse(ChatError())
-
-    async def _open(self, server: Runtime) -> None:
-        """Raises `ChatError`, `SessionsError`."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
-        client = self.scope.get("client")
-        network = address_of(client[0] if client else "unknown")
-        server.quotas.connect(network.id)
-        headers = check_origin(headers)
-        self._held.enter_context(server.quotas.sockets([network]))
-        self.principal = await identify(headers, self.scope["subprotocols"])
-        self._held.enter_context(server.quotas.sockets(subjects_of(self.principal)))
-        if not (self.principal.is_staff and await self._may_hear()):
-            raise CredentialsInvalid("This is for staff who may see sessions.")
-        server.watch.add(self)
-        self._held.callback(server.watch.discard, self)
+    async def entered(self, server: Runtime) -> None:
         server.bell.add(self)
-        self._held.callback(server.bell.discard, self)
-
-    async def _may_hear(self) -> bool:
-        return await in_db_thread(has_permission, user_id=self.user_id, permission=MAY_HEAR)
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """There is nothing to say here, and who says something is no page of ours."""
-        self._end(CloseCode.PROTOCOL_ERROR)
-
-    async def websocket_frame(self, _message: dict[str, Any]) -> None:
-        """A ping, or a pong: `realtime_ai`'s servers tell of it."""
-        try:
-            self._budget.spend()
-        except ChatError as error:
-            self.refuse(error)
-
-    async def disconnect(self, code: int) -> None:
-        self._held.close()
+        self.held.callback(server.bell.discard, self)
 
     def tell(self, count: int) -> None:
         """One message at a time is under way: who reads slowly is told the last count alone."""
@@ -105,17 +34,3 @@ class InboxConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
                 count, self._count = self._count, None
                 words = str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
                 await self.send(json.dumps({"count": count, "words": words}))
-
-    def refuse(self, error: ChatError | SessionsError) -> None:
-        self._end(error.close_code or CloseCode.INTERNAL_ERROR)
-
-    def forbid(self) -> None:
-        self.refuse(CredentialsInvalid())
-
-    def _end(self, code: int) -> None:
-        self._held.close()
-        self._closing = heard(self._close(code), name="end of a socket of the admin")
-
-    async def _close(self, code: int) -> None:
-        with contextlib.suppress(OSError, RuntimeError):
-            await self.close(code=int(code))

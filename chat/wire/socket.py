@@ -37,6 +37,7 @@ from chat.wire.codes import CloseCode
 from chat.wire.dialect import Dialect
 from chat.wire.entry import joins
 from chat.wire.inbox import InboxConsumer
+from chat.wire.onlooker import OnlookerConsumer
 from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
 from identity.guests import resume_token
@@ -390,6 +391,7 @@ _session = SessionConsumer.as_asgi()
 
 websocket_urlpatterns = [
     path("ws/staff/inbox", InboxConsumer.as_asgi()),
+    re_path(r"^ws/staff/session/(?P<session_id>.+)$", OnlookerConsumer.as_asgi()),
     path("ws/session", _session),
     path("ws/session/", _session),
     re_path(r"^ws/session/(?P<session_id>.+?)/?$", _session),  # any text: a bad id gets its own error

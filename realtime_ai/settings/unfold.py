@@ -89,12 +89,6 @@ UNFOLD: dict[str, Any] = {
                         "sessions_app_session_mentions",
                         "sessions_app.review_session",
                     ),
-                    _item(
-                        "Jobs",
-                        "work_history",
-                        "procrastinate_procrastinatejob_changelist",
-                        "procrastinate.view_procrastinatejob",
-                    ),
                 ],
             },
             {
@@ -106,6 +100,19 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may("sessions_app.view_session"),
                     },
                     _item("Webhooks", "webhook", *_list("webhook")),
+                ],
+            },
+            {
+                "title": "Engine",
+                "separator": True,
+                "items": [
+                    _item("Machine room", "precision_manufacturing", *_list("serverprocess")),
+                    _item(
+                        "Jobs",
+                        "work_history",
+                        "procrastinate_procrastinatejob_changelist",
+                        "procrastinate.view_procrastinatejob",
+                    ),
                     _item("Deliveries", "outgoing_mail", *_list("webhookdelivery")),
                 ],
             },

@@ -31,8 +31,6 @@ from sessions_app.selectors.inbox import (
     read_inbox,
 )
 
-AROUND = 60
-"""The transcript's page ends so many places after what one came for."""
 MAY_SEE = "sessions_app.view_session"
 MAY_ACT = "sessions_app.operate_session"
 
@@ -133,7 +131,7 @@ def _open(request: HttpRequest, item_id: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:sessions_app_inboxitem_changelist"))
     seq = place_of(item)
     page = reverse("admin:sessions_app_session_change", args=[quote(item.session_id)])
-    return HttpResponseRedirect(f"{page}?before={max(seq, item.seq) + AROUND}#seq-{seq}")
+    return HttpResponseRedirect(f"{page}?hit={seq}#seq-{seq}")
 
 
 @require_POST
@@ -181,6 +179,7 @@ def _decide(request: HttpRequest, item: InboxItem, *, approve: bool) -> str:
             approval_id=item.ref,
             approve=approve,
             by=request.user.get_username(),
+            staff_id=request.user.pk,
             reason=request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON_CHARS],
         )
     )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -20,6 +21,7 @@ from sessions_app.admin.summaries import summary_context
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
+from sessions_app.log.replay import operator_now
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from sessions_app.review import humanize
 from sessions_app.review.forms import FORMS
@@ -29,11 +31,16 @@ from sessions_app.review.transcript import Answer, Entry, Text
 
 PERMISSIONS = ("sessions_app.operate_session", "sessions_app.change_session")
 """Either lets a member of staff decide: the second is the older one."""
+OPERATE = "sessions_app.operate_session"
 MAX_REASON_CHARS = 500
 
 
 def may_decide(request: HttpRequest) -> bool:
     return any(request.user.has_perm(one) for one in PERMISSIONS)
+
+
+def may_operate(request: HttpRequest) -> bool:
+    return request.user.has_perm(OPERATE)
 
 
 @require_POST
@@ -52,16 +59,23 @@ def decide(request: HttpRequest, session: Session, approval_id: str) -> HttpResp
                 approval_id=approval_id,
                 approve=approve,
                 by=request.user.get_username(),
+                staff_id=request.user.pk,
                 reason=request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON_CHARS],
             )
         )
     except (DecisionRefused, SessionsError) as error:
-        messages.error(request, f"Nothing was decided. {error.message}")
-    else:
-        messages.success(
-            request, "Approved: the tool runs now." if approve else "Refused: the model is told."
-        )
-    page = reverse("admin:sessions_app_session_change", args=[session.pk])
+        return answered(request, session, f"Nothing was decided. {error.message}", went_well=False)
+    return answered(
+        request, session, "Approved: the tool runs now." if approve else "Refused: the model is told."
+    )
+
+
+def answered(request: HttpRequest, session: Session, words: str, *, went_well: bool = True) -> HttpResponse:
+    """To the page's own script, which shows it where one is; else the page anew, with the words above."""
+    if request.accepts("application/json") and not request.accepts("text/html"):
+        return JsonResponse({"words": words}, status=200 if went_well else 409)
+    (messages.success if went_well else messages.error)(request, words)
+    page = reverse("admin:sessions_app_session_change", args=[quote(session.pk)])
     return HttpResponseRedirect(f"{page}?{request.POST.get('back', '')}")
 
 
@@ -103,11 +117,14 @@ def summary_mark(session: Session) -> tuple[str, str] | None:
 
 
 def transcript_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
-    hit = _seq(request, "hit")
-    after, before = _seq(request, "after") or 0, _seq(request, "before")
+    hit = seq_of(request, "hit")
+    after, before = seq_of(request, "after") or 0, seq_of(request, "before")
     page = page_with(session, hit) if hit else read_page(session, after=after, before=before)
-    _render_texts(page.entries)
+    render_texts(page.entries)
     context = {
+        "live": not page.later and not session.erased_at,
+        "operator": operator_now(session_id=session.pk) if not page.later else "",
+        "may_operate": may_operate(request),
         "page": page,
         "facts": _facts(session),
         "summary_html": render_markdown(session.summary) if session.summary else "",
@@ -120,12 +137,12 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "words": request.GET.get("words", "")[:MAX_REASON_CHARS],
         **panel_context(request, session),
     }
-    return _respond(request, model_admin, session, "transcript", context)
+    return respond(request, model_admin, session, "transcript", context)
 
 
 def events_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
     with_deltas = request.GET.get("deltas") == "1"
-    after = _seq(request, "after") or 0
+    after = seq_of(request, "after") or 0
     rows = SessionEvent.objects.filter(session_id=session.pk, seq__gt=after).order_by("seq")
     if not with_deltas:
         rows = rows.exclude(event_type=AssistantDelta.event_type)
@@ -139,10 +156,10 @@ def events_page(request: HttpRequest, model_admin: Any, session: Session) -> Htt
         "event_chars": EVENT_CHARS,
         "event_chars_slice": f":{EVENT_CHARS}",
     }
-    return _respond(request, model_admin, session, "events", context)
+    return respond(request, model_admin, session, "events", context)
 
 
-def _respond(
+def respond(
     request: HttpRequest, model_admin: Any, session: Session, name: str, context: dict[str, Any]
 ) -> HttpResponse:
     request.current_app = model_admin.admin_site.name
@@ -162,13 +179,13 @@ def _respond(
     return TemplateResponse(request, f"admin/sessions_app/session/{name}.html", {**shared, **context})
 
 
-def _seq(request: HttpRequest, name: str) -> int | None:
+def seq_of(request: HttpRequest, name: str) -> int | None:
     value = request.GET.get(name, "")
     digits = value[:20]  # as many are more than any seq, and Python itself refuses to read thousands
     return min(int(digits), _MAX_SEQ) if value.isascii() and value.isdigit() else None
 
 
-def _render_texts(entries: Sequence[Entry]) -> None:
+def render_texts(entries: Sequence[Entry]) -> None:
     left = MARKDOWN_CHARS
     for entry in entries:
         for item in entry.items if isinstance(entry, Answer) else ():

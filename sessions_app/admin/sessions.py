@@ -14,7 +14,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import desk, erasing, exporting, filters, pages, person, saved_views, summaries
+from sessions_app.admin import (
+    desk,
+    erasing,
+    exporting,
+    filters,
+    pages,
+    person,
+    replay,
+    saved_views,
+    steering,
+    summaries,
+)
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -120,12 +131,19 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
                 "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
             ),
             path("<path:object_id>/summary/", view(self.summary_view), name="sessions_app_session_summary"),
+            path("<path:object_id>/replay/", view(self.replay_view), name="sessions_app_session_replay"),
+            path(
+                "<path:object_id>/replay.json",
+                view(self.replay_steps_view),
+                name="sessions_app_session_replay_steps",
+            ),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
                 "<path:object_id>/approvals/<str:approval_id>/",
                 view(self.decide_view),
                 name="sessions_app_session_decide",
             ),
+            path("<path:object_id>/steer/", view(self.steer_view), name="sessions_app_session_steer"),
             path(
                 "<path:object_id>/transcript.<str:form>",
                 view(self.download_view),
@@ -146,6 +164,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return pages.events_page(request, self, self._opened(request, object_id, OpenedView.EVENTS))
+
+    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return replay.replay_page(request, self, self._opened(request, object_id, OpenedView.TRANSCRIPT))
+
+    def replay_steps_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return replay.replay_steps(request, self._opened(request, object_id, OpenedView.TRANSCRIPT))
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
@@ -214,6 +238,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
         return pages.decide(request, self.readable_or_404(request, object_id), approval_id)
+
+    def steer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return steering.steer(request, self.readable_or_404(request, object_id))
 
     # The columns.
 

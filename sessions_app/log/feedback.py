@@ -53,10 +53,10 @@ def feedback_on(session_id: str, item_ids: list[str]) -> QuerySet[SessionEvent]:
 
 def _last_answer(session_id: str) -> str | None:
     """Near the log's end, where it must stand: nobody rates an answer by heart after so much else."""
-    newest = SessionEvent.objects.filter(session_id=session_id).order_by("-seq").values("pk")[:_NEAR_ROWS]
-    said = SessionEvent.objects.filter(pk__in=newest, event_type=ev.AssistantMessage.event_type)
-    ours = said.exclude(payload__response_id="").order_by("-seq")
-    return ours.values_list(KT("payload__item_id"), flat=True).first()
+    newest = SessionEvent.objects.filter(session_id=session_id).order_by("-seq")
+    rows = newest.values_list("event_type", KT("payload__response_id"), KT("payload__item_id"))[:_NEAR_ROWS]
+    said = ev.AssistantMessage.event_type
+    return next((item_id for kind, response_id, item_id in rows if kind == said and response_id), None)
 
 
 def rate_ended(

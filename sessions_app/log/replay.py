@@ -12,15 +12,17 @@ from sessions_app.log.events import (
     AssistantDelta,
     HistoryCompacted,
     ItemDeleted,
+    OperatorTookOver,
     Record,
     ResponseStarted,
+    SessionEnded,
     SessionReopened,
     ToolResult,
 )
 from sessions_app.log.folding import with_texts
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.log.state import SessionState
-from sessions_app.models import ITEM_EVENTS, Session, SessionEvent
+from sessions_app.models import ITEM_EVENTS, STEPPED_EVENTS, Session, SessionEvent
 
 _FOLDED = Q(event_type=AssistantDelta.event_type, content__isnull=True)
 PAGE_BYTES = 256 * 1024
@@ -97,6 +99,7 @@ def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record |
     """The record that made an item, and, for a tool call, the one of its result; a deleted item is not found."""
     rows = (
         *_of_item(session_id, item_id).values_list(*COLUMNS),
+        *_stepped(session_id, item_id).values_list(*COLUMNS),
         *_results(session_id, item_id).values_list(*COLUMNS),
     )
     records = sorted(_decoded(rows), key=lambda record: record.seq)
@@ -110,6 +113,23 @@ def _of_item(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
     session instead of looking into `session_events_items`."""
     rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=ITEM_EVENTS)
     return rows.annotate(item=KT("payload__item_id")).filter(item=item_id).order_by()
+
+
+def _stepped(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=STEPPED_EVENTS)
+    return rows.annotate(item=KT("payload__item_id")).filter(item=item_id).order_by()
+
+
+def operator_now(*, session_id: str) -> str:
+    """The member of staff who has taken the session over; empty: nobody. (Its end ends that.)"""
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=STEPPED_EVENTS)
+    last = rows.order_by("-seq").values_list("seq", "event_type", "payload__author").first()
+    if last is None or last[1] != OperatorTookOver.event_type:
+        return ""
+    ended = SessionEvent.objects.filter(
+        session_id=session_id, seq__gt=last[0], event_type=SessionEnded.event_type
+    )
+    return "" if ended.exists() else str(last[2])
 
 
 def _results(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
@@ -177,7 +197,11 @@ def find_ids(
     """Where in the log up to ``through_seq`` the ids were used: by index, whatever the session's length."""
     items: dict[str, int] = {}
     for item_id in item_ids:
-        found = _of_item(session_id, item_id).filter(seq__lte=through_seq).values_list("seq", "event_type")
+        found = [
+            one
+            for rows in (_of_item(session_id, item_id), _stepped(session_id, item_id))
+            for one in rows.filter(seq__lte=through_seq).values_list("seq", "event_type")
+        ]
         seq, event_type = max(found, default=(0, ItemDeleted.event_type))
         if event_type != ItemDeleted.event_type:
             items[item_id] = seq

@@ -27,10 +27,18 @@ class Script:
     title: str
     summary: str
     turns: tuple[Turn, ...]
+    topics: tuple[str, ...]
+    intent: str
+    language: str = "en"
+    open_questions: tuple[str, ...] = ()
+    follow_ups: tuple[str, ...] = ()
 
 
 STREAMING = Script(
     title="How WebSocket streaming works",
+    topics=("streaming", "websockets"),
+    intent="Learn how tokens reach a browser.",
+    open_questions=("Which proxies buffer?",),
     summary=(
         "The user asked how tokens reach a browser over a WebSocket.\n\n"
         "- Explained **frames, back-pressure and resume**\n"
@@ -72,6 +80,9 @@ STREAMING = Script(
 )
 ACCOUNT = Script(
     title="Why an upload was refused",
+    topics=("uploads", "account"),
+    intent="Find out why a file was refused.",
+    follow_ups=("Raise the limit of the account, if the user asks again.",),
     summary=(
         "An upload was refused because the account's **storage was full** (5.0 of 5 GB).\n\n"
         "The assistant looked up the profile, explained the two ways out, and the user chose to delete old exports."
@@ -111,6 +122,8 @@ ACCOUNT = Script(
 )
 TRAVEL = Script(
     title="Call with Tokyo at a humane hour",
+    topics=("travel", "time zones"),
+    intent="Find an hour for a call with Tokyo.",
     summary="Found a time for a call between **Berlin and Tokyo**: 09:00 in Berlin is 17:00 in Tokyo.",
     turns=(
         Turn(
@@ -140,6 +153,8 @@ TRAVEL = Script(
 )
 BUG = Script(
     title="A race in a Python cache",
+    topics=("python", "threads"),
+    intent="Have a cache checked for races.",
     summary=(
         "Reviewed a cache that computed a value twice under load.\n\n"
         "Cause: *check, then act* without a lock. Fix: one lock per key; a test that fails without it was suggested."
@@ -177,6 +192,9 @@ BUG = Script(
 )
 GERMAN = Script(
     title="Einladung zum Sommerfest",
+    topics=("writing",),
+    intent="Have an invitation written.",
+    language="de",
     summary="Eine kurze, freundliche **Einladung zum Sommerfest** wurde entworfen und einmal gekürzt.",
     turns=(
         Turn(
@@ -194,6 +212,9 @@ GERMAN = Script(
 )
 ORDER = Script(
     title="Cancelling order 8841",
+    topics=("orders", "refunds"),
+    intent="Cancel an order.",
+    follow_ups=("See that the money is back within five days.",),
     summary=(
         "The user wanted to cancel order **8841**. The tool failed once (`order_locked`), an operator stepped in, and the "
         "order was cancelled and refunded."

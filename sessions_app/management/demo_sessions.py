@@ -31,6 +31,14 @@ _FAILURES = (
     (ev.ResponseStatus.CANCELLED, ev.Reason.CLIENT_CANCELLED, "", ""),
     (ev.ResponseStatus.INCOMPLETE, ev.Reason.MAX_OUTPUT_TOKENS, "The answer reached its length limit.", ""),
 )
+_THOUGHTS = (
+    (ev.Rating.UP, "", "That was quick, thank you."),
+    (ev.Rating.UP, "", ""),
+    (ev.Rating.DOWN, "wrong", "That is not what I asked for."),
+    (ev.Rating.DOWN, "incomplete", ""),
+)
+_RATED = 0.12
+"""Answers of which the user says something."""
 _TROUBLE = 0.06
 """Answers that do not complete."""
 
@@ -42,8 +50,8 @@ class DemoSession:
     session_id: str
     started_at: datetime
     model: str = ""
-    title: str = ""
-    summary: str = ""
+    script: Script | None = None
+    """What its summary is made of; None while it goes on."""
     live: bool = False
     records: list[ev.Record] = field(default_factory=list)
 
@@ -87,7 +95,7 @@ def demo_session(
         _write_half_an_answer(writer, script.turns[0], provider, name)
     else:
         _write_end(writer, script)
-        session.title, session.summary = script.title, script.summary
+        session.script = script
     return session
 
 
@@ -108,8 +116,9 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
     tools_s = sum(_write_call(writer, response_id, index, turn) for index in range(len(turn.calls)))
     status, reason, message_text, cause = trouble or (ev.ResponseStatus.COMPLETED, "", "", "")
     text = turn.answer if trouble is None else turn.answer[: len(turn.answer) // 3]
+    item_id = ""
     if status != ev.ResponseStatus.FAILED:
-        _write_text(writer, response_id, len(turn.calls), text, status)
+        item_id = _write_text(writer, response_id, len(turn.calls), text, status)
     total_s = (writer.now - began).total_seconds() + first_token_s
     usage = ev.Usage(input_tokens=dice.randint(180, 2400), output_tokens=len(text) // 4)
     writer.write(
@@ -130,6 +139,10 @@ def _write_turn(writer: Writer, turn: Turn, provider: str, name: str) -> None:
             ),
         )
     )
+    if item_id and dice.random() < _RATED:
+        rating, reason, comment = dice.choice(_THOUGHTS)
+        word = ev.FeedbackGiven(item_id=item_id, rating=rating, reason=reason, comment=comment)
+        writer.write(word, after_s=dice.uniform(2, 20))
 
 
 def _cost_microusd(usage: ev.Usage) -> int:
@@ -197,7 +210,8 @@ def _write_deltas(writer: Writer, response_id: str, output_index: int, text: str
 
 def _write_text(
     writer: Writer, response_id: str, output_index: int, text: str, status: ev.ResponseStatus
-) -> None:
+) -> str:
+    """The id of its item."""
     item_id = _write_deltas(writer, response_id, output_index, text)
     writer.write(
         ev.AssistantMessage(
@@ -210,6 +224,7 @@ def _write_text(
             else ev.TextStatus.INCOMPLETE,
         )
     )
+    return item_id
 
 
 def _write_half_an_answer(writer: Writer, turn: Turn, provider: str, name: str) -> None:

@@ -80,7 +80,7 @@ def _line(notice: MailNotice, public_url: str) -> str:
     at = timezone.localtime(notice.at).strftime("%d %b, %H:%M")
     page = reverse("admin:sessions_app_session_change", args=[notice.session_id])
     where = (
-        f"{public_url.rstrip('/')}{page}?before={notice.seq + 60}#seq-{notice.seq}"
+        f"{public_url.rstrip('/')}{page}?hit={notice.seq}#seq-{notice.seq}"
         if public_url
         else notice.session_id
     )

@@ -1,38 +1,30 @@
-"""The admin's first page: how the sessions, their answers and the servers are doing.
+"""The admin's first page: what a lead asks in the morning first, then how much, how fast, and what it cost.
 
-Every query is bounded, by a window of time with an index behind it or by a number of rows, so that the page costs the
-same in the first week and at a million sessions.
+Every query is bounded (`sessions_app.selectors.figures`), so that the page costs the same in the first week and at a million
+sessions; every figure leads to the list that it counts.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import Now, TruncDay, TruncHour
+from django.db.models.functions import TruncDay, TruncHour
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from sessions_app.hooks import notices
-from sessions_app.models import ServerProcess, Session, SessionStatus, SummaryState
+from sessions_app.models import Session, SessionStatus
+from sessions_app.review import humanize
+from sessions_app.review.charts import Bar, bar_chart
+from sessions_app.selectors import figures
+from sessions_app.selectors.inbox import MOST_COUNTED, count_waiting
 
-MAX_COUNT = 10_000
-"""Nothing is counted further than this."""
-NEWEST_ANSWERS = 2_000
-NEWEST_JOBS = 5_000
 LATEST_SESSIONS = 8
-_SPEED = """
-    SELECT count(first_token_ms), percentile_cont(0.5) WITHIN GROUP (ORDER BY first_token_ms),
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY first_token_ms)
-    FROM (
-        SELECT (payload->'timings'->>'first_token_ms')::float AS first_token_ms
-        FROM session_events WHERE event_type = 'response_done' AND created_at >= %s
-        ORDER BY created_at DESC LIMIT %s
-    ) AS newest
-"""
+SLOW_MS = 10_000
+"""An answer that takes longer is one of the slow ones."""
 
 
 @dataclass(frozen=True)
@@ -55,37 +47,41 @@ class Window:
         return [begin - self.bucket * back for back in range(self.buckets - 1, -1, -1)]
 
 
+def _days(key: str, days: int) -> Window:
+    return Window(key, f"{days} days", dt.timedelta(days=1), days, TruncDay, "%d %b")
+
+
 WINDOWS = (
     Window("day", "24 hours", dt.timedelta(hours=1), 24, TruncHour, "%H:%M"),
-    Window("weeks", "14 days", dt.timedelta(days=1), 14, TruncDay, "%d %b"),
+    _days("week", 7),
+    _days("weeks", 14),
+    _days("month", 30),
+    _days("quarter", 90),
 )
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One bucket. ``height`` in per cent of the tallest bar, ``error_share`` in per cent of this one."""
+class Tile:
+    """A figure, and the list that it counts."""
 
-    label: str
-    sessions: int
-    with_errors: int
-    height: float
-    error_share: float
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Milliseconds to the first token, over the newest answers of the window."""
-
-    answers: int = 0
-    median_ms: float | None = None
-    p95_ms: float | None = None
+    title: str
+    value: str
+    words: str
+    link: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True)
-class Server:
-    name: str
-    started_at: dt.datetime
-    sessions: int
+class Share:
+    """One of several that make up a whole. ``per_cent`` of it."""
+
+    title: str
+    count: int
+    start: int
+    """Where it begins, in per cent."""
+    per_cent: int
+    link: str
+    tone: str
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -98,89 +94,199 @@ def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[st
 def dashboard(window_key: str = "") -> dict[str, Any]:
     window = next((window for window in WINDOWS if window.key == window_key), WINDOWS[0])
     since = window.starts()[0]
-    buckets = _buckets(window, since)
+    sums = figures.kept.get(window.key, lambda: figures.sums_since(since, window.truncate("start_time")))
+    totals = _totals(sums)
+    speed = figures.speed_since(since)
+    slowest = figures.slowest_since(since)
+    lists = Lists(since)
+    chart = bar_chart(_bars(window, sums))
     return {
         "window": window,
         "windows": WINDOWS,
-        "totals": _totals(buckets),
-        "bars": _bars(window, buckets),
-        "speed": _speed(since),
-        "live": _bounded(Session.objects.filter(status=SessionStatus.ACTIVE)),
+        "first": _first(totals, slowest, lists),
+        "tiles": _tiles(totals, lists),
+        "totals": totals,
+        "chart": chart,
+        "bars": [drawn.bar for drawn in chart.bars],
+        "speed": speed,
+        "slowest": _named(slowest),
+        "models": _by_model(sums, lists),
+        "failures": [(failure_words(one.reason), one) for one in figures.failures_since(since)],
+        "failures_link": lists.link(errors="yes"),
+        "tools": figures.tools_since(since),
+        "outcomes": _shares(totals, _OUTCOMES, "outcome", lists),
+        "sentiments": _shares(totals, _SENTIMENTS, "sentiment", lists),
         "latest": _latest_sessions(),
-        "servers": _servers(),
-        "jobs": _jobs(),
-        "summaries_failed": _bounded(Session.objects.filter(summary_state=SummaryState.FAILED)),
-        "max_count": MAX_COUNT,
         "notices": notices(),
     }
 
 
-_SUMS = {
-    "sessions": Count("pk"),
-    "with_errors": Count("pk", filter=Q(failed_responses__gt=0)),
-    "messages": Sum("user_messages"),
-    "answers": Sum("responses"),
-    "failed": Sum("failed_responses"),
-    "input_tokens": Sum("input_tokens"),
-    "output_tokens": Sum("output_tokens"),
-    "cost_microusd": Sum("cost_microusd"),
-    "unpriced": Sum("unpriced"),
-}
+class Lists:
+    """Addresses of the session list, from the window's first day on."""
+
+    def __init__(self, since: dt.datetime) -> None:
+        self._since = since
+
+    def link(
+        self, *, since: dt.datetime | None = None, until: dt.datetime | None = None, **filters: str
+    ) -> str:
+        start = timezone.localtime(since or self._since).date()
+        days = {"start_time_from": start.isoformat()}
+        if until:
+            days["start_time_to"] = timezone.localtime(until).date().isoformat()
+        query = urlencode({**filters, **days, "show": "all"})
+        return f"{reverse('admin:sessions_app_session_changelist')}?{query}"
 
 
-def _buckets(window: Window, since: dt.datetime) -> dict[dt.datetime, dict[str, Any]]:
-    """What the sessions that started in each bucket came to; a bucket without a session is missing."""
-    rows = Session.objects.filter(start_time__gte=since).order_by()
-    rows_by_bucket = rows.annotate(bucket=window.truncate("start_time")).values("bucket").annotate(**_SUMS)
-    return {row["bucket"]: dict(row) for row in rows_by_bucket}
-
-
-def _totals(buckets: dict[dt.datetime, dict[str, Any]]) -> dict[str, int]:
-    totals = {name: sum(bucket[name] or 0 for bucket in buckets.values()) for name in _SUMS}
+def _totals(sums: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    names = (*figures.SUM_NAMES, *figures.MARK_NAMES)
+    totals = {name: sum(row[name] for row in sums) for name in names}
     return {**totals, "tokens": totals["input_tokens"] + totals["output_tokens"]}
 
 
-def _bars(window: Window, buckets: dict[dt.datetime, dict[str, Any]]) -> list[Bar]:
-    tallest = max((bucket["sessions"] for bucket in buckets.values()), default=0) or 1
-    empty = {"sessions": 0, "with_errors": 0}
+def _first(totals: Mapping[str, int], slowest: Sequence[figures.SlowAnswer], lists: Lists) -> list[Tile]:
+    waiting = count_waiting()
+    words = f"{MOST_COUNTED - 1}+" if waiting >= MOST_COUNTED else str(waiting)
+    slow = sum(answer.total_ms >= SLOW_MS for answer in slowest)
+    longest = humanize.milliseconds(slowest[0].total_ms) if slowest else "-"
     return [
-        Bar(
-            label=start.strftime(window.label_format),
-            sessions=(bucket := buckets.get(start, empty))["sessions"],
-            with_errors=bucket["with_errors"],
-            height=round(100 * bucket["sessions"] / tallest, 1),
-            error_share=round(100 * bucket["with_errors"] / (bucket["sessions"] or 1), 1),
-        )
-        for start in window.starts()
+        Tile(
+            "Waiting for you",
+            words,
+            "approvals and what went wrong" if waiting else "nothing waits",
+            reverse("admin:sessions_app_inboxitem_changelist"),
+            "warning" if waiting else "",
+        ),
+        _trouble(
+            "Failed", totals["with_errors"], "conversations with a failed answer", lists.link(errors="yes")
+        ),
+        _trouble(
+            "Rated bad",
+            totals["rated_bad"],
+            "conversations that users did not like",
+            lists.link(feedback="bad"),
+        ),
+        _trouble(
+            "Unresolved",
+            totals["unresolved"],
+            "users who still need something",
+            lists.link(outcome__exact="unresolved"),
+        ),
+        Tile("Slowest answer", longest, "of the newest ones", "#slowest", "warning" if slow else ""),
     ]
 
 
-def _speed(since: dt.datetime) -> Speed:
-    with connection.cursor() as cursor:
-        cursor.execute(_SPEED, [since, NEWEST_ANSWERS])
-        row = cursor.fetchone()
-    return Speed(*row) if row else Speed()
+def _trouble(title: str, count: int, words: str, link: str) -> Tile:
+    return Tile(title, humanize.exact(count), words, link, "danger" if count else "")
 
 
-def _bounded(rows: QuerySet[Any]) -> int:
-    return rows.order_by()[:MAX_COUNT].count()
+def _tiles(totals: Mapping[str, int], lists: Lists) -> list[Tile]:
+    live = figures.bounded(Session.objects.filter(status=SessionStatus.ACTIVE))
+    more = "+" if live >= figures.MAX_COUNT else ""
+    everything = lists.link()
+    listed = reverse("admin:sessions_app_session_changelist")
+    return [
+        Tile(
+            "Live now",
+            f"{humanize.exact(live)}{more}",
+            "open conversations",
+            f"{listed}?status__exact=active",
+            "live",
+        ),
+        Tile(
+            "Conversations",
+            humanize.exact(totals["sessions"]),
+            f"{totals['messages']:,} messages from users",
+            everything,
+        ),
+        Tile("Answers", humanize.exact(totals["answers"]), f"{totals['failed']:,} failed", everything),
+        Tile(
+            "Tokens",
+            humanize.compact(totals["tokens"]),
+            f"{humanize.compact(totals['input_tokens'])} in, {humanize.compact(totals['output_tokens'])} out",
+            "#models",
+        ),
+        Tile("Cost", _cost(totals), _cost_words(totals), "#models"),
+    ]
+
+
+def _cost(totals: Mapping[str, int]) -> str:
+    unknown = totals["unpriced"] and not totals["cost_microusd"]
+    return humanize.usd(None if unknown else totals["cost_microusd"])
+
+
+def _cost_words(totals: Mapping[str, int]) -> str:
+    unpriced = totals["unpriced"]
+    if not unpriced:
+        return "answers and summaries"
+    return f"{unpriced:,} {'call' if unpriced == 1 else 'calls'} at an unknown price"
+
+
+def _bars(window: Window, sums: Sequence[Mapping[str, Any]]) -> list[Bar]:
+    """None is missing, also where no session began."""
+    bars = []
+    for start in window.starts():
+        rows = [row for row in sums if row["bucket"] == start]
+        bars.append(
+            Bar(
+                label=start.strftime(window.label_format),
+                value=sum(row["sessions"] for row in rows),
+                part=sum(row["with_errors"] for row in rows),
+                link=Lists(start).link(until=start),
+            )
+        )
+    return bars
+
+
+def _by_model(sums: Sequence[Mapping[str, Any]], lists: Lists) -> list[dict[str, Any]]:
+    """The dearest first."""
+    models: dict[str, dict[str, Any]] = {}
+    for row in sums:
+        one = models.setdefault(row["model"], dict.fromkeys(figures.SUM_NAMES, 0))
+        for name in figures.SUM_NAMES:
+            one[name] += row[name]
+    found = [
+        {
+            "name": model.partition(":")[2] or model or "none",
+            "link": lists.link(model=model) if model else lists.link(),
+            "cost": humanize.cost(one["cost_microusd"], one["unpriced"]),
+            **one,
+        }
+        for model, one in models.items()
+    ]
+    return sorted(found, key=lambda one: (-one["cost_microusd"], -one["sessions"], one["name"]))
+
+
+_OUTCOMES = (("resolved", "success"), ("unresolved", "danger"), ("abandoned", "warning"))
+_SENTIMENTS = (("positive", "success"), ("neutral", "neutral"), ("negative", "danger"))
+
+
+def _shares(
+    totals: Mapping[str, int], names: Sequence[tuple[str, str]], field: str, lists: Lists
+) -> list[Share]:
+    """Nothing where no summary says anything of it."""
+    whole = sum(totals[name] for name, _ in names)
+    if not whole:
+        return []
+    shares: list[Share] = []
+    before = 0
+    for name, tone in names:
+        start, before = before, before + totals[name]
+        begins, ends = round(100 * start / whole), round(100 * before / whole)
+        link = lists.link(**{f"{field}__exact": name})
+        shares.append(Share(name.capitalize(), totals[name], begins, ends - begins, link, tone))
+    return shares
+
+
+def failure_words(reason: str) -> str:
+    """An error's code as people read it."""
+    return reason.replace("_", " ").capitalize() or "Unknown"
+
+
+def _named(slowest: Sequence[figures.SlowAnswer]) -> list[tuple[Session, figures.SlowAnswer]]:
+    sessions = Session.objects.defer("summary").in_bulk([one.session_id for one in slowest])
+    return [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions]
 
 
 def _latest_sessions() -> list[Session]:
     return list(Session.objects.select_related("user").defer("summary")[:LATEST_SESSIONS])
-
-
-def _servers() -> list[Server]:
-    """The processes that are alive, with how many sessions each holds."""
-    held = Session.objects.filter(status=SessionStatus.ACTIVE).order_by().values("lease_owner")
-    sessions = dict(held.annotate(count=Count("pk")).values_list("lease_owner", "count"))
-    alive = ServerProcess.objects.filter(expires_at__gt=Now()).order_by("started_at")
-    return [Server(str(process), process.started_at, sessions.get(process.pk, 0)) for process in alive]
-
-
-def _jobs() -> dict[str, int]:
-    """How many of the newest jobs are in each state; older ones are done with."""
-    newest = ProcrastinateJob.objects.order_by("-pk").values("pk")[:NEWEST_JOBS]
-    by_state = ProcrastinateJob.objects.filter(pk__in=newest).order_by().values("status")
-    counts = dict(by_state.annotate(count=Count("pk")).values_list("status", "count"))
-    return {state: counts.get(state, 0) for state in ("todo", "doing", "failed")}

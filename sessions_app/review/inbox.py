@@ -52,7 +52,7 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         kind=item.kind,
         icon=ICONS[AttentionKind(item.kind)],
         session_id=item.session_id,
-        conversation=session.title or "Conversation without a title",
+        conversation=session.heading,
         who=who,
         since=item.at,
         what=what,

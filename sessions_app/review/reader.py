@@ -33,6 +33,9 @@ class Page:
     entries: list[Entry]
     earlier: int | None
     later: int | None
+    first_seq: int = 0
+    last_seq: int = 0
+    """The stretch of the log that it shows."""
 
 
 def read_page(session: Session, *, after: int = 0, before: int | None = None, rows: int = PAGE_ROWS) -> Page:
@@ -49,6 +52,8 @@ def read_page(session: Session, *, after: int = 0, before: int | None = None, ro
         entries=entries,
         earlier=found[0].first_seq if found[0].first_seq > 1 else None,
         later=last_seq if later else None,
+        first_seq=found[0].first_seq,
+        last_seq=last_seq,
     )
 
 
@@ -60,6 +65,13 @@ def page_with(session: Session, seq: int) -> Page:
     after = 0 if len(lead) < LEAD_ROWS else (questions[-1] if questions else seq) - 1
     page = read_page(session, after=after)
     return page if page.later is None or page.later >= seq else read_page(session, after=seq - 1)
+
+
+def read_before(session: Session, *, first: int, until: int, rows: int = 2_000) -> list[ev.Record]:
+    """The records from ``first`` to ``until`` but deltas; of a longer stretch the last ones. What cannot be read is left out."""
+    found = _without_deltas(session).filter(seq__gte=first, seq__lte=until).order_by("-seq")
+    newest = [_row(row) for row in found.values_list(*COLUMNS)[:rows]]
+    return [record for record in _decoded(reversed(newest)) if isinstance(record, ev.Record)]
 
 
 def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iterator[list[Row]]:

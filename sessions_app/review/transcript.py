@@ -297,6 +297,9 @@ class Folding:
             case _:
                 self._notice(record, event)
 
+    def seq_of(self, item_id: str) -> int:
+        return self._items[item_id].seq
+
     def drop_from(self, seq: int) -> None:
         """What began there was never stored: its process died before."""
         self._drop(lambda entry: entry.seq >= seq)

@@ -19,6 +19,23 @@ register.filter("usd", humanize.usd)
 
 
 @register.filter
+def unlocalized(value: float) -> str:
+    """A number as SVG reads it, whatever the language."""
+    return f"{value:g}"
+
+
+@register.filter
+def plus(one: int, other: int) -> int:
+    return one + other
+
+
+@register.filter
+def model_name(spec: str) -> str:
+    """Without its provider."""
+    return spec.partition(":")[2] or spec
+
+
+@register.filter
 def pretty(value: object, limit: int = PRETTY_CHARS) -> SafeString:
     """JSON (text or already decoded) with line breaks and indents, any other text as it stands; cut at ``limit``."""
     text = _pretty(value)
@@ -36,3 +53,21 @@ def _pretty(value: object) -> str:
         except (ValueError, RecursionError):
             return str(value)
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+_KINDS = {
+    "said": "Said",
+    "start": "Answer begins",
+    "failed": "Attempt failed",
+    "whole": "Text is whole",
+    "tool": "Tool is called",
+    "result": "Tool gave",
+    "done": "Answer ends",
+    "notice": "Session",
+}
+
+
+@register.filter
+def replay_kind(kind: str) -> str:
+    """A step of `sessions_app.review.replay` in words."""
+    return _KINDS.get(kind, kind)

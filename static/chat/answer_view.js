@@ -28,6 +28,13 @@ const ENDINGS = {
   cancelled: { icon: "stop", title: "This answer was stopped." },
 };
 
+/** Of a person who has stepped in: there is nothing to try again. */
+const REASONS = {
+  operator_stopped: { icon: "stop", title: "A member of staff stopped this answer." },
+  operator_took_over: { icon: "stop", title: "This answer was stopped: a person answers from here on." },
+  answered_by_person: { icon: "tick", title: "A person has answered this already." },
+};
+
 export class AnswerView {
   #blocks = new Map();
   #entry = null;
@@ -35,6 +42,7 @@ export class AnswerView {
   /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`, `onRate(item, word)`. */
   constructor({ onRetry, onTakeBack, onDecide, onRate }) {
     this.onDecide = onDecide;
+    this.person = el("p", { class: "author", hidden: true });
     this.content = el("div", { class: "answer-content" });
     this.typing = el(
       "p",
@@ -68,6 +76,7 @@ export class AnswerView {
     this.node = el(
       "article",
       { class: "answer", "aria-label": "Answer" },
+      this.person,
       this.content,
       this.typing,
       this.waiting,
@@ -89,6 +98,7 @@ export class AnswerView {
     this.node.toggleAttribute("data-retried", entry.retried);
     this.node.setAttribute("aria-busy", String(running));
     this.typing.hidden = !running || entry.items.at(-1)?.status === "streaming";
+    this.#updatePerson(entry);
     this.#updateWaiting(entry);
     this.#updateEnding(entry, isLast);
     this.#updateFooter(entry, running);
@@ -122,21 +132,32 @@ export class AnswerView {
     }
   }
 
-  #updateWaiting({ status, position }) {
+  /** A model has no name on its answers; whoever answers in its place has. */
+  #updatePerson({ person, status }) {
+    this.person.hidden = !person || status === "queued";
+    setText(this.person, person ? `${person} (a person)` : "");
+    this.node.classList.toggle("from-person", Boolean(person));
+  }
+
+  #updateWaiting({ status, position, person }) {
     this.waiting.hidden = status !== "queued";
     if (status !== "queued") return;
+    if (person) {
+      this.waiting.replaceChildren(icon("clock"), el("span", { text: `${person} answers this` }), this.takeBack);
+      return;
+    }
     const words = position > 1 ? `Waits for its turn, place ${position}` : "Waits for the answer before it";
     this.waiting.replaceChildren(icon("clock"), el("span", { text: words }), this.takeBack);
   }
 
   #updateEnding(entry, isLast) {
-    const ending = ENDINGS[entry.status];
+    const ending = REASONS[entry.reason] ?? ENDINGS[entry.status];
     this.ending.hidden = !ending;
     if (!ending) return;
     this.ending.dataset.status = entry.status;
     const said = [entry.status === "cancelled" ? "" : entry.message, afterwards(entry, isLast)];
     const text = el("p", {}, el("strong", { text: ending.title }), ...said.map((one) => one && ` ${one}`));
-    this.ending.replaceChildren(icon(ending.icon), text, isLast ? this.retry : "");
+    this.ending.replaceChildren(icon(ending.icon), text, isLast && !REASONS[entry.reason] ? this.retry : "");
   }
 
   #updateFooter(entry, running) {

@@ -25,12 +25,12 @@ export class MessageView {
       on: { click: () => onRetry(this.#entry) },
     });
     this.retry.append(icon("retry"), "Send again");
-    const author = isUser ? null : el("p", { class: "author", text: entry.author || "Operator" });
+    const author = isUser || entry.stepped ? null : el("p", { class: "author", text: entry.author || "Operator" });
     const foot = el("footer", { class: "message-footer" }, this.time, isUser ? this.sign : null);
-    const label = isUser ? "Your message" : "Message of an operator";
+    const label = isUser ? "Your message" : entry.stepped ? "Notice" : "Message of an operator";
     this.node = el(
       "article",
-      { class: `message from-${entry.role}`, "aria-label": label },
+      { class: `message from-${entry.role}${entry.stepped && " stepped"}`, "aria-label": label },
       author,
       this.text,
       foot,

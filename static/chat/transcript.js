@@ -6,11 +6,14 @@
  * all others by the ids of their items and responses.
  *
  * state: { sessionId, model, notice, place, entries: [entry], homes: Map(id of an item or response -> its entry's id),
- *          active: id of the response that runs, or null }
- * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem }
+ *          active: id of the response that runs, or null,
+ *          person: by what name the person is shown who has taken the conversation over, or "" }
+ * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem,
+ *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
+ *          person: who gives it, or is going to, or "" for a model,
  *          position: its place among those that wait, from 1, while its status is "queued" }
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks,
  *          feedback: {rating, reason, comment}, the user's last word on it }
@@ -29,7 +32,7 @@ import { Draft } from "./draft.js";
 import { START, isAfter, parsePlace } from "./place.js";
 
 export function emptyTranscript() {
-  return { sessionId: "", model: "", notice: "", place: START, entries: [], homes: new Map(), active: null };
+  return { sessionId: "", model: "", notice: "", place: START, entries: [], homes: new Map(), active: null, person: "" };
 }
 
 export function reduce(state, events) {
@@ -76,6 +79,7 @@ const HANDLERS = {
     }
   },
   "conversation.item.done"(draft, { item }) {
+    if (item.x_operator) draft.state.person = item.x_operator === "took_over" ? item.x_person : "";
     if (item.type === "message" && item.role !== "assistant") committed(draft, item);
     else if (TOLD.includes(item.type) && !draft.has(item.id)) told(draft, item);
     else if (item.type === "function_call_output") answered(draft, item);
@@ -92,8 +96,10 @@ const HANDLERS = {
     if (isAside(response)) return;
     if (!draft.has(response.id)) addResponse(draft, response);
     const entry = draft.entry(response.id);
-    if (response.x_queued) Object.assign(entry, { status: "queued", position: response.x_queued.position });
-    else begin(draft, entry, response);
+    if (response.x_queued) {
+      const { person } = draft.state;
+      Object.assign(entry, { status: "queued", position: response.x_queued.position, person });
+    } else begin(draft, entry, response);
   },
   "response.output_item.added"(draft, { response_id, item }) {
     openItem(draft, response_id, item);
@@ -131,7 +137,8 @@ function rated(draft, { item_id, rating, reason, comment }) {
 function messageEntry(item, { state, at }) {
   const text = item.content.map((part) => part.text ?? "").join("");
   const { id, role, x_author: author = "" } = item;
-  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false };
+  const stepped = item.x_operator ?? "";
+  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false, stepped };
 }
 
 function committed(draft, item) {
@@ -149,6 +156,7 @@ function isAside(response) {
 /** Its turn has come, at once or after a while. */
 function begin(draft, entry, response) {
   Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
+  entry.person = response.x_person ?? "";
   draft.state.active = response.id;
 }
 
@@ -172,6 +180,7 @@ function responseEntry(response, place) {
     usage: null,
     timings: null,
     model: response.x_model ?? "",
+    person: response.x_person ?? "",
     position: 0,
     begunAt: place,
     retryOf: response.x_retry_of ?? "",
@@ -329,7 +338,7 @@ function approvalGiven(draft, item) {
 /** Another session than before: only what waits to be sent stays. */
 function forget(draft) {
   draft.replace(draft.state.entries.filter((entry) => entry.state === "pending"));
-  Object.assign(draft.state, { active: null, place: START });
+  Object.assign(draft.state, { active: null, place: START, person: "" });
 }
 
 /** Drop what came after a place: the server lost it before it was committed. What waits to be sent stays. */

@@ -1,8 +1,15 @@
 """People who look at the admin."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import Complaints, launched
+from tests.support.server import ServerProcess
 
 PASSWORD = "a-long-password-for-tests"
 
@@ -33,3 +40,36 @@ def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+# A real Chromium, before the project's own server
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
+    with launched(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[ServerProcess]:
+    server = ServerProcess().start()
+    yield server
+    server.stop()
+    server.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
+    """A page of a signed-in superuser. At its end: it complained of nothing, and nothing came from another server."""
+    user = User.objects.create(username="root", is_staff=True, is_superuser=True)
+    cookie = signed_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+    context = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 900})
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
+    page = context.new_page()
+    complaints, strangers = Complaints(page), []
+    page.on("request", lambda request: strangers.append(request.url))
+    yield page
+    context.close()
+    assert complaints.found == []
+    assert {url for url in strangers if not url.startswith((server.url, "data:", "blob:"))} == set()

@@ -1,49 +1,12 @@
 """The admin in a real Chromium, served by the project's own server."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.conf import settings
-from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from sessions_app.log import events as ev
-from tests.admin.conftest import signed_in
 from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
-from tests.support.browser import Complaints, launched
-from tests.support.server import ServerProcess
 
 ATTACK = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
-    with launched(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def server(transactional_db: None) -> Iterator[ServerProcess]:
-    server = ServerProcess().start()
-    yield server
-    server.stop()
-    server.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
-    """A page of a signed-in superuser. At its end: it complained of nothing, and nothing came from another server."""
-    user = User.objects.create(username="root", is_staff=True, is_superuser=True)
-    cookie = signed_in(user).cookies[settings.SESSION_COOKIE_NAME].value
-    context = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 900})
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
-    page = context.new_page()
-    complaints, strangers = Complaints(page), []
-    page.on("request", lambda request: strangers.append(request.url))
-    yield page
-    context.close()
-    assert complaints.found == []
-    assert {url for url in strangers if not url.startswith((server.url, "data:", "blob:"))} == set()
 
 
 def test_a_reviewer_finds_a_session_and_reads_it(page: Page) -> None:

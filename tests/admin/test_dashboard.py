@@ -12,6 +12,8 @@ from django.utils import timezone
 from sessions_app.log import events as ev
 from sessions_app.models import ServerProcess, Session, SessionEvent, SessionStatus
 from sessions_app.review.dashboard import dashboard
+from sessions_app.review.machine_room import machine_room
+from sessions_app.selectors.figures import SUM_NAMES, Kept
 from tests.admin.rows import done, started, turn, user_says, write_session
 
 
@@ -27,7 +29,8 @@ def test_figures_are_of_the_window() -> None:
     write_session(turn(1), at=timezone.now() - timedelta(days=3), status=SessionStatus.ENDED)
     write_session(turn(1), at=timezone.now() - timedelta(days=30), status=SessionStatus.ENDED)
     day, weeks = dashboard("day"), dashboard("weeks")
-    assert day["totals"] == {
+    sums = {name: day["totals"][name] for name in (*SUM_NAMES, "tokens")}
+    assert sums == {
         "sessions": 2,
         "with_errors": 1,
         "messages": 2,
@@ -40,7 +43,7 @@ def test_figures_are_of_the_window() -> None:
         "unpriced": 1,
     }
     assert weeks["totals"]["sessions"] == 3
-    assert day["live"] == 1
+    assert next(tile.value for tile in day["tiles"] if tile.title == "Live now") == "1"
 
 
 @pytest.mark.django_db
@@ -49,9 +52,9 @@ def test_bars_have_no_hole_and_sum_to_the_total() -> None:
         write_session(at=timezone.now() - timedelta(hours=hours, seconds=1))
     bars = dashboard("day")["bars"]
     assert len(bars) == 24
-    assert sum(bar.sessions for bar in bars) == 4
-    assert max(bar.height for bar in bars) == 100.0
-    assert len(dashboard("weeks")["bars"]) == 14
+    assert sum(bar.value for bar in bars) == 4
+    for key, days in (("week", 7), ("weeks", 14), ("month", 30), ("quarter", 90)):
+        assert len(dashboard(key)["bars"]) == days
 
 
 @pytest.mark.django_db
@@ -60,6 +63,7 @@ def test_speed_is_of_the_newest_answers_that_had_a_first_token() -> None:
     write_session([*answers, done("none", status="failed")], at=a_while_ago())
     speed = dashboard()["speed"]
     assert (speed.answers, speed.median_ms, speed.p95_ms) == (3, 200.0, 290.0)
+    assert list(speed.first_token) == [200.0, 290.0, 298.0]
 
 
 @pytest.mark.django_db
@@ -69,7 +73,7 @@ def test_servers_that_are_alive_are_listed_with_their_sessions() -> None:
     ServerProcess.objects.create(process_id="b", host="web2", pid=8, expires_at=now - timedelta(seconds=1))
     for number in range(3):
         write_session(session_id=f"s{number}", lease_owner="a")
-    servers = {server.name: server.sessions for server in dashboard()["servers"]}
+    servers = {server.name: server.sessions for server in machine_room()["servers"]}
     assert servers.get("web1:7") == 3
     assert "web2:8" not in servers
 
@@ -83,13 +87,13 @@ def test_jobs_are_counted_by_state() -> None:
                 " VALUES ('q', 't', 0, '{}', %s, 0)",
                 [status],
             )
-    assert dashboard()["jobs"] == {"todo": 2, "doing": 1, "failed": 1}
+    assert machine_room()["jobs"] == {"todo": 2, "doing": 1, "failed": 1}
 
 
 def test_the_page_shows_them(viewer: Client) -> None:
     write_session(turn(1), at=a_while_ago(), title="Lost luggage", user=User.objects.create(username="ada"))
     html = viewer.get("/admin/").content.decode()
-    for shown in ("Lost luggage", "ada", "420 ms", "Live now", "Server processes", "Latest sessions"):
+    for shown in ("Lost luggage", "ada", "420 ms", "Live now", "Latest sessions"):
         assert shown in html
     assert "last 14 days" in viewer.get("/admin/?window=weeks").content.decode()
     assert "last 24 hours" in viewer.get("/admin/?window=nonsense").content.decode()
@@ -129,3 +133,114 @@ def test_what_is_not_as_staff_would_want_it_stands_on_the_first_page(
     said.append("MCP server 'notes' is not connected: <gone>")
     page = admin_client.get("/admin/").content.decode()
     assert "MCP server &#x27;notes&#x27; is not connected: &lt;gone&gt;" in page
+
+
+def test_a_lead_is_told_first_what_went_wrong_and_each_figure_leads_to_its_list(admin: Client) -> None:
+    write_session([user_says("x"), started(), done(status="failed")], at=a_while_ago(), outcome="unresolved")
+    write_session(turn(1), at=a_while_ago(), feedback_down=1, outcome="resolved", sentiment="negative")
+    board = dashboard("week")
+    figures = {tile.title: (tile.value, tile.link) for tile in board["first"]}
+    assert {title: value for title, (value, _) in figures.items()} == {
+        "Waiting for you": "0",
+        "Failed": "1",
+        "Rated bad": "1",
+        "Unresolved": "1",
+        "Slowest answer": "1.8 s",
+    }
+    links = [link for _, link in figures.values()]
+    links += [tile.link for tile in board["tiles"]] + [bar.link for bar in board["bars"]]
+    links += [one["link"] for one in board["models"]]
+    links += [share.link for share in (*board["outcomes"], *board["sentiments"])]
+    for link in {one for one in links if not one.startswith("#")}:
+        page = admin.get(link)
+        assert (link, page.status_code) == (link, 200)  # Django sends an unknown filter to ?e=1
+
+
+def test_the_list_behind_a_figure_has_as_many_rows(admin: Client) -> None:
+    for hours in (1, 30, 80):
+        at = timezone.now() - timedelta(hours=hours)
+        write_session([user_says("x"), started(), done(status="failed")], at=at)
+        write_session(turn(1), at=at, outcome="unresolved", feedback_down=1)
+    for tile in dashboard("week")["first"][1:4]:
+        assert (tile.title, admin.get(tile.link).context["cl"].result_count) == (tile.title, int(tile.value))
+
+
+@pytest.mark.django_db
+def test_what_was_used_and_what_failed_is_told_by_model_reason_and_tool() -> None:
+    priced = done(cost_microusd=1_500, usage=ev.Usage(input_tokens=300, output_tokens=40))
+    write_session([*turn(1)[:-1], priced], at=a_while_ago(), model="openai:gpt-5.1")
+    write_session(
+        [user_says("x"), started(), done(status="failed", reason="model_timeout")],
+        at=a_while_ago(30),
+        model="demo",
+    )
+    board = dashboard("week")
+    assert [(one["name"], one["sessions"], one["failed"]) for one in board["models"]] == [
+        ("gpt-5.1", 1, 0),
+        ("demo", 1, 1),
+    ]
+    assert [(words, one.answers, one.sessions) for words, one in board["failures"]] == [
+        ("Model timeout", 1, 1)
+    ]
+    assert [(one.name, one.calls, one.failed, one.median_ms) for one in board["tools"]] == [
+        ("get_time", 1, 0, 12.0)
+    ]
+
+
+@pytest.mark.django_db
+def test_the_chart_has_an_axis_and_says_each_value(admin: Client) -> None:
+    for number in range(7):
+        write_session(turn(1), at=a_while_ago(number + 1))
+    chart = dashboard("week")["chart"]
+    assert [tick.text for tick in chart.ticks] == ["0", "2", "4", "6", "8"]
+    tallest = max(chart.bars, key=lambda one: one.height)
+    assert tallest.bar.value == 7
+    assert tallest.y > chart.ticks[-1].y
+    html = admin.get("/admin/?window=week").content.decode()
+    assert f"{tallest.bar.label}: 7 conversations, 0 with failed answers" in html
+    assert html.count('<th scope="row"><a href=') >= 7
+
+
+def test_shares_make_up_a_whole(db: None) -> None:
+    for outcome in ("resolved", "unresolved", "abandoned"):
+        write_session(turn(1), at=a_while_ago(), outcome=outcome)
+    shares = dashboard()["outcomes"]
+    assert sum(share.per_cent for share in shares) == 100
+    assert [share.start for share in shares] == [0, 33, 67]
+
+
+def test_what_took_long_is_kept_for_a_minute_and_what_was_quick_is_not() -> None:
+    now = [0.0]
+    asked: list[float] = []
+
+    def find(takes_s: float) -> float:
+        now[0] += takes_s
+        asked.append(now[0])
+        return now[0]
+
+    kept = Kept()
+    for _ in range(2):
+        kept.get("quick", lambda: find(0.1), clock=lambda: now[0])
+    assert len(asked) == 2
+    found = {kept.get("slow", lambda: find(1.0), clock=lambda: now[0]) for _ in range(3)}
+    assert (len(found), len(asked)) == (1, 3)
+    now[0] += 61
+    kept.get("slow", lambda: find(1.0), clock=lambda: now[0])
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize("window", ["day", "quarter"])
+def test_the_page_makes_few_queries(admin: Client, window: str) -> None:
+    write_session(turn(1), at=a_while_ago())
+    with CaptureQueriesContext(connection) as queries:
+        admin.get(f"/admin/?window={window}")
+    assert len(queries) <= 15
+
+
+def test_the_machine_room_is_a_page_of_its_own_for_who_may_see_it(admin: Client, viewer: Client) -> None:
+    page = "/admin/sessions_app/serverprocess/"
+    html = admin.get(page).content.decode()
+    for shown in ("Server processes", "Jobs", "Webhooks", "Retention", "Sessions without their summary"):
+        assert shown in html
+    assert viewer.get(page).status_code == 403
+    assert "Machine room" not in viewer.get("/admin/").content.decode()

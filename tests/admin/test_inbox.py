@@ -116,8 +116,8 @@ def test_it_opens_at_the_very_answer(viewer: Client) -> None:
     answer: list[ev.Event] = [user_says("x"), started(), message("It is so."), done()]
     write([*answer, user_says("y"), started("resp_2"), done("resp_2", "failed"), disliked])
     failed, rated = InboxItem.objects.order_by("seq")
-    assert opened(failed) == "/admin/sessions_app/session/s1/change/?before=67#seq-6"
-    assert opened(rated) == "/admin/sessions_app/session/s1/change/?before=68#seq-2"
+    assert opened(failed) == "/admin/sessions_app/session/s1/change/?hit=6#seq-6"
+    assert opened(rated) == "/admin/sessions_app/session/s1/change/?hit=2#seq-2"
     html = viewer.get(PAGE).content.decode()
     assert "Not true" in html
     assert "&lt;Lies&gt;" in html

@@ -74,6 +74,9 @@ def test_a_log_becomes_messages_answers_and_tool_cards(tab: ChatPage) -> None:
         ("completed", [("tool", None, "completed"), ("text", "It is 14:05 in Berlin.", "completed")]),
         ("failed", [("tool", None, "completed"), ("tool", None, "failed")]),
         ("Apologise for the delay.", "sent"),
+        ("A member of staff has joined and answers from here on.", "sent"),
+        ("completed", [("text", "It is clear over Berlin.", "completed")]),
+        ("A member of staff has left. The assistant answers again.", "sent"),
     ]
     assert state["entries"][0]["removed"]
     answer, failed = state["entries"][1], state["entries"][2]

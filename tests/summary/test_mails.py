@@ -52,8 +52,7 @@ def test_each_hears_of_what_they_chose_and_not_what_was_said() -> None:
     (sent,) = mail.outbox
     assert (sent.to, sent.subject) == (["grace@example.com"], "[Realtime AI] An answer failed")
     assert (
-        f"https://chat.example.com/admin/sessions_app/session/{session_id}/change/?before=62#seq-2"
-        in sent.body
+        f"https://chat.example.com/admin/sessions_app/session/{session_id}/change/?hit=2#seq-2" in sent.body
     )
     assert "secret" not in sent.body
     assert not MailNotice.objects.exists()

@@ -3,6 +3,7 @@
 import random
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,16 +15,31 @@ from django.utils import timezone
 
 from sessions_app import ids
 from sessions_app.log import events as ev
+from sessions_app.log.attention import news_of
 from sessions_app.log.journal_sql import Counters, first_words
 from sessions_app.log.rows import encode_rows
 from sessions_app.management.copies import copy_sessions
+from sessions_app.management.demo_scripts import Script
 from sessions_app.management.demo_sessions import DemoSession, demo_session
-from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+from sessions_app.models import InboxItem, Session, SessionEvent, SessionStatus, SummaryState
 
 USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200
 
 SUMMARY_MICROUSD = 450
+WAITS = timedelta(days=2)
+
+_WELL = (
+    (ev.Resolution.RESOLVED, ev.Sentiment.POSITIVE, 5),
+    (ev.Resolution.RESOLVED, ev.Sentiment.NEUTRAL, 4),
+    (ev.Resolution.RESOLVED, ev.Sentiment.NEUTRAL, 5),
+    (ev.Resolution.ABANDONED, ev.Sentiment.NEUTRAL, 4),
+)
+_NOT_WELL = (
+    (ev.Resolution.UNRESOLVED, ev.Sentiment.NEGATIVE, 2),
+    (ev.Resolution.UNRESOLVED, ev.Sentiment.NEUTRAL, 3),
+    (ev.Resolution.ABANDONED, ev.Sentiment.NEGATIVE, 1),
+)
 
 
 class Command(BaseCommand):
@@ -110,6 +126,7 @@ class _Seeder:
         Session.objects.bulk_create([self._session_row(session) for session in sessions])
         rows = [row for session in sessions for row in encode_rows(session.records)]
         SessionEvent.objects.bulk_create(map(SessionEvent.of, rows), batch_size=2_000)
+        InboxItem.objects.bulk_create(item for session in sessions for item in _waiting(session))
         self.sessions += len(sessions)
         self.events += len(rows)
 
@@ -128,8 +145,8 @@ class _Seeder:
             **{name: getattr(counters, name) for name in Counters.__slots__},
         )
         self._give_an_owner(row)
-        if not session.live:
-            _end(row, session)
+        if session.script:
+            self._end(row, session, session.script)
         return row
 
     def _give_an_owner(self, row: Session) -> None:
@@ -139,21 +156,57 @@ class _Seeder:
         elif chance < 0.9:
             row.guest_id = f"{self._dice.getrandbits(96):024x}"
 
+    def _end(self, row: Session, session: DemoSession, script: Script) -> None:
+        """Ended, with a summary written after the end."""
+        row.status, row.end_reason = SessionStatus.ENDED, "left"
+        row.end_time = session.records[-1].at
+        row.duration_seconds = (row.end_time - session.started_at).total_seconds()
+        row.summary_state, row.summary_seq = SummaryState.WRITTEN, session.records[-1].seq
+        written = self._summary(session, script, well=not row.failed_responses and not row.feedback_down)
+        row.title, row.summary, row.topics, row.intent = (
+            script.title,
+            script.summary,
+            written.topics,
+            written.intent,
+        )
+        row.outcome, row.sentiment = written.outcome or "", written.sentiment or ""
+        row.language, row.quality = written.language, written.quality
+        row.cost_microusd += SUMMARY_MICROUSD
+        row.last_seq += 1
+        row.last_event_at = row.end_time + timedelta(seconds=2)
+        session.records.append(ev.Record(session.session_id, row.last_seq, row.last_event_at, written))
 
-def _end(row: Session, session: DemoSession) -> None:
-    """Ended, with a summary written after the end."""
-    row.status, row.end_reason = SessionStatus.ENDED, "left"
-    row.end_time = session.records[-1].at
-    row.duration_seconds = (row.end_time - session.started_at).total_seconds()
-    row.summary_state, row.summary_seq = SummaryState.WRITTEN, session.records[-1].seq
-    row.title, row.summary = session.title, session.summary
-    written = ev.SummaryWritten(
-        summary=session.summary, title=session.title, model=session.model, cost_microusd=SUMMARY_MICROUSD
-    )
-    row.cost_microusd += SUMMARY_MICROUSD
-    row.last_seq += 1
-    row.last_event_at = row.end_time + timedelta(seconds=2)
-    session.records.append(ev.Record(session.session_id, row.last_seq, row.last_event_at, written))
+    def _summary(self, session: DemoSession, script: Script, *, well: bool) -> ev.SummaryWritten:
+        outcome, sentiment, quality = self._dice.choice(_WELL if well else _NOT_WELL)
+        return ev.SummaryWritten(
+            summary=script.summary,
+            title=script.title,
+            model=session.model,
+            cost_microusd=SUMMARY_MICROUSD,
+            topics=list(script.topics),
+            intent=script.intent,
+            outcome=outcome,
+            open_questions=list(script.open_questions),
+            follow_ups=list(script.follow_ups),
+            sentiment=sentiment,
+            language=script.language,
+            quality=quality,
+            quality_reason="Every question was answered." if well else "The user was left without an answer.",
+        )
+
+
+def _waiting(session: DemoSession) -> Iterator[InboxItem]:
+    """As the journal writes it with the events; what was seen to long ago is left out."""
+    for news in news_of(session.records):
+        if news.opens and news.at > timezone.now() - WAITS:
+            yield InboxItem(
+                session_id=session.session_id,
+                kind=news.opens,
+                ref=news.ref,
+                response_id=news.response_id,
+                seq=news.seq,
+                at=news.at,
+            )
 
 
 def _user(name: str) -> Any:

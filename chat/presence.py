@@ -1,0 +1,108 @@
+"""Who of the staff looks at which session, told to all who look at the same one, in every process.
+
+While somebody looks, one query in two seconds for all sockets of a process; none while nobody does.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Protocol
+
+from chat.supervision import Tasks
+from sessions_app.errors import DatabaseAway
+from sessions_app.postgres.threads import in_db_thread
+from sessions_app.review import onlookers
+from sessions_app.selectors.users import has_permission
+
+logger = logging.getLogger(__name__)
+
+MAY_LOOK = "sessions_app.view_session"
+OPERATE = "sessions_app.operate_session"
+LOOK_SECONDS = 2.0
+_LOOKS_PER_RENEWAL = 3
+"""So often it is also asked whether they may look still."""
+
+
+class Present(Protocol):
+    """A socket of the staff's on a session's page."""
+
+    connection_id: str
+    session_id: str
+
+    @property
+    def user_id(self) -> int | None: ...
+
+    def tell_present(self, names: list[str]) -> None: ...
+
+    def forbid(self) -> None:
+        """It may not look any more."""
+
+
+class Presence:
+    """One per process. All methods run on its event loop."""
+
+    def __init__(self) -> None:
+        self._here: dict[str, Present] = {}
+        self._told: dict[str, list[str]] = {}
+        """By connection: the names that it was told last."""
+        self._somebody = asyncio.Event()
+        self._tasks = Tasks()
+
+    async def add(self, one: Present) -> None:
+        """Raises `DatabaseAway`."""
+        await in_db_thread(
+            onlookers.come,
+            connection_id=one.connection_id,
+            session_id=one.session_id,
+            staff_id=one.user_id or 0,
+        )
+        self._here[one.connection_id] = one
+        self._somebody.set()
+
+    def discard(self, one: Present) -> None:
+        if self._here.pop(one.connection_id, None) is None:
+            return
+        self._told.pop(one.connection_id, None)
+        if not self._here:
+            self._somebody.clear()
+        self._tasks.spawn(self._leave([one.connection_id]), name="an onlooker leaves")
+
+    async def keep(self) -> None:
+        looks = 0
+        while True:
+            await self._somebody.wait()
+            try:
+                if looks % _LOOKS_PER_RENEWAL == 0:
+                    await self._renew()
+                await self._look()
+            except DatabaseAway:
+                pass  # what was told holds until it can be asked
+            except Exception:
+                logger.exception("who looks at which session cannot be found out")
+            looks += 1
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def close(self) -> None:
+        """The process ends: nobody looks through it any more."""
+        connections, self._here = list(self._here), {}
+        await self._leave(connections)
+
+    async def _look(self) -> None:
+        there = await in_db_thread(onlookers.present, {one.session_id for one in self._here.values()})
+        for connection_id, one in list(self._here.items()):
+            names = there.get(one.session_id, [])
+            if self._told.get(connection_id) != names:
+                self._told[connection_id] = names
+                one.tell_present(names)
+
+    async def _renew(self) -> None:
+        for user_id in {one.user_id for one in self._here.values()}:
+            if not await in_db_thread(has_permission, user_id=user_id, permission=MAY_LOOK):
+                for one in [one for one in self._here.values() if one.user_id == user_id]:
+                    self.discard(one)
+                    one.forbid()
+        await in_db_thread(onlookers.renew, list(self._here))
+
+    async def _leave(self, connection_ids: list[str]) -> None:
+        with contextlib.suppress(DatabaseAway):  # they are forgotten by their age
+            await in_db_thread(onlookers.leave, connection_ids)

@@ -1,0 +1,45 @@
+"""What staff do in a conversation that goes on, from its page: stop, whisper, take over, answer as a person, hand back."""
+
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from sessions_app import hooks
+from sessions_app.admin.pages import answered, may_operate
+from sessions_app.errors import DecisionRefused, SessionsError
+from sessions_app.hooks import Act
+from sessions_app.models import Session
+
+MAX_CHARS = 20_000
+_DONE = {
+    Act.STOP: "The answer was stopped.",
+    Act.WHISPER: "The model reads it before its next answer.",
+    Act.TAKE_OVER: "You answer from here on; the user is told that a person does.",
+    Act.SPEAK: "Sent.",
+    Act.HAND_BACK: "The model answers again.",
+}
+_WITH_WORDS = (Act.WHISPER, Act.SPEAK)
+
+
+@require_POST
+def steer(request: HttpRequest, session: Session) -> HttpResponse:
+    """Takes ``act`` (an `Act`), ``text`` for those that have words, and ``back`` (the query of the page) from the form.
+
+    Raises PermissionDenied, BadRequest.
+    """
+    if not may_operate(request):
+        raise PermissionDenied
+    try:
+        act = Act(request.POST.get("act", ""))
+    except ValueError as error:
+        raise BadRequest("There is no such act.") from error
+    text = request.POST.get("text", "").replace("\x00", "").strip()
+    if act in _WITH_WORDS and not text:
+        return answered(request, session, "Write something first.", went_well=False)
+    if len(text) > MAX_CHARS:
+        return answered(request, session, f"At most {MAX_CHARS:,} characters at once.", went_well=False)
+    try:
+        hooks.step_in(hooks.Step(session_id=session.pk, act=act, by=request.user.get_username(), text=text))
+    except (DecisionRefused, SessionsError) as error:
+        return answered(request, session, error.message, went_well=False)
+    return answered(request, session, _DONE[act])

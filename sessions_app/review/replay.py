@@ -1,0 +1,274 @@
+"""A session as it went: what happened when, from the times of its records; folded deltas have kept theirs.
+
+`steps_of` gives what a player shows one after the other, `waterfalls` where the time of each answer went.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sessions_app.log import events as ev
+from sessions_app.log.replay import read_records
+from sessions_app.review import humanize
+from sessions_app.review.transcript import notice_text
+
+JSON = dict[str, Any]
+
+MOST_RECORDS = 20_000
+"""Of one replay; a longer session is played in parts."""
+MOST_CHARS = 2_000
+"""Of what a tool was given and gave."""
+TOGETHER_MS = 40
+"""Deltas that came within that are one step: nobody sees the difference."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a session's log. ``later``: the seq to go on from; None: it is the last one."""
+
+    records: list[ev.Record]
+    later: int | None
+
+
+def read_part(*, session_id: str, after: int = 0, most: int = MOST_RECORDS) -> Part:
+    records: list[ev.Record] = []
+    while len(records) < most:
+        page = read_records(session_id=session_id, after=records[-1].seq if records else after)
+        if not page:
+            return Part(records, None)
+        records += page
+    records = _up_to_an_end(records[:most])
+    return Part(records, records[-1].seq)
+
+
+def _up_to_an_end(records: list[ev.Record]) -> list[ev.Record]:
+    """Of an answer, so that none is torn; all of them where one fills them."""
+    ends = (
+        index for index in range(len(records), 0, -1) if isinstance(records[index - 1].event, ev.ResponseDone)
+    )
+    return records[: next(ends, len(records))]
+
+
+# What happened, one after the other
+
+
+def steps_of(records: Sequence[ev.Record]) -> list[JSON]:
+    """Each with ``ms`` since the first record, ``kind``, and what there is to show."""
+    steps: list[JSON] = []
+    for record in records:
+        for step in _steps(record):
+            ms = _ms(records[0].at, record.at)
+            last = steps[-1] if steps else {}
+            if _same_moment(last, step, ms):
+                last["text"] += step["text"]
+            else:
+                steps.append({"ms": ms, "seq": record.seq, **step})
+    return steps
+
+
+def _same_moment(last: JSON, step: JSON, ms: float) -> bool:
+    return (
+        step["kind"] == "text"
+        and last.get("kind") == "text"
+        and last["item"] == step["item"]
+        and ms - last["ms"] < TOGETHER_MS
+    )
+
+
+def _steps(record: ev.Record) -> Iterable[JSON]:
+    event = record.event
+    match event:
+        case ev.UserMessage():
+            return [{"kind": "said", "who": "", "text": event.text}]
+        case ev.OperatorMessage() | ev.OperatorWhispered():
+            whispers = isinstance(event, ev.OperatorWhispered)
+            return [{"kind": "said", "who": event.author, "text": event.text, "whispered": whispers}]
+        case ev.ResponseStarted() | ev.ModelAttemptFailed() | ev.ResponseDone(waited=False):
+            return [_of_answer(event)]
+        case ev.AssistantDelta() | ev.AssistantMessage():
+            return [_text(event)]
+        case ev.ToolCall() | ev.ToolApprovalRequested() | ev.ToolResult():
+            return [_tool(event)]
+        case _:
+            return [_notice(event)]
+
+
+def _of_answer(event: ev.ResponseStarted | ev.ModelAttemptFailed | ev.ResponseDone) -> JSON:
+    match event:
+        case ev.ResponseStarted():
+            who = "A person" if event.shown_as else ev.model_spec(event.provider, event.model)
+            return {"kind": "start", "answer": event.response_id, "who": who}
+        case ev.ModelAttemptFailed():
+            words = f"{event.model} failed ({event.code})"
+            return {"kind": "failed", "answer": event.response_id, "text": words}
+        case ev.ResponseDone():
+            words = " ".join(filter(None, (event.status, event.reason.replace("_", " "))))
+            return {"kind": "done", "answer": event.response_id, "text": words, "status": event.status}
+
+
+def _text(event: ev.AssistantDelta | ev.AssistantMessage) -> JSON:
+    answer = event.response_id or event.item_id
+    if isinstance(event, ev.AssistantDelta):
+        return {"kind": "text", "answer": answer, "item": event.item_id, "text": event.text}
+    return {"kind": "whole", "answer": answer, "item": event.item_id, "text": event.text, "who": event.author}
+
+
+def _tool(event: ev.ToolCall | ev.ToolApprovalRequested | ev.ToolResult) -> JSON:
+    if isinstance(event, ev.ToolResult):
+        took = humanize.milliseconds(event.duration_ms) if event.duration_ms else ""
+        output = event.output[:MOST_CHARS]
+        return {
+            "kind": "result",
+            "call": event.call_id,
+            "text": output,
+            "outcome": event.outcome,
+            "took": took,
+        }
+    return {
+        "kind": "tool",
+        "answer": event.response_id or event.call_id,
+        "call": event.call_id,
+        "name": event.name,
+        "text": event.arguments[:MOST_CHARS],
+        "asks": isinstance(event, ev.ToolApprovalRequested),
+    }
+
+
+def _notice(event: ev.Event) -> JSON:
+    text, tone = notice_text(event)
+    if isinstance(event, ev.ToolApproval):
+        text = f"Tool call {'allowed' if event.approve else 'refused'} by {event.by}"
+    mark = {ev.ConnectionClosed: "cut", ev.ConnectionOpened: "back", ev.SessionReopened: "back"}.get(
+        type(event)
+    )
+    return {"kind": "notice", "text": text, "tone": tone, "mark": mark or ""}
+
+
+def _ms(since: datetime, at: datetime) -> float:
+    return round((at - since).total_seconds() * 1000, 1)
+
+
+# Where the time of an answer went
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of an answer's time, in milliseconds since it was asked for."""
+
+    label: str
+    start_ms: float
+    end_ms: float
+    tone: str = "neutral"
+
+    @property
+    def took(self) -> str:
+        return humanize.milliseconds(self.end_ms - self.start_ms)
+
+    @property
+    def begins(self) -> str:
+        return humanize.milliseconds(self.start_ms) or "0 ms"
+
+
+@dataclass
+class Waterfall:
+    seq: int
+    asked_at: datetime
+    started_at: datetime
+    who: str
+    question: str = ""
+    bars: list[Bar] = field(default_factory=list)
+    status: str = ""
+    total_ms: float = 0.0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    asking_since: datetime | None = None
+    calls: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+    def ms(self, at: datetime) -> float:
+        return max(0.0, _ms(self.asked_at, at))
+
+    def bar(self, label: str, start: datetime, end: datetime, tone: str = "neutral") -> None:
+        self.bars.append(Bar(label, self.ms(start), self.ms(end), tone))
+
+    @property
+    def took(self) -> str:
+        return humanize.milliseconds(self.total_ms)
+
+    @property
+    def scaled(self) -> list[tuple[Bar, float, float]]:
+        """(bar, x, width), in thousandths of the whole."""
+        whole = max(self.total_ms, 1.0)
+        return [
+            (
+                one,
+                round(one.start_ms / whole * 1000, 1),
+                max(3.0, round((one.end_ms - one.start_ms) / whole * 1000, 1)),
+            )
+            for one in self.bars
+        ]
+
+
+def waterfalls(records: Iterable[ev.Record]) -> list[Waterfall]:
+    """Of the answers whose beginning and end are among the records, in their order."""
+    said: dict[str, ev.Record] = {}
+    queued: dict[str, datetime] = {}
+    under_way: dict[str, Waterfall] = {}
+    found: list[Waterfall] = []
+    for record in records:
+        event = record.event
+        match event:
+            case ev.UserMessage():
+                said[event.item_id] = record
+            case ev.ResponseQueued():
+                queued[event.response_id] = record.at
+            case ev.ResponseStarted():
+                asked = [said[one] for one in event.input_item_ids if one in said]
+                under_way[event.response_id] = _begun(record, event, asked, queued.get(event.response_id))
+            case ev.ResponseDone(waited=False) if one := under_way.pop(event.response_id, None):
+                _ended(one, event, record.at)
+                found.append(one)
+            case _ if one := under_way.get(str(getattr(event, "response_id", ""))):
+                _took_place(one, event, record.at)
+    return found
+
+
+def _begun(
+    record: ev.Record, event: ev.ResponseStarted, asked: list[ev.Record], queued_at: datetime | None
+) -> Waterfall:
+    asked_at = min([record.at, *filter(None, [queued_at]), *(one.at for one in asked[-1:])])
+    question = asked[-1].event.text if asked and isinstance(asked[-1].event, ev.UserMessage) else ""
+    who = "A person" if event.shown_as else ev.model_spec(event.provider, event.model)
+    one = Waterfall(record.seq, asked_at, record.at, who, " ".join(question.split())[:80])
+    one.bar("Waited for its turn", asked_at, record.at)
+    one.asking_since = record.at
+    return one
+
+
+def _took_place(one: Waterfall, event: ev.Event, at: datetime) -> None:
+    match event:
+        case ev.ModelAttemptFailed():
+            one.bar(f"{event.model} failed: {event.code}", one.asking_since or at, at, "danger")
+            one.asking_since = at
+        case ev.AssistantDelta():
+            if one.first_at is None:
+                one.first_at = at
+                one.bar("To the first word", one.asking_since or at, at, "info")
+            one.last_at = at
+        case ev.AssistantMessage():
+            one.bar("Writing", one.first_at or at, one.last_at or at, "success")
+            one.first_at = one.last_at = None
+        case ev.ToolCall(location=ev.Location.SERVER):
+            one.calls[event.call_id] = (event.name, at)
+        case ev.ToolResult() if begun := one.calls.pop(event.call_id, None):
+            one.bar(
+                f"Tool {begun[0]}", begun[1], at, "warning" if event.outcome == ev.Outcome.OK else "danger"
+            )
+            one.asking_since = at
+
+
+def _ended(one: Waterfall, event: ev.ResponseDone, at: datetime) -> None:
+    one.who = event.model or one.who
+    one.status = " ".join(filter(None, (event.status, event.reason.replace("_", " "))))
+    one.total_ms = one.ms(at)
+    one.bar("End", at, at)

@@ -1,0 +1,233 @@
+// A session's page as it goes on. The server sends entries as the page itself is made of them, each under the seq at which it
+// began: one that is there is replaced. Of a text that is being written the rest is added, as text.
+
+const PING_MS = 25_000;
+const RETRY_MS = [500, 1_000, 3_000, 8_000, 15_000];
+const MOST_ENTRIES = 500;
+const NEAR_PX = 160;
+
+const live = document.getElementById("live");
+const talk = document.querySelector(".sx-talk");
+const state = { seen: Number(live.dataset.seen), first: Number(live.dataset.first), failures: 0 };
+const now = { status: live.dataset.status, operator: live.dataset.operator, here: 0, answering: false };
+
+// The transcript
+
+const seqOf = (node) => Number(/^seq-(\d+)$/.exec(node.id)?.[1] ?? NaN);
+
+function entries() {
+  return [...talk.children].filter((node) => !Number.isNaN(seqOf(node)));
+}
+
+function parsed(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild;
+}
+
+/** What somebody has opened, or is about to write, stays so when its entry is sent again. */
+function keepAsItWas(old, fresh) {
+  const open = new Map([...old.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  for (const details of fresh.querySelectorAll("details[id]"))
+    if (open.has(details.id)) details.open = open.get(details.id);
+  for (const field of old.querySelectorAll('input[type="text"]')) {
+    const form = field.closest("form")?.getAttribute("action");
+    const same = [...fresh.querySelectorAll(`input[name="${field.name}"]`)].find(
+      (one) => one.closest("form")?.getAttribute("action") === form,
+    );
+    if (!same) continue;
+    same.value = field.value;
+    if (document.activeElement === field) queueMicrotask(() => same.focus());
+  }
+}
+
+function put({ seq, html }) {
+  const fresh = parsed(html);
+  if (!fresh) return;
+  const old = entries().find((node) => seqOf(node) === seq);
+  if (old) {
+    keepAsItWas(old, fresh);
+    old.replaceWith(fresh);
+    return;
+  }
+  talk.querySelector(".sx-empty")?.remove();
+  const next = entries().find((node) => seqOf(node) > seq);
+  const last = [...talk.querySelectorAll(":scope > .sx-pager")].at(-1);
+  talk.insertBefore(fresh, next ?? (last && !last.nextElementSibling ? last : null));
+}
+
+function add({ seq, text }) {
+  talk.querySelector(`[data-stream="${seq}"]`)?.append(text);
+}
+
+/** What is far up is there when the page is loaded again. */
+function trim() {
+  const all = entries();
+  for (const node of all.slice(0, Math.max(0, all.length - MOST_ENTRIES))) node.remove();
+  const first = entries()[0];
+  if (all.length > MOST_ENTRIES && first) state.first = seqOf(first);
+}
+
+function update(message) {
+  const follows = isNearEnd();
+  if (message.drop_from)
+    for (const node of entries()) if (seqOf(node) >= message.drop_from) node.remove();
+  for (const entry of message.entries ?? []) put(entry);
+  for (const more of message.append ?? []) add(more);
+  if (message.seq) state.seen = message.seq;
+  trim();
+  prepareForms(talk);
+  if (follows) toEnd();
+  else if (message.entries?.length) below.hidden = false;
+}
+
+// Scrolling: who reads at the end stays there, who reads above stays where they are.
+
+const below = document.getElementById("live-below");
+const scroller = document.scrollingElement;
+
+function isNearEnd() {
+  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
+}
+
+function toEnd() {
+  scroller.scrollTop = scroller.scrollHeight;
+  below.hidden = true;
+}
+
+below.addEventListener("click", toEnd);
+addEventListener("scroll", () => {
+  if (isNearEnd()) below.hidden = true;
+});
+
+// What stands above
+
+const acts = live.querySelector(".lv-acts");
+const said = document.getElementById("live-said");
+
+function words() {
+  if (now.status !== "active") return "Ended";
+  const who = now.here ? "The user is here" : "The user is away";
+  if (now.operator) return `${now.operator === live.dataset.me ? "You answer" : `${now.operator} answers`} \u00b7 ${who}`;
+  return `${now.answering ? "The model is answering" : "Goes on"} \u00b7 ${who}`;
+}
+
+function setText(id, text) {
+  const node = document.getElementById(id);
+  if (node && node.textContent !== text) node.textContent = text;
+}
+
+function show(news) {
+  Object.assign(now, news);
+  setText("live-state", words());
+  live.dataset.status = now.status;
+  live.classList.toggle("lv-held", Boolean(now.operator));
+  if (!acts) return;
+  const mine = now.operator === live.dataset.me;
+  acts.hidden = now.status !== "active";
+  const shown = { speak: mine, whisper: true, stop: now.answering, take_over: !now.operator, hand_back: Boolean(now.operator) };
+  for (const button of acts.querySelectorAll("button[name=act]")) button.hidden = !shown[button.value];
+  setText("live-label", mine ? "Answer as a person" : "Tell the model something the user does not see");
+}
+
+function showStaff(names) {
+  const others = names.filter((name) => name !== live.dataset.me);
+  setText("live-staff", others.length ? `Also looking: ${others.join(", ")}` : "");
+}
+
+// What staff do: no page is loaded anew for it.
+
+const token = () => live.querySelector("[name=csrfmiddlewaretoken]")?.value ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+
+function prepareForms(root) {
+  for (const form of root.querySelectorAll("form.sx-decide")) {
+    if (form.dataset.live) continue;
+    form.dataset.live = "1";
+    let field = form.querySelector("[name=csrfmiddlewaretoken]");
+    if (!field) {
+      field = Object.assign(document.createElement("input"), { type: "hidden", name: "csrfmiddlewaretoken" });
+      form.prepend(field);
+    }
+    field.value ||= token();
+    form.addEventListener("submit", (event) => post(event, form));
+  }
+}
+
+async function post(event, form) {
+  event.preventDefault();
+  const body = new FormData(form, event.submitter);
+  const buttons = [...form.querySelectorAll("button")];
+  for (const button of buttons) button.disabled = true;
+  let words = "This could not be sent. Try again.";
+  let went = false;
+  try {
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
+    if (answer.headers.get("Content-Type")?.includes("json")) words = (await answer.json()).words;
+    else if (answer.status === 403) words = "You may not do this.";
+    went = answer.ok;
+  } catch {
+    // said below
+  }
+  for (const button of buttons) button.disabled = false;
+  tell(form, words, went);
+  if (went && form === acts && ["speak", "whisper"].includes(body.get("act"))) {
+    acts.elements.text.value = "";
+    acts.elements.text.focus();
+  }
+}
+
+function tell(form, words, went) {
+  const place = said ?? document.getElementById("live-state");
+  place.textContent = words;
+  place.classList.toggle("lv-wrong", !went);
+}
+
+acts?.addEventListener("submit", (event) => post(event, acts));
+acts?.elements.text.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  const act = now.operator === live.dataset.me ? "speak" : "whisper";
+  acts.requestSubmit(acts.querySelector(`button[value=${act}]`));
+});
+
+// The socket
+
+function address() {
+  const url = new URL(live.dataset.socket, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.search = new URLSearchParams({ first: state.first, seen: state.seen });
+  return url;
+}
+
+function connect() {
+  const socket = new WebSocket(address());
+  const ping = setInterval(() => socket.readyState === WebSocket.OPEN && socket.send("{}"), PING_MS);
+  socket.addEventListener("message", ({ data }) => {
+    state.failures = 0;
+    live.classList.remove("lv-away");
+    const message = JSON.parse(data);
+    if (message.seq) update(message);
+    if (message.now) show(message.now);
+    if (message.staff) showStaff(message.staff);
+  });
+  socket.addEventListener("close", ({ code }) => {
+    clearInterval(ping);
+    live.classList.add("lv-away");
+    if (code === 4401) {
+      setText("live-state", "You are not signed in any more, or may not see this");
+      return;
+    }
+    if (code === 4404) {
+      location.reload();
+      return;
+    }
+    setText("live-state", "The connection is lost; it is tried again");
+    setTimeout(connect, RETRY_MS[Math.min(state.failures, RETRY_MS.length - 1)]);
+    state.failures += 1;
+  });
+}
+
+prepareForms(talk);
+show({});
+connect();
+if (now.status === "active" && !location.hash) toEnd();

@@ -1,0 +1,156 @@
+"""A person's page, and the places where searched words were said."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from sessions_app.admin.hits import marked
+from sessions_app.admin.search import words_of
+from sessions_app.log.lifecycle import ACCOUNT_DELETED
+from sessions_app.models import ReviewState, Session
+from tests.admin.conftest import signed_in
+from tests.admin.desk import LIST, do, ended, page_of, reviewer, staff
+from tests.admin.rows import message, started, turn, user_says, write_session
+
+pytestmark = pytest.mark.django_db
+
+PERSON = f"{LIST}person"
+
+
+@pytest.fixture
+def rita() -> Client:
+    return reviewer("rita")
+
+
+def person(client: Client, path: str) -> str:
+    response = client.get(f"{PERSON}/{path}/")
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def test_from_a_session_to_its_person_and_back(rita: Client) -> None:
+    ada = User.objects.create_user("ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")
+    ended("s1", user=ada, title="Lost luggage")
+    ended("s2", user=ada, hours_ago=1, words="about zebras", review_state=ReviewState.FLAGGED)
+    ended("other", title="Somebody else's")
+    do(rita, "s1", "score", score="3")
+    do(rita, "s2", "score", score="4")
+    for html in (page_of(rita, "s1"), rita.get(LIST).content.decode()):
+        assert f'href="{PERSON}/user/{ada.pk}/"' in html
+    html = person(rita, f"user/{ada.pk}")
+    for shown in ("ada", "Ada Lovelace", "Lost luggage", "about zebras", "3.5 of 5"):
+        assert shown in html
+    assert f'href="{LIST}s1/change/"' in html
+    assert "Somebody else" not in html
+    assert "ada@example.com" not in html  # which takes the right to see users
+    assert "ada@example.com" in person(signed_in(User.objects.create_superuser("root")), f"user/{ada.pk}")
+
+
+def test_a_guest_and_a_shops_own_user_have_a_page_each(rita: Client) -> None:
+    shop = User.objects.create(username="shop")
+    ended("g1", guest_id="c0ffee5599aa", title="A guest's")
+    ended("e1", user=shop, external_user_id="customer/7", title="Of customer seven")
+    ended("e2", user=shop, external_user_id="customer/8", title="Of customer eight")
+    html = person(rita, "guest/c0ffee5599aa")
+    assert "Guest c0ffee55" in html
+    assert "A guest&#x27;s" in html or "A guest's" in html
+    one = person(rita, f"external/{shop.pk}:customer/7")
+    assert "Of customer seven" in one
+    assert "Of customer eight" not in one
+    whole = person(rita, f"user/{shop.pk}")
+    assert f'href="{PERSON}/external/{shop.pk}:customer/8/"' in whole
+    assert f'href="{PERSON}/external/{shop.pk}:customer/7/"' in page_of(rita, "e1")
+
+
+def test_nobody_known_has_no_page(rita: Client) -> None:
+    ended("nobodys")
+    ended("deleted", external_user_id=ACCOUNT_DELETED)
+    assert PERSON not in page_of(rita, "nobodys")
+    assert PERSON not in page_of(rita, "deleted")
+    for path in ("user/999999", "user/x", "guest/nobody", "external/1:x", "shop/1", "user/" + "9" * 40):
+        assert rita.get(f"{PERSON}/{path}/").status_code == 404
+    assert signed_in(staff("blind")).get(f"{PERSON}/user/1/").status_code == 403
+
+
+def test_many_sessions_of_a_person_are_paged(rita: Client) -> None:
+    for number in range(35):
+        ended(f"s{number:02}", guest_id="g1", hours_ago=number)
+    first = person(rita, "guest/g1")
+    assert "s00/change" in first
+    assert "s34/change" not in first
+    assert "s34/change" in rita.get(f"{PERSON}/guest/g1/?page=2").content.decode()
+    assert rita.get(f"{PERSON}/guest/g1/?page=x").status_code == 200
+
+
+# Search
+
+
+def test_what_was_said_is_found_with_its_words_around_it(rita: Client) -> None:
+    filler = [event for number in range(100) for event in turn(number, words="nothing")]
+    hit = user_says('I paid for a platypus & "it" never came', "item_hit")
+    write_session(
+        [*filler, hit, started("resp_last"), message("Sorry.", "resp_last", "item_last")], title="T"
+    )
+    html = rita.get(LIST, {"q": "text:platypus never"}).content.decode()
+    assert "a <mark>platypus</mark> &amp; &quot;it&quot; <mark>never</mark> came" in html
+    assert f"hit={len(filler) + 1}&amp;words=platypus+never" in html
+    session = Session.objects.get()
+    page = page_of(rita, session.pk, f"?hit={len(filler) + 1}&words=platypus+never")
+    assert f'data-hit="{len(filler) + 1}" data-words="platypus never"' in page
+    assert f'id="seq-{len(filler) + 1}"' in page
+    assert "question 99 " in page  # some of what went before
+    assert "question 1 " not in page
+
+
+def test_words_of_a_summary_are_shown_in_it(rita: Client) -> None:
+    long = "Nothing of interest. " * 40 + 'She wants her *refund* & "now". ' + "Nothing more. " * 40
+    write_session(turn(1), title="A call", summary=long, summary_state="written")
+    html = rita.get(LIST, {"q": "refund"}).content.decode()
+    assert "<mark>refund</mark>* &amp; &quot;now&quot;" in html
+    assert "Search in what was said" in html
+
+
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        ("text:refund", ["refund"]),
+        ('text:"cancel my order" -invoice or credit', ["cancel", "my", "order", "credit"]),
+        ('refund -"not this one" now', ["refund", "now"]),
+        ("", []),
+        ("text:日本語", ["日本語"]),
+    ],
+)
+def test_the_words_to_mark(term: str, words: list[str]) -> None:
+    assert words_of(term) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a \ue000b\ue001 c", "a <mark>b</mark> c"),
+        ("\ue000<x>\ue001", "<mark>&lt;x&gt;</mark>"),
+        ("\ue000a \ue000b\ue001 \ue001", "a <mark>b</mark> "),
+        ("\ue001", ""),
+    ],
+)
+def test_marks_are_always_whole(text: str, html: str) -> None:
+    assert marked(text) == html
+
+
+@pytest.mark.parametrize(
+    "query", ["hit=0", "hit=99999999", "hit=x&words=a", "hit=3&words=%22%3E", "hit=" + "9" * 50]
+)
+def test_a_hit_that_is_nowhere_is_no_error(rita: Client, query: str) -> None:
+    ended("s1")
+    html = page_of(rita, "s1", f"?{query}")
+    assert "question 1" in html
+
+
+def test_a_hit_in_a_very_long_answer_is_on_its_page(rita: Client) -> None:
+    events: list[Any] = [user_says("Go"), started()]
+    events += [message(f"part {number}", item_id=f"item_{number}") for number in range(300)]
+    session = write_session(events, title="Long")
+    for seq in (3, 160, 290):
+        assert f'id="seq-{seq}"' in page_of(rita, session.pk, f"?hit={seq}")

@@ -1,0 +1,87 @@
+"""A person answers in the model's place, on the chat page."""
+
+import pytest
+from playwright.sync_api import expect
+
+from sessions_app.log import events as ev
+from tests.page.chat_page import ChatPage
+from tests.page.conftest import OpenPage
+from tests.page.scripted_server import ScriptedServer
+from tests.page.test_connection import wait_until
+
+pytestmark = pytest.mark.django_db
+
+NAME = "Our <b>support</b>"
+TOOK_OVER = ev.OperatorTookOver(item_id="item_t", author="grace.hopper", shown_as=NAME)
+HANDED_BACK = ev.OperatorHandedBack(item_id="item_h", author="grace.hopper", shown_as=NAME)
+
+
+def answered(text: str, response_id: str, *item_ids: str) -> list[ev.Event]:
+    return [
+        ev.ResponseStarted(
+            response_id=response_id, provider="", model="", shown_as=NAME, input_item_ids=list(item_ids)
+        ),
+        ev.AssistantMessage(
+            response_id=response_id,
+            item_id=f"item_{response_id}",
+            output_index=0,
+            text=text,
+            author="grace.hopper",
+            shown_as=NAME,
+        ),
+        ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus.COMPLETED, cost_microusd=0),
+    ]
+
+
+def test_the_user_sees_that_a_person_speaks_and_who_answers_what(open_page: OpenPage) -> None:
+    chat: ChatPage = open_page()
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    server.log(TOOK_OVER)
+    stepped = chat.page.locator(".message.stepped .message-text")
+    expect(stepped).to_have_text(f"{NAME} has joined and answers from here on.")
+    chat.say("Are you there?")
+    wait_until(chat, lambda: bool(server.wishes()))
+    server.accept(server.messages()[-1])
+    wish = server.wishes()[0]
+    server.log(ev.ResponseQueued(response_id="resp_1", position=1, client_event_id=wish["event_id"]))
+    answer = chat.answers.last
+    expect(answer.locator(".waiting")).to_contain_text(f"{NAME} answers this")
+    server.log(*answered("I *am*.", "resp_1", server.messages()[-1]["item"]["id"]))
+    chat.expect_ended(answer)
+    expect(answer.locator(".author")).to_have_text(f"{NAME} (a person)")
+    expect(answer.locator(".answer-content")).to_have_text("I am.")
+    expect(answer.locator(".waiting")).to_be_hidden()
+    server.log(HANDED_BACK)
+    expect(stepped.last).to_contain_text("The assistant answers again.")
+    chat.say("And you?")
+    wait_until(chat, lambda: len(server.wishes()) == 2)
+    server.accept(server.messages()[-1])
+    server.begin(server.wishes()[1], "resp_2")
+    expect(chat.answers.last.locator(".author")).to_be_hidden()
+    assert "grace" not in chat.page.content()
+    server.log(ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED))
+
+
+def test_an_answer_that_staff_cut_off_says_why_and_offers_no_other_try(open_page: OpenPage) -> None:
+    chat: ChatPage = open_page()
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    chat.say("Hello")
+    wait_until(chat, lambda: bool(server.wishes()))
+    server.accept(server.messages()[-1])
+    server.begin(server.wishes()[0])
+    server.log(
+        ev.ResponseDone(
+            response_id="resp_1",
+            status=ev.ResponseStatus.CANCELLED,
+            reason=ev.Reason.OPERATOR_STOPPED,
+            stopped_by="grace.hopper",
+        )
+    )
+    ending = chat.answers.last.locator(".ending")
+    expect(ending).to_contain_text("A member of staff stopped this answer.")
+    expect(ending.get_by_role("button")).to_have_count(0)
+    assert "grace" not in chat.page.content()
