@@ -127,11 +127,11 @@ class Lists:
     def __init__(self, since: dt.datetime) -> None:
         self._since = since
 
-    def link(
-        self, *, since: dt.datetime | None = None, until: dt.datetime | None = None, **filters: str
-    ) -> str:
-        start = timezone.localtime(since or self._since).date()
-        days = {"start_time_from": start.isoformat()}
+    def link(self, **filters: str) -> str:
+        return self.link_of(filters)
+
+    def link_of(self, filters: Mapping[str, str], *, until: dt.datetime | None = None) -> str:
+        days = {"start_time_from": timezone.localtime(self._since).date().isoformat()}
         if until:
             days["start_time_to"] = timezone.localtime(until).date().isoformat()
         query = urlencode({**filters, **days, "show": "all"})
@@ -232,7 +232,7 @@ def _bars(window: Window, sums: Sequence[Mapping[str, Any]]) -> list[Bar]:
                 label=start.strftime(window.label_format),
                 value=sum(row["sessions"] for row in rows),
                 part=sum(row["with_errors"] for row in rows),
-                link=Lists(start).link(until=start),
+                link=Lists(start).link_of({}, until=start),
             )
         )
     return bars
@@ -273,7 +273,7 @@ def _shares(
     for name, tone in names:
         start, before = before, before + totals[name]
         begins, ends = round(100 * start / whole), round(100 * before / whole)
-        link = lists.link(**{f"{field}__exact": name})
+        link = lists.link_of({f"{field}__exact": name})
         shares.append(Share(name.capitalize(), totals[name], begins, ends - begins, link, tone))
     return shares
 
