@@ -46,8 +46,8 @@ _SESSION_FIELDS = (
     "tool_data_erased_at",
 )
 _USER_FIELDS = ("username", "email", "first_name", "last_name", "date_joined", "last_login")
-_FOR_STAFF = {"cause", "extra", "parts", "error"}
-_WORDS_FOR_STAFF = ("model_attempt_failed", "summary_failed")
+_FOR_STAFF = {"author", "cause", "extra", "parts", "error", "stopped_by"}
+_WORDS_FOR_STAFF = ("model_attempt_failed", "operator_whispered", "summary_failed")
 
 
 def export_person(person: Person) -> Iterator[str]:

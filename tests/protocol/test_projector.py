@@ -531,3 +531,27 @@ def test_records_out_of_order_are_refused() -> None:
 
     with pytest.raises(ReplayGap):
         projector.frames(first)
+
+
+def test_a_whisper_is_in_no_frame() -> None:
+    assert wire(ev.OperatorWhispered(item_id="item_w", text="psst", author="ann")) == []
+
+
+def test_a_person_is_shown_by_the_name_for_users_and_no_model_is_named() -> None:
+    frames = wire(
+        ev.OperatorTookOver(item_id="item_t", author="ann", shown_as="Support"),
+        ev.ResponseStarted(response_id="resp_p", provider="", model="", shown_as="Support"),
+        ev.AssistantMessage(
+            response_id="resp_p",
+            item_id="item_p",
+            output_index=0,
+            text="Hi",
+            author="ann",
+            shown_as="Support",
+        ),
+        ev.ResponseDone(response_id="resp_p", status=ev.ResponseStatus.COMPLETED, cost_microusd=0),
+    )
+    done = frames[-1]["response"]
+    assert (done["x_person"], "x_model" in done, done["usage"]) == ("Support", False, None)
+    assert done["output"][0]["x_person"] == "Support"
+    assert "ann" not in str(frames)
