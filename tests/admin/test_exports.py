@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.admin import exporting
 from sessions_app.log import events as ev
-from sessions_app.models import Session, SessionStatus, TranscriptOpening
-from sessions_app.privacy.erase import By, EraseActor, erase_session
+from sessions_app.models import EraseActor, Session, SessionStatus, TranscriptOpening
+from sessions_app.privacy.erase import By, erase_session
 from sessions_app.review.forms import FIELDS, FORMS
 from tests.admin.rows import NOON, call, done, message, result, started, turn, user_says, write_session
 
@@ -121,7 +122,7 @@ def test_a_list_comes_whole_and_newest_first_over_its_pages(
     sessions(11)
     text = many(viewer, form)
     ids = [line.pk for line in Session.objects.order_by("-start_time", "-session_id")]
-    found = {
+    found: dict[str, Callable[[], list[str]]] = {
         "md": lambda: [line.split()[-1] for line in text.splitlines() if line.startswith("- Session: ")],
         "json": lambda: [part["session"]["session_id"] for part in json.loads(text)],
         "ndjson": lambda: [
@@ -129,8 +130,8 @@ def test_a_list_comes_whole_and_newest_first_over_its_pages(
         ],
         "csv": lambda: [row["session_id"] for row in rows_of(text)],
         "jsonl": lambda: [json.loads(line)["metadata"]["session_id"] for line in text.splitlines()],
-    }[form]()
-    assert found == ids
+    }
+    assert found[form]() == ids
 
 
 @pytest.mark.parametrize("form", FORMS)
