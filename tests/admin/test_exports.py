@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.admin import exporting
 from sessions_app.log import events as ev
-from sessions_app.models import Session, SessionStatus, TranscriptOpening
-from sessions_app.privacy.erase import By, EraseActor, erase_session
+from sessions_app.models import EraseActor, Session, SessionStatus, TranscriptOpening
+from sessions_app.privacy.erase import By, erase_session
 from sessions_app.review.forms import FIELDS, FORMS
 from tests.admin.rows import NOON, call, done, message, result, started, turn, user_says, write_session
 
@@ -210,7 +210,7 @@ def test_the_queries_of_a_page_are_few_and_memory_does_not_grow_with_the_list(vi
     User.objects.create(username="ada")
     rows = [
         Session(
-            session_id=f"s{n:05}", start_time=NOON - timedelta(seconds=n), title="t" * 150, user_messages=1
+            session_id=f"s{n:05}", start_time=NOON - timedelta(seconds=n), title="t" * 150, first_words="Hi"
         )
         for n in range(2_000)
     ]
