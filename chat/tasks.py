@@ -89,7 +89,7 @@ def _queue_summary(end: End, **asked: str) -> None:
     lock = f"summary_anew:{end.session_id}" if end.again else None
     deferrer = summarise_session.configure(queueing_lock=lock)
     deferrer.job_manager = JobManager(DjangoConnector())
-    words = {"again": True, **asked} if end.again else {}
+    words: dict[str, Any] = {"again": True, **asked} if end.again else {}
     try:
         deferrer.defer(session_id=end.session_id, through_seq=end.through_seq, **words)
     except ConnectorException as error:

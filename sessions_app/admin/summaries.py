@@ -47,12 +47,12 @@ def may_operate(request: HttpRequest) -> bool:
 
 
 def summary_context(request: HttpRequest, session: Session) -> dict[str, Any]:
-    latest, *earlier = [_version(record) for record in summary_versions(session)] or [None]
+    versions = [_version(record) for record in summary_versions(session)]
     due = session.summary_state in (SummaryState.WRITTEN, SummaryState.FAILED)
     may_ask = due and session.status == SessionStatus.ENDED and not session.erased_at and may_operate(request)
     return {
-        "findings": latest,
-        "versions": earlier,
+        "findings": versions[0] if versions else None,
+        "versions": versions[1:],
         "may_write_again": may_ask,
         "models": hooks.models_offered() if may_ask else [],
     }

