@@ -70,6 +70,11 @@ def seed(events: int) -> Session:
     return Session.objects.get(pk=_SESSION)
 
 
+def close() -> None:
+    """That of the thread that calls it."""
+    connection.close()
+
+
 def sum_up() -> str:
     parts = parts_of(session_id=_SESSION, max_chars=part_chars("instant"), most=MOST_PARTS)
 
@@ -80,7 +85,7 @@ def sum_up() -> str:
             return await asyncio.get_running_loop().run_in_executor(thread, read_part, part)
 
         asyncio.run(summarise_parts(model="instant", parts=parts, read=read))
-        thread.submit(connection.close).result()
+        thread.submit(close).result()
     left_out = sum(part for part in parts if isinstance(part, int))
     return f"{Instant.asked} calls, {Instant.chars / 1e6:.1f} million characters read, {left_out:,} entries left out"
 
