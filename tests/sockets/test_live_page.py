@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.log.replay import read_records
-from sessions_app.models import Onlooker, Session
+from sessions_app.models import EraseActor, Onlooker, Session
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.privacy.erase import By, EraseActor, erase_session
+from sessions_app.privacy.erase import By, erase_session
 from tests.support.sockets import joined, realtime
 from tests.support.waiting import eventually
 
