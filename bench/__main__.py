@@ -33,6 +33,7 @@ NAMES = (
     "crowd",
     "sockets",
     "summaries",
+    "words",
     "readers",
     "growth",
     "size",

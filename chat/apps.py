@@ -21,6 +21,7 @@ class ChatConfig(AppConfig):
             on_address_check,
             on_again,
             on_decision,
+            on_models,
             on_notices,
             on_session_ended,
             on_step,
@@ -29,6 +30,7 @@ class ChatConfig(AppConfig):
         on_session_ended(session_ended)
         on_decision(_decide)
         on_again(_run_again)
+        on_models(_models)
         on_step(_step_in)
         on_address_check(_address_problem)
         on_notices(notices)
@@ -44,13 +46,26 @@ def _decide(decision: "Decision") -> None:
 
 def _run_again(again: "Again") -> None:
     from chat.staff import answer_again
-    from chat.tasks import summary_again
+    from chat.tasks import summary_again, summary_anew
     from sessions_app.errors import DecisionRefused
 
     if again.response_id:
         answer_again(again)
+    elif again.anew:
+        if again.model and again.model not in _models():
+            raise DecisionRefused(f"This server has no model {again.model[:100]!r}.")
+        if not summary_anew(again.session_id, model=again.model, author=again.by):
+            raise DecisionRefused("There is nothing to sum up, or a summary is being written already.")
     elif not summary_again(again.session_id):
         raise DecisionRefused("No summary of this conversation is missing any more.")
+
+
+def _models() -> list[str]:
+    """Those that clients are offered, and the one for summaries."""
+    from chat.conf import conf
+    from chat.llm.catalog import offered
+
+    return list(dict.fromkeys([*filter(None, [conf().summary_model]), *offered()]))
 
 
 def _step_in(step: "Step") -> None:

@@ -27,6 +27,7 @@ ChatError
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── AlreadyDecided
+│   ├── OwnApproval
 │   ├── TakenOver
 │   ├── NotTakenOver
 │   ├── ItemExists
@@ -88,6 +89,7 @@ __all__ = [
     "NotTakenOver",
     "NothingToRetry",
     "OriginRefused",
+    "OwnApproval",
     "ProviderError",
     "QueueFull",
     "RateLimited",
@@ -337,6 +339,12 @@ class NotTakenOver(TurnError):
     """Nobody has taken this conversation over: the model answers in it. Take it over first."""
 
     code = "not_taken_over"
+
+
+class OwnApproval(TurnError):
+    """This session is your own: where several people have to say yes, you do it in the chat, and another member of staff here."""
+
+    code = "own_approval"
 
 
 class ItemExists(TurnError):

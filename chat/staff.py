@@ -36,7 +36,11 @@ def decide_approval(decision: Decision) -> None:
     Raises `DecisionRefused` with a sentence for the page, or a `SessionsError`.
     """
     command = DecideApproval(
-        approval_id=decision.approval_id, approve=decision.approve, by=decision.by, reason=decision.reason
+        approval_id=decision.approval_id,
+        approve=decision.approve,
+        by=decision.by,
+        staff_id=decision.staff_id,
+        reason=decision.reason,
     )
     _carry_out(_visit(decision.session_id, command))
 

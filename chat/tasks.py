@@ -20,6 +20,7 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
+from procrastinate.types import JSONValue
 
 from chat.batches import Batches
 from chat.conf import conf
@@ -89,7 +90,7 @@ def _queue_summary(end: End, **asked: str) -> None:
     lock = f"summary_anew:{end.session_id}" if end.again else None
     deferrer = summarise_session.configure(queueing_lock=lock)
     deferrer.job_manager = JobManager(DjangoConnector())
-    words = {"again": True, **asked} if end.again else {}
+    words: dict[str, JSONValue] = {"again": True, **asked} if end.again else {}
     try:
         deferrer.defer(session_id=end.session_id, through_seq=end.through_seq, **words)
     except ConnectorException as error:

@@ -1,7 +1,7 @@
 """Where upper rooms hear of what happens below: they register, the log calls, nobody imports upward."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sessions_app.errors import DecisionRefused
@@ -86,6 +86,8 @@ class Decision:
     approve: bool
     by: str
     """The name of the member of staff."""
+    staff_id: int | None = field(default=None, compare=False)
+    """Their primary key: who decides in a conversation of their own is one person, not two."""
     reason: str = ""
     """Told to the model."""
 
@@ -116,6 +118,10 @@ class Again:
     """The answer; empty: the session's summary."""
     by: str
     """The name of the member of staff."""
+    anew: bool = False
+    """Another summary, though there is one."""
+    model: str = ""
+    """Who is to write it, PROVIDER:NAME; empty: who wrote the first."""
 
 
 _again: list[Callable[[Again], None]] = []
@@ -133,6 +139,19 @@ def run_again(again: Again) -> None:
     if not _again:
         raise DecisionRefused
     _again[0](again)
+
+
+_model_sources: list[Callable[[], list[str]]] = []
+
+
+def on_models(source: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """The one who knows which models may be asked for a summary, as PROVIDER:NAME. The chat registers its own."""
+    _model_sources[:] = [source]
+    return source
+
+
+def models_offered() -> list[str]:
+    return [model for source in _model_sources for model in source()]
 
 
 class Act(StrEnum):

@@ -346,6 +346,11 @@ class SessionEvent(models.Model):
                 name="session_events_stepped",
             ),
             models.Index(
+                fields=("session", "-seq"),
+                condition=models.Q(event_type="summary_written"),
+                name="session_events_summaries",
+            ),
+            models.Index(
                 models.F("session"),
                 KT("payload__client_event_id"),
                 condition=models.Q(payload__has_key="client_event_id"),

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 import msgspec
 
 from chat.conf import conf
-from chat.errors import AlreadyDecided, FrameError, ItemExists, ItemNotFound, NothingToRetry, SessionFull
+from chat.errors import (
+    AlreadyDecided,
+    FrameError,
+    ItemExists,
+    ItemNotFound,
+    NothingToRetry,
+    OwnApproval,
+    SessionFull,
+)
 from chat.llm.provider import JSON
 from chat.session.commands import (
     AddMessage,
@@ -186,8 +194,8 @@ def _place(command: AddMessage | AddToolCall | AddToolOutput, history: SessionSt
 # Decisions, and responses that take another's place.
 
 
-def decision(command: DecideApproval, history: SessionState) -> ev.ToolApproval:
-    """Raises `ItemNotFound`, `AlreadyDecided`."""
+def decision(command: DecideApproval, history: SessionState, *, user_id: int | None) -> ev.ToolApproval:
+    """``user_id``: whose session it is. Raises `ItemNotFound`, `AlreadyDecided`, `OwnApproval`."""
     approval = history.approvals.get(command.approval_id)
     if approval is None:
         raise ItemNotFound(
@@ -196,6 +204,9 @@ def decision(command: DecideApproval, history: SessionState) -> ev.ToolApproval:
         )
     if approval.approve is not None or approval.continued:
         raise AlreadyDecided(param="item.approval_request_id")
+    their_own = command.staff_id is not None and command.staff_id == user_id
+    if command.approve and approval.asked.approvals > 1 and their_own:
+        raise OwnApproval(param="item.approval_request_id")
     if command.approve and command.by in approval.agreed:
         raise AlreadyDecided(
             "You have said yes to this already; it needs another person's yes, too.",

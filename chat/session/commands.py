@@ -141,6 +141,8 @@ class DecideApproval(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     approval_id: str
     approve: bool
     by: str = "client"
+    staff_id: int | None = None
+    """The member of staff who decides; None: the client does."""
     reason: str = ""
     item_id: str | None = None
     client_event_id: str | None = None

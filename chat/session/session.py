@@ -335,7 +335,7 @@ class Session:
         return Done()
 
     def _decide(self, command: DecideApproval) -> None:
-        event = accept.decision(command, self.history)
+        event = accept.decision(command, self.history, user_id=self.owner.user_id)
         self.log.append(event)
         asked_by = self.history.approvals[event.approval_id].asked.response_id
         if asked_by in self.history.approvals.decided():

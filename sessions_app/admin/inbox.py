@@ -179,6 +179,7 @@ def _decide(request: HttpRequest, item: InboxItem, *, approve: bool) -> str:
             approval_id=item.ref,
             approve=approve,
             by=request.user.get_username(),
+            staff_id=request.user.pk,
             reason=request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON_CHARS],
         )
     )

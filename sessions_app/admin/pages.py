@@ -17,11 +17,13 @@ from sessions_app import hooks
 from sessions_app.admin.desk import panel_context, way_context
 from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.admin.person import person_url
+from sessions_app.admin.summaries import summary_context
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from sessions_app.review import humanize
+from sessions_app.review.forms import FORMS
 from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.reader import count_connections, page_with, read_page, summary_event
 from sessions_app.review.transcript import Answer, Entry, Text
@@ -56,6 +58,7 @@ def decide(request: HttpRequest, session: Session, approval_id: str) -> HttpResp
                 approval_id=approval_id,
                 approve=approve,
                 by=request.user.get_username(),
+                staff_id=request.user.pk,
                 reason=request.POST.get("reason", "").replace("\x00", "").strip()[:MAX_REASON_CHARS],
             )
         )
@@ -125,6 +128,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "summary_html": render_markdown(session.summary) if session.summary else "",
         "summary_mark": summary_mark(session),
         "summary_words": _summary_words(session),
+        **summary_context(request, session),
         "latest": session.last_seq + 1,
         "may_decide": may_decide(request),
         "hit": hit,
@@ -166,6 +170,7 @@ def respond(
         "person_url": person_url(session),
         **way_context(request),
         "tab": name,
+        "forms": FORMS,
         "may_erase": may_erase(request),
         "erasure": erasure_of(session),
     }

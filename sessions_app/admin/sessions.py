@@ -14,7 +14,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from sessions_app.admin import desk, erasing, filters, pages, person, replay, saved_views, steering
+from sessions_app.admin import (
+    desk,
+    erasing,
+    exporting,
+    filters,
+    pages,
+    person,
+    replay,
+    saved_views,
+    steering,
+    summaries,
+)
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
     BoundedPaginator,
@@ -28,6 +39,7 @@ from sessions_app.desk import acts
 from sessions_app.models import OpenedView, ReviewState, Session
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize
+from sessions_app.review.forms import FORMS
 
 _UNUSED_IN_LIST = ("summary",)
 
@@ -60,6 +72,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
     )
+    list_after_template = "admin/sessions_app/session/out.html"
     list_filter_submit = True
     list_filter_sheet = True
     list_fullwidth = True
@@ -81,7 +94,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"desk": saved_views.desk_of(request), **(extra_context or {})}
+        context = {
+            "desk": saved_views.desk_of(request),
+            "forms": FORMS,
+            "list_query": request.GET.urlencode(),
+            **(extra_context or {}),
+        }
         response: HttpResponse = super().changelist_view(request, context)
         return response
 
@@ -101,12 +119,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         view = self.admin_site.admin_view
         pages_of_one = [
             path("erase/", view(self.erase_view), name="sessions_app_session_erase"),
-            path("<path:object_id>/replay/", view(self.replay_view), name="sessions_app_session_replay"),
-            path(
-                "<path:object_id>/replay.json",
-                view(self.replay_steps_view),
-                name="sessions_app_session_replay_steps",
-            ),
+            path("export/", view(self.export_view), name="sessions_app_session_export"),
             path("queue/", view(self.queue_view), name="sessions_app_session_queue"),
             path("mentions/", view(self.mentions_view), name="sessions_app_session_mentions"),
             path("many/", view(desk.do_bulk), name="sessions_app_session_many"),
@@ -116,6 +129,13 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path("<path:object_id>/review/", view(self.review_view), name="sessions_app_session_review"),
             path(
                 "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
+            ),
+            path("<path:object_id>/summary/", view(self.summary_view), name="sessions_app_session_summary"),
+            path("<path:object_id>/replay/", view(self.replay_view), name="sessions_app_session_replay"),
+            path(
+                "<path:object_id>/replay.json",
+                view(self.replay_steps_view),
+                name="sessions_app_session_replay_steps",
             ),
             path("<path:object_id>/events/", view(self.events_view), name="sessions_app_session_events"),
             path(
@@ -153,6 +173,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        return exporting.export(request, self)
+
+    def summary_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return summaries.write_again(request, self.readable_or_404(request, object_id))
 
     # The desk
 

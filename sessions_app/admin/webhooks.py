@@ -4,11 +4,15 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -90,17 +94,7 @@ def _give_secret(request: HttpRequest, webhook: Webhook) -> None:
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]
-    list_display = (
-        "what",
-        "webhook",
-        "session",
-        "state_label",
-        "tries",
-        "status_code",
-        "answer",
-        "at",
-        "tried_at",
-    )
+    list_display = ("what", "webhook", "session", "state_label", "tries", "said", "happened", "last_try")
     list_display_links = None
     list_filter = (("state", ChoicesDropdownFilter), "webhook")
     list_filter_submit = True
@@ -128,8 +122,22 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
         return str(Topic(delivery.topic).label).capitalize()
 
     @column("Conversation")
-    def session(self, delivery: WebhookDelivery) -> str:
-        return delivery.session_id
+    def session(self, delivery: WebhookDelivery) -> SafeString:
+        page = reverse("admin:sessions_app_session_change", args=[quote(delivery.session_id)])
+        return format_html('<a href="{}?hit={}">Open</a>', page, delivery.seq)
+
+    @column("Answer", empty_value="-")
+    def said(self, delivery: WebhookDelivery) -> str:
+        return " ".join(filter(None, (str(delivery.status_code or ""), delivery.answer)))
+
+    @column("Happened", ordering="id")
+    def happened(self, delivery: WebhookDelivery) -> str:
+        return formats.date_format(timezone.localtime(delivery.at), "j M, H:i:s")
+
+    @column("Last try", empty_value="-")
+    def last_try(self, delivery: WebhookDelivery) -> str | None:
+        at = delivery.tried_at
+        return formats.date_format(timezone.localtime(at), "j M, H:i:s") if at else None
 
     @column("State", tones=_STATES)
     def state_label(self, delivery: WebhookDelivery) -> tuple[str, str]:

@@ -80,6 +80,14 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             "sessionevent",
             models.Index(
+                fields=["session", "-seq"],
+                condition=models.Q(event_type="summary_written"),
+                name="session_events_summaries",
+            ),
+        ),
+        AddIndexConcurrently(
+            "sessionevent",
+            models.Index(
                 models.F("session"),
                 KT("payload__item_id"),
                 condition=models.Q(event_type="feedback_given"),

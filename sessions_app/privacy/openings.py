@@ -1,6 +1,7 @@
 """Who of the staff read which session: written down before the page is shown."""
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -14,6 +15,24 @@ logger = logging.getLogger(__name__)
 
 ONE_OPENING = timedelta(minutes=10)
 """Paging through a transcript is one reading of it."""
+
+
+def record_downloads(*, session_ids: Sequence[str], staff: AbstractBaseUser | AnonymousUser) -> None:
+    """As `record_opening`, of many at once. Raises where the database takes no writes: nobody carries away a list unseen."""
+    lately = TranscriptOpening.objects.filter(
+        session_id__in=session_ids, staff_id=staff.pk, view=OpenedView.DOWNLOAD, at__gt=Now() - ONE_OPENING
+    )
+    known = set(lately.order_by().values_list("session_id", flat=True))
+    TranscriptOpening.objects.bulk_create(
+        TranscriptOpening(
+            session_id=session_id,
+            staff_id=staff.pk,
+            staff_name=staff.get_username(),
+            view=OpenedView.DOWNLOAD,
+        )
+        for session_id in session_ids
+        if session_id not in known
+    )
 
 
 def record_opening(*, session_id: str, staff: AbstractBaseUser | AnonymousUser, view: OpenedView) -> None:

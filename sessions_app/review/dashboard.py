@@ -109,7 +109,7 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
         "chart": chart,
         "bars": [drawn.bar for drawn in chart.bars],
         "speed": speed,
-        "slowest": slowest,
+        "slowest": _named(slowest),
         "models": _by_model(sums, lists),
         "failures": [(failure_words(one.reason), one) for one in figures.failures_since(since)],
         "failures_link": lists.link(errors="yes"),
@@ -127,11 +127,11 @@ class Lists:
     def __init__(self, since: dt.datetime) -> None:
         self._since = since
 
-    def link(
-        self, *, since: dt.datetime | None = None, until: dt.datetime | None = None, **filters: str
-    ) -> str:
-        start = timezone.localtime(since or self._since).date()
-        days = {"start_time_from": start.isoformat()}
+    def link(self, **filters: str) -> str:
+        return self.link_of(filters)
+
+    def link_of(self, filters: Mapping[str, str], *, until: dt.datetime | None = None) -> str:
+        days = {"start_time_from": timezone.localtime(self._since).date().isoformat()}
         if until:
             days["start_time_to"] = timezone.localtime(until).date().isoformat()
         query = urlencode({**filters, **days, "show": "all"})
@@ -206,10 +206,13 @@ def _tiles(totals: Mapping[str, int], lists: Lists) -> list[Tile]:
             f"{humanize.compact(totals['input_tokens'])} in, {humanize.compact(totals['output_tokens'])} out",
             "#models",
         ),
-        Tile(
-            "Cost", humanize.cost(totals["cost_microusd"], totals["unpriced"]), _cost_words(totals), "#models"
-        ),
+        Tile("Cost", _cost(totals), _cost_words(totals), "#models"),
     ]
+
+
+def _cost(totals: Mapping[str, int]) -> str:
+    unknown = totals["unpriced"] and not totals["cost_microusd"]
+    return humanize.usd(None if unknown else totals["cost_microusd"])
 
 
 def _cost_words(totals: Mapping[str, int]) -> str:
@@ -229,7 +232,7 @@ def _bars(window: Window, sums: Sequence[Mapping[str, Any]]) -> list[Bar]:
                 label=start.strftime(window.label_format),
                 value=sum(row["sessions"] for row in rows),
                 part=sum(row["with_errors"] for row in rows),
-                link=Lists(start).link(until=start),
+                link=Lists(start).link_of({}, until=start),
             )
         )
     return bars
@@ -270,7 +273,7 @@ def _shares(
     for name, tone in names:
         start, before = before, before + totals[name]
         begins, ends = round(100 * start / whole), round(100 * before / whole)
-        link = lists.link(**{f"{field}__exact": name})
+        link = lists.link_of({f"{field}__exact": name})
         shares.append(Share(name.capitalize(), totals[name], begins, ends - begins, link, tone))
     return shares
 
@@ -278,6 +281,11 @@ def _shares(
 def failure_words(reason: str) -> str:
     """An error's code as people read it."""
     return reason.replace("_", " ").capitalize() or "Unknown"
+
+
+def _named(slowest: Sequence[figures.SlowAnswer]) -> list[tuple[Session, figures.SlowAnswer]]:
+    sessions = Session.objects.defer("summary").in_bulk([one.session_id for one in slowest])
+    return [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions]
 
 
 def _latest_sessions() -> list[Session]:

@@ -102,6 +102,18 @@ def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | No
     return None
 
 
+MAX_VERSIONS = 20
+
+
+def summary_versions(session: Session) -> list[ev.Record]:
+    """Every summary that was written, newest first, at most `MAX_VERSIONS`; none of a session that was erased."""
+    if session.erased_at or session.summary_state == SummaryState.NONE:
+        return []
+    rows = _log(session).filter(event_type=ev.SummaryWritten.event_type).order_by("-seq")
+    found = _decoded(map(_row, rows.values_list(*COLUMNS)[:MAX_VERSIONS]))
+    return [one for one in found if isinstance(one, ev.Record)]
+
+
 def count_connections(session: Session) -> int | None:
     """How many connections the session has had; None when its log has more than `COUNTED_ROWS`."""
     opened = Q(event_type=ev.ConnectionOpened.event_type)

@@ -108,7 +108,7 @@ class ToolFigures:
     median_ms: float | None
 
 
-def _rows(query: str, *params: object) -> list[tuple[Any, ...]]:
+def _rows(query: str, *params: dt.datetime | int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, params)
         return list(cursor.fetchall())
@@ -183,7 +183,7 @@ class Kept:
         if clock() - began >= SLOW_QUERY_S:
             with self._lock:
                 self._found[key] = (clock() + KEPT_S, value)
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 kept = Kept()

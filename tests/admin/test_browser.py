@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sessions_app.log import events as ev
+from sessions_app.models import InboxItem
 from tests.admin.rows import call, deltas, done, message, result, started, turn, user_says, write_session
 
 ATTACK = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
@@ -86,3 +87,20 @@ def test_nothing_is_wider_than_a_phone(page: Page, scheme: str) -> None:
     tool = page.locator("details.sx-tool")
     tool.locator("summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_badge_moves_by_itself_and_the_list_says_that_it_is_old(page: Page) -> None:
+    session = write_session([user_says("x"), started(), done(status="failed")], title="Lamps")
+    page.goto("/admin/sessions_app/inboxitem/")
+    badge = page.locator("#inbox-count")
+    expect(badge).to_be_hidden()
+    expect(page.get_by_text("Nothing waits")).to_be_visible()
+    InboxItem.objects.create(
+        session=session, kind="failed_answer", ref="resp_1", seq=3, at=session.start_time
+    )
+    expect(badge).to_have_text("1", timeout=20_000)
+    page.get_by_text("Show the list as it is now").click()
+    expect(page.get_by_role("heading", name="The user got no answer.")).to_be_visible()
+    page.get_by_role("button", name="Put away").click()
+    expect(page.get_by_text("Nothing waits")).to_be_visible()
+    expect(badge).to_be_hidden()

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
 
+from sessions_app.admin import filters
 from sessions_app.desk import acts
 from sessions_app.models import (
     EraseActor,
@@ -82,6 +83,17 @@ def test_tags_come_and_go_and_capitals_make_no_second_one(rita: Client) -> None:
     assert "took a tag away: refund" in html
     assert "added a tag: vip" in html
     assert listed(rita, "tag=no-such-tag") == []
+
+
+def test_a_tag_of_very_many_lists_the_newest_and_says_so(
+    rita: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "MAX_TAGGED", 1)
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+        do(rita, f"s{number}", "tag", tag="vip")
+    assert listed(rita, "tag=vip") == ["s0"]
+    assert "More than 1 sessions have this tag" in rita.get(f"{LIST}?tag=vip").content.decode()
 
 
 def test_a_score_has_a_reason_and_is_given_anew(rita: Client) -> None:

@@ -77,9 +77,31 @@ async def test_where_two_people_have_to_say_yes_the_first_one_changes_nothing(
         assert ledger.lines() == []
         await as_staff(server, request, approve=True)
         done = await client.until("response.done")
-        said = [frame["item"] for frame in client.frames if frame["type"] == "conversation.item.done"][-2]
         assert done["response"]["output"][0]["output"] == "Moved 5000 to Ann."
     assert ledger.lines() == ["moved 5000 to Ann"]
+
+
+async def test_who_says_yes_in_a_conversation_of_their_own_is_one_person(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    gemini.then(calls(("move", {"amount": 5000, "to": "Ann"})))
+    server = start_shop()
+    cookie = await in_db_thread(lambda: signed_in(grace()).cookies["sessionid"].value)
+    headers = {"Origin": server.url, "Cookie": f"sessionid={cookie}"}
+    async with realtime(server.ws_url, additional_headers=headers) as client:
+        (request,) = await asked(client)
+        await as_staff(server, request, approve=True)
+        item = await in_db_thread(InboxItem.objects.get)
+        assert (item.agreed, item.settled_at) == ([], None)
+        await decide(client, request, approve=True)
+        await client.until("conversation.item.done")
+        await as_staff(server, request, approve=True)
+        item = await in_db_thread(InboxItem.objects.get)
+        assert (item.agreed, item.settled_at) == (["client"], None)
+        assert ledger.lines() == []
+        await as_staff(server, request, approve=False)
+        await client.until("response.done")
+    assert ledger.lines() == []
 
 
 async def test_anybodys_no_ends_it_though_somebody_has_said_yes(
@@ -95,11 +117,16 @@ async def test_anybodys_no_ends_it_though_somebody_has_said_yes(
     assert ledger.lines() == []
 
 
+def grace() -> User:
+    found = User.objects.filter(username="grace").first()
+    return found or User.objects.create_superuser("grace", password="x")
+
+
 async def as_staff(server: ServerProcess, request: Frame, *, approve: bool) -> None:
     """In the inbox of the admin, as a member of staff of their own."""
 
     def post() -> int:
-        user = User.objects.create_superuser("grace", password="x")
+        user = grace()
         item = InboxItem.objects.get(ref=request["id"])
         cookies = {name: morsel.value for name, morsel in signed_in(user).cookies.items()}
         url = f"{server.url}/admin/sessions_app/inboxitem/"

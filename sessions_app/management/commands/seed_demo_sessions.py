@@ -27,6 +27,7 @@ USERS = ("ada", "grace", "linus", "margaret", "edsger")
 BATCH = 200
 
 SUMMARY_MICROUSD = 450
+WAITS = timedelta(days=2)
 
 _WELL = (
     (ev.Resolution.RESOLVED, ev.Sentiment.POSITIVE, 5),
@@ -195,9 +196,9 @@ class _Seeder:
 
 
 def _waiting(session: DemoSession) -> Iterator[InboxItem]:
-    """As the journal writes it with the events."""
+    """As the journal writes it with the events; what was seen to long ago is left out."""
     for news in news_of(session.records):
-        if news.opens:
+        if news.opens and news.at > timezone.now() - WAITS:
             yield InboxItem(
                 session_id=session.session_id,
                 kind=news.opens,

