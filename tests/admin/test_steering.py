@@ -1,0 +1,87 @@
+"""What staff do in a conversation, from its page; that it takes effect is tested through servers (tests/sockets/test_live_page.py)."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from sessions_app import hooks
+from sessions_app.admin.steering import MAX_CHARS
+from sessions_app.errors import DecisionRefused
+from sessions_app.hooks import Act, Step
+from tests.admin.conftest import PASSWORD, signed_in
+from tests.admin.rows import user_says, write_session
+
+URL = "/admin/sessions_app/session/s1/steer/"
+PAGE = "/admin/sessions_app/session/s1/change/"
+JSON = {"HTTP_ACCEPT": "application/json"}
+
+
+@pytest.fixture
+def steps() -> Iterator[list[Step]]:
+    """What reaches the hook, in place of the server's own."""
+    kept, heard = list(hooks._steppers), list[Step]()
+    hooks.on_step(heard.append)
+    yield heard
+    hooks._steppers[:] = kept
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    user = User.objects.create_user("grace", password=PASSWORD, is_staff=True)
+    rights = Permission.objects.filter(
+        codename__in=["view_session", "operate_session"], content_type__app_label="sessions_app"
+    )
+    user.user_permissions.set(rights)
+    write_session([user_says("Hi")], session_id="s1")
+    return signed_in(user)
+
+
+def test_each_act_goes_to_the_hook_with_its_author(operator: Client, steps: list[Step]) -> None:
+    for act in Act:
+        answer = operator.post(URL, {"act": act, "text": " Be\x00 kind. "}, **JSON)
+        assert (answer.status_code, bool(answer.json()["words"])) == (200, True)
+    assert steps == [Step(session_id="s1", act=act, by="grace", text="Be kind.") for act in Act]
+
+
+def test_without_a_script_the_page_comes_anew_where_it_was(operator: Client, steps: list[Step]) -> None:
+    answer = operator.post(URL, {"act": "stop", "back": "after=1"})
+    assert (answer.status_code, answer["Location"]) == (302, f"{PAGE}?after=1")
+
+
+def test_who_may_only_read_does_nothing(viewer: Client, steps: list[Step]) -> None:
+    write_session([user_says("Hi")], session_id="s1")
+    assert viewer.post(URL, {"act": "take_over"}).status_code == 403
+    assert "lv-acts" not in viewer.get(PAGE).content.decode()
+    assert steps == []
+
+
+def test_what_makes_no_sense_does_nothing(operator: Client, steps: list[Step]) -> None:
+    assert operator.get(URL).status_code == 405
+    assert operator.post(URL, {"act": "shout"}).status_code == 400
+    for text in ("", "  ", "x" * (MAX_CHARS + 1)):
+        assert operator.post(URL, {"act": "whisper", "text": text}, **JSON).status_code == 409
+    assert operator.post(URL.replace("s1", "none"), {"act": "stop"}).status_code == 404
+    assert steps == []
+
+
+def test_why_it_was_refused_is_told(operator: Client) -> None:
+    kept = list(hooks._steppers)
+
+    @hooks.on_step
+    def refuse(_: Step) -> None:
+        raise DecisionRefused("Somebody else has it.")
+
+    try:
+        answer = operator.post(URL, {"act": "take_over"}, **JSON)
+    finally:
+        hooks._steppers[:] = kept
+    assert (answer.status_code, answer.json()) == (409, {"words": "Somebody else has it."})
+
+
+def test_a_page_of_another_site_does_nothing(operator: Client, steps: list[Step]) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = operator.cookies
+    assert strict.post(URL, {"act": "stop"}).status_code == 403
+    assert steps == []
