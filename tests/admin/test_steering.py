@@ -15,7 +15,7 @@ from tests.admin.rows import user_says, write_session
 
 URL = "/admin/sessions_app/session/s1/steer/"
 PAGE = "/admin/sessions_app/session/s1/change/"
-JSON = {"HTTP_ACCEPT": "application/json"}
+JSON = {"accept": "application/json"}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def operator(db: None) -> Client:
 
 def test_each_act_goes_to_the_hook_with_its_author(operator: Client, steps: list[Step]) -> None:
     for act in Act:
-        answer = operator.post(URL, {"act": act, "text": " Be\x00 kind. "}, **JSON)
+        answer = operator.post(URL, {"act": act, "text": " Be\x00 kind. "}, headers=JSON)
         assert (answer.status_code, bool(answer.json()["words"])) == (200, True)
     assert steps == [Step(session_id="s1", act=act, by="grace", text="Be kind.") for act in Act]
 
@@ -61,7 +61,7 @@ def test_what_makes_no_sense_does_nothing(operator: Client, steps: list[Step]) -
     assert operator.get(URL).status_code == 405
     assert operator.post(URL, {"act": "shout"}).status_code == 400
     for text in ("", "  ", "x" * (MAX_CHARS + 1)):
-        assert operator.post(URL, {"act": "whisper", "text": text}, **JSON).status_code == 409
+        assert operator.post(URL, {"act": "whisper", "text": text}, headers=JSON).status_code == 409
     assert operator.post(URL.replace("s1", "none"), {"act": "stop"}).status_code == 404
     assert steps == []
 
@@ -74,7 +74,7 @@ def test_why_it_was_refused_is_told(operator: Client) -> None:
         raise DecisionRefused("Somebody else has it.")
 
     try:
-        answer = operator.post(URL, {"act": "take_over"}, **JSON)
+        answer = operator.post(URL, {"act": "take_over"}, headers=JSON)
     finally:
         hooks._steppers[:] = kept
     assert (answer.status_code, answer.json()) == (409, {"words": "Somebody else has it."})
