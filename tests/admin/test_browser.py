@@ -32,8 +32,9 @@ def test_a_reviewer_finds_a_session_and_reads_it(page: Page) -> None:
     expect(tool.get_by_text("Asia/Tokyo")).to_be_visible()
     page.get_by_role("link", name="Events").click()
     expect(page.locator("table tbody tr")).to_have_count(6)
+    page.get_by_text("Download", exact=True).click()
     with page.expect_download() as download:
-        page.get_by_role("link", name=".md").click()
+        page.get_by_role("link", name="Markdown").click()
     assert "It is **21:14** there." in download.value.path().read_text()
 
 
