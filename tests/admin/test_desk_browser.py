@@ -194,7 +194,7 @@ def test_all_of_it_works_without_javascript(browser: Browser, server: ServerProc
     }
 
 
-PAGES = ("", "queue/", "mentions/", "s0/change/", "person/guest/c0ffee5599aa/")
+PAGES = ("", "queue/", "mentions/", "s0/change/", "person/guest/?key=c0ffee5599aa")
 
 
 def furnished() -> None:
