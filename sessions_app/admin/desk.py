@@ -1,11 +1,12 @@
 """The review desk's pages: the panel beside a session, the queue, the mentions, and what is done to many sessions at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -15,7 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app.admin.saved_views import REVIEW, view_query, visible_views
+from sessions_app.admin.saved_views import may_review, number_of, view_query, visible_views
 from sessions_app.admin.walk import FILTERS, QUEUE, filtered, list_url, neighbour, session_url
 from sessions_app.desk import acts, queue
 from sessions_app.desk.acts import ActRefused, Reviewer
@@ -39,10 +40,6 @@ AT_ONCE = 200
 """So many sessions take an action of the list at once."""
 IN_PLACE = "X-Desk"
 """A request header of the panel's script: it wants the panel alone."""
-
-
-def may_review(request: HttpRequest) -> bool:
-    return request.user.has_perm(REVIEW)
 
 
 def reviewer_of(request: HttpRequest) -> Reviewer:
@@ -132,7 +129,9 @@ def _set_state(session_id: str, form: Any, by: Reviewer) -> str:
 
 def _assign(session_id: str, form: Any, by: Reviewer) -> str:
     text = form.get("assignee", "")
-    wanted = by.user_id if text == "me" else int(text) if text.isascii() and text[:18].isdigit() else None
+    wanted = by.user_id if text == "me" else number_of(text)
+    if text and wanted is None:
+        raise ActRefused("That person cannot review sessions.")
     acts.assign(session_id=session_id, assignee_id=wanted, by=by)
     return "Assigned to you." if wanted == by.user_id else "Assigned." if wanted else "Assigned to nobody."
 
@@ -181,14 +180,19 @@ ACTS: dict[str, Callable[[str, Any, Reviewer], str]] = {
 def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
     """Takes ``act`` and what it needs from the form; ``then=next`` goes on to the next session. Raises PermissionDenied."""
     by = reviewer_of(request)
+    goes_on = request.POST.get("then") == "next"
+    # Asked before: the list that was walked along may lose the session by what is done to it.
+    follower = _neighbour(request, model_admin, session) if goes_on and QUEUE not in request.GET else None
     done, words = _done(session.pk, request, by)
     if request.headers.get(IN_PLACE):
         fresh = Session.objects.select_related("assignee", "user").get(pk=session.pk)
         context = {**panel_context(request, fresh), "said": words, "failed": not done}
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
     (messages.success if done else messages.error)(request, words)
-    if done and request.POST.get("then") == "next":
-        return go_on(request, model_admin, session)
+    if done and goes_on:
+        if QUEUE in request.GET:
+            return _hand_out(request, model_admin, request.GET[QUEUE])
+        return _walk_to(request, follower)
     return HttpResponseRedirect(session_url(session.pk, **way_of(request)))
 
 
@@ -223,16 +227,18 @@ def way_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def go_on(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
-    """To the queue's next session for who came from the queue, else to the list's."""
-    if QUEUE in request.GET:
-        return _hand_out(request, model_admin, request.GET[QUEUE])
-    return walk(request, model_admin, session, forward=True)
-
-
 def walk(request: HttpRequest, model_admin: Any, session: Session, *, forward: bool) -> HttpResponse:
+    return _walk_to(request, _neighbour(request, model_admin, session, forward=forward), forward=forward)
+
+
+def _neighbour(
+    request: HttpRequest, model_admin: Any, session: Session, *, forward: bool = True
+) -> Session | None:
+    return neighbour(request, model_admin, session, request.GET.get(FILTERS, ""), forward=forward)
+
+
+def _walk_to(request: HttpRequest, found: Session | None, *, forward: bool = True) -> HttpResponse:
     query = request.GET.get(FILTERS, "")
-    found = neighbour(request, model_admin, session, query, forward=forward)
     if found is None:
         messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
         return HttpResponseRedirect(list_url(query))
@@ -284,8 +290,8 @@ def mentions_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """The notes that name the member of staff; a POST marks those of ``note`` as read. Raises PermissionDenied."""
     me = reviewer_of(request).user_id or 0
     if request.method == "POST":
-        ids = [int(one) for one in request.POST.getlist("note") if one.isascii() and one[:18].isdigit()]
-        acts.mark_seen(user_id=me, note_ids=ids[:HISTORY])
+        numbers = map(number_of, request.POST.getlist("note")[:HISTORY])
+        acts.mark_seen(user_id=me, note_ids=[number for number in numbers if number is not None])
         return HttpResponseRedirect(reverse("admin:sessions_app_session_mentions"))
     found = ReviewMention.objects.filter(user_id=me).select_related("note__session")
     mentions = list(found.defer("note__session__summary")[:HISTORY])
@@ -298,11 +304,11 @@ def mentions_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
 
 
 def bulk(
-    request: HttpRequest, sessions: Iterable[Session], do: Callable[[str, Reviewer], bool], what: str
+    request: HttpRequest, sessions: QuerySet[Session], do: Callable[[str, Reviewer], bool], what: str
 ) -> None:
     """``what`` tells what was done, after the number of sessions that it changed."""
     by, changed = reviewer_of(request), 0
-    chosen = list(sessions)[: AT_ONCE + 1]
+    chosen = list(sessions[: AT_ONCE + 1])
     if len(chosen) > AT_ONCE:
         messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
         return
@@ -317,10 +323,10 @@ def bulk(
     messages.success(request, f"{changed} {'session' if changed == 1 else 'sessions'} {what}.")
 
 
-def ask_bulk(request: HttpRequest, model_admin: Any, sessions: Iterable[Session]) -> HttpResponse:
+def ask_bulk(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]) -> HttpResponse:
     """Asks for the tag, or for whom to assign the chosen ones to."""
     reviewer_of(request)
-    chosen = list(sessions)[: AT_ONCE + 1]
+    chosen = list(sessions[: AT_ONCE + 1])
     if len(chosen) > AT_ONCE:
         messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
         return HttpResponseRedirect(list_url(request.GET.urlencode()))
@@ -339,7 +345,7 @@ def do_bulk(request: HttpRequest) -> HttpResponse:
     """Takes ``session`` (each id), ``tag`` and ``assignee`` (``keep``, nothing for nobody, or an id) from the form."""
     reviewer_of(request)
     ids = [one.replace("\x00", "") for one in request.POST.getlist("session")[: AT_ONCE + 1]]
-    sessions = list(Session.objects.filter(pk__in=ids).only("pk"))
+    sessions = Session.objects.filter(pk__in=ids).only("pk")
     if request.POST.get("tag", "").strip():
         bulk(request, sessions, lambda pk, by: bool(_tag(pk, request.POST, by)), "tagged")
     if request.POST.get("assignee", "keep") != "keep":

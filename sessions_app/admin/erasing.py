@@ -1,12 +1,12 @@
 """Erasing from the admin: the chosen sessions are shown once more, then what was said in them goes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -45,14 +45,14 @@ class Chosen:
     more: str
 
 
-def confirm_sessions(request: HttpRequest, model_admin: Any, sessions: Iterable[Session]) -> HttpResponse:
-    found = [one for one in list(sessions)[: MOST_AT_ONCE + 1] if one.erased_at is None]
+def confirm_sessions(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]) -> HttpResponse:
+    found = [one for one in sessions[: MOST_AT_ONCE + 1] if one.erased_at is None]
     chosen = [Chosen("session", one.pk, one.title or "Untitled", one.pk) for one in found]
     return _confirm(request, model_admin, chosen)
 
 
-def confirm_people(request: HttpRequest, model_admin: Any, users: Iterable[User]) -> HttpResponse:
-    due = [(user, _due(user)) for user in list(users)[: MOST_AT_ONCE + 1]]
+def confirm_people(request: HttpRequest, model_admin: Any, users: QuerySet[User]) -> HttpResponse:
+    due = [(user, _due(user)) for user in users[: MOST_AT_ONCE + 1]]
     chosen = [
         Chosen("user", str(user.pk), user.get_username(), f"{sessions:,} sessions")
         for user, sessions in due

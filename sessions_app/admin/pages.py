@@ -206,7 +206,7 @@ def cost_hint(session: Session) -> str:
     known = f"US dollars, by the price list: {humanize.usd(session.cost_microusd)} for answers and summaries"
     if not session.unpriced:
         return known
-    return f"{known}; {session.unpriced:,} of them at an unknown price (LLM_PRICES)"
+    return f"{known}; {session.unpriced:,} of them at an unknown price: no price is known for their model"
 
 
 def _facts(session: Session) -> list[Fact]:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from sessions_app.admin.walk import MAX_QUERY_CHARS, list_url
 from sessions_app.models import ReviewMention, SavedView
 
-REVIEW = "sessions_app.review_session"
+VIEW, REVIEW = "sessions_app.view_session", "sessions_app.review_session"
 MAX_VIEWS = 30
 """Of one member of staff, and as many are shown."""
 _PLACE = ("p", "e")
@@ -66,9 +66,14 @@ def visible_views(request: HttpRequest) -> QuerySet[SavedView]:
     return SavedView.objects.filter(Q(owner_id=request.user.pk) | Q(shared=True))
 
 
+def may_review(request: HttpRequest) -> bool:
+    """Whoever reviews reads what is reviewed."""
+    return request.user.has_perms([VIEW, REVIEW])
+
+
 def desk_of(request: HttpRequest) -> Desk:
     query = normal(request.GET.urlencode())
-    may_review = request.user.has_perm(REVIEW)
+    reviews = may_review(request)
     tabs = [_tab(title, wanted, query) for title, wanted in (*_EVERYBODYS, _ALL)]
     tabs += [
         Tab(
@@ -85,9 +90,9 @@ def desk_of(request: HttpRequest) -> Desk:
     return Desk(
         tabs=tabs,
         query=query,
-        may_review=may_review,
-        mentions=unseen.order_by()[:100].count() if may_review else 0,
-        can_save=may_review and not any(tab.current for tab in tabs),
+        may_review=reviews,
+        mentions=unseen.order_by()[:100].count() if reviews else 0,
+        can_save=reviews and not any(tab.current for tab in tabs),
     )
 
 
@@ -129,16 +134,17 @@ def remove(request: HttpRequest, view_id: int) -> HttpResponse:
 
 
 def _only_reviewers(request: HttpRequest) -> None:
-    if not request.user.has_perm(REVIEW):
+    if not may_review(request):
         raise PermissionDenied
+
+
+def number_of(text: str) -> int | None:
+    """The number of a row that an address or a form names; None: no row can have it."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def view_query(request: HttpRequest, view_id: Any) -> tuple[SavedView | None, str]:
     """The saved view of that id, if there is one that may be used here, and its filters."""
-    text = str(view_id or "")
-    found = (
-        visible_views(request).filter(pk=int(text)).first()
-        if text.isascii() and text.isdigit() and len(text) < 19
-        else None
-    )
+    number = number_of(str(view_id or ""))
+    found = None if number is None else visible_views(request).filter(pk=number).first()
     return found, found.query if found else ""

@@ -79,6 +79,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     list_per_page = 50
     list_select_related = ("user", "assignee")
     list_max_show_all = 0
+    list_disable_select_all = True
     date_hierarchy = "start_time"
     ordering = NEWEST_FIRST
     paginator = BoundedPaginator
@@ -125,7 +126,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path("many/", view(desk.do_bulk), name="sessions_app_session_many"),
             path("views/", view(saved_views.save), name="sessions_app_session_save_view"),
             path("views/<int:view_id>/", view(saved_views.remove), name="sessions_app_session_remove_view"),
-            path("person/<str:kind>/<path:key>/", view(self.person_view), name="sessions_app_session_person"),
+            path("person/<str:kind>/", view(self.person_view), name="sessions_app_session_person"),
             path("<path:object_id>/review/", view(self.review_view), name="sessions_app_session_review"),
             path(
                 "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
@@ -197,8 +198,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def mentions_view(self, request: HttpRequest) -> HttpResponse:
         return desk.mentions_page(request, self)
 
-    def person_view(self, request: HttpRequest, kind: str, key: str) -> HttpResponse:
-        return person.person_page(request, self, kind, key)
+    def person_view(self, request: HttpRequest, kind: str) -> HttpResponse:
+        return person.person_page(request, self, kind)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         return desk.may_review(request)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -73,7 +74,7 @@ def write_again(request: HttpRequest, session: Session) -> HttpResponse:
         messages.success(
             request, "Another summary is being written. Look again in a moment; this one is kept."
         )
-    page = reverse("admin:sessions_app_session_change", args=[session.pk])
+    page = reverse("admin:sessions_app_session_change", args=[quote(session.pk)])
     return HttpResponseRedirect(f"{page}?{request.POST.get('back', '')}")
 
 

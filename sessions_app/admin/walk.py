@@ -4,6 +4,7 @@ from copy import copy
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
@@ -71,6 +72,6 @@ def list_url(query: str) -> str:
 
 def session_url(session_id: str, **query: str) -> str:
     """With those of ``query`` that say something; an empty `QUEUE` does."""
-    page = reverse("admin:sessions_app_session_change", args=[session_id])
+    page = reverse("admin:sessions_app_session_change", args=[quote(session_id)])
     kept = {name: value for name, value in query.items() if value or name == QUEUE}
     return f"{page}?{urlencode(kept)}" if kept else page

@@ -26,6 +26,8 @@ from sessions_app.notices.secrets import new_secret, sealed
 
 _CHOICES = [(topic.value, topic.label[0].upper() + topic.label[1:]) for topic in Topic]
 _STATES = {"waiting": "info", "delivered": "success", "failed": "danger"}
+AGAIN_AT_ONCE = 500
+"""So many messages are delivered again by one action."""
 PAUSES = ((1, "every minute"), (15, "every 15 minutes"), (60, "once an hour"), (1440, "once a day"))
 
 
@@ -61,6 +63,12 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """The webhooks alone. What was delivered goes with them: it may be much, and nobody deletes it by itself."""
+        return [str(webhook) for webhook in objs], {str(self.opts.verbose_name_plural): len(objs)}, set(), []
 
     @column("Told when")
     def topics_in_words(self, webhook: Webhook) -> str:
@@ -114,7 +122,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
 
     @admin.action(description="Deliver again", permissions=["again"])
     def again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
-        sent = sum(deliver_again(delivery) for delivery in deliveries)
+        chosen = list(deliveries[: AGAIN_AT_ONCE + 1])
+        if len(chosen) > AGAIN_AT_ONCE:
+            messages.error(request, f"At most {AGAIN_AT_ONCE} at once. Choose fewer.")
+            return
+        sent = sum(deliver_again(delivery) for delivery in chosen)
         messages.success(request, f"On their way again: {sent}.")
 
     @column("What")
@@ -157,7 +169,10 @@ class MailForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(MailSubscription)
 class MailSubscriptionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]
-    """Everybody's own choice; there is no list of them."""
+    """Everybody's own choice; there is no list of them, and it goes with its user."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("auth.delete_user")
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return may_see(request)

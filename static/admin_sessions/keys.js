@@ -4,7 +4,10 @@
 const KEPT = "desk.row";
 const isTyping = (element) =>
   element instanceof HTMLElement &&
-  (element.isContentEditable || element.matches("textarea, select, input:not([type=radio], [type=checkbox])"));
+  (element.isContentEditable ||
+    element.matches("textarea, select, input:not([type=radio], [type=checkbox])") ||
+    element.closest("[role=combobox]") !== null);
+const linkOf = (row) => row.querySelector("th a, a");
 
 export class Keys {
   #rows = [];
@@ -85,7 +88,7 @@ export class Keys {
         if (!row || (key === "Enter" && target.closest("a, button, summary, label, input"))) {
           return false;
         }
-        row.querySelector("th a, a")?.click();
+        linkOf(row)?.click();
         return true;
       case "x":
         row?.querySelector("input.action-select")?.click();
@@ -102,14 +105,15 @@ export class Keys {
     row.classList.add("desk-chosen");
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
-    sessionStorage.setItem(KEPT, JSON.stringify([location.href, place]));
+    sessionStorage.setItem(KEPT, JSON.stringify([location.href, place, linkOf(row)?.href]));
   }
 
-  /** To the row that was chosen when this very list was left. */
+  /** To the row that was chosen when this very list was left; to the one in its place where it is not in the list any more. */
   #comeBack() {
-    const [href, place] = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
-    if (href === location.href && place < this.#rows.length) {
-      this.#choose(place);
+    const [href, place, link] = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+    const same = this.#rows.findIndex((row) => linkOf(row)?.href === link);
+    if (href === location.href && (same >= 0 || place < this.#rows.length)) {
+      this.#choose(same >= 0 ? same : place);
     }
   }
 }

@@ -1,19 +1,57 @@
 // The panel beside a session answers in its place. Without this script its forms do the same with a new page.
 
 const IN_PLACE = { "X-Desk": "1" };
+const NO_ANSWER = "No answer from the server. Look whether it was done, then try again.";
+
+const actOf = (form) => form.elements.act.value;
+const nameOf = (field) => [actOf(field.form), field.name, /^(radio|submit)$/.test(field.type) ? field.value : ""].join("\n");
+const stateOf = (field) => (field.type === "radio" ? field.checked : field.value);
+
+/** In the one place for it, which stays: what is new in it is read out. */
+function say(words, refused) {
+  const place = document.querySelector("[data-said]");
+  place.textContent = words;
+  place.classList.toggle("desk-refused", refused);
+}
+
+/** What came of an act: the new panel where it was done or refused in words; null: it has been said that something went
+ * wrong. */
+async function post(url, body) {
+  say("", false);
+  let answer, html;
+  try {
+    answer = await fetch(url, { method: "POST", body, headers: IN_PLACE });
+    html = await answer.text();
+  } catch {
+    say(NO_ANSWER, true);
+    return null;
+  }
+  if (answer.redirected || answer.status === 403 || answer.status === 404) {
+    location.reload(); // signed out, or the right was taken away: the page says so
+    return null;
+  }
+  if (!answer.ok && answer.status !== 409) {
+    say(`It was not done: the server answered ${answer.status}. Try again.`, true);
+    return null;
+  }
+  const panel = new DOMParser().parseFromString(html, "text/html");
+  const words = panel.querySelector(".desk-said")?.textContent ?? "";
+  return { done: answer.ok, words, inside: panel.querySelector(".desk-inside") };
+}
 
 export class Panel {
+  /** What the fields had in them when the panel came. */
+  #given;
+
   constructor(element) {
     this.element = element;
+    this.#given = this.#states();
     element.addEventListener("submit", (event) => this.#submitted(event));
-    element.addEventListener("change", (event) => this.#changed(event));
-    this.#quiet();
-  }
-
-  #changed({ target }) {
-    if (target.matches("select[name=assignee], input[name=score]")) {
-      target.form.requestSubmit();
-    }
+    addEventListener("beforeunload", (event) => {
+      if (element.querySelector("textarea[name=note]")?.value.trim()) {
+        event.preventDefault();
+      }
+    });
   }
 
   async #submitted(event) {
@@ -22,35 +60,53 @@ export class Panel {
       return;
     }
     event.preventDefault();
-    const focused = document.activeElement?.getAttribute("name");
-    const body = new FormData(form, event.submitter);
-    const answer = await fetch(form.action, { method: "POST", body, headers: IN_PLACE });
-    const isPanel = answer.ok || answer.status === 409;
-    if (!isPanel || answer.redirected) {
-      location.reload(); // signed out, or the right was taken away: the page says so
+    const act = actOf(form);
+    const sent = this.#states();
+    const answer = await post(form.action, new FormData(form, event.submitter));
+    if (!answer) {
       return;
     }
-    this.#show(await answer.text());
-    this.#focus(body.get("act"), focused);
+    this.#show(answer.inside, this.#drafts((field) => (answer.done && actOf(field.form) === act ? sent : this.#given)));
+    say(answer.words, !answer.done);
   }
 
-  #show(html) {
-    const parsed = new DOMParser().parseFromString(html, "text/html");
-    this.element.replaceChildren(...parsed.body.childNodes);
-    this.#quiet();
+  #fields() {
+    const fields = ":is(input[type=text], input[type=radio], select, textarea)";
+    return [...this.element.querySelectorAll(`form[data-in-place] ${fields}`)];
   }
 
-  /** Where the next tag is likely to be typed the field stays chosen; elsewhere the keys are for the page again. */
-  #focus(act, focused) {
-    if (act === "tag" && focused === "tag") {
-      this.element.querySelector("[data-focus=t]")?.focus();
+  #states() {
+    return new Map(this.#fields().map((field) => [nameOf(field), stateOf(field)]));
+  }
+
+  /** What was begun and not sent. */
+  #drafts(before) {
+    const changed = this.#fields().filter((field) => stateOf(field) !== before(field).get(nameOf(field)));
+    return new Map(changed.map((field) => [nameOf(field), stateOf(field)]));
+  }
+
+  #show(inside, drafts) {
+    const focused = document.activeElement;
+    const isInside = this.element.contains(focused) && focused !== this.element;
+    const name = isInside && focused.form ? nameOf(focused) : "";
+    const { selectionStart, selectionEnd } = focused;
+    this.element.querySelector(".desk-inside").replaceWith(inside);
+    this.#given = this.#states();
+    for (const field of this.#fields().filter((one) => drafts.has(nameOf(one)))) {
+      field[field.type === "radio" ? "checked" : "value"] = drafts.get(nameOf(field));
+    }
+    if (isInside) {
+      this.#focus(name, selectionStart, selectionEnd);
     }
   }
 
-  /** A choice is saved as it is made, so its button goes. */
-  #quiet() {
-    for (const button of this.element.querySelectorAll("[data-when-changed]")) {
-      button.hidden = true;
+  /** On the same field or button; on the panel where that has gone, so that the tabulator goes on from there. */
+  #focus(name, start, end) {
+    const all = this.element.querySelectorAll("form[data-in-place] :is(input:not([type=hidden]), select, textarea, button)");
+    const same = [...all].find((one) => nameOf(one) === name) ?? this.element;
+    same.focus();
+    if (same.matches("input[type=text], textarea")) {
+      same.setSelectionRange(start, end);
     }
   }
 }
@@ -68,9 +124,14 @@ export function actOnRow(key, row) {
   if (!given || !link || !token || !document.querySelector(".desk-bar-side")) {
     return false;
   }
-  const body = new URLSearchParams({ ...given, csrfmiddlewaretoken: token.value });
   const url = new URL(link.href);
   url.pathname = url.pathname.replace(/change\/$/, "review/");
-  fetch(url, { method: "POST", body, headers: IN_PLACE }).then(() => location.reload());
+  post(url, new URLSearchParams({ ...given, csrfmiddlewaretoken: token.value })).then((answer) => {
+    if (answer?.done) {
+      location.reload();
+    } else if (answer) {
+      say(answer.words, true);
+    }
+  });
   return true;
 }

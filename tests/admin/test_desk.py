@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from sessions_app.admin import filters
+from sessions_app.admin import desk, erasing, filters
+from sessions_app.admin.sessions import SessionAdmin
 from sessions_app.desk import acts
 from sessions_app.models import (
     EraseActor,
@@ -20,6 +23,7 @@ from sessions_app.models import (
     SessionTag,
 )
 from sessions_app.privacy.erase import By, delete_session, erase_session
+from tests.admin.conftest import signed_in
 from tests.admin.desk import LIST, do, ended, listed, page_of, reviewer, staff
 from tests.admin.rows import turn, write_session
 from tests.privacy.words import MARK, rows_with, session_full_of
@@ -136,6 +140,7 @@ def test_a_note_is_found_by_whom_it_names(rita: Client) -> None:
         ("tag", {"tag": " , "}, "needs a name"),
         ("note", {"note": "\x00 "}, "needs a text"),
         ("assign", {"assignee": "99999999999999999999"}, "cannot review"),
+        ("assign", {"assignee": f"{'1' * 18}x"}, "cannot review"),
         ("fly", {}, "no such act"),
         ("", {}, "no such act"),
     ],
@@ -228,6 +233,26 @@ def test_who_may_only_read_sees_the_review_and_changes_nothing(rita: Client) -> 
     assert "mark_done" not in vera.get(LIST).content.decode()
 
 
+def test_who_may_not_read_sessions_reviews_none() -> None:
+    ended("s1")
+    blind = signed_in(staff("blind", "review_session"))
+    for path, form in (
+        ("queue/", {"view": ""}),
+        ("mentions/", {"note": "1"}),
+        ("views/", {"name": "x"}),
+        ("many/", {"session": "s1", "tag": "x"}),
+        ("s1/review/", {"act": "state", "state": "done"}),
+    ):
+        assert blind.post(f"{LIST}{path}", form).status_code == 403
+    assert blind.get(f"{LIST}queue/").status_code == 403
+    assert Session.objects.get().review_state == ReviewState.NEW
+
+
+def test_nonsense_for_the_mentions_is_passed_over(rita: Client) -> None:
+    form = {"note": [f"{'1' * 18}x", "9" * 30, "-1", ""]}
+    assert rita.post(f"{LIST}mentions/", form).status_code == 302
+
+
 # Many at once
 
 
@@ -258,6 +283,26 @@ def test_many_are_tagged_after_a_question(rita: Client) -> None:
     assert listed(rita, "assignee=nobody") == ["s2"]
     rita.post(f"{LIST}many/", {"session": ["s0"], "assignee": "keep"})
     assert listed(rita, f"assignee={omar.pk}") == ["s0", "s1"]
+
+
+def test_of_all_that_match_no_more_are_read_than_may_be_changed(
+    rita: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "AT_ONCE", 2)
+    monkeypatch.setattr(erasing, "MOST_AT_ONCE", 2)
+    for number in range(5):
+        ended(f"s{number}")
+    root = signed_in(User.objects.create_superuser("root"))
+    for action in ("mark_done", "assign_to_me", "tag_or_assign", "erase"):
+        form = {"action": action, "_selected_action": ["s0"], "select_across": "1"}
+        with CaptureQueriesContext(connection) as queries:
+            answer = root.post(LIST, form)
+        assert any("LIMIT 3" in query["sql"] for query in queries), action
+        words = str([str(said) for said in get_messages(answer.wsgi_request)])
+        assert "At most 2" in words
+    monkeypatch.setattr(SessionAdmin, "list_per_page", 2)
+    assert "Select all 5" not in root.get(LIST).content.decode()
+    assert not Session.objects.exclude(review_state=ReviewState.NEW).exists()
 
 
 # Titles

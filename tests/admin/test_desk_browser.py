@@ -111,13 +111,69 @@ def test_the_queue_is_worked_through_by_the_keyboard(page: Page) -> None:
 def test_a_score_is_given_with_arrows_and_has_its_reason(page: Page) -> None:
     ended("s1")
     page.goto(f"{LIST}s1/change/")
-    page.locator(".desk-score input[value='4']").check(force=True)
-    expect(page.locator(".desk-history")).to_contain_text("gave 4 of 5")
+    listens(page)
+    page.locator(".desk-score input[value='2']").focus()
+    press(page, "Space", "ArrowRight", "ArrowRight")
     page.get_by_label("Reason of the score").fill("Friendly, and right")
-    with page.expect_response("**/review/"):
-        press(page, "Enter")
+    press(page, "Enter")
+    expect(page.locator(".desk [role=status]")).to_have_text("Scored.")
+    expect(page.locator(".desk-history")).to_contain_text("gave 4 of 5")
+    expect(page.get_by_label("Reason of the score")).to_be_focused()
+    assert ReviewEvent.objects.count() == 1  # on the way to the 4 nothing was given
     page.reload()
     expect(page.get_by_label("Reason of the score")).to_have_value("Friendly, and right")
+
+
+def test_what_was_begun_outlives_what_else_is_done(page: Page) -> None:
+    ended("s1")
+    page.goto(f"{LIST}s1/change/")
+    listens(page)
+    note, tag = page.get_by_label("Note"), page.get_by_label("Add a tag")
+    note.fill("It began well")
+    page.get_by_label("Reason of the score").fill("Because")
+    page.locator(".desk-score input[value='2']").check(force=True)
+    tag.fill("vip")
+    press(page, "Enter")
+    expect(page.locator(".desk .desk-tag")).to_contain_text("vip")
+    expect(tag).to_have_value("")
+    expect(note).to_have_value("It began well")
+    expect(page.get_by_label("Reason of the score")).to_have_value("Because")
+    expect(page.locator(".desk-score input[value='2']")).to_be_checked()
+    page.route("**/review/", lambda route: route.abort())
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".desk .desk-refused")).to_contain_text("No answer from the server")
+    page.unroute("**/review/")
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.get_by_role("link", name="Back to list").click()
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".desk-history blockquote")).to_have_text("It began well")
+    expect(note).to_have_value("")
+    assert asked == ["beforeunload"]
+    page.get_by_role("link", name="Back to list").click()
+    expect(page.locator("#result_list")).to_be_visible()
+
+
+def test_the_chosen_row_is_that_of_the_same_session_whatever_came_meanwhile(page: Page) -> None:
+    several(2)
+    page.goto(LIST)
+    listens(page)
+    press(page, "j")
+    ended("newer", hours_ago=-1, title="A newer one")
+    press(page, "f")
+    expect(page.locator("#result_list tbody").nth(1)).to_contain_text("Flagged")
+    listens(page)
+    expect(page.locator(".desk-chosen")).to_contain_text("Conversation 0")
+
+
+def test_what_is_refused_in_a_list_is_said_there(page: Page) -> None:
+    several(1)
+    Session.objects.update(assignee=User.objects.create_user("omar"))
+    page.goto(LIST)
+    listens(page)
+    press(page, "j", "s")
+    expect(page.locator(".desk-refused")).to_contain_text("somebody else")
+    assert states() == {"s0": "new"}
 
 
 def test_the_help_shows_the_keys_and_the_slash_goes_to_the_search(page: Page) -> None:
@@ -126,7 +182,7 @@ def test_the_help_shows_the_keys_and_the_slash_goes_to_the_search(page: Page) ->
     listens(page)
     press(page, "?")
     expect(page.locator("dialog.desk-keys")).to_be_visible()
-    for key in "jkodfsatnu/?":
+    for key in "jkoxdfsatnu/?":
         expect(
             page.locator("dialog.desk-keys kbd", has_text=re.compile(f"^{re.escape(key)}$"))
         ).to_have_count(1)
@@ -194,7 +250,7 @@ def test_all_of_it_works_without_javascript(browser: Browser, server: ServerProc
     }
 
 
-PAGES = ("", "queue/", "mentions/", "s0/change/", "person/guest/c0ffee5599aa/")
+PAGES = ("", "queue/", "mentions/", "s0/change/", "person/guest/?key=c0ffee5599aa")
 
 
 def furnished() -> None:

@@ -8,8 +8,10 @@ from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 
+from sessions_app.admin import webhooks
+from sessions_app.models import MailSubscription, Webhook, WebhookDelivery
 from tests.admin.conftest import PASSWORD, signed_in
-from tests.admin.rows import turn, write_session
+from tests.admin.rows import NOON, turn, write_session
 
 JOBS = "/admin/procrastinate/procrastinatejob/"
 
@@ -76,6 +78,47 @@ def test_deleting_a_user_keeps_the_sessions(admin: Client) -> None:
     session.refresh_from_db()
     assert session.user is None
     assert session.events.count() == 7
+
+
+def test_deleting_a_user_takes_their_mails_along(admin: Client) -> None:
+    user = User.objects.create(username="ada")
+    MailSubscription.objects.create(user=user, topics=["answer.failed"])
+
+    assert admin.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not MailSubscription.objects.exists()
+
+
+def test_deleting_a_webhook_takes_its_deliveries_along(admin: Client) -> None:
+    webhook = Webhook.objects.create(name="Ours", url="https://a.example/", topics=["answer.failed"])
+    write_session(turn(1), session_id="s1")
+    for seq in (1, 2):
+        WebhookDelivery.objects.create(
+            webhook=webhook, session_id="s1", seq=seq, topic="answer.failed", at=NOON
+        )
+    chosen = {"action": "delete_selected", "_selected_action": [webhook.pk]}
+    asked = admin.post("/admin/sessions_app/webhook/", chosen).content.decode()
+    assert "Ours" in asked
+    assert admin.post("/admin/sessions_app/webhook/", {**chosen, "post": "yes"}).status_code == 302
+    assert not Webhook.objects.exists()
+    assert not WebhookDelivery.objects.exists()
+
+
+def test_no_more_deliveries_are_read_than_are_sent_again(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "AGAIN_AT_ONCE", 2)
+    webhook = Webhook.objects.create(name="Ours", url="https://a.example/", topics=["answer.failed"])
+    for seq in range(4):
+        WebhookDelivery.objects.create(
+            webhook=webhook, session_id="s1", seq=seq, topic="answer.failed", state="failed", at=NOON
+        )
+    page = "/admin/sessions_app/webhookdelivery/"
+    first, second = WebhookDelivery.objects.values_list("pk", flat=True)[:2]
+    chosen = {"action": "again", "_selected_action": [first, second]}
+    said = admin.post(page, {**chosen, "select_across": "1"}, follow=True).content.decode()
+    assert "At most 2" in said
+    assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"failed"}
+    assert "On their way again: 2." in admin.post(page, chosen, follow=True).content.decode()
 
 
 def test_a_job_is_shown_and_cannot_be_changed(admin: Client, job_id: int) -> None:

@@ -1,6 +1,9 @@
 """A person's page, and the places where searched words were said."""
 
+import re
+from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -24,8 +27,14 @@ def rita() -> Client:
     return reviewer("rita")
 
 
-def person(client: Client, path: str) -> str:
-    response = client.get(f"{PERSON}/{path}/")
+def at(path: str, **query: str) -> str:
+    """Where the page of ``kind/key`` is."""
+    kind, _, key = path.partition("/")
+    return f"{PERSON}/{kind}/?{urlencode({'key': key, **query})}"
+
+
+def person(client: Client, path: str, **query: str) -> str:
+    response = client.get(at(path, **query))
     assert response.status_code == 200, response
     return response.content.decode()
 
@@ -38,7 +47,7 @@ def test_from_a_session_to_its_person_and_back(rita: Client) -> None:
     do(rita, "s1", "score", score="3")
     do(rita, "s2", "score", score="4")
     for html in (page_of(rita, "s1"), rita.get(LIST).content.decode()):
-        assert f'href="{PERSON}/user/{ada.pk}/"' in html
+        assert f'href="{at(f"user/{ada.pk}")}"' in html
     html = person(rita, f"user/{ada.pk}")
     for shown in ("ada", "Ada Lovelace", "Lost luggage", "about zebras", "3.5 of 5"):
         assert shown in html
@@ -60,8 +69,8 @@ def test_a_guest_and_a_shops_own_user_have_a_page_each(rita: Client) -> None:
     assert "Of customer seven" in one
     assert "Of customer eight" not in one
     whole = person(rita, f"user/{shop.pk}")
-    assert f'href="{PERSON}/external/{shop.pk}:customer/8/"' in whole
-    assert f'href="{PERSON}/external/{shop.pk}:customer/7/"' in page_of(rita, "e1")
+    assert f'href="{at(f"external/{shop.pk}:customer/8")}"' in whole
+    assert f'href="{at(f"external/{shop.pk}:customer/7")}"' in page_of(rita, "e1")
 
 
 def test_nobody_known_has_no_page(rita: Client) -> None:
@@ -70,8 +79,24 @@ def test_nobody_known_has_no_page(rita: Client) -> None:
     assert PERSON not in page_of(rita, "nobodys")
     assert PERSON not in page_of(rita, "deleted")
     for path in ("user/999999", "user/x", "guest/nobody", "external/1:x", "shop/1", "user/" + "9" * 40):
-        assert rita.get(f"{PERSON}/{path}/").status_code == 404
-    assert signed_in(staff("blind")).get(f"{PERSON}/user/1/").status_code == 403
+        assert rita.get(at(path)).status_code == 404
+    assert signed_in(staff("blind")).get(at("user/1")).status_code == 403
+    assert rita.get(f"{PERSON}/user/").status_code == 404
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a/../b", "..", "?x=1&key=2", "é \t#%2F", "/"])
+def test_whatever_a_shop_calls_its_users_each_has_a_page(rita: Client, key: str) -> None:
+    shop = User.objects.create(username="shop")
+    for number in range(31):
+        ended(f"s{number:02}", user=shop, external_user_id=key, hours_ago=number)
+    link = re.search(f'href="({PERSON}/external/[^"]*)"', rita.get(LIST).content.decode())
+    assert link
+    first = rita.get(unescape(link[1])).content.decode()
+    assert "s29/change" in first
+    older = re.search('rel="next" href="([^"]*)"', first)
+    assert older
+    assert "s30/change" in rita.get(f"{PERSON}/external/{unescape(older[1])}").content.decode()
+    assert unescape(link[1]) in unescape(person(rita, f"user/{shop.pk}"))
 
 
 def test_many_sessions_of_a_person_are_paged(rita: Client) -> None:
@@ -80,8 +105,8 @@ def test_many_sessions_of_a_person_are_paged(rita: Client) -> None:
     first = person(rita, "guest/g1")
     assert "s00/change" in first
     assert "s34/change" not in first
-    assert "s34/change" in rita.get(f"{PERSON}/guest/g1/?page=2").content.decode()
-    assert rita.get(f"{PERSON}/guest/g1/?page=x").status_code == 200
+    assert "s34/change" in person(rita, "guest/g1", page="2")
+    assert person(rita, "guest/g1", page="x")
 
 
 # Search

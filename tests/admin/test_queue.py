@@ -194,6 +194,27 @@ def test_done_and_next_works_where_the_list_loses_what_is_done(rita: Client) -> 
     assert listed(rita, "review=new") == ["s0", "s2"]
 
 
+def test_done_and_next_works_in_another_order_too(rita: Client) -> None:
+    for number, title in enumerate(("middle", "least", "most")):
+        write_session([*turn(1)] * (number % 3 + 1), session_id=title, status="ended")
+    way = "?_changelist_filters=review%3Dnew%26o%3D-7"
+    first, second, third = listed(rita, "review=new&o=-7")
+    assert do(rita, first, "state", way, state="done", then="next").url == f"{LIST}{second}/change/{way}"
+    assert do(rita, second, "state", way, state="done", then="next").url == f"{LIST}{third}/change/{way}"
+    assert do(rita, third, "state", way, state="done", then="next").url == f"{LIST}?review=new&o=-7"
+
+
+def test_ids_with_an_underscore_are_led_to(rita: Client) -> None:
+    for number in range(3):
+        ended(f"order_221{number}", hours_ago=number)
+    for url in (
+        led_to(rita, f"{LIST}order_5F2211/next-session/"),
+        rita.post(QUEUE, {"view": ""})["Location"],
+    ):
+        assert rita.get(url).status_code == 200
+    assert rita.get(do(rita, "order_5F2211", "note", note="x").url).status_code == 200
+
+
 def test_neighbours_of_a_list_in_another_order(rita: Client) -> None:
     write_session(turn(1), session_id="few", status="ended")
     write_session([*turn(1), *turn(2), *turn(3)], session_id="many", status="ended")

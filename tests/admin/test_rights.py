@@ -151,7 +151,7 @@ def path_of(name: str) -> str:
         f"{S}_replay_steps": f"{base}session/{session}/replay.json",
         f"{S}_steer": f"{base}session/{session}/steer/",
         f"{S}_summary": f"{base}session/{session}/summary/",
-        f"{S}_person": f"{base}session/person/guest/g1/",
+        f"{S}_person": f"{base}session/person/guest/?key=g1",
         f"{S}_walk": f"{base}session/{session}/next-session/",
         f"{S}_queue": f"{base}session/queue/",
         f"{S}_mentions": f"{base}session/mentions/",

@@ -103,6 +103,11 @@ def test_an_operator_has_it_written_again_by_another_model(
     assert asked == [hooks.Again(session_id=session.pk, by="olga", anew=True, model="gemini:pro")]
 
 
+def test_after_that_the_same_page_is_shown(operator: Client, asked: list[hooks.Again]) -> None:
+    session = reviewed(FOUND, session_id="order_2211")
+    assert operator.get(operator.post(f"{url(session, 'summary/')}")["Location"]).status_code == 200
+
+
 def test_who_only_reads_cannot(viewer: Client, nobody: Client, asked: list[hooks.Again]) -> None:
     session = reviewed(FOUND)
     assert "Write again" not in html_of(viewer, session)
