@@ -93,8 +93,12 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
             "rows": rows,
             "kind": kind,
             "tabs": [
-                ("", "All", sum(counts.values())),
-                *((one, TITLES[one], counts[one]) for one in AttentionKind if counts[one] or one == kind),
+                ("", "All", badge_words(sum(counts.values()))),
+                *(
+                    (one, TITLES[one], badge_words(counts[one]))
+                    for one in AttentionKind
+                    if counts[one] or one == kind
+                ),
             ],
             "more": len(rows) == PAGE_ITEMS,
             "may_act": may_act(request),
@@ -166,7 +170,7 @@ def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> str:
         response_id = item.ref if item.kind == AttentionKind.FAILED_ANSWER else ""
         hooks.run_again(hooks.Again(session_id=item.session_id, response_id=response_id, by=by))
         return "The model is asked again." if response_id else "The summary is being written."
-    if act == "dismiss":
+    if act == "dismiss" and item.kind != AttentionKind.APPROVAL:
         dismiss(item, by=by)
         return "Put away."
     raise DecisionRefused("That cannot be done with it.")

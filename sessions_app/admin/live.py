@@ -119,6 +119,7 @@ class LiveTranscript:
         for record in records:
             event = record.event
             self.now.apply(event)
+            self._session.status = self.now.status
             if isinstance(event, ev.SessionReopened) and event.skipped and record.first_seq <= self._seen:
                 dropped = record.first_seq
                 self._folding.drop_from(record.first_seq)

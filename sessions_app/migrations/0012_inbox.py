@@ -223,6 +223,11 @@ class Migration(migrations.Migration):
                         name="inbox_open",
                     ),
                     models.Index(
+                        condition=models.Q(("settled_at__isnull", True)),
+                        fields=["kind", "at", "id"],
+                        name="inbox_open_kinds",
+                    ),
+                    models.Index(
                         condition=models.Q(("settled_at__isnull", False)),
                         fields=["settled_at"],
                         name="inbox_settled",

@@ -1,6 +1,7 @@
 """Waiting for you: what is listed, in which words, and what can be done about it in place."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from sessions_app.log import events as ev
 from sessions_app.log.attention import news_of
 from sessions_app.models import EraseActor, InboxItem, Session, Settled, SummaryState
 from sessions_app.privacy.erase import By, delete_session, erase_session
-from sessions_app.selectors.inbox import MOST_COUNTED
+from sessions_app.selectors.inbox import (
+    MOST_COUNTED,
+    PAGE_ITEMS,
+    count_by_kind,
+    count_waiting,
+    read_inbox,
+)
 from tests.admin.conftest import PASSWORD, signed_in
 from tests.admin.rows import done, message, records_of, started, user_says, write_session
 
@@ -237,6 +244,39 @@ def test_more_than_a_hundred_are_not_counted(viewer: Client) -> None:
         for n in range(MOST_COUNTED + 20)
     )
     assert viewer.get(COUNT).json() == {"count": 100, "words": "99+"}
+
+
+def fill(kind: str, count: int, session: Session, *, days: int = 0) -> None:
+    InboxItem.objects.bulk_create(
+        InboxItem(
+            session=session, kind=kind, ref=f"r{n}", seq=n, at=session.start_time + timedelta(days=days)
+        )
+        for n in range(count)
+    )
+
+
+def test_an_approval_stands_first_however_many_newer_ones_there_are(viewer: Client) -> None:
+    approval()
+    fill("failed_answer", PAGE_ITEMS + 5, Session.objects.get(), days=1)
+    found = read_inbox()
+    assert [one.item.kind for one in found[:2]] == ["approval", "failed_answer"]
+    assert len(found) == PAGE_ITEMS
+    assert "Pay 5" in viewer.get(PAGE).content.decode()
+
+
+def test_each_kind_is_counted_by_itself(viewer: Client) -> None:
+    approval()
+    fill("failed_answer", MOST_COUNTED + 20, Session.objects.get(), days=1)
+    counts = count_by_kind()
+    assert (counts["approval"], counts["failed_answer"], counts["budget"]) == (1, MOST_COUNTED, 0)
+    tabs = viewer.get(PAGE).context_data["tabs"]  # type: ignore[attr-defined]
+    assert tabs == [("", "All", "99+"), ("approval", "Approvals", "1"), ("failed_answer", "Failed answers", "99+")]
+
+
+def test_an_approval_cannot_be_put_away(operator: Client) -> None:
+    item = approval()
+    assert "That cannot be done with it." in act(operator, item, "dismiss")
+    assert count_waiting() == 1
 
 
 def test_the_page_costs_the_same_queries_for_1_and_for_40(viewer: Client) -> None:

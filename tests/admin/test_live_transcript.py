@@ -1,0 +1,21 @@
+"""The transcript as it goes on, without a socket: what an open page is sent."""
+
+import pytest
+
+from sessions_app.admin.live import LiveTranscript
+from sessions_app.log import events as ev
+from tests.admin.rows import deltas, records_of, started, user_says, write_session
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [([], "Partial: being written"), ([ev.SessionEnded(reason=ev.EndReason.LEFT)], "Partial: no final text")],
+)
+def test_a_text_is_said_to_be_written_only_while_its_session_goes_on(end: list[ev.Event], words: str) -> None:
+    before: list[ev.Event] = [user_says("x"), started()]
+    write_session(before, session_id="s1")
+    live = LiveTranscript.of_page("s1", first=1, seen=2, may_decide=False)
+    new = records_of("s1", [*before, *deltas("It is"), *end])[2:]
+    sent = live.take(new)
+    assert [words in entry["html"] for entry in sent["entries"] if "It is" in entry["html"]] == [True]
