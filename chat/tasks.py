@@ -274,13 +274,14 @@ async def _rescue(manager: JobManager, job: Job) -> None:
 
 
 @app.periodic(cron=_EVERY_TICK)
-@app.task(name="send_mails", queue=UPKEEP, queueing_lock="send_mails")
+@app.task(name="send_mails", queue=UPKEEP, queueing_lock="send_mails", lock="send_mails")
 async def send_mails(timestamp: int) -> None:
-    """What happened, to those of the staff who want to hear of it; one whose mail is refused keeps no other waiting."""
+    """What happened, to those of the staff who want to hear of it; one whose mail is refused keeps no other waiting. One job at
+    a time: a mail server that is slow would gather them."""
     for subscription_id in await in_db_thread(due_subscriptions):
         try:
             await in_db_thread(send_digest, subscription_id, public_url=conf().public_url or "")
-        except (OSError, SMTPException) as error:
+        except (OSError, SMTPException, DatabaseAway) as error:
             logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
 
 
