@@ -15,8 +15,9 @@ from pytest_django.fixtures import Settings
 from chat import tasks
 from sessions_app.errors import DatabaseAway
 from sessions_app.log import events as ev
-from sessions_app.models import MailNotice, MailSubscription, Topic
+from sessions_app.models import MailNotice, MailSubscription, Topic, Webhook, WebhookDelivery
 from sessions_app.notices import mails
+from sessions_app.notices.deliveries import due_delivery
 from sessions_app.notices.mails import MOST_LINES, due_subscriptions, send_digest
 from tests.admin.conftest import signed_in
 from tests.summary.support import end_it, ended_session, open_it, said, say
@@ -41,6 +42,14 @@ def wants(user: User, *topics: Topic, **fields: Any) -> MailSubscription:
 def send_all(**options: Any) -> None:
     for one in due_subscriptions():
         send_digest(one, **options)
+
+
+def fails_elsewhere() -> None:
+    """On a connection of its own."""
+    try:
+        fails()
+    finally:
+        connection.close()
 
 
 def fails(words: str = "a secret word") -> str:
@@ -137,18 +146,23 @@ def test_while_the_mail_server_is_talked_to_nothing_is_locked_and_nobody_else_se
 def test_the_journal_does_not_wait_for_who_claims_a_mail() -> None:
     one = wants(staff(), Topic.ANSWER_FAILED)
     fails()
-    with transaction.atomic():
+    with ThreadPoolExecutor() as pool, transaction.atomic():
         assert mails._claim(one.pk, "")
-        with ThreadPoolExecutor() as pool:  # another connection
-            pool.submit(_fails_and_closes).result(timeout=20)
+        pool.submit(fails_elsewhere).result(timeout=8)
     assert MailNotice.objects.count() == 2
 
 
-def _fails_and_closes() -> None:
-    try:
-        fails()
-    finally:
-        connection.close()
+def test_who_is_deleted_while_the_journal_writes_does_not_make_it_fail() -> None:
+    wants(staff(), Topic.ANSWER_FAILED)
+    Webhook.objects.create(name="crm", url="https://example.com/", topics=[Topic.ANSWER_FAILED])
+    with ThreadPoolExecutor() as pool, transaction.atomic():
+        Webhook.objects.all().delete()
+        User.objects.all().delete()
+        pool.submit(fails_elsewhere).result(timeout=8)
+    assert MailNotice.objects.count() == 1
+    assert due_subscriptions() == []
+    assert due_delivery(WebhookDelivery.objects.get().pk) is None
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_a_flood_is_told_in_one_mail_with_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
