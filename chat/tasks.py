@@ -184,16 +184,20 @@ async def _failed(job: Job, error: BaseException, end: End) -> None:
 
 # Telling others.
 
+_LONGEST_TURN_S = 60.0
 
-@app.task(name="deliver_webhook", queue=WEBHOOKS, retry=DeliveryRetry())
-async def deliver_webhook(*, delivery_id: int) -> None:
+
+@app.task(name="deliver_webhook", queue=WEBHOOKS, retry=DeliveryRetry(), pass_context=True)
+async def deliver_webhook(context: JobContext, *, delivery_id: int) -> None:
     """Send one message, once more until it is taken or given up. Its job is queued with its cause, in SQL:
     `sessions_app.log.journal_sql`."""
     due = await in_db_thread(due_delivery, delivery_id)
     if due is None:
         return
     if under_way[due.webhook_id] >= MOST_AT_ONCE:
-        raise NotDeliveredError("others to the same webhook are under way", random.uniform(1, 3))
+        # ever more seldom: those that wait their turn must not be all that the worker does
+        wait_s = min(random.uniform(1, 3) * (1 + context.job.attempts), _LONGEST_TURN_S)
+        raise NotDeliveredError("others to the same webhook are under way", wait_s)
     under_way[due.webhook_id] += 1
     try:
         answer = await send(due)
@@ -274,13 +278,14 @@ async def _rescue(manager: JobManager, job: Job) -> None:
 
 
 @app.periodic(cron=_EVERY_TICK)
-@app.task(name="send_mails", queue=UPKEEP, queueing_lock="send_mails")
+@app.task(name="send_mails", queue=UPKEEP, queueing_lock="send_mails", lock="send_mails")
 async def send_mails(timestamp: int) -> None:
-    """What happened, to those of the staff who want to hear of it; one whose mail is refused keeps no other waiting."""
+    """What happened, to those of the staff who want to hear of it; one whose mail is refused keeps no other waiting. One job at
+    a time: a mail server that is slow would gather them."""
     for subscription_id in await in_db_thread(due_subscriptions):
         try:
             await in_db_thread(send_digest, subscription_id, public_url=conf().public_url or "")
-        except (OSError, SMTPException) as error:
+        except (OSError, SMTPException, DatabaseAway) as error:
             logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
 
 

@@ -112,7 +112,10 @@ class DeliveryState(models.TextChoices):
 class WebhookDelivery(models.Model):
     """One message to one webhook, written in the commit of its cause. Its body is made from the log when it is sent."""
 
-    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    # No constraint: a webhook that is deleted while the journal writes must not make it fail.
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False
+    )
     message_id = models.UUIDField(unique=True, default=uuid.uuid4, db_default=RandomUUID())
     """The same in every try, so that who gets it twice can tell."""
     topic = models.CharField(max_length=32, choices=Topic)
@@ -162,7 +165,10 @@ class MailSubscription(models.Model):
 class MailNotice(models.Model):
     """Something that a member of staff is to hear of in their next mail."""
 
-    subscription = models.ForeignKey(MailSubscription, on_delete=models.CASCADE, related_name="notices")
+    # No constraint, as with `WebhookDelivery.webhook`.
+    subscription = models.ForeignKey(
+        MailSubscription, on_delete=models.CASCADE, related_name="notices", db_constraint=False
+    )
     session = models.ForeignKey(SESSION, on_delete=models.CASCADE, related_name="+", db_index=False)
     topic = models.CharField(max_length=32, choices=Topic)
     seq = models.BigIntegerField()

@@ -135,6 +135,7 @@ CHAT_HAS_EMAIL = ENV.email_url is not None
 if ENV.email_url:
     vars().update(environ.Env.email_url_config(ENV.email_url))
 DEFAULT_FROM_EMAIL = ENV.email_from
+EMAIL_TIMEOUT = 8  # seconds; a mail server that hangs must not hold a thread for good
 
 LOGGING = logging_settings(ENV.log_level)
 METRICS_TOKEN = ENV.metrics_token

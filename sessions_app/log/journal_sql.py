@@ -55,6 +55,7 @@ WITH wanted AS MATERIALIZED (
 SELECT session_id, epoch FROM moved
 """
 
+# Webhooks go after summaries and mails, which wait for nobody else's server.
 _NEWS = """
 ), news AS (
     SELECT m.session_id, n.* FROM moved m, json_to_recordset(m.news) AS n(
@@ -81,8 +82,8 @@ _NEWS = """
     FROM news n JOIN webhooks w ON w.active AND n.tells = ANY(w.topics)
     RETURNING id
 ), queued AS (
-    INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-    SELECT 'webhooks', 'deliver_webhook', jsonb_build_object('delivery_id', id) FROM told
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
+    SELECT 'webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', id) FROM told
 )
 SELECT session_id, epoch FROM moved
 """

@@ -139,6 +139,7 @@ class Migration(migrations.Migration):
                 (
                     "subscription",
                     models.ForeignKey(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="notices",
                         to="sessions_app.mailsubscription",
@@ -289,6 +290,7 @@ class Migration(migrations.Migration):
                 (
                     "webhook",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="deliveries",

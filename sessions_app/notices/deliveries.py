@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from sessions_app.log.rows import storable
@@ -16,8 +16,8 @@ ANSWER_CHARS = 300
 KEEP = timedelta(days=30)
 _PAGE = 5_000
 _QUEUE = """
-INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-VALUES ('webhooks', 'deliver_webhook', jsonb_build_object('delivery_id', %s::bigint))
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
+VALUES ('webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', %s::bigint))
 """
 SWITCHED_OFF = "The webhook is switched off."
 NO_KEY = "Its secret cannot be read any more, because SECRET_KEY was changed. Make a new one."
@@ -54,10 +54,13 @@ class Answer:
 
 
 def due_delivery(delivery_id: int) -> Due | None:
-    """None where there is nothing to send: it was sent, given up, or is not there any more."""
+    """None where there is nothing to send: it was sent, given up, or is not there any more. One whose webhook was deleted while it
+    was written is forgotten here."""
     waiting = WebhookDelivery.objects.select_related("webhook").filter(state=DeliveryState.WAITING)
     delivery = waiting.filter(pk=delivery_id).first()
     if delivery is None:
+        webhook = Webhook.objects.filter(pk=OuterRef("webhook_id"))
+        waiting.filter(~Exists(webhook), pk=delivery_id).delete()
         return None
     key = key_of(delivery.webhook.secret)
     if not delivery.webhook.active or key is None:

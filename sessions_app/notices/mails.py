@@ -1,21 +1,23 @@
 """E-mails to staff: what happened since the last one, in one mail. They say where, and not what was said."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
 from sessions_app.models import MailNotice, MailSubscription, Topic
 
-MOST_NOTICES = 500
-"""What one mail tells of; more of them are counted."""
+MOST_NOTICES = 10_000
+"""What one mail counts; of more it says so."""
 MOST_LINES = 20
+"""The newest of them, one by one."""
 KEEP = timedelta(days=2)
 """A notice that could not be sent for so long is nobody's news any more."""
 _MAY_SEE = "sessions_app.view_session"
@@ -28,49 +30,92 @@ class Digest:
     text: str
 
 
+def _rested() -> QuerySet[MailSubscription]:
+    pause = ExpressionWrapper(F("minutes") * timedelta(minutes=1), output_field=DurationField())
+    rows = MailSubscription.objects.annotate(pause=pause)
+    return rows.filter(Q(sent_at__isnull=True) | Q(sent_at__lte=Now() - F("pause")))
+
+
 def due_subscriptions() -> list[int]:
     """Those who have something to hear, and whose last mail is long enough ago. A first thing is told at once."""
-    pause = ExpressionWrapper(F("minutes") * timedelta(minutes=1), output_field=DurationField())
-    waits = MailSubscription.objects.filter(notices__isnull=False).annotate(pause=pause)
-    due = waits.filter(Q(sent_at__isnull=True) | Q(sent_at__lte=Now() - F("pause")))
+    due = _rested().filter(notices__isnull=False)
     return list(due.order_by("pk").values_list("pk", flat=True).distinct())
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What one mail tells, by whoever set the subscription's ``sent_at``; the notices are there until it is sent."""
+
+    subscription_id: int
+    before: datetime | None
+    at: datetime
+    told: Q
+    digest: Digest
 
 
 def send_digest(subscription_id: int, *, public_url: str = "") -> bool:
     """Send what there is to one member of staff, and forget it; what the mail server refuses is there for the next time.
 
-    False: there is nothing, or they may not hear of it any more. Raises what Django's backend raises.
+    False: there is nothing to send now, or they may not hear of it any more. Raises what Django's backend raises. No
+    transaction is open while the mail server is talked to: it takes its time. A process that dies after it sent and before it
+    forgot lets the same be told again with the next mail.
     """
-    with transaction.atomic():
-        rows = MailSubscription.objects.select_for_update(of=("self",), skip_locked=True)
-        subscription = rows.select_related("user").filter(pk=subscription_id).first()
-        if subscription is None:
-            return False
-        notices = list(subscription.notices.order_by("id")[: MOST_NOTICES + 1])
-        MailNotice.objects.filter(pk__in=[one.pk for one in notices]).delete()
-        subscription.sent_at = timezone.now()
-        subscription.save(update_fields=["sent_at"])
-        user = subscription.user
-        if not (notices and user.email and user.is_active and user.is_staff and user.has_perm(_MAY_SEE)):
-            return False
-        digest = digest_of(user.email, notices, public_url=public_url)
-        EmailMessage(digest.subject, digest.text, to=[digest.to]).send()
+    claim = _claim(subscription_id, public_url)
+    if claim is None:
+        return False
+    try:
+        EmailMessage(claim.digest.subject, claim.digest.text, to=[claim.digest.to]).send()
+    except BaseException:
+        ours = MailSubscription.objects.filter(pk=subscription_id, sent_at=claim.at)
+        ours.update(sent_at=claim.before)
+        raise
+    MailNotice.objects.filter(claim.told, subscription_id=subscription_id).delete()
     return True
 
 
+@transaction.atomic
+def _claim(subscription_id: int, public_url: str) -> _Claim | None:
+    # no_key: the journal, whose rows refer to this one, never waits for it
+    rows = _rested().select_for_update(of=("self",), skip_locked=True, no_key=True)
+    subscription = rows.select_related("user").filter(pk=subscription_id).first()
+    if subscription is None:
+        return None
+    notices = list(subscription.notices.order_by("-id")[: MOST_NOTICES + 1])
+    if not notices:
+        return None
+    user, before, now = subscription.user, subscription.sent_at, timezone.now()
+    subscription.sent_at = now
+    subscription.save(update_fields=["sent_at"])
+    if not (user.email and user.is_active and user.is_staff and user.has_perm(_MAY_SEE)):
+        subscription.notices.all().delete()
+        return None
+    # by their ids, as one of a lower id may be committed later; of so many that they are not all read, whatever is older too
+    told = Q(id__in=[one.pk for one in notices])
+    if len(notices) > MOST_NOTICES:
+        told = Q(id__lte=notices[0].pk)
+    digest = digest_of(user.email, notices, public_url=public_url)
+    return _Claim(subscription_id, before, now, told, digest)
+
+
 def digest_of(to: str, notices: Sequence[MailNotice], *, public_url: str = "") -> Digest:
-    counts = {topic: sum(one.topic == topic for one in notices) for topic in Topic}
-    told = [f"{count} × {topic.label}" for topic, count in counts.items() if count]
-    first = Topic(notices[0].topic).label
-    subject = first[0].upper() + first[1:] if len(notices) == 1 else f"{len(notices)} things have happened"
+    """``notices``: the newest first, and one more than `MOST_NOTICES` where there are more than that."""
+    more = "more than " if len(notices) > MOST_NOTICES else ""
+    notices = notices[:MOST_NOTICES]
+    counts = Counter(one.topic for one in notices)
+    told = [f"{more}{counts[topic]} × {topic.label}" for topic in Topic if counts[topic]]
+    subject = (
+        Topic(notices[0].topic).label if len(notices) == 1 else f"{more}{len(notices)} things have happened"
+    )
     lines = [_line(one, public_url) for one in notices[:MOST_LINES]]
     if len(notices) > MOST_LINES:
-        lines.append(
-            f"and {'more than ' if len(notices) > MOST_NOTICES else ''}{min(len(notices), MOST_NOTICES) - MOST_LINES} more"
-        )
+        lines.append(f"and {more}{len(notices) - MOST_LINES} more")
     inbox = public_url.rstrip("/") + reverse("admin:sessions_app_inboxitem_changelist") if public_url else ""
     parts = ["\n".join(told), "\n".join(lines), inbox and f"What waits for you: {inbox}", _WHY]
-    return Digest(to, f"[Realtime AI] {subject}", "\n\n".join(part for part in parts if part) + "\n")
+    return Digest(
+        to,
+        f"[Realtime AI] {subject[0].upper()}{subject[1:]}",
+        "\n\n".join(part for part in parts if part) + "\n",
+    )
 
 
 _WHY = "You chose to be told of this. Change it in the admin, under E-mails to me."

@@ -1,16 +1,23 @@
 """E-mails to staff: what each chose, in one mail instead of many, and never what was said."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core import mail
+from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client
+from pytest_django.fixtures import Settings
 
+from chat import tasks
+from sessions_app.errors import DatabaseAway
 from sessions_app.log import events as ev
-from sessions_app.models import MailNotice, MailSubscription, Topic
+from sessions_app.models import MailNotice, MailSubscription, Topic, Webhook, WebhookDelivery
+from sessions_app.notices import mails
+from sessions_app.notices.deliveries import due_delivery
 from sessions_app.notices.mails import MOST_LINES, due_subscriptions, send_digest
 from tests.admin.conftest import signed_in
 from tests.summary.support import end_it, ended_session, open_it, said, say
@@ -35,6 +42,14 @@ def wants(user: User, *topics: Topic, **fields: Any) -> MailSubscription:
 def send_all(**options: Any) -> None:
     for one in due_subscriptions():
         send_digest(one, **options)
+
+
+def fails_elsewhere() -> None:
+    """On a connection of its own."""
+    try:
+        fails()
+    finally:
+        connection.close()
 
 
 def fails(words: str = "a secret word") -> str:
@@ -107,6 +122,77 @@ def test_what_the_mail_server_refuses_is_sent_later(monkeypatch: pytest.MonkeyPa
     assert MailNotice.objects.count() == 1
     send_all()
     assert len(mail.outbox) == 1
+
+
+def test_while_the_mail_server_is_talked_to_nothing_is_locked_and_nobody_else_sends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = wants(staff(), Topic.ANSWER_FAILED)
+    fails()
+    seen: list[object] = []
+
+    def look(*args: object, **kwargs: object) -> None:
+        seen.append(connection.in_atomic_block)
+        seen.append(send_digest(one.pk))
+        fails()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMessage.send", look)
+        assert send_digest(one.pk)
+    assert seen == [False, False]
+    assert MailNotice.objects.count() == 1, "what came meanwhile is for the next mail"
+
+
+def test_the_journal_does_not_wait_for_who_claims_a_mail() -> None:
+    one = wants(staff(), Topic.ANSWER_FAILED)
+    fails()
+    with ThreadPoolExecutor() as pool, transaction.atomic():
+        assert mails._claim(one.pk, "")
+        pool.submit(fails_elsewhere).result(timeout=8)
+    assert MailNotice.objects.count() == 2
+
+
+def test_who_is_deleted_while_the_journal_writes_does_not_make_it_fail() -> None:
+    wants(staff(), Topic.ANSWER_FAILED)
+    Webhook.objects.create(name="crm", url="https://example.com/", topics=[Topic.ANSWER_FAILED])
+    with ThreadPoolExecutor() as pool, transaction.atomic():
+        Webhook.objects.all().delete()
+        User.objects.all().delete()
+        pool.submit(fails_elsewhere).result(timeout=8)
+    assert MailNotice.objects.count() == 1
+    assert due_subscriptions() == []
+    assert due_delivery(WebhookDelivery.objects.get().pk) is None
+    assert not WebhookDelivery.objects.exists()
+
+
+def test_a_flood_is_told_in_one_mail_with_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mails, "MOST_NOTICES", 22)
+    wants(staff(), Topic.ANSWER_FAILED)
+    sessions = [fails() for _ in range(25)]
+    send_all()
+    (sent,) = mail.outbox
+    assert sent.subject == "[Realtime AI] More than 22 things have happened"
+    assert "and more than 2 more" in sent.body
+    assert [one in sent.body for one in sessions] == [False] * 5 + [True] * 20
+    assert not MailNotice.objects.exists()
+
+
+def test_a_mail_server_that_hangs_is_given_up(settings: Settings) -> None:
+    assert 0 < settings.EMAIL_TIMEOUT < 10
+    assert tasks.send_mails.lock, "a second job would wait for the same server"
+
+
+async def test_one_whose_mail_fails_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def fail(subscription_id: int, **kwargs: object) -> bool:
+        tried.append(subscription_id)
+        raise (OSError("no route"), DatabaseAway("away"))[subscription_id % 2]
+
+    monkeypatch.setattr(tasks, "due_subscriptions", lambda: [1, 2, 3])
+    monkeypatch.setattr(tasks, "send_digest", fail)
+    await tasks.send_mails.func(timestamp=0)
+    assert tried == [1, 2, 3]
 
 
 def test_everybody_chooses_for_themselves() -> None:

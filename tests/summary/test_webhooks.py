@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.contrib.messages import get_messages
 from django.db import connection, transaction
 from django.test import Client
+from procrastinate import JobContext
 from pytest_django.fixtures import Settings
 
 from chat.jobs.addresses import AddressRefused, PublicResolver, check_address, is_public
@@ -26,7 +28,7 @@ from chat.jobs.webhooks import WAITS_S, send, signed
 from chat.jobs.worker import Worker
 from sessions_app.log import events as ev
 from sessions_app.models import DeliveryState, EraseActor, Topic, Webhook, WebhookDelivery
-from sessions_app.notices.deliveries import Due, due_delivery, forget_deliveries
+from sessions_app.notices.deliveries import Due, deliver_again, due_delivery, forget_deliveries
 from sessions_app.notices.secrets import key_of, sealed
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.erase import By, erase_session
@@ -395,6 +397,22 @@ def test_deliveries_are_seen_and_sent_again(admin_client: Client, receiver: Rece
     assert receiver.taken[0][0]["webhook-id"] == receiver.taken[1][0]["webhook-id"]
 
 
+def test_webhooks_wait_for_what_depends_on_nobody_elses_server() -> None:
+    def priorities() -> dict[str, int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT task_name, priority FROM procrastinate_jobs")
+            return dict(cursor.fetchall())
+
+    webhook("https://example.com/", Topic.SESSION_ENDED)
+    ended_session()
+    assert priorities()["deliver_webhook"] < priorities()["summarise_session"]
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'deliver_webhook'")
+    WebhookDelivery.objects.update(state=DeliveryState.FAILED)
+    assert deliver_again(WebhookDelivery.objects.get())
+    assert priorities()["deliver_webhook"] < priorities()["summarise_session"]
+
+
 def test_deliveries_are_forgotten_after_a_month() -> None:
     webhook("https://example.com/", Topic.SESSION_ENDED)
     ended_session()
@@ -414,10 +432,15 @@ async def test_more_than_a_few_to_one_receiver_wait_without_counting_as_tries(se
     await in_db_thread(ended_session)
     delivery = await in_db_thread(WebhookDelivery.objects.get)
     under_way[hook.pk] = MOST_AT_ONCE
+    waits: list[float] = []
     try:
-        with pytest.raises(NotDeliveredError):
-            await deliver_webhook.func(delivery_id=delivery.pk)
+        for attempts in (0, 9, 1_000):
+            context = cast("JobContext", SimpleNamespace(job=SimpleNamespace(attempts=attempts)))
+            with pytest.raises(NotDeliveredError) as postponed:
+                await deliver_webhook.func(context, delivery_id=delivery.pk)
+            waits.append(postponed.value.wait_s)
     finally:
         del under_way[hook.pk]
+    assert waits[0] <= 3 < 10 <= waits[1] <= 30 < waits[2] == 60
     await in_db_thread(delivery.refresh_from_db)
     assert delivery.tries == 0
