@@ -2,7 +2,6 @@
 
 import asyncio
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,25 +10,23 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_POST
 from msgspec import Meta
 
-from chat.errors import ChatError, FrameError, ShuttingDown
+from chat.errors import ChatError, FrameError, ItemNotFound, ShuttingDown
 from chat.page.own_data import for_its_owner, not_theirs
 from chat.page.views import error_response
 from chat.runtime import running, runtime
 from chat.session.commands import GiveFeedback
 from chat.session.feedback import check, rate_in_ended
-from chat.session.opening import for_its_owner as join_of
-from chat.session.subscribers import Guest
+from chat.session.relay_messages import RemoteError
 from chat.wire.realtime.checks import check_nul, invalid, parse_object
-from sessions_app.errors import DatabaseAway, SessionElsewhere
-from sessions_app.ids import new_id
-from sessions_app.log.lifecycle import owner_of
-from sessions_app.postgres.threads import in_db_thread
+from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionNotFound, SessionOver, SessionsError
 from sessions_app.privacy.people import Person
 
 _SECONDS = 15.0
 _MAX_BYTES = 64 * 1024
 _TRIES = 3
 """A session may begin again, or end, while it is looked at."""
+_LOOK_AGAIN = (SessionElsewhere.code, SessionOver.code)
+_NOT_THERE = (ItemNotFound.code, SessionNotFound.code)
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,17 +39,16 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 @require_POST
 @for_its_owner
 def feedback(request: HttpRequest, person: Person, session_id: str) -> HttpResponseBase:
-    """200 with what counts from now on; 404 where the session is not theirs, or has no such answer."""
+    """200 with what counts from now on; 404 where the session is not theirs, or has no such answer; 503 for what may succeed
+    in a moment."""
     if not person.sessions().filter(pk=session_id, erased_at__isnull=True).exists():
         return not_theirs()
     try:
         command = _command(request)
         check(command)
         _carry_out(session_id, command)
-    except ChatError as error:
+    except (ChatError, SessionsError) as error:
         return error_response(_status(error), error.code, error.message)
-    except SessionElsewhere as error:
-        return error_response(503, error.code, error.message)
     return JsonResponse({name: getattr(command, name) for name in ("item_id", "rating", "reason", "comment")})
 
 
@@ -73,10 +69,10 @@ def _command(request: HttpRequest) -> GiveFeedback:
     )
 
 
-def _status(error: ChatError) -> int:
-    if error.code == "item_not_found":
+def _status(error: ChatError | SessionsError) -> int:
+    if error.code in _NOT_THERE:
         return 404
-    return 503 if isinstance(error, ShuttingDown) else 400
+    return 503 if error.retryable or isinstance(error, SessionsError) else 400
 
 
 def _carry_out(session_id: str, command: GiveFeedback) -> None:
@@ -86,8 +82,11 @@ def _carry_out(session_id: str, command: GiveFeedback) -> None:
             return None
         try:
             return _tell_the_live_one(session_id, command)
-        except SessionElsewhere:  # it has ended meanwhile, or another process took it
+        except (SessionElsewhere, SessionOver):  # it has ended meanwhile, or another process took it
             continue
+        except RemoteError as error:
+            if error.code not in _LOOK_AGAIN:
+                raise
     raise SessionElsewhere
 
 
@@ -96,19 +95,11 @@ def _tell_the_live_one(session_id: str, command: GiveFeedback) -> None:
     if server is None:
         raise ShuttingDown
     try:
-        asyncio.run_coroutine_threadsafe(_visit(session_id, command), server.loop).result(_SECONDS)
+        asyncio.run_coroutine_threadsafe(_tell(session_id, command), server.loop).result(_SECONDS)
     except FutureTimeoutError:
         raise DatabaseAway from None
 
 
-async def _visit(session_id: str, command: GiveFeedback) -> None:
-    """Where it lives, and only if it goes on."""
-    owner = await in_db_thread(owner_of, session_id=session_id)
-    visit = Guest(new_id("conn"), "http")
-    session = await (await runtime()).hub.join(
-        visit, replace(join_of(session_id, owner), source="http", reopen=False)
-    )
-    try:
-        await session.do(command)
-    finally:
-        session.detach(visit, 1000)
+async def _tell(session_id: str, command: GiveFeedback) -> None:
+    """Where it lives, without being in it: what is refused leaves no trace, and nothing keeps it from its end."""
+    await (await runtime()).gallery.act(session_id, command)

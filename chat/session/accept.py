@@ -194,8 +194,8 @@ def _place(command: AddMessage | AddToolCall | AddToolOutput, history: SessionSt
 # Decisions, and responses that take another's place.
 
 
-def decision(command: DecideApproval, history: SessionState, *, user_id: int | None) -> ev.ToolApproval:
-    """``user_id``: whose session it is. Raises `ItemNotFound`, `AlreadyDecided`, `OwnApproval`."""
+def decision(command: DecideApproval, history: SessionState, *, person_id: int | None) -> ev.ToolApproval:
+    """``person_id``: the user who talks in the session. Raises `ItemNotFound`, `AlreadyDecided`, `OwnApproval`."""
     approval = history.approvals.get(command.approval_id)
     if approval is None:
         raise ItemNotFound(
@@ -204,7 +204,7 @@ def decision(command: DecideApproval, history: SessionState, *, user_id: int | N
         )
     if approval.approve is not None or approval.continued:
         raise AlreadyDecided(param="item.approval_request_id")
-    their_own = command.staff_id is not None and command.staff_id == user_id
+    their_own = command.staff_id is not None and command.staff_id == person_id
     if command.approve and approval.asked.approvals > 1 and their_own:
         raise OwnApproval(param="item.approval_request_id")
     if command.approve and command.by in approval.agreed:

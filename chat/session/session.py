@@ -335,7 +335,7 @@ class Session:
         return Done()
 
     def _decide(self, command: DecideApproval) -> None:
-        event = accept.decision(command, self.history, user_id=self.owner.user_id)
+        event = accept.decision(command, self.history, person_id=self.owner.person_id)
         self.log.append(event)
         asked_by = self.history.approvals[event.approval_id].asked.response_id
         if asked_by in self.history.approvals.decided():
@@ -409,7 +409,7 @@ class Session:
                 self._go_on()
 
     async def _take_over(self, command: TakeOver) -> None:
-        if events := steering.taken_over(command, self.history):
+        if events := steering.taken_over(command, self.history, self._queue):
             self.log.append(*events)
         if response := self._response:
             response.stop(replace(TAKEN_OVER, by=command.by))

@@ -22,8 +22,9 @@ def whispered(command: Whisper) -> ev.OperatorWhispered:
     return ev.OperatorWhispered(item_id=new_id("item"), text=storable(command.text), author=command.by)
 
 
-def taken_over(command: TakeOver, history: SessionState) -> list[ev.Event]:
-    """Nothing where they have it already. Raises `TakenOver`: who came first has it."""
+def taken_over(command: TakeOver, history: SessionState, queue: Sequence[Turn]) -> list[ev.Event]:
+    """Nothing where they have it already; else what was about to begin waits in the log from here on, so that it outlives this
+    process. What is tried again it brings back by itself. Raises `TakenOver`: who came first has it."""
     if history.operator and history.operator.author != command.by:
         raise TakenOver
     if history.operator:
@@ -34,7 +35,12 @@ def taken_over(command: TakeOver, history: SessionState) -> list[ev.Event]:
             after_item_id=history.order.place(None),
             author=command.by,
             shown_as=command.shown_as,
-        )
+        ),
+        *(
+            turn.queued(position)
+            for position, turn in enumerate(queue, 1)
+            if turn.response_id not in history.queued and turn.attempt == 1
+        ),
     ]
 
 

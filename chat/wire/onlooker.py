@@ -11,6 +11,8 @@ import logging
 from typing import Any
 from urllib.parse import parse_qs
 
+from django.contrib.auth import get_user_model
+
 from chat.conf import conf
 from chat.errors import ChatError
 from chat.presence import OPERATE
@@ -22,7 +24,9 @@ from chat.wire.staff import StaffConsumer
 from sessions_app.admin.live import LiveTranscript
 from sessions_app.errors import SessionsError
 from sessions_app.ids import check_session_id, new_id
+from sessions_app.models import OpenedView
 from sessions_app.postgres.threads import in_db_thread
+from sessions_app.privacy.openings import record_opening
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +44,8 @@ class OnlookerConsumer(StaffConsumer):
         self._changed = asyncio.Event()
 
     async def entered(self, server: Runtime) -> None:
-        """Raises `SessionNotFound`, `InvalidSessionId`, `DatabaseAway`."""
+        """It is an opening as the page's own: whoever comes here without the page reads no less. Raises `SessionNotFound`,
+        `InvalidSessionId`, `DatabaseAway`."""
         self.session_id = check_session_id(self.scope["url_route"]["kwargs"]["session_id"])
         live = await in_db_thread(
             LiveTranscript.of_page,
@@ -49,6 +54,7 @@ class OnlookerConsumer(StaffConsumer):
             seen=self._number("seen"),
             may_decide=await self.may(OPERATE) or await self.may("sessions_app.change_session"),
         )
+        await in_db_thread(_opened, self.session_id, self.user_id)
         await server.presence.add(self)
         self.held.callback(server.presence.discard, self)
         onlooker = Onlooker(server.gallery, self.session_id, self.connection_id)
@@ -99,3 +105,8 @@ class OnlookerConsumer(StaffConsumer):
     async def _tell(self, message: dict[str, Any]) -> None:
         """Raises TimeoutError when the page does not take it."""
         await within(conf().send_seconds, self.send(json.dumps(message)))
+
+
+def _opened(session_id: str, user_id: int | None) -> None:
+    staff = get_user_model().objects.get(pk=user_id)
+    record_opening(session_id=session_id, staff=staff, view=OpenedView.TRANSCRIPT)

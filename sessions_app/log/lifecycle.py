@@ -40,6 +40,11 @@ class Visitor:
     secret_of: str = ""
     """The session whose secret they hold: it lets them in while that session is no user's."""
 
+    @property
+    def person_id(self) -> int | None:
+        """The user, where it is they who talk: in the name of a shop's account its customers do."""
+        return None if self.external_user_id else self.user_id
+
     def as_owner(self) -> "Visitor":
         """Whose a session is that they begin."""
         guest_id = "" if self.user_id is not None else self.guest_id

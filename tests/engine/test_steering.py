@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
-from chat.errors import NotTakenOver, QueueFull, TakenOver
+from chat.errors import NotTakenOver, OwnApproval, QueueFull, TakenOver
 from chat.llm.prompts import HANDED_BACK, TOOK_OVER
 from chat.llm.provider import AssistantText, OperatorText, UserText
 from chat.session.commands import (
@@ -14,6 +15,7 @@ from chat.session.commands import (
     DecideApproval,
     HandBack,
     RequestResponse,
+    ResponseOptions,
     Speak,
     TakeOver,
     Whisper,
@@ -264,6 +266,59 @@ async def test_an_answer_that_has_not_begun_does_not_begin_under_a_person(
     await session.do(HandBack(**ANN))
     await quiet(session)
     assert len(model.requests) == 1
+
+
+async def test_what_had_not_begun_outlives_the_process_under_a_person(
+    process: Process, other_process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its own wishes, which nothing else in the log tells."""
+    session = await process.join()
+    await session.do(AddMessage(text="Hello"))
+    monkeypatch.setattr(session.compaction, "before_turn", asyncio.Event().wait)
+    await session.do(
+        RequestResponse(options=ResponseOptions(instructions="In French."), client_event_id="mine")
+    )
+    await asyncio.sleep(0)
+    await session.do(TakeOver(**ANN))
+    queued = [one.event for one in await log_of(session) if isinstance(one.event, ev.ResponseQueued)]
+    assert [(one.client_event_id, one.position) for one in queued] == [("mine", 1)]
+    await session.do(TakeOver(**ANN))
+    assert len(session.history.queued) == 1
+    await process.hub.shutdown(drain_s=0.1)
+    process.hub.close_all()
+    await _let_go(process)
+    back = await other_process.join(session.session_id)
+    await back.do(HandBack(**ANN))
+    await quiet(back)
+    assert [one.instructions.count("In French.") for one in model.requests] == [1]
+
+
+@pytest.mark.parametrize("customer", ["", "c1"])
+async def test_two_have_to_say_yes_and_a_shop_is_not_its_customer(
+    process: Process, model: EngineModel, customer: str
+) -> None:
+    user = await in_db_thread(User.objects.create_user, "shop", is_staff=True)
+    session = await process.join(user_id=user.pk, external_user_id=customer)
+    session.log.append(
+        ev.ResponseStarted(response_id="resp_1", provider="p", model="m"),
+        ev.ToolApprovalRequested(
+            response_id="resp_1",
+            item_id="apr_1",
+            call_id="c1",
+            output_index=0,
+            name="pay",
+            arguments="{}",
+            approvals=2,
+        ),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED),
+    )
+    yes = DecideApproval(approval_id="apr_1", approve=True, by="shop", staff_id=user.pk)
+    if customer:
+        await session.do(yes)
+        assert session.history.approvals["apr_1"].missing == 1
+    else:
+        with pytest.raises(OwnApproval):
+            await session.do(yes)
 
 
 async def test_the_queue_is_bounded_as_ever(process: Process, model: EngineModel, settings: Any) -> None:

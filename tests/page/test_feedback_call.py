@@ -9,10 +9,22 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from chat.errors import ChatError, ItemNotFound, ShuttingDown, TooMuchFeedback
+from chat.page import feedback
+from chat.session.commands import GiveFeedback
 from chat.session.feedback import MOST_WORDS
+from chat.session.relay_messages import RemoteError, wire_error
 from identity.guests import GUEST_COOKIE, sign_guest_id
 from identity.keys import make_key, make_secret
 from identity.models import Scope
+from sessions_app.errors import (
+    JournalFenced,
+    JournalFull,
+    SessionElsewhere,
+    SessionNotFound,
+    SessionOver,
+    SessionsError,
+)
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_records
 from sessions_app.models import EraseActor, Session, SessionStatus
@@ -190,6 +202,54 @@ async def test_a_session_that_goes_on_is_told_where_it_lives(server: ServerProce
         given = await client.until("x_feedback.given")
         assert (status, given["rating"], given["comment"]) == (200, "down", "It is Paris.")
         assert await in_db_thread(counted, client.session_id) == (0, 1)
+        assert await in_db_thread(connections, client.session_id) == 1
+
+
+def connections(session_id: str) -> int:
+    found = read_records(session_id=session_id, after=0)
+    return sum(isinstance(one.event, ev.ConnectionOpened | ev.ConnectionClosed) for one in found)
+
+
+def refused_by_another_process(error: ChatError | SessionsError) -> RemoteError:
+    return RemoteError(wire_error(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (JournalFull(), 503, "storage_unavailable"),
+        (JournalFenced(), 503, "session_moved"),
+        (SessionNotFound(), 404, "session_not_found"),
+        (SessionOver(), 503, "session_moved"),
+        (ShuttingDown(), 503, "server_restarting"),
+        (refused_by_another_process(JournalFull()), 503, "storage_unavailable"),
+        (refused_by_another_process(SessionElsewhere()), 503, "session_moved"),
+        (refused_by_another_process(SessionOver()), 503, "session_moved"),
+        (refused_by_another_process(SessionNotFound()), 404, "session_not_found"),
+        (refused_by_another_process(ItemNotFound()), 404, "item_not_found"),
+        (refused_by_another_process(TooMuchFeedback()), 400, "too_much_feedback"),
+    ],
+)
+def test_what_goes_wrong_in_a_live_session_has_its_own_code(
+    error: ChatError | SessionsError, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(session_id: str, command: GiveFeedback) -> None:
+        raise error
+
+    write_session(TALK[:-1], session_id="s1", guest_id=G1)
+    monkeypatch.setattr(feedback, "_tell_the_live_one", tell)
+    assert told(rate(guest())) == (status, code)
+
+
+def test_one_that_ends_meanwhile_is_rated_as_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell(session_id: str, command: GiveFeedback) -> None:
+        Session.objects.update(status=SessionStatus.ENDED)
+        raise SessionOver
+
+    write_session(TALK[:-1], session_id="s1", guest_id=G1)
+    monkeypatch.setattr(feedback, "_tell_the_live_one", tell)
+    assert rate(guest()).status_code == 200
+    assert counted() == (0, 1)
 
 
 def post(address: str, body: dict[str, Any], headers: dict[str, str]) -> int:

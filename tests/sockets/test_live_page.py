@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.log.replay import read_records
-from sessions_app.models import EraseActor, Onlooker, Session
+from sessions_app.models import EraseActor, Onlooker, OpenedView, Session, TranscriptOpening
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.erase import By, erase_session
 from tests.support.sockets import joined, realtime
@@ -132,6 +132,26 @@ async def test_who_looks_keeps_no_session_from_its_end_and_is_no_event_of_it(
     records = await in_db_thread(read_records, session_id="live", after=0)
     opened = [one for one in records if one.event.event_type == "connection_opened"]
     assert len(opened) == 1
+
+
+async def test_who_looks_is_written_down_as_who_opens_the_page_is(start_server: StartServer) -> None:
+    server = start_server(**ENV)
+    grace, nobody = await in_db_thread(staff, "grace"), await in_db_thread(staff, "nobody", "view_user")
+    async with realtime(server.ws_url, "/ws/session/live") as user:
+        await user.ask("hello")
+        await stored("live")
+        for cookie in (nobody, grace, grace):
+            async with staff_page(server, "live", cookie) as page:
+                if cookie == nobody:
+                    await page.close_code()
+                else:
+                    await page.recv()
+
+    def openings() -> list[tuple[str, str, str]]:
+        found = TranscriptOpening.objects.values_list("session_id", "staff_name", "view")
+        return [(one[0], one[1], one[2]) for one in found]
+
+    assert await in_db_thread(openings) == [("live", "grace", OpenedView.TRANSCRIPT)]
 
 
 async def test_staff_see_who_else_looks_in_every_process(start_server: StartServer) -> None:
