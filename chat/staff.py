@@ -9,6 +9,7 @@ from typing import Any
 from chat.conf import conf
 from chat.errors import ChatError
 from chat.runtime import running, runtime
+from chat.session.accept import check_retry
 from chat.session.commands import (
     CancelResponse,
     Command,
@@ -25,6 +26,7 @@ from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
+from sessions_app.log.replay import read_history
 from sessions_app.postgres.threads import in_db_thread
 
 _SECONDS = 15.0
@@ -47,7 +49,7 @@ def decide_approval(decision: Decision) -> None:
 
 def answer_again(again: Again) -> None:
     """The same for an answer that failed: the model is asked for another one, where the conversation has not gone on."""
-    _carry_out(_visit(again.session_id, RequestResponse(retry_of=again.response_id)))
+    _carry_out(_answer_again(again))
 
 
 def step_in(step: Step) -> None:
@@ -81,6 +83,13 @@ async def _visit(session_id: str, command: Command) -> None:
         await session.do(command)
     finally:
         session.detach(visit, 1000)
+
+
+async def _answer_again(again: Again) -> None:
+    """Asked of the log first: a session that has ended is not opened to be told no."""
+    history = await in_db_thread(read_history, session_id=again.session_id)
+    check_retry(again.response_id, history)
+    await _visit(again.session_id, RequestResponse(retry_of=again.response_id))
 
 
 async def _step_in(step: Step) -> None:

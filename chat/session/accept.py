@@ -226,13 +226,5 @@ def decision(command: DecideApproval, history: SessionState, *, person_id: int |
 
 def check_retry(response_id: str | None, history: SessionState) -> None:
     """Raises `NothingToRetry`; None asks for no retry."""
-    last, done = history.last_response, history.last_done
-    if response_id is None:
-        return
-    if (
-        last is None
-        or done is None
-        or last.response_id != response_id
-        or done.status == ev.ResponseStatus.COMPLETED
-    ):
+    if response_id is not None and response_id != history.may_be_retried:
         raise NothingToRetry(param="response.x_retry_of")

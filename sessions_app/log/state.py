@@ -80,6 +80,8 @@ class SessionState:
         self.last_response: ev.ResponseStarted | None = None
         self.last_done: ev.ResponseDone | None = None
         """How `last_response` came out; None while it runs."""
+        self.may_be_retried: str | None = None
+        """The response that did not complete and after which none began: an end of the session in between changes nothing."""
         self._acted = False
         """It may have had a side effect."""
         self._used_tools = False
@@ -308,7 +310,7 @@ class SessionState:
         if _outside(event.options):
             self._outside.add(event.response_id)
             return
-        self.last_response, self.last_done = event, None
+        self.last_response, self.last_done, self.may_be_retried = event, None, None
         self._acted = self._used_tools = self._news = False
         self.order.opened(event.response_id, event.after_item_id)
         if event.retry_of:
@@ -338,6 +340,7 @@ class SessionState:
             self.open.close(seq)
         if self.last_response and self.last_response.response_id == event.response_id:
             self.last_done = event
+            self.may_be_retried = None if event.status == ev.ResponseStatus.COMPLETED else event.response_id
 
     def _compact(self, seq: int, event: ev.HistoryCompacted) -> None:
         """The same whether the turns were here live or the fold began after them."""

@@ -1,6 +1,7 @@
 """One fold for all: whoever comes to a session's state, at whatever point of its log, comes to the same."""
 
-from itertools import pairwise
+from datetime import UTC, datetime
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from sessions_app.log.settle import settlement, takeover
 from sessions_app.log.state import SessionState
 from sessions_app.models import Session
 from tests.log.engine_log import logs
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 many = settings(
     max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -45,6 +48,7 @@ def told(state: SessionState, turns: list[int]) -> dict[str, Any]:
         "left over": takeover(state, model="demo", cause=ev.ReopenCause.ORPHANED),
         "last": (state.last_response, state.last_done),
         "to retry": state.to_retry(),
+        "may be retried": state.may_be_retried,
         "answered with tools": state.answered_with_tools,
         "takeovers in vain": state.vain_takeovers,
         "checkpoints": [state.checkpoint(start - 1) for start in turns],
@@ -104,3 +108,28 @@ def test_the_log_gives_what_a_state_is_made_from(records: list[ev.Record], data:
         assert [(one.seq, one.event) for one in read] == [
             (one.seq, one.event) for one in in_the_log(records[:end])
         ]
+
+
+def test_an_answer_that_failed_may_be_tried_again_after_the_end_and_only_until_another_begins() -> None:
+    state, seqs = SessionState(), count(1)
+
+    def goes_on(*events: ev.Event) -> None:
+        for event in events:
+            state.apply(ev.Record("s1", next(seqs), NOON, event))
+
+    goes_on(
+        ev.UserMessage(item_id="item_1", text="Hello"),
+        ev.ResponseStarted(response_id="resp_1", provider="demo", model="demo", input_item_ids=["item_1"]),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.FAILED, reason="model_overloaded"),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
+        ev.SessionReopened(model="demo"),
+    )
+    assert state.may_be_retried == "resp_1"
+    goes_on(
+        ev.ResponseStarted(
+            response_id="resp_2", provider="demo", model="demo", input_item_ids=[], retry_of="resp_1"
+        )
+    )
+    assert state.may_be_retried is None
+    goes_on(ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED))
+    assert state.may_be_retried is None
