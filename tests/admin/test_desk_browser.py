@@ -125,6 +125,7 @@ def test_a_score_is_given_with_arrows_and_has_its_reason(page: Page) -> None:
 
 
 def test_what_was_begun_outlives_what_else_is_done(page: Page) -> None:
+    page = page.context.new_page()  # the browser itself complains in its console of what does not come
     ended("s1")
     page.goto(f"{LIST}s1/change/")
     listens(page)
@@ -167,6 +168,7 @@ def test_the_chosen_row_is_that_of_the_same_session_whatever_came_meanwhile(page
 
 
 def test_what_is_refused_in_a_list_is_said_there(page: Page) -> None:
+    page = page.context.new_page()  # as above
     several(1)
     Session.objects.update(assignee=User.objects.create_user("omar"))
     page.goto(LIST)
