@@ -202,7 +202,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return person.person_page(request, self, kind)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
-        return desk.may_review(request)
+        return saved_views.may_review(request)
 
     @admin.action(description="Mark as done", permissions=["review"])
     def mark_done(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:

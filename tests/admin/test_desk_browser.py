@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from sessions_app.desk import acts
 from sessions_app.models import ReviewEvent, ReviewNote, ReviewState, SavedView, Session, SessionTag
@@ -125,6 +125,7 @@ def test_a_score_is_given_with_arrows_and_has_its_reason(page: Page) -> None:
 
 
 def test_what_was_begun_outlives_what_else_is_done(page: Page) -> None:
+    page = page.context.new_page()  # the browser itself complains in its console of what does not come
     ended("s1")
     page.goto(f"{LIST}s1/change/")
     listens(page)
@@ -143,8 +144,13 @@ def test_what_was_begun_outlives_what_else_is_done(page: Page) -> None:
     page.get_by_role("button", name="Add the note").click()
     expect(page.locator(".desk .desk-refused")).to_contain_text("No answer from the server")
     page.unroute("**/review/")
-    asked = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
     page.get_by_role("link", name="Back to list").click()
     page.get_by_role("button", name="Add the note").click()
     expect(page.locator(".desk-history blockquote")).to_have_text("It began well")
@@ -167,6 +173,7 @@ def test_the_chosen_row_is_that_of_the_same_session_whatever_came_meanwhile(page
 
 
 def test_what_is_refused_in_a_list_is_said_there(page: Page) -> None:
+    page = page.context.new_page()  # as above
     several(1)
     Session.objects.update(assignee=User.objects.create_user("omar"))
     page.goto(LIST)
