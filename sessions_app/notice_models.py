@@ -59,7 +59,9 @@ class InboxItem(models.Model):
         indexes = (
             models.Index(fields=("at", "id"), condition=models.Q(settled_at__isnull=True), name="inbox_open"),
             models.Index(
-                fields=("kind", "at", "id"), condition=models.Q(settled_at__isnull=True), name="inbox_open_kinds"
+                fields=("kind", "at", "id"),
+                condition=models.Q(settled_at__isnull=True),
+                name="inbox_open_kinds",
             ),
             models.Index(
                 fields=("settled_at",), condition=models.Q(settled_at__isnull=False), name="inbox_settled"

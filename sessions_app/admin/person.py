@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from sessions_app.admin.changelist import NEWEST_FIRST, BoundedPaginator
 from sessions_app.admin.desk import page
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
-from sessions_app.models import ReviewState, Session
+from sessions_app.models import ReviewState, Session, SessionStatus
 from sessions_app.privacy.people import Person
 
 USER, GUEST, EXTERNAL = "user", "guest", "external"
@@ -106,11 +106,12 @@ def _who(request: HttpRequest, kind: str, key: str) -> Who:
 
 def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
     newest = Session.objects.filter(pk__in=sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED]).order_by()
+    waits = Q(review_state=ReviewState.NEW, status=SessionStatus.ENDED)
     return newest.aggregate(
         messages=Sum("user_messages", default=0),
         failed=Sum("failed_responses", default=0),
         flagged=Count("pk", filter=Q(review_state=ReviewState.FLAGGED)),
-        to_review=Count("pk", filter=Q(review_state=ReviewState.NEW) & ~Q(first_words="")),
+        to_review=Count("pk", filter=waits & ~Q(first_words="")),
         score=Avg("review__score"),
         cost=Sum("cost_microusd", default=0),
     )

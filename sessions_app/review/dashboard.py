@@ -122,20 +122,32 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
 
 
 class Lists:
-    """Addresses of the session list, from the window's first day on."""
+    """Addresses of the session list, from the window's beginning on.
 
-    def __init__(self, since: dt.datetime) -> None:
-        self._since = since
+    The list's own filter knows whole days, and shows them; where a window begins within one, the time is said as well.
+    """
+
+    def __init__(self, since: dt.datetime, *, until: dt.datetime | None = None) -> None:
+        """``until`` itself is left out."""
+        self._bounds = {"start_time_from": timezone.localtime(since).date().isoformat()}
+        if _within_a_day(since):
+            self._bounds["start_time__gte"] = since.astimezone(dt.UTC).isoformat()
+        if until:
+            last = until - dt.timedelta.resolution
+            self._bounds["start_time_to"] = timezone.localtime(last).date().isoformat()
+        if until and _within_a_day(until):
+            self._bounds["start_time__lt"] = until.astimezone(dt.UTC).isoformat()
 
     def link(self, **filters: str) -> str:
         return self.link_of(filters)
 
-    def link_of(self, filters: Mapping[str, str], *, until: dt.datetime | None = None) -> str:
-        days = {"start_time_from": timezone.localtime(self._since).date().isoformat()}
-        if until:
-            days["start_time_to"] = timezone.localtime(until).date().isoformat()
-        query = urlencode({**filters, **days, "show": "all"})
+    def link_of(self, filters: Mapping[str, str]) -> str:
+        query = urlencode({**filters, **self._bounds, "show": "all"})
         return f"{reverse('admin:sessions_app_session_changelist')}?{query}"
+
+
+def _within_a_day(at: dt.datetime) -> bool:
+    return timezone.localtime(at).time() != dt.time()
 
 
 def _totals(sums: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -190,7 +202,7 @@ def _tiles(totals: Mapping[str, int], lists: Lists) -> list[Tile]:
             "Live now",
             f"{humanize.exact(live)}{more}",
             "open conversations",
-            f"{listed}?status__exact=active",
+            f"{listed}?status__exact=active&show=all",
             "live",
         ),
         Tile(
@@ -232,7 +244,7 @@ def _bars(window: Window, sums: Sequence[Mapping[str, Any]]) -> list[Bar]:
                 label=start.strftime(window.label_format),
                 value=sum(row["sessions"] for row in rows),
                 part=sum(row["with_errors"] for row in rows),
-                link=Lists(start).link_of({}, until=start),
+                link=Lists(start, until=start + window.bucket).link(),
             )
         )
     return bars

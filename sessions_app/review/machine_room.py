@@ -20,7 +20,6 @@ from sessions_app.models import (
 )
 from sessions_app.selectors.figures import bounded
 
-NEWEST_JOBS = 5_000
 NEWEST_RUNS = 5
 _LATE = 10
 """The jobs that have waited longest."""
@@ -57,11 +56,10 @@ def servers() -> list[Server]:
 
 
 def jobs() -> dict[str, int]:
-    """How many of the newest jobs are in each state; older ones are done with."""
-    newest = ProcrastinateJob.objects.order_by("-pk").values("pk")[:NEWEST_JOBS]
-    by_state = ProcrastinateJob.objects.filter(pk__in=newest).order_by().values("status")
-    counts = dict(by_state.annotate(count=Count("pk")).values_list("status", "count"))
-    return {state: counts.get(state, 0) for state in ("todo", "doing", "failed")}
+    """How many wait, run or have failed, however old they are."""
+    return {
+        state: bounded(ProcrastinateJob.objects.filter(status=state)) for state in ("todo", "doing", "failed")
+    }
 
 
 def _waiting_jobs() -> list[ProcrastinateJob]:

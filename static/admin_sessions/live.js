@@ -5,6 +5,7 @@ const PING_MS = 25_000;
 const RETRY_MS = [500, 1_000, 3_000, 8_000, 15_000];
 const MOST_ENTRIES = 500;
 const NEAR_PX = 160;
+const BAR_GAP_PX = 24;
 
 const live = document.getElementById("live");
 const talk = document.querySelector(".sx-talk");
@@ -74,6 +75,7 @@ function update(message) {
     for (const node of entries()) if (seqOf(node) >= message.drop_from) node.remove();
   for (const entry of message.entries ?? []) put(entry);
   for (const more of message.append ?? []) add(more);
+  if (message.seq > state.seen) live.hidden = false;
   if (message.seq) state.seen = message.seq;
   trim();
   prepareForms(talk);
@@ -86,12 +88,17 @@ function update(message) {
 const below = document.getElementById("live-below");
 const scroller = document.scrollingElement;
 
+/** How far the transcript's end is below the bar. What stands under both, as the review on a narrow page, does not count. */
+function leftBelow() {
+  return talk.getBoundingClientRect().bottom + live.offsetHeight + BAR_GAP_PX - scroller.clientHeight;
+}
+
 function isNearEnd() {
-  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
+  return leftBelow() < NEAR_PX;
 }
 
 function toEnd() {
-  scroller.scrollTop = scroller.scrollHeight;
+  scroller.scrollTop += Math.max(0, leftBelow());
   below.hidden = true;
 }
 
@@ -121,6 +128,7 @@ function show(news) {
   Object.assign(now, news);
   setText("live-state", words());
   live.dataset.status = now.status;
+  if (now.status === "active") live.hidden = false; // its end is told here, one of long ago above
   live.classList.toggle("lv-held", Boolean(now.operator));
   if (!acts) return;
   const mine = now.operator === live.dataset.me;
@@ -178,6 +186,7 @@ async function post(event, form) {
 
 function tell(form, words, went) {
   const place = said ?? document.getElementById("live-state");
+  live.hidden = false;
   place.textContent = words;
   place.classList.toggle("lv-wrong", !went);
 }
@@ -230,4 +239,4 @@ function connect() {
 prepareForms(talk);
 show({});
 connect();
-if (now.status === "active" && !location.hash) toEnd();
+if (now.status === "active" && !location.hash && !talk.dataset.hit) toEnd();

@@ -269,8 +269,12 @@ def test_each_kind_is_counted_by_itself(viewer: Client) -> None:
     fill("failed_answer", MOST_COUNTED + 20, Session.objects.get(), days=1)
     counts = count_by_kind()
     assert (counts["approval"], counts["failed_answer"], counts["budget"]) == (1, MOST_COUNTED, 0)
-    tabs = viewer.get(PAGE).context_data["tabs"]  # type: ignore[attr-defined]
-    assert tabs == [("", "All", "99+"), ("approval", "Approvals", "1"), ("failed_answer", "Failed answers", "99+")]
+    tabs = viewer.get(PAGE).context["tabs"]
+    assert tabs == [
+        ("", "All", "99+"),
+        ("approval", "Approvals", "1"),
+        ("failed_answer", "Failed answers", "99+"),
+    ]
 
 
 def test_an_approval_cannot_be_put_away(operator: Client) -> None:

@@ -1,6 +1,7 @@
 """The transcript as it goes on, without a socket: what an open page is sent."""
 
 import pytest
+from django.test import Client
 
 from sessions_app.admin.live import LiveTranscript
 from sessions_app.log import events as ev
@@ -19,3 +20,11 @@ def test_a_text_is_said_to_be_written_only_while_its_session_goes_on(end: list[e
     new = records_of("s1", [*before, *deltas("It is"), *end])[2:]
     sent = live.take(new)
     assert [words in entry["html"] for entry in sent["entries"] if "It is" in entry["html"]] == [True]
+
+
+@pytest.mark.django_db
+def test_nothing_stands_over_the_transcript_of_what_ended_before_the_page_was_opened(viewer: Client) -> None:
+    for session_id, status in (("goes-on", "active"), ("over", "ended")):
+        write_session([user_says("x")], session_id=session_id, status=status)
+        html = viewer.get(f"/admin/sessions_app/session/{session_id}/change/").content.decode()
+        assert f'data-status="{status}"{" hidden" if status == "ended" else ""}>' in html

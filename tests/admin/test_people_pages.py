@@ -179,3 +179,9 @@ def test_a_hit_in_a_very_long_answer_is_on_its_page(rita: Client) -> None:
     session = write_session(events, title="Long")
     for seq in (3, 160, 290):
         assert f'id="seq-{seq}"' in page_of(rita, session.pk, f"?hit={seq}")
+
+
+def test_what_goes_on_is_not_to_be_reviewed_yet(rita: Client) -> None:
+    ended("over", guest_id="c0ffee5599aa")
+    write_session(turn(1), session_id="goes-on", guest_id="c0ffee5599aa")
+    assert "<dt>To review</dt><dd>1</dd>" in person(rita, "guest/c0ffee5599aa")

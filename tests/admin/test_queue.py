@@ -185,6 +185,18 @@ def test_previous_and_next_stay_within_the_filtered_list(rita: Client) -> None:
     assert rita.get(f"{LIST}s2/sideways-session/{way}").status_code == 404
 
 
+def test_every_view_of_a_session_keeps_the_way_back(rita: Client) -> None:
+    ended("s0", hours_ago=1)
+    way = "?_changelist_filters=model%3Ddemo"
+    kept = f"{way}&amp;"
+    events = rita.get(f"{LIST}s0/events/{way}").content.decode()
+    assert f'href="{kept}deltas=1"' in events
+    with_deltas = rita.get(f"{LIST}s0/events/{way}&deltas=1&after=2").content.decode()
+    assert f'href="{way}">Hide' in with_deltas
+    assert f'href="{kept}deltas=1"' in with_deltas
+    assert f'{LIST}s0/change/{kept}after=1#seq-2"' in rita.get(f"{LIST}s0/replay/{way}").content.decode()
+
+
 def test_done_and_next_works_where_the_list_loses_what_is_done(rita: Client) -> None:
     for number in range(3):
         ended(f"s{number}", hours_ago=number)
