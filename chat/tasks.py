@@ -29,6 +29,7 @@ from chat.jobs.webhooks import MOST_AT_ONCE, WAITS_S, send, under_way
 from chat.session.turns import asks_for_more
 from identity.keys import forget_secrets
 from sessions_app.conf import conf as sessions_conf
+from sessions_app.desk.first_words import look_up_first_words
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.leases import any_alive, forget_dead_processes
 from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
@@ -293,7 +294,7 @@ async def send_mails(timestamp: int) -> None:
 @app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
 async def clean_up(context: JobContext, timestamp: int) -> None:
     """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, client secrets that
-    ended a day ago, and what was settled or delivered a month ago."""
+    ended a day ago, and what was settled or delivered a month ago; give old processes' sessions their first words."""
     await context.app.job_manager.delete_old_jobs(
         nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
@@ -304,6 +305,8 @@ async def clean_up(context: JobContext, timestamp: int) -> None:
     await in_db_thread(forget_settled)
     await in_db_thread(forget_old_notices)
     while await in_db_thread(forget_deliveries):
+        pass
+    while await in_db_thread(look_up_first_words):
         pass
 
 

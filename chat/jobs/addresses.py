@@ -35,14 +35,20 @@ def check_address(url: str, *, inward: bool) -> None:
 
 def _check_literal(host: str) -> None:
     """aiohttp resolves no address that is one already."""
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         raise AddressRefused("The address leads to this machine.")
     try:
-        found = ip_address(host)
+        public = is_public(ip_address(host))
     except ValueError:
-        return
-    if not is_public(found):
+        public = not _is_number(host.rpartition(".")[2])
+    if not public:
         raise AddressRefused("The address is not on the public internet.")
+
+
+def _is_number(label: str) -> bool:
+    """What a host may end in that resolvers read as an address of IPv4, as in ``127.1``, ``2130706433`` and ``0x7f.1``."""
+    return label.isdigit() or label.lower().startswith("0x")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.utils import timezone
 
+from sessions_app.desk.first_words import look_up_first_words
+from sessions_app.desk.queue import waiting
 from sessions_app.log import events as ev
 from sessions_app.log.journal_sql import FIRST_WORDS_CHARS, first_words
 from sessions_app.log.lifecycle import Visitor, append_now, open_session
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionStatus
 from tests.admin.rows import records_of, turn, user_says, write_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +56,19 @@ def test_they_are_one_short_line_and_never_nothing(text: str, words: str) -> Non
 
 def test_what_the_assistant_says_alone_gives_none() -> None:
     assert first_words(records_of("s1", turn(1)[1:])) == ""
+
+
+def test_what_an_old_process_left_out_is_looked_up_once_the_session_has_ended() -> None:
+    missed = write_session(turn(1, words="of  old"), session_id="missed", first_words="")
+    write_session(turn(1), session_id="live", first_words="", status=SessionStatus.ACTIVE, end_time=None)
+    write_session(turn(1), session_id="kept", first_words="Its own")
+    write_session(turn(1), session_id="erased", first_words="", erased_at=timezone.now())
+    Session.objects.exclude(session_id="live").update(status=SessionStatus.ENDED, end_time=timezone.now())
+    assert not waiting(Session.objects.filter(pk=missed.pk)).exists()
+    assert (look_up_first_words(), look_up_first_words()) == (1, 0)
+    words = dict(Session.objects.values_list("session_id", "first_words"))
+    assert words == {"missed": "question 1 of old", "live": "", "kept": "Its own", "erased": ""}
+    assert waiting(Session.objects.filter(pk=missed.pk)).exists()
 
 
 def test_old_sessions_get_theirs_from_the_migration() -> None:

@@ -219,7 +219,7 @@ async def test_what_somebody_else_rescued_meanwhile_is_let_be(
 
 
 async def test_old_failures_and_long_dead_processes_are_cleaned_up(
-    context: JobContext, settings: Settings
+    context: JobContext, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SESSIONS_GRACE_SECONDS = 60
 
@@ -243,10 +243,13 @@ async def test_old_failures_and_long_dead_processes_are_cleaned_up(
         secret = make_secret(key=key, external_user_id="kim", seconds=60, session={}).row
         ClientSecret.objects.filter(pk=secret.pk).update(expires_at=timezone.now() - timedelta(days=2))
 
+    looked = [1, 0]
+    monkeypatch.setattr(tasks, "look_up_first_words", lambda: looked.pop(0))
     await in_db_thread(prepare)
     await tasks.clean_up.func(context, timestamp=0)
     assert [job["status"] for job in await in_db_thread(jobs)] == ["failed", "todo"]
     assert not await in_db_thread(ClientSecret.objects.exists)
+    assert looked == [], "until there are no more of them"
 
     def dead_processes() -> list[str]:  # a server that other tests share may live beside them
         return list(
