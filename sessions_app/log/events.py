@@ -650,6 +650,8 @@ class SummaryFailed(EventBase, frozen=True, kw_only=True):
     text_field = "error"
     error: str
     attempts: int
+    again: bool = False
+    """It was to be another version: the session keeps the summary that it has."""
 
 
 Event = (
