@@ -309,6 +309,7 @@ class OperatorWhispered(EventBase, frozen=True, kw_only=True):
     """By which the model's history knows it."""
     text: str
     author: str
+    client_event_id: str | None = None
 
 
 class SteppedEvent(PlacedEvent, frozen=True, kw_only=True):
