@@ -98,14 +98,15 @@ async def _step_in(step: Step) -> None:
 
 def _command(step: Step) -> Command:
     by, name = step.by, conf().staff_name
+    said = f"{step.act}_{step.nonce}" if step.nonce else None
     match step.act:
         case Act.STOP:
             return CancelResponse(by=by)
         case Act.WHISPER:
-            return Whisper(text=step.text, by=by)
+            return Whisper(text=step.text, by=by, client_event_id=said)
         case Act.TAKE_OVER:
             return TakeOver(by=by, shown_as=name)
         case Act.SPEAK:
-            return Speak(text=step.text, by=by, shown_as=name)
+            return Speak(text=step.text, by=by, shown_as=name, client_event_id=said)
         case Act.HAND_BACK:
             return HandBack(by=by, shown_as=name)

@@ -90,7 +90,7 @@ def _queue_summary(end: End, **asked: str) -> None:
     lock = f"summary_anew:{end.session_id}" if end.again else None
     deferrer = summarise_session.configure(queueing_lock=lock)
     deferrer.job_manager = JobManager(DjangoConnector())
-    words: dict[str, Any] = {"again": True, **asked} if end.again else {}
+    words: dict[str, Any] = {"again": True, "asked_seq": end.asked_seq, **asked} if end.again else {}
     try:
         deferrer.defer(session_id=end.session_id, through_seq=end.through_seq, **words)
     except ConnectorException as error:
@@ -121,12 +121,14 @@ async def summarise_session(
     session_id: str,
     through_seq: int,
     again: bool = False,
+    asked_seq: int = 0,
     model: str = "",
     author: str = "",
 ) -> None:
     """Write the summary of the session's end at ``through_seq``; nothing when that is not its last end any more, or has its
-    summary. ``again``: though it has one, by ``model`` where one is named, for the member of staff who is called ``author``."""
-    end = End(session_id, through_seq, again)
+    summary. ``again``: though it has one that is no younger than ``asked_seq``, by ``model`` where one is named, for the member of
+    staff who is called ``author``."""
+    end = End(session_id, through_seq, again, asked_seq)
     due = await _due.ask(end)
     if due is None:
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
@@ -180,6 +182,7 @@ async def _failed(job: Job, error: BaseException, end: End) -> None:
         error=cause,
         attempts=attempt,
         again=end.again,
+        asked_seq=end.asked_seq,
     )
 
 
@@ -271,7 +274,7 @@ async def _rescue(manager: JobManager, job: Job) -> None:
         return
     logger.error("job %s: given up, its worker died in attempt %d", job.call_string, attempts)
     if job.task_name == summarise_session.name:
-        known = ("session_id", "through_seq", "again")
+        known = End._fields
         end: dict[str, Any] = {name: job.task_kwargs[name] for name in known if name in job.task_kwargs}
         error = "The worker died every time it tried."
         await in_db_thread(fail_summary, **end, error=error, attempts=attempts)

@@ -178,6 +178,8 @@ class Step:
     """The name of the member of staff."""
     text: str = ""
     """Of a whisper, and of what is said."""
+    nonce: str = ""
+    """Of this one wish to say it: what is sent again with it is not said again. Empty: it is not known."""
 
 
 _steppers: list[Callable[[Step], None]] = []

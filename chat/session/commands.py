@@ -198,6 +198,7 @@ class Whisper(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     text: str
     by: str
+    client_event_id: str | None = None
 
 
 class TakeOver(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -213,6 +214,7 @@ class Speak(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
     by: str
     shown_as: str
+    client_event_id: str | None = None
 
 
 class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):

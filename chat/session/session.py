@@ -248,6 +248,8 @@ class Session:
         if not self.open:
             raise ShuttingDown
         if (seq := accept.seen(command, self.history, self._queue)) is not None:
+            if isinstance(command, Whisper | Speak):  # staff are told that it is said once it is stored
+                await self.durable()
             return Done(repeated_seq=seq, config=msgspec.to_builtins(self.config))
         match command:
             case UpdateSession():

@@ -19,7 +19,12 @@ from sessions_app.log.state import SessionState
 
 
 def whispered(command: Whisper) -> ev.OperatorWhispered:
-    return ev.OperatorWhispered(item_id=new_id("item"), text=storable(command.text), author=command.by)
+    return ev.OperatorWhispered(
+        item_id=new_id("item"),
+        text=storable(command.text),
+        author=command.by,
+        client_event_id=command.client_event_id,
+    )
 
 
 def taken_over(command: TakeOver, history: SessionState, queue: Sequence[Turn]) -> list[ev.Event]:
@@ -76,6 +81,7 @@ def spoken(command: Speak, history: SessionState, queue: Sequence[Turn]) -> tupl
         text=storable(command.text),
         author=command.by,
         shown_as=command.shown_as,
+        client_event_id=command.client_event_id,
     )
     done = ev.ResponseDone(response_id=turn.response_id, status=ev.ResponseStatus.COMPLETED, cost_microusd=0)
     started = turn.started(provider="", model="", history=history, shown_as=command.shown_as)

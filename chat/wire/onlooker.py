@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from django.contrib.auth import get_user_model
 
 from chat.conf import conf
-from chat.errors import ChatError
+from chat.errors import ChatError, CredentialsInvalid
 from chat.presence import OPERATE
 from chat.runtime import Runtime
 from chat.session.onlooker import Onlooker
@@ -45,7 +45,7 @@ class OnlookerConsumer(StaffConsumer):
 
     async def entered(self, server: Runtime) -> None:
         """It is an opening as the page's own: whoever comes here without the page reads no less. Raises `SessionNotFound`,
-        `InvalidSessionId`, `DatabaseAway`."""
+        `InvalidSessionId`, `DatabaseAway`, `CredentialsInvalid`."""
         self.session_id = check_session_id(self.scope["url_route"]["kwargs"]["session_id"])
         live = await in_db_thread(
             LiveTranscript.of_page,
@@ -108,5 +108,8 @@ class OnlookerConsumer(StaffConsumer):
 
 
 def _opened(session_id: str, user_id: int | None) -> None:
-    staff = get_user_model().objects.get(pk=user_id)
+    """Raises `CredentialsInvalid` where they were deleted a moment ago."""
+    staff = get_user_model().objects.filter(pk=user_id or 0).first()
+    if staff is None:
+        raise CredentialsInvalid
     record_opening(session_id=session_id, staff=staff, view=OpenedView.TRANSCRIPT)

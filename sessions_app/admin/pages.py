@@ -1,5 +1,6 @@
 """The pages of one session: its transcript, the raw rows of its log, and a tool call's yes or no."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,6 +124,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
     context = {
         "live": not page.later and not session.erased_at,
         "may_operate": may_operate(request),
+        "nonce": secrets.token_hex(16),
         "page": page,
         "facts": _facts(session),
         "summary_html": render_markdown(session.summary) if session.summary else "",

@@ -1,5 +1,7 @@
 """What staff do in a conversation that goes on, from its page: stop, whisper, take over, answer as a person, hand back."""
 
+import re
+
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
@@ -19,11 +21,19 @@ _DONE = {
     Act.HAND_BACK: "The model answers again.",
 }
 _WITH_WORDS = (Act.WHISPER, Act.SPEAK)
+_NONCE = re.compile(r"[0-9a-f]{32}")
+
+
+def _nonce_of(request: HttpRequest) -> str:
+    """Each form has one of its own: what it sends twice, because no answer came, is said once."""
+    nonce = request.POST.get("nonce", "")
+    return nonce if _NONCE.fullmatch(nonce) else ""
 
 
 @require_POST
 def steer(request: HttpRequest, session: Session) -> HttpResponse:
-    """Takes ``act`` (an `Act`), ``text`` for those that have words, and ``back`` (the query of the page) from the form.
+    """Takes ``act`` (an `Act`), ``text`` for those that have words, ``nonce`` (where it has one), and ``back`` (the query of the page)
+    from the form.
 
     Raises PermissionDenied, BadRequest.
     """
@@ -39,7 +49,15 @@ def steer(request: HttpRequest, session: Session) -> HttpResponse:
     if len(text) > MAX_CHARS:
         return answered(request, session, f"At most {MAX_CHARS:,} characters at once.", went_well=False)
     try:
-        hooks.step_in(hooks.Step(session_id=session.pk, act=act, by=request.user.get_username(), text=text))
+        hooks.step_in(
+            hooks.Step(
+                session_id=session.pk,
+                act=act,
+                by=request.user.get_username(),
+                text=text,
+                nonce=_nonce_of(request),
+            )
+        )
     except (DecisionRefused, SessionsError) as error:
         return answered(request, session, error.message, went_well=False)
     return answered(request, session, _DONE[act])

@@ -122,12 +122,10 @@ def _summed_up(_event: ev.SummaryWritten) -> ev.JSON:
     }
 
 
-def _not_summed_up(_event: ev.SummaryFailed) -> ev.JSON:
-    return {
-        "ref": OF_A_SUMMARY,
-        "opens": AttentionKind.FAILED_SUMMARY,
-        "tells": Topic.SUMMARY_FAILED,
-    }
+def _not_summed_up(event: ev.SummaryFailed) -> ev.JSON:
+    """Another version that fails leaves nothing to be done: there is a summary."""
+    told = {"ref": OF_A_SUMMARY, "tells": Topic.SUMMARY_FAILED}
+    return told if event.again else {**told, "opens": AttentionKind.FAILED_SUMMARY}
 
 
 _MAKERS: dict[type[ev.Event], Callable[[Any], ev.JSON | None]] = {

@@ -309,6 +309,7 @@ class OperatorWhispered(EventBase, frozen=True, kw_only=True):
     """By which the model's history knows it."""
     text: str
     author: str
+    client_event_id: str | None = None
 
 
 class SteppedEvent(PlacedEvent, frozen=True, kw_only=True):
@@ -650,6 +651,8 @@ class SummaryFailed(EventBase, frozen=True, kw_only=True):
     text_field = "error"
     error: str
     attempts: int
+    again: bool = False
+    """It was to be another version: the session keeps the summary that it has."""
 
 
 Event = (

@@ -58,6 +58,8 @@ class End(NamedTuple):
     through_seq: int
     again: bool = False
     """Though it has a summary: somebody of the staff wants another."""
+    asked_seq: int = 0
+    """The session's last seq when they asked: a summary that came later is the one that they wanted. 0: not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,7 @@ def ask_again(*, session_id: str, queue: Callable[[End], None], anew: bool = Fal
         InboxItem.objects.filter(
             session=session, kind=AttentionKind.FAILED_SUMMARY, settled_at__isnull=True
         ).update(settled_at=Now(), settled_how=Settled.LOG)
-        queue(End(session_id, through_seq, anew))
+        queue(End(session_id, through_seq, anew, session.last_seq if anew else 0))
     return True
 
 
@@ -165,10 +167,12 @@ def write_summaries(summaries: Sequence[NewSummary]) -> list[bool]:
         new: list[tuple[Session, ev.Event]] = []
         written: list[bool] = []
         for one in summaries:
-            session = due.pop(one.end, None)  # a second summary of the same end is outdated by the first
+            session = due.get(one.end)
             written.append(session is not None)
             if session is None:
                 continue
+            # a second summary of the same session is outdated by the first
+            due = {end: other for end, other in due.items() if end.session_id != session.session_id}
             _take(session, one)
             new.append((session, _written(one)))
         if new:
@@ -209,22 +213,29 @@ def _written(one: NewSummary) -> ev.SummaryWritten:
 
 
 def fail_summary(
-    *, session_id: str, through_seq: int, error: str, attempts: int, again: bool = False
+    *,
+    session_id: str,
+    through_seq: int,
+    error: str,
+    attempts: int,
+    again: bool = False,
+    asked_seq: int = 0,
 ) -> bool:
     """Say on the session and in its log that there will be no summary of this end; an older one stays. Where one of this very
     end is there (``again``), the log alone says so.
 
     ``error`` is for staff and must hold no secret. False, and nothing done, when it is outdated.
     """
-    end = End(session_id, through_seq, again)
+    end = End(session_id, through_seq, again, asked_seq)
     with transaction.atomic():
         session = _locked([end]).get(end)
         if session is None:
             return False
-        if not _has_it(session, end):
+        has_one = _has_it(session, end)
+        if not has_one:
             session.summary_state = SummaryState.FAILED
             session.save(update_fields=["summary_state"])
-        _append([(session, ev.SummaryFailed(error=error, attempts=attempts))])
+        _append([(session, ev.SummaryFailed(error=error, attempts=attempts, again=has_one))])
     return True
 
 
@@ -240,7 +251,7 @@ def _locked(ends: Sequence[End]) -> dict[End, Session]:
 def _is_due(session: Session | None, end: End) -> bool:
     if session is None or session.status != SessionStatus.ENDED or session.erased_at is not None:
         return False
-    if _has_it(session, end) and not end.again:
+    if _has_it(session, end) and (not end.again or _written_since(end)):
         return False
     # mostly nothing follows the end, and then it is the last one
     return session.last_seq == end.through_seq or _last_end(end.session_id) == end.through_seq
@@ -248,6 +259,14 @@ def _is_due(session: Session | None, end: End) -> bool:
 
 def _has_it(session: Session, end: End) -> bool:
     return session.summary_state == SummaryState.WRITTEN and session.summary_seq == end.through_seq
+
+
+def _written_since(end: End) -> bool:
+    """A worker may die between the summary and the end of its job, which then runs again."""
+    written = SessionEvent.objects.filter(
+        session_id=end.session_id, seq__gt=end.asked_seq, event_type=ev.SummaryWritten.event_type
+    )
+    return bool(end.asked_seq) and written.exists()
 
 
 def _last_end(session_id: str) -> int | None:

@@ -178,6 +178,7 @@ async function post(event, form) {
   }
   for (const button of buttons) button.disabled = false;
   tell(form, words, went);
+  if (went && form === acts) renewNonce();
   if (went && form === acts && ["speak", "whisper"].includes(body.get("act"))) {
     acts.elements.text.value = "";
     acts.elements.text.focus();
@@ -191,6 +192,13 @@ function tell(form, words, went) {
   place.classList.toggle("lv-wrong", !went);
 }
 
+/** What is sent again because no answer came is said once; other words are something else to say. */
+function renewNonce() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  acts.elements.nonce.value = [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
+}
+
+acts?.elements.text.addEventListener("input", renewNonce);
 acts?.addEventListener("submit", (event) => post(event, acts));
 acts?.elements.text.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -1,11 +1,13 @@
 """What staff do in a conversation, from its page; that it takes effect is tested through servers (tests/sockets/test_live_page.py)."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from chat.staff import _command
 from sessions_app import hooks
 from sessions_app.admin.steering import MAX_CHARS
 from sessions_app.errors import DecisionRefused
@@ -43,6 +45,18 @@ def test_each_act_goes_to_the_hook_with_its_author(operator: Client, steps: list
         answer = operator.post(URL, {"act": act, "text": " Be\x00 kind. "}, headers=JSON)
         assert (answer.status_code, bool(answer.json()["words"])) == (200, True)
     assert steps == [Step(session_id="s1", act=act, by="grace", text="Be kind.") for act in Act]
+
+
+def test_what_is_sent_again_is_known_by_its_form(operator: Client, steps: list[Step]) -> None:
+    nonces = [
+        re.findall(r'name="nonce" value="([0-9a-f]{32})"', operator.get(PAGE).content.decode()) for _ in "12"
+    ]
+    (first,), (second,) = nonces
+    assert first != second
+    for nonce in (first, first, "x" * 32, ""):
+        operator.post(URL, {"act": "speak", "text": "Hi", "nonce": nonce}, headers=JSON)
+    assert [step.nonce for step in steps] == [first, first, "", ""]
+    assert [getattr(_command(step), "client_event_id", "") for step in steps[1:3]] == [f"speak_{first}", None]
 
 
 def test_without_a_script_the_page_comes_anew_where_it_was(operator: Client, steps: list[Step]) -> None:

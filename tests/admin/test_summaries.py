@@ -148,6 +148,7 @@ def test_another_summary_is_a_job_and_only_one(operator: Client) -> None:
         "session_id": session.pk,
         "through_seq": session.summary_seq,
         "again": True,
+        "asked_seq": session.last_seq,
         "model": "demo",
         "author": "olga",
     }

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from django.contrib.auth.models import User
 
@@ -319,6 +320,30 @@ async def test_two_have_to_say_yes_and_a_shop_is_not_its_customer(
     else:
         with pytest.raises(OwnApproval):
             await session.do(yes)
+
+
+async def test_what_staff_send_twice_is_said_once(
+    process: Process, other_process: Process, model: EngineModel
+) -> None:
+    session = await process.join()
+    await session.do(TakeOver(**ANN))
+    await session.do(AddMessage(text="Hello?", respond=True, client_event_id="theirs"))
+    say_it = Speak(text="Here.", client_event_id="speak_1", **ANN)
+    whisper = Whisper(text="Psst.", by="ann", client_event_id="whisper_1")
+    for _ in range(2):
+        await session.do(say_it)
+        await session.do(whisper)
+    await session.durable()
+    await process.hub.shutdown(drain_s=0.1)
+    process.hub.close_all()
+    await _let_go(process)
+    back = await other_process.join(session.session_id)
+    for command in (say_it, whisper):
+        assert (await back.do(command)).repeated_seq
+    await back.do(msgspec.structs.replace(say_it, client_event_id="speak_2"))
+    events = [one.event for one in await log_of(back)]
+    assert [one.text for one in events if isinstance(one, ev.AssistantMessage)] == ["Here.", "Here."]
+    assert [one.text for one in events if isinstance(one, ev.OperatorWhispered)] == ["Psst."]
 
 
 async def test_the_queue_is_bounded_as_ever(process: Process, model: EngineModel, settings: Any) -> None:

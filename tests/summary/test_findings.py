@@ -25,7 +25,15 @@ from sessions_app.log.summaries import (
     fail_summary,
     write_summaries,
 )
-from sessions_app.models import Sentiment, Session, SessionEvent, SessionOutcome, SummaryState
+from sessions_app.models import (
+    AttentionKind,
+    InboxItem,
+    Sentiment,
+    Session,
+    SessionEvent,
+    SessionOutcome,
+    SummaryState,
+)
 from tests.summary.conftest import UseModel
 from tests.summary.support import FIELDS, ended_session, open_it, whole
 
@@ -371,7 +379,17 @@ def test_another_version_that_fails_leaves_the_first() -> None:
     assert fail_summary(session_id=session_id, through_seq=end, error="no", attempts=5, again=True)
     session = Session.objects.get()
     assert (session.summary_state, session.title) == (SummaryState.WRITTEN, "Sums")
-    assert SessionEvent.objects.filter(event_type="summary_failed").count() == 1
+    assert SessionEvent.objects.get(event_type="summary_failed").payload["again"] is True
+    assert not InboxItem.objects.exists(), "nobody could try it again from there"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("again", [False, True])
+def test_the_only_summary_that_fails_waits_for_somebody(again: bool) -> None:
+    session_id, end = ended_session()
+    assert fail_summary(session_id=session_id, through_seq=end, error="no", attempts=5, again=again)
+    assert Session.objects.get().summary_state == SummaryState.FAILED
+    assert InboxItem.objects.get(settled_at__isnull=True).kind == AttentionKind.FAILED_SUMMARY
 
 
 @pytest.mark.django_db
@@ -384,7 +402,30 @@ def test_another_version_is_asked_for_where_there_is_one_or_none_could_be_made()
     assert ask_again(session_id=session_id, queue=asked.append, anew=True)
     open_it(session_id)
     assert not ask_again(session_id=session_id, queue=asked.append, anew=True), "it goes on"
-    assert asked == [End(session_id, end, again=True)]
+    assert asked == [End(session_id, end, again=True, asked_seq=end + 1)]
+
+
+@pytest.mark.django_db
+def test_another_version_is_written_once_though_its_job_runs_twice() -> None:
+    asked: list[End] = []
+    session_id, end = ended_session()
+    write_summaries([new(End(session_id, end))])
+    for _ in range(2):
+        assert ask_again(session_id=session_id, queue=asked.append, anew=True)
+        assert due_summaries(asked[-1:]) != [None]
+        assert write_summaries([new(asked[-1], author="grace")]) == [True]
+        assert due_summaries(asked[-1:]) == [None]
+        assert write_summaries([new(asked[-1], author="grace")]) == [False]
+        assert not fail_summary(**asked[-1]._asdict(), error="no", attempts=5)
+    assert [one.author for one in versions(session_id)] == ["", "grace", "grace"]
+
+
+@pytest.mark.django_db
+def test_of_two_that_are_written_at_once_one_is() -> None:
+    session_id, end = ended_session()
+    ends = [End(session_id, end), End(session_id, end, again=True, asked_seq=end)]
+    assert write_summaries([new(one) for one in ends]) == [True, False]
+    assert len(versions(session_id)) == 1
 
 
 @pytest.mark.django_db
