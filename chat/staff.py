@@ -20,13 +20,12 @@ from chat.session.commands import (
     TakeOver,
     Whisper,
 )
-from chat.session.opening import for_its_owner
+from chat.session.opening import for_its_owner, state_of
 from chat.session.subscribers import Guest
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
-from sessions_app.log.replay import read_history
 from sessions_app.postgres.threads import in_db_thread
 
 _SECONDS = 15.0
@@ -87,8 +86,7 @@ async def _visit(session_id: str, command: Command) -> None:
 
 async def _answer_again(again: Again) -> None:
     """Asked of the log first: a session that has ended is not opened to be told no."""
-    history = await in_db_thread(read_history, session_id=again.session_id)
-    check_retry(again.response_id, history)
+    check_retry(again.response_id, await in_db_thread(state_of, again.session_id))
     await _visit(again.session_id, RequestResponse(retry_of=again.response_id))
 
 

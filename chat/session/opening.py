@@ -152,7 +152,7 @@ class Opening:
         """Raises `SessionNotFound`, `SessionElsewhere`, `ModelNotAllowed`, `DatabaseAway`."""
         await self._registered()
         row = await self._open_as_asked(session_id, join)
-        state = SessionState() if row.created else await in_db_thread(_state_of, session_id)
+        state = SessionState() if row.created else await in_db_thread(state_of, session_id)
         last_seq = row.last_seq
         taken_over = not row.created and not row.was_ended
         if taken_over:  # settle what the last holder left behind, before anybody reads on
@@ -163,7 +163,7 @@ class Opening:
                 last_seq=last_seq,
                 events=takeover(state, model=row.model, source=join.source, cause=ev.ReopenCause.TAKEOVER),
             )
-            state = await in_db_thread(_state_of, session_id)
+            state = await in_db_thread(state_of, session_id)
         writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)
         return Held(row, state, writer, taken_over)
 
@@ -196,6 +196,6 @@ def _new_session(row: OpenedSession, join: Join) -> NewSession:
     )
 
 
-def _state_of(session_id: str) -> SessionState:
+def state_of(session_id: str) -> SessionState:
     """Folded in the thread that read it: a long log takes as long as a frame may not wait."""
     return SessionState(read_history(session_id=session_id))

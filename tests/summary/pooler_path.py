@@ -31,7 +31,12 @@ def main() -> None:
 
 def orm() -> None:
     Group.objects.bulk_create([Group(name=f"group {number}") for number in range(3000)])
-    assert sum(1 for _ in Group.objects.filter(name__startswith="group ").order_by("id").iterator(chunk_size=500)) == 3000
+    assert (
+        sum(
+            1 for _ in Group.objects.filter(name__startswith="group ").order_by("id").iterator(chunk_size=500)
+        )
+        == 3000
+    )
     user = get_user_model().objects.create_user("ada")
     with transaction.atomic():
         assert Group.objects.select_for_update(skip_locked=True).filter(name="group 7").first()

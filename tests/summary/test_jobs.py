@@ -98,13 +98,15 @@ def test_an_end_that_is_rolled_back_leaves_no_job(where: Callable[[Call, OpenedS
 def test_a_job_that_cannot_be_queued_leaves_the_session_open(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = a_session()
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE procrastinate_jobs RENAME TO jobs_elsewhere")
+        cursor.execute(
+            "ALTER TABLE procrastinate_jobs ADD CONSTRAINT none_of_these CHECK (queue_name <> 'summaries') NOT VALID"
+        )
     try:
         with pytest.raises(DatabaseAway, match="cannot be queued"):
             end_it(opened)
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE jobs_elsewhere RENAME TO procrastinate_jobs")
+            cursor.execute("ALTER TABLE procrastinate_jobs DROP CONSTRAINT none_of_these")
     assert Session.objects.get().status == SessionStatus.ACTIVE
     assert Session.objects.get().last_seq == 1
 
