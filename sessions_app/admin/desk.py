@@ -223,6 +223,7 @@ def way_context(request: HttpRequest) -> dict[str, Any]:
         "way_query": query,
         "way_more": f"{query}&" if query else "?",
         "from_queue": QUEUE in way,
+        "queue_view": way.get(QUEUE, ""),
         "list_url": of_queue if QUEUE in way else list_url(way.get(FILTERS, "")),
     }
 

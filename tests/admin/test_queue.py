@@ -62,6 +62,17 @@ def test_done_leads_to_the_next_of_the_queue(rita: Client) -> None:
     assert "Nothing is left" in rita.get(answer.url).content.decode()
 
 
+def test_a_flag_is_kept_on_the_way_to_the_next_of_the_queue(rita: Client) -> None:
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+    assert handed_out(rita) == "s0"
+    assert "Next, it stays flagged" not in page_of(rita, "s0", "?queue=")
+    do(rita, "s0", "state", "?queue=", state="flagged")
+    assert "Next, it stays flagged" in page_of(rita, "s0", "?queue=")
+    assert handed_out(rita) == "s1"
+    assert Session.objects.get(pk="s0").review_state == ReviewState.FLAGGED
+
+
 def test_who_skips_is_not_asked_again_and_others_are(rita: Client) -> None:
     ended("s1")
     assert handed_out(rita) == "s1"
