@@ -135,7 +135,7 @@ function show(news) {
   acts.hidden = now.status !== "active";
   const shown = { speak: mine, whisper: true, stop: now.answering, take_over: !now.operator, hand_back: Boolean(now.operator) };
   for (const button of acts.querySelectorAll("button[name=act]")) button.hidden = !shown[button.value];
-  setText("live-label", mine ? "Answer as a person" : "Tell the model something the user does not see");
+  setText("live-label", mine ? "Answer as a person" : "Tell the model something; the user does not see it, but a model may repeat it");
 }
 
 function showStaff(names) {
