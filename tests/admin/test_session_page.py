@@ -293,9 +293,8 @@ def test_any_session_id_can_be_looked_at(viewer: Client, session_id: str) -> Non
     for page in re.findall(r'href="(/admin/sessions_app/session/[^"]+/(?:events/|transcript\.\w+))"', html):
         response = viewer.get(page)
         assert response.status_code == 200, page
-        assert session.session_id in (
-            b"".join(response).decode() if response.streaming else response.content.decode()
-        )
+        told = b"".join(response).decode() if response.streaming else response.content.decode()
+        assert session.session_id in told + response.headers.get("Content-Disposition", "")
 
 
 def test_an_unknown_session_is_not_found(viewer: Client) -> None:
