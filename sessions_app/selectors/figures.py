@@ -185,5 +185,9 @@ class Kept:
                 self._found[key] = (clock() + KEPT_S, value)
         return value
 
+    def forget(self) -> None:
+        with self._lock:
+            self._found.clear()
+
 
 kept = Kept()

@@ -1,7 +1,7 @@
 """An MCP server of the older protocol, by hand and without the SDK, that can do what the SDK's would not.
 
-``python raw_server.py JOURNAL [stubborn|silent|restless]``; stubborn: neither the end of stdin nor SIGTERM ends it;
-restless: whenever its tools are listed, they have changed.
+``python raw_server.py JOURNAL [stubborn|silent|restless|refuses]``; stubborn: neither the end of stdin nor SIGTERM ends
+it; restless: whenever its tools are listed, they have changed; refuses: it knows no method, and is slow to end.
 """
 
 import json
@@ -59,7 +59,7 @@ class Server:
 
     def answer(self, request: dict[str, Any]) -> None:
         match request["method"]:
-            case "initialize":
+            case "initialize" if "refuses" not in sys.argv:
                 version = request["params"]["protocolVersion"]
                 info = {"name": "raw", "version": "1"}
                 result = {"protocolVersion": version, "capabilities": {"tools": {"listChanged": True}}}
@@ -118,7 +118,7 @@ def main() -> None:
     for line in sys.stdin:
         server.answer(json.loads(line))
     server.journal("end of stdin")
-    if mode == "stubborn":
+    if mode in ("stubborn", "refuses"):
         time.sleep(600)
 
 

@@ -1,8 +1,10 @@
 """A server that is down, slow, crashes, floods or lies is a notice, and its tools answer in words."""
 
 import asyncio
+import gc
 import logging
 import sys
+import threading
 import time
 
 import pytest
@@ -209,6 +211,23 @@ async def test_a_stubborn_server_does_not_keep_us_from_stopping(run: Run, notebo
         assert not alive(notebook.pids()[0])
 
     await eventually(gone, timeout_s=30)
+
+
+async def test_stopping_in_the_middle_of_winding_down_leaves_nothing_behind(
+    run: Run, notebook: Notebook
+) -> None:
+    async with run(wait=False, raw=notebook.raw("refuses")):
+
+        async def winds_down() -> None:
+            assert "end of stdin" in notebook.words()
+
+        await eventually(winds_down, timeout_s=60)
+
+    async def gone() -> None:
+        assert not [thread for thread in threading.enumerate() if thread.name == "mcp"]
+
+    await eventually(gone, timeout_s=60)
+    gc.collect()  # complains of a process or a pipe that nobody closed
 
 
 async def test_without_the_sdk_it_is_said(

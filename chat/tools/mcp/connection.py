@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
+import anyio
 import mcp_types as types
 import msgspec
 from mcp import Client, MCPError
@@ -65,6 +67,7 @@ class Connection:
         self._wake = asyncio.Event()
         self._gone = False
         self._stopping = asyncio.Event()
+        self._connecting = anyio.CancelScope()
 
     async def keep(self) -> None:
         """Connect, and again whenever it is lost, until `stop`."""
@@ -82,12 +85,15 @@ class Connection:
             retry_s = FIRST_RETRY_SECONDS if time.monotonic() - began > STEADY_SECONDS else retry_s * 2
             await _within(min(retry_s, LAST_RETRY_SECONDS) * random.uniform(0.5, 1.0), self._stopping)
 
-    def stop(self, task: "asyncio.Task[None]") -> None:
-        """End what `keep` does in ``task``: at once while it connects, else in good order."""
+    def stop(self) -> None:
+        """End what `keep` does: at once while it connects, else in good order.
+
+        By a scope: what winds down is shielded from that, and `Task.cancel` would leave its process behind.
+        """
         self._stopping.set()
         self._wake.set()
         if not self._up.is_set():
-            task.cancel()
+            self._connecting.cancel()
 
     async def call(self, tool: str, arguments: JSON, context: ToolContext) -> str:
         """The result as text. Raises `ToolError`; cancelling it cancels the call at the server."""
@@ -131,10 +137,14 @@ class Connection:
     async def _connected(self) -> None:
         """From the first word to the last. Raises what goes wrong, mostly in groups."""
         self._gone = False
+        with anyio.fail_after(CONNECT_SECONDS) as self._connecting:
+            await self._from_first_to_last(self._connecting)
+
+    async def _from_first_to_last(self, connecting: anyio.CancelScope) -> None:
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                client = await stack.enter_async_context(self._new_client())
-                await self._refresh(client)
+            client = await stack.enter_async_context(self._new_client())
+            await self._refresh(client)
+            connecting.deadline = math.inf
             self._client = client
             self._up.set()
             listening = asyncio.create_task(self._listen(client))

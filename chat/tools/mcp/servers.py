@@ -66,8 +66,8 @@ class McpServers:
 
     async def _disconnect(self) -> None:
         """One that takes longer goes on ending in its loop, as long as the process lives."""
-        for connection, task in zip(self._connections, self._tasks, strict=True):
-            connection.stop(task)
+        for connection in self._connections:
+            connection.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
 
