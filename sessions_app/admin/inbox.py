@@ -16,7 +16,8 @@ from unfold.admin import ModelAdmin
 
 from sessions_app import hooks
 from sessions_app.admin.changelist import ReadOnlyAdminMixin
-from sessions_app.admin.pages import MAX_REASON_CHARS, may_decide, visitor_name
+from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide
+from sessions_app.admin.pages import visitor_name
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.models import AttentionKind, InboxItem
 from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from sessions_app.admin import (
+    deciding,
     desk,
     erasing,
     exporting,
@@ -33,6 +34,7 @@ from sessions_app.admin.changelist import (
     SessionChangeList,
     column,
 )
+from sessions_app.admin.facts import cost_hint
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FilteredSessions
 from sessions_app.desk import acts
@@ -238,7 +240,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return erasing.erase(request, self)
 
     def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
-        return pages.decide(request, self.readable_or_404(request, object_id), approval_id)
+        return deciding.decide(request, self.readable_or_404(request, object_id), approval_id)
 
     def steer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return steering.steer(request, self.readable_or_404(request, object_id))
@@ -288,7 +290,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def cost(self, session: Session) -> SafeString | None:
         if not session.responses and not session.cost_microusd and not session.unpriced:
             return None
-        hint = pages.cost_hint(session)
+        hint = cost_hint(session)
         words = humanize.cost(session.cost_microusd, session.unpriced)
         return format_html('<span class="cell-line" title="{}">{}</span>', hint, words)
 

@@ -3,11 +3,13 @@
 import { showHit } from "./hit.js";
 import { Keys } from "./keys.js";
 import { actOnRow, Panel } from "./panel.js";
+import { keepInReach } from "./reach.js";
 
 const panel = document.querySelector("[data-desk]");
 const talk = document.querySelector("[data-hit]");
 
 new Keys(actOnRow);
+keepInReach(document);
 if (panel) {
   new Panel(panel);
 }

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from sessions_app.log import events as ev
 from tests.admin.live_pages import address_of, staff_page
-from tests.admin.rows import done, started, user_says, write_session
+from tests.admin.rows import done, started, turn, user_says, write_session
 from tests.page.chat_page import ChatPage
 from tests.support.browser import Complaints, launched
 from tests.support.server import ServerProcess
@@ -148,3 +148,16 @@ def test_a_session_is_played_with_the_keyboard(browser: Browser, server: ServerP
         page.locator("#rp-place").fill("0")
         expect(stage.locator(".sx-answer .sx-bubble")).to_have_count(0)
         assert page.locator("table.rp-falls tbody tr").count() >= 3
+
+
+def test_the_page_opens_at_the_end_of_the_transcript_or_at_what_was_searched_for(
+    browser: Browser, server: ServerProcess
+) -> None:
+    turns = [event for number in range(30) for event in turn(number)]
+    with staff_page(browser, server, "grace") as page:
+        page.set_viewport_size({"width": 1000, "height": 600})  # the review stands below the transcript
+        write_session(turns, session_id="s1")
+        page.goto(address_of("s1"))
+        expect(page.locator(".sx-answer").last.locator("footer")).to_be_in_viewport(timeout=WAIT_MS)
+        page.goto(f"{address_of('s1')}?hit=1")
+        expect(page.locator("#seq-1")).to_be_in_viewport(timeout=WAIT_MS)
