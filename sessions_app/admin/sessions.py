@@ -19,6 +19,7 @@ from sessions_app.admin import (
     desk,
     erasing,
     exporting,
+    figure_filters,
     filters,
     pages,
     person,
@@ -73,6 +74,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         ("outcome", filters.OutcomeFilter),
         ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
+        figure_filters.FailureFilter,
+        figure_filters.ToolFilter,
+        figure_filters.FailedToolFilter,
     )
     list_after_template = "admin/sessions_app/session/out.html"
     list_filter_submit = True
