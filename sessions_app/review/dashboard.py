@@ -185,8 +185,8 @@ def _before(since: dt.datetime) -> dict[str, int]:
 def _change(now: int, before: int) -> tuple[str, str]:
     """(words, arrow)."""
     if now == before:
-        return "as many as in the time before", "="
-    words = f"{abs(now - before):,} {'more' if now > before else 'fewer'} than in the time before"
+        return "as many as before", "="
+    words = f"{abs(now - before):,} {'more' if now > before else 'fewer'} than before"
     return words, "\N{UPWARDS ARROW}" if now > before else "\N{DOWNWARDS ARROW}"
 
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum, Value
 
 from sessions_app.models import Session
 
@@ -187,16 +187,17 @@ def totals_between(since: dt.datetime, until: dt.datetime) -> dict[str, int]:
 
 
 def troubled_since(since: dt.datetime, most: int) -> list[str]:
-    """The newest sessions with a failed answer, a bad rating, or that their summary calls unresolved: an index for each."""
+    """The newest sessions with a failed answer or a bad rating, and then those that their summary calls unresolved: an index for
+    each."""
     window = Session.objects.filter(start_time__gte=since).order_by("-start_time")
     each = [
-        window.filter(failed_responses__gt=0),
-        window.filter(feedback_down__gt=0),
-        window.filter(outcome="unresolved"),
+        window.filter(failed_responses__gt=0).annotate(place=Value(0)),
+        window.filter(feedback_down__gt=0).annotate(place=Value(0)),
+        window.filter(outcome="unresolved").annotate(place=Value(1)),
     ]
-    first, *others = [rows.values_list("session_id", "start_time")[:most] for rows in each]
-    found = first.union(*others).order_by("-start_time")[:most]
-    return [session_id for session_id, _ in found]
+    first, *others = [rows.values_list("session_id", "start_time", "place")[:most] for rows in each]
+    found = first.union(*others).order_by("place", "-start_time")
+    return list(dict.fromkeys(session_id for session_id, _, _ in found))[:most]
 
 
 def last_failures(session_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
