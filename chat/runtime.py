@@ -171,8 +171,8 @@ class Runtime:
             was_lost = self._lease_was_lost.is_set()
             self._lease_was_lost.clear()  # first: it may be lost again while we look
             try:
+                await self.hub.forget_erased()  # first: of what was erased the lease is lost as well
                 await (self.hub.check_leases() if was_lost else self.hub.hand_back_strays())
-                await self.hub.forget_erased()
             except Exception as error:
                 if not isinstance(error, DatabaseAway):
                     logger.exception("sessions not looked after")
