@@ -1,7 +1,8 @@
 """Versions of a part of a conversation: a message that the user put in another's place, an answer that was asked for again.
 
 From where versions part, each has a rest of its own. The model is sent that of the chosen one; the others are set aside, and
-may be chosen again until the history is compacted. A version goes by the id of its message, or of its response.
+may be chosen again until the history is compacted. A version goes by the id of its message, or of its response
+(docs/decisions/0085).
 """
 
 from collections.abc import Iterator
