@@ -123,8 +123,8 @@ def test_it_opens_at_the_very_answer(viewer: Client) -> None:
     answer: list[ev.Event] = [user_says("x"), started(), message("It is so."), done()]
     write([*answer, user_says("y"), started("resp_2"), done("resp_2", "failed"), disliked])
     failed, rated = InboxItem.objects.order_by("seq")
-    assert opened(failed) == "/admin/sessions_app/session/s1/change/?hit=6#seq-6"
-    assert opened(rated) == "/admin/sessions_app/session/s1/change/?hit=2#seq-2"
+    assert opened(failed) == f"/admin/sessions_app/session/s1/change/?hit=6&inbox={failed.pk}%3A#seq-6"
+    assert opened(rated) == f"/admin/sessions_app/session/s1/change/?hit=2&inbox={rated.pk}%3A#seq-2"
     html = viewer.get(PAGE).content.decode()
     assert "Not true" in html
     assert "&lt;Lies&gt;" in html
@@ -274,6 +274,7 @@ def test_each_kind_is_counted_by_itself(viewer: Client) -> None:
         ("", "All", "99+"),
         ("approval", "Approvals", "1"),
         ("failed_answer", "Failed answers", "99+"),
+        ("settled", "Settled", ""),
     ]
 
 
