@@ -54,7 +54,7 @@ def _searched(words: str) -> str:
 def _choice(choices: type[TextChoices], prefix: str = "") -> Callable[[str], str]:
     def words(value: str) -> str:
         label = str(choices(value).label) if value in choices.values else value
-        return f"{prefix}{label}" if prefix else label[:1].upper() + label[1:]
+        return f"{prefix}{label.lower()}" if prefix else label[:1].upper() + label[1:]
 
     return words
 
