@@ -155,8 +155,10 @@ def _score(session_id: str, form: Any, by: Reviewer) -> str:
 
 def _note(session_id: str, form: Any, by: Reviewer) -> str:
     note = acts.write_note(session_id=session_id, text=form.get("note", ""), by=by)
-    told = [mention.user.get_username() for mention in note.mentions.select_related("user")]
-    return f"Noted; {', '.join(told)} will see it." if told else "Noted."
+    told = sorted(mention.user.get_username() for mention in note.mentions.select_related("user"))
+    words = f"Noted; {', '.join(told)} will see it." if told else "Noted."
+    unknown = ", ".join(f"@{name}" for name in acts.unknown_names(note))
+    return f"{words} But nobody was told of {unknown}: no reviewer is called so." if unknown else words
 
 
 def _skip(session_id: str, form: Any, by: Reviewer) -> str:

@@ -154,6 +154,12 @@ def mentioned(text: str) -> list[str]:
     return [name.rstrip(".").lower() for name in MENTION.findall(text)]
 
 
+def unknown_names(note: ReviewNote) -> list[str]:
+    """Those after an @ that are nobody's who may review."""
+    told = {mention.user.get_username().lower() for mention in note.mentions.select_related("user")}
+    return [name for name in dict.fromkeys(mentioned(note.text)) if name and name not in told]
+
+
 def mark_seen(*, user_id: int, note_ids: Iterable[int]) -> None:
     mentions = ReviewMention.objects.filter(user_id=user_id, note_id__in=list(note_ids), seen_at__isnull=True)
     mentions.update(seen_at=Now())
