@@ -1,5 +1,6 @@
 """What waits for the staff, in words: who, what, and what to do about it."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ _SETTLED_BY_LOG = {
     AttentionKind.FAILED_SUMMARY: "The summary was asked for again, or the conversation went on",
 }
 SHOWN_CHARS = 220
+_MARKDOWN = re.compile(r"\*\*|__|`+|^\s*(?:[>#]+|[-*])\s+", re.MULTILINE)
+"""The signs of it that a beginning of a text is easier to read without."""
 CAN_RUN_AGAIN = (AttentionKind.FAILED_ANSWER, AttentionKind.FAILED_SUMMARY)
 
 
@@ -76,7 +79,7 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         lines=lines,
         note=_note(item, waiting.record.event if waiting.record else None),
         question=_shortened(waiting.words.question),
-        answer=_shortened(waiting.words.answer),
+        answer=_shortened(_MARKDOWN.sub("", waiting.words.answer)),
         settled="" if waits else settled_words(item),
         settled_at=item.settled_at,
         can_come_back=item.settled_how in BY_STAFF,

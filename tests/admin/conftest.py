@@ -12,7 +12,9 @@ from tests.support.browser import Complaints, launched
 from tests.support.server import ServerProcess
 
 PASSWORD = "a-long-password-for-tests"
-expect.set_options(timeout=30_000)  # a machine with other things to do answers late, and no test is about that
+expect.set_options(
+    timeout=30_000
+)  # a machine with other things to do answers late, and no test is about that
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def test_a_row_shows_what_was_asked_and_answered(viewer: Client) -> None:
     events: list[ev.Event] = [
         user_says("How <long> is the Rhine?", "item_u1"),
         started("resp_1"),
-        message("It is 1,233 km long. " + "Very long. " * 50, "resp_1", "item_1"),
+        message("**It** is `1,233 km` long. " + "Very long. " * 50, "resp_1", "item_1"),
         done("resp_1"),
         user_says("And the Elbe?", "item_u2"),
         started("resp_2"),
@@ -265,10 +265,11 @@ def test_a_row_shows_what_was_asked_and_answered(viewer: Client) -> None:
     ]
     write(events)
     rated, other = (one.words for one in read_inbox())
-    assert (rated.question, rated.answer[:20]) == ("How <long> is the Rhine?", "It is 1,233 km long.")
+    assert (rated.question, rated.answer[:26]) == ("How <long> is the Rhine?", "**It** is `1,233 km` long.")
     assert (other.question, other.answer) == ("And the Elbe?", "The Elbe")
     html = viewer.get(PAGE).content.decode()
     assert "How &lt;long&gt; is the Rhine?" in html
+    assert "<dd>It is 1,233 km long. Very long." in html
     assert "Very long. …" in html
     assert "Very long. " * 30 not in html
 
