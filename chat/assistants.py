@@ -200,7 +200,7 @@ class Shelf:
         """In a thread that may ask the database."""
         live = live_assistants()
         self._live, self._read_at = live, time.monotonic()
-        for kept in live.values():
+        for kept in filter(None, live.values()):
             self._remember(kept)
 
     def forget(self) -> None:

@@ -52,8 +52,8 @@ class AssistantSettings(
     """What the empty page asks."""
     welcome: Annotated[str, Meta(max_length=1_000)] = ""
     """What stands under it."""
-    prompts: Annotated[tuple[Prompt, ...], Meta(max_length=8)] | None = None
-    """None: those of the product; none at all: an empty list."""
+    prompts: Annotated[tuple[Prompt, ...], Meta(max_length=8)] = ()
+    """What one may ask, to begin with."""
     instructions: Annotated[str, Meta(max_length=100_000)] = ""
     """The system prompt."""
     models: tuple[str, ...] = ()

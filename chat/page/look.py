@@ -51,7 +51,7 @@ class Look:
 def look_of(assistant: Assistant) -> Look:
     settings = assistant.settings
     prompts = settings.prompts
-    if prompts is None:
+    if not (prompts or settings.name):  # nobody has made it a shop's own yet
         prompts = tuple(Prompt(text=str(text), about=str(about)) for text, about in EXAMPLES)
     return Look(
         slug="" if assistant.slug == DEFAULT else assistant.slug,

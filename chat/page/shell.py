@@ -53,6 +53,7 @@ def shell(
                 "words_url": words_url(language),
                 "shades_url": reverse("chat:shades", args=[look.color]) if look.color else "",
                 "framed": framed,
+                "preview": request.GET.get("version", ""),
                 "frame_origins": " ".join(assistant.origins) if framed else "",
                 "socket_query": _socket_query(request, look),
                 "is_staff": not framed and _is_staff(request),

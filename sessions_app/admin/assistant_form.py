@@ -64,9 +64,6 @@ class AssistantForm(forms.Form):
     color = _line("Colour", "Of buttons and links: #0f766e. Empty: the product's.", most=7)
     headline = _line("Headline", "What the empty page asks.")
     welcome = _lines("Welcome", "A sentence or two under it.", rows=2, most=1_000)
-    own_prompts = forms.BooleanField(
-        label="Suggestions of its own", required=False, widget=UnfoldBooleanSwitchWidget()
-    )
     prompts = _lines("Suggestions", "A line each: what is said | what it is about. At most 8.")
     instructions = _lines(
         "System prompt",
@@ -109,7 +106,7 @@ class AssistantForm(forms.Form):
     SECTIONS = (
         (
             "What visitors see",
-            ("name", "logo", "no_logo", "color", "headline", "welcome", "own_prompts", "prompts", "links"),
+            ("name", "logo", "no_logo", "color", "headline", "welcome", "prompts", "links"),
         ),
         ("How it answers", ("instructions", "models", "first_model", "all_tools", "tools")),
         ("Where", ("language", "client_instructions", "origins")),
@@ -175,7 +172,7 @@ class AssistantForm(forms.Form):
                 {
                     **{name: cleaned[name] for name in _PLAIN},
                     "logo": "" if cleaned.get("no_logo") else cleaned["logo"],
-                    "prompts": cleaned["prompts"] if cleaned["own_prompts"] else None,
+                    "prompts": cleaned["prompts"],
                     "models": models,
                     "tools": None if cleaned["all_tools"] else cleaned["tools"],
                 },
@@ -251,8 +248,7 @@ def _initial(kept: AssistantSettings) -> dict[str, Any]:
             name: plain.get(name, "")
             for name in ("name", "color", "headline", "welcome", "instructions", "language")
         },
-        "own_prompts": kept.prompts is not None,
-        "prompts": "\n".join(_joined(one.text, one.about) for one in kept.prompts or ()),
+        "prompts": "\n".join(_joined(one.text, one.about) for one in kept.prompts),
         "links": "\n".join(_joined(one.label, one.url) for one in kept.links),
         "models": list(kept.models),
         "first_model": kept.models[0] if kept.models else "",

@@ -25,7 +25,7 @@ MOST_VERSIONS_SHOWN = 50
 
 @admin.register(Assistant)
 class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    list_display = ("slug", "title", "state_label", "address")
+    list_display = ("name_in_addresses", "title", "state_label", "address")
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -40,6 +40,10 @@ class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Sessions go on with the version that they were begun with."""
         return False
+
+    @column("Name in addresses", ordering="slug")
+    def name_in_addresses(self, assistant: Assistant) -> str:
+        return assistant.slug
 
     @column("Name", empty_value="-")
     def title(self, assistant: Assistant) -> str:

@@ -1,11 +1,14 @@
 """The assistants as they stand: what a process keeps in memory, and what the admin shows."""
 
+import logging
 from dataclasses import dataclass
 
 from django.db.models import F
 
 from sessions_app.assistant import AssistantSettings, assistant_of
 from sessions_app.models import Assistant, AssistantVersion
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,5 +31,11 @@ def assistant_version(*, slug: str, version: int) -> KeptVersion | None:
     return _kept(row) if row else None
 
 
-def _kept(row: AssistantVersion) -> KeptVersion:
-    return KeptVersion(slug=row.assistant_id, version=row.number, settings=assistant_of(row.settings))
+def _kept(row: AssistantVersion) -> KeptVersion | None:
+    """None, with a line in the log, for what this build cannot read."""
+    try:
+        settings = assistant_of(row.settings)
+    except ValueError as error:
+        logger.warning("%s cannot be read: %s", row, error)
+        return None
+    return KeptVersion(slug=row.assistant_id, version=row.number, settings=settings)

@@ -75,7 +75,7 @@ function dressCode(pre) {
     "button",
     { type: "button", class: "copy-code", "aria-label": gettext("Copy this code") },
     icon("copy"),
-    "Copy",
+    gettext("Copy"),
   );
   const head = el(
     "div",

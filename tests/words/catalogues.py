@@ -32,8 +32,9 @@ def scripts() -> list[Path]:
     return sorted(path for path in (BASE_DIR / "static" / "chat").glob("*.js") if path.name not in ENGLISH)
 
 
-ENGLISH = {"key_trouble.js", "widget.js", "words.js"}
-"""The door's; the widget's, which is given its words by the frame; and the help that the others call."""
+ENGLISH = {"client.js", "key_trouble.js", "widget.js", "words.js"}
+"""What the connection says is for programs: people read the sentence for its code. The door's; the widget's, which is given its
+words by the frame; and the help that the others call."""
 
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'"
 _CALL = re.compile(rf"\bgettext\(\s*({_LITERAL})")
@@ -179,4 +180,6 @@ if __name__ == "__main__":
         renewed = catalogue.renewed()
         renewed.write()
         missing = [key[0] for key, said in renewed.entries.items() if not all(said)]
-        print(f"{renewed.po.relative_to(BASE_DIR)}: {len(renewed.entries)} words, {len(missing)} not translated")  # noqa: T201
+        print(
+            f"{renewed.po.relative_to(BASE_DIR)}: {len(renewed.entries)} words, {len(missing)} not translated"
+        )
