@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chat.assistants import Assistant
 from chat.conf import conf
 from chat.errors import (
     AlreadyDecided,
@@ -96,6 +97,21 @@ def updated(config: SessionConfig, changes: JSON) -> SessionConfig:
         return config.updated(changes)
     except msgspec.ValidationError as error:
         raise FrameError(f"session: {error}", param="session") from error
+
+
+def check_instructions(command: Command, assistant: Assistant) -> None:
+    """Raises `InstructionsNotAllowed`."""
+    match command:
+        case UpdateSession(changes=changes):
+            assistant.check_instructions(
+                given=bool(changes.get("instructions")), param="session.instructions"
+            )
+        case AddMessage(role="system"):
+            assistant.check_instructions(given=True, param="item.role")
+        case RequestResponse(options=options):
+            systems = [item for item in options.input or () if item.get("role") == "system"]
+            assistant.check_instructions(given=bool(options.instructions), param="response.instructions")
+            assistant.check_instructions(given=bool(systems), param="response.input")
 
 
 async def check_choice(

@@ -269,6 +269,10 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The seq at which the response that runs now started."""
     queued: list[str] = []
     """The ids of the responses that wait for their turn."""
+    assistant: str = ""
+    """With whom it was begun; empty: the settings' default."""
+    instructions: str | None = None
+    """Those in force where the client has set none, as far as it is shown them; None: the server's (of an older build)."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from chat.assistants import Assistant
 from chat.conf import conf
 from chat.errors import (
     ActiveResponse,
@@ -25,7 +26,7 @@ from chat.errors import (
     QueueFull,
     ShuttingDown,
 )
-from chat.llm.catalog import Candidate, candidates, with_full_model
+from chat.llm.catalog import Candidate
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
@@ -106,6 +107,7 @@ class Session:
         log: LiveLog,
         config: SessionConfig,
         model: str,
+        assistant: Assistant,
         owner: Visitor,
         is_staff: bool,
         registry: Registry,
@@ -126,8 +128,9 @@ class Session:
         self.subscribers: dict[str, Subscriber] = {}
         self.budget = Budget(log.state, owner, quotas)
         self._model = model
+        self._assistant = assistant
         self._is_staff = is_staff
-        self._registry = registry
+        self._registry = assistant.tools_of(registry)
         self._on_idle, self._on_end, self._on_death = on_idle, on_end, on_death
         self._queue: list[Turn] = []
         self._response: Response | None = None
@@ -138,9 +141,10 @@ class Session:
             session_id=self.session_id,
             log=log,
             history=log.state,
-            registry=registry,
+            registry=self._registry,
             budget=self.budget,
             config=lambda: self.config,
+            instructions=lambda: assistant.instructions,
             candidates=self.candidates,
             tool_context=self.tool_context,
             spawn=self._spawn,
@@ -216,11 +220,13 @@ class Session:
             last_seq=self.log.visible_seq,
             response_seq=self.log.open_response_seq,
             queued=[turn.response_id for turn in self._queue],
+            assistant=self._assistant.slug,
+            instructions=self._assistant.shown_instructions,
         )
 
     def candidates(self) -> list[Candidate]:
         """The models for the next response, in the order in which they are asked."""
-        return candidates(self.config.model or self._model)
+        return self._assistant.candidates(self.config.model or self._model)
 
     def tool_context(self, call_id: str) -> ToolContext:
         return ToolContext(
@@ -241,6 +247,7 @@ class Session:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
+        accept.check_instructions(command, self._assistant)
         await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
         await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse):
@@ -297,7 +304,7 @@ class Session:
         return None
 
     def _update(self, command: UpdateSession) -> None:
-        changes = with_full_model(command.changes)
+        changes = self._assistant.with_full_model(command.changes)
         config = accept.updated(self.config, changes)
         self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config

@@ -213,6 +213,10 @@ class SessionStarted(EventBase, frozen=True, kw_only=True):
     model: str
     source: str = ""
     """The dialect of the first connection: plain or realtime."""
+    assistant: str = ""
+    """With whom it was begun, for as long as it goes on; empty: the settings' default."""
+    assistant_version: int = 0
+    """As saved in the admin; 0: as the settings have it at the moment."""
 
 
 class SessionReopened(EventBase, frozen=True, kw_only=True):

@@ -56,6 +56,9 @@ class SessionState:
     """Give it every record in its order; of a log that was compacted, those that `read_history` gives are enough."""
 
     def __init__(self, records: Iterable[ev.Record] = ()) -> None:
+        self.assistant = ("", 0)
+        """With whom the session was begun, and in which version."""
+        self._assistant_seq = 0
         self.settings: ev.JSON = {}
         """What clients have set, by its key."""
         self.items = Items()
@@ -178,9 +181,10 @@ class SessionState:
         seqs, gone = self.items.counting(through_seq, self.versions.entries_aside())
         waiting = [seq for one in self.queued if (seq := self._queued_seqs[one]) <= through_seq]
         stepped_in = [self._operator_seq] if self.operator and self._operator_seq <= through_seq else []
+        begun = [self._assistant_seq] if 0 < self._assistant_seq <= through_seq else []
         again = self.compaction and self.compaction.through_seq == through_seq
         before = self.compaction.kept_seqs if self.compaction and again else []
-        return sorted({*seqs, *waiting, *stepped_in, *before}), gone
+        return sorted({*seqs, *waiting, *stepped_in, *begun, *before}), gone
 
     def find(self, item_id: str) -> Said | Call | ev.ToolResult | None:
         """What made an item that the model is shown, or is going to be."""
@@ -213,6 +217,8 @@ class SessionState:
             self.item_seqs[item_id] = seq
             self._deleted.discard(item_id)
         match event:
+            case ev.SessionStarted(assistant=assistant) if assistant:
+                self.assistant, self._assistant_seq = (assistant, event.assistant_version), seq
             case ev.SessionReopened(cause=ev.ReopenCause.TAKEOVER):
                 self.vain_takeovers += 1
             case ev.SessionUpdated():

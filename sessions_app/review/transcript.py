@@ -43,7 +43,7 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
     """The tone is one of `sessions_app.review.transcript.Tone`; an event that has no sentence of its own is named."""
     match event:
         case ev.SessionStarted():
-            return _with(_with("Session started", event.model), _dialect(event.source)), "neutral"
+            return _with(_with(_begun(event), event.model), _dialect(event.source)), "neutral"
         case ev.SessionReopened():
             text, tone = _REOPENED[event.cause]
             return _with(text, event.model), tone
@@ -68,6 +68,11 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
         case ev.SummaryWritten() | ev.SummaryFailed():
             return _summary(event)
     return event.event_type.replace("_", " ").capitalize(), "neutral"
+
+
+def _begun(event: ev.SessionStarted) -> str:
+    version = f", version {event.assistant_version}" if event.assistant_version else ""
+    return f"Session started with {event.assistant}{version}" if event.assistant else "Session started"
 
 
 _RATED = {

@@ -24,6 +24,7 @@ from chat.session.commands import (
     RequestResponse,
     ResponseOptions,
     SessionConfig,
+    SessionInfo,
     UpdateSession,
 )
 from chat.wire.dialect import AnySession, Socket
@@ -154,12 +155,13 @@ class RealtimeDialect:
         return SessionObject(
             id=info.session_id,
             model=config.model or info.model,
-            instructions=config.instructions or conf().instructions,
+            instructions=config.instructions or _instructions(info),
             tools=config.tools,
             tool_choice=config.tool_choice,
             max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
             expires_at=int(expires_at) if (expires_at := self._socket.expires_at) else UNSET,
             x_turn_policy=config.policy,  # type: ignore[arg-type]
+            x_assistant=info.assistant or UNSET,
         )
 
     # Frames in
@@ -240,6 +242,11 @@ class RealtimeDialect:
 
     def error(self, error: ChatError | SessionsError) -> str:
         return encode(error_event(error))
+
+
+def _instructions(info: SessionInfo) -> str:
+    """Where the client has given none."""
+    return conf().instructions if info.instructions is None else info.instructions
 
 
 def _notice(model: str) -> str:

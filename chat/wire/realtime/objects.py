@@ -329,6 +329,8 @@ class SessionObject(WireObject, kw_only=True):
     expires_at: int | UnsetType = UNSET
     """Unix seconds: when the credential of the connection ends, where it does by itself."""
     x_turn_policy: TurnPolicy = "enqueue"
+    x_assistant: str | UnsetType = UNSET
+    """With whom one talks, by its name in addresses; left out where it is the server's own."""
 
 
 class StreamInfo(WireObject, kw_only=True):
