@@ -10,6 +10,8 @@ installed at the first use, so it is run by its name alone:
     python -m bench peers --whole --out docs/benchmarks     all of them, into the report (an hour)
     python -m bench peers --help                            the other measures and options
     python -m bench scale                                   what 10,000 and more sessions need, from that report
+
+``python -m bench desk`` opens the pages of the admin on a database that is there, and is run by its name alone, too.
 """
 
 import os
@@ -22,8 +24,8 @@ from pathlib import Path
 
 from realtime_ai.embedded_postgres import EmbeddedPostgres
 
-WITH_PEERS = ("peers", "scale")
-"""Take options of their own, and bring their own databases."""
+ALONE = ("peers", "scale", "desk")
+"""Take options of their own, and bring their own databases, or want one that is there."""
 NAMES = (
     "journal",
     "pace",
@@ -55,7 +57,7 @@ def database() -> Iterator[None]:
 
 
 def main(names: list[str]) -> int:
-    if names[:1] and names[0] in WITH_PEERS:
+    if names[:1] and names[0] in ALONE:
         os.execv(
             sys.executable, [sys.executable, "-m", f"bench.{names[0]}", *names[1:]]
         )  # a signal is theirs

@@ -20,11 +20,13 @@ class ChatConfig(AppConfig):
         from sessions_app.hooks import (
             on_address_check,
             on_again,
+            on_assistants_changed,
             on_decision,
             on_models,
             on_notices,
             on_session_ended,
             on_step,
+            on_tools,
             on_writer,
         )
 
@@ -33,6 +35,8 @@ class ChatConfig(AppConfig):
         on_again(_run_again)
         on_models(_models)
         on_writer(_usual_writer)
+        on_tools(_tools)
+        on_assistants_changed(_assistants_changed)
         on_step(_step_in)
         on_address_check(_address_problem)
         on_notices(notices)
@@ -77,6 +81,18 @@ def _usual_writer(model: str) -> tuple[str, str]:
 
     spec = asked(model, "")
     return spec, problem_of(spec)
+
+
+def _tools() -> list[str]:
+    from chat.tools.registry import default_registry
+
+    return [tool.name for tool in default_registry]
+
+
+def _assistants_changed() -> None:
+    from chat.assistants import shelf
+
+    shelf.forget()
 
 
 def _step_in(step: "Step") -> None:

@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide, may_operate
-from sessions_app.admin.desk import panel_context, way_context
+from sessions_app.admin.desk import panel_context
 from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.admin.facts import facts, line
-from sessions_app.admin.person import person_url
+from sessions_app.admin.person_address import person_url
 from sessions_app.admin.summaries import summary_context
+from sessions_app.admin.walk import way_of
+from sessions_app.admin.way import OF, way_context
 from sessions_app.log.events import AssistantDelta
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import Session, SessionEvent, SessionStatus
@@ -93,7 +95,7 @@ def respond(
         "model_admin": model_admin,
         "session": session,
         "visitor": visitor_name(session),
-        "person_url": person_url(session),
+        "person_url": person_url(session, **{OF: session.pk}, **way_of(request)),
         **way_context(request),
         "tab": name,
         "line": line(session),
