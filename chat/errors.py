@@ -335,7 +335,7 @@ class NoActiveResponse(TurnError):
 
 
 class NothingToRetry(TurnError):
-    """Only the session's last response can be tried again, and only when it did not complete."""
+    """Only the session's last response can be asked for again, and one that completed only while nothing was said after it."""
 
     code = "nothing_to_retry"
 
@@ -362,6 +362,12 @@ class OwnApproval(TurnError):
     """This session is your own: where several people have to say yes, you do it in the chat, and another member of staff here."""
 
     code = "own_approval"
+
+
+class ApprovalWaits(TurnError):
+    """A tool call waits for somebody's yes. Decide about it first."""
+
+    code = "approval_waits"
 
 
 class ItemExists(TurnError):

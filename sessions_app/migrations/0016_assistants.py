@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False  # sessions are written to while the index is made
 
-    dependencies = [("sessions_app", "0013_stepping_in")]
+    dependencies = [("sessions_app", "0014_done_settles")]
 
     operations = [
         migrations.CreateModel(

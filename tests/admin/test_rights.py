@@ -65,6 +65,7 @@ RULES: dict[str, tuple[str, str]] = {
     "sessions_app_inboxitem_count": (READ, "get"),
     "sessions_app_inboxitem_open": (READ, "get"),
     "sessions_app_inboxitem_act": (OPERATE, "post"),
+    "sessions_app_inboxitem_many": (OPERATE, "post"),
     "sessions_app_mailsubscription_changelist": (READ, "get"),
     "sessions_app_assistant_publish": (OTHER, "post"),
     "sessions_app_assistant_retire": (OTHER, "post"),
@@ -167,6 +168,7 @@ def path_of(name: str) -> str:
         "sessions_app_inboxitem_count": f"{base}inboxitem/count/",
         "sessions_app_inboxitem_open": f"{base}inboxitem/{item}/open/",
         "sessions_app_inboxitem_act": f"{base}inboxitem/{item}/act/",
+        "sessions_app_inboxitem_many": f"{base}inboxitem/many/",
         "sessions_app_mailsubscription_changelist": f"{base}mailsubscription/",
     }[name]
 

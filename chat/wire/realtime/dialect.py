@@ -16,6 +16,7 @@ from chat.session.commands import (
     AddToolCall,
     AddToolOutput,
     CancelResponse,
+    ChooseVersion,
     Command,
     DecideApproval,
     DeleteItem,
@@ -265,6 +266,8 @@ def _command(event: ce.ClientEvent) -> Command:
             return _response(event)
         case ce.ResponseCancel():
             return CancelResponse(response_id=event.response_id, client_event_id=event.event_id)
+        case ce.VersionChoose():
+            return ChooseVersion(item_id=event.item_id, client_event_id=event.event_id)
         case ce.FeedbackGive():
             return GiveFeedback(
                 item_id=event.item_id,
@@ -287,6 +290,7 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 item_id=item.id,
                 client_event_id=event.event_id,
                 previous_item_id=event.previous_item_id,
+                replaces=event.x_replaces,
             )
         case ce.FunctionCall():
             return AddToolCall(
