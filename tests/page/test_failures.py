@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.support.server import ServerProcess
 
