@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from chat.assistants import shelf
 from chat.bell import Bell
 from chat.conf import conf
 from chat.errors import ShuttingDown
@@ -106,6 +107,7 @@ class Runtime:
         self._tasks.keep(self.watch.keep, name="look at credentials")
         self._tasks.keep(self.bell.looks.keep, name="bell of the staff")
         self._tasks.keep(self.presence.looks.keep, name="presence of the staff")
+        self._tasks.keep(shelf.keep, name="assistants")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._tasks.keep(self.hub.folding.run, name="fold finished answers")

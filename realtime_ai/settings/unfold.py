@@ -103,6 +103,11 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "What visitors get",
+                "separator": True,
+                "items": [_item("Assistants", "support_agent", *_list("assistant"))],
+            },
+            {
                 "title": "Telling others",
                 "separator": True,
                 "items": [

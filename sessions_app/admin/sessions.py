@@ -66,6 +66,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         filters.ShownFilter,
         ("status", filters.StatusFilter),
         filters.ModelFilter,
+        filters.AssistantFilter,
         ("summary_state", filters.SummaryFilter),
         ("start_time", filters.StartedFilter),
         filters.ErrorsFilter,

@@ -36,7 +36,7 @@ export class RealtimeClient extends EventTarget {
   #outbox;
   #sessionId;
   #place;
-  #resumeToken = "";
+  #resumeToken;
   #socket = null;
   #attempt = 0;
   #timers = {};
@@ -46,9 +46,15 @@ export class RealtimeClient extends EventTarget {
   #phase = Phase.CONNECTING;
   #detail = {};
 
-  /** `sessionId` empty: a new session; else the whole session is replayed first. */
-  constructor({ baseUrl, sessionId = "", outbox }) {
+  /**
+   * `sessionId` empty: a new session; else the whole session is replayed first. `resumeToken`: the session's secret, of whoever
+   * comes back without a cookie. `token`: by which one comes in, where that is no cookie; may be set anew. `baseUrl` may have a
+   * query.
+   */
+  constructor({ baseUrl, sessionId = "", resumeToken = "", token = "", outbox }) {
     super();
+    this.token = token;
+    this.#resumeToken = resumeToken;
     this.#baseUrl = baseUrl;
     this.#outbox = outbox;
     this.#sessionId = sessionId;
@@ -58,6 +64,10 @@ export class RealtimeClient extends EventTarget {
 
   get sessionId() {
     return this.#sessionId;
+  }
+
+  get resumeToken() {
+    return this.#resumeToken;
   }
 
   /** `{phase, code?, message?, resumed?}`; code and message are those of the close that led there. */
@@ -117,7 +127,7 @@ export class RealtimeClient extends EventTarget {
       this.#detail,
     );
     this.#lastError = null;
-    const socket = new WebSocket(this.#address(), [SUBPROTOCOL]);
+    const socket = new WebSocket(this.#address(), this.#subprotocols());
     this.#socket = socket;
     socket.onmessage = (message) => this.#receive(JSON.parse(message.data));
     socket.onclose = (close) => this.#closed(close.code, close.reason);
@@ -132,7 +142,12 @@ export class RealtimeClient extends EventTarget {
       history: "joined",
     });
     if (this.#resumeToken) query.set("resume_token", this.#resumeToken);
-    return `${this.#baseUrl}?${query}`;
+    return `${this.#baseUrl}${this.#baseUrl.includes("?") ? "&" : "?"}${query}`;
+  }
+
+  /** A browser sends no header of the page's with a socket: the token goes as OpenAI's browser clients send theirs. */
+  #subprotocols() {
+    return this.token ? [SUBPROTOCOL, `openai-insecure-api-key.${this.token}`] : [SUBPROTOCOL];
   }
 
   #receive(frame) {

@@ -2,16 +2,18 @@
 
 import { Phase } from "./client.js";
 import { announce, el, icon, setText } from "./dom.js";
+import { sentence } from "./sentences.js";
+import { gettext } from "./words.js";
 
 const GOOD_NEWS_MS = 4_000;
 
 const WORDS = {
-  [Phase.CONNECTING]: { text: "Connecting…", tone: "wait" },
-  [Phase.ONLINE]: { text: "Connected", tone: "good" },
-  [Phase.RECONNECTING]: { text: "Reconnecting…", tone: "wait" },
-  [Phase.OFFLINE]: { text: "You are offline", tone: "bad" },
-  [Phase.ENDED]: { text: "Session ended", tone: "idle" },
-  [Phase.STOPPED]: { text: "Not connected", tone: "bad" },
+  [Phase.CONNECTING]: { text: gettext("Connecting…"), tone: "wait" },
+  [Phase.ONLINE]: { text: gettext("Connected"), tone: "good" },
+  [Phase.RECONNECTING]: { text: gettext("Reconnecting…"), tone: "wait" },
+  [Phase.OFFLINE]: { text: gettext("You are offline"), tone: "bad" },
+  [Phase.ENDED]: { text: gettext("Conversation ended"), tone: "idle" },
+  [Phase.STOPPED]: { text: gettext("Not connected"), tone: "bad" },
 };
 
 export class ConnectionView {
@@ -37,8 +39,8 @@ export class ConnectionView {
   caughtUp() {
     if (!this.#dropped) return;
     this.#dropped = false;
-    this.#say({ text: "Reconnected, caught up", tone: "good" });
-    announce("Reconnected, caught up");
+    this.#say({ text: gettext("Reconnected, caught up"), tone: "good" });
+    announce(gettext("Reconnected, caught up"));
     this.#timer = setTimeout(() => this.#say(WORDS[Phase.ONLINE]), GOOD_NEWS_MS);
   }
 
@@ -58,20 +60,22 @@ export class ConnectionView {
     if (parts) this.banner.replaceChildren(icon("alert"), el("p", { text: parts.text }), parts.action ?? "");
   }
 
-  #advice({ phase, code, message }) {
-    if (phase === Phase.ENDED) return { text: "This session has ended. Write again to go on with it." };
+  #advice({ phase, code }) {
+    if (phase === Phase.ENDED)
+      return { text: gettext("This conversation has ended. Write again to go on with it.") };
     if (phase !== Phase.STOPPED) return null;
-    const newChat = el("a", { class: "button", href: this.newUrl, text: "New chat" });
+    const newChat = el("a", { class: "button", href: this.newUrl, text: gettext("New chat") });
+    const login = this.loginUrl();
     if (code === 4401)
       return {
-        text: message || "Sign in first.",
-        action: el("a", { class: "button", href: this.loginUrl(), text: "Sign in" }),
+        text: sentence("invalid_credentials"),
+        action: login && el("a", { class: "button", href: login, text: gettext("Sign in") }),
       };
-    if (code === 4404) return { text: "There is no such session here, or it is not yours.", action: newChat };
-    if (code === 4403) return { text: message || "This page's address may not open a connection here." };
-    return { text: message || "The server refused the connection.", action: newChat };
+    if (code === 4404) return { text: sentence("session_not_found"), action: newChat };
+    if (code === 4403) return { text: sentence("origin_refused") };
+    return { text: gettext("The chat cannot be opened here."), action: newChat };
   }
 }
 
-const waiting = { text: "Too many connections, waiting…", tone: "wait" };
-const catchingUp = { text: "Catching up…", tone: "wait" };
+const waiting = { text: gettext("Too many connections, waiting…"), tone: "wait" };
+const catchingUp = { text: gettext("Catching up…"), tone: "wait" };

@@ -9,6 +9,7 @@ import MarkdownIt from "../vendor/markdown-it/markdown-it.esm.min.js";
 import "../vendor/dompurify/purify.min.js";
 
 import { el, icon } from "./dom.js";
+import { gettext } from "./words.js";
 
 const purifier = window.DOMPurify;
 
@@ -72,9 +73,9 @@ function dressCode(pre) {
   const language = /language-(\S+)/.exec(pre.querySelector("code")?.className ?? "")?.[1] ?? "text";
   const button = el(
     "button",
-    { type: "button", class: "copy-code", "aria-label": "Copy this code" },
+    { type: "button", class: "copy-code", "aria-label": gettext("Copy this code") },
     icon("copy"),
-    "Copy",
+    gettext("Copy"),
   );
   const head = el(
     "div",

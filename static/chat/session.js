@@ -8,7 +8,10 @@
 import { Phase, RealtimeClient } from "./client.js";
 import { approvalResponse, feedback, newId, responseCreate, userMessage } from "./messages.js";
 import { Outbox } from "./outbox.js";
+import { sentence } from "./sentences.js";
+import { tabStorage } from "./tab_storage.js";
 import { emptyTranscript, reduce } from "./transcript.js";
+import { gettext } from "./words.js";
 
 const HIDDEN_FLUSH_MS = 250;
 /** An error frame may be the reason for a close that follows it; then the close tells. */
@@ -21,14 +24,14 @@ export class ChatSession extends EventTarget {
   /** By the event that changed it. */
   #ratedBefore = new Map();
 
-  /** `sessionId` empty: a new session. */
-  constructor({ socketUrl, sessionId }) {
+  /** `sessionId` empty: a new session. `resumeToken`, `token`: see `RealtimeClient`. */
+  constructor({ socketUrl, sessionId, resumeToken, token }) {
     super();
     this.#address = sessionId;
     this.state = emptyTranscript();
     this.caughtUp = false;
-    this.outbox = new Outbox();
-    this.client = new RealtimeClient({ baseUrl: socketUrl, sessionId, outbox: this.outbox });
+    this.outbox = new Outbox(tabStorage());
+    this.client = new RealtimeClient({ baseUrl: socketUrl, sessionId, resumeToken, token, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
     this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
@@ -108,7 +111,7 @@ export class ChatSession extends EventTarget {
       event_id: newId("event"),
       response_id: responseId,
     });
-    if (!sent) this.#tell("problem", { message: "Not connected: the answer cannot be stopped now." });
+    if (!sent) this.#tell("problem", { message: gettext("Not connected: the answer cannot be stopped now.") });
   }
 
   /** Take in what came since the last change. */
@@ -161,7 +164,8 @@ export class ChatSession extends EventTarget {
   }
 
   #onRefused({ sent, error }) {
-    const { message, x_retryable: retryable } = error;
+    const { code, x_retryable: retryable } = error;
+    const message = sentence(code);
     const before = this.#ratedBefore.get(sent.event_id);
     if (before) this.#take({ type: "local.feedback", item_id: sent.item_id, ...before });
     const asked = sent.item?.approval_request_id;
@@ -172,9 +176,9 @@ export class ChatSession extends EventTarget {
     else this.#tell("problem", { message, retry: retryable ? () => this.client.deliver(sent) : null });
   }
 
-  #onError({ message }) {
+  #onError({ code }) {
     setTimeout(() => {
-      if (this.client.state.phase === Phase.ONLINE) this.#tell("problem", { message });
+      if (this.client.state.phase === Phase.ONLINE) this.#tell("problem", { message: sentence(code) });
     }, ERROR_PATIENCE_MS);
   }
 

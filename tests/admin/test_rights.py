@@ -67,6 +67,8 @@ RULES: dict[str, tuple[str, str]] = {
     "sessions_app_inboxitem_act": (OPERATE, "post"),
     "sessions_app_inboxitem_many": (OPERATE, "post"),
     "sessions_app_mailsubscription_changelist": (READ, "get"),
+    "sessions_app_assistant_publish": (OTHER, "post"),
+    "sessions_app_assistant_retire": (OTHER, "post"),
 }
 NOBODYS = {f"{S}_add", f"{S}_delete"}
 """Refused to everybody: a log is not written by hand."""
