@@ -1,6 +1,6 @@
 /** How the connection is, in a word at the top, and in a sentence where the user has to do something. */
 
-import { Phase } from "./client.js";
+import { Phase } from "./realtime.js";
 import { announce, el, icon, setText } from "./dom.js";
 
 const GOOD_NEWS_MS = 4_000;

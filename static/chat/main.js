@@ -1,7 +1,7 @@
 /** Puts the page together: the session's state goes onto the page, what the user does goes into the session. */
 
 import { Addresses } from "./addresses.js";
-import { Phase } from "./client.js";
+import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";

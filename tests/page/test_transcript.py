@@ -51,7 +51,7 @@ def reduced(tab: ChatPage, *batches: list[Frame]) -> Any:
       const state = batches.reduce(module.reduce, module.emptyTranscript());
       return { ...state, homes: undefined, place: undefined };
     }"""
-    return tab.module("transcript", script, list(batches))
+    return tab.module("realtime/transcript", script, list(batches))
 
 
 def visible(state: Any) -> list[Any]:
@@ -125,7 +125,7 @@ def test_frames_in_any_portions_give_one_state_and_leave_the_old_one_alone(
       for (const frame of frames) state = freeze(module.reduce(freeze(state), [frame]));
       return shown(state) === shown(whole);
     }}"""
-    assert tab.module("transcript", script, frames)
+    assert tab.module("realtime/transcript", script, frames)
 
 
 @IN_BROWSER
@@ -143,7 +143,7 @@ def test_a_cut_anywhere_and_a_replay_that_overlaps_change_nothing(
         [cut, cut + 1, cut + 2, frames.length].some((end) => shown(again(cut, end)) !== shown(upTo(end)));
       return cuts.filter(differs);
     }}"""
-    assert tab.module("transcript", script, frames) == []
+    assert tab.module("realtime/transcript", script, frames) == []
 
 
 @IN_BROWSER
@@ -257,7 +257,7 @@ def test_places_are_ordered_and_foreign_ids_are_none(tab: ChatPage) -> None:
       const foreign = ["evt_1", "event_other_1", `event_${id}_x`, `event_${id}_1.1.1`, undefined];
       return [ordered, ids.map((one) => placeId(id, parsePlace(id, one)) === one), foreign.map((one) => parsePlace(id, one))];
     }"""
-    ordered, back, foreign = tab.module("place", script)
+    ordered, back, foreign = tab.module("realtime/place", script)
     assert ordered
     assert all(back)
     assert foreign == [None] * 5
