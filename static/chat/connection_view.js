@@ -26,12 +26,13 @@ export class ConnectionView {
     this.newUrl = newUrl;
   }
 
-  show(state) {
+  /** `answering`: an answer is being written, as far as this page knows; `sending`: something waits to be sent. */
+  show(state, { answering = false, sending = false } = {}) {
     const word = state.code === 4429 && state.phase === Phase.RECONNECTING ? waiting : WORDS[state.phase];
     clearTimeout(this.#timer);
     if (state.phase === Phase.RECONNECTING || state.phase === Phase.OFFLINE) this.#drop(word);
     this.#say(this.#dropped && state.phase === Phase.ONLINE ? catchingUp : word);
-    this.#showBanner(state);
+    this.#showBanner(this.#advice(state) ?? meanwhile(state, answering, sending));
   }
 
   caughtUp() {
@@ -52,8 +53,7 @@ export class ConnectionView {
     setText(this.pill.querySelector("[data-text]"), text);
   }
 
-  #showBanner(state) {
-    const parts = this.#advice(state);
+  #showBanner(parts) {
     this.banner.hidden = !parts;
     if (parts) this.banner.replaceChildren(icon("alert"), el("p", { text: parts.text }), parts.action ?? "");
   }
@@ -73,5 +73,28 @@ export class ConnectionView {
   }
 }
 
+/** What becomes of an answer or a message while there is no connection. */
+function meanwhile({ phase, code }, answering, sending) {
+  if ((phase !== Phase.RECONNECTING && phase !== Phase.OFFLINE) || !(answering || sending)) return null;
+  if (phase === Phase.OFFLINE)
+    return {
+      text: answering
+        ? "You are offline. Your answer goes on being written, and is shown as soon as you are back."
+        : "You are offline. Your message is sent as soon as you are back.",
+    };
+  if (RESTARTS.has(code))
+    return {
+      text: answering
+        ? "The server is restarting. Your answer goes on, or is written again, in a moment."
+        : "The server is restarting. Your message is sent in a moment.",
+    };
+  return {
+    text: answering
+      ? "The connection was lost. Your answer goes on being written, and is shown as soon as the connection is back."
+      : "The connection was lost. Your message is sent as soon as the connection is back.",
+  };
+}
+
+const RESTARTS = new Set([1001, 1012]);
 const waiting = { text: "Too many connections, waiting…", tone: "wait" };
 const catchingUp = { text: "Catching up…", tone: "wait" };

@@ -112,6 +112,7 @@ class Page {
   #say(text) {
     this.#session.say(text);
     this.follow.jump();
+    this.#onConnection(this.#session.client.state);
   }
 
   #onClick({ target }) {
@@ -136,7 +137,8 @@ class Page {
   }
 
   #onConnection(state) {
-    this.connection.show(state);
+    const { state: said, outbox } = this.#session;
+    this.connection.show(state, { answering: said.active !== null, sending: outbox.events.length > 0 });
     this.composer.setEnabled(state.phase !== Phase.STOPPED);
   }
 
@@ -147,6 +149,8 @@ class Page {
     this.follow.active = session.state.entries.length > 0;
     if (!this.view.render(session.state)) requestAnimationFrame(() => this.#render(session, []));
     this.#showAround(session);
+    if (session.caughtUp && frames.some(({ response }) => response?.x_queued))
+      announce("Your message waits for the answer before it.");
     if (!session.caughtUp || !frames.some((frame) => frame.type === "response.done")) return;
     announceDone(frames);
     this.#refreshList();

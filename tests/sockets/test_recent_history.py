@@ -1,6 +1,5 @@
 """``history=recent``, pages of what was before, and the heartbeat, on a running server."""
 
-
 from django.contrib.auth import get_user_model
 
 from identity.keys import make_key

@@ -16,7 +16,9 @@ def page_before(session_id: str, until: str) -> HistoryGiven:
     """
     last = parse_event_id(session_id, until)
     if last.index is not None or last.seq > stored_until(session_id=session_id):
-        raise InvalidCursor("until is not a place at which an event of this session's log ends.", param="until")
+        raise InvalidCursor(
+            "until is not a place at which an event of this session's log ends.", param="until"
+        )
     start = page_start(session_id=session_id, until=last.seq)
     projector = RealtimeProjector(session_id)
     events = [
@@ -24,6 +26,4 @@ def page_before(session_id: str, until: str) -> HistoryGiven:
         for record in read_finished(session_id=session_id, after=start, until=last.seq)
         for frame in old_frames(record, projector.frames(record))
     ]
-    return HistoryGiven(
-        event_id=new_id("evt"), after=event_id(session_id, start), until=until, events=events
-    )
+    return HistoryGiven(event_id=new_id("evt"), after=event_id(session_id, start), until=until, events=events)

@@ -49,6 +49,7 @@ export class Connection extends EventTarget {
   #place = null;
   /** Before which nothing was told yet; null: nothing is there. */
   #earliest = null;
+  /** @type {Promise<any[]> | null} */
   #asking = null;
   #socket = null;
   #fetching = null;
@@ -145,7 +146,10 @@ export class Connection extends EventTarget {
     this.#reconnectFresh();
   }
 
-  /** The events of the page before what was told; none where there is nothing, or no connection. */
+  /**
+   * The events of the page before what was told; none where there is nothing, or no connection.
+   * @returns {Promise<any[]>}
+   */
   earlier() {
     if (!this.#earliest) return Promise.resolve([]);
     this.#asking ??= this.#askEarlier().finally(() => (this.#asking = null));
@@ -218,6 +222,7 @@ export class Connection extends EventTarget {
     this.#noteAnswer(frame);
     const isTaken = this.#outbox.acknowledge(frame);
     this.#pulse.heard(isTaken || frame.type === "x_pong");
+    if (frame.type === "x_pong" && this.#phase === Phase.OFFLINE) this.#onLineAfterAll();
     if (!this.#outbox.isWaiting) this.#pulse.acknowledged();
     this.#tell("frame", frame);
     this.#tell(frame.type, frame);
@@ -283,7 +288,7 @@ export class Connection extends EventTarget {
       watched: !this.#wake.hidden,
       catchingUp: !this.#replayed,
     });
-    if (verdict === Verdict.PROBE) this.sendNow({ type: "x_ping", event_id: newId("event") });
+    if (verdict === Verdict.PROBE) this.#socket.send(JSON.stringify({ type: "x_ping", event_id: newId("event") }));
     if (verdict === Verdict.DEAD) this.#onDead();
   }
 
@@ -352,12 +357,16 @@ export class Connection extends EventTarget {
     this.#socket = this.#fetching = null;
   }
 
-  /** Told at once. A line that goes on all the same shows it by its answer, else it is given up. */
+  /** Told at once. A line that is there all the same shows it by its answer, else it is given up. */
   #onOffline() {
-    if (this.#phase === Phase.RECONNECTING || this.#phase === Phase.CONNECTING) this.#become(Phase.OFFLINE, this.#detail);
-    if (this.#phase !== Phase.ONLINE) return;
-    this.#abandon();
-    this.#retry(LOST, { code: LOST, message: "" });
+    if (!this.#isTrying()) return;
+    this.#become(Phase.OFFLINE, this.#detail);
+    this.#pulse.doubt();
+  }
+
+  #onLineAfterAll() {
+    this.#become(Phase.ONLINE);
+    if (this.#replayed) this.#caughtUp();
   }
 
   /** The user looks: no reason to wait any longer, but where the server asked for it. */
