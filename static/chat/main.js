@@ -7,6 +7,7 @@ import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
 import { announce, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
+import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
 import { OwnData } from "./own_data.js";
 import { ChatSession } from "./session.js";
@@ -34,6 +35,12 @@ class Page {
       rate: (item, word) => this.#session.rate(item, word),
     });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
+    this.earlier = new Earlier({
+      scroller: byId("scroller"),
+      content: byId("transcript"),
+      button: byId("earlier"),
+      session: () => this.#session,
+    });
     this.composer = new Composer({
       form: byId("composer"),
       counter: byId("counter"),
@@ -94,7 +101,7 @@ class Page {
     });
     this.#listen(session, "change", (frames) => this.#render(session, frames));
     this.#listen(session, "connection", (state) => this.#onConnection(state));
-    this.#listen(session, "caughtup", () => this.connection.caughtUp());
+    this.#listen(session, "caughtup", () => this.#onCaughtUp());
     this.#listen(session, "problem", (problem) => this.toasts.show(problem.message, problem));
     this.composer.open(this.addresses.sessionId);
     this.drawer.close();
@@ -102,6 +109,12 @@ class Page {
     this.#render(session, []);
     this.follow.jump();
     if (window.matchMedia("(hover: hover)").matches) this.composer.focus();
+  }
+
+  #onCaughtUp() {
+    this.connection.caughtUp();
+    // behind the next picture, in which the end of what came is scrolled to
+    requestAnimationFrame(() => requestAnimationFrame(() => this.earlier.look()));
   }
 
   /** As long as it is the one that is shown. */
@@ -156,7 +169,7 @@ class Page {
     this.#refreshList();
   }
 
-  #showAround({ state, caughtUp, isUnanswered, client }) {
+  #showAround({ state, caughtUp, isUnanswered, client, hasEarlier }) {
     const isEmpty = state.entries.length === 0;
     const isNew = !this.addresses.sessionId;
     const stopped = client.state.phase === Phase.STOPPED;
@@ -170,16 +183,16 @@ class Page {
       setText(place, state.model);
     }
     this.composer.setAnswering(state.active !== null);
-    this.#showTitle(state);
+    this.#showTitle(state, hasEarlier);
   }
 
   /** The address names the session as soon as something was said in it. */
-  #showTitle({ sessionId, entries }) {
+  #showTitle({ sessionId, entries }, hasEarlier) {
     const first = entries.find((entry) => entry.role === "user" && entry.state === "sent");
-    const beginning = first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "";
+    const beginning = hasEarlier ? "" : (first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "");
     if (first && !this.addresses.sessionId) this.addresses.settle(sessionId);
     const id = this.addresses.sessionId;
-    const title = (id && this.panel.title(id)) || beginning || "New chat";
+    const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? "Conversation" : "New chat");
     setText(byId("session-title"), title);
     const full = `${title} · ${settings.siteName}`;
     if (document.title !== full) document.title = full;

@@ -55,6 +55,11 @@ export class ChatSession extends EventTarget {
     return this.caughtUp && last?.role === "user" && last.state === "sent" && this.outbox.events.length === 0;
   }
 
+  /** Something was said before what is here. */
+  get hasEarlier() {
+    return this.client.hasEarlier;
+  }
+
   say(text) {
     this.#deliverMessage(text, newId("item"), new Date().toISOString());
   }
