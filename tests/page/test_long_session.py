@@ -59,7 +59,7 @@ def test_the_end_is_shown_first_and_the_rest_on_the_way_up(
     expect(chat.messages).to_have_count(TURNS)
     texts = chat.messages.locator(".message-text").all_text_contents()
     assert texts == [f"Turn {turn}: count to 2" for turn in range(1, TURNS + 1)]
-    assert set(chat.answers.locator(".prose").all_text_contents()) == {"1, 2."}
+    assert {text.strip() for text in chat.answers.locator(".prose").all_text_contents()} == {"1, 2."}
     expect(chat.page.locator("#earlier")).to_be_hidden()
 
 

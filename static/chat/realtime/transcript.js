@@ -54,11 +54,22 @@ export function reduce(state, events) {
 
 /** The state with what was said before it: the events of an earlier page. */
 export function prepend(state, events) {
-  const { entries, loose } = reduce({ ...emptyTranscript(), sessionId: state.sessionId }, events);
+  const { entries, homes, loose } = reduce({ ...emptyTranscript(), sessionId: state.sessionId }, events);
   const draft = new Draft({ ...state, loose: [] });
-  draft.replace(withTries([...entries.filter((entry) => !state.homes.has(entry.id)), ...state.entries]));
+  const later = new Map(state.entries.map((entry) => [entry.id, entry]));
+  draft.replace(
+    withTries([
+      ...entries.map((entry) => begunHere(entry, later.get(entry.id))),
+      ...state.entries.filter((entry) => !homes.has(entry.id)),
+    ]),
+  );
   for (const event of [...loose, ...state.loose]) HANDLERS[event.type](draft, event);
   return draft.finish();
+}
+
+/** A response that waited there for its turn, and had it later. */
+function begunHere(entry, later) {
+  return later ? { ...later, place: entry.place, position: entry.position } : entry;
 }
 
 function withTries(entries) {
