@@ -1,3 +1,3 @@
-/** The client module, by the address that other pages import it from; the package is the folder `realtime`. */
+/** The client module by its address on this server; as a package it is the folder `realtime`. */
 
 export * from "./realtime/index.js";

@@ -165,7 +165,7 @@ def assert_read_upwards(tab: ChatPage, records: list[ev.Record], count: int) -> 
 def test_a_page_that_is_read_later_gives_the_same_as_all_in_order(
     tab: ChatPage, records: list[ev.Record], data: st.DataObject
 ) -> None:
-    if pages := pages_of(records):
+    if pages := pages_of(records)[:-1]:
         assert_read_upwards(tab, records, data.draw(st.sampled_from(pages)))
 
 
@@ -184,7 +184,7 @@ def test_what_is_said_later_of_an_earlier_page_finds_it(tab: ChatPage) -> None:
             ev.ResponseStarted(response_id="r2", provider="demo", model="demo", retry_of="r1"),
             ev.AssistantMessage(response_id="r2", item_id="a2", output_index=0, text="Yes"),
             ev.ResponseDone(response_id="r2", status="completed"),
-            ev.FeedbackGiven(item_id="a1", rating="down", reason="wrong", comment=""),
+            ev.FeedbackGiven(item_id="a1", rating=ev.Rating.DOWN, reason="wrong", comment=""),
             ev.ItemDeleted(item_id="q1"),
         ]
     )
