@@ -20,17 +20,21 @@ class ChatConfig(AppConfig):
         from sessions_app.hooks import (
             on_address_check,
             on_again,
+            on_assistants_changed,
             on_decision,
             on_models,
             on_notices,
             on_session_ended,
             on_step,
+            on_tools,
         )
 
         on_session_ended(session_ended)
         on_decision(_decide)
         on_again(_run_again)
         on_models(_models)
+        on_tools(_tools)
+        on_assistants_changed(_assistants_changed)
         on_step(_step_in)
         on_address_check(_address_problem)
         on_notices(notices)
@@ -66,6 +70,18 @@ def _models() -> list[str]:
     from chat.llm.catalog import offered
 
     return list(dict.fromkeys([*filter(None, [conf().summary_model]), *offered()]))
+
+
+def _tools() -> list[str]:
+    from chat.tools.registry import default_registry
+
+    return [tool.name for tool in default_registry]
+
+
+def _assistants_changed() -> None:
+    from chat.assistants import shelf
+
+    shelf.forget()
 
 
 def _step_in(step: "Step") -> None:

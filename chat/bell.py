@@ -3,16 +3,12 @@
 One query for all listeners of a process, and none while there are none: docs/decisions/0074.
 """
 
-import asyncio
-import logging
 from typing import Protocol
 
-from sessions_app.errors import DatabaseAway
+from chat.supervision import Looks
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.inbox import count_waiting
 from sessions_app.selectors.users import has_permission
-
-logger = logging.getLogger(__name__)
 
 MAY_HEAR = "sessions_app.view_session"
 LOOK_SECONDS = 2.0
@@ -35,36 +31,27 @@ class Bell:
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
-        self._somebody = asyncio.Event()
+        self.looks = Looks(
+            self._look,
+            check=self._check,
+            looks_per_check=_LOOKS_PER_CHECK,
+            seconds=LOOK_SECONDS,
+            failed="what waits for the staff cannot be counted",
+        )
         self._count: int | None = None
         """As it was told last; None: nobody listened, or it could not be found out."""
 
     def add(self, listener: Listener) -> None:
         self._listeners.add(listener)
-        self._somebody.set()
+        self.looks.begin()
         if self._count is not None:
             listener.tell(self._count)
 
     def discard(self, listener: Listener) -> None:
         self._listeners.discard(listener)
         if not self._listeners:
-            self._somebody.clear()
+            self.looks.pause()
             self._count = None
-
-    async def keep(self) -> None:
-        looks = 0
-        while True:
-            await self._somebody.wait()
-            try:
-                if looks % _LOOKS_PER_CHECK == 0:
-                    await self._check()
-                await self._look()
-            except DatabaseAway:
-                pass  # what was told holds until it can be asked
-            except Exception:
-                logger.exception("what waits for the staff cannot be counted")
-            looks += 1
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:
         count = await in_db_thread(count_waiting)

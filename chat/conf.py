@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.conf_kinds import HEADERS, MCP_SERVERS, ORIGINS, PRICES, REASONS, model_of
+from chat.conf_kinds import ASSISTANTS, HEADERS, MCP_SERVERS, ORIGINS, PRICES, REASONS, model_of
+from sessions_app.assistant import AssistantSettings
 from sessions_app.setting import (
     ACCESS,
     COSTS,
@@ -153,6 +154,13 @@ class ChatConf:
         or_file=True,
         variable="CHAT_INSTRUCTIONS",
     )
+    assistants: Mapping[str, AssistantSettings] = MODEL.field(
+        {},
+        ASSISTANTS,
+        "[Assistants](assistants.md) by their names in addresses, `default` among them: JSON, or the path of a JSON or TOML "
+        "file. What the admin has published goes before.",
+        example='{"default": {"name": "Bicycle shop", "color": "#0f766e"}}',
+    )
     max_output_tokens: int = 8192
     max_tool_rounds: int = MODEL.field(
         8, whole(1, 100), "How often one response may go back to the model with tool results."
@@ -291,6 +299,13 @@ class ChatConf:
         "Origins beside the server's own whose pages may open sockets and post forms: "
         "`https://app.example.com`, commas between.",
         example="https://app.example.com",
+    )
+    embed_origins: tuple[str, ...] = ACCESS.field(
+        (),
+        ORIGINS,
+        "Origins whose pages may show the chat in [a frame](embedding.md), with any assistant; one assistant's own stand with it. "
+        "All other pages are refused.",
+        example="https://shop.example.com",
     )
     local_pages: bool = False
     """In development: pages from a file, or from another port of this machine, may open sockets, as guests."""

@@ -1,11 +1,14 @@
 """What only the chat's settings hold: models, headers, origins, prices, MCP servers."""
 
+import base64
 import json
+import mimetypes
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from sessions_app.assistant import SLUG, AssistantSettings, assistant_of
 from sessions_app.setting import Kind, names_of
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +18,9 @@ _PRICES_FORM = (
     "with that in it"
 )
 _MOST_REASONS = 20
+_ASSISTANTS_FORM = (
+    'JSON like {"default": {"name": "Bicycle shop"}}, or the path of a JSON or TOML file with that in it'
+)
 _SERVERS_FORM = "JSON, or the path of a JSON or TOML file"
 
 
@@ -90,11 +96,35 @@ def _mcp_servers(text: str) -> dict[str, Any]:
     return found
 
 
+def _assistants(text: str) -> dict[str, AssistantSettings]:
+    """JSON text, or the path of a JSON or TOML file (relative to the checkout); a logo may be the path of a picture."""
+    try:
+        found = json.loads(text) if text.startswith("{") else _load(_ROOT / Path(text).expanduser())
+        return {slug: _assistant(slug, fields) for slug, fields in dict(found).items()}
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{_ASSISTANTS_FORM} ({getattr(error, 'strerror', '') or error})") from None
+
+
+def _assistant(slug: str, fields: Any) -> AssistantSettings:
+    if not SLUG.fullmatch(slug):
+        raise ValueError(f"{slug[:60]!r}: names are of a-z, 0-9 and -")
+    logo = fields.get("logo") if isinstance(fields, dict) else None
+    if isinstance(logo, str) and logo and not logo.startswith("data:"):
+        picture = _ROOT / Path(logo).expanduser()
+        kind = mimetypes.guess_type(picture.name)[0]
+        fields = {**fields, "logo": f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"}
+    try:
+        return assistant_of(fields)
+    except ValueError as error:
+        raise ValueError(f"{slug}: {error}") from None
+
+
 def _load(path: Path) -> Any:
     text = path.read_text(encoding="utf-8")
     return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
 
 
+ASSISTANTS = Kind(_ASSISTANTS_FORM, _assistants)
 HEADERS = Kind("HTTP headers like `X-Team: support`, a line each", _headers)
 ORIGINS = Kind("origins like https://app.example.com, without a path, commas between", _origins)
 REASONS = Kind(f"at most {_MOST_REASONS} names of a-z and _, commas between", _reasons)

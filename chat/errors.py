@@ -9,13 +9,15 @@ ChatError
 │   ├── ReadOnlyKey
 │   ├── UnknownFeedbackReason
 │   ├── TokenRefused
-│   └── ModelNotAllowed
+│   ├── ModelNotAllowed
+│   └── InstructionsNotAllowed
 ├── AccessError
 │   ├── CredentialsInvalid
 │   ├── CredentialsEnded
 │   ├── ChosenIdRefused
 │   ├── OriginRefused
 │   ├── UnknownAddress
+│   ├── AssistantNotFound
 │   └── TooManySockets
 ├── RateLimited
 ├── TurnError               this turn cannot run now
@@ -59,6 +61,7 @@ __all__ = [
     "AccessError",
     "ActiveResponse",
     "AlreadyDecided",
+    "AssistantNotFound",
     "BinaryFrame",
     "BudgetExceeded",
     "ChatError",
@@ -67,6 +70,7 @@ __all__ = [
     "CredentialsInvalid",
     "FrameError",
     "FrameTooLarge",
+    "InstructionsNotAllowed",
     "InvalidCursor",
     "InvalidHistory",
     "ItemExists",
@@ -202,6 +206,12 @@ class ModelNotAllowed(FrameError):
     close_code = 4400
 
 
+class InstructionsNotAllowed(FrameError):
+    """This assistant takes no instructions from clients: no instructions field, and no message of the role system."""
+
+    code = "instructions_not_allowed"
+
+
 class AccessError(ChatError):
     """You may not do this."""
 
@@ -240,6 +250,13 @@ class UnknownAddress(AccessError):
     """There is no WebSocket at this address. The addresses are /v1/realtime, /ws/session and /ws/session/{session_id}."""
 
     code = "unknown_address"
+    close_code = 4404
+
+
+class AssistantNotFound(AccessError):
+    """There is no assistant of this name here. Leave it out for the server's own."""
+
+    code = "assistant_not_found"
     close_code = 4404
 
 
@@ -318,7 +335,7 @@ class NoActiveResponse(TurnError):
 
 
 class NothingToRetry(TurnError):
-    """Only the session's last response can be tried again, and only when it did not complete."""
+    """Only the session's last response can be asked for again, and one that completed only while nothing was said after it."""
 
     code = "nothing_to_retry"
 
@@ -345,6 +362,12 @@ class OwnApproval(TurnError):
     """This session is your own: where several people have to say yes, you do it in the chat, and another member of staff here."""
 
     code = "own_approval"
+
+
+class ApprovalWaits(TurnError):
+    """A tool call waits for somebody's yes. Decide about it first."""
+
+    code = "approval_waits"
 
 
 class ItemExists(TurnError):

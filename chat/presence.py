@@ -3,18 +3,14 @@
 While somebody looks, one query in two seconds for all sockets of a process; none while nobody does.
 """
 
-import asyncio
 import contextlib
-import logging
 from typing import Protocol
 
-from chat.supervision import Tasks
+from chat.supervision import Looks, Tasks
 from sessions_app.errors import DatabaseAway
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.review import onlookers
 from sessions_app.selectors.users import has_permission
-
-logger = logging.getLogger(__name__)
 
 MAY_LOOK = "sessions_app.view_session"
 OPERATE = "sessions_app.operate_session"
@@ -45,7 +41,13 @@ class Presence:
         self._here: dict[str, Present] = {}
         self._told: dict[str, list[str]] = {}
         """By connection: the names that it was told last."""
-        self._somebody = asyncio.Event()
+        self.looks = Looks(
+            self._look,
+            check=self._renew,
+            looks_per_check=_LOOKS_PER_RENEWAL,
+            seconds=LOOK_SECONDS,
+            failed="who looks at which session cannot be found out",
+        )
         self._tasks = Tasks()
 
     async def add(self, one: Present) -> None:
@@ -57,30 +59,15 @@ class Presence:
             staff_id=one.user_id or 0,
         )
         self._here[one.connection_id] = one
-        self._somebody.set()
+        self.looks.begin()
 
     def discard(self, one: Present) -> None:
         if self._here.pop(one.connection_id, None) is None:
             return
         self._told.pop(one.connection_id, None)
         if not self._here:
-            self._somebody.clear()
+            self.looks.pause()
         self._tasks.spawn(self._leave([one.connection_id]), name="an onlooker leaves")
-
-    async def keep(self) -> None:
-        looks = 0
-        while True:
-            await self._somebody.wait()
-            try:
-                if looks % _LOOKS_PER_RENEWAL == 0:
-                    await self._renew()
-                await self._look()
-            except DatabaseAway:
-                pass  # what was told holds until it can be asked
-            except Exception:
-                logger.exception("who looks at which session cannot be found out")
-            looks += 1
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def close(self) -> None:
         """The process ends: nobody looks through it any more."""

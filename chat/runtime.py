@@ -10,12 +10,16 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from chat.assistants import shelf
 from chat.bell import Bell
 from chat.conf import conf
+from chat.errors import ShuttingDown
 from chat.limits import Pacer
 from chat.llm.catalog import close_providers, preload
 from chat.presence import Presence
@@ -44,10 +48,13 @@ from sessions_app.postgres.threads import after_commit, in_db_thread
 
 logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
+
 _BEATS_PER_ROUND = 8
 """Renewals of the lease between two looks for sessions that stand under the process's name and live nowhere."""
 _RETRY_S = 0.5
 _LET_GO_SECONDS = 2.0
+_CARRY_OUT_SECONDS = 15.0
 _CLEAN_UP_ROUNDS = 600
 """Of the exchange of quotas, between two cleanings of its tables."""
 
@@ -98,8 +105,9 @@ class Runtime:
             self._channel = await self.hub.relay.open()
         self._tasks.keep(self._heartbeat, name="heartbeat")
         self._tasks.keep(self.watch.keep, name="look at credentials")
-        self._tasks.keep(self.bell.keep, name="bell of the staff")
-        self._tasks.keep(self.presence.keep, name="presence of the staff")
+        self._tasks.keep(self.bell.looks.keep, name="bell of the staff")
+        self._tasks.keep(self.presence.looks.keep, name="presence of the staff")
+        self._tasks.keep(shelf.keep, name="assistants")
         self._tasks.keep(self._look_after_sessions, name="look after sessions")
         self._tasks.keep(self._watch_journal, name="watch journal")
         self._tasks.keep(self.hub.folding.run, name="fold finished answers")
@@ -234,6 +242,17 @@ async def runtime() -> Runtime:
 def running() -> Runtime | None:
     """The runtime of this process, to be asked from another thread; None when it serves no sockets."""
     return _current
+
+
+def carried_out(work: Coroutine[Any, Any, R]) -> R:
+    """``work``'s result, from another thread than that of the runtime's loop, where it is done.
+
+    Raises what it raises; `ShuttingDown` when this process serves no sockets, TimeoutError when it takes too long, and goes on then.
+    """
+    if _current is None:
+        work.close()
+        raise ShuttingDown("This process serves no sessions; ask a running server.")
+    return asyncio.run_coroutine_threadsafe(work, _current.loop).result(_CARRY_OUT_SECONDS)
 
 
 @on_session_erasing

@@ -1,14 +1,12 @@
 """What staff do in a session from a page of the admin: it goes to the process that holds the session, wherever that is."""
 
-import asyncio
 from collections.abc import Coroutine
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from typing import Any
 
 from chat.conf import conf
 from chat.errors import ChatError
-from chat.runtime import running, runtime
+from chat.runtime import carried_out, runtime
 from chat.session.accept import check_retry
 from chat.session.commands import (
     CancelResponse,
@@ -27,8 +25,6 @@ from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
 from sessions_app.postgres.threads import in_db_thread
-
-_SECONDS = 15.0
 
 
 def decide_approval(decision: Decision) -> None:
@@ -57,15 +53,11 @@ def step_in(step: Step) -> None:
 
 
 def _carry_out(work: Coroutine[Any, Any, None]) -> None:
-    server = running()
-    if server is None:
-        work.close()
-        raise DecisionRefused("This process serves no sessions; open the admin of a running server.")
     try:
-        asyncio.run_coroutine_threadsafe(work, server.loop).result(_SECONDS)
+        carried_out(work)
     except ChatError as error:
         raise DecisionRefused(error.message) from error
-    except FutureTimeoutError as error:
+    except TimeoutError as error:
         raise DecisionRefused(
             "The session's process did not answer in time. Look again in a moment."
         ) from error

@@ -6,6 +6,8 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
+from sessions_app.errors import DatabaseAway
+
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
@@ -78,3 +80,45 @@ class Tasks:
     def cancel(self) -> None:
         for task in list(self._tasks):
             task.cancel()
+
+
+class Looks:
+    """Looks into the database again and again while there is somebody to look for, and not at all while there is nobody.
+
+    ``check`` is the rarer, dearer look that goes before every so many. While the database is away what was found holds.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[None]],
+        *,
+        check: Callable[[], Awaitable[None]],
+        looks_per_check: int,
+        seconds: float,
+        failed: str,
+    ) -> None:
+        """``failed``: what the log says when a look fails."""
+        self._look, self._check = look, check
+        self._looks_per_check, self._seconds, self._failed = looks_per_check, seconds, failed
+        self._somebody = asyncio.Event()
+
+    def begin(self) -> None:
+        self._somebody.set()
+
+    def pause(self) -> None:
+        self._somebody.clear()
+
+    async def keep(self) -> None:
+        looks = 0
+        while True:
+            await self._somebody.wait()
+            try:
+                if looks % self._looks_per_check == 0:
+                    await self._check()
+                await self._look()
+            except DatabaseAway:
+                pass
+            except Exception:
+                logger.exception(self._failed)
+            looks += 1
+            await asyncio.sleep(self._seconds)

@@ -4,6 +4,8 @@ A page of the chat or of the front door takes nothing but this server's own file
 DOMPurify alone (trusted types, where the browser has them). The admin's pages are django-unfold's: their styles are inline.
 """
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -20,7 +22,6 @@ _ALL = (
     "img-src 'self' data:",
     "form-action 'self'",
     "base-uri 'none'",
-    "frame-ancestors 'none'",
 )
 _PAGE = ("style-src 'self'", "require-trusted-types-for 'script'", "trusted-types dompurify")
 _ADMIN = ("style-src 'self' 'unsafe-inline'", "connect-src 'self'")
@@ -50,12 +51,17 @@ PERMISSIONS = ", ".join(
 """What none of our pages asks for; passkeys and the clipboard are left to the page itself."""
 
 
-def page_policy(host: str) -> str:
-    return "; ".join((f"connect-src 'self'{_sockets_of(host)}", *_ALL, *_PAGE))
+def page_policy(host: str, *, ancestors: Sequence[str] = ()) -> str:
+    """``ancestors``: the origins whose pages may show it in a frame."""
+    return "; ".join((f"connect-src 'self'{_sockets_of(host)}", *_ALL, _framed_by(ancestors), *_PAGE))
 
 
 def admin_policy() -> str:
-    return "; ".join((*_ALL, *_ADMIN))
+    return "; ".join((*_ALL, _framed_by(()), *_ADMIN))
+
+
+def _framed_by(ancestors: Sequence[str]) -> str:
+    return "frame-ancestors " + (" ".join(ancestors) or "'none'")
 
 
 def _sockets_of(host: str) -> str:
@@ -80,8 +86,11 @@ def with_policies(request: HttpRequest, response: HttpResponseBase) -> HttpRespo
     if settings.DEBUG and response.status_code in _DEVELOPERS_PAGES:
         return response
     if not response.has_header("Content-Security-Policy"):
+        ancestors = getattr(response, "frame_ancestors", ())
         response["Content-Security-Policy"] = (
-            admin_policy() if of_admin and not _is_door(request) else page_policy(_host(request))
+            admin_policy()
+            if of_admin and not _is_door(request)
+            else page_policy(_host(request), ancestors=ancestors)
         )
     response.headers.setdefault("Permissions-Policy", PERMISSIONS)
     return response

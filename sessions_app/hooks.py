@@ -154,6 +154,33 @@ def models_offered() -> list[str]:
     return [model for source in _model_sources for model in source()]
 
 
+_tool_sources: list[Callable[[], list[str]]] = []
+
+
+def on_tools(source: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """The one who knows the names of the tools that an assistant may be offered. The chat registers its own."""
+    _tool_sources[:] = [source]
+    return source
+
+
+def tools_offered() -> list[str]:
+    return [tool for source in _tool_sources for tool in source()]
+
+
+_assistant_hooks: list[Callable[[], None]] = []
+
+
+def on_assistants_changed(hook: Callable[[], None]) -> Callable[[], None]:
+    """Called after an assistant was published or retired in this process. The chat registers its own."""
+    _assistant_hooks[:] = [hook]
+    return hook
+
+
+def assistants_changed() -> None:
+    for hook in _assistant_hooks:
+        hook()
+
+
 class Act(StrEnum):
     """What staff do in a conversation that goes on."""
 

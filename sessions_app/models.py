@@ -13,6 +13,7 @@ from django.db.models import Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
+from sessions_app.assistant_models import Assistant, AssistantVersion
 from sessions_app.notice_models import (
     AttentionKind,
     DeliveryState,
@@ -37,6 +38,8 @@ from sessions_app.review_models import (
 )
 
 __all__ = [
+    "Assistant",
+    "AssistantVersion",
     "AttentionKind",
     "DeliveryState",
     "EraseActor",
@@ -137,6 +140,8 @@ class Session(models.Model):
     last_event_at = models.DateTimeField(db_default=Now())
 
     model = models.CharField(max_length=128, blank=True, default="")
+    assistant = models.CharField(max_length=40, blank=True, default="", db_default="")
+    """With whom it was begun, as its `SessionStarted` has it; empty: the settings' default."""
 
     title = models.CharField(max_length=200, blank=True, default="")
     summary = models.TextField(blank=True, default="")
@@ -216,6 +221,11 @@ class Session(models.Model):
             ),
             # These serve the admin's filters and search: docs/decisions/0005-admin-at-a-million-rows.md
             models.Index(fields=("model", "-start_time"), name="sessions_of_model"),
+            models.Index(
+                fields=("assistant", "-start_time"),
+                condition=~models.Q(assistant=""),
+                name="sessions_of_assistant",
+            ),
             models.Index(
                 fields=("-start_time",),
                 condition=models.Q(failed_responses__gt=0),

@@ -27,6 +27,7 @@ class Settled(models.TextChoices):
 
     LOG = "log", "decided, tried again or taken back"
     DISMISSED = "dismissed", "dismissed"
+    REVIEWED = "reviewed", "done with its session"
 
 
 class InboxItem(models.Model):
@@ -45,7 +46,7 @@ class InboxItem(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
     settled_how = models.CharField(max_length=16, choices=Settled, blank=True, default="", db_default="")
     settled_by = models.CharField(max_length=150, blank=True, default="", db_default="")
-    """The member of staff who dismissed it."""
+    """The member of staff who dismissed it, or was done with its session."""
     agreed = ArrayField(
         models.TextField(), default=list, db_default=models.Value([], ArrayField(models.TextField()))
     )

@@ -230,14 +230,14 @@ def offered() -> list[str]:
     return list(found)
 
 
-def chosen(name: str | None, *, param: str = "model") -> str | None:
+def chosen(name: str | None, *, param: str = "model", among: list[str] | None = None) -> str | None:
     """The spec for a client's name of a model: a spec, or its part behind the colon. None: the client has not chosen.
 
-    Raises `ModelNotAllowed`.
+    ``among``: those that it may choose; None: all that are offered. Raises `ModelNotAllowed`.
     """
     if not name:
         return None
-    specs = offered()
+    specs = offered() if among is None else among
     for spec in specs:
         if name in (spec, spec.partition(":")[2]):
             return spec
@@ -250,29 +250,31 @@ def chosen(name: str | None, *, param: str = "model") -> str | None:
     )
 
 
-def with_full_model(changes: JSON) -> JSON:
+def with_full_model(changes: JSON, *, among: list[str] | None = None) -> JSON:
     """A session's changes with the model's whole name, or without one that stands for no change.
 
     Raises `ModelNotAllowed`.
     """
     rest = {name: value for name, value in changes.items() if name != "model"}
-    model = chosen(changes.get("model"), param="session.model")
+    model = chosen(changes.get("model"), param="session.model", among=among)
     return {**rest, "model": model} if model else rest
 
 
-def candidates(spec: str) -> list[Candidate]:
+def candidates(spec: str, *, among: list[str] | None = None) -> list[Candidate]:
     """The model, then the fallbacks; what is not configured (any more) is left out, with a line in the log.
 
-    Never empty: when nothing is left, the default, and be it only to say what it lacks.
+    ``among``: no other fallback is asked; None: all are. Never empty: when nothing is left, the default, and be it only to say what it lacks.
     """
     found: dict[str, Candidate] = {}
-    for wanted in (spec or default_model_spec(), *conf().llm_fallbacks):
+    first = spec or default_model_spec()
+    for wanted in (first, *conf().llm_fallbacks):
         try:
             one = _candidate(wanted)
         except ProviderNotConfigured as error:
             logger.warning("model %s cannot be asked, the next one is: %s", wanted, error)
         else:
-            found.setdefault(one.spec, one)
+            if wanted == first or among is None or one.spec in among:
+                found.setdefault(one.spec, one)
     return list(found.values()) or [_default()]
 
 

@@ -1,7 +1,5 @@
 """``POST /api/sessions/ID/feedback``: a word on an answer from somebody who has no socket open, its session ended or not."""
 
-import asyncio
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Annotated, Literal
 
 import msgspec
@@ -10,10 +8,10 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_POST
 from msgspec import Meta
 
-from chat.errors import ChatError, FrameError, ItemNotFound, ShuttingDown
+from chat.errors import ChatError, FrameError, ItemNotFound
 from chat.page.own_data import for_its_owner, not_theirs
 from chat.page.views import error_response
-from chat.runtime import running, runtime
+from chat.runtime import carried_out, runtime
 from chat.session.commands import GiveFeedback
 from chat.session.feedback import check, rate_in_ended
 from chat.session.relay_messages import RemoteError
@@ -21,7 +19,6 @@ from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionNotFound, SessionOver, SessionsError
 from sessions_app.privacy.people import Person
 
-_SECONDS = 15.0
 _MAX_BYTES = 64 * 1024
 _TRIES = 3
 """A session may begin again, or end, while it is looked at."""
@@ -91,12 +88,9 @@ def _carry_out(session_id: str, command: GiveFeedback) -> None:
 
 
 def _tell_the_live_one(session_id: str, command: GiveFeedback) -> None:
-    server = running()
-    if server is None:
-        raise ShuttingDown
     try:
-        asyncio.run_coroutine_threadsafe(_tell(session_id, command), server.loop).result(_SECONDS)
-    except FutureTimeoutError:
+        carried_out(_tell(session_id, command))
+    except TimeoutError:
         raise DatabaseAway from None
 
 

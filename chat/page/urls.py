@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 
 from chat.door.views import SignIn, SignOut
-from chat.page import own_data, views
+from chat.page import embedding, own_data, shell, views, words
 from chat.page.client_secrets import client_secrets
 from chat.page.feedback import feedback
 
@@ -12,6 +12,17 @@ app_name = "chat"
 urlpatterns = [
     path("", views.page, name="page"),
     re_path(r"^s/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", views.page, name="session"),
+    path("a/<slug:slug>/", views.page, name="assistant"),
+    re_path(
+        r"^a/(?P<slug>[a-z0-9-]{1,40})/s/(?P<session_id>[A-Za-z0-9._~-]{1,128})$",
+        views.page,
+        name="assistant-session",
+    ),
+    path("embed/", embedding.frame, name="frame"),
+    path("embed/<slug:slug>/", embedding.frame, name="assistant-frame"),
+    path("widget.js", embedding.widget, name="widget"),
+    path("words/<str:language>.js", words.words, name="words"),
+    re_path(r"^shades/(?P<color>[0-9a-f]{6})\.css$", shell.shades, name="shades"),
     path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
     path("api/sessions", views.sessions, name="sessions"),
     re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_data.one, name="own-session"),

@@ -3,7 +3,6 @@
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -12,6 +11,7 @@ from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import conf
 from chat.errors import CredentialsInvalid
+from chat.page.shell import assistant_for, shell
 from chat.quota.quotas import left_headers
 from chat.quota.subjects import address_of, payers_of, subjects_of
 from chat.runtime import running
@@ -24,34 +24,16 @@ from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_s
 
 _MOST_SESSIONS_PER_PAGE = 100
 
-EXAMPLE_PROMPTS = (
-    ("Explain WebSocket streaming", "How an answer reaches you word by word"),
-    ("What time is it in Tokyo?", "Looks it up with a tool"),
-    ("What do you know about my account?", "Reads your own profile, nobody else's"),
-    ("What is 17.5% of 2,340?", "Calculated, not guessed"),
-)
-
 
 @require_safe
 @ensure_csrf_cookie
-def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
+def page(request: HttpRequest, slug: str = "", session_id: str = "") -> HttpResponseBase:
     """The shell, the same for every session id: whether the session exists, and whose it is, the socket tells."""
     if not request.user.is_authenticated and not conf().guests_allowed:
         return redirect_to_login(request.get_full_path(), login_url=reverse("chat:login"))
-    response = render(
-        request,
-        "chat/page.html",
-        {
-            "session_id": session_id,
-            "example_prompts": EXAMPLE_PROMPTS,
-            "max_message_chars": conf().max_message_chars,
-            "feedback_reasons": ",".join(conf().feedback_reasons),
-            "feedback_comment_chars": conf().feedback_comment_chars,
-        },
-    )
+    response = shell(request, assistant_for(request, slug), session_id=session_id)
     if not request.user.is_authenticated:
         _keep_guest(request, response)
-    response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 
@@ -59,7 +41,7 @@ def page(request: HttpRequest, session_id: str = "") -> HttpResponseBase:
 @never_cache
 @vary_on_cookie
 def sessions(request: HttpRequest) -> JsonResponse:
-    """``{"sessions": [{id, title, started_at, last_event_at, status}], "next_cursor"}``, the visitor's own only.
+    """``{"sessions": [{id, title, started_at, last_event_at, status, assistant}], "next_cursor"}``, the visitor's own only.
 
     Query: ``limit`` (1 to 100) and ``cursor``, the ``next_cursor`` of the page before.
     """
@@ -114,6 +96,7 @@ def _as_json(session: RecentSession) -> dict[str, str]:
         "started_at": session.started_at.isoformat(),
         "last_event_at": session.last_event_at.isoformat(),
         "status": session.status,
+        "assistant": session.assistant,
     }
 
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chat.assistants import Assistant
 from chat.conf import conf
 from chat.errors import (
     AlreadyDecided,
+    ApprovalWaits,
     FrameError,
     ItemExists,
     ItemNotFound,
@@ -23,12 +25,15 @@ from chat.session.commands import (
     AddMessage,
     AddToolCall,
     AddToolOutput,
+    ChooseVersion,
     Command,
     DecideApproval,
+    DeleteItem,
     RequestResponse,
     SessionConfig,
     UpdateSession,
 )
+from chat.session.compaction import Compaction
 from chat.session.turns import Turn
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
@@ -36,7 +41,8 @@ from sessions_app.errors import DatabaseAway
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log.events import ROOT
-from sessions_app.log.replay import find_ids
+from sessions_app.log.items import Said
+from sessions_app.log.replay import find_ids, summary_before
 from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
@@ -93,6 +99,21 @@ def updated(config: SessionConfig, changes: JSON) -> SessionConfig:
         raise FrameError(f"session: {error}", param="session") from error
 
 
+def check_instructions(command: Command, assistant: Assistant) -> None:
+    """Raises `InstructionsNotAllowed`."""
+    match command:
+        case UpdateSession(changes=changes):
+            assistant.check_instructions(
+                given=bool(changes.get("instructions")), param="session.instructions"
+            )
+        case AddMessage(role="system"):
+            assistant.check_instructions(given=True, param="item.role")
+        case RequestResponse(options=options):
+            systems = [item for item in options.input or () if item.get("role") == "system"]
+            assistant.check_instructions(given=bool(options.instructions), param="response.instructions")
+            assistant.check_instructions(given=bool(systems), param="response.input")
+
+
 async def check_choice(
     command: Command, config: SessionConfig, registry: Registry, context: ToolContext
 ) -> None:
@@ -139,7 +160,42 @@ def message(
         case "assistant":
             return ev.AssistantMessage(text=command.text, response_id="", output_index=0, **place)
         case _:
-            return ev.UserMessage(text=command.text, respond=command.respond, **place)
+            replaces = _replaced(command, history)
+            return ev.UserMessage(text=command.text, respond=command.respond, replaces=replaces, **place)
+
+
+def _replaced(command: AddMessage, history: SessionState) -> str | None:
+    """Raises `ItemNotFound`, `ApprovalWaits`."""
+    if command.replaces is None:
+        return None
+    said = history.items.find(command.replaces)
+    if not isinstance(said, Said) or not isinstance(said.event, ev.UserMessage) or not said.entered:
+        raise ItemNotFound(
+            "x_replaces names no message of the user's that the model has been shown and is still shown word for word.",
+            param="x_replaces",
+        )
+    check_decided(history)
+    return command.replaces
+
+
+def check_decided(history: SessionState) -> None:
+    """Raises `ApprovalWaits`: what is set aside could not be decided about any more."""
+    if any(one.approve is None and not one.continued for one in history.approvals.values()):
+        raise ApprovalWaits
+
+
+def choice(command: ChooseVersion, history: SessionState) -> ev.VersionChosen | None:
+    """None: it is the chosen one already. Raises `ItemNotFound`, `ApprovalWaits`."""
+    found = history.versions.instead_of(command.item_id)
+    if found is None:
+        if history.items.find(command.item_id):
+            return None
+        raise ItemNotFound(
+            "There is no such version of a message or of an answer, or it lies too far back.", param="item_id"
+        )
+    check_decided(history)
+    version, instead_of = found
+    return ev.VersionChosen(version=version, instead_of=instead_of, client_event_id=command.client_event_id)
 
 
 def tool_call(command: AddToolCall, history: SessionState) -> ev.ToolCall:
@@ -191,6 +247,29 @@ def _place(command: AddMessage | AddToolCall | AddToolOutput, history: SessionSt
     }
 
 
+async def summary_before_deleted(session_id: str, history: SessionState, command: DeleteItem) -> str:
+    """Of an item that a summary tells of: what the summary said before it came to that item."""
+    if (item_id := command.item_id) not in history.recalled:
+        return ""
+    seq = history.item_seqs[item_id]
+    return await in_db_thread(summary_before, session_id=session_id, item_id=item_id, seq=seq)
+
+
+def deletion(
+    command: DeleteItem, history: SessionState, compaction: Compaction, before: str
+) -> list[ev.Event]:
+    """One that a summary tells of takes with it what the summary says from there on. Raises `ItemNotFound`."""
+    item_id = command.item_id
+    if item_id not in history.item_seqs:
+        raise ItemNotFound(param="item_id")
+    deleted = ev.ItemDeleted(
+        item_id=item_id,
+        client_event_id=command.client_event_id,
+        after_item_id=history.order.before(item_id),
+    )
+    return [deleted, compaction.without(item_id, before)] if item_id in history.recalled else [deleted]
+
+
 # Decisions, and responses that take another's place.
 
 
@@ -225,6 +304,9 @@ def decision(command: DecideApproval, history: SessionState, *, person_id: int |
 
 
 def check_retry(response_id: str | None, history: SessionState) -> None:
-    """Raises `NothingToRetry`; None asks for no retry."""
-    if response_id is not None and response_id != history.may_be_retried:
+    """Raises `NothingToRetry`, `ApprovalWaits`; None asks for no retry."""
+    if response_id is None or response_id == history.may_be_retried:
+        return
+    if response_id != history.answered_last() or history.operator:
         raise NothingToRetry(param="response.x_retry_of")
+    check_decided(history)

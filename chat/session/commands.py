@@ -108,6 +108,8 @@ class AddMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """True: answer it, too."""
     client_event_id: str | None = None
     previous_item_id: str | None = None
+    replaces: str | None = None
+    """The user's message in whose place it stands; that one, and all after it, is set aside."""
     turn_policy: str = ""
     """For this message alone; empty: the session's."""
 
@@ -119,7 +121,7 @@ class RequestResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
     turn_policy: str = ""
     retry_of: str | None = None
-    """The last response, which did not complete: this one takes its place."""
+    """The last response: this one takes its place, or, where that one completed, is another version of it."""
     bare: bool = False
     """It came without a word of its own: it is passed over where there is nothing new to answer."""
 
@@ -166,6 +168,14 @@ class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class DeleteItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
     item_id: str
+
+
+class ChooseVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Go on from another version of a message or of an answer."""
+
+    item_id: str
+    """Any item that only that version has."""
+    client_event_id: str | None = None
 
 
 class GiveFeedback(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -239,6 +249,7 @@ Command = (
     | AddToolOutput
     | UpdateSession
     | DeleteItem
+    | ChooseVersion
     | GiveFeedback
     | CancelResponse
     | EndSession
@@ -258,6 +269,10 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The seq at which the response that runs now started."""
     queued: list[str] = []
     """The ids of the responses that wait for their turn."""
+    assistant: str = ""
+    """With whom it was begun; empty: the settings' default."""
+    instructions: str | None = None
+    """Those in force where the client has set none, as far as it is shown them; None: the server's (of an older build)."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

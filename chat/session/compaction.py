@@ -215,7 +215,7 @@ class Compaction:
         request = ModelRequest(
             model=self._context.candidates()[0].spec,
             history=items_of(history),
-            instructions=config.instructions or conf().instructions,
+            instructions=config.instructions or self._context.instructions(),
             tools=[*config.client_tools(), *(tool.spec for tool in self._context.registry)],
         )
         waiting = items_bytes(as_items(history.waiting.values()))

@@ -29,6 +29,8 @@ class Context:
     registry: Registry
     budget: Budget
     config: Callable[[], SessionConfig]
+    instructions: Callable[[], str]
+    """Those in force where the client has given none."""
     candidates: Callable[[], list[Candidate]]
     """The models that are asked, in their order."""
     tool_context: Callable[[str], ToolContext]

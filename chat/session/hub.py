@@ -8,7 +8,6 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
-from chat.llm.catalog import with_full_model
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
@@ -230,11 +229,13 @@ class Hub:
         async def read_log(after: int) -> list[ev.Record]:
             return await in_db_thread(read_records, session_id=session_id, after=after)
 
-        changes = with_full_model(dict(join.settings)) if row.created and join.settings else {}
+        assistant = held.assistant
+        changes = assistant.with_full_model(dict(join.settings)) if row.created and join.settings else {}
         session = Session(
             log=LiveLog(held.writer, read_log, held.state, on_finished=self.folding.note),
             config=SessionConfig().updated({**held.state.settings, **changes}),
             model=row.model,
+            assistant=assistant,
             owner=row.owner,
             is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
@@ -244,7 +245,13 @@ class Hub:
             on_death=self._given_up,
         )
         if row.created:
-            session.log.append(ev.SessionStarted(model=row.model, source=join.source))
+            begun = ev.SessionStarted(
+                model=row.model,
+                source=join.source,
+                assistant=assistant.slug,
+                assistant_version=assistant.version,
+            )
+            session.log.append(begun)
             if changes:
                 session.log.append(ev.SessionUpdated(config=changes))
         elif row.was_ended:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from chat.assistants import PLAIN, Assistant, shelf
 from chat.batches import Batches
 from chat.errors import ModelNotAllowed
-from chat.llm.catalog import chosen, default_model_spec
 from chat.quota.subjects import Payers
 from identity.second_factor import staff_has_to_show_one
 from sessions_app.conf import conf
@@ -64,6 +64,8 @@ class Join:
     """Whom its answers are counted for."""
     settings: Mapping[str, Any] | None = None
     """Those of a session that it begins: what was agreed with whoever let the client in."""
+    assistant: Assistant = PLAIN
+    """With whom a session is begun; one that exists keeps its own."""
 
 
 def for_its_owner(session_id: str, owner: Owner) -> Join:
@@ -80,6 +82,7 @@ class Held(NamedTuple):
     state: SessionState
     """What its log stands for."""
     writer: SessionWriter
+    assistant: Assistant
     taken_over: bool = False
     """Its last holder left it in the middle of something; that is settled by now."""
 
@@ -108,13 +111,14 @@ class Opening:
             last_seq=0,
             created=True,
             was_ended=False,
-            model=chosen(join.model) or default_model_spec(),
+            model=join.assistant.chosen(join.model),
             owner=join.visitor.as_owner(),
         )
         return Held(
             row,
             SessionState(),
             self._journal.writer(session_id=row.session_id, epoch=1, last_seq=0, ready=False),
+            join.assistant,
         )
 
     async def make_row(self, held: Held, join: Join) -> None:
@@ -165,15 +169,16 @@ class Opening:
             )
             state = await in_db_thread(state_of, session_id)
         writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)
-        return Held(row, state, writer, taken_over)
+        assistant = join.assistant if row.created else await shelf.begun_with(*state.assistant)
+        return Held(row, state, writer, assistant, taken_over)
 
     async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
         """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""
         try:
-            model = chosen(join.model) or default_model_spec()
+            model = join.assistant.chosen(join.model)
         except ModelNotAllowed as refused:
             with contextlib.suppress(SessionNotFound):
-                return await self._open_row(session_id, replace(join, create=False), default_model_spec())
+                return await self._open_row(session_id, replace(join, create=False), join.assistant.model)
             raise refused from None
         return await self._open_row(session_id, join, model)
 
@@ -185,6 +190,7 @@ class Opening:
             process_id=self._process_id,
             model=model,
             source=join.source,
+            assistant=join.assistant.slug,
             create=join.create,
             reopen=join.reopen,
         )
@@ -192,7 +198,11 @@ class Opening:
 
 def _new_session(row: OpenedSession, join: Join) -> NewSession:
     return NewSession(
-        session_id=row.session_id, owner=join.visitor.as_owner(), model=row.model, source=join.source
+        session_id=row.session_id,
+        owner=join.visitor.as_owner(),
+        model=row.model,
+        source=join.source,
+        assistant=join.assistant.slug,
     )
 
 

@@ -164,6 +164,7 @@ class Response:
         self._route = Route(context.candidates(), on_failure=self._attempt_failed)
         self._meter = Meter(lambda: self._route.current.spec, context.history.tokens_per_byte)
         self._config = context.config().for_response(turn.options)
+        self._instructions = context.instructions
         self._registry = context.registry
         self._tool_context = context.tool_context
         self._text: OpenText | None = None
@@ -295,7 +296,7 @@ class Response:
         return ModelRequest(
             model=self._route.current.model,
             history=items_of(self._history),
-            instructions=self._config.instructions or conf().instructions,
+            instructions=self._config.instructions or self._instructions(),
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from chat.assistants import Assistant
 from chat.conf import conf
 from chat.errors import (
     ActiveResponse,
@@ -25,7 +26,7 @@ from chat.errors import (
     QueueFull,
     ShuttingDown,
 )
-from chat.llm.catalog import Candidate, candidates, with_full_model
+from chat.llm.catalog import Candidate
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.redaction import safe_cause
@@ -35,6 +36,7 @@ from chat.session.commands import (
     AddToolCall,
     AddToolOutput,
     CancelResponse,
+    ChooseVersion,
     Command,
     DecideApproval,
     DeleteItem,
@@ -78,7 +80,6 @@ from sessions_app.log.journal import RESTARTS
 from sessions_app.log.leases import lost_leases
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.live import LiveLog
-from sessions_app.log.replay import summary_before
 from sessions_app.log.settle import dropped
 from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
@@ -106,6 +107,7 @@ class Session:
         log: LiveLog,
         config: SessionConfig,
         model: str,
+        assistant: Assistant,
         owner: Visitor,
         is_staff: bool,
         registry: Registry,
@@ -126,8 +128,9 @@ class Session:
         self.subscribers: dict[str, Subscriber] = {}
         self.budget = Budget(log.state, owner, quotas)
         self._model = model
+        self._assistant = assistant
         self._is_staff = is_staff
-        self._registry = registry
+        self._registry = assistant.tools_of(registry)
         self._on_idle, self._on_end, self._on_death = on_idle, on_end, on_death
         self._queue: list[Turn] = []
         self._response: Response | None = None
@@ -138,9 +141,10 @@ class Session:
             session_id=self.session_id,
             log=log,
             history=log.state,
-            registry=registry,
+            registry=self._registry,
             budget=self.budget,
             config=lambda: self.config,
+            instructions=lambda: assistant.instructions,
             candidates=self.candidates,
             tool_context=self.tool_context,
             spawn=self._spawn,
@@ -216,11 +220,13 @@ class Session:
             last_seq=self.log.visible_seq,
             response_seq=self.log.open_response_seq,
             queued=[turn.response_id for turn in self._queue],
+            assistant=self._assistant.slug,
+            instructions=self._assistant.shown_instructions,
         )
 
     def candidates(self) -> list[Candidate]:
         """The models for the next response, in the order in which they are asked."""
-        return candidates(self.config.model or self._model)
+        return self._assistant.candidates(self.config.model or self._model)
 
     def tool_context(self, call_id: str) -> ToolContext:
         return ToolContext(
@@ -241,6 +247,7 @@ class Session:
 
         A message is accepted once its event is committed: its readers see it then. This does not wait for it.
         """
+        accept.check_instructions(command, self._assistant)
         await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
         await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse):
@@ -259,6 +266,7 @@ class Session:
             case (
                 DecideApproval()
                 | CancelResponse()
+                | ChooseVersion()
                 | GiveFeedback()
                 | Whisper()
                 | TakeOver()
@@ -269,7 +277,8 @@ class Session:
                 await self.durable()
                 return Done(repeated_seq=same_seq)
             case DeleteItem():
-                await self._delete_item(command)
+                before = await accept.summary_before_deleted(self.session_id, self.history, command)
+                self.log.append(*accept.deletion(command, self.history, self.compaction, before))
             case EndSession():
                 self._on_end(self)
             case RequestResponse():
@@ -278,12 +287,16 @@ class Session:
                 self._add(command)
         return Done()
 
-    async def _take(self, command: DecideApproval | CancelResponse | GiveFeedback | Steering) -> int | None:
+    async def _take(
+        self, command: DecideApproval | CancelResponse | ChooseVersion | GiveFeedback | Steering
+    ) -> int | None:
         match command:
             case DecideApproval():
                 self._decide(command)
             case CancelResponse():
                 await self._cancel(command)
+            case ChooseVersion():
+                self._choose(command)
             case GiveFeedback():
                 return await self._rate(command)
             case _:
@@ -291,7 +304,7 @@ class Session:
         return None
 
     def _update(self, command: UpdateSession) -> None:
-        changes = with_full_model(command.changes)
+        changes = self._assistant.with_full_model(command.changes)
         config = accept.updated(self.config, changes)
         self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
@@ -305,7 +318,19 @@ class Session:
             case AddToolOutput():
                 self.log.append(accept.tool_output(command, self.history))
 
+    def _choose(self, command: ChooseVersion) -> None:
+        self._check_quiet()
+        if event := accept.choice(command, self.history):
+            self.log.append(event)
+
+    def _check_quiet(self) -> None:
+        """Raises `ActiveResponse`: where the conversation goes on is nothing to change under an answer."""
+        if self.answering or self._queue:
+            raise ActiveResponse
+
     def _add_message(self, command: AddMessage) -> None:
+        if command.replaces:
+            self._check_quiet()
         event = accept.message(command, self.history)
         if not command.respond:
             self.log.append(event)
@@ -342,25 +367,6 @@ class Session:
         asked_by = self.history.approvals[event.approval_id].asked.response_id
         if asked_by in self.history.approvals.decided():
             self._ask(Turn(continues=asked_by), TurnPolicy.ENQUEUE)
-
-    async def _delete_item(self, command: DeleteItem) -> None:
-        """One that a summary tells of takes with it what the summary says from there on."""
-        item_id, history = command.item_id, self.history
-        before = ""
-        if item_id in history.recalled:
-            seq = history.item_seqs[item_id]
-            before = await in_db_thread(summary_before, session_id=self.session_id, item_id=item_id, seq=seq)
-        if item_id not in history.item_seqs:
-            raise ItemNotFound(param="item_id")
-        deleted = ev.ItemDeleted(
-            item_id=item_id,
-            client_event_id=command.client_event_id,
-            after_item_id=history.order.before(item_id),
-        )
-        events: list[ev.Event] = [deleted]
-        if item_id in history.recalled:
-            events.append(self.compaction.without(item_id, before))
-        self.log.append(*events)
 
     async def _rate(self, command: GiveFeedback) -> int | None:
         """The log knows the answer, whatever was compacted; what was said of it a moment ago, the session. The seq of the word that

@@ -77,6 +77,20 @@ class Registry:
         return register if function is None else register(function)
 
 
+class Offered(Registry):
+    """Those of another registry's that have these names, as it has them at the moment; nothing is registered here."""
+
+    def __init__(self, registry: Registry, names: Iterable[str]) -> None:
+        super().__init__()
+        self._registry, self._names = registry, frozenset(names)
+
+    def __iter__(self) -> Iterator[Tool]:
+        return (tool for tool in self._registry if tool.name in self._names)
+
+    def get(self, name: str) -> Tool | None:
+        return self._registry.get(name) if name in self._names else None
+
+
 default_registry = Registry()
 tool = default_registry.tool
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from django.utils.crypto import salted_hmac
 
+from chat.assistants import PLAIN, Assistant
 from chat.errors import ChosenIdRefused, CredentialsInvalid
 from chat.quota.subjects import Payers
 from chat.session.opening import Join
@@ -34,6 +35,7 @@ def joins(
     open_house: bool,
     source: str,
     payers: Payers = (),
+    assistant: Assistant = PLAIN,
 ) -> list[Join]:
     """What to try, in this order, while there is no such session.
 
@@ -50,6 +52,7 @@ def joins(
         source=source,
         payers=payers,
         settings=principal.session,
+        assistant=assistant,
     )
     if not session_id:
         if not may_begin:

@@ -15,8 +15,10 @@ from channels.routing import URLRouter
 from django.urls import path, re_path
 
 from chat import metrics
+from chat.assistants import PLAIN, Assistant, shelf
 from chat.conf import conf
 from chat.errors import (
+    AssistantNotFound,
     BinaryFrame,
     ChatError,
     CredentialsInvalid,
@@ -262,6 +264,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             open_house=open_house,
             source=self.dialect,
             payers=self._payers,
+            assistant=await self._assistant(),
         )
         for join in tries:
             with contextlib.suppress(SessionNotFound):
@@ -270,6 +273,23 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 self.visitor = replace(join.visitor, secret_of=session.session_id)
                 return session
         raise SessionNotFound
+
+    async def _assistant(self) -> Assistant:
+        """Whom the client wants to talk with; a session that is named goes on with its own, whatever became of that.
+
+        Raises `AssistantNotFound`, `DatabaseAway`.
+        """
+        version = self.query.get("version", "")
+        try:
+            return await shelf.find(
+                self.query.get("assistant", ""),
+                int(version) if version.isdecimal() and len(version) < 9 else None,
+                staff=self.principal.is_staff,
+            )
+        except AssistantNotFound:
+            if "session_id" not in self.query:
+                raise
+            return PLAIN
 
     # Sending
 

@@ -8,6 +8,7 @@ from realtime_ai.env import BASE_DIR, load_env
 from realtime_ai.settings.logs import logging_settings
 from realtime_ai.settings.unfold import UNFOLD  # noqa: F401
 from realtime_ai.stores import PLACEHOLDER, channel_layer, database_settings, find_database_url
+from sessions_app.assistant import LANGUAGES as LANGUAGES_OF_THE_PAGE
 from sessions_app.setting import django_settings
 
 ENV = load_env()
@@ -102,6 +103,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en-us"
+LANGUAGES = list(LANGUAGES_OF_THE_PAGE.items())
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

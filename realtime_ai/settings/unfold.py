@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 ICON = "chat/icon.svg"
 
@@ -26,6 +26,13 @@ def _item(title: str, icon: str, url: str, permission: str) -> dict[str, Any]:
 def _list(model: str) -> tuple[str, str]:
     """The address of a model's list, and who may see it."""
     return f"sessions_app_{model}_changelist", f"sessions_app.view_{model}"
+
+
+def _is_sessions_own(request: HttpRequest) -> bool:
+    """The queue and the mentions are below the list's address, and have entries of their own in the menu."""
+    sessions = reverse("admin:sessions_app_session_changelist")
+    others = map(reverse, ("admin:sessions_app_session_queue", "admin:sessions_app_session_mentions"))
+    return request.path.startswith(sessions) and not request.path.startswith(tuple(others))
 
 
 UNFOLD: dict[str, Any] = {
@@ -74,22 +81,31 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may("sessions_app.view_session"),
                         "badge": "sessions_app.admin.inbox.badge",
                     },
-                    _item(
-                        "Sessions", "forum", "sessions_app_session_changelist", "sessions_app.view_session"
-                    ),
+                    {
+                        **_item("Sessions", "forum", *_list("session")),
+                        "active": _is_sessions_own,
+                    },
                     _item(
                         "Review next",
                         "fact_check",
                         "sessions_app_session_queue",
                         "sessions_app.review_session",
                     ),
-                    _item(
-                        "Mentions",
-                        "alternate_email",
-                        "sessions_app_session_mentions",
-                        "sessions_app.review_session",
-                    ),
+                    {
+                        **_item(
+                            "Mentions",
+                            "alternate_email",
+                            "sessions_app_session_mentions",
+                            "sessions_app.review_session",
+                        ),
+                        "badge": "sessions_app.admin.saved_views.mentions_badge",
+                    },
                 ],
+            },
+            {
+                "title": "What visitors get",
+                "separator": True,
+                "items": [_item("Assistants", "support_agent", *_list("assistant"))],
             },
             {
                 "title": "Telling others",

@@ -147,6 +147,8 @@ class SessionChangeList(BoundedChangeList):
         self.result_list: list[Any] = rows_of(
             list(self.result_list), getattr(request, "session_search", None)
         )
+        for row in self.result_list:
+            row.list_query = request.GET.urlencode()
         self.words = " ".join(words_of(self.query))
 
     def url_for_result(self, result: Any) -> str:

@@ -12,12 +12,12 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app.admin.saved_views import may_review, number_of, view_query, visible_views
-from sessions_app.admin.walk import FILTERS, QUEUE, filtered, list_url, neighbour, session_url
+from sessions_app.admin.saved_views import MAX_VIEWS, may_review, number_of, source_of, visible_views
+from sessions_app.admin.walk import INBOX, QUEUE, filtered, list_url, session_url, way_of
+from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context
 from sessions_app.desk import acts, queue
 from sessions_app.desk.acts import ActRefused, Reviewer
 from sessions_app.errors import SessionNotFound
@@ -155,8 +155,10 @@ def _score(session_id: str, form: Any, by: Reviewer) -> str:
 
 def _note(session_id: str, form: Any, by: Reviewer) -> str:
     note = acts.write_note(session_id=session_id, text=form.get("note", ""), by=by)
-    told = [mention.user.get_username() for mention in note.mentions.select_related("user")]
-    return f"Noted; {', '.join(told)} will see it." if told else "Noted."
+    told = sorted(mention.user.get_username() for mention in note.mentions.select_related("user"))
+    words = f"Noted; {', '.join(told)} will see it." if told else "Noted."
+    unknown = ", ".join(f"@{name}" for name in acts.unknown_names(note))
+    return f"{words} But nobody was told of {unknown}: no reviewer is called so." if unknown else words
 
 
 def _skip(session_id: str, form: Any, by: Reviewer) -> str:
@@ -181,8 +183,10 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
     """Takes ``act`` and what it needs from the form; ``then=next`` goes on to the next session. Raises PermissionDenied."""
     by = reviewer_of(request)
     goes_on = request.POST.get("then") == "next"
+    way = way_of(request)
     # Asked before: the list that was walked along may lose the session by what is done to it.
-    follower = _neighbour(request, model_admin, session) if goes_on and QUEUE not in request.GET else None
+    along_list = goes_on and QUEUE not in way and INBOX not in way
+    follower = found_beside(request, model_admin, session) if along_list else None
     done, words = _done(session.pk, request, by)
     if request.headers.get(IN_PLACE):
         fresh = Session.objects.select_related("assignee", "user").get(pk=session.pk)
@@ -190,10 +194,10 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
     (messages.success if done else messages.error)(request, words)
     if done and goes_on:
-        if QUEUE in request.GET:
-            return _hand_out(request, model_admin, request.GET[QUEUE])
-        return _walk_to(request, follower)
-    return HttpResponseRedirect(session_url(session.pk, **way_of(request)))
+        if QUEUE in way:
+            return _hand_out(request, model_admin, way[QUEUE])
+        return walk_inbox(request) if INBOX in way else walk_to(request, follower)
+    return HttpResponseRedirect(session_url(session.pk, **way))
 
 
 def _done(session_id: str, request: HttpRequest, by: Reviewer) -> tuple[bool, str]:
@@ -208,44 +212,6 @@ def _done(session_id: str, request: HttpRequest, by: Reviewer) -> tuple[bool, st
         return False, "Its words were erased: there is nothing left to review."
 
 
-def way_of(request: HttpRequest) -> dict[str, str]:
-    """How the session was reached, to go on in the same way: as its address has it."""
-    filters = {FILTERS: request.GET[FILTERS]} if FILTERS in request.GET else {}
-    return {**filters, QUEUE: request.GET[QUEUE]} if QUEUE in request.GET else filters
-
-
-def way_context(request: HttpRequest) -> dict[str, Any]:
-    """The same for the links of a session's pages, and where its list or its queue is."""
-    way = way_of(request)
-    query = f"?{urlencode(way)}" if way else ""
-    of_queue = reverse("admin:sessions_app_session_queue")
-    return {
-        "way_query": query,
-        "way_more": f"{query}&" if query else "?",
-        "from_queue": QUEUE in way,
-        "queue_view": way.get(QUEUE, ""),
-        "list_url": of_queue if QUEUE in way else list_url(way.get(FILTERS, "")),
-    }
-
-
-def walk(request: HttpRequest, model_admin: Any, session: Session, *, forward: bool) -> HttpResponse:
-    return _walk_to(request, _neighbour(request, model_admin, session, forward=forward), forward=forward)
-
-
-def _neighbour(
-    request: HttpRequest, model_admin: Any, session: Session, *, forward: bool = True
-) -> Session | None:
-    return neighbour(request, model_admin, session, request.GET.get(FILTERS, ""), forward=forward)
-
-
-def _walk_to(request: HttpRequest, found: Session | None, *, forward: bool = True) -> HttpResponse:
-    query = request.GET.get(FILTERS, "")
-    if found is None:
-        messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
-        return HttpResponseRedirect(list_url(query))
-    return HttpResponseRedirect(session_url(found.pk, **{FILTERS: query}))
-
-
 # The queue
 
 
@@ -255,15 +221,16 @@ def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
     reviewer = reviewer_of(request)
     if request.method == "POST":
         return _hand_out(request, model_admin, request.POST.get("view", ""))
-    view, query = view_query(request, request.GET.get("view"))
-    left = queue.count_left(filtered(request, model_admin, query), reviewer=reviewer)
+    source = source_of(request, request.GET.get("view", ""))
+    left = queue.count_left(filtered(request, model_admin, source.query), reviewer=reviewer)
     under_way = Session.objects.filter(
         assignee_id=reviewer.user_id, review_state=ReviewState.IN_REVIEW, erased_at__isnull=True
     )
     context = {
         "title": "Review next",
-        "view": view,
-        "views": visible_views(request),
+        "source": source,
+        "source_list": list_url(source.query),
+        "views": [(str(view.pk), view.name) for view in visible_views(request)[:MAX_VIEWS]],
         "left": min(left, queue.MOST_COUNTED),
         "more": left > queue.MOST_COUNTED,
         "under_way": under_way.order_by("-start_time").defer("summary")[:20],
@@ -273,14 +240,12 @@ def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
 
 
 def _hand_out(request: HttpRequest, model_admin: Any, key: str) -> HttpResponse:
-    view, query = view_query(request, key)
-    key = str(view.pk) if view else ""
-    session = queue.take_next(filtered(request, model_admin, query), reviewer=reviewer_of(request))
+    source = source_of(request, key)
+    session = queue.take_next(filtered(request, model_admin, source.query), reviewer=reviewer_of(request))
     if session is None:
         messages.success(request, "Nothing is left to review here.")
-        back = reverse("admin:sessions_app_session_queue")
-        return HttpResponseRedirect(f"{back}?view={key}" if key else back)
-    return HttpResponseRedirect(session_url(session.pk, **{QUEUE: key}))
+        return HttpResponseRedirect(queue_url(source.key))
+    return HttpResponseRedirect(session_url(session.pk, **{QUEUE: source.key}))
 
 
 # Mentions

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from django import forms
 from django.contrib import messages
@@ -21,22 +21,22 @@ MAX_TAGS = 200
 MAX_TAGGED = 5_000
 """Of a tag the newest are gathered first, as a search does: a join lets the planner walk the table."""
 _DATE = forms.DateField(required=False)
-# One index probe for each model in use; SELECT DISTINCT reads the whole table (200 ms at a million rows).
-_MODELS = """
+# One index probe for each name in use; SELECT DISTINCT reads the whole table (200 ms at a million rows).
+_NAMES = """
     WITH RECURSIVE used AS (
-        (SELECT model FROM sessions ORDER BY model LIMIT 1)
+        (SELECT {0} AS name FROM sessions WHERE {0} <> '' ORDER BY {0} LIMIT 1)
         UNION ALL
-        SELECT (SELECT s.model FROM sessions s WHERE s.model > used.model ORDER BY s.model LIMIT 1)
-        FROM used WHERE used.model IS NOT NULL
+        SELECT (SELECT s.{0} FROM sessions s WHERE s.{0} > used.name AND s.{0} <> '' ORDER BY s.{0} LIMIT 1)
+        FROM used WHERE used.name IS NOT NULL
     )
-    SELECT model FROM used WHERE model <> '' LIMIT %s
+    SELECT name FROM used WHERE name IS NOT NULL LIMIT %s
 """
 
 
-def models_in_use(limit: int = MAX_MODELS) -> list[str]:
-    """The models that sessions have had, in alphabetical order, at most ``limit``."""
+def names_in_use(column: Literal["model", "assistant"], limit: int = MAX_MODELS) -> list[str]:
+    """What sessions have had there, in alphabetical order, at most ``limit``."""
     with connection.cursor() as cursor:
-        cursor.execute(_MODELS, [limit])
+        cursor.execute(_NAMES.format(column), [limit])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -53,10 +53,25 @@ class ModelFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(name, name) for name in models_in_use()]
+        return [(name, name) for name in names_in_use("model")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         return queryset.filter(model=self.value()) if self.value() else queryset
+
+
+class AssistantFilter(DropdownFilter):  # type: ignore[misc]
+    """With whom a session was begun."""
+
+    title = "assistant"
+    parameter_name = "assistant"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(name, name) for name in names_in_use("assistant")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        if not self.value():
+            return queryset
+        return queryset.filter(assistant=self.value()).exclude(assistant="")
 
 
 class ErrorsFilter(RadioFilter):  # type: ignore[misc]

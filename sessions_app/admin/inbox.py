@@ -3,9 +3,9 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -17,6 +17,9 @@ from unfold.admin import ModelAdmin
 from sessions_app import hooks
 from sessions_app.admin.changelist import ReadOnlyAdminMixin
 from sessions_app.admin.pages import MAX_REASON_CHARS, may_decide, visitor_name
+from sessions_app.admin.saved_views import number_of
+from sessions_app.admin.way import inbox_url, item_url
+from sessions_app.desk.waiting import bring_back, put_away
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.models import AttentionKind, InboxItem
 from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of
@@ -25,12 +28,15 @@ from sessions_app.selectors.inbox import (
     PAGE_ITEMS,
     count_by_kind,
     count_waiting,
-    dismiss,
+    next_item,
     open_items,
-    place_of,
     read_inbox,
+    read_settled,
 )
 
+SETTLED = "settled"
+"""The tab of what does not wait any more."""
+GONE = "Somebody was faster: this does not wait any more."
 MAY_SEE = "sessions_app.view_session"
 MAY_ACT = "sessions_app.operate_session"
 
@@ -73,6 +79,7 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
         return [
             path("", view(self.changelist_view), name="sessions_app_inboxitem_changelist"),
             path("count/", view(self.count_view), name="sessions_app_inboxitem_count"),
+            path("many/", view(self.many_view), name="sessions_app_inboxitem_many"),
             path("<int:item_id>/open/", view(self.open_view), name="sessions_app_inboxitem_open"),
             path("<int:item_id>/act/", view(self.act_view), name="sessions_app_inboxitem_act"),
         ]
@@ -83,24 +90,18 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
         if not may_see(request):
             raise PermissionDenied
         kind = request.GET.get("kind", "")
-        kind = kind if kind in AttentionKind.values else ""
+        kind = kind if kind in (*AttentionKind.values, SETTLED) else ""
         counts = count_by_kind()
-        rows = [row_of(waiting, who=visitor_name(waiting.item.session)) for waiting in read_inbox(kind=kind)]
+        found = read_settled() if kind == SETTLED else read_inbox(kind=kind)
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": "Waiting for you",
-            "rows": rows,
+            "rows": [row_of(waiting, who=visitor_name(waiting.item.session)) for waiting in found],
             "kind": kind,
-            "tabs": [
-                ("", "All", badge_words(sum(counts.values()))),
-                *(
-                    (one, TITLES[one], badge_words(counts[one]))
-                    for one in AttentionKind
-                    if counts[one] or one == kind
-                ),
-            ],
-            "more": len(rows) == PAGE_ITEMS,
+            "settled": kind == SETTLED,
+            "tabs": _tabs(kind, counts),
+            "more": len(found) == PAGE_ITEMS,
             "may_act": may_act(request),
             "may_decide": may_decide(request),
         }
@@ -112,8 +113,21 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
     def open_view(self, request: HttpRequest, item_id: int) -> HttpResponse:
         return _open(request, item_id)
 
+    def many_view(self, request: HttpRequest) -> HttpResponse:
+        return _many(request)
+
     def act_view(self, request: HttpRequest, item_id: int) -> HttpResponse:
         return _act(request, item_id)
+
+
+def _tabs(kind: str, counts: dict[str, int]) -> list[tuple[str, str, str]]:
+    """(kind, title, how many); of what is settled nobody counts."""
+    shown = [one for one in AttentionKind if counts[one] or one == kind]
+    return [
+        ("", "All", badge_words(sum(counts.values()))),
+        *((one, TITLES[one], badge_words(counts[one])) for one in shown),
+        (SETTLED, "Settled", ""),
+    ]
 
 
 @never_cache
@@ -126,21 +140,66 @@ def _count(request: HttpRequest) -> HttpResponse:
 
 
 def _open(request: HttpRequest, item_id: int) -> HttpResponse:
-    """To the place in its transcript, also of what does not wait any more. Raises PermissionDenied."""
+    """To the place in its transcript, also of what does not wait any more. Takes ``kind`` (of the list that was shown) from the
+    address. Raises PermissionDenied."""
     if not may_see(request):
         raise PermissionDenied
     item = InboxItem.objects.filter(pk=item_id).first()
     if item is None:
         messages.info(request, "This is gone: it was erased.")
         return HttpResponseRedirect(reverse("admin:sessions_app_inboxitem_changelist"))
-    seq = place_of(item)
-    page = reverse("admin:sessions_app_session_change", args=[quote(item.session_id)])
-    return HttpResponseRedirect(f"{page}?hit={seq}#seq-{seq}")
+    return HttpResponseRedirect(item_url(item, _kind(request.GET)))
+
+
+def _kind(given: QueryDict) -> str:
+    kind = given.get("kind", "")
+    return kind if kind in (*AttentionKind.values, SETTLED) else ""
+
+
+@require_POST
+def _many(request: HttpRequest) -> HttpResponse:
+    """Takes ``item`` (each id), ``act`` (dismiss, back) and ``kind`` (of the list that was shown) from the form.
+
+    Raises PermissionDenied.
+    """
+    if not may_act(request):
+        raise PermissionDenied
+    ids = [
+        number for one in request.POST.getlist("item")[:PAGE_ITEMS] if (number := number_of(one)) is not None
+    ]
+    if request.POST.get("act") == "back":
+        _bring_back(request, ids)
+    else:
+        _put_away(request, ids)
+    return _back(request)
+
+
+def _put_away(request: HttpRequest, ids: list[int]) -> None:
+    """The words of it have a button that takes it back."""
+    changed = put_away(ids, by=request.user.get_username())
+    if not changed:
+        messages.info(request, GONE if ids else "Nothing was chosen.")
+        return
+    told = {"ids": changed, "kind": _kind(request.POST)}
+    messages.success(request, render_to_string("admin/sessions_app/inbox_undo.html", told, request=request))
+
+
+def _bring_back(request: HttpRequest, ids: list[int]) -> None:
+    count = bring_back(ids)
+    if count:
+        messages.success(request, "It waits again." if count == 1 else f"{count} wait again.")
+    else:
+        messages.info(request, "That is settled by what happened in the conversation.")
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(inbox_url(_kind(request.POST)))
 
 
 @require_POST
 def _act(request: HttpRequest, item_id: int) -> HttpResponse:
-    """Takes ``act`` (approve, refuse, again, dismiss), ``reason`` and ``kind`` (of the list that was shown) from the form.
+    """Takes ``act`` (approve, refuse, again, dismiss, back), ``reason``, ``kind`` (of the list that was shown) and ``then`` (next: to
+    the page of the next one; stay: to its own) from the form.
 
     Raises PermissionDenied.
     """
@@ -148,32 +207,42 @@ def _act(request: HttpRequest, item_id: int) -> HttpResponse:
     allowed = may_decide(request) if act in ("approve", "refuse") else may_act(request)
     if not (allowed and may_see(request)):
         raise PermissionDenied
-    item = open_items().filter(pk=item_id).first()
-    if item is None:
-        messages.info(request, "Somebody was faster: this does not wait any more.")
+    item = InboxItem.objects.filter(pk=item_id).first()
+    if item is None or (item.settled_at is not None and act != "back"):
+        messages.info(request, GONE)
     else:
         try:
-            messages.success(request, _carry_out(request, item, act))
+            _carry_out(request, item, act)
         except (DecisionRefused, SessionsError) as error:
             messages.error(request, f"Nothing was done. {error.message}")
-    kind = request.POST.get("kind", "")
-    query = f"?kind={kind}" if kind in AttentionKind.values else ""
-    return HttpResponseRedirect(reverse("admin:sessions_app_inboxitem_changelist") + query)
+    then = request.POST.get("then")
+    if item and then == "next":
+        found = next_item(item, kind=_kind(request.POST))
+        return HttpResponseRedirect(item_url(found, _kind(request.POST))) if found else _back(request)
+    return (
+        HttpResponseRedirect(item_url(item, _kind(request.POST)))
+        if item and then == "stay"
+        else _back(request)
+    )
 
 
-def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> str:
-    """What became of it, as a sentence. Raises `DecisionRefused`, `SessionsError`."""
-    by = request.user.get_username()
+def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> None:
+    """And say what became of it. Raises `DecisionRefused`, `SessionsError`."""
     if act in ("approve", "refuse") and item.kind == AttentionKind.APPROVAL:
-        return _decide(request, item, approve=act == "approve")
-    if act == "again" and item.kind in CAN_RUN_AGAIN:
+        messages.success(request, _decide(request, item, approve=act == "approve"))
+    elif act == "again" and item.kind in CAN_RUN_AGAIN:
         response_id = item.ref if item.kind == AttentionKind.FAILED_ANSWER else ""
+        by = request.user.get_username()
         hooks.run_again(hooks.Again(session_id=item.session_id, response_id=response_id, by=by))
-        return "The model is asked again." if response_id else "The summary is being written."
-    if act == "dismiss" and item.kind != AttentionKind.APPROVAL:
-        dismiss(item, by=by)
-        return "Put away."
-    raise DecisionRefused("That cannot be done with it.")
+        messages.success(
+            request, "The model is asked again." if response_id else "The summary is being written."
+        )
+    elif act == "dismiss" and item.kind != AttentionKind.APPROVAL:
+        _put_away(request, [item.pk])
+    elif act == "back":
+        _bring_back(request, [item.pk])
+    else:
+        raise DecisionRefused("That cannot be done with it.")
 
 
 def _decide(request: HttpRequest, item: InboxItem, *, approve: bool) -> str:

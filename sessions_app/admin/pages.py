@@ -15,10 +15,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
-from sessions_app.admin.desk import panel_context, way_context
+from sessions_app.admin.desk import panel_context
 from sessions_app.admin.erasing import erasure_of, may_erase
-from sessions_app.admin.person import person_url
+from sessions_app.admin.person_address import person_url
 from sessions_app.admin.summaries import summary_context
+from sessions_app.admin.walk import way_of
+from sessions_app.admin.way import OF, way_context
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log.events import AssistantDelta, SummaryFailed, SummaryWritten
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
@@ -169,7 +171,7 @@ def respond(
         "model_admin": model_admin,
         "session": session,
         "visitor": visitor_name(session),
-        "person_url": person_url(session),
+        "person_url": person_url(session, **{OF: session.pk}, **way_of(request)),
         **way_context(request),
         "tab": name,
         "forms": FORMS,

@@ -5,20 +5,21 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import EmptyPage, PageNotAnInteger
+from django.core.paginator import EmptyPage, Page, PageNotAnInteger
 from django.db.models import Avg, Count, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from sessions_app.admin.changelist import NEWEST_FIRST, BoundedPaginator
 from sessions_app.admin.desk import page
-from sessions_app.log.lifecycle import ACCOUNT_DELETED
+from sessions_app.admin.person_address import EXTERNAL, USER, address, person_at
+from sessions_app.admin.saved_views import may_review
+from sessions_app.admin.walk import PERSON, session_url
+from sessions_app.admin.way import back_of_person
 from sessions_app.models import ReviewState, Session, SessionStatus
 from sessions_app.privacy.people import Person
 
-USER, GUEST, EXTERNAL = "user", "guest", "external"
 COUNTED = 1_000
 """Figures are of so many of the newest sessions."""
 PER_PAGE = 30
@@ -32,22 +33,6 @@ class Who:
     kind: str
     details: list[tuple[str, Any]]
     account_url: str = ""
-
-
-def person_url(session: Session) -> str:
-    """The page of who talked in this session; empty where nobody knows them."""
-    if session.erased_at or session.external_user_id == ACCOUNT_DELETED:
-        return ""
-    if session.user_id and session.external_user_id:
-        return _url(EXTERNAL, f"{session.user_id}:{session.external_user_id}")
-    if session.user_id:
-        return _url(USER, str(session.user_id))
-    return _url(GUEST, session.guest_id) if session.guest_id else ""
-
-
-def _url(kind: str, key: str) -> str:
-    """The key goes in the query: in a path a shop's own ids, with line ends or dots in them, would not come back whole."""
-    return f"{reverse('admin:sessions_app_session_person', args=[kind])}?{urlencode({'key': key})}"
 
 
 @require_safe
@@ -65,35 +50,41 @@ def person_page(request: HttpRequest, model_admin: Any, kind: str) -> HttpRespon
         shown = paginator.page(1)
     if not paginator.count and kind != USER:
         raise Http404("Nobody of that name has talked here.")
+    here = f"{kind}?{request.GET.urlencode()}"
+    back_url, back_words = back_of_person(request)
+    rows: list[Any] = list(shown.object_list)
+    for row in rows:
+        row.url = session_url(row.pk, **{PERSON: here})
     context = {
         "title": who.name,
+        "back_url": back_url,
+        "back_words": back_words,
+        "rows": rows,
+        "pages": {"newer": _page_of(request, shown, -1), "older": _page_of(request, shown, 1)},
+        "may_review": may_review(request),
         "who": who,
-        "key": key,
         "sessions": shown,
         "count": paginator.count,
         "overflows": paginator.overflows,
         "figures": _figures(who.person.sessions()),
-        "others": _users_of_a_shop(who.person) if kind == USER else [],
+        "others": _users_of_a_shop(who.person, here) if kind == USER else [],
         "counted": COUNTED,
     }
     return page(request, model_admin, "person", context)
 
 
 def _who(request: HttpRequest, kind: str, key: str) -> Who:
-    if kind == GUEST and key:
-        return Who(
-            Person(guest_id=key), f"Guest {key[:8]}", "A guest, known by a cookie", [("Guest id", key)]
-        )
-    user_id, _, external = key.partition(":")
-    if kind not in (USER, EXTERNAL) or not (user_id.isascii() and user_id.isdigit() and len(user_id) < 10):
+    person = person_at(kind, key)
+    if person is None:
         raise Http404("There is no such person.")
-    user = get_user_model()._default_manager.filter(pk=int(user_id)).first()
+    if person.guest_id:
+        return Who(person, f"Guest {key[:8]}", "A guest, known by a cookie", [("Guest id", key)])
+    user = get_user_model()._default_manager.filter(pk=person.user_id).first()
     if user is None:
         raise Http404("There is no such person.")
     if kind == EXTERNAL:
-        person = Person(user_id=user.pk, external_user_id=external)
         kind_words = f"A user of {user.get_username()}"
-        return Who(person, external, kind_words, [], _url(USER, user_id))
+        return Who(person, person.external_user_id, kind_words, [], address(USER, str(user.pk)))
     details: list[tuple[str, Any]] = [("Name", user.get_full_name()), ("Since", user.date_joined)]
     account_url = ""
     if request.user.has_perm("auth.view_user"):
@@ -101,7 +92,16 @@ def _who(request: HttpRequest, kind: str, key: str) -> Who:
         account_url = reverse("admin:auth_user_change", args=[user.pk])
     kind_words = "Staff" if user.is_staff else "A signed-in user"
     known = [(label, value) for label, value in details if value]
-    return Who(Person(user_id=user.pk), user.get_username(), kind_words, known, account_url)
+    return Who(person, user.get_username(), kind_words, known, account_url)
+
+
+def _page_of(request: HttpRequest, shown: Page[Session], step: int) -> str:
+    """The address of the page after this one, or before it; empty: there is none."""
+    if not (shown.has_next() if step > 0 else shown.has_previous()):
+        return ""
+    query = request.GET.copy()
+    query["page"] = str(shown.number + step)
+    return f"?{query.urlencode()}"
 
 
 def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
@@ -117,8 +117,9 @@ def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
     )
 
 
-def _users_of_a_shop(person: Person) -> list[tuple[str, str]]:
+def _users_of_a_shop(person: Person, here: str) -> list[tuple[str, str]]:
     """(name, page) of those with whom the newest sessions were."""
     newest = person.sessions().exclude(external_user_id="").order_by(*NEWEST_FIRST)
     names = dict.fromkeys(newest.values_list("external_user_id", flat=True)[:COUNTED])
-    return [(name, _url(EXTERNAL, f"{person.user_id}:{name}")) for name in list(names)[:MAX_NAMES]]
+    way = {PERSON: here}
+    return [(name, address(EXTERNAL, f"{person.user_id}:{name}", **way)) for name in list(names)[:MAX_NAMES]]

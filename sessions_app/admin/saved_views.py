@@ -1,22 +1,25 @@
 """The tabs above the session list: those that everybody has, and the saved views, one's own and the team's."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from sessions_app.admin.chips import Chip, chips_of, in_words
 from sessions_app.admin.walk import MAX_QUERY_CHARS, list_url
 from sessions_app.models import ReviewMention, SavedView
 
 VIEW, REVIEW = "sessions_app.view_session", "sessions_app.review_session"
 MAX_VIEWS = 30
 """Of one member of staff, and as many are shown."""
+MOST_MENTIONS = 100
 _PLACE = ("p", "e")
 """What of the list's address is no filter: the page, and Django's mark of an error."""
 
@@ -39,12 +42,19 @@ class Desk:
     query: str
     """The filters that are in force, to be saved under a name."""
     may_review: bool
-    mentions: int
     can_save: bool
+    chips: list[Chip]
+    """What narrows the list."""
 
     @property
     def current(self) -> Tab | None:
         return next((tab for tab in self.tabs if tab.current), None)
+
+    @property
+    def queue_key(self) -> str:
+        """So that *Review next* hands out from what the list shows."""
+        tab = self.current
+        return str(tab.view_id) if tab and tab.view_id else self.query
 
 
 _EVERYBODYS = (
@@ -86,14 +96,23 @@ def desk_of(request: HttpRequest) -> Desk:
         )
         for view in visible_views(request)[:MAX_VIEWS]
     ]
-    unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
     return Desk(
         tabs=tabs,
         query=query,
         may_review=reviews,
-        mentions=unseen.order_by()[:100].count() if reviews else 0,
         can_save=reviews and not any(tab.current for tab in tabs),
+        chips=chips_of(query),
     )
+
+
+def mentions_badge(request: HttpRequest) -> SafeString | str:
+    """In the menu: how many notes name the member of staff that they have not seen."""
+    if not may_review(request):
+        return ""
+    unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
+    count = unseen.order_by()[:MOST_MENTIONS].count()
+    words = f"{MOST_MENTIONS - 1}+" if count == MOST_MENTIONS else str(count)
+    return format_html('<span class="menu-count" data-count="{}">{}</span>', count, words)
 
 
 def _tab(title: str, wanted: str, query: str) -> Tab:
@@ -143,8 +162,24 @@ def number_of(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def view_query(request: HttpRequest, view_id: Any) -> tuple[SavedView | None, str]:
-    """The saved view of that id, if there is one that may be used here, and its filters."""
-    number = number_of(str(view_id or ""))
-    found = None if number is None else visible_views(request).filter(pk=number).first()
-    return found, found.query if found else ""
+@dataclass(frozen=True)
+class Source:
+    """What the queue hands out from."""
+
+    key: str
+    """As an address has it: a saved view's id, a list's filters, or nothing."""
+    name: str
+    query: str
+
+
+def source_of(request: HttpRequest, key: str) -> Source:
+    """All conversations where the key says nothing, or a view that may not be used here."""
+    number = number_of(key)
+    view = None if number is None else visible_views(request).filter(pk=number).first()
+    if view:
+        return Source(str(view.pk), view.name, view.query)
+    query = normal(key) if "=" in key else ""
+    if not query:
+        return Source("", "All conversations", "")
+    names = {normal(wanted): title for title, wanted in (*_EVERYBODYS, _ALL)}
+    return Source(query, names.get(query) or in_words(query) or "A list", query)

@@ -25,6 +25,7 @@ from sessions_app.admin import (
     saved_views,
     steering,
     summaries,
+    way,
 )
 from sessions_app.admin.changelist import (
     NEWEST_FIRST,
@@ -33,8 +34,9 @@ from sessions_app.admin.changelist import (
     SessionChangeList,
     column,
 )
+from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
-from sessions_app.admin.walk import FilteredSessions
+from sessions_app.admin.walk import FILTERS, FilteredSessions
 from sessions_app.desk import acts
 from sessions_app.models import OpenedView, ReviewState, Session
 from sessions_app.privacy.openings import record_opening
@@ -64,6 +66,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         filters.ShownFilter,
         ("status", filters.StatusFilter),
         filters.ModelFilter,
+        filters.AssistantFilter,
         ("summary_state", filters.SummaryFilter),
         ("start_time", filters.StartedFilter),
         filters.ErrorsFilter,
@@ -129,7 +132,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path("person/<str:kind>/", view(self.person_view), name="sessions_app_session_person"),
             path("<path:object_id>/review/", view(self.review_view), name="sessions_app_session_review"),
             path(
-                "<path:object_id>/<str:way>-session/", view(self.walk_view), name="sessions_app_session_walk"
+                "<path:object_id>/<str:where>-session/",
+                view(self.walk_view),
+                name="sessions_app_session_walk",
             ),
             path("<path:object_id>/summary/", view(self.summary_view), name="sessions_app_session_summary"),
             path("<path:object_id>/replay/", view(self.replay_view), name="sessions_app_session_replay"),
@@ -186,11 +191,11 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return desk.act(request, self, self.readable_or_404(request, object_id))
 
-    def walk_view(self, request: HttpRequest, object_id: str, way: str) -> HttpResponse:
+    def walk_view(self, request: HttpRequest, object_id: str, where: str) -> HttpResponse:
         session = self.object_or_404(request, object_id)
-        if way not in ("next", "previous"):
+        if where not in ("next", "previous"):
             raise Http404
-        return desk.walk(request, self, session, forward=way == "next")
+        return way.walk(request, self, session, forward=where == "next")
 
     def queue_view(self, request: HttpRequest) -> HttpResponse:
         return desk.queue_page(request, self)
@@ -251,7 +256,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     @column("Who")
     def visitor(self, session: Session) -> SafeString:
-        name, url = pages.visitor_name(session), person.person_url(session)
+        query = getattr(session, "list_query", "")
+        name, url = pages.visitor_name(session), person_url(session, **({FILTERS: query} if query else {}))
         if not url:
             return format_html('<span class="cell-line cell-muted">{}</span>', name)
         return format_html('<a class="cell-line cell-who" href="{}" title="{}">{}</a>', url, name, name)

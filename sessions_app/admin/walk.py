@@ -17,7 +17,13 @@ from sessions_app.models import Session
 FILTERS = "_changelist_filters"
 """Django's own name for the list's query in the address of a page that was opened from it."""
 QUEUE = "queue"
-"""In the address of a session that the queue handed out: the saved view's id, or nothing for the default."""
+"""In the address of a session that the queue handed out: the saved view's id, the filters of a list without a name, or nothing
+for the default."""
+INBOX = "inbox"
+"""Of one that was opened because something of it waits: the item's id, and after a colon the kind that the list showed."""
+PERSON = "person"
+"""Of one that was opened from a person's page: the rest of that page's address."""
+WAYS = (FILTERS, QUEUE, INBOX, PERSON)
 MAX_QUERY_CHARS = 2_000
 
 
@@ -47,6 +53,11 @@ def neighbour(
     sessions = filtered(request, model_admin, query)
     if ORDER_VAR in QueryDict(query[:MAX_QUERY_CHARS]):
         return _in_another_order(sessions, session, forward=forward)
+    return beside(sessions, session, forward=forward)
+
+
+def beside(sessions: QuerySet[Session], session: Session, *, forward: bool) -> Session | None:
+    """The next one of ``sessions``, which are in the order of the newest first, or the one before."""
     if forward:
         same = Q(start_time=session.start_time, session_id__lt=session.pk)
         after = sessions.filter(same | Q(start_time__lt=session.start_time))
@@ -63,6 +74,11 @@ def _in_another_order(sessions: QuerySet[Session], session: Session, *, forward:
         return None
     place = ids.index(session.pk) + (1 if forward else -1)
     return Session.objects.get(pk=ids[place]) if 0 <= place < len(ids) else None
+
+
+def way_of(request: HttpRequest) -> dict[str, str]:
+    """How the session was reached, to go on in the same way: as its address has it."""
+    return {name: request.GET[name][:MAX_QUERY_CHARS] for name in WAYS if name in request.GET}
 
 
 def list_url(query: str) -> str:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from sessions_app.desk.waiting import settle_session, unsettle_session
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import (
     ReviewAct,
@@ -55,13 +56,18 @@ def reviewers() -> QuerySet:  # type: ignore[type-arg]
 
 @transaction.atomic
 def set_state(*, session_id: str, state: ReviewState, by: Reviewer) -> bool:
-    """Whether that changed it. Whoever took it from the queue is done with it, unless it is in review. Raises `SessionNotFound`."""
+    """Whether that changed it. Whoever took it from the queue is done with it, unless it is in review. Done settles what of it
+    waits for the staff but approvals, and back from done all that waits again. Raises `SessionNotFound`."""
     session = lock(session_id)
     if state != ReviewState.IN_REVIEW:
         release(session_id)
     old = session.review_state
+    if state == ReviewState.DONE:
+        settle_session(session_id, by=by.name)
     if old == state:
         return False
+    if old == ReviewState.DONE:
+        unsettle_session(session_id)
     Session.objects.filter(pk=session_id).update(review_state=state)
     record(session_id, ReviewAct.STATE, by, old=ReviewState(old).label, new=state.label)
     return True
@@ -146,6 +152,12 @@ def write_note(*, session_id: str, text: str, by: Reviewer) -> ReviewNote:
 def mentioned(text: str) -> list[str]:
     """The names after each @, in lower case; a full stop at the end is the sentence's."""
     return [name.rstrip(".").lower() for name in MENTION.findall(text)]
+
+
+def unknown_names(note: ReviewNote) -> list[str]:
+    """Those after an @ that are nobody's who may review."""
+    told = {mention.user.get_username().lower() for mention in note.mentions.select_related("user")}
+    return [name for name in dict.fromkeys(mentioned(note.text)) if name and name not in told]
 
 
 def mark_seen(*, user_id: int, note_ids: Iterable[int]) -> None:

@@ -213,6 +213,10 @@ class SessionStarted(EventBase, frozen=True, kw_only=True):
     model: str
     source: str = ""
     """The dialect of the first connection: plain or realtime."""
+    assistant: str = ""
+    """With whom it was begun, for as long as it goes on; empty: the settings' default."""
+    assistant_version: int = 0
+    """As saved in the admin; 0: as the settings have it at the moment."""
 
 
 class SessionReopened(EventBase, frozen=True, kw_only=True):
@@ -284,6 +288,8 @@ class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     speaker = "User"
     counter = "user_messages"
     text: str
+    replaces: str | None = None
+    """The message of the user's in whose place it stands: that one, and all that came after it, is set aside."""
     respond: bool = False
     """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
 
@@ -332,6 +338,18 @@ class OperatorHandedBack(SteppedEvent, frozen=True, kw_only=True):
     event_type = "operator_handed_back"
 
 
+class VersionChosen(EventBase, frozen=True, kw_only=True):
+    """The client goes on from another version of a message or of an answer, which was set aside. Both go by the id of the
+    message, or of the response."""
+
+    event_type = "version_chosen"
+    role = Role.USER
+    version: str
+    instead_of: str
+    """The one that is set aside now."""
+    client_event_id: str | None = None
+
+
 class ItemDeleted(EventBase, frozen=True, kw_only=True):
     """The client took an item out of the model's history; the log keeps it."""
 
@@ -372,8 +390,8 @@ class ResponseStarted(EventBase, frozen=True, kw_only=True):
     options: JSON = {}
     """What the client's ``response.create`` asked for (instructions, tools, metadata, ...)."""
     retry_of: str | None = None
-    """The response that this one is another try of; its texts leave the model's history, and so do its calls but for
-    those that may have had side effects."""
+    """The response that this one is another try of, or, where that one completed, another version; its texts leave the
+    model's history, and so do its calls but for those that may have had side effects."""
     attempt: int = 1
     """Counts the tries that dead processes left behind."""
     continues: str | None = None
@@ -667,6 +685,7 @@ Event = (
     | OperatorWhispered
     | OperatorTookOver
     | OperatorHandedBack
+    | VersionChosen
     | ItemDeleted
     | ResponseQueued
     | ResponseStarted

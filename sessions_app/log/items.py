@@ -267,11 +267,12 @@ class Items:
         """What a summary of the turns up to ``seq`` has to tell, but for the summary before it."""
         return [entry for entry in self.entries if self._is_over(entry, seq)]
 
-    def counting(self, through_seq: int) -> tuple[list[int], list[str]]:
+    def counting(self, through_seq: int, aside: Iterable[Entry] = ()) -> tuple[list[int], list[str]]:
         """(seqs, item ids): of the events up to ``through_seq``, those that still count, that is messages that wait or that
-        a later turn took in, and rounds of calls that are open or to which something happened since; and, the other way
-        round, the later items that were put in between what is over."""
-        seqs = [seq for entry in (*self.waiting.values(), *self.whispers) for seq in entry.seqs]
+        a later turn took in (also of what is set ``aside``), and rounds of calls that are open or to which something happened
+        since; and, the other way round, the later items that were put in between what is over."""
+        seqs = [seq for entry in aside if entry.entered > through_seq for seq in entry.seqs]
+        seqs += [seq for entry in (*self.waiting.values(), *self.whispers) for seq in entry.seqs]
         gone: list[str] = []
         for entry in self.entries:
             if not self._is_over(entry, through_seq):

@@ -66,9 +66,9 @@ _NEWS = """
     ON CONFLICT (session_id, kind, ref) DO UPDATE
         SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
-    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log' FROM news n
+    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log', settled_by = '' FROM news n
     WHERE i.session_id = n.session_id AND i.kind = ANY(n.settles) AND n.ref IN (i.ref, i.response_id)
-        AND i.settled_at IS NULL
+        AND i.settled_how <> 'log'
 ), agreed AS (
     UPDATE inbox_items i SET agreed = array_append(i.agreed, n.agrees) FROM news n
     WHERE i.session_id = n.session_id AND i.kind = 'approval' AND n.ref = i.ref AND n.agrees IS NOT NULL

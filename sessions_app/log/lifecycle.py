@@ -98,10 +98,10 @@ _RETURNING = """
 _OLD = "WITH old AS (SELECT status FROM sessions WHERE session_id = %(session_id)s)"
 _OPEN_OR_CREATE = f"""
 {_OLD}
-INSERT INTO sessions (session_id, user_id, guest_id, external_user_id, status, source, model, end_reason, title, summary,
-                      summary_state, lease_owner, lease_epoch)
-VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, %(external_user_id)s, 'active', %(source)s, %(model)s, '', '', '',
-        'none', %(process_id)s, 1)
+INSERT INTO sessions (session_id, user_id, guest_id, external_user_id, status, source, model, assistant, end_reason,
+                      title, summary, summary_state, lease_owner, lease_epoch)
+VALUES (%(session_id)s, %(user_id)s, %(new_guest_id)s, %(external_user_id)s, 'active', %(source)s, %(model)s,
+        %(assistant)s, '', '', '', 'none', %(process_id)s, 1)
 ON CONFLICT (session_id) DO UPDATE {_TAKE} WHERE {_MINE} AND {_FREE} {_RETURNING}
 """  # noqa: S608 - built from constants alone
 _OPEN = f"""
@@ -121,6 +121,7 @@ def open_session(
     process_id: str,
     model: str,
     source: str = "",
+    assistant: str = "",
     create: bool = True,
     reopen: bool = True,
 ) -> OpenedSession:
@@ -139,6 +140,7 @@ def open_session(
         "process_id": process_id,
         "model": model,
         "source": source,
+        "assistant": assistant,
     }
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_UNENDED if not reopen else _OPEN_OR_CREATE if create else _OPEN, params)
@@ -156,14 +158,16 @@ class NewSession:
     owner: Visitor
     model: str
     source: str = ""
+    assistant: str = ""
 
 
 _MAKE = """
-INSERT INTO sessions (session_id, user_id, guest_id, external_user_id, status, source, model, end_reason, title, summary,
-                      summary_state, lease_owner, lease_epoch)
-SELECT session_id, user_id, guest_id, external_user_id, 'active', source, model, '', '', '', 'none', %(process_id)s, 1
+INSERT INTO sessions (session_id, user_id, guest_id, external_user_id, status, source, model, assistant, end_reason,
+                      title, summary, summary_state, lease_owner, lease_epoch)
+SELECT session_id, user_id, guest_id, external_user_id, 'active', source, model, assistant, '', '', '', 'none',
+       %(process_id)s, 1
 FROM json_to_recordset(%(rows)s::json) AS new(
-    session_id text, user_id bigint, guest_id text, external_user_id text, source text, model text)
+    session_id text, user_id bigint, guest_id text, external_user_id text, source text, model text, assistant text)
 ON CONFLICT (session_id) DO NOTHING
 RETURNING session_id
 """
@@ -179,6 +183,7 @@ def make_sessions(sessions: Sequence[NewSession], *, process_id: str) -> set[str
             "external_user_id": one.owner.external_user_id,
             "source": one.source,
             "model": one.model,
+            "assistant": one.assistant,
         }
         for one in sessions
     ]

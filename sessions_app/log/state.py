@@ -12,6 +12,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.approvals import Approvals
 from sessions_app.log.items import Call, Calls, Entry, Given, Items, Said
 from sessions_app.log.order import ItemOrder
+from sessions_app.log.versions import Versions
 
 MAX_ATTEMPTS = 3
 """Tries of one answer, and takeovers that came to none, that dead processes may leave behind: it may be the answer itself
@@ -55,9 +56,13 @@ class SessionState:
     """Give it every record in its order; of a log that was compacted, those that `read_history` gives are enough."""
 
     def __init__(self, records: Iterable[ev.Record] = ()) -> None:
+        self.assistant = ("", 0)
+        """With whom the session was begun, and in which version."""
+        self._assistant_seq = 0
         self.settings: ev.JSON = {}
         """What clients have set, by its key."""
         self.items = Items()
+        self.versions = Versions(self.items)
         self.order = ItemOrder()
         self.item_seqs: dict[str, int] = {}
         self.client_events: dict[str, int] = {}
@@ -173,16 +178,27 @@ class SessionState:
 
     def checkpoint(self, through_seq: int) -> tuple[list[int], list[str]]:
         """(kept_seqs, gone_item_ids) of a `HistoryCompacted` through that seq."""
-        seqs, gone = self.items.counting(through_seq)
+        seqs, gone = self.items.counting(through_seq, self.versions.entries_aside())
         waiting = [seq for one in self.queued if (seq := self._queued_seqs[one]) <= through_seq]
         stepped_in = [self._operator_seq] if self.operator and self._operator_seq <= through_seq else []
-        return sorted({*seqs, *waiting, *stepped_in}), gone
+        begun = [self._assistant_seq] if 0 < self._assistant_seq <= through_seq else []
+        again = self.compaction and self.compaction.through_seq == through_seq
+        before = self.compaction.kept_seqs if self.compaction and again else []
+        return sorted({*seqs, *waiting, *stepped_in, *begun, *before}), gone
 
     def find(self, item_id: str) -> Said | Call | ev.ToolResult | None:
         """What made an item that the model is shown, or is going to be."""
         if self.compaction and self.summary and self.compaction.item_id == item_id:
             return Said(self.compaction)
         return self.items.find(item_id)
+
+    def answered_last(self) -> str | None:
+        """The response of a model's that completed and with which the history ends: it may be asked for again."""
+        last = self.items.entries[-1] if self.items.entries else None
+        if last is None or self.waiting or self.open or last.response_id == self.may_be_retried:
+            return None
+        person = isinstance(last, Said) and isinstance(last.event, ev.AssistantMessage) and last.event.author
+        return None if person else last.response_id or None
 
     def items_alone(self) -> "SessionState":
         """One that knows what the model is shown, as it is now, and nothing else."""
@@ -201,6 +217,8 @@ class SessionState:
             self.item_seqs[item_id] = seq
             self._deleted.discard(item_id)
         match event:
+            case ev.SessionStarted(assistant=assistant) if assistant:
+                self.assistant, self._assistant_seq = (assistant, event.assistant_version), seq
             case ev.SessionReopened(cause=ev.ReopenCause.TAKEOVER):
                 self.vain_takeovers += 1
             case ev.SessionUpdated():
@@ -233,6 +251,9 @@ class SessionState:
                 self.order.given(event)
             case ev.ToolResult():
                 self._add_result(seq, event)
+            case ev.VersionChosen():
+                self.turns = self.versions.choose(event.version, event.instead_of, self.turns)
+                self._leave_path()
             case ev.ItemDeleted():
                 self._delete(event.item_id)
             case _:
@@ -257,8 +278,16 @@ class SessionState:
         self.user_messages += not isinstance(event, ev.OperatorMessage | ev.SteppedEvent)
         if isinstance(event, ev.UserMessage) and event.respond:
             self._asks.add(event.item_id)
+        if isinstance(event, ev.UserMessage) and event.replaces:
+            self.turns = self.versions.replace(event.replaces, event.item_id, self.turns)
+            self._leave_path()
         self.items.put(seq, event)
         self.order.given(event)
+
+    def _leave_path(self) -> None:
+        """What the last response came to is of no account where the conversation goes on now."""
+        self._news = True
+        self.last_response = self.last_done = self.may_be_retried = None
 
     def _step_in(
         self, seq: int, event: ev.OperatorWhispered | ev.OperatorTookOver | ev.OperatorHandedBack
@@ -295,6 +324,7 @@ class SessionState:
     def _delete(self, item_id: str) -> None:
         self._news = True
         self.items.delete(item_id, self.item_seqs.get(item_id, 0))
+        self.versions.delete(item_id)
         self.order.deleted(item_id)
         self._asks.discard(item_id)
         self.item_seqs.pop(item_id, None)
@@ -310,11 +340,12 @@ class SessionState:
         if _outside(event.options):
             self._outside.add(event.response_id)
             return
-        self.last_response, self.last_done, self.may_be_retried = event, None, None
+        before, self.may_be_retried = self.may_be_retried, None
+        self.last_response, self.last_done = event, None
         self._acted = self._used_tools = self._news = False
         self.order.opened(event.response_id, event.after_item_id)
         if event.retry_of:
-            self.items.drop_response(event.retry_of)
+            self._try_again(event.retry_of, event.response_id, failed=event.retry_of == before)
         self.approvals.taken_in(event.continues)
         # no turn begins where it goes on with what stands before it: another try, an approved call, a client's results
         if not (event.retry_of or event.continues or (self.items.ends_in_calls and not event.input_item_ids)):
@@ -324,6 +355,13 @@ class SessionState:
         if not event.shown_as:
             self.items.take_in_whispers(seq)
         self._asks.difference_update(event.input_item_ids)
+
+    def _try_again(self, old: str, new: str, *, failed: bool) -> None:
+        if failed:
+            self.versions.renamed(old, new)
+        else:
+            self.turns = self.versions.replace(old, new, self.turns)
+        self.items.drop_response(old)
 
     def _unqueue(self, response_id: str) -> None:
         self.queued.pop(response_id, None)
@@ -345,6 +383,7 @@ class SessionState:
     def _compact(self, seq: int, event: ev.HistoryCompacted) -> None:
         """The same whether the turns were here live or the fold began after them."""
         through, kept = event.through_seq, set(event.kept_seqs)
+        self.versions.forget()
         self.items.compact(through, event.gone_item_ids)
         for item_id in event.gone_item_ids:
             self.item_seqs.pop(item_id, None)

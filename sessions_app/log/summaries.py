@@ -102,9 +102,10 @@ def ask_again(*, session_id: str, queue: Callable[[End], None], anew: bool = Fal
         if session.summary_state == SummaryState.FAILED:
             session.summary_state = SummaryState.PENDING
             session.save(update_fields=["summary_state"])
-        InboxItem.objects.filter(
-            session=session, kind=AttentionKind.FAILED_SUMMARY, settled_at__isnull=True
-        ).update(settled_at=Now(), settled_how=Settled.LOG)
+        missing = InboxItem.objects.filter(session=session, kind=AttentionKind.FAILED_SUMMARY)
+        missing.exclude(settled_how=Settled.LOG).update(
+            settled_at=Now(), settled_how=Settled.LOG, settled_by=""
+        )
         queue(End(session_id, through_seq, anew, session.last_seq if anew else 0))
     return True
 

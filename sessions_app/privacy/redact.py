@@ -42,6 +42,9 @@ IDS = {
     "previous_item_id",
     "after_item_id",
     "retry_of",
+    "replaces",
+    "version",
+    "instead_of",
     "continues",
 }
 ID_LISTS = {"item_ids", "input_item_ids", "gone_item_ids"}

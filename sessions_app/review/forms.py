@@ -5,7 +5,7 @@ Whatever the length of a session and the number of sessions, one page of one log
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from sessions_app.log import events as ev
 from sessions_app.log.rows import Row
 from sessions_app.models import Session
-from sessions_app.review.reader import fold_rows, read_rows
+from sessions_app.review.reader import chosen_items, fold_rows, read_rows
 from sessions_app.review.text import entry_text, head_text
 from sessions_app.review.transcript import Answer, Said, Text, ToolRun
 
@@ -156,11 +156,13 @@ def _markdown(session: Session) -> Pieces:
 
 
 def _chat(session: Session) -> Pieces:
-    """What was said and done; without answers that another try took the place of, and what the client took back."""
+    """What was said and done; without answers that another try took the place of, what the client took back, and versions that
+    are not the chosen one."""
+    chosen = chosen_items(session)
     yield '{"messages": ['
     comma = ""
     for rows in read_rows(session):
-        for message in _messages(rows):
+        for message in _messages(rows, chosen):
             yield comma + _encoded(message)
             comma = ", "
     about = ("model", "outcome", "sentiment", "quality", "feedback_up", "feedback_down")
@@ -173,9 +175,14 @@ def _as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _messages(rows: Iterable[Row]) -> Iterator[ev.JSON]:
+def _messages(rows: Iterable[Row], chosen: Collection[str] | None) -> Iterator[ev.JSON]:
     for entry in fold_rows(list(rows)):
         match entry:
+            case Said() if chosen is not None and entry.item_id not in chosen:
+                pass
+            case Answer() if chosen is not None:
+                entry.items = [item for item in entry.items if item.item_id in chosen]
+                yield from _of_an_answer(entry)
             case Said(removed=False):
                 yield {"role": "system" if entry.author else "user", "content": entry.text}
             case Answer(tried_again=False):

@@ -1,11 +1,14 @@
 """What waits for the staff, in words: who, what, and what to do about it."""
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sessions_app.desk.waiting import BY_STAFF
 from sessions_app.log import events as ev
-from sessions_app.models import AttentionKind, InboxItem
+from sessions_app.models import AttentionKind, InboxItem, Settled
 from sessions_app.selectors.inbox import Waiting
 
 TITLES = {
@@ -22,6 +25,16 @@ ICONS = {
     AttentionKind.BAD_RATING: "thumb_down",
     AttentionKind.FAILED_SUMMARY: "summarize",
 }
+_SETTLED_BY_LOG = {
+    AttentionKind.APPROVAL: "Decided, or asked anew",
+    AttentionKind.FAILED_ANSWER: "Answered by another try",
+    AttentionKind.BUDGET: "Answered by another try",
+    AttentionKind.BAD_RATING: "Taken back by the user",
+    AttentionKind.FAILED_SUMMARY: "The summary was asked for again, or the conversation went on",
+}
+SHOWN_CHARS = 220
+_MARKDOWN = re.compile(r"\*\*|__|`+|^\s*(?:[>#]+|[-*])\s+", re.MULTILINE)
+"""The signs of it that a beginning of a text is easier to read without."""
 CAN_RUN_AGAIN = (AttentionKind.FAILED_ANSWER, AttentionKind.FAILED_SUMMARY)
 
 
@@ -40,12 +53,19 @@ class Row:
     lines: Sequence[str] = field(default_factory=list)
     """More of it: the arguments of a tool, what a user wrote."""
     note: str = ""
+    question: str = ""
+    answer: str = ""
+    """The beginnings of what was asked and answered there."""
+    settled: str = ""
+    """How, and by whom, once it does not wait any more."""
+    settled_at: datetime | None = None
+    can_come_back: bool = False
     decides: bool = False
     runs_again: bool = False
 
 
 def row_of(waiting: Waiting, *, who: str) -> Row:
-    item, session = waiting.item, waiting.item.session
+    item, session, waits = waiting.item, waiting.item.session, waiting.item.settled_at is None
     what, lines = _words(item, waiting.record.event if waiting.record else None)
     return Row(
         pk=item.pk,
@@ -58,9 +78,27 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         what=what,
         lines=lines,
         note=_note(item, waiting.record.event if waiting.record else None),
-        decides=item.kind == AttentionKind.APPROVAL,
-        runs_again=item.kind in CAN_RUN_AGAIN,
+        question=_shortened(waiting.words.question),
+        answer=_shortened(_MARKDOWN.sub("", waiting.words.answer)),
+        settled="" if waits else settled_words(item),
+        settled_at=item.settled_at,
+        can_come_back=item.settled_how in BY_STAFF,
+        decides=waits and item.kind == AttentionKind.APPROVAL,
+        runs_again=waits and item.kind in CAN_RUN_AGAIN,
     )
+
+
+def settled_words(item: InboxItem) -> str:
+    match item.settled_how:
+        case Settled.DISMISSED:
+            return f"Put away by {item.settled_by or 'somebody'}"
+        case Settled.REVIEWED:
+            return f"{item.settled_by or 'Somebody'} was done with the conversation"
+    return _SETTLED_BY_LOG[AttentionKind(item.kind)]
+
+
+def _shortened(text: str) -> str:
+    return textwrap.shorten(text, SHOWN_CHARS, placeholder=" …") or text[:SHOWN_CHARS]
 
 
 def _words(item: InboxItem, event: ev.Event | None) -> tuple[str, list[str]]:

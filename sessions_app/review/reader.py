@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from sessions_app.log import events as ev
 from sessions_app.log.feedback import feedback_on
 from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.log.state import SessionState
 from sessions_app.models import Session, SessionEvent, SummaryState
 from sessions_app.review.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
 
@@ -82,6 +83,22 @@ def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iter
         if found:
             yield found
             after = found[-1].seq
+
+
+def chosen_items(session: Session) -> set[str] | None:
+    """The items of the conversation as it goes on now, where it has versions; None where it has one. Such a log is read whole."""
+    log = _log(session)
+    edited = log.filter(event_type=ev.UserMessage.event_type, payload__has_key="replaces")
+    asked_again = log.filter(event_type=ev.VersionChosen.event_type)
+    if not edited.exists() and not asked_again.exists():
+        return None
+    state = SessionState()
+    for rows in read_rows(session):
+        for record in _decoded(rows):
+            if isinstance(record, ev.Record) and not isinstance(record.event, ev.HistoryCompacted):
+                state.apply(record)
+    told = (*state.items.entries, *state.waiting.values())
+    return {item_id for entry in told for item_id in entry.item_ids}
 
 
 def fold_rows(rows: Sequence[Row]) -> list[Entry]:

@@ -43,7 +43,7 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
     """The tone is one of `sessions_app.review.transcript.Tone`; an event that has no sentence of its own is named."""
     match event:
         case ev.SessionStarted():
-            return _with(_with("Session started", event.model), _dialect(event.source)), "neutral"
+            return _with(_with(_begun(event), event.model), _dialect(event.source)), "neutral"
         case ev.SessionReopened():
             text, tone = _REOPENED[event.cause]
             return _with(text, event.model), tone
@@ -53,7 +53,13 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
             return _ENDED[event.reason]
         case ev.ConnectionOpened() | ev.ConnectionClosed():
             return _connection(event)
-        case ev.ItemDeleted() | ev.ResponseQueued() | ev.ResponseDone() | ev.FeedbackGiven():
+        case (
+            ev.ItemDeleted()
+            | ev.VersionChosen()
+            | ev.ResponseQueued()
+            | ev.ResponseDone()
+            | ev.FeedbackGiven()
+        ):
             return _of_the_talk(event)
         case ev.OperatorTookOver() | ev.OperatorHandedBack():
             return _stepped(event), "info"
@@ -62,6 +68,11 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
         case ev.SummaryWritten() | ev.SummaryFailed():
             return _summary(event)
     return event.event_type.replace("_", " ").capitalize(), "neutral"
+
+
+def _begun(event: ev.SessionStarted) -> str:
+    version = f", version {event.assistant_version}" if event.assistant_version else ""
+    return f"Session started with {event.assistant}{version}" if event.assistant else "Session started"
 
 
 _RATED = {
@@ -98,11 +109,13 @@ def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
 
 
 def _of_the_talk(
-    event: ev.ItemDeleted | ev.ResponseQueued | ev.ResponseDone | ev.FeedbackGiven,
+    event: ev.ItemDeleted | ev.VersionChosen | ev.ResponseQueued | ev.ResponseDone | ev.FeedbackGiven,
 ) -> tuple[str, str]:
     match event:
         case ev.ItemDeleted():
             return "The client removed an item from the model's history", "neutral"
+        case ev.VersionChosen():
+            return "The user went back to another version of what stands above", "info"
         case ev.ResponseQueued():
             return f"Another answer was asked for: place {event.position} in the queue", "neutral"
         case ev.ResponseDone():
@@ -164,6 +177,10 @@ class Said:
     """To the model alone."""
     removed: bool = False
     """The client took it out of the model's history."""
+    edited: bool = False
+    """It stands in the place of an earlier message, which was set aside with all that came after it."""
+    said_anew: bool = False
+    """Another message was put in its place."""
 
 
 @dataclass(kw_only=True)
@@ -340,8 +357,16 @@ class Folding:
             author="" if isinstance(event, ev.UserMessage) else event.author,
             whispered=isinstance(event, ev.OperatorWhispered),
         )
+        if isinstance(event, ev.UserMessage) and event.replaces:
+            said.edited = True
+            self._edited(event.replaces)
         self._items[event.item_id] = self._homes[event.item_id] = said
         self._add(said)
+
+    def _edited(self, item_id: str) -> None:
+        if isinstance(said := self._items.get(item_id), Said):
+            said.said_anew = True
+            self._touch(item_id)
 
     def _answer(self, record: ev.Record, response_id: str) -> Answer:
         """The answer of this response; one that began before the records begins here."""

@@ -8,17 +8,29 @@ from functools import reduce
 from operator import or_
 
 import msgspec
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Left, Now
 
-from sessions_app.log.events import Record, ResponseStarted
+from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, UserMessage
 from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
-from sessions_app.models import AttentionKind, InboxItem, SessionEvent, Settled
+from sessions_app.models import AttentionKind, InboxItem, SessionEvent
 
 MOST_COUNTED = 100
 """Nobody works through more of them at once; the badge then says "99+"."""
 PAGE_ITEMS = 50
+EXCERPT_CHARS = 400
+_LOOKED_BACK = 5_000
+"""So many seqs before what waits are looked through for the question: none is so far away from its answer."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What was said there: the beginnings of the user's question and of what the assistant answered; empty: nothing."""
+
+    question: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class Waiting:
 
     item: InboxItem
     record: Record | None
+    words: Words = Words()
 
 
 def open_items() -> QuerySet[InboxItem]:
@@ -48,14 +61,79 @@ def count_by_kind() -> dict[str, int]:
 
 def read_inbox(*, kind: str = "", limit: int = PAGE_ITEMS) -> list[Waiting]:
     """Those that keep somebody waiting first, then the newest first: no number of others pushes an approval out."""
-    items = open_items().select_related("session", "session__user").defer("session__summary")
-    items = items.order_by("-at", "-id")
+    items = _with_sessions(open_items()).order_by("-at", "-id")
     first = kind or AttentionKind.APPROVAL
     found = list(items.filter(kind=first)[:limit])
     if not kind and len(found) < limit:
         found += items.exclude(kind=first)[: limit - len(found)]
-    records = read_events((item.session_id, item.seq) for item in found)
-    return [Waiting(item, records.get((item.session_id, item.seq))) for item in found]
+    return _with_words(found)
+
+
+def read_settled(*, limit: int = PAGE_ITEMS) -> list[Waiting]:
+    """What does not wait any more, the latest first, by the index that holds no others."""
+    items = _with_sessions(InboxItem.objects.filter(settled_at__isnull=False))
+    return _with_words(list(items.order_by("-settled_at")[:limit]))
+
+
+def next_item(item: InboxItem, *, kind: str = "", forward: bool = True) -> InboxItem | None:
+    """The one after it, or before it, in the order of `read_inbox`; it need not wait itself any more. None: at its end."""
+    if forward:
+        there = Q(at__lt=item.at) | Q(at=item.at, pk__lt=item.pk)
+    else:
+        there = Q(at__gt=item.at) | Q(at=item.at, pk__gt=item.pk)
+    items = open_items().order_by(*(("-at", "-id") if forward else ("at", "id")))
+    if kind:
+        return items.filter(there, kind=kind).first()
+    approvals, others = items.filter(kind=AttentionKind.APPROVAL), items.exclude(kind=AttentionKind.APPROVAL)
+    mine, theirs = (approvals, others) if item.kind == AttentionKind.APPROVAL else (others, approvals)
+    if found := mine.filter(there).first():
+        return found
+    return theirs.first() if (mine is approvals) == forward else None
+
+
+def _with_sessions(items: QuerySet[InboxItem]) -> QuerySet[InboxItem]:
+    return items.select_related("session", "session__user").defer("session__summary")
+
+
+def _with_words(items: list[InboxItem]) -> list[Waiting]:
+    records = read_events((item.session_id, item.seq) for item in items)
+    words = read_words(items)
+    return [
+        Waiting(item, records.get((item.session_id, item.seq)), words.get(item.pk, Words())) for item in items
+    ]
+
+
+def read_words(items: Iterable[InboxItem]) -> dict[int, Words]:
+    """By the items' keys, in one query."""
+    of_session = SessionEvent.objects.filter(session_id=OuterRef("session_id"))
+    near = of_session.filter(seq__lte=OuterRef("seq"), seq__gt=OuterRef("seq") - _LOOKED_BACK)
+    starts = near.filter(event_type=ResponseStarted.event_type).order_by("-seq").values("seq")[:1]
+    rated = _of_type(of_session, AssistantMessage.event_type).filter(item=OuterRef("ref")).order_by()
+    is_rating = Q(kind=AttentionKind.BAD_RATING)
+    placed = InboxItem.objects.annotate(
+        place=Coalesce(
+            Case(When(is_rating, then=Subquery(rated.values("seq")[:1])), default=Subquery(starts)), F("seq")
+        )
+    )
+    before = of_session.filter(seq__lte=OuterRef("place"), seq__gt=OuterRef("place") - _LOOKED_BACK)
+    asked = before.filter(event_type=UserMessage.event_type).order_by("-seq")
+    said = near.filter(event_type=AssistantMessage.event_type, seq__gte=OuterRef("place")).order_by("-seq")
+    found = placed.filter(pk__in=[item.pk for item in items]).annotate(
+        question=_beginning(asked),
+        answer=Case(When(is_rating, then=_beginning(rated)), default=_beginning(said)),
+    )
+    return {
+        pk: Words(question or "", answer or "")
+        for pk, question, answer in found.order_by().values_list("pk", "question", "answer")
+    }
+
+
+def _of_type(events: QuerySet[SessionEvent], event_type: str) -> QuerySet[SessionEvent]:
+    return events.filter(event_type=event_type).annotate(item=KT("payload__item_id"))
+
+
+def _beginning(events: QuerySet[SessionEvent]) -> Subquery:
+    return Subquery(events.annotate(words=Left("content", EXCERPT_CHARS)).values("words")[:1])
 
 
 def read_events(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Record]:
@@ -93,9 +171,3 @@ KEEP = timedelta(days=30)
 
 def forget_settled() -> None:
     InboxItem.objects.filter(settled_at__lt=Now() - KEEP).delete()
-
-
-def dismiss(item: InboxItem, *, by: str) -> bool:
-    """False: it does not wait any more."""
-    still = open_items().filter(pk=item.pk)
-    return bool(still.update(settled_at=Now(), settled_how=Settled.DISMISSED, settled_by=by))

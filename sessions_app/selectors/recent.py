@@ -26,6 +26,8 @@ class RecentSession:
     started_at: datetime
     last_event_at: datetime
     status: str
+    assistant: str
+    """By its name in addresses; empty: the server's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +83,16 @@ def _page(owner: Q, place: tuple[datetime, str] | None, limit: int) -> list[Rece
         )
     rows = sessions.annotate(shown_title=_title()).order_by("-start_time", "-session_id")[:limit]
     return [
-        RecentSession(session_id=key, title=title, started_at=started, last_event_at=last, status=status)
-        for key, title, started, last, status in rows.values_list(
-            "session_id", "shown_title", "start_time", "last_event_at", "status"
+        RecentSession(
+            session_id=key,
+            title=title,
+            started_at=started,
+            last_event_at=last,
+            status=status,
+            assistant=assistant,
+        )
+        for key, title, started, last, status, assistant in rows.values_list(
+            "session_id", "shown_title", "start_time", "last_event_at", "status", "assistant"
         )
     ]
 

@@ -8,6 +8,14 @@ const panel = document.querySelector("[data-desk]");
 const talk = document.querySelector("[data-hit]");
 
 new Keys(actOnRow);
+for (const details of document.querySelectorAll("details.desk-save")) {
+  details.addEventListener("toggle", () => details.open && details.querySelector("input[type=text]").focus());
+}
+for (const all of document.querySelectorAll("[data-all]")) {
+  const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${all.dataset.all}"]`)];
+  all.closest("label").hidden = boxes.length < 2;
+  all.addEventListener("change", () => boxes.forEach((box) => (box.checked = all.checked)));
+}
 if (panel) {
   new Panel(panel);
 }

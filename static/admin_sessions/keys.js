@@ -7,7 +7,9 @@ const isTyping = (element) =>
   (element.isContentEditable ||
     element.matches("textarea, select, input:not([type=radio], [type=checkbox])") ||
     element.closest("[role=combobox]") !== null);
-const linkOf = (row) => row.querySelector("th a, a");
+export const linkOf = (row) => row.querySelector("th a, [data-open]") ?? row.querySelector("a");
+/** One that takes the arrows and Escape for itself, as while names are offered. */
+const isChoosing = (element) => element.hasAttribute("aria-activedescendant");
 
 export class Keys {
   #rows = [];
@@ -31,7 +33,7 @@ export class Keys {
       return;
     }
     if (isTyping(event.target)) {
-      if (event.key === "Escape") {
+      if (event.key === "Escape" && !isChoosing(event.target)) {
         event.target.blur();
       }
       return;
@@ -67,6 +69,9 @@ export class Keys {
     }
     const button = this.#byData("key", key);
     button?.click();
+    if (button?.type === "radio") {
+      button.form.requestSubmit();
+    }
     return Boolean(button);
   }
 
@@ -94,7 +99,19 @@ export class Keys {
         row?.querySelector("input.action-select")?.click();
         return Boolean(row);
     }
-    return Boolean(row) && this.actOnRow(key, row);
+    return Boolean(row) && (this.#pressesInRow(key, row) || this.actOnRow(key, row));
+  }
+
+  /** What the row itself offers: a button to press, or one to go to, which Enter then presses. */
+  #pressesInRow(key, row) {
+    const offered = (name) =>
+      [...row.querySelectorAll(`[data-row-${name}]`)].find((one) =>
+        one.getAttribute(`data-row-${name}`).split(" ").includes(key),
+      );
+    const [button, goal] = [offered("key"), offered("focus")];
+    button?.click();
+    goal?.focus();
+    return Boolean(button ?? goal);
   }
 
   #choose(place) {

@@ -183,6 +183,7 @@ async function post(event, form) {
     acts.elements.text.value = "";
     acts.elements.text.focus();
   }
+  if (went && body.get("act") === "take_over") acts.elements.text.focus();
 }
 
 function tell(form, words, went) {

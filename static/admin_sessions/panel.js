@@ -1,5 +1,8 @@
 // The panel beside a session answers in its place. Without this script its forms do the same with a new page.
 
+import { linkOf } from "./keys.js";
+import { offerNames } from "./mentions.js";
+
 const IN_PLACE = { "X-Desk": "1" };
 const NO_ANSWER = "No answer from the server. Look whether it was done, then try again.";
 
@@ -46,7 +49,14 @@ export class Panel {
   constructor(element) {
     this.element = element;
     this.#given = this.#states();
+    offerNames(element);
     element.addEventListener("submit", (event) => this.#submitted(event));
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea")) {
+        event.preventDefault();
+        event.target.form.requestSubmit();
+      }
+    });
     addEventListener("beforeunload", (event) => {
       if (element.querySelector("textarea[name=note]")?.value.trim()) {
         event.preventDefault();
@@ -66,7 +76,11 @@ export class Panel {
     if (!answer) {
       return;
     }
+    const typed = document.activeElement;
     this.#show(answer.inside, this.#drafts((field) => (answer.done && actOf(field.form) === act ? sent : this.#given)));
+    if (answer.done && typed?.form === form && typed.matches("[data-focus]")) {
+      this.element.focus(); // who came by a key goes on by keys
+    }
     say(answer.words, !answer.done);
   }
 
@@ -95,6 +109,7 @@ export class Panel {
     for (const field of this.#fields().filter((one) => drafts.has(nameOf(one)))) {
       field[field.type === "radio" ? "checked" : "value"] = drafts.get(nameOf(field));
     }
+    offerNames(this.element);
     if (isInside) {
       this.#focus(name, selectionStart, selectionEnd);
     }
@@ -119,9 +134,9 @@ export function actOnRow(key, row) {
     a: { act: "assign", assignee: "me" },
     s: { act: "skip" },
   }[key];
-  const link = row.querySelector("th a");
-  const token = document.querySelector("#changelist-form [name=csrfmiddlewaretoken]");
-  if (!given || !link || !token || !document.querySelector(".desk-bar-side")) {
+  const link = linkOf(row);
+  const token = document.querySelector(":is(#changelist-form, [data-token]) [name=csrfmiddlewaretoken]");
+  if (!given || !link || !token || !document.querySelector("[data-row-acts]")) {
     return false;
   }
   const url = new URL(link.href);

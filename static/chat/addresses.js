@@ -3,10 +3,12 @@
 export class Addresses extends EventTarget {
   #path = window.location.pathname;
 
-  /** `sessionUrl`: the address of a session, with SESSION_ID in its place. Event: `move`, when the address changed. */
-  constructor({ homeUrl, sessionUrl }) {
+  /** `sessionUrl`: the address of a session, with SESSION_ID in its place; `elsewhere(id, assistant)`: that of another assistant's. Event: `move`, when the address changed. */
+  constructor({ homeUrl, sessionUrl, assistant = "", elsewhere }) {
     super();
+    this.elsewhere = elsewhere;
     this.homeUrl = homeUrl;
+    this.assistant = assistant;
     [this.prefix, this.suffix] = sessionUrl.split("SESSION_ID");
     window.addEventListener("popstate", () => this.#path !== window.location.pathname && this.#moved());
     document.addEventListener("click", (event) => this.#onClick(event));
@@ -19,7 +21,9 @@ export class Addresses extends EventTarget {
     return decodeURIComponent(pathname.slice(this.prefix.length, pathname.length - this.suffix.length));
   }
 
-  of(sessionId) {
+  /** `assistant`: whom the session was begun with; left out: whom this page is of. */
+  of(sessionId, assistant = this.assistant) {
+    if (assistant !== this.assistant) return this.elsewhere(sessionId, assistant); // a page of its own, in the other's look
     return this.prefix + encodeURIComponent(sessionId) + this.suffix;
   }
 

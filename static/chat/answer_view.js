@@ -6,11 +6,13 @@ import { clockTime, duration, fullTime, tokenParts, tokens, waiting } from "./fo
 import { ApprovalCard } from "./approval_card.js";
 import { FeedbackView, ratedItem } from "./feedback_view.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
+import { sentence } from "./sentences.js";
 import { ToolCard } from "./tool_card.js";
+import { gettext } from "./words.js";
 
 class TextBlock {
   constructor() {
-    this.node = el("div", { class: "prose" });
+    this.node = el("div", { class: "prose", dir: "auto" });
     this.markdown = new StreamingMarkdown(this.node);
   }
 
@@ -23,20 +25,20 @@ class TextBlock {
 
 const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalCard };
 const ENDINGS = {
-  failed: { icon: "alert", title: "The answer failed." },
-  incomplete: { icon: "alert", title: "The answer is not complete." },
-  cancelled: { icon: "stop", title: "This answer was stopped." },
+  failed: { icon: "alert", title: gettext("The answer failed.") },
+  incomplete: { icon: "alert", title: gettext("The answer is not complete.") },
+  cancelled: { icon: "stop", title: gettext("This answer was stopped.") },
 };
 
 /** Of a person who has stepped in: there is nothing to try again. */
 const REASONS = {
-  operator_stopped: { icon: "stop", title: "A member of staff stopped this answer." },
-  operator_took_over: { icon: "stop", title: "This answer was stopped: a person answers from here on." },
-  answered_by_person: { icon: "tick", title: "A person has answered this already." },
+  operator_stopped: { icon: "stop", title: gettext("A person stopped this answer.") },
+  operator_took_over: { icon: "stop", title: gettext("This answer was stopped: a person answers from here on.") },
+  answered_by_person: { icon: "tick", title: gettext("A person has answered this already.") },
 };
 
 /** Of one that another stands in for. */
-const WRITTEN_AGAIN = { icon: "retry", title: "The server restarted: your answer is written again below." };
+const WRITTEN_AGAIN = { icon: "retry", title: gettext("The server restarted: your answer is written again below.") };
 
 export class AnswerView {
   #blocks = new Map();
@@ -49,7 +51,7 @@ export class AnswerView {
     this.content = el("div", { class: "answer-content" });
     this.typing = el(
       "p",
-      { class: "typing", role: "img", "aria-label": "Thinking" },
+      { class: "typing", role: "img", "aria-label": gettext("Thinking") },
       el("i"),
       el("i"),
       el("i"),
@@ -58,16 +60,16 @@ export class AnswerView {
     this.takeBack = el(
       "button",
       { type: "button", class: "button quiet", on: { click: () => onTakeBack(this.#entry) } },
-      "Take back",
+      gettext("Take back"),
     );
     this.ending = el("div", { class: "ending", hidden: true });
     this.retry = el(
       "button",
       { type: "button", class: "button retry", on: { click: () => onRetry(this.#entry) } },
       icon("retry"),
-      "Try again",
+      gettext("Try again"),
     );
-    this.copy = iconButton("copy", "Copy this answer", {
+    this.copy = iconButton("copy", gettext("Copy this answer"), {
       on: { click: () => copyFrom(this.copy, this.#text()) },
     });
     this.feedback = new FeedbackView({ onRate });
@@ -78,7 +80,7 @@ export class AnswerView {
     this.footer = el("footer", { class: "answer-footer" }, this.copy, ...after);
     this.node = el(
       "article",
-      { class: "answer", "aria-label": "Answer" },
+      { class: "answer", "aria-label": gettext("Answer") },
       this.person,
       this.content,
       this.typing,
@@ -138,7 +140,7 @@ export class AnswerView {
   /** A model has no name on its answers; whoever answers in its place has. */
   #updatePerson({ person, status }) {
     this.person.hidden = !person || status === "queued";
-    setText(this.person, person ? `${person} (a person)` : "");
+    setText(this.person, person ? gettext("{person} (a person)", { person }) : "");
     this.node.classList.toggle("from-person", Boolean(person));
   }
 
@@ -146,10 +148,13 @@ export class AnswerView {
     this.waiting.hidden = status !== "queued";
     if (status !== "queued") return;
     if (person) {
-      this.waiting.replaceChildren(icon("clock"), el("span", { text: `${person} answers this` }), this.takeBack);
+      this.waiting.replaceChildren(icon("clock"), el("span", { text: gettext("{person} answers this", { person }) }), this.takeBack);
       return;
     }
-    const words = position > 1 ? `Waits for its turn, place ${position}` : "Waits for the answer before it";
+    const words =
+      position > 1
+        ? gettext("Waits for its turn, place {position}", { position })
+        : gettext("Waits for the answer before it");
     this.waiting.replaceChildren(icon("clock"), el("span", { text: words }), this.takeBack);
   }
 
@@ -159,7 +164,9 @@ export class AnswerView {
     this.ending.hidden = !ending;
     if (!ending) return;
     this.ending.dataset.status = entry.status;
-    const said = isAgain ? [] : [entry.status === "cancelled" ? "" : entry.message, afterwards(entry, isLast)];
+    const said = isAgain
+      ? []
+      : [entry.status === "cancelled" ? "" : sentence(entry.reason), afterwards(entry, isLast)];
     const text = el("p", {}, el("strong", { text: ending.title }), ...said.map((one) => one && ` ${one}`));
     this.ending.replaceChildren(icon(ending.icon), text, isLast && !REASONS[entry.reason] ? this.retry : "");
   }
@@ -171,8 +178,8 @@ export class AnswerView {
     setText(this.time, clockTime(entry.at));
     this.time.title = fullTime(entry.at);
     if (entry.at) this.time.dateTime = entry.at;
-    setText(this.cost, tokens(entry.usage));
-    setText(this.details, details(entry));
+    setText(this.cost, forStaff() ? tokens(entry.usage) : "");
+    setText(this.details, forStaff() ? details(entry) : "");
   }
 
   #text() {
@@ -183,19 +190,24 @@ export class AnswerView {
 
 /** What became of it, or when another try makes sense. */
 function afterwards({ retried, retryAfterS }, isLast) {
-  if (retried) return "It was tried again below.";
-  return isLast && retryAfterS ? `A new try makes sense in ${waiting(retryAfterS)}.` : "";
+  if (retried) return gettext("It was tried again below.");
+  return isLast && retryAfterS ? gettext("A new try makes sense in {time}.", { time: waiting(retryAfterS) }) : "";
+}
+
+/** Tokens and models are the operator's business. */
+function forStaff() {
+  return "staff" in document.body.dataset;
 }
 
 function details({ model, failedModels, usage, timings }) {
   const first = timings?.first_token_ms;
-  const firstWord = first === null || first === undefined ? "" : `first word after ${duration(first)}`;
+  const firstWord = first === null || first === undefined ? "" : gettext("first word after {time}", { time: duration(first) });
   const parts = [
     tokenParts(usage),
     model,
-    failedModels.length ? `after ${failedModels.join(", ")} failed` : "",
+    failedModels.length ? gettext("after {models} failed", { models: failedModels.join(", ") }) : "",
     firstWord,
-    timings ? `whole after ${duration(timings.total_ms)}` : "",
+    timings ? gettext("whole after {time}", { time: duration(timings.total_ms) }) : "",
   ];
   return parts.filter(Boolean).join(" · ");
 }

@@ -1,6 +1,7 @@
 /** Copying, also on plain http, where browsers offer no clipboard. */
 
 import { announce, icon } from "./dom.js";
+import { gettext } from "./words.js";
 
 const SHOWN_MS = 1_600;
 
@@ -28,7 +29,7 @@ export async function copyFrom(button, text) {
   const sign = icon(worked ? "check" : "alert");
   drawing.replaceWith(sign);
   button.classList.toggle("did-copy", worked);
-  announce(worked ? "Copied" : "Copying failed");
+  announce(worked ? gettext("Copied") : gettext("Copying failed"));
   setTimeout(() => {
     sign.replaceWith(drawing);
     button.classList.remove("did-copy");

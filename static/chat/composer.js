@@ -1,5 +1,7 @@
 /** The message box: grows with its text, sends on Enter, keeps the draft over a reload. */
 
+import { ngettext } from "./words.js";
+
 export class Composer extends EventTarget {
   #draftKey = "";
 
@@ -80,7 +82,10 @@ export class Composer extends EventTarget {
   #updateButton() {
     const left = this.maxChars - this.input.value.length;
     this.counter.hidden = left > this.maxChars / 10;
-    this.counter.textContent = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
+    this.counter.textContent =
+      left >= 0
+        ? ngettext("{n} character left", "{n} characters left", left)
+        : ngettext("{n} character too many", "{n} characters too many", -left);
     this.counter.classList.toggle("over", left < 0);
     this.sendButton.disabled = this.input.disabled || left < 0 || !this.input.value.trim();
   }

@@ -2,16 +2,18 @@
 
 import { Phase } from "./realtime.js";
 import { announce, el, icon, setText } from "./dom.js";
+import { sentence } from "./sentences.js";
+import { gettext } from "./words.js";
 
 const GOOD_NEWS_MS = 4_000;
 
 const WORDS = {
-  [Phase.CONNECTING]: { text: "Connecting…", tone: "wait" },
-  [Phase.ONLINE]: { text: "Connected", tone: "good" },
-  [Phase.RECONNECTING]: { text: "Reconnecting…", tone: "wait" },
-  [Phase.OFFLINE]: { text: "You are offline", tone: "bad" },
-  [Phase.ENDED]: { text: "Session ended", tone: "idle" },
-  [Phase.STOPPED]: { text: "Not connected", tone: "bad" },
+  [Phase.CONNECTING]: { text: gettext("Connecting…"), tone: "wait" },
+  [Phase.ONLINE]: { text: gettext("Connected"), tone: "good" },
+  [Phase.RECONNECTING]: { text: gettext("Reconnecting…"), tone: "wait" },
+  [Phase.OFFLINE]: { text: gettext("You are offline"), tone: "bad" },
+  [Phase.ENDED]: { text: gettext("Conversation ended"), tone: "idle" },
+  [Phase.STOPPED]: { text: gettext("Not connected"), tone: "bad" },
 };
 
 export class ConnectionView {
@@ -38,8 +40,8 @@ export class ConnectionView {
   caughtUp() {
     if (!this.#dropped) return;
     this.#dropped = false;
-    this.#say({ text: "Reconnected, caught up", tone: "good" });
-    announce("Reconnected, caught up");
+    this.#say({ text: gettext("Reconnected, caught up"), tone: "good" });
+    announce(gettext("Reconnected, caught up"));
     this.#timer = setTimeout(() => this.#say(WORDS[Phase.ONLINE]), GOOD_NEWS_MS);
   }
 
@@ -58,43 +60,43 @@ export class ConnectionView {
     if (parts) this.banner.replaceChildren(icon("alert"), el("p", { text: parts.text }), parts.action ?? "");
   }
 
-  #advice({ phase, code, message }) {
-    if (phase === Phase.ENDED) return { text: "This session has ended. Write again to go on with it." };
+  #advice({ phase, code }) {
+    if (phase === Phase.ENDED)
+      return { text: gettext("This conversation has ended. Write again to go on with it.") };
     if (phase !== Phase.STOPPED) return null;
-    const newChat = el("a", { class: "button", href: this.newUrl, text: "New chat" });
+    const newChat = el("a", { class: "button", href: this.newUrl, text: gettext("New chat") });
+    const login = this.loginUrl();
     if (code === 4401)
       return {
-        text: message || "Sign in first.",
-        action: el("a", { class: "button", href: this.loginUrl(), text: "Sign in" }),
+        text: sentence("invalid_credentials"),
+        action: login && el("a", { class: "button", href: login, text: gettext("Sign in") }),
       };
-    if (code === 4404) return { text: "There is no such session here, or it is not yours.", action: newChat };
-    if (code === 4403) return { text: message || "This page's address may not open a connection here." };
-    return { text: message || "The server refused the connection.", action: newChat };
+    if (code === 4404) return { text: sentence("session_not_found"), action: newChat };
+    if (code === 4403) return { text: sentence("origin_refused") };
+    return { text: gettext("The chat cannot be opened here."), action: newChat };
   }
 }
 
 /** What becomes of an answer or a message while there is no connection. */
 function meanwhile({ phase, code }, answering, sending) {
   if ((phase !== Phase.RECONNECTING && phase !== Phase.OFFLINE) || !(answering || sending)) return null;
-  if (phase === Phase.OFFLINE)
-    return {
-      text: answering
-        ? "You are offline. Your answer goes on being written, and is shown as soon as you are back."
-        : "You are offline. Your message is sent as soon as you are back.",
-    };
-  if (RESTARTS.has(code))
-    return {
-      text: answering
-        ? "The server is restarting. Your answer goes on, or is written again, in a moment."
-        : "The server is restarting. Your message is sent in a moment.",
-    };
-  return {
-    text: answering
-      ? "The connection was lost. Your answer goes on being written, and is shown as soon as the connection is back."
-      : "The connection was lost. Your message is sent as soon as the connection is back.",
-  };
+  const { answer, message } = phase === Phase.OFFLINE ? OFFLINE : RESTARTS.has(code) ? RESTARTING : LOST;
+  return { text: answering ? answer : message };
 }
 
 const RESTARTS = new Set([1001, 1012]);
-const waiting = { text: "Too many connections, waiting…", tone: "wait" };
-const catchingUp = { text: "Catching up…", tone: "wait" };
+const OFFLINE = {
+  answer: gettext("You are offline. Your answer goes on being written, and is shown as soon as you are back."),
+  message: gettext("You are offline. Your message is sent as soon as you are back."),
+};
+const RESTARTING = {
+  answer: gettext("The server is restarting. Your answer goes on, or is written again, in a moment."),
+  message: gettext("The server is restarting. Your message is sent in a moment."),
+};
+const LOST = {
+  answer: gettext("The connection was lost. Your answer goes on being written, and is shown as soon as it is back."),
+  message: gettext("The connection was lost. Your message is sent as soon as it is back."),
+};
+
+const waiting = { text: gettext("Too many connections, waiting…"), tone: "wait" };
+const catchingUp = { text: gettext("Catching up…"), tone: "wait" };

@@ -1,6 +1,7 @@
 /** What was said before, page by page as the user scrolls upwards; what they read stays where it is. */
 
 import { announce } from "./dom.js";
+import { gettext } from "./words.js";
 
 /** So near to the top the next page is fetched. */
 const NEAR_PX = 800;
@@ -34,7 +35,7 @@ export class Earlier {
     this.button.hidden = !session.hasEarlier;
     if (!found) return;
     if (first?.isConnected) this.scroller.scrollTop += first.getBoundingClientRect().top - topBefore;
-    if (byHand) announce("Earlier messages are shown above.");
+    if (byHand) announce(gettext("Earlier messages are shown above."));
     requestAnimationFrame(() => this.look());
   }
 }

@@ -5,11 +5,12 @@
  */
 
 import { announce, el, iconButton, setText } from "./dom.js";
+import { gettext } from "./words.js";
 
 const SAID = {
-  up: "You called this answer good.",
-  down: "You called this answer bad.",
-  none: "Your rating was taken back.",
+  up: gettext("You called this answer good."),
+  down: gettext("You called this answer bad."),
+  none: gettext("Your rating was taken back."),
 };
 let forms = 0;
 
@@ -19,8 +20,20 @@ function limits() {
   return { reasons: feedbackReasons.split(",").filter(Boolean), commentChars: feedbackCommentChars };
 }
 
+/** Those that a server has unless its settings name others. */
+const REASONS = {
+  wrong: gettext("Wrong"),
+  incomplete: gettext("Incomplete"),
+  unhelpful: gettext("Unhelpful"),
+  off_topic: gettext("Off topic"),
+  too_long: gettext("Too long"),
+  unsafe: gettext("Unsafe"),
+  other: gettext("Other"),
+};
+
 /** `off_topic` as "Off topic". */
 export function reasonWords(reason) {
+  if (Object.hasOwn(REASONS, reason)) return REASONS[reason];
   const words = reason.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -31,9 +44,9 @@ export class FeedbackView {
   /** `onRate` is called with the item and {rating, reason, comment}. */
   constructor({ onRate }) {
     this.onRate = onRate;
-    this.up = this.#thumb("up", "Good answer");
-    this.down = this.#thumb("down", "Bad answer");
-    this.buttons = el("span", { class: "thumbs", role: "group", "aria-label": "Rate this answer" }, this.up, this.down);
+    this.up = this.#thumb("up", gettext("Good answer"));
+    this.down = this.#thumb("down", gettext("Bad answer"));
+    this.buttons = el("span", { class: "thumbs", role: "group", "aria-label": gettext("Rate this answer") }, this.up, this.down);
     this.form = this.#form();
     this.said = el("p", { class: "feedback-said", hidden: true });
     this.node = el("div", { class: "feedback" }, this.said, this.form);
@@ -83,15 +96,16 @@ export class FeedbackView {
     this.comment = el("textarea", {
       rows: "2",
       maxlength: commentChars,
-      "aria-label": "Comment",
-      placeholder: "Say more (optional)",
+      "aria-label": gettext("Comment"),
+      placeholder: gettext("Say more (optional)"),
+      dir: "auto",
     });
-    const send = el("button", { type: "submit", class: "button primary", text: "Send" });
-    const skip = el("button", { type: "button", class: "button quiet", text: "Skip" });
+    const send = el("button", { type: "submit", class: "button primary", text: gettext("Send") });
+    const skip = el("button", { type: "button", class: "button quiet", text: gettext("Skip") });
     skip.addEventListener("click", () => this.#leave());
     const form = el(
       "form",
-      { class: "feedback-form", hidden: true, "aria-label": "Why this rating" },
+      { class: "feedback-form", hidden: true, "aria-label": gettext("Why this rating") },
       this.reasons,
       this.comment,
       el("div", { class: "feedback-buttons" }, send, skip),
@@ -109,7 +123,7 @@ export class FeedbackView {
   }
 
   #open(rating) {
-    setText(this.question, rating === "down" ? "What was wrong with it?" : "What was good about it?");
+    setText(this.question, rating === "down" ? gettext("What was wrong with it?") : gettext("What was good about it?"));
     this.reasons.disabled = this.reasons.hidden = rating === "up";
     this.form.reset();
     this.form.hidden = false;
@@ -127,7 +141,7 @@ export class FeedbackView {
     const rating = this.#item.feedback?.rating ?? "none";
     if ((reason || comment) && rating !== "none") {
       this.onRate(this.#item, { rating, reason, comment });
-      announce("Thank you.");
+      announce(gettext("Thank you."));
     }
     this.#leave();
   }

@@ -1,9 +1,11 @@
 /** Numbers, times and names as people read them. */
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const dayAndClock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const count = new Intl.NumberFormat();
+import { gettext, locale, ngettext } from "./words.js";
+
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const dayAndClock = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
+const count = new Intl.NumberFormat(locale);
 
 export function clockTime(iso) {
   return iso ? clock.format(new Date(iso)) : "";
@@ -23,41 +25,45 @@ export function shortTime(iso, now = new Date()) {
 export function ageGroup(iso, now = new Date()) {
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
   const days = Math.ceil((midnight - new Date(iso)) / 86_400_000);
-  if (days <= 0) return "Today";
-  if (days === 1) return "Yesterday";
-  return days <= 7 ? "Last 7 days" : "Older";
+  if (days <= 0) return gettext("Today");
+  if (days === 1) return gettext("Yesterday");
+  return days <= 7 ? gettext("Last 7 days") : gettext("Older");
 }
 
 export function duration(ms) {
   if (ms === null || ms === undefined) return "";
-  if (ms < 1) return "<1 ms";
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 1) return gettext("<1 ms");
+  if (ms < 1000) return gettext("{ms} ms", { ms: Math.round(ms) });
   return ms < 60_000
-    ? `${(ms / 1000).toFixed(1)} s`
-    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+    ? gettext("{s} s", { s: (ms / 1000).toFixed(1) })
+    : gettext("{min} min {s} s", { min: Math.floor(ms / 60_000), s: Math.round((ms % 60_000) / 1000) });
 }
 
 /** A time to wait, rounded up: "41 seconds", "3 minutes". */
 export function waiting(seconds) {
   const whole = Math.max(1, Math.ceil(seconds));
-  if (whole < 120) return whole === 1 ? "a second" : `${whole} seconds`;
-  return `${Math.ceil(whole / 60)} minutes`;
+  if (whole < 120) return ngettext("a second", "{n} seconds", whole);
+  return ngettext("a minute", "{n} minutes", Math.ceil(whole / 60));
 }
 
 /** "1,204 tokens"; empty where the vendor counted nothing. */
 export function tokens(usage) {
-  return usage ? `${count.format(usage.total_tokens)} tokens` : "";
+  return usage ? ngettext("{n} token", "{n} tokens", usage.total_tokens) : "";
 }
 
 /** "1,100 in, 104 out" */
 export function tokenParts(usage) {
-  return usage ? `${count.format(usage.input_tokens)} in, ${count.format(usage.output_tokens)} out` : "";
+  if (!usage) return "";
+  return gettext("{input} in, {output} out", {
+    input: count.format(usage.input_tokens),
+    output: count.format(usage.output_tokens),
+  });
 }
 
 /** `get_user_profile` as "Get user profile". */
 export function toolTitle(name) {
   const words = name.replace(/[_-]+/g, " ").trim();
-  return words ? words[0].toUpperCase() + words.slice(1) : "Tool";
+  return words ? words[0].toUpperCase() + words.slice(1) : gettext("Tool");
 }
 
 /** JSON text laid out to be read; any other text as it is. */

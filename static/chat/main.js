@@ -9,24 +9,33 @@ import { announce, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
+import { FrameHost } from "./frame_host.js";
+import { FramePlace } from "./frame_place.js";
 import { OwnData } from "./own_data.js";
+import { sentence } from "./sentences.js";
 import { ChatSession } from "./session.js";
 import { SessionsPanel } from "./sessions_panel.js";
 import { Toasts } from "./toasts.js";
 import { TranscriptView } from "./view.js";
+import { gettext } from "./words.js";
 
 const REFRESH_LIST_MS = 30_000;
 const TITLE_CHARS = 120;
 
 const byId = (id) => document.getElementById(id);
 const settings = document.body.dataset;
+const isFramed = "frameOrigins" in settings;
 
 class Page {
   #session = null;
   #listedAt = 0;
 
   constructor() {
-    this.addresses = new Addresses({ homeUrl: settings.homeUrl, sessionUrl: settings.sessionUrl });
+    const { homeUrl, sessionUrl, assistant } = settings;
+    this.addresses = isFramed
+      ? new FramePlace({ homeUrl, assistant })
+      : new Addresses({ homeUrl, sessionUrl, assistant, elsewhere });
+    this.host = isFramed ? new FrameHost(settings) : null;
     this.view = new TranscriptView(byId("transcript"), {
       tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
@@ -52,7 +61,7 @@ class Page {
       status: byId("session-list-status"),
       moreButton: byId("more-sessions"),
       url: settings.sessionsUrl,
-      sessionUrl: (id) => this.addresses.of(id),
+      sessionUrl: (id, assistant) => this.addresses.of(id, assistant),
       remove: (session) => this.ownData.askFor(session),
     });
     this.ownData = new OwnData({
@@ -80,23 +89,54 @@ class Page {
     this.ownData.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     byId("ask-again").addEventListener("click", () => this.#session.askAgain());
     document.addEventListener("click", (event) => this.#onClick(event));
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#session.stop());
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#onEscape());
     document.addEventListener("visibilitychange", () => this.#onVisible());
-    this.#open();
-    this.#refreshList();
+    if (this.host) this.#startInFrame();
+    else {
+      this.#open();
+      this.#refreshList();
+    }
+  }
+
+  /** Nothing is asked of the server before somebody opens the chat. */
+  #startInFrame() {
+    const opened = async () => {
+      await this.host.identified;
+      if (!this.#session) this.#open();
+      this.composer.focus();
+    };
+    this.host.addEventListener("open", opened);
+    this.host.addEventListener("token", ({ detail }) => this.#renew(detail));
+    this.host.addEventListener("say", ({ detail }) => opened().then(() => this.#say(detail)));
+    byId("close-frame").addEventListener("click", () => this.host.close());
+    this.host.start();
+  }
+
+  /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
+  #renew(token) {
+    if (!this.#session) return;
+    this.#session.client.key = token;
+    this.#session.client.resume();
+  }
+
+  #onEscape() {
+    if (this.#session?.state.active) this.#session.stop();
+    else this.host?.close();
   }
 
   /** Show the session that the address names. */
   #open() {
     const before = this.#session;
-    const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session`;
-    const session = new ChatSession({ socketUrl, sessionId: this.addresses.sessionId });
+    const query = settings.socketQuery ? `?${settings.socketQuery}` : "";
+    const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session${query}`;
+    const { sessionId, resumeToken } = this.addresses;
+    const session = new ChatSession({ socketUrl, sessionId, resumeToken, token: this.host?.token });
     this.#session = session;
     before?.close();
     this.connection = new ConnectionView({
       pill: byId("connection"),
       banner: byId("banner"),
-      loginUrl,
+      loginUrl: isFramed ? () => "" : loginUrl,
       newUrl: settings.homeUrl,
     });
     this.#listen(session, "change", (frames) => this.#render(session, frames));
@@ -140,16 +180,20 @@ class Page {
     const isOpen = sessionId === null || sessionId === this.addresses.sessionId;
     this.panel.forget(sessionId);
     if (isOpen) this.addresses.home();
-    announce("Deleted.");
+    announce(gettext("Deleted."));
   }
 
   #onVisible() {
     if (document.hidden) return;
-    this.#session.flush();
+    this.#session?.flush();
+    if (isFramed) return;
     if (Date.now() - this.#listedAt > REFRESH_LIST_MS) this.#refreshList();
   }
 
   #onConnection(state) {
+    const isGone = state.phase === Phase.STOPPED && state.code === 4404;
+    if (isFramed && isGone && this.addresses.sessionId) return this.addresses.home(); // of another visit, or of somebody else
+    if (this.host && state.phase === Phase.STOPPED && state.code === 4401) this.host.askForToken();
     const { state: said, outbox } = this.#session;
     this.connection.show(state, { answering: said.active !== null, sending: outbox.events.length > 0 });
     this.composer.setEnabled(state.phase !== Phase.STOPPED);
@@ -163,9 +207,10 @@ class Page {
     if (!this.view.render(session.state)) requestAnimationFrame(() => this.#render(session, []));
     this.#showAround(session);
     if (session.caughtUp && frames.some(({ response }) => response?.x_queued))
-      announce("Your message waits for the answer before it.");
+      announce(gettext("Your message waits for the answer before it."));
     if (!session.caughtUp || !frames.some((frame) => frame.type === "response.done")) return;
     announceDone(frames);
+    this.host?.tell("answer");
     this.#refreshList();
   }
 
@@ -176,7 +221,7 @@ class Page {
     byId("welcome").hidden = !isEmpty || stopped || !(isNew || caughtUp);
     byId("loading").hidden = !isEmpty || stopped || isNew || caughtUp;
     byId("unanswered").hidden = !isUnanswered;
-    byId("notice").hidden = !state.notice;
+    byId("notice").hidden = !state.notice || !("notices" in settings);
     setText(byId("notice-text"), state.notice);
     for (const place of document.querySelectorAll("[data-model]")) {
       place.hidden = !state.model;
@@ -190,9 +235,9 @@ class Page {
   #showTitle({ sessionId, entries }, hasEarlier) {
     const first = entries.find((entry) => entry.role === "user" && entry.state === "sent");
     const beginning = hasEarlier ? "" : (first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "");
-    if (first && !this.addresses.sessionId) this.addresses.settle(sessionId);
+    if (first && !this.addresses.sessionId) this.addresses.settle(sessionId, this.#session.client.place.resumeToken);
     const id = this.addresses.sessionId;
-    const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? "Conversation" : "New chat");
+    const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? gettext("Conversation") : gettext("New chat"));
     setText(byId("session-title"), title);
     const full = `${title} · ${settings.siteName}`;
     if (document.title !== full) document.title = full;
@@ -202,10 +247,17 @@ class Page {
   }
 
   async #refreshList() {
+    if (isFramed) return; // a frame has one conversation, and no cookie to list more by
     this.#listedAt = Date.now();
     await this.panel.refresh();
     this.#showAround(this.#session);
   }
+}
+
+/** Of a session that was begun with another assistant. */
+function elsewhere(sessionId, assistant) {
+  const template = assistant ? settings.assistantSessionUrl : settings.plainSessionUrl;
+  return template.replace("ASSISTANT", assistant).replace("SESSION_ID", encodeURIComponent(sessionId));
 }
 
 /** Signing in, and back to where one is. */
@@ -213,11 +265,16 @@ function loginUrl() {
   return `${settings.loginUrl}?${new URLSearchParams({ next: location.pathname })}`;
 }
 
+/** Of an answer that did not complete. */
+function problemOf({ status, status_details: details }) {
+  return status === "completed" || status === "cancelled" ? "" : sentence(details?.x_reason);
+}
+
 function announceDone(frames) {
   for (const { type, response } of frames) {
     if (type !== "response.done") continue;
     const texts = response.output.flatMap((item) => item.content ?? []).map((part) => part.text);
-    announce(texts.join("\n") || response.x_message || "");
+    announce(texts.join("\n") || problemOf(response));
   }
 }
 

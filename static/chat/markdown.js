@@ -12,6 +12,7 @@ import { el, icon } from "./dom.js";
 import { drawFormulas } from "./formulas.js";
 import { mathRules } from "./markdown_math.js";
 import { noteRules } from "./markdown_notes.js";
+import { gettext } from "./words.js";
 
 const purifier = window.DOMPurify;
 
@@ -87,15 +88,15 @@ function dressCode(pre) {
   const language = /language-(\S+)/.exec(pre.querySelector("code")?.className ?? "")?.[1] ?? "text";
   const button = el(
     "button",
-    { type: "button", class: "copy-code", "aria-label": "Copy this code" },
+    { type: "button", class: "copy-code", "aria-label": gettext("Copy this code") },
     icon("copy"),
-    "Copy",
+    gettext("Copy"),
   );
   const head = el(
     "div",
     { class: "code-head" },
     el("span", { class: "code-language", text: language }),
-    el("span", { class: "code-scrolls", text: "Scroll sideways for more" }),
+    el("span", { class: "code-scrolls", text: gettext("Scroll sideways for more") }),
     button,
   );
   const block = el("div", { class: "code-block" }, head);
@@ -128,14 +129,14 @@ function alignNumbers(table, column) {
 function dressTask(box) {
   const done = box.parentElement.closest("li")?.classList.contains("done") ?? false;
   box.setAttribute("role", "img");
-  box.setAttribute("aria-label", done ? "Done:" : "To do:");
+  box.setAttribute("aria-label", done ? gettext("Done:") : gettext("To do:"));
   if (done) box.append(icon("tick"));
 }
 
 /** Leads to the note of that name in the same text. */
 function dressReference(reference) {
   const label = reference.textContent;
-  const button = el("button", { type: "button", "aria-label": `Note ${label}`, text: label });
+  const button = el("button", { type: "button", "aria-label": gettext("Note {label}", { label }), text: label });
   button.addEventListener("click", () => {
     const labels = button.closest(".prose")?.querySelectorAll(".note-label") ?? [];
     const note = Array.from(labels).find((one) => one.textContent === label)?.parentElement;

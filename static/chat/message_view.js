@@ -2,11 +2,12 @@
 
 import { el, icon, setText } from "./dom.js";
 import { clockTime, fullTime } from "./format.js";
+import { gettext } from "./words.js";
 
 const SIGNS = {
-  pending: { icon: "clock", text: "Sending" },
-  sent: { icon: "tick", text: "Sent" },
-  refused: { icon: "alert", text: "Not sent" },
+  pending: { icon: "clock", text: gettext("Sending") },
+  sent: { icon: "tick", text: gettext("Sent") },
+  refused: { icon: "alert", text: gettext("Not sent") },
 };
 
 /** More than this is folded: it would push the conversation out of sight. */
@@ -19,7 +20,7 @@ export class MessageView {
   /** `onRetry` is called with the entry for "send again". */
   constructor(entry, { onRetry }) {
     const isUser = entry.role === "user";
-    this.text = el("div", { class: "message-text", text: entry.text });
+    this.text = el("div", { class: "message-text", dir: "auto", text: stepped(entry) || entry.text });
     this.time = el("time", { class: "meta" });
     this.sign = el("span", { class: "sign" });
     this.problem = el("div", { class: "ending", "data-status": "failed", hidden: true });
@@ -28,10 +29,14 @@ export class MessageView {
       class: "button retry",
       on: { click: () => onRetry(this.#entry) },
     });
-    this.retry.append(icon("retry"), "Send again");
-    const author = isUser || entry.stepped ? null : el("p", { class: "author", text: entry.author || "Operator" });
+    this.retry.append(icon("retry"), gettext("Send again"));
+    const author = isUser || entry.stepped ? null : el("p", { class: "author", text: gettext("Our team") });
     const foot = el("footer", { class: "message-footer" }, this.time, isUser ? this.sign : null);
-    const label = isUser ? "Your message" : entry.stepped ? "Notice" : "Message of an operator";
+    const label = isUser
+      ? gettext("Your message")
+      : entry.stepped
+        ? gettext("Notice")
+        : gettext("Message of our team");
     this.node = el(
       "article",
       { class: `message from-${entry.role}${entry.stepped && " stepped"}`, "aria-label": label },
@@ -49,7 +54,7 @@ export class MessageView {
     const fold = (folded) => {
       this.text.classList.toggle("folded", folded);
       button.setAttribute("aria-expanded", String(!folded));
-      setText(button, folded ? "Show all" : "Show less");
+      setText(button, folded ? gettext("Show all") : gettext("Show less"));
     };
     button.addEventListener("click", () => fold(!this.text.classList.contains("folded")));
     fold(true);
@@ -73,11 +78,18 @@ export class MessageView {
   #updateProblem(problem) {
     this.problem.hidden = !problem;
     if (!problem) return;
-    const text = el("p", {}, el("strong", { text: "Not sent." }), ` ${problem.message}`);
+    const text = el("p", {}, el("strong", { text: gettext("Not sent.") }), ` ${problem.message}`);
     this.problem.replaceChildren(icon("alert"), text, problem.retryable ? this.retry : "");
   }
 }
 
 function isLong(text) {
   return text.length > LONG_CHARS || text.split("\n", LONG_LINES + 1).length > LONG_LINES;
+}
+
+/** That a person stepped in, or out, in the page's language. */
+function stepped({ stepped: step, person }) {
+  if (!person) return "";
+  if (step === "took_over") return gettext("{person} answers from here on.", { person });
+  return step === "handed_back" ? gettext("The assistant answers again.") : "";
 }

@@ -1,6 +1,7 @@
 /** Forgetting conversations: one from the list, or all of them; nothing goes before it was confirmed. */
 
 import { forgetHere } from "./forget_here.js";
+import { gettext, ngettext } from "./words.js";
 
 export class OwnData extends EventTarget {
   #confirmed = null;
@@ -20,11 +21,11 @@ export class OwnData extends EventTarget {
   }
 
   askFor({ id, title }) {
-    this.#ask(`Delete “${title || "Untitled"}”?`, () => this.#forget(id));
+    this.#ask(gettext("Delete “{title}”?", { title: title || gettext("Untitled") }), () => this.#forget(id));
   }
 
   askForAll() {
-    this.#ask("Delete all your conversations?", () => this.#forgetAll());
+    this.#ask(gettext("Delete all your conversations?"), () => this.#forgetAll());
   }
 
   #ask(question, act) {
@@ -55,7 +56,14 @@ export class OwnData extends EventTarget {
     if (!done) return;
     forgetHere();
     this.#tell("forgotten", null);
-    if (done.failed > 0) this.#tell("problem", `${done.failed} conversations could not be deleted.`);
+    if (done.failed > 0) {
+      const said = ngettext(
+        "{n} conversation could not be deleted.",
+        "{n} conversations could not be deleted.",
+        done.failed,
+      );
+      this.#tell("problem", said);
+    }
   }
 
   /** What the server answers, or null when it did not do it. */
@@ -65,7 +73,7 @@ export class OwnData extends EventTarget {
       if (!response.ok) throw new Error(`status ${response.status}`);
       return response.status === 204 ? {} : await response.json();
     } catch {
-      this.#tell("problem", "It could not be deleted. Try again.");
+      this.#tell("problem", gettext("It could not be deleted. Try again."));
       return null;
     }
   }

@@ -6,6 +6,9 @@
  */
 
 import { Outbox, Phase, RealtimeClient, emptyTranscript, newId, prepend, reduce, userMessage } from "./realtime.js";
+import { sentence } from "./sentences.js";
+import { tabStorage } from "./tab_storage.js";
+import { gettext } from "./words.js";
 
 const HIDDEN_FLUSH_MS = 250;
 /** An error frame may be the reason for a close that follows it; then the close tells. */
@@ -18,14 +21,14 @@ export class ChatSession extends EventTarget {
   /** By the event that changed it. */
   #ratedBefore = new Map();
 
-  /** `sessionId` empty: a new session. */
-  constructor({ socketUrl, sessionId }) {
+  /** `sessionId` empty: a new session. `resumeToken`, `token`: see `RealtimeClient`. */
+  constructor({ socketUrl, sessionId, resumeToken, token }) {
     super();
     this.#address = sessionId;
     this.state = emptyTranscript();
     this.caughtUp = false;
-    this.outbox = new Outbox();
-    this.client = new RealtimeClient(socketUrl, { sessionId, outbox: this.outbox });
+    this.outbox = new Outbox(tabStorage());
+    this.client = new RealtimeClient(socketUrl, { sessionId, resumeToken, key: token, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
     this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
@@ -113,7 +116,8 @@ export class ChatSession extends EventTarget {
   }
 
   #cancel(responseId) {
-    if (!this.client.stop(responseId)) this.#tell("problem", { message: "Not connected: the answer cannot be stopped now." });
+    if (!this.client.stop(responseId))
+      this.#tell("problem", { message: gettext("Not connected: the answer cannot be stopped now.") });
   }
 
   /** Take in what came since the last change. */
@@ -166,7 +170,8 @@ export class ChatSession extends EventTarget {
   }
 
   #onRefused({ sent, error }) {
-    const { message, x_retryable: retryable } = error;
+    const { code, x_retryable: retryable } = error;
+    const message = sentence(code);
     const before = this.#ratedBefore.get(sent.event_id);
     if (before) this.#take({ type: "local.feedback", item_id: sent.item_id, ...before });
     const asked = sent.item?.approval_request_id;
@@ -177,9 +182,9 @@ export class ChatSession extends EventTarget {
     else this.#tell("problem", { message, retry: retryable ? () => this.client.deliver(sent) : null });
   }
 
-  #onError({ message }) {
+  #onError({ code }) {
     setTimeout(() => {
-      if (this.client.state.phase === Phase.ONLINE) this.#tell("problem", { message });
+      if (this.client.state.phase === Phase.ONLINE) this.#tell("problem", { message: sentence(code) });
     }, ERROR_PATIENCE_MS);
   }
 

@@ -2,6 +2,7 @@
 
 import { el, iconButton } from "./dom.js";
 import { ageGroup, fullTime, shortTime } from "./format.js";
+import { gettext } from "./words.js";
 
 export class SessionsPanel {
   #sessions = new Map();
@@ -52,7 +53,7 @@ export class SessionsPanel {
       if (!response.ok) throw new Error(`status ${response.status}`);
       this.#take(await response.json(), cursor);
     } catch {
-      this.status.textContent = "Your sessions could not be loaded.";
+      this.status.textContent = gettext("Your conversations could not be loaded.");
       this.status.hidden = this.#sessions.size > 0;
     }
   }
@@ -72,17 +73,18 @@ export class SessionsPanel {
       groups.set(group, [...(groups.get(group) ?? []), this.#entry(session)]);
     }
     this.list.replaceChildren(...[...groups].map(([name, entries]) => section(name, entries)));
-    this.status.textContent = "Your conversations will be listed here.";
+    this.status.textContent = gettext("Your conversations will be listed here.");
     this.status.hidden = sessions.length > 0;
     this.moreButton.hidden = this.#cursor === null;
   }
 
-  #entry({ id, title, started_at: at }) {
-    const link = el("a", { href: this.sessionUrl(id), title: `${title || "Untitled"}\n${fullTime(at)}` });
+  #entry({ id, title, assistant, started_at: at }) {
+    const name = title || gettext("Untitled");
+    const link = el("a", { href: this.sessionUrl(id, assistant), title: `${name}\n${fullTime(at)}` });
     if (id === this.#current) link.setAttribute("aria-current", "page");
-    link.append(el("span", { class: "session-title", text: title || "Untitled" }));
+    link.append(el("span", { class: "session-title", dir: "auto", text: name }));
     link.append(el("time", { datetime: at, text: shortTime(at) }));
-    const label = `Delete “${title || "Untitled"}”`;
+    const label = gettext("Delete “{title}”", { title: name });
     const remove = iconButton("bin", label, { class: "remove", on: { click: () => this.remove({ id, title }) } });
     return el("li", {}, link, remove);
   }

@@ -6,6 +6,12 @@
   const KEY = "chat.theme";
   const NAMES = ["system", "light", "dark"];
   const root = document.documentElement;
+  const gettext = globalThis.gettext ?? ((text) => text);
+  const LABELS = {
+    system: gettext("Theme: as the system. Change it."),
+    light: gettext("Theme: light. Change it."),
+    dark: gettext("Theme: dark. Change it."),
+  };
 
   function chosen() {
     try {
@@ -20,7 +26,7 @@
     if (name === "system") delete root.dataset.theme;
     else root.dataset.theme = name;
     for (const button of document.querySelectorAll("[data-theme-toggle]")) {
-      const label = `Theme: ${name}. Change it.`;
+      const label = LABELS[name];
       button.dataset.shows = name;
       button.title = label;
       button.setAttribute("aria-label", label);

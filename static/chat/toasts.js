@@ -1,6 +1,7 @@
 /** Short words about what went wrong and belongs to no place in the conversation. */
 
 import { el, icon, iconButton } from "./dom.js";
+import { gettext } from "./words.js";
 
 const SHOWN_MS = 8_000;
 const MOST = 3;
@@ -17,7 +18,7 @@ export class Toasts {
       el("button", {
         type: "button",
         class: "button",
-        text: "Try again",
+        text: gettext("Try again"),
         on: { click: () => (close(), retry()) },
       });
     const toast = el(
@@ -26,7 +27,7 @@ export class Toasts {
       icon("alert"),
       el("p", { text }),
       again,
-      iconButton("close", "Dismiss", { on: { click: close } }),
+      iconButton("close", gettext("Dismiss"), { on: { click: close } }),
     );
     this.root.append(toast);
     while (this.root.children.length > MOST) this.root.firstChild.remove();

@@ -2,12 +2,13 @@
 
 import { el, icon, setText } from "./dom.js";
 import { duration, prettyJson, toolTitle } from "./format.js";
+import { gettext } from "./words.js";
 
 const STATES = {
-  running: { icon: "spinner", text: "Running" },
-  completed: { icon: "check", text: "Done" },
-  failed: { icon: "alert", text: "Failed" },
-  unknown: { icon: "question", text: "Outcome unknown" },
+  running: { icon: "spinner", text: gettext("Running") },
+  completed: { icon: "check", text: gettext("Done") },
+  failed: { icon: "alert", text: gettext("Failed") },
+  unknown: { icon: "question", text: gettext("Outcome unknown") },
 };
 
 export class ToolCard {
@@ -25,7 +26,7 @@ export class ToolCard {
     const state = STATES[item.status];
     if (this.node.dataset.state !== item.status) this.sign.replaceChildren(icon(state.icon));
     this.node.dataset.state = item.status;
-    setText(this.state, item.client && item.status === "running" ? "Waiting for this page" : state.text);
+    setText(this.state, item.client && item.status === "running" ? gettext("Waiting for this page") : state.text);
     setText(this.time, item.status === "running" ? "" : duration(item.durationMs));
     this.body.replaceChildren(...sections(item));
     return true;
@@ -33,13 +34,13 @@ export class ToolCard {
 }
 
 function sections(item) {
-  const parts = [section("Asked", item.arguments || "{}")];
-  if (item.output !== null) parts.push(section("Answered", item.output));
-  if (item.problem !== null) parts.push(section("Failed with", item.problem));
+  const parts = [section(gettext("Asked"), item.arguments || "{}")];
+  if (item.output !== null) parts.push(section(gettext("Answered"), item.output));
+  if (item.problem !== null) parts.push(section(gettext("Failed with"), item.problem));
   return [el("p", { class: "tool-call-name" }, el("code", { text: item.name })), ...parts];
 }
 
 function section(title, text) {
-  const content = el("pre", { tabindex: "0" }, el("code", { text: prettyJson(text) }));
+  const content = el("pre", { tabindex: "0", dir: "ltr" }, el("code", { text: prettyJson(text) }));
   return el("section", {}, el("h3", { text: title }), content);
 }

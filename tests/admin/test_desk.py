@@ -120,13 +120,13 @@ def test_a_note_is_found_by_whom_it_names(rita: Client) -> None:
     assert "<b>@Omar</b>, look: &lt;b&gt;it lies&lt;/b&gt;" in html
     client = Client()
     client.force_login(omar)
-    assert "1 mention" in client.get(LIST).content.decode()
+    assert '<span class="menu-count" data-count="1">1</span>' in client.get(LIST).content.decode()
     mentions = client.get(f"{LIST}mentions/").content.decode()
     assert "Lost luggage" in mentions
     assert "&lt;b&gt;it lies&lt;/b&gt;" in mentions
     note = ReviewNote.objects.get()
     client.post(f"{LIST}mentions/", {"note": str(note.pk)})
-    assert "1 mention" not in client.get(LIST).content.decode()
+    assert '<span class="menu-count" data-count="0">0</span>' in client.get(LIST).content.decode()
     assert list(note.mentions.values_list("user__username", flat=True)) == ["omar"]
     assert vera.pk not in note.mentions.values_list("user_id", flat=True)
 

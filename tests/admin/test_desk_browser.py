@@ -96,8 +96,8 @@ def test_the_queue_is_worked_through_by_the_keyboard(page: Page) -> None:
     page.keyboard.type("billing")
     press(page, "Enter")
     expect(page.locator(".desk .desk-tag")).to_contain_text("billing")
-    expect(page.locator("[data-focus=t]")).to_be_focused()
-    press(page, "Escape", "d")
+    expect(page.locator("[data-desk]")).to_be_focused()
+    press(page, "d")
     reads(page, "Conversation 1")
     press(page, "s")
     reads(page, "Conversation 2")
@@ -221,7 +221,8 @@ def test_a_view_is_saved_and_stands_above_the_list(page: Page) -> None:
     several(2)
     page.goto(f"{LIST}?review=flagged&model=x")
     page.locator(".desk-save summary").click()
-    page.get_by_label("Name").fill("Bad ones")
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("Bad ones")
     page.get_by_label("Share with the team").check()
     page.locator(".desk-save").get_by_role("button", name="Save").click()
     expect(page.locator(".desk-views [aria-current]")).to_contain_text("Bad ones")
@@ -295,7 +296,7 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_wrong_with_the_desk(page: Page, scheme: str) -> None:
-    """What is ours: unfold's own frame around it is not ours to mend here."""
+    """Nor with the frame around it; of unfold's scroller, which its script makes, there are several with one name."""
     node_packages.install()
     axe = (node_packages.FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     furnished()
@@ -304,10 +305,8 @@ def test_axe_finds_nothing_wrong_with_the_desk(page: Page, scheme: str) -> None:
     for path in PAGES:
         page.goto(f"{LIST}{path}", wait_until="networkidle")
         page.evaluate(axe)
-        ours = "#result_list tbody, .desk-bar" if not path else ".sx"
         report = page.evaluate(
-            "ours => axe.run({include: ours.split(', ').map(one => [one])}, {resultTypes: ['violations']})",
-            ours,
+            "axe.run({exclude: [['.simplebar-content-wrapper']]}, {resultTypes: ['violations']})"
         )
         found[path] = [
             f"{problem['id']}: {node['html'][:120]}"

@@ -1,5 +1,6 @@
 """Waiting for you: what is listed, in which words, and what can be done about it in place."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -123,8 +124,8 @@ def test_it_opens_at_the_very_answer(viewer: Client) -> None:
     answer: list[ev.Event] = [user_says("x"), started(), message("It is so."), done()]
     write([*answer, user_says("y"), started("resp_2"), done("resp_2", "failed"), disliked])
     failed, rated = InboxItem.objects.order_by("seq")
-    assert opened(failed) == "/admin/sessions_app/session/s1/change/?hit=6#seq-6"
-    assert opened(rated) == "/admin/sessions_app/session/s1/change/?hit=2#seq-2"
+    assert opened(failed) == f"/admin/sessions_app/session/s1/change/?hit=6&inbox={failed.pk}%3A#seq-6"
+    assert opened(rated) == f"/admin/sessions_app/session/s1/change/?hit=2&inbox={rated.pk}%3A#seq-2"
     html = viewer.get(PAGE).content.decode()
     assert "Not true" in html
     assert "&lt;Lies&gt;" in html
@@ -209,6 +210,77 @@ def test_what_is_put_away_waits_no_more_and_says_by_whom(operator: Client) -> No
     assert "Somebody was faster" in act(operator, item, "dismiss")
 
 
+def test_many_are_put_away_at_once_and_brought_back(operator: Client) -> None:
+    for number in range(3):
+        write([user_says("x"), started(), done(status="failed")], f"s{number}")
+    write([user_says("x"), started(), ASKED, done()], "s3")
+    ids = list(InboxItem.objects.order_by("pk").values_list("pk", flat=True))
+    many = f"{PAGE}many/"
+    page = operator.post(many, {"act": "dismiss", "item": [ids[0], ids[1], ids[3], "x", 10**30]}, follow=True)
+    html = page.content.decode()
+    assert "2 put away." in html
+    assert "Pay 5" in html
+    assert count_waiting() == 2
+    undo = {"act": "back", "item": re.findall(r'name="item" value="(\d+)">', html)[:2]}
+    assert sorted(undo["item"]) == [str(ids[0]), str(ids[1])]
+    assert "2 wait again." in operator.post(many, undo, follow=True).content.decode()
+    assert count_waiting() == 4
+    assert "Nothing was chosen." in operator.post(many, {"act": "dismiss"}, follow=True).content.decode()
+
+
+def test_only_what_a_person_settled_can_be_brought_back(operator: Client) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+    item = InboxItem.objects.get()
+    InboxItem.objects.update(settled_at=item.at, settled_how=Settled.LOG)
+    page = operator.get(f"{PAGE}?kind=settled").content.decode()
+    assert "Answered by another try" in page
+    assert "Bring back" not in page
+    assert "settled by what happened" in act(operator, item, "back")
+    assert count_waiting() == 0
+
+
+def test_the_settled_ones_say_how_and_by_whom(operator: Client) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+    item = InboxItem.objects.get()
+    act(operator, item, "dismiss")
+    page = operator.get(f"{PAGE}?kind=settled").content.decode()
+    assert "Put away by grace" in page
+    assert "It waits again." in act(operator, item, "back")
+    assert count_waiting() == 1
+
+
+def test_a_row_shows_what_was_asked_and_answered(viewer: Client) -> None:
+    disliked = ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.DOWN)
+    failed = done("resp_2", status="failed")
+    events: list[ev.Event] = [
+        user_says("How <long> is the Rhine?", "item_u1"),
+        started("resp_1"),
+        message("**It** is `1,233 km` long. " + "Very long. " * 50, "resp_1", "item_1"),
+        done("resp_1"),
+        user_says("And the Elbe?", "item_u2"),
+        started("resp_2"),
+        message("The Elbe", "resp_2", "item_2", "incomplete"),
+        failed,
+        disliked,
+    ]
+    write(events)
+    rated, other = (one.words for one in read_inbox())
+    assert (rated.question, rated.answer[:26]) == ("How <long> is the Rhine?", "**It** is `1,233 km` long.")
+    assert (other.question, other.answer) == ("And the Elbe?", "The Elbe")
+    html = viewer.get(PAGE).content.decode()
+    assert "How &lt;long&gt; is the Rhine?" in html
+    assert "<dd>It is 1,233 km long. Very long." in html
+    assert "Very long. …" in html
+    assert "Very long. " * 30 not in html
+
+
+def test_an_approval_says_since_when_it_waits(viewer: Client) -> None:
+    approval()
+    html = viewer.get(PAGE).content.decode()
+    assert "waits since" in html
+    assert "no deadline" in html
+
+
 def test_a_summary_is_queued_again_once(operator: Client) -> None:
     events: list[ev.Event] = [
         user_says("x"),
@@ -274,6 +346,7 @@ def test_each_kind_is_counted_by_itself(viewer: Client) -> None:
         ("", "All", "99+"),
         ("approval", "Approvals", "1"),
         ("failed_answer", "Failed answers", "99+"),
+        ("settled", "Settled", ""),
     ]
 
 

@@ -46,12 +46,12 @@ def test_from_a_session_to_its_person_and_back(rita: Client) -> None:
     ended("other", title="Somebody else's")
     do(rita, "s1", "score", score="3")
     do(rita, "s2", "score", score="4")
-    for html in (page_of(rita, "s1"), rita.get(LIST).content.decode()):
-        assert f'href="{at(f"user/{ada.pk}")}"' in html
+    for html, way in ((unescape(page_of(rita, "s1")), {"of": "s1"}), (rita.get(LIST).content.decode(), {})):
+        assert f'href="{at(f"user/{ada.pk}", **way)}"' in html
     html = person(rita, f"user/{ada.pk}")
     for shown in ("ada", "Ada Lovelace", "Lost luggage", "about zebras", "3.5 of 5"):
         assert shown in html
-    assert f'href="{LIST}s1/change/"' in html
+    assert f'href="{LIST}s1/change/?{urlencode({"person": f"user?key={ada.pk}"})}"' in html
     assert "Somebody else" not in html
     assert "ada@example.com" not in html  # which takes the right to see users
     assert "ada@example.com" in person(signed_in(User.objects.create_superuser("root")), f"user/{ada.pk}")
@@ -69,8 +69,8 @@ def test_a_guest_and_a_shops_own_user_have_a_page_each(rita: Client) -> None:
     assert "Of customer seven" in one
     assert "Of customer eight" not in one
     whole = person(rita, f"user/{shop.pk}")
-    assert f'href="{at(f"external/{shop.pk}:customer/8")}"' in whole
-    assert f'href="{at(f"external/{shop.pk}:customer/7")}"' in page_of(rita, "e1")
+    assert f'href="{at(f"external/{shop.pk}:customer/8", person=f"user?key={shop.pk}")}"' in unescape(whole)
+    assert f'href="{at(f"external/{shop.pk}:customer/7", of="e1")}"' in unescape(page_of(rita, "e1"))
 
 
 def test_nobody_known_has_no_page(rita: Client) -> None:

@@ -65,7 +65,10 @@ RULES: dict[str, tuple[str, str]] = {
     "sessions_app_inboxitem_count": (READ, "get"),
     "sessions_app_inboxitem_open": (READ, "get"),
     "sessions_app_inboxitem_act": (OPERATE, "post"),
+    "sessions_app_inboxitem_many": (OPERATE, "post"),
     "sessions_app_mailsubscription_changelist": (READ, "get"),
+    "sessions_app_assistant_publish": (OTHER, "post"),
+    "sessions_app_assistant_retire": (OTHER, "post"),
 }
 NOBODYS = {f"{S}_add", f"{S}_delete"}
 """Refused to everybody: a log is not written by hand."""
@@ -165,6 +168,7 @@ def path_of(name: str) -> str:
         "sessions_app_inboxitem_count": f"{base}inboxitem/count/",
         "sessions_app_inboxitem_open": f"{base}inboxitem/{item}/open/",
         "sessions_app_inboxitem_act": f"{base}inboxitem/{item}/act/",
+        "sessions_app_inboxitem_many": f"{base}inboxitem/many/",
         "sessions_app_mailsubscription_changelist": f"{base}mailsubscription/",
     }[name]
 

@@ -71,6 +71,42 @@ class Engine:
     def ask(self) -> None:
         self.append(ev.UserMessage(text="hello", respond=not self.chance(4), **self._place()))
 
+    def edit(self) -> None:
+        """A message of the user's is put in another's place, mostly with an answer."""
+        said = [
+            one.item_id
+            for one in self.state.items.entries
+            if isinstance(one, Said) and isinstance(one.event, ev.UserMessage)
+        ]
+        if self._quiet() and said:
+            replaces = self.one_of(said)
+            place = self._place() | {"previous_item_id": None, "after_item_id": self.state.order.place(None)}
+            self.append(ev.UserMessage(text="rather", replaces=replaces, respond=self.chance(2), **place))
+            if not self.chance(3):
+                for step in (Engine.start, Engine.stream, Engine.finish):
+                    step(self)
+
+    def ask_again(self) -> None:
+        if self._quiet() and (response_id := self.state.answered_last()):
+            self._text, self._round = "", 0
+            self._start(retry_of=response_id)
+            if self.chance(2):
+                self.call()
+                while self.state.open and self.state.open.unanswered:
+                    self.result()
+            self.stream()
+            self.finish()
+
+    def choose(self) -> None:
+        aside = [item_id for one in self.state.versions.entries_aside() for item_id in sorted(one.item_ids)]
+        found = self.state.versions.instead_of(self.one_of(aside)) if aside and self._quiet() else None
+        if found:
+            self.append(ev.VersionChosen(version=found[0], instead_of=found[1]))
+
+    def _quiet(self) -> bool:
+        approvals = self.state.approvals.values()
+        return not (self.state.open or self.state.queued or any(not one.continued for one in approvals))
+
     def instruct(self) -> None:
         self.append(ev.OperatorMessage(text="be kind", author="ann", **self._place()))
 
@@ -388,6 +424,14 @@ STEPS: list[Callable[[Engine], None]] = [
     Engine.give_result,
     Engine.rate,
     Engine.rate,
+    Engine.edit,
+    Engine.edit,
+    Engine.edit,
+    Engine.ask_again,
+    Engine.ask_again,
+    Engine.choose,
+    Engine.choose,
+    Engine.choose,
     Engine.instruct,
     Engine.tell,
     Engine.tell_call,

@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from sessions_app.desk.waiting import bring_back, put_away
 from sessions_app.log import events as ev
 from sessions_app.log import journal_sql
 from sessions_app.log.live import LiveLog
@@ -72,6 +73,18 @@ async def test_a_failed_answer_waits_until_it_is_tried_again(open_log: OpenLog) 
     assert await waiting(log) == []
     await write(log, failed("resp_3"))
     assert await waiting(log) == [(AttentionKind.FAILED_ANSWER, "resp_3")]
+
+
+async def test_what_was_put_away_and_then_tried_again_is_settled_by_the_log(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, started("resp_1"), failed())
+    (item,) = await items(log)
+    await in_db_thread(lambda: put_away([item.pk], by="grace"))
+    await write(log, started("resp_2", retry_of="resp_1"))
+    (item,) = await items(log)
+    assert (item.settled_how, item.settled_by) == (Settled.LOG, "")
+    assert await in_db_thread(lambda: bring_back([item.pk])) == 0
+    assert await waiting(log) == []
 
 
 async def test_what_a_response_asked_waits_no_more_when_it_is_tried_again(open_log: OpenLog) -> None:

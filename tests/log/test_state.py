@@ -32,6 +32,7 @@ def told(state: SessionState, turns: list[int]) -> dict[str, Any]:
         "settings": state.settings,
         "entries": state.items.entries,
         "waiting": list(state.waiting.items()),
+        "versions": None if state.compaction else state.versions.forks,
         "calls the client may answer": sorted(
             one for one in state.items._calls if state.items.client_call(one)
         ),

@@ -15,14 +15,13 @@ BEGINS = {"create_task", "ensure_future", "Thread", "run_coroutine_threadsafe"}
 
 OWNED = {
     "chat/jobs/worker.py:Worker._run_jobs create_task": "it awaits both",
-    "chat/page/feedback.py:_tell_the_live_one run_coroutine_threadsafe": "the thread waits for its result",
+    "chat/runtime.py:carried_out run_coroutine_threadsafe": "the thread waits for its result",
     "chat/session/response.py:Response.run create_task": "run awaits it at once",
-    "chat/staff.py:_carry_out run_coroutine_threadsafe": "the thread waits for its result",
     "chat/supervision.py:heard create_task": "logs what it dies of",
     "chat/tools/beside.py:Lane.submit Thread": "what a call raises is the call's result",
     "chat/tools/beside.py:_LoopCall.run run_coroutine_threadsafe": "run awaits it at once",
     "chat/tools/beside.py:ToolLoop.__init__ Thread": "the loop logs what ends it, and goes on",
-    "chat/tools/mcp/connection.py:Connection._connected create_task": "it catches and logs what it meets",
+    "chat/tools/mcp/connection.py:Connection._from_first_to_last create_task": "it catches and logs what it meets",
     "chat/tools/mcp/servers.py:McpServers.start run_coroutine_threadsafe": "it catches and logs what it meets",
     "chat/tools/mcp/servers.py:McpServers.stop run_coroutine_threadsafe": "stop waits for it",
     "chat/tools/runner.py:_within_limit ensure_future": "waits for it, or holds it as cut off and logs its end",

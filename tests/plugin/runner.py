@@ -27,6 +27,7 @@ APP_TESTS = {
         "summary",
         "testing",
         "tools",
+        "words",
     ),
     "realtime_ai": ("bench", "chaos", "docs", "platform", "reliability"),
 }

@@ -128,6 +128,7 @@ EVENTS: list[ev.Event] = [
     ev.OperatorHandedBack(
         item_id="item_aa14", author="ann", shown_as="A member of staff", after_item_id="item_aa13"
     ),
+    ev.VersionChosen(version="item_71b2", instead_of="item_71b3", client_event_id="mine_6"),
 ]
 
 

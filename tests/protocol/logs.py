@@ -214,6 +214,7 @@ _BYSTANDERS = [
         location=ev.Location.HISTORY,
     ),
     lambda names: ev.ItemDeleted(item_id=names.new("item")),
+    lambda _names: ev.VersionChosen(version="item_1", instead_of="item_2"),
     lambda _names: ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.DOWN, comment="no"),
     lambda names: ev.ConnectionOpened(connection_id=names.new("conn"), dialect="plain"),
     lambda names: ev.ConnectionClosed(connection_id=names.new("conn"), close_code=1006),

@@ -174,6 +174,14 @@ def test_feedback(rating: str) -> None:
     assert event == ce.FeedbackGive(event_id="mine_1", item_id="a", rating=rating, comment="No.")  # type: ignore[arg-type]
 
 
+def test_a_version_and_what_a_message_replaces() -> None:
+    assert decode(frame("x_version.choose", item_id="a")) == ce.VersionChoose(event_id="mine_1", item_id="a")
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    event = decode(frame("conversation.item.create", item=said, x_replaces="b"))
+    assert isinstance(event, ce.ItemCreate)
+    assert event.x_replaces == "b"
+
+
 def test_what_the_sdks_models_send_is_taken() -> None:
     items: list[Any] = [
         sdk.RealtimeConversationItemUserMessage(

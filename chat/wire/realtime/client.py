@@ -186,7 +186,7 @@ class ResponseSettings(Settings, frozen=True, kw_only=True):
     input: Annotated[list[InputItem], Meta(max_length=MAX_INPUT_ITEMS)] | None = None
     x_turn_policy: TurnPolicy | None = None
     x_retry_of: ItemId | None = None
-    """The last response, when it did not complete: this one takes its place."""
+    """The last response: this one takes its place, or, where that one completed, is another version of it."""
 
     def changes(self) -> JSON:
         given = {
@@ -224,6 +224,8 @@ class ItemCreate(ClientEventBase, frozen=True, kw_only=True, tag="conversation.i
     item: NewItem
     previous_item_id: ItemId | None = None
     """``root`` is the beginning of the conversation."""
+    x_replaces: ItemId | None = None
+    """The user's message in whose place this one stands: that one, and all after it, is set aside."""
 
 
 class ItemRetrieve(ClientEventBase, frozen=True, kw_only=True, tag="conversation.item.retrieve"):
@@ -240,6 +242,13 @@ class ResponseCreate(ClientEventBase, frozen=True, kw_only=True, tag="response.c
 
 class ResponseCancel(ClientEventBase, frozen=True, kw_only=True, tag="response.cancel"):
     response_id: ItemId | None = None
+
+
+class VersionChoose(ClientEventBase, frozen=True, kw_only=True, tag="x_version.choose"):
+    """Ours: go on from another version of a message or of an answer."""
+
+    item_id: ItemId
+    """Any item that only that version has."""
 
 
 class FeedbackGive(ClientEventBase, frozen=True, kw_only=True, tag="x_feedback.give"):
@@ -269,6 +278,7 @@ ClientEvent = (
     | ItemDelete
     | ResponseCreate
     | ResponseCancel
+    | VersionChoose
     | FeedbackGive
     | HistoryGet
     | Ping
@@ -316,6 +326,7 @@ def _check(event: ClientEvent) -> None:
     match event:
         case ItemCreate():
             check_new_item(event.item, "item")
+            check_place(event)
         case SessionUpdate():
             check_settings(event.session, "session")
         case ResponseCreate(response=ResponseSettings() as settings):
@@ -359,6 +370,20 @@ def check_new_item(item: NewItem, param: str) -> None:
                     param=f"{param}.content[{index}].type",
                 )
     check_item(item, param)
+
+
+def check_place(event: ItemCreate) -> None:
+    if event.x_replaces is None:
+        return
+    if not isinstance(event.item, Message) or event.item.role != "user":
+        raise FrameError(
+            'x_replaces: only a message of role "user" takes another\'s place.', param="x_replaces"
+        )
+    if event.previous_item_id is not None:
+        raise FrameError(
+            "previous_item_id: the message stands where the one stood that it replaces. Leave it out.",
+            param="previous_item_id",
+        )
 
 
 def check_item(item: NewItem | InputItem, param: str) -> None:

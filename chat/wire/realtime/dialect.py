@@ -16,6 +16,7 @@ from chat.session.commands import (
     AddToolCall,
     AddToolOutput,
     CancelResponse,
+    ChooseVersion,
     Command,
     DecideApproval,
     DeleteItem,
@@ -23,6 +24,7 @@ from chat.session.commands import (
     RequestResponse,
     ResponseOptions,
     SessionConfig,
+    SessionInfo,
     UpdateSession,
 )
 from chat.wire.dialect import AnySession, Socket
@@ -168,12 +170,13 @@ class RealtimeDialect:
         return SessionObject(
             id=info.session_id,
             model=config.model or info.model,
-            instructions=config.instructions or conf().instructions,
+            instructions=config.instructions or _instructions(info),
             tools=config.tools,
             tool_choice=config.tool_choice,
             max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]
             expires_at=int(expires_at) if (expires_at := self._socket.expires_at) else UNSET,
             x_turn_policy=config.policy,  # type: ignore[arg-type]
+            x_assistant=info.assistant or UNSET,
         )
 
     # Frames in
@@ -275,6 +278,11 @@ class RealtimeDialect:
         return encode(error_event(error))
 
 
+def _instructions(info: SessionInfo) -> str:
+    """Where the client has given none."""
+    return conf().instructions if info.instructions is None else info.instructions
+
+
 def _notice(model: str) -> str:
     return _NOTICES.get(model, "") if default_model_spec() == model else ""
 
@@ -292,6 +300,8 @@ def _command(event: ce.ClientEvent) -> Command:
             return _response(event)
         case ce.ResponseCancel():
             return CancelResponse(response_id=event.response_id, client_event_id=event.event_id)
+        case ce.VersionChoose():
+            return ChooseVersion(item_id=event.item_id, client_event_id=event.event_id)
         case ce.FeedbackGive():
             return GiveFeedback(
                 item_id=event.item_id,
@@ -314,6 +324,7 @@ def _new_item(event: ce.ItemCreate) -> Command:
                 item_id=item.id,
                 client_event_id=event.event_id,
                 previous_item_id=event.previous_item_id,
+                replaces=event.x_replaces,
             )
         case ce.FunctionCall():
             return AddToolCall(

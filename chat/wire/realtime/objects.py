@@ -46,6 +46,8 @@ class MessageItem(WireObject, tag_field="type", tag="message", kw_only=True):
     """Of a ``system`` message: from here on a person answers, or the model does again."""
     x_person: str | UnsetType = UNSET
     """A person said it, who is shown by this name; or the one whom ``x_operator`` is about."""
+    x_replaces: str | UnsetType = UNSET
+    """The message in whose place it stands: that one, and all after it, is set aside."""
 
 
 class FunctionCallItem(WireObject, tag_field="type", tag="function_call", kw_only=True):
@@ -136,6 +138,7 @@ def user_item(event: ev.UserMessage, at: datetime) -> MessageItem:
         content=[InputText(text=event.text)],
         x_created_at=timestamp(at),
         x_client_event_id=event.client_event_id or UNSET,
+        x_replaces=event.replaces or UNSET,
     )
 
 
@@ -326,6 +329,8 @@ class SessionObject(WireObject, kw_only=True):
     expires_at: int | UnsetType = UNSET
     """Unix seconds: when the credential of the connection ends, where it does by itself."""
     x_turn_policy: TurnPolicy = "enqueue"
+    x_assistant: str | UnsetType = UNSET
+    """With whom one talks, by its name in addresses; left out where it is the server's own."""
 
 
 class StreamInfo(WireObject, kw_only=True):

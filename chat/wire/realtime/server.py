@@ -84,6 +84,14 @@ class ItemDeleted(EventBase, tag="conversation.item.deleted", kw_only=True):
     item_id: str
 
 
+class VersionChosen(EventBase, tag="x_version.chosen", kw_only=True):
+    """Ours: the conversation goes on from another version, which stands in the place of ``instead_of`` and all after it. Both
+    go by the id of the message, or of the response."""
+
+    version: str
+    instead_of: str
+
+
 class FeedbackGiven(EventBase, tag="x_feedback.given", kw_only=True):
     """Ours: the user's last word on an answer."""
 
@@ -213,6 +221,7 @@ ServerEvent = (
     | ItemDone
     | ItemRetrieved
     | ItemDeleted
+    | VersionChosen
     | FeedbackGiven
     | Pong
     | HistoryDone
@@ -255,6 +264,8 @@ def frames_of(event: ev.Event) -> list[ServerEvent]:
                     comment=event.comment,
                 )
             ]
+        case ev.VersionChosen():
+            return [VersionChosen(version=event.version, instead_of=event.instead_of)]
         case ev.ItemDeleted():
             return [ItemDeleted(item_id=event.item_id)]
         case _:

@@ -80,6 +80,11 @@ export class Connection extends EventTarget {
     return this.#sessionId;
   }
 
+  /** By which the next attempt comes in. */
+  set key(key) {
+    this.#key = key;
+  }
+
   /** What leads back to where this connection is, also in another process: to be given to a new one. */
   get place() {
     const lastEventId = this.#place ? placeId(this.#sessionId, this.#place) : "";

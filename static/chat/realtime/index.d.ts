@@ -73,6 +73,8 @@ export interface Events {
 export class RealtimeClient extends EventTarget {
   constructor(url: string | URL, options?: Options);
   readonly sessionId: string;
+  /** By which the next attempt comes in. */
+  set key(key: Options["key"]);
   readonly place: Place;
   readonly state: State;
   /** The id of the response that is being given, or "". */

@@ -10,7 +10,7 @@
  *          person: by what name the person is shown who has taken the conversation over, or "",
  *          loose: the events about what was said before all this }
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem,
- *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out }
+ *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out, person: who, as the page is told }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
@@ -183,7 +183,8 @@ function messageEntry(item, { state, at }) {
   const text = item.content.map((part) => part.text ?? "").join("");
   const { id, role, x_author: author = "" } = item;
   const stepped = item.x_operator ?? "";
-  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false, stepped };
+  const person = item.x_person ?? "";
+  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false, stepped, person };
 }
 
 function committed(draft, item) {

@@ -1,0 +1,173 @@
+"""How a session was reached, and so where back, next and previous lead: its list, its queue, what waits, or its person's page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from sessions_app.admin.changelist import NEWEST_FIRST
+from sessions_app.admin.person_address import person_at
+from sessions_app.admin.saved_views import number_of, source_of
+from sessions_app.admin.walk import (
+    FILTERS,
+    INBOX,
+    PERSON,
+    QUEUE,
+    beside,
+    list_url,
+    neighbour,
+    session_url,
+    way_of,
+)
+from sessions_app.desk.waiting import BY_STAFF
+from sessions_app.models import AttentionKind, InboxItem, Session
+from sessions_app.review.inbox import settled_words
+from sessions_app.selectors.inbox import next_item, place_of
+
+OF = "of"
+"""In the address of a person's page: the session that it was opened from."""
+
+
+def way_context(request: HttpRequest) -> dict[str, Any]:
+    """For the links of a session's pages."""
+    way = way_of(request)
+    query = f"?{urlencode(way)}" if way else ""
+    back_url, back_words = back_of(request)
+    return {
+        "way_query": query,
+        "way_more": f"{query}&" if query else "?",
+        "from_queue": QUEUE in way,
+        "queue_view": way.get(QUEUE, ""),
+        "list_url": back_url,
+        "back_words": back_words,
+        "waits": waits_of(way.get(INBOX, "")),
+        "may_put_away": request.user.has_perms(["sessions_app.view_session", "sessions_app.operate_session"]),
+    }
+
+
+def back_of(request: HttpRequest) -> tuple[str, str]:
+    """The address and the name of the page that the session was opened from."""
+    way = way_of(request)
+    if QUEUE in way:
+        source = source_of(request, way[QUEUE])
+        words = f"Queue: {source.name}" if source.key else "Queue"
+        return queue_url(source.key), words
+    if INBOX in way:
+        return inbox_url(_item_and_kind(way[INBOX])[1]), "Back to Waiting for you"
+    if PERSON in way and (url := _person_page(way[PERSON])):
+        return url, "Back to the person"
+    return list_url(way.get(FILTERS, "")), "Back to list"
+
+
+def back_of_person(request: HttpRequest) -> tuple[str, str]:
+    """The same for a person's page."""
+    session_id = request.GET.get(OF, "").replace("\x00", "")[:128]
+    if session_id:
+        return session_url(session_id, **way_of(request)), "Back to the conversation"
+    if PERSON in request.GET and (url := _person_page(request.GET[PERSON])):
+        return url, "Back"
+    return list_url(request.GET.get(FILTERS, "")), "Back to list"
+
+
+def _person_page(address: str) -> str:
+    """Empty: it is none."""
+    kind, _, query = address.partition("?")
+    known = kind in ("user", "guest", "external")
+    return f"{reverse('admin:sessions_app_session_person', args=[kind])}?{query}" if known else ""
+
+
+def queue_url(key: str) -> str:
+    page = reverse("admin:sessions_app_session_queue")
+    return f"{page}?{urlencode({'view': key})}" if key else page
+
+
+def inbox_url(kind: str) -> str:
+    page = reverse("admin:sessions_app_inboxitem_changelist")
+    return f"{page}?{urlencode({'kind': kind})}" if kind else page
+
+
+# What waits
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What the session was opened for."""
+
+    item: InboxItem
+    kind: str
+
+    @property
+    def can_be_put_away(self) -> bool:
+        return self.item.settled_at is None and self.item.kind != AttentionKind.APPROVAL
+
+    @property
+    def can_come_back(self) -> bool:
+        return self.item.settled_how in BY_STAFF
+
+    @property
+    def settled(self) -> str:
+        """How, and by whom; empty: it waits."""
+        return settled_words(self.item) if self.item.settled_at else ""
+
+
+def waits_of(value: str) -> Waits | None:
+    number, kind = _item_and_kind(value)
+    item = None if number is None else InboxItem.objects.filter(pk=number).first()
+    return Waits(item, kind) if item else None
+
+
+def _item_and_kind(value: str) -> tuple[int | None, str]:
+    number, _, kind = value.partition(":")
+    return number_of(number), kind if kind in AttentionKind.values else ""
+
+
+def item_url(item: InboxItem, kind: str) -> str:
+    """At the very place in its transcript."""
+    seq = place_of(item)
+    return f"{session_url(item.session_id, hit=str(seq), **{INBOX: f'{item.pk}:{kind}'})}#seq-{seq}"
+
+
+# Along them
+
+
+def walk(request: HttpRequest, model_admin: Any, session: Session, *, forward: bool) -> HttpResponse:
+    """To the next one, or the one before."""
+    way = way_of(request)
+    if INBOX in way:
+        return walk_inbox(request, forward=forward)
+    return walk_to(request, found_beside(request, model_admin, session, forward=forward), forward=forward)
+
+
+def walk_inbox(request: HttpRequest, *, forward: bool = True) -> HttpResponse:
+    waits = waits_of(way_of(request).get(INBOX, ""))
+    found = waits and next_item(waits.item, kind=waits.kind, forward=forward)
+    if not waits or not found:
+        messages.info(request, f"That was the {'last' if forward else 'first'} of what waits.")
+        return HttpResponseRedirect(inbox_url(waits.kind if waits else ""))
+    return HttpResponseRedirect(item_url(found, waits.kind))
+
+
+def found_beside(
+    request: HttpRequest, model_admin: Any, session: Session, *, forward: bool = True
+) -> Session | None:
+    way = way_of(request)
+    if PERSON not in way:
+        return neighbour(request, model_admin, session, way.get(FILTERS, ""), forward=forward)
+    person = _person_of(way[PERSON])
+    return person and beside(person, session, forward=forward)
+
+
+def _person_of(address: str) -> Any:
+    kind, _, query = address.partition("?")
+    person = person_at(kind, QueryDict(query).get("key", "").replace("\x00", ""))
+    return person.sessions().defer("summary").order_by(*NEWEST_FIRST) if person else None
+
+
+def walk_to(request: HttpRequest, found: Session | None, *, forward: bool = True) -> HttpResponse:
+    if found is None:
+        messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
+        return HttpResponseRedirect(back_of(request)[0])
+    return HttpResponseRedirect(session_url(found.pk, **way_of(request)))

@@ -1,0 +1,90 @@
+/**
+ * What a frame and the page around it say to each other (docs/embedding.md). Only pages of the origins that may show the frame
+ * are heard and spoken to: the server's policy would not let another one show it, and this does not count on that.
+ *
+ * Events: `open`, `token` (detail: a fresh one), `say` (detail: a text).
+ */
+
+import { gettext } from "./words.js";
+
+const THEMES = ["light", "dark"];
+
+export class FrameHost extends EventTarget {
+  #origin = "";
+  #asked = false;
+  #settle = null;
+
+  /** `settings`: the page's, as strings. */
+  constructor({ frameOrigins, buttonColors, logo, siteName }) {
+    super();
+    this.origins = frameOrigins.split(" ").filter(Boolean);
+    this.colors = buttonColors.split(" ");
+    this.logo = logo;
+    this.name = siteName;
+    this.token = "";
+    /** Settled once it is known who is there: by a token, or nobody by name. */
+    this.identified = new Promise((settle) => (this.#settle = settle));
+  }
+
+  start() {
+    window.addEventListener("message", (event) => this.#onMessage(event));
+    const { colors, logo, name } = this;
+    const words = { open: gettext("Open the chat"), close: gettext("Close the chat"), news: gettext("New answer") };
+    this.#send("ready", { name, colors, logo, words });
+  }
+
+  close() {
+    this.#send("close");
+  }
+
+  /** The page around is told that something happened; never what was said. */
+  tell(event) {
+    this.#send("event", { event });
+  }
+
+  /** The page's token is missing or has ended. */
+  askForToken() {
+    if (!this.#asked) this.#send("token-needed");
+    this.#asked = true;
+  }
+
+  #send(type, detail = {}) {
+    if (window.parent === window) return;
+    const message = { realtimeChat: 1, type, ...detail };
+    for (const origin of this.#origin ? [this.#origin] : this.origins) window.parent.postMessage(message, origin);
+  }
+
+  #onMessage({ source, origin, data }) {
+    const isHost = source === window.parent && this.origins.includes(origin) && data?.realtimeChat === 1;
+    if (!isHost) return;
+    this.#origin = origin;
+    HANDLERS[data.type]?.(this, data);
+  }
+
+  hello({ theme, identifies }) {
+    this.showIn(theme);
+    if (identifies) this.askForToken();
+    else this.#settle();
+  }
+
+  take(token) {
+    if (typeof token !== "string") return;
+    this.#asked = false;
+    this.token = token;
+    this.#settle();
+    if (token) this.dispatchEvent(new CustomEvent("token", { detail: token }));
+  }
+
+  showIn(theme) {
+    if (THEMES.includes(theme)) document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+  }
+}
+
+const HANDLERS = {
+  hello: (host, message) => host.hello(message),
+  token: (host, { token }) => host.take(token),
+  theme: (host, { theme }) => host.showIn(theme),
+  open: (host) => host.dispatchEvent(new Event("open")),
+  say: (host, { text }) => text && host.dispatchEvent(new CustomEvent("say", { detail: String(text) })),
+};

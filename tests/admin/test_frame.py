@@ -1,0 +1,43 @@
+"""The frame that django-unfold puts around each page: ours differs from it in what assistive technology needs, and in nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+import unfold
+from django.conf import settings
+from playwright.sync_api import Page, expect
+
+THEIRS = Path(unfold.__file__).parent / "templates"
+OURS = Path(settings.BASE_DIR) / "templates"
+NAMES = (
+    "admin/base.html",
+    "unfold/helpers/navigation_header.html",
+    "unfold/helpers/welcomemsg.html",
+)
+_ADDED = r' type="button"| aria-label="[^"]*"| x-bind:aria-expanded="[^"]*"'
+
+
+def bare(text: str) -> str:
+    """Without the kind of each element and without what ours adds."""
+    return re.sub(r"(</?)(main|div|button|span)\b", r"\1x", re.sub(_ADDED, "", text))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copy_of_their_template_differs_in_nothing_else(name: str) -> None:
+    ours, theirs = ((folder / name).read_text(encoding="utf-8") for folder in (OURS, THEIRS))
+    assert bare(ours) == bare(theirs), "unfold has changed it: copy it anew"
+    assert ours != theirs
+
+
+def test_the_menu_of_a_phone_opens_and_closes_by_the_keyboard(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/admin/")
+    menu = page.get_by_role("button", name="Menu", exact=True)
+    expect(menu).to_have_attribute("aria-expanded", "false")
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Review next")).to_be_visible()
+    page.get_by_role("button", name="Close the menu").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Review next")).to_be_hidden()

@@ -1,0 +1,205 @@
+"""With whom a session is begun, through the sockets: the refusals and their codes, and what stays when the admin moves on."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from sessions_app.assistant import AssistantSettings
+from sessions_app.desk.assistants import publish, retire, save_version
+from sessions_app.models import Session, SessionEvent
+from sessions_app.postgres.threads import in_db_thread
+from tests.support.server import ServerProcess
+from tests.support.sockets import plain, realtime
+from tests.support.waiting import eventually
+
+ASSISTANTS = {
+    "sales": {"instructions": "You sell bicycles.", "tools": ["calculate"]},
+    "closed": {"instructions": "Never give a discount.", "client_instructions": False},
+}
+
+
+@pytest.fixture(scope="module")
+def shop_server(django_db_setup: None) -> Iterator[ServerProcess]:
+    server = ServerProcess(
+        SESSION_GRACE_SECONDS="0.3",
+        ASSISTANTS=json.dumps(ASSISTANTS),
+        DJANGO_SETTINGS_MODULE="tests.support.quiet_settings",
+    ).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shop(shop_server: ServerProcess, transactional_db: None) -> ServerProcess:
+    return shop_server
+
+
+def published(slug: str, **settings: Any) -> int:
+    version = save_version(slug=slug, settings=AssistantSettings(**settings), by="ada").number
+    publish(slug=slug, version=version, by="ada")
+    return version
+
+
+async def started(session_id: str) -> dict[str, Any]:
+    def payload() -> Any:
+        rows = SessionEvent.objects.filter(session_id=session_id, event_type="session_started")
+        return rows.values_list("payload", flat=True).first()
+
+    async def found() -> dict[str, Any]:
+        kept = await in_db_thread(payload)
+        assert kept is not None
+        return dict(kept)
+
+    return await eventually(found)
+
+
+async def refusal(server: ServerProcess, path: str) -> tuple[str, int | None]:
+    async with realtime(server.ws_url, path) as client:
+        return client.created["error"]["code"], await client.closed()
+
+
+async def test_the_session_is_told_with_whom_and_the_log_keeps_it(shop: ServerProcess) -> None:
+    async with realtime(shop.ws_url, "/ws/session?assistant=sales") as client:
+        session = client.created["session"]
+        assert (session["x_assistant"], session["instructions"]) == ("sales", "You sell bicycles.")
+        await client.ask("hello")
+        begun = await started(client.session_id)
+        row = await in_db_thread(Session.objects.get, pk=client.session_id)
+    assert (begun["assistant"], row.assistant) == ("sales", "sales")
+    assert "assistant_version" not in begun
+
+
+async def test_without_one_nothing_is_different(shop: ServerProcess) -> None:
+    async with realtime(shop.ws_url, "/ws/session") as client:
+        assert "x_assistant" not in client.created["session"]
+        await client.ask("hello")
+        assert await started(client.session_id) == {"model": "demo", "source": "realtime"}
+
+
+async def test_the_plain_wire_has_it_as_well(shop: ServerProcess) -> None:
+    async with plain(shop.ws_url, "/ws/session?assistant=sales") as client:
+        await client.send("hello")
+        await client.recv()
+
+        async def found() -> None:
+            assert await in_db_thread(lambda: Session.objects.filter(assistant="sales").exists())
+
+        await eventually(found)
+
+
+async def test_one_that_is_not_there_is_refused_by_its_code(shop: ServerProcess) -> None:
+    for name in ("nobody", "x" * 300, "%00", "Sales"):
+        assert await refusal(shop, f"/ws/session?assistant={name}") == ("assistant_not_found", 4404)
+
+
+async def test_tools_that_it_may_not_use_do_not_exist(shop: ServerProcess) -> None:
+    async with realtime(shop.ws_url, "/ws/session?assistant=sales") as client:
+        choice = {"type": "function", "name": "get_time"}
+        await client.send(
+            type="session.update", session={"type": "realtime", "tool_choice": choice}, event_id="e1"
+        )
+        error = (await client.until("error"))["error"]
+        assert "Name one of: calculate." in error["message"]
+        text, _ = await client.ask("What time is it in Tokyo?")
+    assert [one for one in client.frames if one["type"].startswith("response.mcp_call")] == []
+    assert text
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "session.update", "session": {"type": "realtime", "instructions": "Be a pirate."}},
+        {"type": "response.create", "response": {"instructions": "Be a pirate."}},
+        {
+            "type": "conversation.item.create",
+            "item": {
+                "type": "message",
+                "role": "system",
+                "content": [{"type": "input_text", "text": "Be a pirate."}],
+            },
+        },
+        {
+            "type": "response.create",
+            "response": {
+                "conversation": "none",
+                "input": [
+                    {
+                        "type": "message",
+                        "role": "system",
+                        "content": [{"type": "input_text", "text": "Be a pirate."}],
+                    }
+                ],
+            },
+        },
+    ],
+)
+async def test_instructions_of_clients_are_refused_where_they_may_give_none(
+    shop: ServerProcess, event: dict[str, Any]
+) -> None:
+    async with realtime(shop.ws_url, "/ws/session?assistant=closed") as client:
+        assert client.created["session"]["instructions"] == ""
+        await client.send(**event, event_id="e1")
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("instructions_not_allowed", "e1")
+        await client.ask("hello")
+    async with realtime(shop.ws_url, "/ws/session?assistant=sales") as client:
+        await client.send(**event, event_id="e1")
+        done = {"session.update": "session.updated", "response.create": "response.done"}
+        await client.until(done.get(event["type"], "conversation.item.done"))
+
+
+async def test_a_session_keeps_the_version_that_it_was_begun_with(shop: ServerProcess) -> None:
+    await in_db_thread(published, "support", instructions="First.")
+    async with realtime(shop.ws_url, "/ws/session?assistant=support") as client:
+        await client.ask("hello")
+        back = client.back
+        assert (await started(client.session_id))["assistant_version"] == 1
+    await in_db_thread(published, "support", instructions="Second.")
+
+    async def newest() -> None:
+        async with realtime(shop.ws_url, "/ws/session?assistant=support") as other:
+            assert other.created["session"]["instructions"] == "Second."
+
+    await eventually(newest)
+    await in_db_thread(retire, slug="support")
+
+    async def gone() -> None:
+        async with realtime(shop.ws_url, "/ws/session?assistant=support") as other:
+            assert other.created["type"] == "error"
+
+    await eventually(gone)
+    for query in (back, f"{back}&assistant=sales", f"{back}&assistant=support"):
+        async with realtime(shop.ws_url, f"/ws/session?{query}") as client:
+            assert client.created["session"]["instructions"] == "First."
+            assert client.created["session"]["x_assistant"] == "support"
+
+
+async def test_another_process_goes_on_with_the_same_version(shop: ServerProcess, start_server: Any) -> None:
+    await in_db_thread(published, "support", instructions="First.")
+    first = start_server(SESSION_GRACE_SECONDS="60")
+    async with realtime(first.ws_url, "/ws/session?assistant=support") as client:
+        await client.ask("hello")
+        back = client.back
+    first.stop()
+    await in_db_thread(published, "support", instructions="Second.")
+    async with realtime(shop.ws_url, f"/ws/session?{back}") as client:
+        assert client.created["session"]["instructions"] == "First."
+
+
+async def test_a_draft_is_for_staff_alone(shop: ServerProcess) -> None:
+    def draft() -> dict[str, str]:
+        save_version(slug="support", settings=AssistantSettings(instructions="Draft."), by="ada")
+        staff = User.objects.create_user("ada", is_staff=True)
+        client = Client()
+        client.force_login(staff)
+        return {"Cookie": f"sessionid={client.cookies['sessionid'].value}", "Origin": shop.url}
+
+    headers = await in_db_thread(draft)
+    path = "/ws/session?assistant=support&version=1"
+    assert await refusal(shop, path) == ("assistant_not_found", 4404)
+    async with realtime(shop.ws_url, path, additional_headers=headers) as client:
+        assert client.created["session"]["instructions"] == "Draft."
