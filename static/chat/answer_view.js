@@ -32,7 +32,7 @@ const ENDINGS = {
 
 /** Of a person who has stepped in: there is nothing to try again. */
 const REASONS = {
-  operator_stopped: { icon: "stop", title: gettext("A person stopped this answer.") },
+  operator_stopped: { icon: "stop", title: gettext("A member of staff stopped this answer.") },
   operator_took_over: { icon: "stop", title: gettext("This answer was stopped: a person answers from here on.") },
   answered_by_person: { icon: "tick", title: gettext("A person has answered this already.") },
 };

@@ -12,7 +12,7 @@ const WORDS = {
   [Phase.ONLINE]: { text: gettext("Connected"), tone: "good" },
   [Phase.RECONNECTING]: { text: gettext("Reconnecting…"), tone: "wait" },
   [Phase.OFFLINE]: { text: gettext("You are offline"), tone: "bad" },
-  [Phase.ENDED]: { text: gettext("Conversation ended"), tone: "idle" },
+  [Phase.ENDED]: { text: gettext("Session ended"), tone: "idle" },
   [Phase.STOPPED]: { text: gettext("Not connected"), tone: "bad" },
 };
 

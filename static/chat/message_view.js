@@ -90,6 +90,6 @@ function isLong(text) {
 /** That a person stepped in, or out, in the page's language. */
 function stepped({ stepped: step, person }) {
   if (!person) return "";
-  if (step === "took_over") return gettext("{person} answers from here on.", { person });
-  return step === "handed_back" ? gettext("The assistant answers again.") : "";
+  if (step === "took_over") return gettext("{person} has joined and answers from here on.", { person });
+  return step === "handed_back" ? gettext("{person} has left. The assistant answers again.", { person }) : "";
 }

@@ -45,7 +45,7 @@
   `;
 
   const host = document.createElement("realtime-chat");
-  const root = host.attachShadow({ mode: "closed" });
+  const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet(); // no style element: it would need the page's policy to allow it
   sheet.replaceSync(STYLES);
   root.adoptedStyleSheets = [sheet];

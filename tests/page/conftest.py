@@ -1,10 +1,13 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from playwright.sync_api import Browser
 
 from tests.page.chat_page import ChatPage
@@ -80,6 +83,26 @@ def chat(open_page: OpenPage) -> ChatPage:
     chat.go("/")
     chat.expect_connection("Connected")
     return chat
+
+
+@pytest.fixture
+def sign_in_staff(
+    chat_server: ServerProcess, in_database: Callable[[Callable[[], Any]], Any]
+) -> Callable[[ChatPage], None]:
+    """Makes the page's visitor a member of staff, from its next load on."""
+
+    def cookie() -> str:
+        client = Client()
+        client.force_login(User.objects.create(username=f"staff-{uuid4().hex[:8]}", is_staff=True))
+        return client.cookies["sessionid"].value
+
+    def sign_in(chat: ChatPage) -> None:
+        value = in_database(cookie)
+        chat.page.context.add_cookies(
+            [{"name": "sessionid", "value": value, "domain": "127.0.0.1", "path": "/"}]
+        )
+
+    return sign_in
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.support.server import ServerProcess
 
@@ -15,7 +16,7 @@ StartServer = Callable[..., ServerProcess]
 
 
 def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
-    start_server: StartServer, open_page: OpenPage
+    start_server: StartServer, open_page: OpenPage, sign_in_staff: Callable[[ChatPage], None]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -23,6 +24,7 @@ def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
         LLM_MODEL="gemini:gemini-3.8-flash", GEMINI_API_KEY="not-a-real-key", GOOGLE_GEMINI_BASE_URL=nobody
     )
     chat = open_page(server=server)
+    sign_in_staff(chat)
     chat.go("/")
     chat.expect_connection("Connected")
     expect(chat.page.locator(".chip[data-model]")).to_have_text("gemini:gemini-3.8-flash")

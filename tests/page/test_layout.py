@@ -116,7 +116,7 @@ def test_nothing_and_too_much_cannot_be_sent(chat: ChatPage) -> None:
     expect(send).to_be_disabled()
     chat.input.fill("x" * 32_001)
     expect(send).to_be_disabled()
-    expect(chat.page.locator("#counter")).to_have_text("1 characters too many")
+    expect(chat.page.locator("#counter")).to_have_text("1 character too many")
     chat.input.press("Enter")
     expect(chat.messages).to_have_count(0)
     chat.input.fill("x" * 31_999)

@@ -1,6 +1,7 @@
 """The page against the real server and the demo model."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +16,7 @@ SESSION_PATH = re.compile(r"/s/[0-9a-f-]{36}$")
 
 def test_an_answer_streams_and_gets_the_session_an_address(chat: ChatPage) -> None:
     expect(chat.page).to_have_url(re.compile(r":\d+/$"))
-    expect(chat.page.locator("#notice")).to_contain_text("demo")
+    expect(chat.page.locator("#notice")).to_be_hidden()
     chat.say("Explain WebSocket streaming")
     chat.expect_streaming("means that the answer")
     expect(chat.messages.first).to_have_attribute("data-state", "sent")
@@ -23,9 +24,22 @@ def test_an_answer_streams_and_gets_the_session_an_address(chat: ChatPage) -> No
     chat.expect_ended(chat.answers.first)
     expect(chat.answers.first.locator("ol > li")).to_have_count(4)
     expect(chat.answers.first.locator(".code-block pre")).to_contain_text("new WebSocket(")
-    expect(chat.answers.first.locator(".cost")).to_have_text(re.compile(r"\d+ tokens"))
+    expect(chat.answers.first.locator(".cost")).to_have_text("")
     expect(chat.page.locator("#session-title")).to_have_text("Explain WebSocket streaming")
     expect(chat.sessions.locator("[aria-current=page]")).to_contain_text("Explain WebSocket streaming")
+
+
+def test_staff_are_shown_what_an_answer_took_and_that_the_demo_answers(
+    open_page: OpenPage, sign_in_staff: Callable[[ChatPage], None]
+) -> None:
+    chat = open_page()
+    sign_in_staff(chat)
+    chat.go("/")
+    chat.expect_connection("Connected")
+    expect(chat.page.locator("#notice")).to_contain_text("demo")
+    expect(chat.page.locator(".chip[data-model]")).to_have_text("demo")
+    answer = chat.ask("Hello")
+    expect(answer.locator(".cost")).to_have_text(re.compile(r"\d+ tokens"))
 
 
 def test_a_tool_call_is_a_folded_card_that_opens(chat: ChatPage) -> None:

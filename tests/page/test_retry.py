@@ -56,7 +56,9 @@ def test_a_failed_answer_is_kept_and_tried_again_under_its_own_name(
     server.finish("Half an ans", status="failed", reason="model_overloaded")
     first, ending = chat.answers.first, chat.answers.first.locator(".ending")
     chat.expect_ended(first, "failed")
-    expect(ending).to_contain_text("The answer failed. The model is overloaded. Try again in a moment.")
+    expect(ending).to_contain_text(
+        "The answer failed. Very many people are asking at the moment. Please try again in a moment."
+    )
     ending.get_by_role("button", name="Try again").click()
     second = wish(chat, server, 2)
     assert second["response"] == {"x_retry_of": "resp_1"}
@@ -82,17 +84,26 @@ def test_an_incomplete_answer_and_a_second_failure(scripted: tuple[ChatPage, Scr
     assert wish(chat, server, 3)["response"] == {"x_retry_of": "resp_2"}
 
 
-def test_the_vendors_hint_and_the_models_that_failed_are_told(
-    scripted: tuple[ChatPage, ScriptedServer],
+@pytest.mark.parametrize("staff", [True, False])
+def test_the_vendors_hint_is_told_and_the_models_that_failed_to_staff_alone(
+    scripted: tuple[ChatPage, ScriptedServer], sign_in_staff: Callable[[ChatPage], None], staff: bool
 ) -> None:
     chat, server = scripted
+    if staff:
+        sign_in_staff(chat)
+        chat.go(server.path)
     asked(chat, server)
     server.log(ev.ModelAttemptFailed(response_id="resp_1", model="gemini:one", code="model_overloaded"))
     server.finish("", status="failed", reason="model_quota_exceeded", retry_after_s=41.0, model="openai:two")
     expect(chat.answers.first.locator(".ending")).to_contain_text(
-        "The model's quota is used up. Try again later. A new try makes sense in 41 seconds."
+        "Very many people are asking at the moment. Please try again in a moment. A new try makes sense in 41 seconds."
     )
-    expect(chat.answers.first.locator(".details")).to_contain_text("openai:two · after gemini:one failed")
+    details = chat.answers.first.locator(".details")
+    if staff:
+        expect(details).to_contain_text("openai:two · after gemini:one failed")
+    else:
+        expect(details).to_have_text("")
+        assert "openai:two" not in chat.page.locator("body").inner_text()
 
 
 def test_a_wish_that_is_lost_is_sent_again_and_once(scripted: tuple[ChatPage, ScriptedServer]) -> None:

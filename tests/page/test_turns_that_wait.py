@@ -120,8 +120,9 @@ def test_somebody_elses_word_counts_here_too(scripted: tuple[ChatPage, ScriptedS
     wait_until(chat, lambda: server.messages()[-1]["item"]["type"] == "mcp_approval_response")
     server.refuse(server.messages()[-1], code="already_decided", message="It has been answered already.")
     server.log(ev.ToolApproval(item_id="item_no", approval_id="apr_1", approve=False, by="grace"))
-    expect(card).to_contain_text("was refused by grace")
-    expect(chat.page.locator("#toasts")).to_contain_text("It has been answered already.")
+    expect(card).to_contain_text("was refused by our team")
+    assert "grace" not in chat.page.content()
+    expect(chat.page.locator("#toasts")).to_contain_text("This was answered already.")
 
 
 def test_an_answer_given_while_offline_is_delivered_after_a_reload(

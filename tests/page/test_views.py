@@ -157,7 +157,7 @@ def test_what_is_listed_of_a_session(client: Client) -> None:
     make_sessions(1, user=user)
     response = client.get("/api/sessions")
     (session,) = response.json()["sessions"]
-    assert session.keys() == {"id", "title", "started_at", "last_event_at", "status"}
+    assert session.keys() == {"id", "title", "started_at", "last_event_at", "status", "assistant"}
     assert (session["id"], session["title"], session["status"]) == ("s000", "No. 0", "active")
     assert session["started_at"] == "2026-03-01T00:00:00+00:00"
     assert "no-store" in response.headers["Cache-Control"]

@@ -192,14 +192,14 @@ async def test_another_process_goes_on_with_the_same_version(shop: ServerProcess
 
 async def test_a_draft_is_for_staff_alone(shop: ServerProcess) -> None:
     def draft() -> dict[str, str]:
-        save_version(slug="support", settings=AssistantSettings(instructions="Draft."), by="ada")
+        save_version(slug="drafted", settings=AssistantSettings(instructions="Draft."), by="ada")
         staff = User.objects.create_user("ada", is_staff=True)
         client = Client()
         client.force_login(staff)
         return {"Cookie": f"sessionid={client.cookies['sessionid'].value}", "Origin": shop.url}
 
     headers = await in_db_thread(draft)
-    path = "/ws/session?assistant=support&version=1"
+    path = "/ws/session?assistant=drafted&version=1"
     assert await refusal(shop, path) == ("assistant_not_found", 4404)
     async with realtime(shop.ws_url, path, additional_headers=headers) as client:
         assert client.created["session"]["instructions"] == "Draft."

@@ -33,8 +33,8 @@ def scripts() -> list[Path]:
 
 
 ENGLISH = {"key_trouble.js", "widget.js", "words.js"}
-"""The door's; the widget's, which is given its
-words by the frame; and the help that the others call."""
+"""The door's; the widget's, which is given its words by the frame; and the help that the others call. The client module, whose
+words are for programs, is a folder of its own."""
 
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'"
 _CALL = re.compile(rf"\bgettext\(\s*({_LITERAL})")

@@ -1,0 +1,277 @@
+"""The chat on somebody else's page: another origin, with a strict policy of its own, in Chromium."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from identity.keys import make_key, make_secret
+from sessions_app.models import Session
+from tests.support.server import ServerProcess
+
+SALES = {"name": "Sales", "color": "#b4531f", "headline": "What do you ride?"}
+Host = Callable[..., Page]
+OTHER = """<!doctype html><script>
+  const frame = parent.document.querySelector("realtime-chat").shadowRoot.querySelector("iframe");
+  frame.contentWindow.postMessage({ realtimeChat: 1, type: "say", text: "not the page" }, "*");
+</script>"""
+"""A frame of the shop's own, beside that of the chat."""
+
+
+class Shop:
+    """A server of pages at ``localhost``, which is not the chat's ``127.0.0.1``; a cookie of the one is none of the other."""
+
+    def __init__(self) -> None:
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = (OTHER if self.path == "/other" else shop.page).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                if self.path != "/other":
+                    self.send_header("Content-Security-Policy", shop.policy)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.page = self.policy = ""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.origin = f"http://localhost:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def shows(self, chat: str, attributes: str) -> None:
+        self.policy = f"default-src 'none'; script-src {chat}; frame-src {chat} 'self'; style-src 'self'"
+        self.page = (
+            f'<!doctype html><html lang="en"><title>A shop</title><h1>Bicycles</h1><p>Buy one.</p>'
+            f'<script src="{chat}/widget.js" {attributes}></script>'
+        )
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    shop = Shop()
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="module")
+def embedded(chat_server: ServerProcess, shop: Shop) -> Iterator[ServerProcess]:
+    env = {"EMBED_ORIGINS": shop.origin, "ASSISTANTS": json.dumps({"sales": SALES})}
+    server = ServerProcess(DATABASE_URL=chat_server.env["DATABASE_URL"], DEMO_DELAY_MS="5", **env).start()
+    yield server
+    server.stop()
+    server.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, shop: Shop, embedded: ServerProcess) -> Iterator[Host]:
+    """Opens the shop's page for a visitor who was nowhere before. What a page complains of fails the test."""
+    contexts = []
+    complaints: list[str] = []
+
+    def open_page(attributes: str = 'data-assistant="sales"', script: str = "", **context: Any) -> Page:
+        shop.shows(embedded.url, attributes)
+        contexts.append(browser.new_context(**context))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda one: one.type in ("error", "warning") and complaints.append(one.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if script:
+            page.add_init_script(f"if (window === window.parent) {{ {script} }}")
+        page.goto(shop.origin)
+        return page
+
+    yield open_page
+    for one in contexts:
+        one.close()
+    assert [one for one in complaints if "favicon" not in one] == []
+
+
+def frame_of(page: Page) -> FrameLocator:
+    return page.frame_locator("realtime-chat iframe")
+
+
+def opened(page: Page) -> FrameLocator:
+    page.get_by_role("button", name="Open the chat").click()
+    return frame_of(page)
+
+
+def say(frame: FrameLocator, text: str) -> None:
+    count = frame.locator(".answer").count()
+    frame.locator("#message").fill(text)
+    frame.locator("#message").press("Enter")
+    answer = frame.locator(".answer").nth(count)
+    expect(answer).to_have_attribute("data-status", "completed", timeout=20_000)
+
+
+def test_a_guest_talks_and_finds_the_talk_again_on_the_next_page(visit: Host, shop: Shop) -> None:
+    page = visit(script="addEventListener('realtime-chat-answer', () => (document.title = 'answered'))")
+    frame = opened(page)
+    expect(frame.get_by_role("heading", name="What do you ride?")).to_be_visible()
+    say(frame, "hello from a frame")
+    expect(page).to_have_title("answered")
+    expect(frame.locator(".sidebar")).to_be_hidden()
+    page.goto(f"{shop.origin}/?next")
+    page.goto(shop.origin)
+    again = opened(page)
+    expect(again.locator(".message")).to_contain_text("hello from a frame")
+    say(again, "and once more")
+    expect(again.locator(".message")).to_have_count(2)
+    again.get_by_role("link", name="New chat").click()
+    expect(again.locator(".message")).to_have_count(0)
+    say(again, "something else")
+    expect(again.locator(".message")).to_have_count(1)
+
+
+def test_nothing_is_asked_of_the_server_before_somebody_opens_it(visit: Host) -> None:
+    sockets: list[str] = []
+    page = visit()
+    page.on("websocket", lambda one: sockets.append(one.url))
+    expect(page.get_by_role("button", name="Open the chat")).to_be_visible()
+    expect(frame_of(page).locator("#connection")).to_have_text("Connecting…")
+    assert sockets == []
+    expect(opened(page).locator("#connection")).to_have_text("Connected")
+    assert len(sockets) == 1
+    assert sockets[0].endswith("/ws/session?assistant=sales")
+
+
+def test_who_signed_in_with_the_shop_is_themselves(
+    visit: Host, in_database: Callable[[Callable[[], Any]], Any]
+) -> None:
+    def secret() -> str:
+        shop, _ = User.objects.get_or_create(username="the shop")
+        key = make_key(user=shop, label="of the shop").row
+        return make_secret(key=key, external_user_id="customer-7", seconds=60, session={}).value
+
+    token = in_database(secret)
+    page = visit(
+        'data-assistant="sales" data-identify="chatToken"',
+        script=f"window.asked = 0; window.chatToken = async () => (window.asked += 1, {json.dumps(token)})",
+    )
+    assert page.evaluate("window.asked") == 0
+    frame = opened(page)
+    say(frame, "hello, I am signed in")
+    assert page.evaluate("window.asked") == 1
+    session = in_database(lambda: Session.objects.get(external_user_id="customer-7"))
+    assert (session.user.username if session.user_id else "", session.assistant) == ("the shop", "sales")
+
+
+def test_a_token_that_has_ended_is_asked_for_again_and_the_talk_goes_on(
+    visit: Host, in_database: Callable[[Callable[[], Any]], Any]
+) -> None:
+    def secrets() -> list[str]:
+        shop, _ = User.objects.get_or_create(username="the shop")
+        key = make_key(user=shop, label="of the shop").row
+        made = [make_secret(key=key, external_user_id="customer-8", seconds=60, session={}) for _ in "ab"]
+        return [one.value for one in made]
+
+    first, second = in_database(secrets)
+    page = visit(
+        'data-assistant="sales" data-identify="chatToken"',
+        script=f"window.tokens = {json.dumps([first, second])}; window.chatToken = () => tokens.shift()",
+    )
+    frame = opened(page)
+    say(frame, "hello")
+    in_database(lambda: _end(first))
+    expect(frame.locator("#connection")).to_have_text("Connected", timeout=20_000)
+    expect(frame.locator(".message")).to_have_count(1)
+    page.wait_for_function("window.tokens.length === 0", timeout=20_000)
+    say(frame, "still here")
+    expect(frame.locator(".message")).to_have_count(2)
+
+
+def _end(secret: str) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from identity.keys import find_secret
+
+    row = find_secret(secret)
+    assert row is not None
+    row.expires_at = timezone.now() - timedelta(seconds=1)
+    row.save(update_fields=["expires_at"])
+
+
+def test_keys_open_it_close_it_and_come_back_to_the_button(visit: Host) -> None:
+    page = visit()
+    button = page.locator("realtime-chat button")
+    button.focus()
+    page.keyboard.press("Enter")
+    message = frame_of(page).locator("#message")
+    expect(message).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    message.press("Escape")
+    expect(button).to_have_attribute("aria-expanded", "false")
+    expect(button).to_be_focused()
+    expect(page.locator("realtime-chat iframe")).not_to_be_visible()
+
+
+def test_the_pages_scripts_open_it_ask_and_choose_the_theme(visit: Host) -> None:
+    page = visit('data-assistant="sales" data-theme="dark"')
+    expect(page.get_by_role("button", name="Open the chat")).to_be_visible()
+    page.evaluate("RealtimeChat.say('asked by the page')")
+    frame = frame_of(page)
+    expect(frame.locator(".message")).to_contain_text("asked by the page")
+    expect(frame.locator("html")).to_have_attribute("data-theme", "dark")
+    page.evaluate("RealtimeChat.theme('light')")
+    expect(frame.locator("html")).to_have_attribute("data-theme", "light")
+    page.evaluate("RealtimeChat.remove()")
+    expect(page.locator("realtime-chat")).to_have_count(0)
+
+
+def test_on_a_phone_it_takes_the_whole_screen(visit: Host) -> None:
+    page = visit(viewport={"width": 390, "height": 844})
+    frame = opened(page)
+    box = page.locator("realtime-chat iframe").bounding_box()
+    assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    frame.get_by_role("button", name="Close the chat").click()
+    expect(page.get_by_role("button", name="Open the chat")).to_be_visible()
+
+
+def test_whoever_is_not_the_page_around_is_not_heard(visit: Host) -> None:
+    """Neither by the frame (another window of the very origin that may show it) nor by the page (a message that says it is the
+    frame's)."""
+    page = visit()
+    frame = opened(page)
+    expect(frame.locator("#connection")).to_have_text("Connected")
+    page.evaluate(
+        """() => new Promise((loaded) => {
+          const other = Object.assign(document.createElement("iframe"), { src: "/other", onload: loaded });
+          document.body.append(other);
+          window.postMessage({ realtimeChat: 1, type: "close" }, "*");
+        })"""
+    )
+    page.evaluate("RealtimeChat.say('the page itself')")
+    expect(frame.locator(".message")).to_have_count(1)
+    expect(frame.locator(".message")).to_contain_text("the page itself")
+    expect(page.locator("realtime-chat button")).to_have_attribute("aria-expanded", "true")
+
+
+def test_a_page_that_may_not_shows_nothing(browser: Browser, shop: Shop, chat_server: ServerProcess) -> None:
+    """The package's server lets nobody embed it."""
+    shop.shows(chat_server.url, "")
+    page = browser.new_page()
+    try:
+        with page.expect_console_message(lambda one: "frame-ancestors" in one.text):
+            page.goto(shop.origin)
+        expect(page.locator("realtime-chat")).to_have_count(1)
+        expect(page.locator("realtime-chat")).to_be_hidden()
+    finally:
+        page.close()
