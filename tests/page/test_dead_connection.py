@@ -49,7 +49,12 @@ class Line:
 
     def swallow(self) -> None:
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (self.front.swallow(), done.set()))
+
+        def swallow() -> None:
+            self.front.swallow()
+            done.set()
+
+        self._loop.call_soon_threadsafe(swallow)
         assert done.wait(10)
 
     def stop(self) -> None:
@@ -210,7 +215,7 @@ FEED = """({ Pulse, Verdict }, steps) => {
 def rule(open_page: OpenPage) -> Callable[[list[Any]], list[list[Any]]]:
     tab = open_page()
     tab.go("/login/")
-    return lambda steps: tab.module("realtime/pulse", FEED, steps)  # type: ignore[no-any-return]
+    return lambda steps: tab.module("realtime/pulse", FEED, steps)
 
 
 Rule = Callable[[list[Any]], list[list[Any]]]
