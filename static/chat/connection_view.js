@@ -57,6 +57,7 @@ export class ConnectionView {
 
   #showBanner(parts) {
     this.banner.hidden = !parts;
+    this.banner.dataset.tone = parts?.tone ?? "bad";
     if (parts) this.banner.replaceChildren(icon("alert"), el("p", { text: parts.text }), parts.action ?? "");
   }
 
@@ -81,7 +82,7 @@ export class ConnectionView {
 function meanwhile({ phase, code }, answering, sending) {
   if ((phase !== Phase.RECONNECTING && phase !== Phase.OFFLINE) || !(answering || sending)) return null;
   const { answer, message } = phase === Phase.OFFLINE ? OFFLINE : RESTARTS.has(code) ? RESTARTING : LOST;
-  return { text: answering ? answer : message };
+  return { text: answering ? answer : message, tone: "wait" };
 }
 
 const RESTARTS = new Set([1001, 1012]);
@@ -94,8 +95,8 @@ const RESTARTING = {
   message: gettext("The server is restarting. Your message is sent in a moment."),
 };
 const LOST = {
-  answer: gettext("The connection was lost. Your answer goes on being written, and is shown as soon as it is back."),
-  message: gettext("The connection was lost. Your message is sent as soon as it is back."),
+  answer: gettext("The connection was lost. Your answer goes on being written, and is shown once you are connected again."),
+  message: gettext("The connection was lost. Your message is sent once you are connected again."),
 };
 
 const waiting = { text: gettext("Too many connections, waiting…"), tone: "wait" };
