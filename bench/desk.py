@@ -25,7 +25,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench.support import table
-from sessions_app.admin.person import person_url
+from sessions_app.admin.person_address import person_url
 from sessions_app.models import Session, SessionStatus
 from sessions_app.review.dashboard import WINDOWS
 

@@ -28,12 +28,14 @@ class ChatConfig(AppConfig):
             on_session_ended,
             on_step,
             on_tools,
+            on_writer,
         )
 
         on_session_ended(session_ended)
         on_decision(_decide)
         on_again(_run_again)
         on_models(_models)
+        on_writer(_usual_writer)
         on_tools(_tools)
         on_assistants_changed(_assistants_changed)
         on_step(_step_in)
@@ -66,11 +68,20 @@ def _run_again(again: "Again") -> None:
 
 
 def _models() -> list[str]:
-    """Those that clients are offered, and the one for summaries."""
+    """Those that clients are offered, and the one for summaries, as far as they can be asked."""
     from chat.conf import conf
-    from chat.llm.catalog import offered
+    from chat.llm.catalog import offered, problem_of
 
-    return list(dict.fromkeys([*filter(None, [conf().summary_model]), *offered()]))
+    specs = dict.fromkeys([*filter(None, [conf().summary_model]), *offered()])
+    return [spec for spec in specs if not problem_of(spec)]
+
+
+def _usual_writer(model: str) -> tuple[str, str]:
+    from chat.jobs.summary import asked
+    from chat.llm.catalog import problem_of
+
+    spec = asked(model, "")
+    return spec, problem_of(spec)
 
 
 def _tools() -> list[str]:

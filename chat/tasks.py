@@ -17,6 +17,7 @@ from typing import Any
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
@@ -71,8 +72,8 @@ def summary_again(session_id: str) -> bool:
 
 
 def summary_anew(session_id: str, *, model: str, author: str) -> bool:
-    """For staff: another version, by ``model`` where one is named. False where there is nothing to sum up, or one waits to be
-    written."""
+    """For staff: another version, by ``model`` where one is named. False where there is nothing to sum up, or one is being
+    written or waits for it."""
     try:
         return ask_again(
             session_id=session_id,
@@ -88,7 +89,7 @@ def _queue_summary(end: End, **asked: str) -> None:
     # A worker gives procrastinate's app a connector of its own, whose jobs commit at once, whatever becomes of our
     # transaction; a manager of ours stays on Django's connection in every process and thread.
     lock = f"summary_anew:{end.session_id}" if end.again else None
-    deferrer = summarise_session.configure(queueing_lock=lock)
+    deferrer = summarise_session.configure(queueing_lock=lock, lock=lock)
     deferrer.job_manager = JobManager(DjangoConnector())
     words: dict[str, Any] = {"again": True, "asked_seq": end.asked_seq, **asked} if end.again else {}
     try:
@@ -97,6 +98,10 @@ def _queue_summary(end: End, **asked: str) -> None:
         raise DatabaseAway(
             f"The summary of session {end.session_id} cannot be queued: {error.__cause__}"
         ) from error
+    # What is written meanwhile would count as the one that they wanted. Looked for after the insert: one that was taken before
+    # has left the queueing lock, and one that ends before this wrote its summary before we held the session.
+    if lock and ProcrastinateJob.objects.filter(lock=lock, status=Status.DOING.value).exists():
+        raise AlreadyEnqueued
 
 
 _AT_ONCE = 32

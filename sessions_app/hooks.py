@@ -145,13 +145,27 @@ _model_sources: list[Callable[[], list[str]]] = []
 
 
 def on_models(source: Callable[[], list[str]]) -> Callable[[], list[str]]:
-    """The one who knows which models may be asked for a summary, as PROVIDER:NAME. The chat registers its own."""
+    """The one who knows which models can be asked for a summary, as PROVIDER:NAME. The chat registers its own."""
     _model_sources[:] = [source]
     return source
 
 
 def models_offered() -> list[str]:
     return [model for source in _model_sources for model in source()]
+
+
+_writer_sources: list[Callable[[str], tuple[str, str]]] = []
+
+
+def on_writer(source: Callable[[str], tuple[str, str]]) -> Callable[[str], tuple[str, str]]:
+    """The one who knows which model sums up conversations with a model where none is named, and why it cannot be asked as the
+    settings stand (empty: it can). The chat registers its own."""
+    _writer_sources[:] = [source]
+    return source
+
+
+def usual_writer(model: str) -> tuple[str, str]:
+    return _writer_sources[0](model) if _writer_sources else ("", "")
 
 
 _tool_sources: list[Callable[[], list[str]]] = []

@@ -65,7 +65,7 @@ async def summarise(*, model: str, transcript: str, wanted: str = "") -> Summary
 
 def part_chars(model: str, wanted: str = "") -> int:
     """How much of a conversation its model is given at once."""
-    spec = candidates(_asked(model, wanted))[0].spec
+    spec = candidates(asked(model, wanted))[0].spec
     return min(_MOST_CHARS, history_budget_tokens(spec) * _CHARS_PER_TOKEN)
 
 
@@ -99,7 +99,8 @@ def _groups(notes: Sequence[str], max_chars: int) -> list[list[str]]:
     return groups
 
 
-def _asked(model: str, wanted: str) -> str:
+def asked(model: str, wanted: str) -> str:
+    """The spec of who writes the summary of a session with ``model``."""
     return wanted or conf().summary_model or model or default_model_spec()
 
 
@@ -107,7 +108,7 @@ class Writer:
     """Asks for one summary, and counts what that takes."""
 
     def __init__(self, model: str, wanted: str) -> None:
-        self._spec = _asked(model, wanted)
+        self._spec = asked(model, wanted)
         self._model = ""
         """Who answered last."""
         self._usage = Usage()

@@ -157,6 +157,15 @@ def full_spec(spec: str) -> str:
     return f"{name}:{model}" if kind.takes_name else name
 
 
+def problem_of(spec: str) -> str:
+    """Why the model cannot be asked as the settings stand, as a sentence; empty: it can."""
+    try:
+        provider_for(spec)
+    except ProviderNotConfigured as error:
+        return f"{str(error).partition('. ')[0].removesuffix('.')}."
+    return ""
+
+
 async def close_providers() -> None:
     """Give back every connection; the next use opens new ones."""
     closing = list(_providers.values())

@@ -66,7 +66,7 @@ def _one_of(**words: str) -> Callable[[str], str]:
 def _assignee(value: str) -> str:
     if value in ("me", "nobody"):
         return "Mine" if value == "me" else "Assigned to nobody"
-    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0
     users = get_user_model()
     name = users.objects.filter(pk=number).values_list(users.USERNAME_FIELD, flat=True).first()
     return f"Assigned to {name or 'somebody who is gone'}"
@@ -113,6 +113,7 @@ _WORDS: dict[tuple[str, ...], Callable[..., str]] = {
     ("sentiment__exact",): _choice(Sentiment, "User: "),
     ("summary_state__exact",): _choice(SummaryState, "Summary: "),
     ("model",): lambda value: f"Model: {value.partition(':')[2] or value}",
+    ("assistant",): lambda value: f"Assistant: {value}",
     ("who",): _one_of(user="Signed-in users", guest="Guests", anonymous="Anonymous programs"),
     _PERIOD: _period,
     _SINCE: _since,

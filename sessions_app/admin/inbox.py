@@ -16,7 +16,8 @@ from unfold.admin import ModelAdmin
 
 from sessions_app import hooks
 from sessions_app.admin.changelist import ReadOnlyAdminMixin
-from sessions_app.admin.pages import MAX_REASON_CHARS, may_decide, visitor_name
+from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide
+from sessions_app.admin.pages import visitor_name
 from sessions_app.admin.saved_views import number_of
 from sessions_app.admin.way import inbox_url, item_url
 from sessions_app.desk.waiting import bring_back, put_away

@@ -12,6 +12,7 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from sessions_app.admin.pages import render_texts, visitor_name
+from sessions_app.admin.summaries import summary_shown
 from sessions_app.errors import SessionNotFound
 from sessions_app.log import events as ev
 from sessions_app.log.replay import operator_now
@@ -27,6 +28,7 @@ _CONNECTIONS = (
     ev.SessionReopened.event_type,
     ev.SessionEnded.event_type,
 )
+_OF_THE_SUMMARY = (ev.SummaryWritten, ev.SummaryFailed, ev.SessionReopened, ev.SessionEnded)
 _ROWS_LOOKED_AT = 2_000
 
 JSON = dict[str, Any]
@@ -81,6 +83,8 @@ class LiveTranscript:
         self._folding = Folding()
         self._streams: set[str] = set()
         """The items whose text the page has as far as it came, so that the rest can be added."""
+        self._has_news = False
+        """Of the summary."""
         self.now = Now(session.status)
         self.cursor = 0
         """From where the log is to be read on."""
@@ -110,6 +114,7 @@ class LiveTranscript:
         live._folding.touched.clear()
         live.now.here = _connections_until(session_id, live.cursor)
         live.now.operator = operator_now(session_id=session_id)
+        live._folding.operator = operator_now(session_id=session_id, until=live.cursor)
         return live
 
     def take(self, records: Sequence[ev.Record]) -> JSON:
@@ -120,6 +125,8 @@ class LiveTranscript:
             event = record.event
             self.now.apply(event)
             self._session.status = self.now.status
+            if isinstance(event, _OF_THE_SUMMARY) and record.seq > self._seen:
+                self._has_news = True
             if isinstance(event, ev.SessionReopened) and event.skipped and record.first_seq <= self._seen:
                 dropped = record.first_seq
                 self._folding.drop_from(record.first_seq)
@@ -147,7 +154,17 @@ class LiveTranscript:
             entries.append({"seq": seq, "html": self._html(entry)})
         self._folding.keep(ENTRIES_KEPT)
         more = [{"seq": seq, "text": "".join(texts)} for seq, texts in added.items() if seq not in whole]
-        return {"seq": self._seen, "entries": entries, "append": more, "now": self.now.told()}
+        update = {"seq": self._seen, "entries": entries, "append": more, "now": self.now.told()}
+        return {**update, **self._summary()} if self._has_news else update
+
+    def _summary(self) -> JSON:
+        """As the session has it by now."""
+        self._has_news = False
+        session = Session.objects.filter(pk=self._session.pk).first()
+        if session is None:
+            return {}
+        html = render_to_string("admin/sessions_app/session/summary.html", summary_shown(session))
+        return {"summary": html, "heading": session.heading}
 
     def _follow(self, text: Text) -> None:
         if text.status == "partial":

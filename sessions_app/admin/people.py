@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from sessions_app.admin import erasing
-from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, column
+from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, ReadOnlyAdminMixin, column
 
 for model in (User, Group, Authenticator, EmailAddress):
     admin.site.unregister(model)
@@ -35,6 +35,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Keys, identities of issuers and e-mails to them go with the account. Nobody may delete one of these alone, so there is no
+        right to ask for."""
+        found, counts, needed, protected = super().get_deleted_objects(objs, request)
+        registered = self.admin_site._registry.values()
+        alone = {one.opts.verbose_name for one in registered if isinstance(one, ReadOnlyAdminMixin)}
+        return found, counts, needed - alone, protected
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return erasing.may_erase(request)

@@ -79,7 +79,7 @@ def _who(request: HttpRequest, kind: str, key: str) -> Who:
         raise Http404("There is no such person.")
     if person.guest_id:
         return Who(person, f"Guest {key[:8]}", "A guest, known by a cookie", [("Guest id", key)])
-    user = get_user_model()._default_manager.filter(pk=person.user_id).first()
+    user = get_user_model()._default_manager.filter(pk=person.user_id or 0).first()
     if user is None:
         raise Http404("There is no such person.")
     if kind == EXTERNAL:

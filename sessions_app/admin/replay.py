@@ -1,19 +1,26 @@
 """A session played as it went, and where the time of its answers went."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 
 from sessions_app.admin import pages
 from sessions_app.models import Session
 from sessions_app.review.humanize import duration
-from sessions_app.review.replay import read_part, steps_of, waterfalls
+from sessions_app.review.markdown import plain, render_markdown
+from sessions_app.review.replay import JSON, beginning_of_part, read_part, steps_of, waterfalls
 
 MOST_IN_TABLE = 500
 
 
 def replay_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
-    after = pages.seq_of(request, "after") or 0
+    """``at``: the seq at which it opens."""
+    after, at = pages.seq_of(request, "after"), pages.seq_of(request, "at")
+    if after is None:
+        after = beginning_of_part(session_id=session.pk, seq=at) if at else 0
     part = read_part(session_id=session.pk, after=after)
     steps = [step for step in steps_of(part.records) if step["kind"] != "text"]
     for step in steps:
@@ -30,4 +37,19 @@ def replay_page(request: HttpRequest, model_admin: Any, session: Session) -> Htt
 
 def replay_steps(request: HttpRequest, session: Session) -> HttpResponse:
     part = read_part(session_id=session.pk, after=pages.seq_of(request, "after") or 0)
-    return JsonResponse({"visitor": pages.visitor_name(session), "steps": steps_of(part.records)})
+    steps = steps_of(part.records)
+    _render(steps)
+    for step in steps:
+        if step["kind"] != "text":
+            at = timezone.localtime(part.records[0].at + timedelta(milliseconds=step["ms"]))
+            step["time"] = f"{at:%H:%M:%S}"
+    return JsonResponse({"visitor": pages.visitor_name(session), "steps": steps})
+
+
+def _render(steps: Sequence[JSON]) -> None:
+    """What was written, as the transcript has it."""
+    left = pages.MARKDOWN_CHARS
+    for step in steps:
+        if step["kind"] == "whole":
+            step["html"] = render_markdown(step["text"]) if len(step["text"]) <= left else plain(step["text"])
+            left -= min(len(step["text"]), left)

@@ -15,9 +15,11 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from sessions_app.admin import (
+    deciding,
     desk,
     erasing,
     exporting,
+    figure_filters,
     filters,
     pages,
     person,
@@ -34,6 +36,7 @@ from sessions_app.admin.changelist import (
     SessionChangeList,
     column,
 )
+from sessions_app.admin.facts import cost_hint
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FILTERS, FilteredSessions
@@ -74,6 +77,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         ("outcome", filters.OutcomeFilter),
         ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
+        figure_filters.FailureFilter,
+        figure_filters.ToolFilter,
+        figure_filters.FailedToolFilter,
     )
     list_after_template = "admin/sessions_app/session/out.html"
     list_filter_submit = True
@@ -243,7 +249,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return erasing.erase(request, self)
 
     def decide_view(self, request: HttpRequest, object_id: str, approval_id: str) -> HttpResponse:
-        return pages.decide(request, self.readable_or_404(request, object_id), approval_id)
+        return deciding.decide(request, self.readable_or_404(request, object_id), approval_id)
 
     def steer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return steering.steer(request, self.readable_or_404(request, object_id))
@@ -294,7 +300,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def cost(self, session: Session) -> SafeString | None:
         if not session.responses and not session.cost_microusd and not session.unpriced:
             return None
-        hint = pages.cost_hint(session)
+        hint = cost_hint(session)
         words = humanize.cost(session.cost_microusd, session.unpriced)
         return format_html('<span class="cell-line" title="{}">{}</span>', hint, words)
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
-from sessions_app.admin.pages import answered, may_operate
+from sessions_app.admin.deciding import answered, may_operate
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.hooks import Act
 from sessions_app.models import Session

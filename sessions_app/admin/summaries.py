@@ -1,27 +1,29 @@
-"""What the summary says on a session's page: its findings, its earlier versions, and the button for another one."""
+"""What the summary says on a session's page: its findings, its earlier versions, and the form for another one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from html import unescape
 from typing import Any
 
-from django.contrib import messages
-from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
+from sessions_app.admin.deciding import answered, may_operate
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionStatus, SummaryState
 from sessions_app.review import humanize
 from sessions_app.review.markdown import render_markdown
-from sessions_app.review.reader import summary_versions
+from sessions_app.review.reader import summary_event, summary_versions
 
-_PERMISSION = "sessions_app.operate_session"
+LEAD_CHARS = 400
+"""Of the summary's beginning; the page cuts it to a few lines."""
+_SUMMARY_WORDS = {"written": "Written", "pending": "Pending", "failed": "Failed", "skipped": "Empty"}
 _OUTCOME_TONES = {"resolved": "success", "unresolved": "danger", "abandoned": "warning"}
 _SENTIMENT_TONES = {"positive": "success", "neutral": "neutral", "negative": "danger"}
 
@@ -43,39 +45,70 @@ class Version:
     lines: list[tuple[str, list[str]]]
 
 
-def may_operate(request: HttpRequest) -> bool:
-    return request.user.has_perm(_PERMISSION)
+@dataclass(frozen=True, kw_only=True)
+class Writers:
+    """Who may be asked for a summary. ``usual``: who is when nobody is named; ``problem``: why that one cannot be."""
+
+    usual: str
+    problem: str
+    models: list[str]
+
+
+def writers_for(session: Session) -> Writers:
+    usual, problem = hooks.usual_writer(session.model)
+    models = [model for model in hooks.models_offered() if model != usual]
+    return Writers(usual=usual, problem=problem, models=models if problem or not usual else [usual, *models])
+
+
+def summary_shown(session: Session) -> dict[str, Any]:
+    """What the summary's part of the page says to everybody."""
+    versions = [_version(record) for record in summary_versions(session)]
+    html = render_markdown(session.summary) if session.summary else ""
+    shown = versions[0].html if versions else html
+    return {
+        "session": session,
+        "findings": versions[0] if versions else None,
+        "versions": versions[1:],
+        "summary_html": html,
+        "lead": " ".join(unescape(strip_tags(shown)).split())[:LEAD_CHARS],
+        "summary_mark": _mark_of(session),
+        "summary_words": _summary_words(session),
+    }
 
 
 def summary_context(request: HttpRequest, session: Session) -> dict[str, Any]:
-    versions = [_version(record) for record in summary_versions(session)]
     due = session.summary_state in (SummaryState.WRITTEN, SummaryState.FAILED)
     may_ask = due and session.status == SessionStatus.ENDED and not session.erased_at and may_operate(request)
-    return {
-        "findings": versions[0] if versions else None,
-        "versions": versions[1:],
-        "may_write_again": may_ask,
-        "models": hooks.models_offered() if may_ask else [],
-    }
+    writers = writers_for(session) if may_ask else None
+    return {**summary_shown(session), "may_write_again": may_ask, "writers": writers}
 
 
 @require_POST
 def write_again(request: HttpRequest, session: Session) -> HttpResponse:
-    """Takes ``model`` (empty: as before) and ``back``, the query of the page. Raises PermissionDenied."""
+    """Takes ``model`` (empty: who is asked without a choice) and ``back``, the query of the page. Raises PermissionDenied."""
     if not may_operate(request):
         raise PermissionDenied
     model = request.POST.get("model", "").replace("\x00", "").strip()
-    again = hooks.Again(session_id=session.pk, by=request.user.get_username(), anew=True, model=model)
     try:
-        hooks.run_again(again)
-    except (DecisionRefused, SessionsError) as error:
-        messages.error(request, f"Nothing was done. {error.message}")
-    else:
-        messages.success(
-            request, "Another summary is being written. Look again in a moment; this one is kept."
+        wanted = _wanted(session, model)
+        hooks.run_again(
+            hooks.Again(session_id=session.pk, by=request.user.get_username(), anew=True, model=wanted)
         )
-    page = reverse("admin:sessions_app_session_change", args=[quote(session.pk)])
-    return HttpResponseRedirect(f"{page}?{request.POST.get('back', '')}")
+    except (DecisionRefused, SessionsError) as error:
+        return answered(request, session, f"Nothing was done. {error.message}", went_well=False)
+    return answered(
+        request, session, "Another summary is being written. This one is kept until then, and after."
+    )
+
+
+def _wanted(session: Session, model: str) -> str:
+    """Raises `DecisionRefused`: nobody else is asked in its place."""
+    writers = writers_for(session)
+    if model not in ("", writers.usual):
+        return model
+    if writers.problem:
+        raise DecisionRefused(f"{writers.usual} cannot be asked: {writers.problem} Choose another model.")
+    return model if model in hooks.models_offered() else ""
 
 
 def _version(record: ev.Record) -> Version:
@@ -125,3 +158,32 @@ def _lines(event: ev.SummaryWritten) -> Iterator[tuple[str, list[str]]]:
     for name, lines in named:
         if said := [line for line in lines if line]:
             yield name, said
+
+
+def _mark_of(session: Session) -> tuple[str, str] | None:
+    """(state, word) of the summary; None while none is due, and where there is none any more."""
+    if session.erased_at:
+        return None
+    word = _SUMMARY_WORDS.get(session.summary_state)
+    return (session.summary_state, word) if word else None
+
+
+@dataclass(frozen=True)
+class SummaryWords:
+    """Who wrote the summary, or why it failed; ``stale``: the session was reopened after it was written."""
+
+    author: str = ""
+    error: str = ""
+    stale: bool = False
+
+
+def _summary_words(session: Session) -> SummaryWords:
+    if session.summary_state == SummaryState.NONE and not session.summary:
+        return SummaryWords()
+    stale = bool(session.summary) and session.status == SessionStatus.ACTIVE
+    match summary_event(session):
+        case ev.SummaryWritten(model=model):
+            return SummaryWords(author=model, stale=stale)
+        case ev.SummaryFailed(error=error, attempts=attempts):
+            return SummaryWords(error=f"{error} (after {attempts} attempts)", stale=stale)
+    return SummaryWords(stale=stale)

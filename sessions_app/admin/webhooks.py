@@ -109,6 +109,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
     list_select_related = ("webhook",)
     ordering = ("-id",)
     search_fields = ("=session_id",)
+    search_help_text = "A session's id"
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -153,6 +154,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
 
     @column("State", tones=_STATES)
     def state_label(self, delivery: WebhookDelivery) -> tuple[str, str]:
+        if delivery.state == DeliveryState.WAITING and delivery.tries:
+            return delivery.state, "Tried again soon"
         return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
 
 

@@ -120,15 +120,15 @@ def _stepped(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
     return rows.annotate(item=KT("payload__item_id")).filter(item=item_id).order_by()
 
 
-def operator_now(*, session_id: str) -> str:
-    """The member of staff who has taken the session over; empty: nobody. (Its end ends that.)"""
-    rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=STEPPED_EVENTS)
+def operator_now(*, session_id: str, until: int | None = None) -> str:
+    """The member of staff who has taken the session over, by now or by that seq; empty: nobody. (Its end ends that.)"""
+    log = SessionEvent.objects.filter(session_id=session_id)
+    log = log if until is None else log.filter(seq__lte=until)
+    rows = log.filter(event_type__in=STEPPED_EVENTS)
     last = rows.order_by("-seq").values_list("seq", "event_type", "payload__author").first()
     if last is None or last[1] != OperatorTookOver.event_type:
         return ""
-    ended = SessionEvent.objects.filter(
-        session_id=session_id, seq__gt=last[0], event_type=SessionEnded.event_type
-    )
+    ended = log.filter(seq__gt=last[0], event_type=SessionEnded.event_type)
     return "" if ended.exists() else str(last[2])
 
 

@@ -23,6 +23,7 @@ from sessions_app.selectors import figures
 from sessions_app.selectors.inbox import MOST_COUNTED, count_waiting
 
 LATEST_SESSIONS = 8
+TROUBLES_SHOWN = 6
 SLOW_MS = 10_000
 """An answer that takes longer is one of the slow ones."""
 
@@ -69,6 +70,18 @@ class Tile:
     words: str
     link: str = ""
     tone: str = ""
+    change: str = ""
+    """Against the time before, in words."""
+    arrow: str = ""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A conversation in which something went wrong, and the place of it."""
+
+    session: Session
+    marks: Sequence[str]
+    seq: int | None
 
 
 @dataclass(frozen=True)
@@ -96,24 +109,34 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
     since = window.starts()[0]
     sums = figures.kept.get(window.key, lambda: figures.sums_since(since, window.truncate("start_time")))
     totals = _totals(sums)
+    before = figures.kept.get(f"before {window.key}", lambda: _before(since))
     speed = figures.speed_since(since)
     slowest = figures.slowest_since(since)
+    troubled = figures.troubled_since(since, TROUBLES_SHOWN)
+    sessions = Session.objects.defer("summary").in_bulk([*troubled, *(one.session_id for one in slowest)])
     lists = Lists(since)
     chart = bar_chart(_bars(window, sums))
     return {
         "window": window,
         "windows": WINDOWS,
-        "first": _first(totals, slowest, lists),
-        "tiles": _tiles(totals, lists),
+        "first": _first(totals, before, slowest, lists),
+        "troubles": _troubles([sessions[one] for one in troubled if one in sessions]),
+        "tiles": _tiles(totals, before, lists),
         "totals": totals,
         "chart": chart,
         "bars": [drawn.bar for drawn in chart.bars],
         "speed": speed,
-        "slowest": _named(slowest),
+        "slowest": [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions],
         "models": _by_model(sums, lists),
-        "failures": [(failure_words(one.reason), one) for one in figures.failures_since(since)],
+        "failures": [
+            (failure_words(one.reason), one, lists.link(failure=one.reason))
+            for one in figures.failures_since(since)
+        ],
         "failures_link": lists.link(errors="yes"),
-        "tools": figures.tools_since(since),
+        "tools": [
+            (one, lists.link(tool=one.name), lists.link(tool_failed=one.name))
+            for one in figures.tools_since(since)
+        ],
         "outcomes": _shares(totals, _OUTCOMES, "outcome", lists),
         "sentiments": _shares(totals, _SENTIMENTS, "sentiment", lists),
         "latest": _latest_sessions(),
@@ -156,7 +179,37 @@ def _totals(sums: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {**totals, "tokens": totals["input_tokens"] + totals["output_tokens"]}
 
 
-def _first(totals: Mapping[str, int], slowest: Sequence[figures.SlowAnswer], lists: Lists) -> list[Tile]:
+def _before(since: dt.datetime) -> dict[str, int]:
+    """The same figures of the time before, which is as long."""
+    return figures.totals_between(since - (timezone.now() - since), since)
+
+
+def _change(now: int, before: int) -> tuple[str, str]:
+    """(words, arrow)."""
+    if now == before:
+        return "as many as before", "="
+    words = f"{abs(now - before):,} {'more' if now > before else 'fewer'} than before"
+    return words, "\N{UPWARDS ARROW}" if now > before else "\N{DOWNWARDS ARROW}"
+
+
+def _troubles(sessions: Sequence[Session]) -> list[Trouble]:
+    failures = figures.last_failures([session.pk for session in sessions])
+    found = []
+    for session in sessions:
+        seq, reason = failures.get(session.pk, (None, ""))
+        marks = [f"No answer: {failure_words(reason).lower()}"] if seq else []
+        marks += ["Rated bad"] if session.feedback_down else []
+        marks += ["Unresolved"] if session.outcome == "unresolved" else []
+        found.append(Trouble(session, marks, seq))
+    return found
+
+
+def _first(
+    totals: Mapping[str, int],
+    before: Mapping[str, int],
+    slowest: Sequence[figures.SlowAnswer],
+    lists: Lists,
+) -> list[Tile]:
     waiting = count_waiting()
     words = f"{MOST_COUNTED - 1}+" if waiting >= MOST_COUNTED else str(waiting)
     slow = sum(answer.total_ms >= SLOW_MS for answer in slowest)
@@ -170,17 +223,20 @@ def _first(totals: Mapping[str, int], slowest: Sequence[figures.SlowAnswer], lis
             "warning" if waiting else "",
         ),
         _trouble(
-            "Failed", totals["with_errors"], "conversations with a failed answer", lists.link(errors="yes")
+            "Failed",
+            (totals["with_errors"], before["with_errors"]),
+            "conversations with a failed answer",
+            lists.link(errors="yes"),
         ),
         _trouble(
             "Rated bad",
-            totals["rated_bad"],
+            (totals["rated_bad"], before["rated_bad"]),
             "conversations that users did not like",
             lists.link(feedback="bad"),
         ),
         _trouble(
             "Unresolved",
-            totals["unresolved"],
+            (totals["unresolved"], before["unresolved"]),
             "users who still need something",
             lists.link(outcome__exact="unresolved"),
         ),
@@ -188,11 +244,13 @@ def _first(totals: Mapping[str, int], slowest: Sequence[figures.SlowAnswer], lis
     ]
 
 
-def _trouble(title: str, count: int, words: str, link: str) -> Tile:
-    return Tile(title, humanize.exact(count), words, link, "danger" if count else "")
+def _trouble(title: str, counts: tuple[int, int], words: str, link: str) -> Tile:
+    """``counts``: now, and in the time before."""
+    tone = "danger" if counts[0] else ""
+    return Tile(title, humanize.exact(counts[0]), words, link, tone, *_change(*counts))
 
 
-def _tiles(totals: Mapping[str, int], lists: Lists) -> list[Tile]:
+def _tiles(totals: Mapping[str, int], before: Mapping[str, int], lists: Lists) -> list[Tile]:
     live = figures.bounded(Session.objects.filter(status=SessionStatus.ACTIVE))
     more = "+" if live >= figures.MAX_COUNT else ""
     everything = lists.link()
@@ -210,8 +268,17 @@ def _tiles(totals: Mapping[str, int], lists: Lists) -> list[Tile]:
             humanize.exact(totals["sessions"]),
             f"{totals['messages']:,} messages from users",
             everything,
+            "",
+            *_change(totals["sessions"], before["sessions"]),
         ),
-        Tile("Answers", humanize.exact(totals["answers"]), f"{totals['failed']:,} failed", everything),
+        Tile(
+            "Answers",
+            humanize.exact(totals["answers"]),
+            f"{totals['failed']:,} failed",
+            everything,
+            "",
+            *_change(totals["answers"], before["answers"]),
+        ),
         Tile(
             "Tokens",
             humanize.compact(totals["tokens"]),
@@ -293,11 +360,6 @@ def _shares(
 def failure_words(reason: str) -> str:
     """An error's code as people read it."""
     return reason.replace("_", " ").capitalize() or "Unknown"
-
-
-def _named(slowest: Sequence[figures.SlowAnswer]) -> list[tuple[Session, figures.SlowAnswer]]:
-    sessions = Session.objects.defer("summary").in_bulk([one.session_id for one in slowest])
-    return [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions]
 
 
 def _latest_sessions() -> list[Session]:

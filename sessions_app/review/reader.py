@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from sessions_app.log import events as ev
 from sessions_app.log.feedback import feedback_on
+from sessions_app.log.replay import operator_now
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.log.state import SessionState
 from sessions_app.models import Session, SessionEvent, SummaryState
@@ -46,7 +47,7 @@ def read_page(session: Session, *, after: int = 0, before: int | None = None, ro
         return Page(entries=[], earlier=None, later=None)
     last_seq = found[-1].seq
     later = more if before is None else before <= session.last_seq
-    entries = _entries(found)
+    entries = _entries(found, operator=_operator_before(session, found))
     _add_deltas(session, entries, at_the_end=not later)
     _add_feedback(session, entries)
     return Page(
@@ -187,10 +188,17 @@ def _from_a_break(rows: list[Row]) -> list[Row]:
     return rows[cut:] or rows
 
 
-def _entries(rows: Iterable[Row]) -> list[Entry]:
+def _operator_before(session: Session, rows: Sequence[Row]) -> str:
+    """Looked up where it makes a difference."""
+    asked = any(row.event_type == ev.ResponseQueued.event_type for row in rows)
+    before = rows[0].first_seq - 1
+    return operator_now(session_id=session.pk, until=before) if asked and before else ""
+
+
+def _entries(rows: Iterable[Row], *, operator: str = "") -> list[Entry]:
     decoded = list(_decoded(rows))
     unreadable = [notice for notice in decoded if isinstance(notice, Notice)]
-    entries = fold(record for record in decoded if isinstance(record, ev.Record))
+    entries = fold((record for record in decoded if isinstance(record, ev.Record)), operator=operator)
     return sorted([*entries, *unreadable], key=lambda entry: entry.seq) if unreadable else entries
 
 

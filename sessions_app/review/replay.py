@@ -10,6 +10,7 @@ from typing import Any
 
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_records
+from sessions_app.models import SessionEvent
 from sessions_app.review import humanize
 from sessions_app.review.transcript import notice_text
 
@@ -40,6 +41,17 @@ def read_part(*, session_id: str, after: int = 0, most: int = MOST_RECORDS) -> P
         records += page
     records = _up_to_an_end(records[:most])
     return Part(records, records[-1].seq)
+
+
+def beginning_of_part(*, session_id: str, seq: int) -> int:
+    """After which seq a part begins that has this one in it: the session's, or the question before it."""
+    if seq <= MOST_RECORDS:
+        return 0
+    questions = SessionEvent.objects.filter(
+        session_id=session_id, seq__lte=seq, event_type=ev.UserMessage.event_type
+    )
+    asked = questions.order_by("-seq").values_list("seq", flat=True).first()
+    return (asked or seq) - 1
 
 
 def _up_to_an_end(records: list[ev.Record]) -> list[ev.Record]:

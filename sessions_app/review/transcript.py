@@ -16,7 +16,7 @@ from sessions_app.log import events as ev
 
 _DIALECTS = {
     "plain": "plain text",
-    "realtime": "Realtime JSON",
+    "realtime": "",
     "admin": "staff, from the admin",
     "http": "a call over HTTP",
 }
@@ -117,7 +117,7 @@ def _of_the_talk(
         case ev.VersionChosen():
             return "The user went back to another version of what stands above", "info"
         case ev.ResponseQueued():
-            return f"Another answer was asked for: place {event.position} in the queue", "neutral"
+            return "The user asked for more while an answer was under way; it is answered next", "neutral"
         case ev.ResponseDone():
             return _with("An answer that waited was not given", event.reason), "warning"
         case ev.FeedbackGiven():
@@ -268,9 +268,11 @@ class Answer:
 Entry = Notice | Said | Answer
 
 
-def fold(records: Iterable[ev.Record]) -> list[Entry]:
-    """The entries for consecutive records (deltas of items that have no final text may be among them)."""
+def fold(records: Iterable[ev.Record], *, operator: str = "") -> list[Entry]:
+    """The entries for consecutive records (deltas of items that have no final text may be among them). ``operator``: who had taken
+    the conversation over before."""
     folding = Folding()
+    folding.operator = operator
     for record in records:
         folding.apply(record)
     return folding.entries
@@ -288,6 +290,8 @@ class Folding:
         """The entry in which an item stands, by its id."""
         self._calls: dict[str, ToolRun] = {}
         self._approvals: dict[str, ToolRun] = {}
+        self.operator = ""
+        """Who has taken the conversation over, as far as the records tell."""
 
     def apply(self, record: ev.Record) -> None:
         event = record.event
@@ -469,7 +473,17 @@ class Folding:
             item.removed = True
             self._touch(event.item_id)
         text, tone = notice_text(event)
+        if isinstance(event, ev.ResponseQueued) and self.operator:
+            text = f"The user waits for the answer of {self.operator}"
+        self._follow(event)
         self._add(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
+
+    def _follow(self, event: ev.Event) -> None:
+        match event:
+            case ev.OperatorTookOver():
+                self.operator = event.author
+            case ev.OperatorHandedBack() | ev.SessionEnded():
+                self.operator = ""
 
 
 def partial_answers(entries: Sequence[Entry]) -> list[Answer]:

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum, Value
 
 from sessions_app.models import Session
 
@@ -43,27 +43,45 @@ _SLOW = f"""
     SELECT session_id, seq, model, first_token_ms, total_ms FROM newest
     WHERE total_ms IS NOT NULL ORDER BY total_ms DESC LIMIT %s
 """  # noqa: S608
-_FAILURES = """
-    WITH troubled AS MATERIALIZED (
-        SELECT session_id FROM sessions WHERE failed_responses > 0 AND start_time >= %s
-        ORDER BY start_time DESC LIMIT %s
-    )
+_TROUBLED = """
+    SELECT session_id FROM sessions WHERE failed_responses > 0 AND start_time >= %s
+    ORDER BY start_time DESC LIMIT %s
+"""
+_FAILURES = f"""
+    WITH troubled AS MATERIALIZED ({_TROUBLED})
     SELECT coalesce(e.payload->>'reason', ''), count(*), count(DISTINCT e.session_id)
     FROM troubled t JOIN session_events e ON e.session_id = t.session_id
     WHERE e.event_type = 'response_done' AND e.payload->>'status' = 'failed'
     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 8
+"""  # noqa: S608
+_FAILED_FOR = f"""
+    WITH troubled AS MATERIALIZED ({_TROUBLED})
+    SELECT DISTINCT e.session_id FROM troubled t JOIN session_events e ON e.session_id = t.session_id
+    WHERE e.event_type = 'response_done' AND e.payload->>'status' = 'failed' AND coalesce(e.payload->>'reason', '') = %s
+"""  # noqa: S608
+_LAST_FAILURES = """
+    SELECT DISTINCT ON (session_id) session_id, seq, coalesce(payload->>'reason', '') FROM session_events
+    WHERE session_id = ANY(%s) AND event_type = 'response_done' AND payload->>'status' = 'failed'
+    ORDER BY session_id, seq DESC
 """
-_TOOLS = """
-    WITH recent AS MATERIALIZED (
-        SELECT session_id FROM sessions WHERE start_time >= %s AND tool_calls > 0
-        ORDER BY start_time DESC LIMIT %s
-    )
+_WITH_TOOLS = """
+    SELECT session_id FROM sessions WHERE start_time >= %s AND tool_calls > 0
+    ORDER BY start_time DESC LIMIT %s
+"""
+_USED_TOOL = f"""
+    WITH recent AS MATERIALIZED ({_WITH_TOOLS})
+    SELECT DISTINCT e.session_id FROM recent r JOIN session_events e ON e.session_id = r.session_id
+    WHERE e.event_type = 'tool_result' AND e.payload->>'name' = %s
+      AND coalesce(e.payload->>'outcome', 'ok') = ANY(%s)
+"""  # noqa: S608
+_TOOLS = f"""
+    WITH recent AS MATERIALIZED ({_WITH_TOOLS})
     SELECT e.payload->>'name', count(*), count(*) FILTER (WHERE e.payload->>'outcome' IN ('error', 'unknown')),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY (e.payload->>'duration_ms')::float)
     FROM recent r JOIN session_events e ON e.session_id = r.session_id
     WHERE e.event_type = 'tool_result'
     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 8
-"""
+"""  # noqa: S608
 R = TypeVar("R")
 
 
@@ -108,7 +126,7 @@ class ToolFigures:
     median_ms: float | None
 
 
-def _rows(query: str, *params: dt.datetime | int) -> list[tuple[Any, ...]]:
+def _rows(query: str, *params: dt.datetime | int | str | list[str]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, params)
         return list(cursor.fetchall())
@@ -160,6 +178,42 @@ def sums_since(since: dt.datetime, bucket: Any) -> list[dict[str, Any]]:
     rows = Session.objects.filter(start_time__gte=since).order_by().annotate(bucket=bucket)
     found = rows.values("bucket", "model").annotate(**_SUMS, **_MARKS)
     return [{name: value or 0 if name in _SUMS else value for name, value in row.items()} for row in found]
+
+
+def totals_between(since: dt.datetime, until: dt.datetime) -> dict[str, int]:
+    """What the sessions that started between came to, all models together."""
+    rows = Session.objects.filter(start_time__gte=since, start_time__lt=until).order_by()
+    return {name: value or 0 for name, value in rows.aggregate(**_SUMS, **_MARKS).items()}
+
+
+def troubled_since(since: dt.datetime, most: int) -> list[str]:
+    """The newest sessions with a failed answer or a bad rating, and then those that their summary calls unresolved: an index for
+    each."""
+    window = Session.objects.filter(start_time__gte=since).order_by("-start_time")
+    each = [
+        window.filter(failed_responses__gt=0).annotate(place=Value(0)),
+        window.filter(feedback_down__gt=0).annotate(place=Value(0)),
+        window.filter(outcome="unresolved").annotate(place=Value(1)),
+    ]
+    first, *others = [rows.values_list("session_id", "start_time", "place")[:most] for rows in each]
+    found = first.union(*others).order_by("place", "-start_time")
+    return list(dict.fromkeys(session_id for session_id, _, _ in found))[:most]
+
+
+def last_failures(session_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """(seq, reason) of the last failed answer of each that has one."""
+    return {session_id: (seq, reason) for session_id, seq, reason in _rows(_LAST_FAILURES, list(session_ids))}
+
+
+def failed_for(reason: str, since: dt.datetime) -> list[str]:
+    """The sessions that `failures_since` counts for this reason."""
+    return [session_id for (session_id,) in _rows(_FAILED_FOR, since, TROUBLED_SESSIONS, reason)]
+
+
+def used_tool(name: str, since: dt.datetime, *, failed: bool = False) -> list[str]:
+    """The sessions in which `tools_since` counts calls of this tool; those with a call that went wrong alone."""
+    outcomes = ["error", "unknown"] if failed else ["error", "unknown", "ok"]
+    return [session_id for (session_id,) in _rows(_USED_TOOL, since, SESSIONS_WITH_TOOLS, name, outcomes)]
 
 
 def bounded(rows: QuerySet[Any]) -> int:

@@ -103,12 +103,13 @@ def _with_words(items: list[InboxItem]) -> list[Waiting]:
     ]
 
 
-def read_words(items: Iterable[InboxItem]) -> dict[int, Words]:
+def read_words(waiting: Iterable[InboxItem]) -> dict[int, Words]:
     """By the items' keys, in one query."""
     of_session = SessionEvent.objects.filter(session_id=OuterRef("session_id"))
     near = of_session.filter(seq__lte=OuterRef("seq"), seq__gt=OuterRef("seq") - _LOOKED_BACK)
     starts = near.filter(event_type=ResponseStarted.event_type).order_by("-seq").values("seq")[:1]
-    rated = _of_type(of_session, AssistantMessage.event_type).filter(item=OuterRef("ref")).order_by()
+    items = of_session.filter(event_type=AssistantMessage.event_type).annotate(item=KT("payload__item_id"))
+    rated = items.filter(item=OuterRef("ref")).order_by()
     is_rating = Q(kind=AttentionKind.BAD_RATING)
     placed = InboxItem.objects.annotate(
         place=Coalesce(
@@ -118,7 +119,7 @@ def read_words(items: Iterable[InboxItem]) -> dict[int, Words]:
     before = of_session.filter(seq__lte=OuterRef("place"), seq__gt=OuterRef("place") - _LOOKED_BACK)
     asked = before.filter(event_type=UserMessage.event_type).order_by("-seq")
     said = near.filter(event_type=AssistantMessage.event_type, seq__gte=OuterRef("place")).order_by("-seq")
-    found = placed.filter(pk__in=[item.pk for item in items]).annotate(
+    found = placed.filter(pk__in=[item.pk for item in waiting]).annotate(
         question=_beginning(asked),
         answer=Case(When(is_rating, then=_beginning(rated)), default=_beginning(said)),
     )
@@ -126,10 +127,6 @@ def read_words(items: Iterable[InboxItem]) -> dict[int, Words]:
         pk: Words(question or "", answer or "")
         for pk, question, answer in found.order_by().values_list("pk", "question", "answer")
     }
-
-
-def _of_type(events: QuerySet[SessionEvent], event_type: str) -> QuerySet[SessionEvent]:
-    return events.filter(event_type=event_type).annotate(item=KT("payload__item_id"))
 
 
 def _beginning(events: QuerySet[SessionEvent]) -> Subquery:

@@ -3,11 +3,13 @@
 import { showHit } from "./hit.js";
 import { Keys } from "./keys.js";
 import { actOnRow, Panel } from "./panel.js";
+import { keepInReach } from "./reach.js";
 
 const panel = document.querySelector("[data-desk]");
 const talk = document.querySelector("[data-hit]");
 
 new Keys(actOnRow);
+keepInReach(document);
 for (const details of document.querySelectorAll("details.desk-save")) {
   details.addEventListener("toggle", () => details.open && details.querySelector("input[type=text]").focus());
 }

@@ -3,7 +3,8 @@
 const MOST = 200;
 
 export function showHit(talk) {
-  const found = document.getElementById(`seq-${talk.dataset.hit}`);
+  const seq = Number(talk.dataset.hit);
+  const found = document.getElementById(`seq-${seq}`) ?? talk.querySelector(`[data-done="${seq}"]`);
   if (!found) {
     return;
   }

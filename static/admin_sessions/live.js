@@ -1,6 +1,8 @@
 // A session's page as it goes on. The server sends entries as the page itself is made of them, each under the seq at which it
 // began: one that is there is replaced. Of a text that is being written the rest is added, as text.
 
+import { reach } from "./reach.js";
+
 const PING_MS = 25_000;
 const RETRY_MS = [500, 1_000, 3_000, 8_000, 15_000];
 const MOST_ENTRIES = 500;
@@ -70,23 +72,38 @@ function trim() {
 }
 
 function update(message) {
-  const follows = isNearEnd();
+  const follows = stays;
   if (message.drop_from)
     for (const node of entries()) if (seqOf(node) >= message.drop_from) node.remove();
   for (const entry of message.entries ?? []) put(entry);
   for (const more of message.append ?? []) add(more);
   if (message.seq > state.seen) live.hidden = false;
   if (message.seq) state.seen = message.seq;
+  if (message.summary) showSummary(message);
   trim();
   prepareForms(talk);
+  reach(talk);
   if (follows) toEnd();
   else if (message.entries?.length) below.hidden = false;
+}
+
+/** Its parts alone, where they are: what is open beside them, and a form that somebody fills in, stay. */
+function showSummary({ summary, heading }) {
+  const fresh = parsed(summary);
+  const old = document.getElementById("summary");
+  const parts = ["summary-head", "summary-lead", "summary-whole"];
+  const both = parts.every((id) => document.getElementById(id) && fresh.querySelector(`#${id}`));
+  if (both) for (const id of parts) document.getElementById(id).replaceWith(fresh.querySelector(`#${id}`));
+  else old.replaceWith(fresh);
+  if (both) setText("summary-said", "");
+  document.querySelector(".sx-head h2").textContent = heading;
 }
 
 // Scrolling: who reads at the end stays there, who reads above stays where they are.
 
 const below = document.getElementById("live-below");
 const scroller = document.scrollingElement;
+let stays = false;
 
 /** How far the transcript's end is below the bar. What stands under both, as the review on a narrow page, does not count. */
 function leftBelow() {
@@ -98,14 +115,20 @@ function isNearEnd() {
 }
 
 function toEnd() {
+  stays = true;
   scroller.scrollTop += Math.max(0, leftBelow());
   below.hidden = true;
 }
 
 below.addEventListener("click", toEnd);
 addEventListener("scroll", () => {
-  if (isNearEnd()) below.hidden = true;
+  stays = isNearEnd();
+  if (stays) below.hidden = true;
 });
+
+/** A font that comes late, a panel that grows by a line, a window that is turned: its end stays in sight. */
+const resized = new ResizeObserver(() => stays && toEnd());
+for (const node of [talk, live, document.documentElement]) resized.observe(node);
 
 // What stands above
 
@@ -148,7 +171,7 @@ function showStaff(names) {
 const token = () => live.querySelector("[name=csrfmiddlewaretoken]")?.value ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 
 function prepareForms(root) {
-  for (const form of root.querySelectorAll("form.sx-decide")) {
+  for (const form of root.querySelectorAll("form.sx-decide, form.sx-again")) {
     if (form.dataset.live) continue;
     form.dataset.live = "1";
     let field = form.querySelector("[name=csrfmiddlewaretoken]");
@@ -187,8 +210,9 @@ async function post(event, form) {
 }
 
 function tell(form, words, went) {
-  const place = said ?? document.getElementById("live-state");
-  live.hidden = false;
+  const own = form.querySelector(".sx-again-said");
+  const place = own ?? said ?? document.getElementById("live-state");
+  if (!own) live.hidden = false;
   place.textContent = words;
   place.classList.toggle("lv-wrong", !went);
 }
@@ -245,7 +269,7 @@ function connect() {
   });
 }
 
-prepareForms(talk);
+prepareForms(document);
 show({});
 connect();
 if (now.status === "active" && !location.hash && !talk.dataset.hit) toEnd();

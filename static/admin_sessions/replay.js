@@ -1,17 +1,20 @@
-// A session played as it went: the steps of its log at their times, faster where one likes. Words go in as text alone.
+// A session played as it went: the steps of its log at their times, faster where one likes. What people wrote goes in as text
+// alone, what a model wrote as the transcript has it. Speed and pauses stand in the address, and so does the place where one stopped.
 
-const PAUSE_MS = 2_000;
-const PAUSE_SHOWN_MS = 1_000;
+import { reach } from "./reach.js";
+
+const PAUSE_MS = 3_000;
 const LEAP_MS = 5_000;
 const MARKED = { said: "said", tool: "tool", failed: "failed", cut: "cut", back: "back" };
 
 const root = document.getElementById("replay");
 const byId = (id) => document.getElementById(id);
-const [play, speed, short, place, time, stage, marks] = ["rp-play", "rp-speed", "rp-short", "rp-place", "rp-time", "rp-stage", "rp-marks"].map(byId);
+const [play, speed, short, place, time, stage, marks, cuts] = ["rp-play", "rp-speed", "rp-short", "rp-place", "rp-time", "rp-stage", "rp-marks", "rp-cuts"].map(byId);
 
 let steps = [];
 let visitor = "";
 let at = [];
+let leftOut = [];
 let whole = 0;
 let now = 0;
 let shown = 0;
@@ -25,15 +28,21 @@ const el = (tag, className, text = "") => Object.assign(document.createElement(t
 /** When each step comes: as it was, or with pauses cut short. */
 function lay() {
   at = [];
+  leftOut = [];
   let when = 0;
   let before = 0;
   for (const { ms } of steps) {
     const gap = Math.max(0, ms - before);
-    when += short.checked && gap > PAUSE_MS ? PAUSE_SHOWN_MS : gap;
+    const taken = short.checked ? Math.min(gap, PAUSE_MS) : gap;
+    leftOut.push(gap - taken);
+    when += taken;
     before = Math.max(before, ms);
     at.push(when);
   }
   whole = when;
+  const count = leftOut.filter(Boolean).length;
+  const sum = leftOut.reduce((one, other) => one + other, 0);
+  cuts.textContent = count ? `${count === 1 ? "One pause is" : `${count} pauses are`} cut: ${lasting(sum)} left out.` : "";
 }
 
 function clock(ms) {
@@ -41,42 +50,67 @@ function clock(ms) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
+function lasting(ms) {
+  const seconds = Math.round(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${Math.max(seconds, 1)} s`;
+}
+
 // The stage
 
 let nodes = new Map();
 let texts = new Map();
+let pages = new Map();
 
-function answer(id) {
-  if (!nodes.has(id)) {
-    const node = el("article", "sx-said sx-answer");
-    node.append(el("header", "", "Assistant"));
-    nodes.set(id, node);
-    stage.append(node);
-  }
-  return nodes.get(id);
+/** Who, when, and the way to the same place of the transcript. */
+function head(words, step) {
+  const node = el("header", "");
+  const link = el("a", "rp-there", "In the transcript");
+  link.href = `${root.dataset.transcript}hit=${step.seq}`;
+  node.append(el("span", "", words), el("time", "", step.time ?? ""), link);
+  return node;
 }
 
-function bubble(step) {
-  if (!nodes.has(step.item)) {
-    const node = el("div", "sx-bubble plain");
-    nodes.set(step.item, node);
-    answer(step.answer).append(node);
+function answer(step) {
+  if (!nodes.has(step.answer)) {
+    const node = el("article", "sx-said sx-answer");
+    node.append(head("Assistant", step));
+    nodes.set(step.answer, node);
+    stage.append(node);
   }
-  return nodes.get(step.item);
+  return nodes.get(step.answer);
+}
+
+const nameAnswer = (step, words) => (answer(step).querySelector("header span").textContent = words);
+
+function bubble(step) {
+  if (nodes.has(step.item)) return;
+  const node = el("div", "sx-bubble");
+  nodes.set(step.item, node);
+  answer(step).append(node);
+}
+
+function indented(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text; // no JSON, or cut
+  }
 }
 
 const SHOW = {
   said(step) {
     const node = el("article", `sx-said ${step.who ? "sx-operator" : "sx-user"}${step.whispered ? " sx-whisper" : ""}`);
     const who = step.who ? (step.whispered ? `${step.who}, to the model alone` : step.who) : visitor;
-    node.append(el("header", "", who), el("div", "sx-bubble plain", step.text));
+    node.append(head(who, step), el("div", "sx-bubble plain", step.text));
     stage.append(node);
   },
   start(step) {
-    answer(step.answer).querySelector("header").textContent = step.who;
+    nameAnswer(step, step.who);
   },
   failed(step) {
-    answer(step.answer).append(el("p", "sx-outcome sx-warning", step.text));
+    answer(step).append(el("p", "sx-outcome sx-warning", step.text));
   },
   text(step) {
     bubble(step);
@@ -85,13 +119,14 @@ const SHOW = {
   whole(step) {
     bubble(step);
     texts.set(step.item, step.text);
-    if (step.who) answer(step.answer).querySelector("header").textContent = `${step.who} (a person)`;
+    pages.set(step.item, step.html);
+    if (step.who) nameAnswer(step, `${step.who} (a person)`);
   },
   tool(step) {
     const node = el("div", "rp-call");
-    node.append(el("strong", "", step.name), el("span", "sx-badge sx-info", step.asks ? "waits for a yes" : "runs"), el("pre", "", step.text));
+    node.append(el("strong", "", step.name), el("span", "sx-badge sx-info", step.asks ? "waits for a yes" : "runs"), el("pre", "", indented(step.text)));
     nodes.set(step.call, node);
-    answer(step.answer).append(node);
+    answer(step).append(node);
   },
   result(step) {
     const node = nodes.get(step.call);
@@ -99,15 +134,24 @@ const SHOW = {
     const badge = node.querySelector(".sx-badge");
     badge.textContent = [step.outcome, step.took].filter(Boolean).join(" in ");
     badge.className = `sx-badge ${step.outcome === "ok" ? "sx-success" : "sx-danger"}`;
-    node.append(el("pre", "", step.text));
+    node.append(el("pre", "", indented(step.text)));
   },
   done(step) {
-    if (step.status !== "completed") answer(step.answer).append(el("p", "sx-outcome sx-warning", step.text));
+    const tone = step.status === "failed" ? "sx-danger" : "sx-warning";
+    if (step.status !== "completed") answer(step).append(el("p", `sx-outcome ${tone}`, step.text));
   },
   notice(step) {
     stage.append(el("p", `sx-notice sx-${step.tone}`, step.text));
   },
 };
+
+function write(item) {
+  const node = nodes.get(item);
+  const html = pages.get(item);
+  node.className = `sx-bubble ${html ? "sx-prose" : "plain"}`;
+  if (html) node.innerHTML = html; // cleaned by the server
+  else node.textContent = texts.get(item);
+}
 
 /** As it was at that time: on from where it is, or from the beginning. */
 function show(until) {
@@ -115,15 +159,18 @@ function show(until) {
     stage.replaceChildren();
     nodes = new Map();
     texts = new Map();
+    pages = new Map();
     shown = 0;
   }
   const changed = new Set();
   for (; shown < until; shown++) {
     const step = steps[shown];
+    if (leftOut[shown]) stage.append(el("p", "sx-notice rp-gap", `${lasting(leftOut[shown] + PAUSE_MS)} later`));
     SHOW[step.kind]?.(step);
     if (step.item) changed.add(step.item);
   }
-  for (const item of changed) nodes.get(item).textContent = texts.get(item);
+  for (const item of changed) write(item);
+  reach(stage);
   stage.scrollTop = stage.scrollHeight;
 }
 
@@ -148,6 +195,15 @@ function go(when) {
   place.setAttribute("aria-valuetext", words);
 }
 
+/** To the next thing that happened, or the one before; the pieces of a text are no steps. */
+function step(forward) {
+  pause();
+  const stops = at.filter((_, index) => steps[index].kind !== "text");
+  const next = forward ? stops.find((when) => when > now) : stops.findLast((when) => when < now);
+  go(next ?? (forward ? whole : 0));
+  remember();
+}
+
 // Playing
 
 function tick(moment) {
@@ -166,55 +222,97 @@ function start() {
 }
 
 function pause() {
+  if (!root.dataset.playing) return;
   cancelAnimationFrame(frame);
   play.textContent = "Play";
   delete root.dataset.playing;
+  remember();
 }
 
 const toggle = () => (root.dataset.playing ? pause() : start());
 
+/** In the address, so that it can be sent to somebody, and is there when the page is loaded again. */
+function remember() {
+  const url = new URL(location.href);
+  const kept = { speed: speed.value === "1" ? "" : speed.value, pauses: short.checked ? "" : "whole", at: shown ? steps[shown - 1].seq : "" };
+  for (const [name, value] of Object.entries(kept)) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  history.replaceState(null, "", url);
+}
+
 function mark() {
   const svg = "http://www.w3.org/2000/svg";
   const lines = steps.map((step, index) => {
-    const kind = MARKED[step.mark || step.kind];
+    const failed = step.kind === "done" && step.status === "failed";
+    const kind = MARKED[failed ? "failed" : step.mark || step.kind];
     if (!kind) return null;
     const line = document.createElementNS(svg, "rect");
+    const high = kind === "said" || kind === "failed";
     line.setAttribute("x", String(whole ? (at[index] / whole) * 997 : 0));
-    line.setAttribute("width", "3");
-    line.setAttribute("y", kind === "said" ? "0" : "6");
-    line.setAttribute("height", kind === "said" ? "20" : "14");
+    line.setAttribute("width", kind === "failed" ? "5" : "3");
+    line.setAttribute("y", high ? "0" : "8");
+    line.setAttribute("height", high ? "20" : "12");
     line.setAttribute("class", `rp-${kind}`);
     return line;
   });
   marks.replaceChildren(...lines.filter(Boolean));
 }
 
+/** Another length; the same step. */
 function relay() {
   const index = Math.max(0, shown - 1);
   lay();
   mark();
-  go(shown ? at[index] : 0);
+  const until = shown;
+  show(0); // the marks of what is left out are others now
+  show(until);
+  go(at[index] ?? 0);
+  remember();
 }
 
 play.addEventListener("click", toggle);
+byId("rp-back").addEventListener("click", () => step(false));
+byId("rp-next").addEventListener("click", () => step(true));
 short.addEventListener("change", relay);
+speed.addEventListener("change", remember);
 place.addEventListener("input", () => go((Number(place.value) / 1000) * whole));
 
 addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || root.hidden) return;
-  const writes = event.target.matches("input:not([type=range]), textarea, select, summary, a");
-  if (writes || (event.key === " " && event.target.matches("button"))) return;
-  const keys = { " ": toggle, ArrowRight: () => go(now + LEAP_MS), ArrowLeft: () => go(now - LEAP_MS), Home: () => go(0), End: () => go(whole) };
+  const writes = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select, summary, a");
+  if (writes || (event.key === " " && event.target.matches("button, [type=checkbox]"))) return;
+  const keys = {
+    " ": toggle,
+    ".": () => step(true),
+    ",": () => step(false),
+    ArrowRight: () => go(now + LEAP_MS),
+    ArrowLeft: () => go(now - LEAP_MS),
+    Home: () => go(0),
+    End: () => go(whole),
+  };
   if (!keys[event.key]) return;
   event.preventDefault();
   keys[event.key]();
 });
 
+/** Where the address says, else with the first thing that was said. */
+function open() {
+  const given = new URLSearchParams(location.search);
+  if ([...speed.options].some((one) => one.value === given.get("speed"))) speed.value = given.get("speed");
+  short.checked = given.get("pauses") !== "whole";
+  const seq = Number(given.get("at"));
+  const wanted = steps.findIndex(seq ? (one) => one.seq >= seq : (one) => one.kind === "said");
+  lay();
+  mark();
+  show(0);
+  go(at[Math.max(0, wanted)] ?? 0);
+}
+
 const answerOfServer = await fetch(root.dataset.steps, { headers: { Accept: "application/json" } });
 if (answerOfServer.ok) {
   ({ steps, visitor } = await answerOfServer.json());
   root.hidden = steps.length === 0;
-  lay();
-  mark();
-  go(0);
+  open();
 }

@@ -1,5 +1,6 @@
 """The admin's first page."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from sessions_app.models import ServerProcess, Session, SessionEvent, SessionSta
 from sessions_app.review.dashboard import dashboard
 from sessions_app.review.machine_room import machine_room
 from sessions_app.selectors.figures import SUM_NAMES, Kept, kept
-from tests.admin.rows import done, started, turn, user_says, write_session
+from tests.admin.rows import call, done, result, started, turn, user_says, write_session
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +183,80 @@ def test_the_list_behind_a_figure_has_as_many_rows(admin: Client, window: str) -
         assert (title, rows_behind(admin, link)) == (title, count)
 
 
+@pytest.mark.parametrize("window", ["day", "week"])
+def test_behind_each_reason_and_each_tool_are_the_conversations_that_it_counts(
+    admin: Client, window: str
+) -> None:
+    for reason in ("model_timeout", "model_timeout", "tool_rounds"):
+        failed = done(status="failed", reason=reason)
+        write_session([user_says("x"), started(), failed], at=a_while_ago(), title=f"Of {reason}")
+    broken = [user_says("x"), started(), call(name="lamp"), result(name="lamp", outcome=ev.Outcome.ERROR)]
+    write_session([*broken, done()], at=a_while_ago(), title="Broken lamp")
+    write_session(turn(1), at=a_while_ago(), title="Time")
+    old = timezone.now() - timedelta(days=30)
+    write_session([*broken, done("resp_1", status="failed", reason="model_timeout")], at=old, title="Old")
+    board = dashboard(window)
+    counted = {words: (one.sessions, link) for words, one, link in board["failures"]}
+    assert {words: sessions for words, (sessions, _) in counted.items()} == {
+        "Model timeout": 2,
+        "Tool rounds": 1,
+    }
+    for sessions, link in counted.values():
+        assert rows_behind(admin, link) == sessions
+    links = {one.name: (link, failed_link) for one, link, failed_link in board["tools"]}
+    for name, (used, wrong) in {"lamp": (1, 1), "get_time": (1, 0)}.items():
+        assert [rows_behind(admin, link) for link in links[name]] == [used, wrong]
+    page = admin.get(links["lamp"][0]).content.decode()
+    assert "Broken lamp" in page
+    assert "Old" not in re.findall(r"<strong>([^<]*)</strong>", page)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["tool=", "failure=y&start_time__gte=no", "tool_failed=z&start_time_from=2026-99-99"],
+)
+def test_a_figures_filter_with_nonsense_finds_nothing(admin: Client, query: str) -> None:
+    write_session(turn(1), at=a_while_ago())
+    page = admin.get(f"/admin/sessions_app/session/?{query}", follow=True)
+    assert page.status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_figure_is_compared_with_the_time_before(viewer: Client) -> None:
+    for hours in (1, 2, 30, 31, 32):
+        write_session(turn(1), at=timezone.now() - timedelta(hours=hours), outcome="unresolved")
+    for hours in (1, 2):
+        failed = [user_says("x"), started(), done(status="failed")]
+        write_session(failed, at=timezone.now() - timedelta(hours=hours))
+    write_session(turn(1), at=timezone.now() - timedelta(hours=80))
+    board = dashboard("day")
+    told = {
+        tile.title: (tile.arrow, tile.change) for tile in (*board["first"], *board["tiles"]) if tile.change
+    }
+    assert told["Failed"] == ("\N{UPWARDS ARROW}", "2 more than before")
+    assert told["Unresolved"] == ("\N{DOWNWARDS ARROW}", "1 fewer than before")
+    assert told["Rated bad"] == ("=", "as many as before")
+    assert told["Conversations"] == ("\N{UPWARDS ARROW}", "1 more than before")
+    assert "2 more than before" in viewer.get("/admin/").content.decode()
+
+
+def test_what_went_wrong_is_listed_with_its_place(viewer: Client) -> None:
+    failed = [user_says("x"), started(), done(status="failed", reason="model_timeout")]
+    bad = write_session([*failed, *turn(2)], at=a_while_ago(), title="Lamp", feedback_down=1)
+    write_session(turn(1), at=a_while_ago(20), title="Well")
+    write_session(turn(1), at=a_while_ago(5), title="Open", outcome="unresolved")
+    write_session(failed, at=timezone.now() - timedelta(days=3), title="Long ago")
+    troubles = dashboard("day")["troubles"]
+    assert [(one.session.title, list(one.marks), one.seq) for one in troubles] == [
+        ("Lamp", ["No answer: model timeout", "Rated bad"], 3),
+        ("Open", ["Unresolved"], None),
+    ]
+    html = viewer.get("/admin/").content.decode()
+    assert f"/admin/sessions_app/session/{bad.pk}/change/?hit=3" in html
+    page = viewer.get(f"/admin/sessions_app/session/{bad.pk}/change/?hit=3").content.decode()
+    assert re.search(r'id="seq-2" data-done="3"', page)
+
+
 def rows_behind(admin: Client, link: str) -> int:
     return int(admin.get(link).context["cl"].result_count)
 
@@ -200,10 +275,10 @@ def test_what_was_used_and_what_failed_is_told_by_model_reason_and_tool() -> Non
         ("gpt-5.1", 1, 0),
         ("demo", 1, 1),
     ]
-    assert [(words, one.answers, one.sessions) for words, one in board["failures"]] == [
+    assert [(words, one.answers, one.sessions) for words, one, _ in board["failures"]] == [
         ("Model timeout", 1, 1)
     ]
-    assert [(one.name, one.calls, one.failed, one.median_ms) for one in board["tools"]] == [
+    assert [(one.name, one.calls, one.failed, one.median_ms) for one, _, _ in board["tools"]] == [
         ("get_time", 1, 0, 12.0)
     ]
 

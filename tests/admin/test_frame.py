@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 import unfold
-from django.conf import settings
 from playwright.sync_api import Page, expect
 
 THEIRS = Path(unfold.__file__).parent / "templates"
-OURS = Path(settings.BASE_DIR) / "templates"
+OURS = Path(__file__).parents[2] / "templates"
 NAMES = (
     "admin/base.html",
     "unfold/helpers/navigation_header.html",

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sessions_app.log import events as ev
+from sessions_app.log.rows import encode_rows
+from sessions_app.models import Session, SessionEvent, SessionStatus
 from tests.admin.live_pages import address_of, staff_page
-from tests.admin.rows import done, started, user_says, write_session
+from tests.admin.rows import NOON, done, message, started, turn, user_says, write_session
 from tests.page.chat_page import ChatPage
 from tests.support.browser import Complaints, launched
 from tests.support.server import ServerProcess
@@ -148,3 +152,91 @@ def test_a_session_is_played_with_the_keyboard(browser: Browser, server: ServerP
         page.locator("#rp-place").fill("0")
         expect(stage.locator(".sx-answer .sx-bubble")).to_have_count(0)
         assert page.locator("table.rp-falls tbody tr").count() >= 3
+
+
+def test_the_page_opens_at_the_end_of_the_transcript_or_at_what_was_searched_for(
+    browser: Browser, server: ServerProcess
+) -> None:
+    turns = [event for number in range(30) for event in turn(number)]
+    with staff_page(browser, server, "grace") as page:
+        page.set_viewport_size({"width": 1000, "height": 600})  # the review stands below the transcript
+        write_session(turns, session_id="s1")
+        page.goto(address_of("s1"))
+        expect(page.locator(".sx-answer").last.locator("footer")).to_be_in_viewport(timeout=WAIT_MS)
+        page.goto(f"{address_of('s1')}?hit=1")
+        expect(page.locator("#seq-1")).to_be_in_viewport(timeout=WAIT_MS)
+
+
+def test_a_replay_says_what_it_leaves_out_and_leads_to_its_place_and_back(
+    browser: Browser, server: ServerProcess
+) -> None:
+    first = [user_says("One"), started(), message("**first** answer"), done()]
+    second = [
+        user_says("Two", "item_u2"),
+        started("resp_2"),
+        message("second", "resp_2", "item_b"),
+        done("resp_2"),
+    ]
+    closed = [ev.ConnectionClosed(connection_id="c", close_code=1000) for _ in range(2)]
+    write_session([*first, *second, *closed], session_id="s1", status=SessionStatus.ENDED)
+    with staff_page(browser, server, "grace") as page:
+        page.goto(address_of("s1"))
+        page.locator("#seq-6").get_by_role("link", name="Replay from here").click()
+        stage = page.locator("#rp-stage")
+        expect(stage.locator(".sx-answer").first.locator("strong")).to_have_text("first")
+        expect(stage.locator(".sx-answer")).to_have_count(2)
+        expect(stage.get_by_text("second")).to_have_count(0)
+        expect(page.locator("#rp-speed")).to_have_value("1")
+        expect(page.locator("#rp-cuts")).to_have_text("")
+        page.keyboard.press(".")
+        expect(stage.get_by_text("second")).to_be_visible()
+        page.keyboard.press(",")
+        expect(stage.get_by_text("second")).to_have_count(0)
+        page.locator("#rp-speed").select_option("4")
+        expect(page).to_have_url(re.compile(r"speed=4"))
+        page.reload()
+        expect(page.locator("#rp-speed")).to_have_value("4")
+        expect(stage.locator(".sx-answer")).to_have_count(2)
+        stage.locator(".sx-answer").last.get_by_role("link", name="In the transcript").click()
+        expect(page.locator("#seq-6.desk-hit")).to_be_in_viewport()
+
+
+def test_long_pauses_are_cut_and_it_is_said(browser: Browser, server: ServerProcess) -> None:
+    session = write_session([user_says("One"), started()], session_id="s1", status=SessionStatus.ENDED)
+    later = ev.Record("s1", 3, NOON + timedelta(minutes=5, seconds=1), user_says("Two", "item_u2"))
+    SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows([later])))
+    with staff_page(browser, server, "grace") as page:
+        page.goto(f"/admin/sessions_app/session/{session.pk}/replay/")
+        expect(page.locator("#rp-cuts")).to_have_text("One pause is cut: 4 min 57 s left out.")
+        expect(page.locator("#rp-time")).to_contain_text("of 0:04")
+        page.keyboard.press("End")
+        expect(page.locator("#rp-stage .rp-gap")).to_have_text("5 min 0 s later")
+        page.locator("#rp-short").uncheck()
+        expect(page.locator("#rp-time")).to_contain_text("of 5:01")
+        expect(page.locator("#rp-stage .rp-gap")).to_have_count(0)
+        expect(page).to_have_url(re.compile(r"pauses=whole"))
+
+
+def test_the_newest_summary_comes_in_place(browser: Browser, server: ServerProcess) -> None:
+    ended = ev.SessionEnded(reason=ev.EndReason.LEFT)
+    old = ev.SummaryWritten(title="Old", summary="Before.", model="demo")
+    fields: dict[str, Any] = {
+        "title": "Old",
+        "summary": "Before.",
+        "summary_state": "written",
+        "summary_seq": len(turn(1)) + 1,
+    }
+    write_session([*turn(1), ended, old], session_id="s1", status=SessionStatus.ENDED, **fields)
+    with staff_page(browser, server, "grace") as page:
+        page.goto(address_of("s1"))
+        page.locator(".sx-more > summary").click()
+        page.get_by_role("button", name="Write again").click()
+        expect(page.locator("#summary-said")).to_contain_text("Another summary is being written")
+        newer = ev.SummaryWritten(title="New", summary="After *that*.", model="demo", author="grace")
+        Session.objects.filter(pk="s1").update(title="New", summary=newer.summary, last_seq=len(turn(1)) + 3)
+        record = ev.Record("s1", len(turn(1)) + 3, NOON, newer)
+        SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows([record])))
+        expect(page.locator(".sx-head h2")).to_have_text("New", timeout=WAIT_MS)
+        expect(page.locator("#summary-whole em")).to_have_text("that")
+        expect(page.locator("#summary-whole")).to_contain_text("1 earlier version")
+        expect(page.get_by_role("button", name="Write again")).to_be_visible()

@@ -8,6 +8,8 @@ from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 
+from identity.keys import make_key
+from identity.models import ApiKey, ExternalIdentity, Scope
 from sessions_app.admin import webhooks
 from sessions_app.models import MailSubscription, Webhook, WebhookDelivery
 from tests.admin.conftest import PASSWORD, signed_in
@@ -160,3 +162,31 @@ def test_staff_see_only_what_they_may(nobody: Client, job_id: int) -> None:
     menu = nobody.get("/admin/").content.decode()
     for link in ("/admin/auth/user/", "/admin/sessions_app/session/", JOBS):
         assert link not in menu
+
+
+@pytest.mark.django_db
+def test_an_account_goes_with_its_keys_and_identities_and_leaves_its_sessions() -> None:
+    issued = User.objects.create_user("ada")
+    key = make_key(user=issued, label="chats", scope=Scope.CHAT)
+    ExternalIdentity.objects.create(user=issued, issuer="https://issuer.example", subject="s1")
+    MailSubscription.objects.create(user=issued)
+    session = write_session(turn(1), user=issued)
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="delete_user"))
+    client, page = signed_in(clerk), f"/admin/auth/user/{issued.pk}/delete/"
+    assert "doesn\u2019t have permission" not in client.get(page).content.decode().replace("&#x27;", "\u2019")
+    assert client.post(page, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=issued.pk).exists()
+    assert not ApiKey.objects.filter(pk=key.row.pk).exists()
+    session.refresh_from_db()
+    assert (session.user_id, session.user_messages) == (None, 1)
+    assert session.events.exists()
+
+
+@pytest.mark.django_db
+def test_who_may_not_delete_users_deletes_none() -> None:
+    issued = User.objects.create_user("ada")
+    make_key(user=issued, label="chats", scope=Scope.CHAT)
+    clerk = signed_in(User.objects.create_user("clerk", is_staff=True))
+    assert clerk.post(f"/admin/auth/user/{issued.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=issued.pk).exists()

@@ -8,7 +8,7 @@ from django.test import Client
 
 from sessions_app.log import events as ev
 from sessions_app.log.folding import Answer, fold
-from sessions_app.review.replay import read_part, steps_of, waterfalls
+from sessions_app.review.replay import beginning_of_part, read_part, steps_of, waterfalls
 from tests.admin.rows import (
     NOON,
     call,
@@ -18,6 +18,7 @@ from tests.admin.rows import (
     records_of,
     result,
     started,
+    turn,
     user_says,
     write_session,
 )
@@ -160,3 +161,34 @@ def test_records_of_one_moment_hurt_nobody() -> None:
     records = records_of("s1", [user_says("Hi"), started(), message("Hello"), done()])
     (answer,) = waterfalls(records)
     assert all(0 <= x <= 1000 for _, x, _ in answer.scaled)
+
+
+def test_what_a_model_wrote_is_played_as_the_transcript_has_it(viewer: Client) -> None:
+    write_session(
+        [user_says("**Hi**"), started(), *deltas("**b", "old**"), message("**bold** <b>x</b>"), done()],
+        session_id="s1",
+    )
+    steps = viewer.get(f"{PAGE.removesuffix('/')}.json").json()["steps"]
+    whole = next(step for step in steps if step["kind"] == "whole")
+    assert whole["html"] == "<p><strong>bold</strong> &lt;b&gt;x&lt;/b&gt;</p>\n"
+    said = next(step for step in steps if step["kind"] == "said")
+    assert (said["text"], said["time"], said.get("html")) == ("**Hi**", "12:00:00", None)
+
+
+def test_an_answer_leads_to_its_place_in_the_replay_and_back(viewer: Client) -> None:
+    write_session([user_says("x"), started(), message("y"), done()], session_id="s1")
+    transcript = viewer.get("/admin/sessions_app/session/s1/change/").content.decode()
+    assert f'href="{PAGE}?at=2"' in transcript
+    replay = viewer.get(f"{PAGE}?at=2").content.decode()
+    assert "/admin/sessions_app/session/s1/change/?hit=2" in replay
+
+
+@pytest.mark.django_db
+def test_a_place_far_on_is_in_the_part_that_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessions_app.review.replay.MOST_RECORDS", 20)
+    write_session([event for number in range(9) for event in turn(number)], session_id="s1")
+    assert beginning_of_part(session_id="s1", seq=20) == 0
+    after = beginning_of_part(session_id="s1", seq=60)
+    part = read_part(session_id="s1", after=after, most=20)
+    assert isinstance(part.records[0].event, ev.UserMessage)
+    assert any(record.seq == 60 for record in part.records)

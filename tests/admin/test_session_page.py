@@ -59,7 +59,8 @@ def test_what_the_user_thinks_of_an_answer_stands_under_it(viewer: Client) -> No
 def test_a_word_that_comes_much_later_stands_under_its_answer_too(viewer: Client) -> None:
     """On another page of the transcript than the answer."""
     good = ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.UP)
-    session = write_session([*(event for number in range(1, 60) for event in turn(number)), good])
+    events = [*(event for number in range(1, 60) for event in turn(number)), good]
+    session = write_session(events, status=SessionStatus.ENDED)
     first = html_of(viewer, session)
     assert "answer 59" not in first
     assert visible(first).index("answer 1") < visible(first).index("Good answer, says the user")
@@ -250,8 +251,10 @@ def test_nothing_that_anyone_wrote_is_alive(admin: Client, page: str) -> None:
 
 
 def test_a_long_session_is_read_in_pages_of_the_same_cost(admin: Client) -> None:
-    small = write_session(turn(1))
-    big = write_session([event for number in range(1250) for event in turn(number)], title="Long")
+    ended = SessionStatus.ENDED
+    small = write_session(turn(1), status=ended)
+    long = [event for number in range(1250) for event in turn(number)]
+    big = write_session(long, title="Long", status=ended)
     assert big.last_seq == 10_000
     costs = []
     for session in (small, big):
@@ -271,6 +274,15 @@ def test_a_long_session_is_read_in_pages_of_the_same_cost(admin: Client) -> None
     end = re.search(r'href="(\?before=10001)"', first)
     assert end
     assert "question 1249 " in admin.get(url(big) + end[1]).content.decode()
+
+
+def test_a_long_one_that_goes_on_opens_where_it_moves(viewer: Client) -> None:
+    session = write_session([event for number in range(60) for event in turn(number)], title="Long")
+    last = html_of(viewer, session)
+    assert "question 59 " in last
+    assert "question 0 " not in last
+    assert 'id="live"' in last
+    assert "question 0 " in html_of(viewer, session, "change/?after=0")
 
 
 @pytest.mark.parametrize(
@@ -379,3 +391,28 @@ def test_times_are_told_with_their_date(viewer: Client) -> None:
     text = visible(html_of(viewer, write_session(turn(1), end_time=NOON.replace(hour=13))))
     assert "Wednesday, 4 March 2026" in text
     assert "4 Mar 2026, 12:00:00 to 13:00:00" in text
+
+
+def test_what_is_asked_while_a_person_has_the_word_waits_for_that_person(viewer: Client) -> None:
+    queued = ev.ResponseQueued(response_id="resp_9", position=1, item_ids=["item_u"])
+    took = ev.OperatorTookOver(item_id="item_t", author="grace", shown_as="Staff")
+    back = ev.OperatorHandedBack(item_id="item_h", author="grace", shown_as="Staff")
+    held = visible(html_of(viewer, write_session([took, queued])))
+    assert "The user waits for the answer of grace" in held
+    long = [event for number in range(40) for event in turn(number)]
+    later = write_session([took, *long, queued])
+    assert "The user waits for the answer of grace" in visible(html_of(viewer, later))
+    free = visible(html_of(viewer, write_session([took, back, queued])))
+    assert "waits for the answer" not in free
+    assert "it is answered next" in free
+
+
+def test_the_conversation_begins_below_a_line_of_figures_and_the_rest_is_folded(viewer: Client) -> None:
+    failed = [user_says("x", "item_x"), started("resp_f"), done("resp_f", status="failed")]
+    html = html_of(viewer, write_session([*turn(1), *failed], summary="Short.", summary_state="written"))
+    head, _, rest = html.split('class="sx"')[1].partition('class="desk-ids"')
+    assert "3 messages" in visible(f'class="sx"{head}')
+    assert "1 failed" in visible(f'class="sx"{head}')
+    assert "Connections" not in head
+    folded = rest.partition("</details>")[0]
+    assert "<dt>Connections</dt>" in folded

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 
 from sessions_app import hooks
+from sessions_app.admin.live import LiveTranscript
 from sessions_app.log import events as ev
-from sessions_app.models import Session, SessionStatus, SummaryState
+from sessions_app.log.rows import encode_rows
+from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
 from tests.admin.conftest import signed_in
 from tests.admin.rows import NOON, turn, write_session
 from tests.admin.test_session_page import ATTACK, html_of, url, visible
@@ -152,3 +155,49 @@ def test_another_summary_is_a_job_and_only_one(operator: Client) -> None:
         "model": "demo",
         "author": "olga",
     }
+
+
+def test_one_that_is_asked_for_while_another_is_written_is_refused_aloud(operator: Client) -> None:
+    from tests.summary.support import jobs
+
+    session = reviewed(FOUND)
+    address = url(session, "summary/")
+    operator.post(address, {"model": "demo"})
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name = 'summarise_session'")
+    said = operator.post(address, {"model": "demo"}, follow=True).content.decode()
+    assert "a summary is being written already" in said
+    assert len(jobs(args__session_id=session.pk)) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'doing'")
+    operator.post(address, {"model": "demo"})
+    assert len(jobs(args__session_id=session.pk)) == 2
+
+
+def test_who_cannot_be_asked_is_named_before_and_nobody_else_is_asked_in_its_place(operator: Client) -> None:
+    from tests.summary.support import jobs
+
+    session = reviewed(FOUND, model="anthropic:claude-x")
+    text = visible(html_of(operator, session))
+    assert "anthropic:claude-x wrote it before and cannot be asked now: ANTHROPIC_API_KEY is not set." in text
+    assert "with anthropic:claude-x" not in text
+    for model in ("", "anthropic:claude-x"):
+        said = operator.post(url(session, "summary/"), {"model": model}, follow=True).content.decode()
+        assert "anthropic:claude-x cannot be asked: ANTHROPIC_API_KEY is not set." in said
+    assert jobs(args__session_id=session.pk) == []
+    json = operator.post(url(session, "summary/"), {"model": "demo"}, headers={"Accept": "application/json"})
+    assert json.json()["words"].startswith("Another summary is being written.")
+
+
+def test_a_page_that_is_open_is_given_the_new_version(db: None) -> None:
+    session = reviewed(FOUND)
+    live = LiveTranscript.of_page(session.pk, first=1, seen=session.last_seq, may_decide=False)
+    newer = ev.SummaryWritten(title="Lamp mended", summary="A *new* lamp came.", model="demo", author="olga")
+    Session.objects.filter(pk=session.pk).update(title=newer.title, summary=newer.summary)
+    record = ev.Record(session.pk, session.last_seq + 1, NOON, newer)
+    SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows([record])))
+    told = live.take([record])
+    assert told["heading"] == "Lamp mended"
+    assert "A <em>new</em> lamp came." in told["summary"]
+    assert "asked for by olga" in told["summary"]
+    assert "1 earlier version" in told["summary"]

@@ -118,7 +118,14 @@ def settled() -> dict[str, tuple[str, str]]:
 
 def test_done_settles_what_waits_of_the_session_but_its_approvals(rita: Client) -> None:
     disliked = ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN)
-    events = [user_says("x"), started(), ASKED, message("So."), done(status="failed"), disliked]
+    events: list[ev.Event] = [
+        user_says("x"),
+        started(),
+        ASKED,
+        message("So."),
+        done(status="failed"),
+        disliked,
+    ]
     write(events, "s1", status="ended")
     other = fails("s2")
     do(rita, "s1", "state", state="done")
@@ -255,6 +262,7 @@ def test_each_filter_of_the_list_has_words() -> None:
         "show": ("empty", "Only empty ones"),
         "status": ("ended", "Ended"),
         "model": ("gemini:flash", "Model: flash"),
+        "assistant": ("shop", "Assistant: shop"),
         "summary_state": ("skipped", "Summary: nothing to summarise"),
         "start_time": ("2026-03-04", "Since 4 Mar 2026"),
         "errors": ("no", "Without failed answers"),
@@ -263,10 +271,7 @@ def test_each_filter_of_the_list_has_words() -> None:
         "sentiment": ("negative", "User: negative"),
         "who": ("guest", "Guests"),
     }
-    names = [
-        one[0] if isinstance(one, tuple) else one.parameter_name  # type: ignore[attr-defined]
-        for one in SessionAdmin.list_filter
-    ]
+    names = [one[0] if isinstance(one, tuple) else one.parameter_name for one in SessionAdmin.list_filter]
     assert sorted(given) == sorted(names)
     for name, (value, words) in given.items():
         found = [in_words(f"{name}{end}={value}") for end in ("", "__exact", "_from")]

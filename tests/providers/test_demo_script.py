@@ -10,7 +10,7 @@ from chat.llm import prompts
 from chat.llm.demo.provider import DemoProvider
 from chat.llm.demo.script import MAX_CALLS
 from chat.llm.provider import JSON, AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolSpec, UserText
-from chat.page.views import EXAMPLE_PROMPTS
+from chat.page.look import EXAMPLES
 from chat.tools import builtin
 from chat.tools.registry import default_registry
 from chat.tools.runner import as_text
@@ -236,15 +236,43 @@ async def test_it_says_what_it_is(asked: str) -> None:
 
 async def test_all_that_it_offers_to_try_works() -> None:
     """Each thing is answered by a rule of its own."""
-    offered = [prompt for prompt, _ in EXAMPLE_PROMPTS] + re.findall("“(.+?)”", await said("help"))
+    offered = [str(prompt) for prompt, _ in EXAMPLES] + re.findall("“(.+?)”", await said("help"))
     assert len(offered) > 12
     for words in offered:
         events = await events_of(DEMO, request("Hi", words, tools=TOOLS))
         assert calls_of(events) or "I do not understand" not in await said("Hi", words), words
 
 
-async def test_it_takes_note_of_staff() -> None:
-    assert "“Offer a refund.”" in await said("Hi", OperatorText("o", "Offer a refund."))
+@pytest.mark.parametrize(
+    ("whisper", "words"),
+    [
+        ("Offer them a refund.", "I can offer you a refund."),
+        ("Please apologise to them.", "I am sorry for the trouble."),
+        ("They are upset, be friendly!", "Thank you for writing."),
+    ],
+)
+async def test_it_follows_staff_and_does_not_quote_them(whisper: str, words: str) -> None:
+    for history in (
+        ("Show a table", OperatorText("o", whisper)),
+        (OperatorText("o", whisper), "Show a table"),
+    ):
+        answer = await said(*history)
+        assert words in answer
+        assert "| 2 | 4 |" in answer
+        assert whisper not in answer
+
+
+async def test_what_staff_whispered_holds_for_one_answer_and_what_it_cannot_follow_changes_nothing() -> None:
+    answered = (OperatorText("o", "Be brief."), "Hello", AssistantText("a", "Hello!"), "Explain streaming")
+    assert await said(*answered) == await said("Explain streaming")
+    assert await said(OperatorText("o", "They are a friend."), "Show a table") == await said("Show a table")
+    brief = await said(OperatorText("o", "Be brief."), "Explain streaming")
+    assert brief == (await said("Explain streaming")).split("\n\n")[0]
+
+
+async def test_it_goes_on_when_staff_hand_it_the_word() -> None:
+    answer = await said("Hi", AssistantText("a", "Hello!"), OperatorText("o", "You answer again."))
+    assert answer == "I go on from here. What can I do next?"
 
 
 async def test_it_greets_who_says_nothing() -> None:

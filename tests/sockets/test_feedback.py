@@ -75,6 +75,25 @@ async def test_a_word_on_an_answer_is_kept_and_told_to_every_tab(server: ServerP
             assert await later.until("x_feedback.given") == given
 
 
+async def test_a_word_that_comes_through_another_process_is_kept_once_and_told_in_both(
+    start_server: StartServer, redis_url: str
+) -> None:
+    one, two = start_server(REDIS_URL=redis_url), start_server(REDIS_URL=redis_url)
+    async with realtime(one.ws_url) as client:
+        _, done = await client.ask("count to 3")
+        item_id = answer_of(done)
+        async with realtime(two.ws_url, f"/ws/session?{client.back}") as elsewhere:
+            given = await rate(elsewhere, item_id, "down", reason="wrong", comment="No.", event_id="mine_1")
+            assert await client.until("x_feedback.given") == given
+            assert await counted(client.session_id) == (0, 1)
+            again = await rate(elsewhere, "item_nobodys", "up", event_id="mine_2")
+            assert again["error"]["code"] == "item_not_found"
+            taken_back = await rate(elsewhere, item_id, "none")
+            assert taken_back["rating"] == "none"
+        assert await counted(client.session_id) == (0, 0)
+        assert [one["rating"] for one in await logged(client.session_id)] == ["down", "none"]
+
+
 async def test_the_last_word_counts_and_it_can_be_taken_back(server: ServerProcess) -> None:
     async with realtime(server.ws_url) as client:
         _, done = await client.ask("count to 3")

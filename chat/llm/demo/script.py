@@ -14,6 +14,7 @@ import msgspec
 from chat.llm.provider import (
     JSON,
     AnsweredCall,
+    AssistantText,
     ModelRequest,
     OperatorText,
     ToolCallItem,
@@ -36,8 +37,11 @@ _QUOTED_CHARS = 160
 @dataclass(frozen=True)
 class Turn:
     said: str
-    """What the user, or staff, said last."""
-    by_staff: bool
+    """What the user said last; empty where that is answered, and staff had the last word."""
+    hints: list[str]
+    """What staff said since the last answer."""
+    goes_on: bool
+    """Staff had the last word, and nothing of the user's is left to be answered."""
     earlier: list[str]
     """The user's words of the turns before."""
     answered: list[AnsweredCall]
@@ -49,11 +53,14 @@ def turn_of(request: ModelRequest) -> Turn:
     spoken = [n for n, item in enumerate(history) if isinstance(item, UserText | OperatorText)]
     start = spoken[-1] if spoken else -1
     rounds = [one for one in in_rounds(history[start + 1 :]) if isinstance(one, list)]
-    last = history[start] if spoken else None
+    asked = max((n for n in spoken if isinstance(history[n], UserText)), default=-1)
+    answer = max((n for n, item in enumerate(history) if isinstance(item, AssistantText)), default=-1)
+    last = history[asked] if spoken and (asked == start or asked > answer) else None
     return Turn(
-        said=last.text.strip() if isinstance(last, UserText | OperatorText) else "",
-        by_staff=isinstance(last, OperatorText),
-        earlier=[item.text[:MAX_CHARS] for item in history[: max(start, 0)] if isinstance(item, UserText)],
+        said=last.text.strip() if isinstance(last, UserText) else "",
+        hints=[item.text[:MAX_CHARS] for item in history[answer + 1 :] if isinstance(item, OperatorText)],
+        goes_on=last is None and start >= 0,
+        earlier=[item.text[:MAX_CHARS] for item in history[: max(asked, 0)] if isinstance(item, UserText)],
         answered=[answered for one in rounds for answered in one],
     )
 
@@ -61,13 +68,18 @@ def turn_of(request: ModelRequest) -> Turn:
 def next_step(request: ModelRequest) -> tuple[str, list[ToolCallRequest]]:
     """What to say, and the tools to ask for."""
     turn = turn_of(request)
+    text, calls = _step(request, turn)
+    return (_following(turn.hints, text) if turn.hints and not calls else text), calls
+
+
+def _step(request: ModelRequest, turn: Turn) -> tuple[str, list[ToolCallRequest]]:
     said = turn.said[:MAX_CHARS]
     if turn.answered:
         return "\n\n".join(_told(call, result) for call, result in turn.answered), []
     if request.instructions.startswith("Summarise"):
         return _summary(turn.said, as_json="JSON" in request.instructions), []
-    if turn.by_staff:
-        return f"Noted. A member of the staff wrote: “{turn.said}”", []
+    if turn.goes_on:
+        return "I go on from here. What can I do next?", []
     if remembered := _remembered(said, turn.earlier):
         return remembered, []
     if calls := _calls(said, request):
@@ -77,6 +89,23 @@ def next_step(request: ModelRequest) -> tuple[str, list[ToolCallRequest]]:
             return rule(found), []
     beginning = f"I have no rule for this:\n\n> {_clipped(said)}" if said else "Hello!"
     return f"{beginning}\n\n{_WHAT_I_AM}", []
+
+
+def _following(hints: Sequence[str], text: str) -> str:
+    """The answer as staff want it, as far as a script can: they are followed, not quoted."""
+    for hint in hints:
+        if re.search(r"\b(?:brief|short|concise|one sentence)\b", hint, re.IGNORECASE):
+            text = text.split("\n\n", maxsplit=1)[0]
+        if re.search(r"\b(?:apologi[sz]e|sorry)\b", hint, re.IGNORECASE):
+            text = f"I am sorry for the trouble. {text}"
+        if re.search(r"\b(?:friendly|kind|polite|warm)\b", hint, re.IGNORECASE):
+            text = f"Thank you for writing. {text}"
+        if offer := re.search(_OFFER, hint, re.IGNORECASE):
+            text = f"{text}\n\nI can offer you {offer[1]}."
+    return text
+
+
+_OFFER = r"\boffer (?:(?:them|him|her|the user|the customer) )?([^.!?\n]{1,80})"
 
 
 def _remembered(said: str, earlier: list[str]) -> str:
