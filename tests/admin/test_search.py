@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.admin import search as searching
 from sessions_app.admin.search import search
-from sessions_app.selectors import said
 from sessions_app.models import Session
 from sessions_app.postgres.threads import time_limit
+from sessions_app.selectors import said
 from tests.admin.rows import NOON, turn, write_session
 
 pytestmark = pytest.mark.django_db
