@@ -193,7 +193,8 @@ class Page {
   #onConnection(state) {
     const isGone = state.phase === Phase.STOPPED && state.code === 4404;
     if (isFramed && isGone && this.addresses.sessionId) return this.addresses.home(); // of another visit, or of somebody else
-    if (this.host && state.phase === Phase.STOPPED && state.code === 4401) this.host.askForToken();
+    if (state.phase === Phase.ONLINE) this.host?.letIn();
+    if (state.phase === Phase.STOPPED && state.code === 4401) this.host?.askForToken();
     const { state: said, outbox } = this.#session;
     this.connection.show(state, { answering: said.active !== null, sending: outbox.events.length > 0 });
     this.composer.setEnabled(state.phase !== Phase.STOPPED);
