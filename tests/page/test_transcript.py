@@ -133,7 +133,7 @@ PREPENDED = f"""({{ emptyTranscript, prepend, reduce }}, [hello, head, tail]) =>
   {PRELUDE}
   const end = freeze(reduce(emptyTranscript(), [hello, ...tail]));
   const whole = reduce(emptyTranscript(), [hello, ...head, ...tail]);
-  const of = ({{ entries, active, place, homes }}) => shown({{ entries, active, place, homes }});
+  const of = ({{ entries, active, homes }}) => shown({{ entries, active, homes }});
   return [of(prepend(end, head)), of(whole)];
 }}"""
 
