@@ -15,6 +15,8 @@ from sessions_app.models import Session
 from tests.support.browser import Complaints
 from tests.support.server import ServerProcess
 
+pytestmark = pytest.mark.django_db
+
 SALES = {"name": "Sales", "color": "#b4531f", "headline": "What do you ride?"}
 Host = Callable[..., Page]
 OTHER = """<!doctype html><script>
