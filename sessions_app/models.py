@@ -144,6 +144,10 @@ class Session(models.Model):
     """With whom it was begun, as its `SessionStarted` has it; empty: the settings' default."""
 
     title = models.CharField(max_length=200, blank=True, default="")
+    """What its user calls it (``named``), else the last summary's."""
+    named = models.BooleanField(default=False, db_default=False)
+    pinned = models.BooleanField(default=False, db_default=False)
+    """Above the others in its user's list."""
     summary = models.TextField(blank=True, default="")
     summary_state = models.CharField(max_length=16, choices=SummaryState, default=SummaryState.NONE)
     summary_seq = models.BigIntegerField(null=True, blank=True)

@@ -8,18 +8,16 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_POST
 from msgspec import Meta
 
-from chat.errors import ChatError, FrameError, ItemNotFound
-from chat.page.own_data import for_its_owner, not_theirs
+from chat.errors import ChatError, ItemNotFound
+from chat.page.own_data import body_as, for_its_owner, not_theirs
 from chat.page.views import error_response
 from chat.runtime import carried_out, runtime
 from chat.session.commands import GiveFeedback
 from chat.session.feedback import check, rate_in_ended
 from chat.session.relay_messages import RemoteError
-from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionNotFound, SessionOver, SessionsError
 from sessions_app.privacy.people import Person
 
-_MAX_BYTES = 64 * 1024
 _TRIES = 3
 """A session may begin again, or end, while it is looked at."""
 _LOOK_AGAIN = (SessionElsewhere.code, SessionOver.code)
@@ -51,16 +49,7 @@ def feedback(request: HttpRequest, person: Person, session_id: str) -> HttpRespo
 
 def _command(request: HttpRequest) -> GiveFeedback:
     """Raises `FrameError`."""
-    try:
-        text = request.body[: _MAX_BYTES + 1].decode()
-    except UnicodeDecodeError:
-        raise FrameError("The body is not JSON in UTF-8.") from None
-    value = parse_object(text)
-    check_nul(text, value)
-    try:
-        word = msgspec.convert(value, Word)
-    except msgspec.ValidationError as error:
-        raise invalid(str(error)) from error
+    word = body_as(request, Word)
     return GiveFeedback(
         item_id=word.item_id, rating=word.rating, reason=word.reason or "", comment=word.comment or ""
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
@@ -11,27 +12,30 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_cookie
 
-from chat.errors import CredentialsInvalid, ReadOnlyKey
+from chat.errors import CredentialsInvalid, FrameError, ReadOnlyKey
 from chat.page.views import error_response
 from chat.wire.auth import welcome
+from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from identity.models import Scope
 from identity.principal import Kind, principal_of_request
 from identity.tokens import CredentialsRefused
 from sessions_app.models import EraseActor
-from sessions_app.privacy.erase import By, erase_person, erase_session
+from sessions_app.privacy.erase import By, erase_person
 from sessions_app.privacy.export import export_person
 from sessions_app.privacy.people import Person
 from sessions_app.review.downloads import file_response
 
 ERASED_PER_REQUEST = 100
 """A request that erases all of a long life would take longer than a proxy waits: it says what is left, and is sent again."""
-_BY = By(actor=EraseActor.OWNER)
+BY = By(actor=EraseActor.OWNER)
 _READING = ("GET", "HEAD")
+_MAX_BYTES = 64 * 1024
 _BY_COOKIE = (Kind.LOGIN, Kind.GUEST)
 
 _WHOSE = "Say whose: external_user_id=ID for one of your users, or everybody=1 for all conversations of the key's user."
 
 View = Callable[..., HttpResponseBase]
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def for_its_owner(view: View) -> View:
@@ -82,14 +86,18 @@ def not_theirs() -> HttpResponse:
     return error_response(404, "session_not_found", "There is no such conversation, or it is not yours.")
 
 
-@require_http_methods(["DELETE"])
-@for_its_owner
-def one(request: HttpRequest, person: Person, session_id: str) -> HttpResponseBase:
-    """Erase one conversation: 204, again as well; 404 where it is not theirs, whether it exists or not."""
-    if not person.sessions().filter(pk=session_id).exists():
-        return not_theirs()
-    erase_session(session_id=session_id, by=_BY)
-    return HttpResponse(status=204)
+def body_as(request: HttpRequest, wanted: type[Body]) -> Body:
+    """What was sent, as that struct. Raises `FrameError`."""
+    try:
+        text = request.body[: _MAX_BYTES + 1].decode()
+    except UnicodeDecodeError:
+        raise FrameError("The body is not JSON in UTF-8.") from None
+    value = parse_object(text)
+    check_nul(text, value)
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from error
 
 
 @require_http_methods(["GET", "DELETE"])
@@ -97,7 +105,7 @@ def one(request: HttpRequest, person: Person, session_id: str) -> HttpResponseBa
 def all_of_them(request: HttpRequest, person: Person) -> HttpResponseBase:
     """GET: everything as a file, a line of JSON each. DELETE: erase them, ``{"erased", "left"}``; with some left, ask again."""
     if request.method == "DELETE":
-        tally = erase_person(person=person, by=_BY, limit=ERASED_PER_REQUEST)
+        tally = erase_person(person=person, by=BY, limit=ERASED_PER_REQUEST)
         return JsonResponse({"erased": tally.erased, "failed": tally.failed, "left": tally.left})
     return file_response(
         request,

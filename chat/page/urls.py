@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 
 from chat.door.views import SignIn, SignOut
-from chat.page import embedding, own_data, shell, views, words
+from chat.page import embedding, own_data, own_session, shell, views, words
 from chat.page.client_secrets import client_secrets
 from chat.page.feedback import feedback
 
@@ -25,7 +25,7 @@ urlpatterns = [
     re_path(r"^shades/(?P<color>[0-9a-f]{6})\.css$", shell.shades, name="shades"),
     path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
     path("api/sessions", views.sessions, name="sessions"),
-    re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_data.one, name="own-session"),
+    re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_session.one, name="own-session"),
     re_path(
         r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})/feedback$", feedback, name="session-feedback"
     ),

@@ -1,5 +1,7 @@
 """The chat page, and the list of a visitor's own sessions."""
 
+from typing import Any
+
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -18,11 +20,12 @@ from chat.runtime import running
 from chat.wire.auth import welcome
 from identity.adoption import set_guest_cookie
 from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
-from identity.principal import Principal, principal_of_request
+from identity.principal import Kind, Principal, principal_of_request
 from identity.tokens import CredentialsRefused
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
 _MOST_SESSIONS_PER_PAGE = 100
+_MOST_WORDS_CHARS = 200
 
 
 @require_safe
@@ -41,9 +44,9 @@ def page(request: HttpRequest, slug: str = "", session_id: str = "") -> HttpResp
 @never_cache
 @vary_on_cookie
 def sessions(request: HttpRequest) -> JsonResponse:
-    """``{"sessions": [{id, title, started_at, last_event_at, status, assistant}], "next_cursor"}``, the visitor's own only.
+    """``{"sessions": [as `as_json` gives each], "next_cursor"}``, the visitor's own only.
 
-    Query: ``limit`` (1 to 100) and ``cursor``, the ``next_cursor`` of the page before.
+    Query: ``limit`` (1 to 100), ``cursor``, the ``next_cursor`` of the page before, and ``q``, words to look for.
     """
     try:
         principal = welcome(principal_of_request(request))
@@ -51,6 +54,8 @@ def sessions(request: HttpRequest) -> JsonResponse:
             user_id=principal.user_id,
             guest_id=principal.guest_id,
             external_user_id=principal.external_user_id,
+            words=_words(request),
+            as_begun=principal.kind is Kind.KEY,
             cursor=request.GET.get("cursor"),
             limit=_limit(request),
         )
@@ -58,8 +63,10 @@ def sessions(request: HttpRequest) -> JsonResponse:
         return error_response(401, CredentialsInvalid.code, str(error))
     except InvalidCursor as error:
         return error_response(400, "invalid_cursor", str(error))
+    except TimeoutError:
+        return error_response(503, "search_too_slow", "This search takes too long. Add a rarer word.")
     return JsonResponse(
-        {"sessions": [_as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
+        {"sessions": [as_json(session) for session in found.sessions], "next_cursor": found.next_cursor},
         headers=_what_is_left(request, principal),
     )
 
@@ -89,14 +96,22 @@ def _limit(request: HttpRequest) -> int:
     return max(1, min(asked, _MOST_SESSIONS_PER_PAGE))
 
 
-def _as_json(session: RecentSession) -> dict[str, str]:
+def _words(request: HttpRequest) -> str:
+    return request.GET.get("q", "").replace("\x00", " ").strip()[:_MOST_WORDS_CHARS]
+
+
+def as_json(session: RecentSession) -> dict[str, Any]:
     return {
         "id": session.session_id,
         "title": " ".join(session.title.split()),
+        "named": session.named,
+        "pinned": session.pinned,
         "started_at": session.started_at.isoformat(),
+        "last_word_at": session.last_word_at.isoformat(),
         "last_event_at": session.last_event_at.isoformat(),
         "status": session.status,
         "assistant": session.assistant,
+        "summary": session.summary,
     }
 
 

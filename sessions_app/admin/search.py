@@ -1,8 +1,4 @@
-"""Search over sessions: what it finds is gathered first, by an index and in a bounded number, then listed.
-
-One query that filters by words and sorts by time is not safe: for a word of middling frequency the planner walks the
-newest sessions and parses each text on the way (6 s at a million sessions, 31 s to count a common word).
-"""
+"""Search over sessions: what it finds is gathered first, by an index and in a bounded number, then listed."""
 
 import contextlib
 import re
@@ -12,20 +8,15 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import Session
 from sessions_app.postgres.threads import time_limit
+from sessions_app.selectors import said
 
-MAX_HITS = 5_000
-"""More than these are too many to gather; then only the newest rows are looked at."""
 NEWEST_SESSIONS = 20_000
-NEWEST_EVENTS = 50_000
 MAX_USERS = 50
-LIMIT_MS = 8_000
 TEXT_PREFIX = "text:"
-_NO_INDEX = Value("")
-"""Makes an expression that is not the index's: for two common words that index is the slow way (70 s)."""
 HELP = "Id, user, words, or text:words said"
 
 
@@ -47,7 +38,7 @@ def search(sessions: QuerySet[Session], term: str) -> Found:
     if not term:
         return Found(sessions)
     try:
-        with time_limit(limit_ms=LIMIT_MS):
+        with time_limit(limit_ms=said.LIMIT_MS):
             return _search(sessions, term)
     except TimeoutError:
         return Found(
@@ -64,9 +55,9 @@ def _search(sessions: QuerySet[Session], term: str) -> Found:
 
 def _by_name_or_words(sessions: QuerySet[Session], term: str) -> Found:
     named = Q(session_id__startswith=term) | Q(guest_id=term) & ~Q(guest_id="") | Q(user__in=_user_ids(term))
-    ids = _some_ids(sessions.filter(named))
-    note = _too_many("sessions have that id or user") if len(ids) > MAX_HITS else ""
-    if query := _words_query(term):
+    ids = said.some_ids(sessions.filter(named))
+    note = _too_many("sessions have that id or user") if len(ids) > said.MAX_HITS else ""
+    if query := said.words_query(term):
         with_words, words_note = _ids_with_words(sessions, query)
         ids, note = ids + with_words, note or words_note
     return Found(sessions.filter(pk__in=ids), note, query)
@@ -75,52 +66,35 @@ def _by_name_or_words(sessions: QuerySet[Session], term: str) -> Found:
 def _ids_with_words(sessions: QuerySet[Session], query: SearchQuery) -> tuple[list[str], str]:
     vector = SearchVector("title", "summary", config="simple")
     matching = sessions.alias(words=vector).filter(words=query)
-    ids = _some_ids(matching)
-    if len(ids) <= MAX_HITS:
+    ids = said.some_ids(matching)
+    if len(ids) <= said.MAX_HITS:
         return ids, ""
-    newest = sessions.alias(words=SearchVector("title", "summary", _NO_INDEX, config="simple")).filter(
+    newest = sessions.alias(words=SearchVector("title", "summary", said.NO_INDEX, config="simple")).filter(
         words=query
     )
     starts = sessions.order_by("-start_time").values_list("start_time", flat=True)
     if since := starts[NEWEST_SESSIONS : NEWEST_SESSIONS + 1].first():
         newest = newest.filter(start_time__gt=since)
-    return _some_ids(newest), _too_many(
+    return said.some_ids(newest), _too_many(
         f"sessions have these words; these are of the newest {NEWEST_SESSIONS:,}"
     )
 
 
 def _by_transcript(sessions: QuerySet[Session], words: str) -> Found:
     query = SearchQuery(words, config="simple", search_type="websearch")
-    said = SessionEvent.objects.filter(event_type__in=("user_message", "assistant_message")).order_by()
-    matching = said.alias(words=SearchVector("content", config="simple")).filter(words=query)
-    hits = list(matching.values_list("session_id", "pk")[: MAX_HITS + 1])
-    if len(hits) <= MAX_HITS:
-        return _said_in(sessions, hits, query)
-    matching = said.alias(words=SearchVector("content", _NO_INDEX, config="simple")).filter(words=query)
-    few = _some_ids(sessions)
-    if len(few) <= MAX_HITS:
-        return _said_in(sessions, _hits(matching.filter(session_id__in=few)), query)
-    last_id = SessionEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    newest = _hits(matching.filter(pk__gt=last_id - NEWEST_EVENTS))
-    note = _too_many(f"messages have these words; these are of the newest {NEWEST_EVENTS:,} events")
-    return _said_in(sessions, newest, query, note)
-
-
-def _hits(events: QuerySet[SessionEvent]) -> list[tuple[str, int]]:
-    return list(events.values_list("session_id", "pk"))
+    found, all_of_them = said.hits(sessions, query)
+    if all_of_them:
+        return _said_in(sessions, found, query)
+    note = _too_many(f"messages have these words; these are of the newest {said.NEWEST_EVENTS:,} events")
+    return _said_in(sessions, found, query, note)
 
 
 def _said_in(
-    sessions: QuerySet[Session], hits: list[tuple[str, int]], query: SearchQuery, note: str = ""
+    sessions: QuerySet[Session], found: list[tuple[str, int]], query: SearchQuery, note: str = ""
 ) -> Found:
     """The first event of each session with these words is the one to show."""
-    events = dict(sorted(hits, reverse=True))
+    events = dict(sorted(found, reverse=True))
     return Found(sessions.filter(pk__in=list(events)), note, query, events)
-
-
-def _some_ids(sessions: QuerySet[Session]) -> list[str]:
-    """Without an order: the planner is then free to use the index of the condition."""
-    return list(sessions.order_by().values_list("pk", flat=True)[: MAX_HITS + 1])
 
 
 def _user_ids(term: str) -> list[Any]:
@@ -134,17 +108,8 @@ def _user_ids(term: str) -> list[Any]:
     return list(users._default_manager.filter(wanted).values_list("pk", flat=True)[:MAX_USERS])
 
 
-def _words_query(term: str) -> SearchQuery | None:
-    """All words must occur, the last one as a beginning when it has three letters or more."""
-    words = re.findall(r"\w+", term)
-    if not words:
-        return None
-    words[-1] += ":*" if len(words[-1]) >= 3 else ""
-    return SearchQuery(" & ".join(words), config="simple", search_type="raw")
-
-
 def _too_many(what: str) -> str:
-    return f"More than {MAX_HITS:,} {what}. Add a word or a filter to see others."
+    return f"More than {said.MAX_HITS:,} {what}. Add a word or a filter to see others."
 
 
 def words_of(term: str) -> list[str]:

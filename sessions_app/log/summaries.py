@@ -42,8 +42,9 @@ _COLUMNS = (
 )
 _PUT = """
 UPDATE sessions s SET
-    title = n.title, summary = n.summary, summary_state = n.summary_state, summary_seq = n.summary_seq, topics = n.topics,
-    intent = n.intent, outcome = n.outcome, sentiment = n.sentiment, language = n.language, quality = n.quality
+    title = CASE WHEN s.named THEN s.title ELSE n.title END, summary = n.summary, summary_state = n.summary_state,
+    summary_seq = n.summary_seq, topics = n.topics, intent = n.intent, outcome = n.outcome, sentiment = n.sentiment,
+    language = n.language, quality = n.quality
 FROM json_to_recordset(%(rows)s::json) AS n(
     session_id text, title text, summary text, summary_state text, summary_seq bigint, topics text[], intent text,
     outcome text, sentiment text, language text, quality smallint)

@@ -88,6 +88,7 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         )
         Session.objects.filter(pk=session_id).update(
             title="",
+            named=False,
             summary="",
             first_words="",
             topics=[],

@@ -22,6 +22,8 @@ _SESSION_FIELDS = (
     "source",
     "model",
     "title",
+    "named",
+    "pinned",
     "summary",
     "topics",
     "intent",

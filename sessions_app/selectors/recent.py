@@ -1,17 +1,30 @@
-"""A visitor's own sessions, newest first, a page at a time."""
+"""A visitor's own sessions: those that they keep at the top, then by when somebody last spoke in them, a page at a time."""
 
 import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Left, NullIf
 
 from sessions_app.log.events import UserMessage
 from sessions_app.models import Session, SessionEvent
+from sessions_app.selectors.said import SPOKEN, with_words
 
 _TITLE_CHARS = 120
+_COLUMNS = (
+    "session_id",
+    "shown_title",
+    "named",
+    "pinned",
+    "start_time",
+    "word_at",
+    "last_event_at",
+    "status",
+    "assistant",
+    "summary",
+)
 
 
 class InvalidCursor(ValueError):
@@ -22,12 +35,18 @@ class InvalidCursor(ValueError):
 class RecentSession:
     session_id: str
     title: str
-    """The summary's title; until it is written, the beginning of what the user said first."""
+    """What the user calls it, else the summary's title; until that is written, the beginning of what the user said first."""
+    named: bool
+    pinned: bool
     started_at: datetime
+    last_word_at: datetime
+    """When the user or a model last said something."""
     last_event_at: datetime
     status: str
     assistant: str
     """By its name in addresses; empty: the server's own."""
+    summary: str
+    """Of the last end that has one, as Markdown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,30 +56,47 @@ class RecentSessions:
     """Ask with it for the page after this one; None: this is the last."""
 
 
+@dataclass(frozen=True, order=True)
+class _Place:
+    pinned: bool
+    at: datetime
+    session_id: str
+
+
 def recent_sessions(
     *,
     user_id: int | None,
     guest_id: str,
     external_user_id: str = "",
+    words: str = "",
+    as_begun: bool = False,
     cursor: str | None = None,
     limit: int = 30,
 ) -> RecentSessions:
     """The sessions of the user (or of one user of theirs), or of the guest's cookie, or of both (a guest who signed in), in
-    which somebody spoke.
+    which somebody spoke; with ``words``, those that are called so or in which they were said.
 
     A session that is nobody's in particular is in no list: its id is the key to it. One query per kind of owner, so
-    that each follows its own index whatever the size of the table. Raises `InvalidCursor`.
+    that each follows its own index whatever the size of the table; all of one person's are looked at to sort them.
+    ``as_begun``: newest first, by the index alone, for an owner who has no end of them. Raises `InvalidCursor`, and
+    TimeoutError for words that are too common.
     """
     place = _decode_cursor(cursor) if cursor else None
     found = [
         session
         for owner in _owners(user_id, guest_id, external_user_id)
-        for session in _page(owner, place, limit + 1)
+        for session in _page(_spoken(owner, words), place, limit + 1, as_begun=as_begun)
     ]
-    found.sort(key=lambda one: (one.started_at, one.session_id), reverse=True)
+    found.sort(key=lambda one: _place_of(one, as_begun=as_begun), reverse=True)
     more = len(found) > limit
     page = found[:limit]
-    return RecentSessions(sessions=page, next_cursor=_encode_cursor(page[-1]) if more else None)
+    next_cursor = _encode_cursor(_place_of(page[-1], as_begun=as_begun)) if more else None
+    return RecentSessions(sessions=page, next_cursor=next_cursor)
+
+
+def one_session(session: QuerySet[Session]) -> RecentSession | None:
+    """As the list has it; None where it is not there any more."""
+    return next(iter(_read(session.filter(erased_at__isnull=True))), None)
 
 
 def _owners(user_id: int | None, guest_id: str, external_user_id: str) -> list[Q]:
@@ -73,27 +109,45 @@ def _owners(user_id: int | None, guest_id: str, external_user_id: str) -> list[Q
     return owners
 
 
-def _page(owner: Q, place: tuple[datetime, str] | None, limit: int) -> list[RecentSession]:
+def _spoken(owner: Q, words: str) -> QuerySet[Session]:
     sessions = Session.objects.filter(owner, user_messages__gt=0, erased_at__isnull=True)
+    return sessions.filter(pk__in=with_words(sessions, words)) if words else sessions
+
+
+def _page(
+    sessions: QuerySet[Session], place: _Place | None, limit: int, *, as_begun: bool
+) -> list[RecentSession]:
+    if as_begun:
+        if place:
+            sessions = sessions.filter(
+                Q(start_time__lt=place.at) | Q(start_time=place.at, session_id__lt=place.session_id),
+                start_time__lte=place.at,  # what the index can use; the line above it cannot
+            )
+        return _read(sessions.order_by("-start_time", "-session_id")[:limit])
+    sessions = sessions.alias(word_at=_last_word_at())
     if place:
-        started_at, session_id = place
-        sessions = sessions.filter(
-            Q(start_time__lt=started_at) | Q(start_time=started_at, session_id__lt=session_id),
-            start_time__lte=started_at,  # what the index can use; the line above it cannot
-        )
-    rows = sessions.annotate(shown_title=_title()).order_by("-start_time", "-session_id")[:limit]
+        later = Q(word_at__lt=place.at) | Q(word_at=place.at, session_id__lt=place.session_id)
+        same = Q(later, pinned=place.pinned)
+        sessions = sessions.filter(same | Q(pinned=False) if place.pinned else same)
+    return _read(sessions.order_by("-pinned", "-word_at", "-session_id")[:limit])
+
+
+def _read(sessions: QuerySet[Session]) -> list[RecentSession]:
+    rows = sessions.annotate(shown_title=_title(), word_at=_last_word_at()).values_list(*_COLUMNS)
     return [
         RecentSession(
             session_id=key,
             title=title,
+            named=named,
+            pinned=pinned,
             started_at=started,
+            last_word_at=word,
             last_event_at=last,
             status=status,
             assistant=assistant,
+            summary=summary,
         )
-        for key, title, started, last, status, assistant in rows.values_list(
-            "session_id", "shown_title", "start_time", "last_event_at", "status", "assistant"
-        )
+        for key, title, named, pinned, started, word, last, status, assistant, summary in rows
     ]
 
 
@@ -105,18 +159,30 @@ def _title() -> Coalesce:
     return Coalesce(NullIf(F("title"), Value("")), Subquery(first_words), Value(""))
 
 
-def _encode_cursor(session: RecentSession) -> str:
-    text = f"{session.started_at.isoformat()} {session.session_id}"
+def _last_word_at() -> Coalesce:
+    """By the log and not by `last_event_at`, which moves when somebody only looks in."""
+    said = SessionEvent.objects.filter(session_id=OuterRef("session_id"), event_type__in=SPOKEN)
+    return Coalesce(Subquery(said.order_by("-seq").values("created_at")[:1]), F("start_time"))
+
+
+def _place_of(session: RecentSession, *, as_begun: bool) -> _Place:
+    if as_begun:
+        return _Place(False, session.started_at, session.session_id)
+    return _Place(session.pinned, session.last_word_at, session.session_id)
+
+
+def _encode_cursor(place: _Place) -> str:
+    text = f"{place.pinned:d} {place.at.isoformat()} {place.session_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+def _decode_cursor(cursor: str) -> _Place:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        started_at, _, session_id = text.partition(" ")
-        place = datetime.fromisoformat(started_at), session_id
+        pinned, at, session_id = text.split(" ")
+        place = _Place(pinned == "1", datetime.fromisoformat(at), session_id)
     except (ValueError, binascii.Error) as error:
         raise InvalidCursor("The cursor is not one that this server gave.") from error
-    if place[0].tzinfo is None or "\x00" in session_id:
+    if place.at.tzinfo is None or "\x00" in session_id:
         raise InvalidCursor("The cursor is not one that this server gave.")
     return place

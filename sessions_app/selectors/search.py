@@ -10,15 +10,12 @@ from typing import Any
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from sessions_app.log.events import AssistantMessage, UserMessage
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import time_limit
+from sessions_app.selectors.said import LIMIT_MS, SPOKEN
 
 CONFIG = "simple"
 """No stemming, no stop words: any language. The index `session_events_text` is of this configuration."""
-SPOKEN = (UserMessage.event_type, AssistantMessage.event_type)
-"""The events that the index covers."""
-LIMIT_MS = 8_000
 Row = Mapping[str, Any]
 
 

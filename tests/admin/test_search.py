@@ -12,6 +12,7 @@ from sessions_app.admin import search as searching
 from sessions_app.admin.search import search
 from sessions_app.models import Session
 from sessions_app.postgres.threads import time_limit
+from sessions_app.selectors import said
 from tests.admin.rows import NOON, turn, write_session
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +99,7 @@ def test_search_narrows_what_the_filters_left() -> None:
 
 
 def test_of_too_many_hits_the_newest_are_given_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "MAX_HITS", 3)
+    monkeypatch.setattr(said, "MAX_HITS", 3)
     monkeypatch.setattr(searching, "NEWEST_SESSIONS", 4)
     for number in range(8):
         write_session(session_id=f"s{number}", at=NOON - timedelta(hours=number), title="common words")
@@ -108,8 +109,8 @@ def test_of_too_many_hits_the_newest_are_given_and_it_is_said(monkeypatch: pytes
 
 
 def test_of_too_many_messages_the_newest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "MAX_HITS", 3)
-    monkeypatch.setattr(searching, "NEWEST_EVENTS", 14)
+    monkeypatch.setattr(said, "MAX_HITS", 3)
+    monkeypatch.setattr(said, "NEWEST_EVENTS", 14)
     for number in range(8):
         write_session(turn(1, words="common"), session_id=f"s{number}")
     hits = search(Session.objects.all(), "text:common")
@@ -118,8 +119,8 @@ def test_of_too_many_messages_the_newest_are_looked_at(monkeypatch: pytest.Monke
 
 
 def test_a_common_word_is_found_in_few_sessions_whatever_their_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "MAX_HITS", 3)
-    monkeypatch.setattr(searching, "NEWEST_EVENTS", 1)
+    monkeypatch.setattr(said, "MAX_HITS", 3)
+    monkeypatch.setattr(said, "NEWEST_EVENTS", 1)
     for number in range(8):
         write_session(turn(1, words="common"), session_id=f"s{number}")
     hits = search(Session.objects.filter(pk__in=["s0", "s1"]), "text:common")
@@ -144,7 +145,7 @@ def test_a_search_that_takes_too_long_finds_nothing_and_says_so(monkeypatch: pyt
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(5)")
 
-    monkeypatch.setattr(searching, "LIMIT_MS", 30)
+    monkeypatch.setattr(said, "LIMIT_MS", 30)
     monkeypatch.setattr(searching, "_search", slow)
     write_session(session_id="s")
     hits = search(Session.objects.all(), "anything")
@@ -168,7 +169,7 @@ def test_the_time_limit_ends_with_its_block() -> None:
 
 
 def test_the_list_shows_the_hits_and_the_note(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "MAX_HITS", 1)
+    monkeypatch.setattr(said, "MAX_HITS", 1)
     for number in range(3):
         write_session(session_id=f"s{number}", title="Lost luggage")
     write_session(session_id="other", title="Something else")

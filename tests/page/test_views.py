@@ -157,7 +157,10 @@ def test_what_is_listed_of_a_session(client: Client) -> None:
     make_sessions(1, user=user)
     response = client.get("/api/sessions")
     (session,) = response.json()["sessions"]
-    assert session.keys() == {"id", "title", "started_at", "last_event_at", "status", "assistant"}
+    assert session.keys() == {
+        *("id", "title", "named", "pinned", "started_at", "last_word_at", "last_event_at"),
+        *("status", "assistant", "summary"),
+    }
     assert (session["id"], session["title"], session["status"]) == ("s000", "No. 0", "active")
     assert session["started_at"] == "2026-03-01T00:00:00+00:00"
     assert "no-store" in response.headers["Cache-Control"]
@@ -169,7 +172,7 @@ def test_nobody_in_particular_is_listed_nothing(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "%00", "eA", "MjAyNi0wMy0wMSBh", "MjAyNi0wMy0wMVQwMDowMDowMCswMDowMCAA"]
+    "cursor", ["x", "%00", "eA", "MjAyNi0wMy0wMSBh", "MCAyMDI2LTAzLTAxVDAwOjAwOjAwKzAwOjAwIAA"]
 )
 def test_a_cursor_that_is_none_of_ours_is_refused(client: Client, cursor: str) -> None:
     client.cookies[GUEST_COOKIE] = sign_guest_id(issue_guest_id())
