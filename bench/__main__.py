@@ -39,6 +39,7 @@ NAMES = (
     "readers",
     "growth",
     "size",
+    "page",
 )
 
 

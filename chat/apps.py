@@ -1,3 +1,4 @@
+import contextlib
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
@@ -90,9 +91,11 @@ def _tools() -> list[str]:
 
 
 def _assistants_changed() -> None:
+    """At once in this process; what cannot be read now is read with the next round."""
     from chat.assistants import shelf
 
-    shelf.forget()
+    with contextlib.suppress(Exception):
+        shelf.refresh()
 
 
 def _step_in(step: "Step") -> None:

@@ -109,6 +109,8 @@ class Shelf:
         self._lock = threading.Lock()
         self._live: dict[str, KeptVersion | None] = {}
         self._read_at = float("-inf")
+        self._is_kept = False
+        """`keep` reads it anew: nobody has to wait for that."""
         self._versions: OrderedDict[tuple[str, int], KeptVersion] = OrderedDict()
 
     # By the name that somebody asks for
@@ -130,7 +132,7 @@ class Shelf:
 
     def find_now(self, slug: str, version: int | None = None, *, staff: bool = False) -> Assistant:
         """The same for a thread that may wait. A database that is away leaves what is known."""
-        if time.monotonic() - self._read_at > REFRESH_S:
+        if not self._is_kept and time.monotonic() - self._read_at > REFRESH_S:
             with contextlib.suppress(Exception):
                 self.refresh()
         if version is None or version == self._of_people(slug):
@@ -210,13 +212,20 @@ class Shelf:
 
     async def keep(self) -> None:
         """For as long as the process serves."""
-        while True:
-            try:
-                await in_db_thread(self.refresh)
-            except Exception as error:
-                if not isinstance(error, DatabaseAway):
-                    logger.exception("assistants not read")
-            await asyncio.sleep(REFRESH_S)
+        self._is_kept = True
+        try:
+            while True:
+                await self._refresh_quietly()
+                await asyncio.sleep(REFRESH_S)
+        finally:
+            self._is_kept = False
+
+    async def _refresh_quietly(self) -> None:
+        try:
+            await in_db_thread(self.refresh)
+        except Exception as error:
+            if not isinstance(error, DatabaseAway):
+                logger.exception("assistants not read")
 
 
 def _or_not_found(found: Assistant | None) -> Assistant:

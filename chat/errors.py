@@ -175,7 +175,7 @@ class InvalidCursor(FrameError):
 
 
 class InvalidHistory(FrameError):
-    """history is joined, or left out."""
+    """history is joined, recent, or left out."""
 
     code = "invalid_history"
     close_code = 4400

@@ -18,6 +18,7 @@ from chat.page.look import COLOR, Look, button_colors, look_of, stylesheet
 from chat.page.words import is_right_to_left, language_of, words_url
 from identity.principal import principal_of_request
 from identity.tokens import CredentialsRefused
+from sessions_app.assistant import DEFAULT
 
 _SESSION = "SESSION_ID"
 _YEAR_S = 365 * 24 * 3600
@@ -25,8 +26,7 @@ _YEAR_S = 365 * 24 * 3600
 
 def assistant_for(request: HttpRequest, slug: str) -> Assistant:
     """By the path, else ``?assistant=``; a draft (``?version=``) for staff alone. Raises `Http404`."""
-    version = request.GET.get("version", "")
-    number = int(version) if version.isdecimal() and len(version) < 9 else None
+    number = _wanted_version(request)
     try:
         return shelf.find_now(
             slug or request.GET.get("assistant", ""), number, staff=number is not None and _is_staff(request)
@@ -53,7 +53,7 @@ def shell(
                 "words_url": words_url(language),
                 "shades_url": reverse("chat:shades", args=[look.color]) if look.color else "",
                 "framed": framed,
-                "preview": request.GET.get("version", ""),
+                "preview": _wanted_version(request),
                 "frame_origins": " ".join(assistant.origins) if framed else "",
                 "socket_query": _socket_query(request, look),
                 "is_staff": not framed and _is_staff(request),
@@ -85,9 +85,14 @@ def _addresses(look: Look, *, framed: bool) -> dict[str, Any]:
 
 def _socket_query(request: HttpRequest, look: Look) -> str:
     """What the page's sockets ask for: with whom, and in which version where it is a preview."""
-    version = request.GET.get("version", "")
-    wanted = {"assistant": look.slug or ("default" if version else ""), "version": version}
+    version = _wanted_version(request)
+    wanted = {"assistant": look.slug or (DEFAULT if version else ""), "version": version}
     return urlencode({name: value for name, value in wanted.items() if value})
+
+
+def _wanted_version(request: HttpRequest) -> int | None:
+    version = request.GET.get("version", "")
+    return int(version) if version.isdecimal() and len(version) < 9 else None
 
 
 def _is_staff(request: HttpRequest) -> bool:

@@ -113,6 +113,7 @@ _WORDS: dict[tuple[str, ...], Callable[..., str]] = {
     ("sentiment__exact",): _choice(Sentiment, "User: "),
     ("summary_state__exact",): _choice(SummaryState, "Summary: "),
     ("model",): lambda value: f"Model: {value.partition(':')[2] or value}",
+    ("assistant",): lambda value: f"Assistant: {value}",
     ("who",): _one_of(user="Signed-in users", guest="Guests", anonymous="Anonymous programs"),
     _PERIOD: _period,
     _SINCE: _since,

@@ -17,7 +17,7 @@ def save_version(*, slug: str, settings: AssistantSettings, by: str) -> Assistan
     with transaction.atomic():
         assistant, _ = Assistant.objects.get_or_create(slug=slug)
         assistant = Assistant.objects.select_for_update().get(pk=assistant.pk)
-        kept = msgspec.to_builtins(settings)
+        kept = msgspec.json.decode(msgspec.json.encode(settings))  # as it comes back, with lists
         last = assistant.versions.order_by("-number").first()
         if last is not None and last.settings == kept:
             return last

@@ -49,6 +49,12 @@ def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Recor
     return records
 
 
+def read_finished(*, session_id: str, after: int, until: int) -> list[Record]:
+    """Of a part of the log that leaves no response open: its records but the deltas, whose text the messages hold."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after, seq__lte=until).order_by("seq")
+    return list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS)))
+
+
 def _page(session_id: str, after: int, limit: int) -> QuerySet[SessionEvent]:
     """The rows before which there are less than `PAGE_BYTES`, so always the first; cut by the database, since a page that
     is cut here would have been in memory. ``octet_length`` reads no text that is stored out of line."""

@@ -112,19 +112,21 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
     before = figures.kept.get(f"before {window.key}", lambda: _before(since))
     speed = figures.speed_since(since)
     slowest = figures.slowest_since(since)
+    troubled = figures.troubled_since(since, TROUBLES_SHOWN)
+    sessions = Session.objects.defer("summary").in_bulk([*troubled, *(one.session_id for one in slowest)])
     lists = Lists(since)
     chart = bar_chart(_bars(window, sums))
     return {
         "window": window,
         "windows": WINDOWS,
         "first": _first(totals, before, slowest, lists),
-        "troubles": _troubles(since),
+        "troubles": _troubles([sessions[one] for one in troubled if one in sessions]),
         "tiles": _tiles(totals, before, lists),
         "totals": totals,
         "chart": chart,
         "bars": [drawn.bar for drawn in chart.bars],
         "speed": speed,
-        "slowest": _named(slowest),
+        "slowest": [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions],
         "models": _by_model(sums, lists),
         "failures": [
             (failure_words(one.reason), one, lists.link(failure=one.reason))
@@ -190,12 +192,10 @@ def _change(now: int, before: int) -> tuple[str, str]:
     return words, "\N{UPWARDS ARROW}" if now > before else "\N{DOWNWARDS ARROW}"
 
 
-def _troubles(since: dt.datetime) -> list[Trouble]:
-    ids = figures.troubled_since(since, TROUBLES_SHOWN)
-    failures = figures.last_failures(ids)
-    sessions = Session.objects.defer("summary").in_bulk(ids)
+def _troubles(sessions: Sequence[Session]) -> list[Trouble]:
+    failures = figures.last_failures([session.pk for session in sessions])
     found = []
-    for session in (sessions[one] for one in ids if one in sessions):
+    for session in sessions:
         seq, reason = failures.get(session.pk, (None, ""))
         marks = [f"No answer: {failure_words(reason).lower()}"] if seq else []
         marks += ["Rated bad"] if session.feedback_down else []
@@ -360,11 +360,6 @@ def _shares(
 def failure_words(reason: str) -> str:
     """An error's code as people read it."""
     return reason.replace("_", " ").capitalize() or "Unknown"
-
-
-def _named(slowest: Sequence[figures.SlowAnswer]) -> list[tuple[Session, figures.SlowAnswer]]:
-    sessions = Session.objects.defer("summary").in_bulk([one.session_id for one in slowest])
-    return [(sessions[one.session_id], one) for one in slowest if one.session_id in sessions]
 
 
 def _latest_sessions() -> list[Session]:

@@ -1,6 +1,8 @@
 // A session played as it went: the steps of its log at their times, faster where one likes. What people wrote goes in as text
 // alone, what a model wrote as the transcript has it. Speed and pauses stand in the address, and so does the place where one stopped.
 
+import { reach } from "./reach.js";
+
 const PAUSE_MS = 3_000;
 const LEAP_MS = 5_000;
 const MARKED = { said: "said", tool: "tool", failed: "failed", cut: "cut", back: "back" };
@@ -168,6 +170,7 @@ function show(until) {
     if (step.item) changed.add(step.item);
   }
   for (const item of changed) write(item);
+  reach(stage);
   stage.scrollTop = stage.scrollHeight;
 }
 

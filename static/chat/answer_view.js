@@ -37,6 +37,9 @@ const REASONS = {
   answered_by_person: { icon: "tick", title: gettext("A person has answered this already.") },
 };
 
+/** Of one that another stands in for. */
+const WRITTEN_AGAIN = { icon: "retry", title: gettext("The server restarted: your answer is written again below.") };
+
 export class AnswerView {
   #blocks = new Map();
   #entry = null;
@@ -156,11 +159,14 @@ export class AnswerView {
   }
 
   #updateEnding(entry, isLast) {
-    const ending = REASONS[entry.reason] ?? ENDINGS[entry.status];
+    const isAgain = entry.reason === "interrupted" && entry.retried;
+    const ending = isAgain ? WRITTEN_AGAIN : (REASONS[entry.reason] ?? ENDINGS[entry.status]);
     this.ending.hidden = !ending;
     if (!ending) return;
     this.ending.dataset.status = entry.status;
-    const said = [entry.status === "cancelled" ? "" : sentence(entry.reason), afterwards(entry, isLast)];
+    const said = isAgain
+      ? []
+      : [entry.status === "cancelled" ? "" : sentence(entry.reason), afterwards(entry, isLast)];
     const text = el("p", {}, el("strong", { text: ending.title }), ...said.map((one) => one && ` ${one}`));
     this.ending.replaceChildren(icon(ending.icon), text, isLast && !REASONS[entry.reason] ? this.retry : "");
   }

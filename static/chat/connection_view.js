@@ -1,6 +1,6 @@
 /** How the connection is, in a word at the top, and in a sentence where the user has to do something. */
 
-import { Phase } from "./client.js";
+import { Phase } from "./realtime.js";
 import { announce, el, icon, setText } from "./dom.js";
 import { sentence } from "./sentences.js";
 import { gettext } from "./words.js";
@@ -28,12 +28,13 @@ export class ConnectionView {
     this.newUrl = newUrl;
   }
 
-  show(state) {
+  /** `answering`: an answer is being written, as far as this page knows; `sending`: something waits to be sent. */
+  show(state, { answering = false, sending = false } = {}) {
     const word = state.code === 4429 && state.phase === Phase.RECONNECTING ? waiting : WORDS[state.phase];
     clearTimeout(this.#timer);
     if (state.phase === Phase.RECONNECTING || state.phase === Phase.OFFLINE) this.#drop(word);
     this.#say(this.#dropped && state.phase === Phase.ONLINE ? catchingUp : word);
-    this.#showBanner(state);
+    this.#showBanner(this.#advice(state) ?? meanwhile(state, answering, sending));
   }
 
   caughtUp() {
@@ -54,9 +55,9 @@ export class ConnectionView {
     setText(this.pill.querySelector("[data-text]"), text);
   }
 
-  #showBanner(state) {
-    const parts = this.#advice(state);
+  #showBanner(parts) {
     this.banner.hidden = !parts;
+    this.banner.dataset.tone = parts?.tone ?? "bad";
     if (parts) this.banner.replaceChildren(icon("alert"), el("p", { text: parts.text }), parts.action ?? "");
   }
 
@@ -76,6 +77,27 @@ export class ConnectionView {
     return { text: gettext("The chat cannot be opened here."), action: newChat };
   }
 }
+
+/** What becomes of an answer or a message while there is no connection. */
+function meanwhile({ phase, code }, answering, sending) {
+  if ((phase !== Phase.RECONNECTING && phase !== Phase.OFFLINE) || !(answering || sending)) return null;
+  const { answer, message } = phase === Phase.OFFLINE ? OFFLINE : RESTARTS.has(code) ? RESTARTING : LOST;
+  return { text: answering ? answer : message, tone: "wait" };
+}
+
+const RESTARTS = new Set([1001, 1012]);
+const OFFLINE = {
+  answer: gettext("You are offline. Your answer goes on being written, and is shown as soon as you are back."),
+  message: gettext("You are offline. Your message is sent as soon as you are back."),
+};
+const RESTARTING = {
+  answer: gettext("The server is restarting. Your answer goes on, or is written again, in a moment."),
+  message: gettext("The server is restarting. Your message is sent in a moment."),
+};
+const LOST = {
+  answer: gettext("The connection was lost. Your answer goes on being written, and is shown once you are connected again."),
+  message: gettext("The connection was lost. Your message is sent once you are connected again."),
+};
 
 const waiting = { text: gettext("Too many connections, waiting…"), tone: "wait" };
 const catchingUp = { text: gettext("Catching up…"), tone: "wait" };

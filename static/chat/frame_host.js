@@ -12,6 +12,8 @@ const THEMES = ["light", "dark"];
 export class FrameHost extends EventTarget {
   #origin = "";
   #asked = false;
+  #identifies = false;
+  #worked = false;
   #settle = null;
 
   /** `settings`: the page's, as strings. */
@@ -42,10 +44,16 @@ export class FrameHost extends EventTarget {
     this.#send("event", { event });
   }
 
-  /** The page's token is missing or has ended. */
+  /** The page's token is missing or has ended. One that never let anybody in is not asked for again and again. */
   askForToken() {
-    if (!this.#asked) this.#send("token-needed");
+    if (this.#asked || (this.token && !this.#worked)) return;
+    this.#send("token-needed");
     this.#asked = true;
+  }
+
+  /** There is a connection, by the token that it was given. */
+  letIn() {
+    this.#worked = true;
   }
 
   #send(type, detail = {}) {
@@ -63,16 +71,22 @@ export class FrameHost extends EventTarget {
 
   hello({ theme, identifies }) {
     this.showIn(theme);
-    if (identifies) this.askForToken();
-    else this.#settle();
+    this.#identifies = identifies === true;
+  }
+
+  open() {
+    if (!this.#identifies) this.#settle();
+    else if (!this.token) this.askForToken();
+    this.dispatchEvent(new Event("open"));
   }
 
   take(token) {
     if (typeof token !== "string") return;
-    this.#asked = false;
+    const isOther = token !== this.token;
+    this.#asked = this.#worked = false;
     this.token = token;
     this.#settle();
-    if (token) this.dispatchEvent(new CustomEvent("token", { detail: token }));
+    if (isOther) this.dispatchEvent(new CustomEvent("token", { detail: token }));
   }
 
   showIn(theme) {
@@ -85,6 +99,6 @@ const HANDLERS = {
   hello: (host, message) => host.hello(message),
   token: (host, { token }) => host.take(token),
   theme: (host, { theme }) => host.showIn(theme),
-  open: (host) => host.dispatchEvent(new Event("open")),
+  open: (host) => host.open(),
   say: (host, { text }) => text && host.dispatchEvent(new CustomEvent("say", { detail: String(text) })),
 };

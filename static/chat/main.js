@@ -1,12 +1,13 @@
 /** Puts the page together: the session's state goes onto the page, what the user does goes into the session. */
 
 import { Addresses } from "./addresses.js";
-import { Phase } from "./client.js";
+import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
 import { announce, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
+import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
 import { FrameHost } from "./frame_host.js";
 import { FramePlace } from "./frame_place.js";
@@ -43,6 +44,12 @@ class Page {
       rate: (item, word) => this.#session.rate(item, word),
     });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
+    this.earlier = new Earlier({
+      scroller: byId("scroller"),
+      content: byId("transcript"),
+      button: byId("earlier"),
+      session: () => this.#session,
+    });
     this.composer = new Composer({
       form: byId("composer"),
       counter: byId("counter"),
@@ -108,8 +115,8 @@ class Page {
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
     if (!this.#session) return;
-    this.#session.client.token = token;
-    this.#session.client.reconnect();
+    this.#session.client.key = token;
+    this.#session.client.resume();
   }
 
   #onEscape() {
@@ -134,7 +141,7 @@ class Page {
     });
     this.#listen(session, "change", (frames) => this.#render(session, frames));
     this.#listen(session, "connection", (state) => this.#onConnection(state));
-    this.#listen(session, "caughtup", () => this.connection.caughtUp());
+    this.#listen(session, "caughtup", () => this.#onCaughtUp());
     this.#listen(session, "problem", (problem) => this.toasts.show(problem.message, problem));
     this.composer.open(this.addresses.sessionId);
     this.drawer.close();
@@ -142,6 +149,12 @@ class Page {
     this.#render(session, []);
     this.follow.jump();
     if (window.matchMedia("(hover: hover)").matches) this.composer.focus();
+  }
+
+  #onCaughtUp() {
+    this.connection.caughtUp();
+    // behind the next picture, in which the end of what came is scrolled to
+    requestAnimationFrame(() => requestAnimationFrame(() => this.earlier.look()));
   }
 
   /** As long as it is the one that is shown. */
@@ -152,6 +165,7 @@ class Page {
   #say(text) {
     this.#session.say(text);
     this.follow.jump();
+    this.#onConnection(this.#session.client.state);
   }
 
   #onClick({ target }) {
@@ -179,8 +193,10 @@ class Page {
   #onConnection(state) {
     const isGone = state.phase === Phase.STOPPED && state.code === 4404;
     if (isFramed && isGone && this.addresses.sessionId) return this.addresses.home(); // of another visit, or of somebody else
-    if (this.host && state.phase === Phase.STOPPED && state.code === 4401) this.host.askForToken();
-    this.connection.show(state);
+    if (state.phase === Phase.ONLINE) this.host?.letIn();
+    if (state.phase === Phase.STOPPED && state.code === 4401) this.host?.askForToken();
+    const { state: said, outbox } = this.#session;
+    this.connection.show(state, { answering: said.active !== null, sending: outbox.events.length > 0 });
     this.composer.setEnabled(state.phase !== Phase.STOPPED);
   }
 
@@ -191,13 +207,15 @@ class Page {
     this.follow.active = session.state.entries.length > 0;
     if (!this.view.render(session.state)) requestAnimationFrame(() => this.#render(session, []));
     this.#showAround(session);
+    if (session.caughtUp && frames.some(({ response }) => response?.x_queued))
+      announce(gettext("Your message waits for the answer before it."));
     if (!session.caughtUp || !frames.some((frame) => frame.type === "response.done")) return;
     announceDone(frames);
     this.host?.tell("answer");
     this.#refreshList();
   }
 
-  #showAround({ state, caughtUp, isUnanswered, client }) {
+  #showAround({ state, caughtUp, isUnanswered, client, hasEarlier }) {
     const isEmpty = state.entries.length === 0;
     const isNew = !this.addresses.sessionId;
     const stopped = client.state.phase === Phase.STOPPED;
@@ -211,16 +229,16 @@ class Page {
       setText(place, state.model);
     }
     this.composer.setAnswering(state.active !== null);
-    this.#showTitle(state);
+    this.#showTitle(state, hasEarlier);
   }
 
   /** The address names the session as soon as something was said in it. */
-  #showTitle({ sessionId, entries }) {
+  #showTitle({ sessionId, entries }, hasEarlier) {
     const first = entries.find((entry) => entry.role === "user" && entry.state === "sent");
-    const beginning = first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "";
-    if (first && !this.addresses.sessionId) this.addresses.settle(sessionId, this.#session.client.resumeToken);
+    const beginning = hasEarlier ? "" : (first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "");
+    if (first && !this.addresses.sessionId) this.addresses.settle(sessionId, this.#session.client.place.resumeToken);
     const id = this.addresses.sessionId;
-    const title = (id && this.panel.title(id)) || beginning || gettext("New chat");
+    const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? gettext("Conversation") : gettext("New chat"));
     setText(byId("session-title"), title);
     const full = `${title} · ${settings.siteName}`;
     if (document.title !== full) document.title = full;

@@ -10,6 +10,10 @@ const SIGNS = {
   refused: { icon: "alert", text: gettext("Not sent") },
 };
 
+/** More than this is folded: it would push the conversation out of sight. */
+const LONG_CHARS = 3_000;
+const LONG_LINES = 40;
+
 export class MessageView {
   #entry = null;
 
@@ -38,9 +42,23 @@ export class MessageView {
       { class: `message from-${entry.role}${entry.stepped && " stepped"}`, "aria-label": label },
       author,
       this.text,
+      isLong(entry.text) ? this.#unfold() : null,
       foot,
       this.problem,
     );
+  }
+
+  /** The button by which the whole of a long text is shown, and hidden again. */
+  #unfold() {
+    const button = el("button", { type: "button", class: "button quiet unfold" });
+    const fold = (folded) => {
+      this.text.classList.toggle("folded", folded);
+      button.setAttribute("aria-expanded", String(!folded));
+      setText(button, folded ? gettext("Show all") : gettext("Show less"));
+    };
+    button.addEventListener("click", () => fold(!this.text.classList.contains("folded")));
+    fold(true);
+    return button;
   }
 
   update(entry) {
@@ -63,6 +81,10 @@ export class MessageView {
     const text = el("p", {}, el("strong", { text: gettext("Not sent.") }), ` ${problem.message}`);
     this.problem.replaceChildren(icon("alert"), text, problem.retryable ? this.retry : "");
   }
+}
+
+function isLong(text) {
+  return text.length > LONG_CHARS || text.split("\n", LONG_LINES + 1).length > LONG_LINES;
 }
 
 /** That a person stepped in, or out, in the page's language. */

@@ -57,6 +57,7 @@ export const SENTENCES = {
   not_an_answer: GONE,
   nothing_to_retry: GONE,
   response_cancel_not_active: gettext("There is no answer to stop."),
+  approval_waits: gettext("A question waits for your yes or no. Answer it first."),
   already_decided: gettext("This was answered already."),
   too_much_feedback: gettext("This answer was rated often enough. The last rating counts."),
   server_restarting: gettext("The server is being renewed. The chat goes on in a moment."),

@@ -5,12 +5,9 @@
  * and `problem` (detail: {message, retry}) for what has no place in the conversation.
  */
 
-import { Phase, RealtimeClient } from "./client.js";
-import { approvalResponse, feedback, newId, responseCreate, userMessage } from "./messages.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, Phase, RealtimeClient, emptyTranscript, newId, prepend, reduce, userMessage } from "./realtime.js";
 import { sentence } from "./sentences.js";
 import { tabStorage } from "./tab_storage.js";
-import { emptyTranscript, reduce } from "./transcript.js";
 import { gettext } from "./words.js";
 
 const HIDDEN_FLUSH_MS = 250;
@@ -31,7 +28,7 @@ export class ChatSession extends EventTarget {
     this.state = emptyTranscript();
     this.caughtUp = false;
     this.outbox = new Outbox(tabStorage());
-    this.client = new RealtimeClient({ baseUrl: socketUrl, sessionId, resumeToken, token, outbox: this.outbox });
+    this.client = new RealtimeClient(socketUrl, { sessionId, resumeToken, key: token, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
     this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
@@ -42,11 +39,11 @@ export class ChatSession extends EventTarget {
     for (const { item } of this.outbox.events) {
       if (item?.type === "message") this.#take({ type: "local.message", item, at: null }); // not delivered before a reload
     }
-    this.client.start();
+    this.client.connect();
   }
 
   close() {
-    this.client.stop();
+    this.client.close();
     this.#frames = [];
   }
 
@@ -61,38 +58,41 @@ export class ChatSession extends EventTarget {
     return this.caughtUp && last?.role === "user" && last.state === "sent" && this.outbox.events.length === 0;
   }
 
+  /** Something was said before what is here. */
+  get hasEarlier() {
+    return this.client.hasEarlier;
+  }
+
   say(text) {
-    this.#deliverMessage(userMessage(text), new Date().toISOString());
+    this.#deliverMessage(text, newId("item"), new Date().toISOString());
   }
 
   /** The message under its old id: where it did arrive after all, the server takes it once. */
   sendAgain(entry) {
-    this.#deliverMessage(userMessage(entry.text, entry.id), entry.at);
+    this.#deliverMessage(entry.text, entry.id, entry.at);
   }
 
   /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
   askAgain() {
-    this.#wish(responseCreate());
+    if (!this.#isAsking) this.client.ask();
   }
 
   /** Have an answer that failed, or broke off, given once more; the model is not told of the first try. */
   tryAgain(entry) {
-    this.#wish(responseCreate(entry.id));
+    if (!this.#isAsking) this.client.retry(entry.id);
   }
 
   /** Say yes or no to a tool call that waits for it. */
   decide(item, approve) {
     this.#take({ type: "local.decision", approval_id: item.id, deciding: true });
-    this.client.deliver(approvalResponse(item.id, approve));
+    this.client.approve(item.id, approve);
   }
 
   /** Say what the user thinks of an answer; shown at once, and put right where the server refuses it. */
   rate(item, word) {
     const before = item.feedback ?? { rating: "none", reason: "", comment: "" };
-    const event = feedback(item.id, word);
-    this.#ratedBefore.set(event.event_id, before);
     this.#take({ type: "local.feedback", item_id: item.id, ...word });
-    this.client.deliver(event);
+    this.#ratedBefore.set(this.client.feedback(item.id, word), before);
   }
 
   /** Stop the answer that runs, if one does. */
@@ -105,13 +105,19 @@ export class ChatSession extends EventTarget {
     this.#cancel(entry.id);
   }
 
+  /** Take in what was said before; false: there is no more, or it did not come. */
+  async showEarlier() {
+    const events = await this.client.earlier();
+    if (events.length === 0) return false;
+    this.flush();
+    this.state = prepend(this.state, events);
+    this.#tell("change", []);
+    return true;
+  }
+
   #cancel(responseId) {
-    const sent = this.client.send({
-      type: "response.cancel",
-      event_id: newId("event"),
-      response_id: responseId,
-    });
-    if (!sent) this.#tell("problem", { message: gettext("Not connected: the answer cannot be stopped now.") });
+    if (!this.client.stop(responseId))
+      this.#tell("problem", { message: gettext("Not connected: the answer cannot be stopped now.") });
   }
 
   /** Take in what came since the last change. */
@@ -123,13 +129,13 @@ export class ChatSession extends EventTarget {
     this.#tell("change", frames);
   }
 
-  #wish(event) {
-    if (!this.outbox.events.some((waiting) => waiting.type === "response.create")) this.client.deliver(event);
+  get #isAsking() {
+    return this.outbox.events.some((waiting) => waiting.type === "response.create");
   }
 
-  #deliverMessage(message, at) {
-    this.#take({ type: "local.message", item: message.item, at });
-    this.client.deliver(message, responseCreate());
+  #deliverMessage(text, itemId, at) {
+    this.#take({ type: "local.message", item: userMessage(text, itemId).item, at });
+    this.client.send(text, itemId);
   }
 
   #take(frame) {

@@ -6,6 +6,7 @@
  * are long themselves, updates are put off so that rendering takes no more than a share of the time.
  */
 
+import { highlight } from "./highlighting.js";
 import { parseBlocks, renderTokens } from "./markdown.js";
 
 const OPEN_BLOCKS = 2;
@@ -43,6 +44,7 @@ export class StreamingMarkdown {
     if (this.#hasDefinitions) this.#restart();
     this.#notBefore = 0;
     this.update(text);
+    highlight(this.#root);
   }
 
   #restart() {
@@ -61,7 +63,9 @@ export class StreamingMarkdown {
     const cut = this.#hasDefinitions ? 0 : cutIndex(tokens);
     for (const node of this.#tail) node.remove();
     if (cut > 0) {
-      this.#root.append(renderTokens(tokens.slice(0, cut), env));
+      const settled = renderTokens(tokens.slice(0, cut), env);
+      highlight(settled);
+      this.#root.append(settled);
       this.#start += offsetOfLine(source, tokens[cut].map[0]);
     }
     const tail = renderTokens(tokens.slice(cut), env);

@@ -42,7 +42,7 @@ def write_session(
     return session
 
 
-def user_says(text: str, item_id: str = "item_u") -> ev.UserMessage:
+def user_says(text: str, item_id: str = "item_u") -> ev.Event:
     return ev.UserMessage(item_id=item_id, text=text)
 
 
@@ -70,7 +70,7 @@ def message(
     )
 
 
-def done(response_id: str = "resp_1", status: str = "completed", **fields: Any) -> ev.ResponseDone:
+def done(response_id: str = "resp_1", status: str = "completed", **fields: Any) -> ev.Event:
     return ev.ResponseDone(response_id=response_id, status=ev.ResponseStatus(status), **fields)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -219,7 +220,7 @@ def test_long_pauses_are_cut_and_it_is_said(browser: Browser, server: ServerProc
 def test_the_newest_summary_comes_in_place(browser: Browser, server: ServerProcess) -> None:
     ended = ev.SessionEnded(reason=ev.EndReason.LEFT)
     old = ev.SummaryWritten(title="Old", summary="Before.", model="demo")
-    fields = {
+    fields: dict[str, Any] = {
         "title": "Old",
         "summary": "Before.",
         "summary_state": "written",

@@ -262,6 +262,7 @@ def test_each_filter_of_the_list_has_words() -> None:
         "show": ("empty", "Only empty ones"),
         "status": ("ended", "Ended"),
         "model": ("gemini:flash", "Model: flash"),
+        "assistant": ("shop", "Assistant: shop"),
         "summary_state": ("skipped", "Summary: nothing to summarise"),
         "start_time": ("2026-03-04", "Since 4 Mar 2026"),
         "errors": ("no", "Without failed answers"),

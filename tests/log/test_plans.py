@@ -11,11 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from sessions_app.log import events as ev
 from sessions_app.log.feedback import find_answer
 from sessions_app.log.lifecycle import Visitor, append_now, open_session
+from sessions_app.log.pages import page_start, recent_start
 from sessions_app.log.replay import (
     EarlierIds,
     find_ids,
     find_item,
     kept_until,
+    read_finished,
     read_records,
     response_start_before,
     summary_before,
@@ -111,6 +113,12 @@ HOT: dict[str, tuple[Callable[[], Any], int]] = {
     "a page of a replay": (lambda: read_records(session_id=SESSION, after=30_000, limit=100), 200),
     "how far a reader may go on": (lambda: kept_until(session_id=SESSION, seq=30_000), 1),
     "where a response began": (lambda: response_start_before(session_id=SESSION, seq=30_000), 1),
+    "where the last page begins": (lambda: recent_start(session_id=SESSION, until=TURNS * 5), 4 * 60),
+    "where a page before begins": (lambda: page_start(session_id=SESSION, until=30_000), 4 * 60),
+    "a page that is finished": (
+        lambda: read_finished(session_id=SESSION, after=30_000, until=30_100),
+        100,
+    ),
     "the summary before an item": (
         lambda: summary_before(session_id=SESSION, item_id="item_u7", seq=30_000),
         0,

@@ -40,6 +40,8 @@ class ScriptedServer:
         self.refuse_error: Frame | None = None
         self.has_lost_sessions = False
         """Refuse connections to a session that should exist."""
+        self.is_silent = False
+        """Pings are not answered, as on a line that swallows everything."""
         self.overlap = 0
         """So many frames that the client has are sent again."""
         self.truncated_to: int | None = None
@@ -122,7 +124,7 @@ class ScriptedServer:
         given = query.get("last_event_id", "")
         self.cursors.append(given)
         self.sockets.append(socket)
-        socket.on_message(lambda text: self.received.append(json.loads(text)))
+        socket.on_message(lambda text: self._on_frame(socket, json.loads(text)))
         if self.has_lost_sessions and "session_id" in query:
             socket.close(code=CloseCode.SESSION_NOT_FOUND)
             return
@@ -132,6 +134,12 @@ class ScriptedServer:
             socket.close(code=self.refuse_with)
             return
         self._greet(given)
+
+    def _on_frame(self, socket: WebSocketRoute, frame: Frame) -> None:
+        self.received.append(frame)
+        if frame["type"] == "x_ping" and not self.is_silent:
+            pong = {"type": "x_pong", "event_id": "evt_pong", "x_client_event_id": frame["event_id"]}
+            socket.send(json.dumps(pong))
 
     def _greet(self, given: str) -> None:
         cursor = parse_event_id(self.session_id, given) if given else Cursor(0)
@@ -150,6 +158,7 @@ class ScriptedServer:
         )
         frames = frames_of(self.records)
         self._send_all(frames[max(0, self._position(frames, cursor) - self.overlap) :])
+        self.send({"type": "x_history.done", "event_id": "evt_done"})
 
     def _position(self, frames: list[Frame], cursor: Cursor) -> int:
         """How many frames lie up to the cursor."""

@@ -57,7 +57,7 @@ def test_a_server_killed_in_mid_answer_is_waited_for_and_the_answer_settled(
     expect(chat.messages.nth(1)).to_have_attribute("data-state", "sent", timeout=30_000)
     chat.expect_ended(chat.answers.first, "incomplete")
     expect(chat.answers.first).to_contain_text("1, 2, 3, 4, 5")
-    expect(chat.answers.first).to_contain_text("It was tried again below.")
+    expect(chat.answers.first).to_contain_text("The server restarted: your answer is written again below.")
     chat.expect_ended(chat.answers.nth(1))
     expect(chat.answers.nth(1)).to_contain_text("299, 300")
     chat.expect_ended(chat.answers.nth(2))

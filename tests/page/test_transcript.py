@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chat.wire.realtime.projector import event_id
 from sessions_app.log import events as ev
@@ -51,7 +52,7 @@ def reduced(tab: ChatPage, *batches: list[Frame]) -> Any:
       const state = batches.reduce(module.reduce, module.emptyTranscript());
       return { ...state, homes: undefined, place: undefined };
     }"""
-    return tab.module("transcript", script, list(batches))
+    return tab.module("realtime/transcript", script, list(batches))
 
 
 def visible(state: Any) -> list[Any]:
@@ -125,7 +126,70 @@ def test_frames_in_any_portions_give_one_state_and_leave_the_old_one_alone(
       for (const frame of frames) state = freeze(module.reduce(freeze(state), [frame]));
       return shown(state) === shown(whole);
     }}"""
-    assert tab.module("transcript", script, frames)
+    assert tab.module("realtime/transcript", script, frames)
+
+
+PREPENDED = f"""({{ emptyTranscript, prepend, reduce }}, [hello, head, tail]) => {{
+  {PRELUDE}
+  const end = freeze(reduce(emptyTranscript(), [hello, ...tail]));
+  const whole = reduce(emptyTranscript(), [hello, ...head, ...tail]);
+  const of = ({{ entries, active, place, homes }}) => shown({{ entries, active, place, homes }});
+  return [of(prepend(end, head)), of(whole)];
+}}"""
+
+
+def pages_of(records: list[ev.Record]) -> list[int]:
+    """How many records may be a page of their own: where no response is open behind them."""
+    running: set[str] = set()
+    places = []
+    for count, record in enumerate(records, start=1):
+        match record.event:
+            case ev.ResponseStarted(response_id=response_id):
+                running.add(response_id)
+            case ev.ResponseDone(response_id=response_id):
+                running.discard(response_id)
+        if not running:
+            places.append(count)
+    return places
+
+
+def assert_read_upwards(tab: ChatPage, records: list[ev.Record], count: int) -> None:
+    frames, head = frames_of(records), len(frames_of(records[:count]))
+    parts = [created(records[0].session_id), frames[:head], frames[head:]]
+    prepended, whole = tab.module("realtime/transcript", PREPENDED, parts)
+    assert json.loads(prepended) == json.loads(whole)
+
+
+@IN_BROWSER
+@given(records=logs.logs(), data=st.data())
+def test_a_page_that_is_read_later_gives_the_same_as_all_in_order(
+    tab: ChatPage, records: list[ev.Record], data: st.DataObject
+) -> None:
+    if pages := pages_of(records)[:-1]:
+        assert_read_upwards(tab, records, data.draw(st.sampled_from(pages)))
+
+
+def test_what_is_said_later_of_an_earlier_page_finds_it(tab: ChatPage) -> None:
+    """A question that waits for its turn, a rating, another try, a deletion."""
+    records = logs.numbered(
+        [
+            ev.UserMessage(item_id="q1", text="One?"),
+            ev.ResponseStarted(response_id="r1", provider="demo", model="demo", input_item_ids=["q1"]),
+            ev.AssistantMessage(
+                response_id="r1", item_id="a1", output_index=0, text="No", status=ev.TextStatus.INCOMPLETE
+            ),
+            ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.FAILED, reason="model_timeout"),
+            ev.ResponseQueued(response_id="r2", position=1),
+            ev.UserMessage(item_id="q2", text="Two?"),
+            ev.ResponseStarted(response_id="r2", provider="demo", model="demo", retry_of="r1"),
+            ev.AssistantMessage(response_id="r2", item_id="a2", output_index=0, text="Yes"),
+            ev.ResponseDone(response_id="r2", status=ev.ResponseStatus.COMPLETED),
+            ev.FeedbackGiven(item_id="a1", rating=ev.Rating.DOWN, reason="wrong", comment=""),
+            ev.ItemDeleted(item_id="q1"),
+        ]
+    )
+    for count in pages_of(records)[:-1]:
+        assert_read_upwards(tab, records, count)
 
 
 @IN_BROWSER
@@ -143,7 +207,7 @@ def test_a_cut_anywhere_and_a_replay_that_overlaps_change_nothing(
         [cut, cut + 1, cut + 2, frames.length].some((end) => shown(again(cut, end)) !== shown(upTo(end)));
       return cuts.filter(differs);
     }}"""
-    assert tab.module("transcript", script, frames) == []
+    assert tab.module("realtime/transcript", script, frames) == []
 
 
 @IN_BROWSER
@@ -257,7 +321,7 @@ def test_places_are_ordered_and_foreign_ids_are_none(tab: ChatPage) -> None:
       const foreign = ["evt_1", "event_other_1", `event_${id}_x`, `event_${id}_1.1.1`, undefined];
       return [ordered, ids.map((one) => placeId(id, parsePlace(id, one)) === one), foreign.map((one) => parsePlace(id, one))];
     }"""
-    ordered, back, foreign = tab.module("place", script)
+    ordered, back, foreign = tab.module("realtime/place", script)
     assert ordered
     assert all(back)
     assert foreign == [None] * 5

@@ -148,7 +148,7 @@ def test_every_field_of_ours_is_named_and_no_other() -> None:
 
     assert in_table == ours
     events = {name.split(".")[0] for name in (*CLIENT_EVENT_TYPES, *SERVER_EVENT_TYPES) if name[:2] == "x_"}
-    anchors = {name.replace(".", "") for name in (*CLIENT_EVENT_TYPES, *SERVER_EVENT_TYPES)}
+    anchors = {name.replace(".", "") for name in (*CLIENT_EVENT_TYPES, *SERVER_EVENT_TYPES) if "." in name}
     assert set(re.findall(r"\bx_[a-z_]+", DOCS)) - anchors == ours | events
 
 

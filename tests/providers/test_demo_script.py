@@ -10,7 +10,7 @@ from chat.llm import prompts
 from chat.llm.demo.provider import DemoProvider
 from chat.llm.demo.script import MAX_CALLS
 from chat.llm.provider import JSON, AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolSpec, UserText
-from chat.page.views import EXAMPLE_PROMPTS
+from chat.page.look import EXAMPLES
 from chat.tools import builtin
 from chat.tools.registry import default_registry
 from chat.tools.runner import as_text
@@ -236,7 +236,7 @@ async def test_it_says_what_it_is(asked: str) -> None:
 
 async def test_all_that_it_offers_to_try_works() -> None:
     """Each thing is answered by a rule of its own."""
-    offered = [prompt for prompt, _ in EXAMPLE_PROMPTS] + re.findall("“(.+?)”", await said("help"))
+    offered = [str(prompt) for prompt, _ in EXAMPLES] + re.findall("“(.+?)”", await said("help"))
     assert len(offered) > 12
     for words in offered:
         events = await events_of(DEMO, request("Hi", words, tools=TOOLS))

@@ -43,6 +43,20 @@ async def test_the_python_example(server: ServerProcess) -> None:
     assert stdout.decode() == await whole_answer(server)
 
 
+async def test_the_python_example_on_a_line_that_dies_without_a_word(server: ServerProcess) -> None:
+    front = Front(server.port)
+    front.swallow_after_bytes = [7001]
+    async with front.serving():
+        program = example("python").replace("ws://localhost:8000", f"ws://127.0.0.1:{front.port}")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        stdout, stderr = await asyncio.wait_for(process.communicate(), timeout=90)
+    assert process.returncode == 0, stderr.decode()
+    assert front.connections == 2
+    assert stdout.decode() == await whole_answer(server)
+
+
 async def test_the_javascript_example(node: list[str], server: ServerProcess, tmp_path: Path) -> None:
     context, certificate = self_signed(tmp_path)
     front = Front(server.port, tls=context)

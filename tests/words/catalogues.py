@@ -32,9 +32,9 @@ def scripts() -> list[Path]:
     return sorted(path for path in (BASE_DIR / "static" / "chat").glob("*.js") if path.name not in ENGLISH)
 
 
-ENGLISH = {"client.js", "key_trouble.js", "widget.js", "words.js"}
-"""What the connection says is for programs: people read the sentence for its code. The door's; the widget's, which is given its
-words by the frame; and the help that the others call."""
+ENGLISH = {"key_trouble.js", "widget.js", "words.js"}
+"""The door's; the widget's, which is given its words by the frame; and the help that the others call. The client module, whose
+words are for programs, is a folder of its own."""
 
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'"
 _CALL = re.compile(rf"\bgettext\(\s*({_LITERAL})")

@@ -119,8 +119,8 @@ def test_no_word_of_a_script_stands_outside(path: Path) -> None:
 
 
 def _is_code(text: str) -> bool:
-    """Classes, attributes of a cookie, selectors, addresses."""
-    return bool(re.fullmatch(r"[a-z][\w-]*( [a-z][\w-]*)*", text)) or bool(
+    """Classes, attributes of a cookie, selectors, addresses; tags with nothing between them."""
+    return bool(re.fullmatch(r"[a-z][\w-]*( [a-z][\w-]*)*|(<[^>]*>|\s|\\n)+", text)) or bool(
         re.search(r"=;|; |[.#][a-z]|\[|https?:|^/|^\?|status $", text)
     )
 

@@ -260,6 +260,17 @@ class FeedbackGive(ClientEventBase, frozen=True, kw_only=True, tag="x_feedback.g
     comment: str | None = None
 
 
+class HistoryGet(ClientEventBase, frozen=True, kw_only=True, tag="x_history.get"):
+    """Ours: what was said before a place."""
+
+    until: Annotated[str, Meta(max_length=256)]
+    """The ``event_id`` of that place."""
+
+
+class Ping(ClientEventBase, frozen=True, kw_only=True, tag="x_ping"):
+    """Ours: a browser's page cannot send a ping of the WebSocket's own."""
+
+
 ClientEvent = (
     SessionUpdate
     | ItemCreate
@@ -269,6 +280,8 @@ ClientEvent = (
     | ResponseCancel
     | VersionChoose
     | FeedbackGive
+    | HistoryGet
+    | Ping
 )
 CLIENT_EVENT_TYPES: dict[str, type[ClientEvent]] = {
     str(cls.__struct_config__.tag): cls for cls in get_args(ClientEvent)

@@ -29,6 +29,7 @@ from chat.session.commands import (
 )
 from chat.wire.dialect import AnySession, Socket
 from chat.wire.realtime import client as ce
+from chat.wire.realtime.history import page_before
 from chat.wire.realtime.objects import Item, SessionObject, StreamInfo, item_of
 from chat.wire.realtime.projector import (
     Cursor,
@@ -42,7 +43,9 @@ from chat.wire.realtime.reader import LogReader
 from chat.wire.realtime.server import (
     ErrorDetails,
     ErrorEvent,
+    HistoryDone,
     ItemRetrieved,
+    Pong,
     RateLimit,
     RateLimitsUpdated,
     ServerEvent,
@@ -54,6 +57,7 @@ from sessions_app.errors import InvalidSessionId, SessionNotFound, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log import replay
+from sessions_app.log.pages import recent_start
 from sessions_app.postgres.threads import in_db_thread
 
 _NOTICES = {
@@ -62,6 +66,7 @@ _NOTICES = {
 
 
 _JOINED = "joined"
+_RECENT = "recent"
 _HEARSAY_S = 1.0
 """A commit whose acknowledgement takes longer is told of later, by the log itself."""
 
@@ -76,6 +81,8 @@ class RealtimeDialect:
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
         self._told_of_audio = False
+        self._history_ends: int | None = None
+        """The seq with which the present begins, as long as the client waits to hear of it."""
 
     # Opening
 
@@ -86,12 +93,12 @@ class RealtimeDialect:
         """
         self._session = session
         history = self._socket.query.get("history", "")
-        if history not in ("", _JOINED):
+        if history not in ("", _JOINED, _RECENT):
             raise InvalidHistory(param="history")
         info = session.info()
         given = self._socket.query.get("last_event_id")
         wanted = parse_event_id(info.session_id, given) if given else None
-        cursor = await self._start(wanted)
+        cursor = await (self._recent() if history == _RECENT and wanted is None else self._start(wanted))
         info = session.info()
         stream = StreamInfo(
             session_id=info.session_id,
@@ -105,7 +112,8 @@ class RealtimeDialect:
             stream.truncated_to = stream.last_event_id
         created = session_created(self._session_object(), stream, notice=_notice(info.model))
         await self._socket.send_frame(encode(created))
-        joined_until = await self._stored_until(cursor) if history == _JOINED else 0
+        joined_until = await self._stored_until(cursor) if history else 0
+        self._history_ends = info.last_seq if history == _RECENT else None
         return await self._fold_start(cursor), LogReader(session, cursor, joined_until=joined_until)
 
     async def _stored_until(self, cursor: Cursor) -> int:
@@ -131,6 +139,13 @@ class RealtimeDialect:
         if wanted.seq < info.last_seq:
             kept = await in_db_thread(replay.kept_until, session_id=info.session_id, seq=wanted.seq)
         return wanted if kept == wanted.seq else Cursor(kept)
+
+    async def _recent(self) -> Cursor:
+        """The last page of what was said."""
+        info = self._session.info()
+        start = await in_db_thread(recent_start, session_id=info.session_id, until=info.last_seq)
+        running = info.last_seq if info.response_seq is None else info.response_seq - 1
+        return Cursor(min(start, running))
 
     async def _heard_of(self, seq: int) -> None:
         """Its reader in another process took it from the database before the session's own process heard of its commit."""
@@ -176,8 +191,8 @@ class RealtimeDialect:
             await self._socket.send_frame(encode(error_event(error, event_id=event.event_id)))
 
     async def _handle(self, event: ce.ClientEvent) -> None:
-        if isinstance(event, ce.ItemRetrieve):
-            await self._retrieve(event.item_id)
+        if isinstance(event, ce.ItemRetrieve | ce.HistoryGet | ce.Ping):
+            await self._look_up(event)
             return
         if isinstance(event, ce.SessionUpdate) and event.session.x_token:
             await self._socket.renew(event.session.x_token)
@@ -206,6 +221,18 @@ class RealtimeDialect:
             return ""
         self._told_of_audio = True
         return TEXT_ALONE
+
+    async def _look_up(self, event: ce.ItemRetrieve | ce.HistoryGet | ce.Ping) -> None:
+        """What changes nothing."""
+        match event:
+            case ce.ItemRetrieve():
+                await self._retrieve(event.item_id)
+            case ce.HistoryGet():
+                page = await in_db_thread(page_before, self._session.session_id, event.until)
+                await self._socket.send_frame(encode(page))
+            case ce.Ping():
+                pong = Pong(event_id=new_id("evt"), x_client_event_id=event.event_id or UNSET)
+                await self._socket.send_frame(encode(pong))
 
     async def _retrieve(self, item_id: str) -> None:
         record, result = await in_db_thread(
@@ -236,9 +263,16 @@ class RealtimeDialect:
 
     async def send_log(self, start: tuple[int, LogReader]) -> None:
         after, reader = start
+        await self._end_history(reader.cursor.seq)
         async for records in self._session.follow(after):
             for text in reader.texts(records):
                 await self._socket.send_frame(text)
+            await self._end_history(records[-1].seq)
+
+    async def _end_history(self, seq: int) -> None:
+        if self._history_ends is not None and seq >= self._history_ends:
+            self._history_ends = None
+            await self._socket.send_frame(encode(HistoryDone(event_id=new_id("evt"))))
 
     def error(self, error: ChatError | SessionsError) -> str:
         return encode(error_event(error))
@@ -276,7 +310,7 @@ def _command(event: ce.ClientEvent) -> Command:
                 comment=event.comment or "",
                 client_event_id=event.event_id,
             )
-        case ce.ItemRetrieve():
+        case ce.ItemRetrieve() | ce.HistoryGet() | ce.Ping():
             raise AssertionError("is answered by the dialect itself")
 
 

@@ -68,8 +68,7 @@ class LogReader:
             yield from self._texts(record, others)
 
     def _old_frames(self, record: ev.Record) -> list[se.ServerEvent]:
-        frames = self._projector.frames_after(record, self.cursor)
-        return [told_once(frame, 0) for frame in frames] if _repeats(record.event) else frames
+        return old_frames(record, self._projector.frames_after(record, self.cursor))
 
     def _texts(self, record: ev.Record, others: int) -> Sequence[str]:
         if record.seq <= self.cursor.seq:
@@ -98,6 +97,11 @@ class LogReader:
         if shared is None:
             shared = _encoded[self._session] = _Encoded()
         return shared
+
+
+def old_frames(record: ev.Record, frames: list[se.ServerEvent]) -> list[se.ServerEvent]:
+    """A record's frames, with no text in them that deltas have told."""
+    return [told_once(frame, 0) for frame in frames] if _repeats(record.event) else frames
 
 
 def joined(frames: Iterable[se.ServerEvent]) -> Iterator[se.ServerEvent]:

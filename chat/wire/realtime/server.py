@@ -101,6 +101,25 @@ class FeedbackGiven(EventBase, tag="x_feedback.given", kw_only=True):
     comment: str
 
 
+# Ours, to a socket that asks for them
+
+
+class Pong(EventBase, tag="x_pong", kw_only=True):
+    x_client_event_id: str | UnsetType = UNSET
+    """The ``event_id`` of the ping."""
+
+
+class HistoryDone(EventBase, tag="x_history.done", kw_only=True):
+    """What was there when the socket opened has been told: from here on it is the present."""
+
+
+class HistoryGiven(EventBase, tag="x_history.given", kw_only=True):
+    after: str
+    """The place before the first of the events."""
+    until: str
+    events: list["ServerEvent"]
+
+
 # The response
 
 
@@ -204,6 +223,9 @@ ServerEvent = (
     | ItemDeleted
     | VersionChosen
     | FeedbackGiven
+    | Pong
+    | HistoryDone
+    | HistoryGiven
     | RateLimitsUpdated
     | ResponseCreated
     | ResponseDone

@@ -20,7 +20,8 @@ export class Outbox {
   #sentHere = new Set();
   #doubtful = new Set();
 
-  constructor(storage = window.sessionStorage) {
+  /** @param {Pick<Storage, "getItem" | "setItem" | "removeItem"> | null} storage null: nothing outlives this object */
+  constructor(storage = tabStorage()) {
     this.storage = storage;
   }
 
@@ -36,6 +37,11 @@ export class Outbox {
   /** True where one was sent over an earlier connection, so that it may have arrived. */
   get hasDoubtful() {
     return this.#events.some((event) => this.#doubtful.has(event.event_id));
+  }
+
+  /** True where one was sent over this connection and is not acknowledged yet. */
+  get isWaiting() {
+    return this.#sentHere.size > 0;
   }
 
   sent(event) {
@@ -68,10 +74,11 @@ export class Outbox {
     this.#store();
   }
 
-  /** Drop what a server event acknowledges. */
+  /** Drop what a server event acknowledges; true where there was something. */
   acknowledge(got) {
-    if (this.#events.length === 0) return;
-    this.#keep((sent) => !ACKNOWLEDGED_BY[sent.type](sent, got));
+    const before = this.#events.length;
+    if (before) this.#keep((sent) => !ACKNOWLEDGED_BY[sent.type](sent, got));
+    return this.#events.length < before;
   }
 
   /** Drop the event that the server refused, and return it. */
@@ -92,12 +99,13 @@ export class Outbox {
     if (kept.length === this.#events.length) return;
     this.#events = kept;
     const ids = new Set(kept.map((event) => event.event_id));
-    this.#sentHere = this.#sentHere.intersection(ids); // what is added again is to be sent again
-    this.#doubtful = this.#doubtful.intersection(ids);
+    this.#sentHere = common(this.#sentHere, ids); // what is added again is to be sent again
+    this.#doubtful = common(this.#doubtful, ids);
     this.#store();
   }
 
   #stored() {
+    if (!this.storage) return [];
     try {
       const events = JSON.parse(this.storage.getItem(this.#key) ?? "[]");
       return Array.isArray(events) ? events.filter((event) => event?.type in ACKNOWLEDGED_BY) : [];
@@ -114,12 +122,25 @@ export class Outbox {
   }
 
   #store() {
-    if (!this.#key) return;
+    if (!this.#key || !this.storage) return;
     try {
       if (this.#events.length) this.storage.setItem(this.#key, JSON.stringify(this.#events));
       else this.storage.removeItem(this.#key);
     } catch {
       // full or forbidden: then a reload forgets what was not sent, as without this file
     }
+  }
+}
+
+function common(some, others) {
+  return new Set([...some].filter((one) => others.has(one)));
+}
+
+/** The tab's own, where there is one and it may be used. */
+function tabStorage() {
+  try {
+    return globalThis.sessionStorage ?? null;
+  } catch {
+    return null;
   }
 }

@@ -2,7 +2,8 @@
  * Tells when the world outside the page changed so that a connection should be looked at.
  *
  * Events: `online` and `offline` (the browser says so), `visible` (the user is back at the page), `restored` (the page
- * came back whole from the browser's memory) and `slept` (the machine slept: an open socket may be dead unnoticed).
+ * came back whole from the browser's memory) and `slept` (the machine slept: an open socket may be dead unnoticed). Outside
+ * a browser only the last one is told.
  */
 
 const CHECK_MS = 10_000;
@@ -14,13 +15,23 @@ export class Wake extends EventTarget {
   #aliveAt = Date.now();
   #timer;
 
+  /** Nobody looks at the page. */
+  get hidden() {
+    return globalThis.document?.hidden ?? false;
+  }
+
+  get offline() {
+    return globalThis.navigator?.onLine === false;
+  }
+
   start() {
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
+    if (!globalThis.document) return;
     const { signal } = this.#abort;
     window.addEventListener("online", () => this.#tell("online"), { signal });
     window.addEventListener("offline", () => this.#tell("offline"), { signal });
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.#tell("restored"), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.#tell("visible"), { signal });
-    this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   stop() {

@@ -1,4 +1,4 @@
-/** The client events that this page sends. */
+/** The client events that are sent. */
 
 /** `prefix_` and 96 random bits. */
 export function newId(prefix) {
@@ -6,12 +6,16 @@ export function newId(prefix) {
   return `${prefix}_${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** A user's message; sent again under the same id it is the same message. */
-export function userMessage(text, itemId = newId("item")) {
+/**
+ * A user's message; sent again under the same id it is the same message.
+ * @param {string | object[]} content a text, or parts of it as the Realtime API has them
+ */
+export function userMessage(content, itemId = newId("item")) {
+  const parts = typeof content === "string" ? [{ type: "input_text", text: content }] : content;
   return {
     type: "conversation.item.create",
     event_id: `event_${itemId}`,
-    item: { id: itemId, type: "message", role: "user", content: [{ type: "input_text", text }] },
+    item: { id: itemId, type: "message", role: "user", content: parts },
   };
 }
 

@@ -7,7 +7,8 @@
  *
  * state: { sessionId, model, notice, place, entries: [entry], homes: Map(id of an item or response -> its entry's id),
  *          active: id of the response that runs, or null,
- *          person: by what name the person is shown who has taken the conversation over, or "" }
+ *          person: by what name the person is shown who has taken the conversation over, or "",
+ *          loose: the events about what was said before all this }
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem,
  *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out, person: who, as the page is told }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
@@ -32,13 +33,53 @@ import { Draft } from "./draft.js";
 import { START, isAfter, parsePlace } from "./place.js";
 
 export function emptyTranscript() {
-  return { sessionId: "", model: "", notice: "", place: START, entries: [], homes: new Map(), active: null, person: "" };
+  return {
+    sessionId: "",
+    model: "",
+    notice: "",
+    place: START,
+    entries: [],
+    homes: new Map(),
+    active: null,
+    person: "",
+    loose: [],
+  };
 }
 
 export function reduce(state, events) {
   const draft = new Draft(state);
   for (const event of events) apply(draft, event);
   return draft.finish();
+}
+
+/** The state with what was said before it: the events of an earlier page. */
+export function prepend(state, events) {
+  const { entries, homes, loose } = reduce({ ...emptyTranscript(), sessionId: state.sessionId }, events);
+  const draft = new Draft({ ...state, loose: [] });
+  const later = new Map(state.entries.map((entry) => [entry.id, entry]));
+  draft.replace(
+    withTries([
+      ...entries.map((entry) => begunHere(entry, later.get(entry.id))),
+      ...state.entries.filter((entry) => !homes.has(entry.id)),
+    ]),
+  );
+  for (const event of [...loose, ...state.loose]) HANDLERS[event.type](draft, event);
+  return draft.finish();
+}
+
+/** A response that waited there for its turn, and had it later. */
+function begunHere(entry, later) {
+  return later ? { ...later, place: entry.place, position: entry.position } : entry;
+}
+
+function withTries(entries) {
+  const triedAgain = new Set(entries.map((entry) => entry.retryOf));
+  return entries.map((entry) => (triedAgain.has(entry.id) && !entry.retried ? { ...entry, retried: true } : entry));
+}
+
+/** It is about something that is not here, or not yet. */
+function setAside(draft, event) {
+  draft.state.loose = [...draft.state.loose, event];
 }
 
 function apply(draft, event) {
@@ -78,17 +119,19 @@ const HANDLERS = {
       draft.add(messageEntry(item, { state: "pending", at: item.x_created_at }));
     }
   },
-  "conversation.item.done"(draft, { item }) {
+  "conversation.item.done"(draft, event) {
+    const { item } = event;
     if (item.x_operator) draft.state.person = item.x_operator === "took_over" ? item.x_person : "";
     if (item.type === "message" && item.role !== "assistant") committed(draft, item);
     else if (TOLD.includes(item.type) && !draft.has(item.id)) told(draft, item);
-    else if (item.type === "function_call_output") answered(draft, item);
+    else if (item.type === "function_call_output") answered(draft, item) || setAside(draft, event);
     else if (item.type === "mcp_approval_request") approvalAsked(draft, item);
-    else if (item.type === "mcp_approval_response") approvalGiven(draft, item);
+    else if (item.type === "mcp_approval_response") approvalGiven(draft, item) || setAside(draft, event);
   },
-  "conversation.item.deleted"(draft, { item_id }) {
-    const entry = draft.entry(item_id);
-    if (entry?.kind === "message") entry.removed = true;
+  "conversation.item.deleted"(draft, event) {
+    const entry = draft.entry(event.item_id);
+    if (!entry) setAside(draft, event);
+    else if (entry.kind === "message") entry.removed = true;
   },
   "x_feedback.given": rated,
   "local.feedback": rated,
@@ -127,9 +170,11 @@ const HANDLERS = {
   },
 };
 
-function rated(draft, { item_id, rating, reason, comment }) {
+function rated(draft, event) {
+  const { item_id, rating, reason, comment } = event;
   const item = draft.item(item_id);
-  if (item?.kind === "text") item.feedback = { rating, reason, comment };
+  if (!item) setAside(draft, event);
+  else if (item.kind === "text") item.feedback = { rating, reason, comment };
 }
 
 // Messages
@@ -313,25 +358,31 @@ function setArguments(draft, event) {
   if (item) item.arguments = event.arguments;
 }
 
+/** False: there is no such call. */
 function answered(draft, { call_id, output }) {
+  let found = false;
   for (const entry of draft.state.entries) {
     const call = entry.items?.find((item) => item.client && item.callId === call_id);
     if (call) Object.assign(draft.item(call.id), { output, status: "completed" });
+    found ||= Boolean(call);
   }
+  return found;
 }
 
 function approvalAsked(draft, item) {
   if (!draft.has(item.id) && draft.state.active) openItem(draft, draft.state.active, item);
 }
 
+/** False: there is no such request. */
 function approvalGiven(draft, item) {
   const request = draft.item(item.approval_request_id);
   const pending = item.x_pending ?? 0;
   const approved = pending ? null : item.approve;
-  if (!request) return;
+  if (!request) return false;
   const by = item.x_author ?? "";
   const agreed = request.agreed || (pending > 0 && by === "client");
   Object.assign(request, { approved, pending, by, agreed, deciding: false });
+  return true;
 }
 
 // Going back
@@ -339,7 +390,7 @@ function approvalGiven(draft, item) {
 /** Another session than before: only what waits to be sent stays. */
 function forget(draft) {
   draft.replace(draft.state.entries.filter((entry) => entry.state === "pending"));
-  Object.assign(draft.state, { active: null, place: START, person: "" });
+  Object.assign(draft.state, { active: null, place: START, person: "", loose: [] });
 }
 
 /** Drop what came after a place: the server lost it before it was committed. What waits to be sent stays. */

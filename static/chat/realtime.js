@@ -1,0 +1,3 @@
+/** The client module by its address on this server; as a package it is the folder `realtime`. */
+
+export * from "./realtime/index.js";

@@ -1,0 +1,69 @@
+/** A client of one session: says things in it and is told what happens. What it is told: see `connection.js`. */
+
+import { Connection } from "./connection.js";
+import { approvalResponse, feedback, newId, responseCreate, userMessage } from "./messages.js";
+
+/**
+ * What is sent by `send`, `ask`, `retry`, `approve` and `feedback` arrives once: it is kept until the server has taken it, and
+ * sent again after a cut. What `stop` says counts now or not at all.
+ */
+export class RealtimeClient extends Connection {
+  /**
+   * @param {string | URL} url of the socket, such as `wss://chat.example.com/v1/realtime`
+   * @param {object} [options]
+   * @param {string} [options.sessionId] of a session that exists; its last page is told first. None: a new one
+   * @param {string} [options.resumeToken] opens it to whoever has no name there
+   * @param {string} [options.lastEventId] where to go on; these three are what `place` gives
+   * @param {string | (() => string | Promise<string>)} [options.key] a key or token, or what fetches a fresh one for each
+   *   attempt; none: a page's cookies, or a guest
+   * @param {typeof WebSocket} [options.WebSocket] where the runtime has none of its own
+   * @param {import("./outbox.js").Outbox} [options.outbox] where it is kept what has to arrive
+   * @param {() => number} [options.now] a clock, in milliseconds
+   */
+  constructor(url, options = {}) {
+    super(url, options);
+  }
+
+  /**
+   * Say something and ask for an answer.
+   * @param {string | object[]} content a text, or parts of content (text today: files are to come as parts)
+   * @param {string} [itemId] of what was said before: it is sent once more, and taken once
+   * @returns {string} the id of the item that it becomes
+   */
+  send(content, itemId = newId("item")) {
+    this.deliver(userMessage(content, itemId), responseCreate());
+    return itemId;
+  }
+
+  /** Ask for an answer to what was said. */
+  ask() {
+    this.deliver(responseCreate());
+  }
+
+  /** Have a response that did not complete given once more. */
+  retry(responseId) {
+    this.deliver(responseCreate(responseId));
+  }
+
+  /** Stop the response that is being given, or that one, or take it out of the queue. False: there is no connection, or nothing to stop. */
+  stop(responseId = this.answering) {
+    if (!responseId) return false;
+    return this.sendNow({ type: "response.cancel", event_id: newId("event"), response_id: responseId });
+  }
+
+  /** Say yes, or no, to a tool call that waits for it (`mcp_approval_request`). */
+  approve(requestId, yes = true) {
+    this.deliver(approvalResponse(requestId, yes));
+  }
+
+  /**
+   * Say what the user thinks of an answer.
+   * @param {{rating: "up" | "down" | "none", reason?: string, comment?: string}} word
+   * @returns {string} the id of the event, by which `refused` names it
+   */
+  feedback(itemId, word) {
+    const event = feedback(itemId, word);
+    this.deliver(event);
+    return event.event_id;
+  }
+}

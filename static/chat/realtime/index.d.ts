@@ -1,0 +1,139 @@
+/** The public names of the client module; `client.js` tells what each of them does. */
+
+/** A server event, as docs/protocol.md lists them. */
+export interface ServerEvent {
+  type: string;
+  event_id: string;
+  [field: string]: any;
+}
+
+export interface ClientEvent {
+  type: string;
+  event_id: string;
+  [field: string]: any;
+}
+
+export const Phase: Readonly<{
+  CONNECTING: "connecting";
+  ONLINE: "online";
+  RECONNECTING: "reconnecting";
+  OFFLINE: "offline";
+  ENDED: "ended";
+  STOPPED: "stopped";
+}>;
+export type PhaseName = (typeof Phase)[keyof typeof Phase];
+
+/** `code` and `message` are those of the close that led there. */
+export interface State {
+  phase: PhaseName;
+  code?: number;
+  message?: string;
+  resumed?: boolean;
+}
+
+/** What leads back into a session. */
+export interface Place {
+  sessionId: string;
+  resumeToken: string;
+  lastEventId: string;
+}
+
+export interface Options extends Partial<Place> {
+  /** A key or token, or what fetches a fresh one for each attempt; none: a page's cookies, or a guest. */
+  key?: string | (() => string | Promise<string>);
+  /** Where the runtime has none of its own. */
+  WebSocket?: new (url: string, protocols: string[]) => unknown;
+  outbox?: Outbox;
+  /** A clock, in milliseconds. */
+  now?: () => number;
+}
+
+/** A text, or parts of content as the Realtime API has them. */
+export type Content = string | Array<{ type: string; [field: string]: unknown }>;
+
+export interface Word {
+  rating: "up" | "down" | "none";
+  reason?: string;
+  comment?: string;
+}
+
+export interface Refusal {
+  sent: ClientEvent;
+  error: { code: string; message: string; x_retryable?: boolean };
+}
+
+/** A server event is told as `frame`, and under its own type as well. */
+export interface Events {
+  state: CustomEvent<State>;
+  frame: CustomEvent<ServerEvent>;
+  refused: CustomEvent<Refusal>;
+  caughtup: CustomEvent<State>;
+}
+
+export class RealtimeClient extends EventTarget {
+  constructor(url: string | URL, options?: Options);
+  readonly sessionId: string;
+  /** By which the next attempt comes in. */
+  set key(key: Options["key"]);
+  readonly place: Place;
+  readonly state: State;
+  /** The id of the response that is being given, or "". */
+  readonly answering: string;
+  readonly hasEarlier: boolean;
+  connect(): void;
+  /** Drop the connection, if any, and connect at once. */
+  resume(): void;
+  close(): void;
+  /** Say something and ask for an answer; the id of the item that it becomes. */
+  send(content: Content, itemId?: string): string;
+  /** Ask for an answer to what was said. */
+  ask(): void;
+  /** False: there is no connection, or nothing to stop. */
+  stop(responseId?: string): boolean;
+  /** Have a response that did not complete given once more. */
+  retry(responseId: string): void;
+  /** Answer an `mcp_approval_request`. */
+  approve(requestId: string, yes?: boolean): void;
+  /** The id of the event, by which `refused` names it. */
+  feedback(itemId: string, word: Word): string;
+  /** The events of the page before what was told; none: there is nothing, or no connection. */
+  earlier(): Promise<ServerEvent[]>;
+  /** Any client event of the protocol that has an acknowledgement: kept and sent until the server has taken it. */
+  deliver(...events: ClientEvent[]): void;
+  /** Any client event of the protocol, now or not at all. */
+  sendNow(event: ClientEvent): boolean;
+  /** Go on in a new session. */
+  startAnew(): void;
+  addEventListener<Type extends keyof Events>(
+    type: Type,
+    listener: (event: Events[Type]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: (event: CustomEvent<ServerEvent>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+/** What has to arrive: kept until the server has taken it, in `storage` over a reload as well. */
+export class Outbox {
+  constructor(storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | null);
+  readonly events: ClientEvent[];
+}
+
+/** What was said; `transcript.js` tells its shape. */
+export interface Transcript {
+  sessionId: string;
+  active: string | null;
+  entries: any[];
+  [field: string]: any;
+}
+
+export function emptyTranscript(): Transcript;
+export function reduce(state: Transcript, events: ServerEvent[]): Transcript;
+/** The state with an earlier page before it. */
+export function prepend(state: Transcript, events: ServerEvent[]): Transcript;
+/** `prefix_` and 96 random bits. */
+export function newId(prefix: string): string;
+export function userMessage(content: Content, itemId?: string): ClientEvent & { item: { id: string } };

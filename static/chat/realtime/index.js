@@ -1,0 +1,16 @@
+/**
+ * A client of a realtime AI session, without dependencies: connects, resumes after every cut, delivers once.
+ *
+ *     const chat = new RealtimeClient("wss://chat.example.com/v1/realtime", { key });
+ *     chat.addEventListener("response.output_text.delta", ({ detail }) => show(detail.delta));
+ *     chat.connect();
+ *     chat.send("Hello!");
+ *
+ * `emptyTranscript`, `reduce` and `prepend` make of the events what was said, for whoever draws a conversation.
+ */
+
+export { RealtimeClient } from "./client.js";
+export { Phase } from "./connection.js";
+export { newId, userMessage } from "./messages.js";
+export { Outbox } from "./outbox.js";
+export { emptyTranscript, prepend, reduce } from "./transcript.js";
