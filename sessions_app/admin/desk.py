@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -121,10 +122,11 @@ def _note_html(text: str) -> SafeString:
 def _set_state(session_id: str, form: Any, by: Reviewer) -> str:
     try:
         state = ReviewState(form.get("state", ""))
+        undoes = ReviewState(form["undo"]) if form.get("undo") else None
     except ValueError:
         raise ActRefused("There is no such state.") from None
-    acts.set_state(session_id=session_id, state=state, by=by)
-    return f"{state.label}."
+    acts.set_state(session_id=session_id, state=state, by=by, undoes=undoes)
+    return f"Undone: {state.label.lower()} again." if undoes else f"{state.label}."
 
 
 def _assign(session_id: str, form: Any, by: Reviewer) -> str:
@@ -188,16 +190,36 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
     along_list = goes_on and QUEUE not in way and INBOX not in way
     follower = found_beside(request, model_admin, session) if along_list else None
     done, words = _done(session.pk, request, by)
+    undo = _undo_of(session, request.POST) if done else None
     if request.headers.get(IN_PLACE):
         fresh = Session.objects.select_related("assignee", "user").get(pk=session.pk)
-        context = {**panel_context(request, fresh), "said": words, "failed": not done}
+        context = {**panel_context(request, fresh), "said": words, "failed": not done, "undo": undo}
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
+    if undo:
+        told = {**way_context(request), "session": session, "said": words, "undo": undo}
+        words = render_to_string("admin/sessions_app/desk/undo.html", told, request=request)
     (messages.success if done else messages.error)(request, words)
     if done and goes_on:
         if QUEUE in way:
             return _hand_out(request, model_admin, way[QUEUE])
         return walk_inbox(request) if INBOX in way else walk_to(request, follower)
     return HttpResponseRedirect(session_url(session.pk, **way))
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What is offered after a change of state."""
+
+    made: str
+    before: str
+
+
+def _undo_of(before: Session, form: Any) -> Undo | None:
+    """``before``: as it was read before the act. None: the state was not changed, or was changed back."""
+    made = form.get("state", "")
+    if form.get("act") != "state" or form.get("undo") or before.review_state == made:
+        return None
+    return Undo(made=made, before=before.review_state)
 
 
 def _done(session_id: str, request: HttpRequest, by: Reviewer) -> tuple[bool, str]:

@@ -55,10 +55,14 @@ def reviewers() -> QuerySet:  # type: ignore[type-arg]
 
 
 @transaction.atomic
-def set_state(*, session_id: str, state: ReviewState, by: Reviewer) -> bool:
+def set_state(
+    *, session_id: str, state: ReviewState, by: Reviewer, undoes: ReviewState | None = None
+) -> bool:
     """Whether that changed it. Whoever took it from the queue is done with it, unless it is in review. Done settles what of it
-    waits for the staff but approvals, and back from done all that waits again. Raises `SessionNotFound`."""
+    waits for the staff but approvals, and back from done all that waits again. Raises `SessionNotFound`, and `ActRefused` when it is not what is to be undone any more."""
     session = lock(session_id)
+    if undoes is not None and session.review_state != undoes:
+        raise ActRefused(f"It is {session.get_review_state_display().lower()} by now: nothing was undone.")
     if state != ReviewState.IN_REVIEW:
         release(session_id)
     old = session.review_state

@@ -4,7 +4,7 @@ const MOST = 200;
 
 export function showHit(talk) {
   const seq = Number(talk.dataset.hit);
-  const found = document.getElementById(`seq-${seq}`) ?? talk.querySelector(`[data-done="${seq}"]`);
+  const found = document.getElementById(`seq-${seq}`) ?? talk.querySelector(`[data-done="${seq}"]`) ?? around(talk, seq);
   if (!found) {
     return;
   }
@@ -14,6 +14,12 @@ export function showHit(talk) {
   }
   found.classList.add("desk-hit");
   (found.querySelector("mark") ?? found).scrollIntoView({ block: "center" });
+}
+
+/** The entry in which it came: what failed may have left nothing of its own. */
+function around(talk, seq) {
+  const begun = [...talk.querySelectorAll(":scope > [id^=seq-]")].filter((one) => Number(one.id.slice(4)) <= seq);
+  return begun.at(-1);
 }
 
 const escaped = (word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

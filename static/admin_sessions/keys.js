@@ -54,6 +54,7 @@ export class Keys {
     if (field) {
       field.focus();
       field.select?.();
+      field.dataset.byKey = "";
       return true;
     }
     if (key === "/") {

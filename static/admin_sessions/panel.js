@@ -1,5 +1,6 @@
 // The panel beside a session answers in its place. Without this script its forms do the same with a new page.
 
+import { Drafts } from "./drafts.js";
 import { linkOf } from "./keys.js";
 import { offerNames } from "./mentions.js";
 
@@ -38,17 +39,22 @@ async function post(url, body) {
     return null;
   }
   const panel = new DOMParser().parseFromString(html, "text/html");
-  const words = panel.querySelector(".desk-said")?.textContent ?? "";
+  const told = panel.querySelector(".desk-said"); // said in the place for it, and there alone
+  told?.remove();
+  const words = told?.textContent ?? "";
   return { done: answer.ok, words, inside: panel.querySelector(".desk-inside") };
 }
 
 export class Panel {
   /** What the fields had in them when the panel came. */
   #given;
+  #kept;
 
   constructor(element) {
     this.element = element;
     this.#given = this.#states();
+    this.#kept = new Drafts(element);
+    this.#kept.restore();
     offerNames(element);
     element.addEventListener("submit", (event) => this.#submitted(event));
     element.addEventListener("keydown", (event) => {
@@ -78,7 +84,7 @@ export class Panel {
     }
     const typed = document.activeElement;
     this.#show(answer.inside, this.#drafts((field) => (answer.done && actOf(field.form) === act ? sent : this.#given)));
-    if (answer.done && typed?.form === form && typed.matches("[data-focus]")) {
+    if (answer.done && typed?.form === form && typed.matches("[data-focus]:not([name=reason]), [data-by-key]")) {
       this.element.focus(); // who came by a key goes on by keys
     }
     say(answer.words, !answer.done);
@@ -108,6 +114,10 @@ export class Panel {
     this.#given = this.#states();
     for (const field of this.#fields().filter((one) => drafts.has(nameOf(one)))) {
       field[field.type === "radio" ? "checked" : "value"] = drafts.get(nameOf(field));
+    }
+    this.#kept.keep();
+    if (inside.querySelector("[data-key=z]")) {
+      delete document.querySelector(".desk-undo:not([data-in-place]) [data-key=z]")?.dataset.key; // of what was done last
     }
     offerNames(this.element);
     if (isInside) {

@@ -189,7 +189,7 @@ def test_the_help_shows_the_keys_and_the_slash_goes_to_the_search(page: Page) ->
     listens(page)
     press(page, "?")
     expect(page.locator("dialog.desk-keys")).to_be_visible()
-    for key in "jkoxdfsatnu/?":
+    for key in "jkoxdfsawtnu/?":
         expect(
             page.locator("dialog.desk-keys kbd", has_text=re.compile(f"^{re.escape(key)}$"))
         ).to_have_count(1)

@@ -150,3 +150,39 @@ def test_rows_are_ticked_by_keys_and_changed_together(page: Page) -> None:
     expect(page.get_by_text("2 sessions assigned.")).to_be_visible()
     assert sorted(SessionTag.objects.values_list("session_id", flat=True)) == ["s0", "s2"]
     assert sorted(Session.objects.filter(assignee__isnull=False).values_list("pk", flat=True)) == ["s0", "s2"]
+
+
+def test_a_note_that_was_not_sent_is_kept_till_it_is(page: Page) -> None:
+    page = page.context.new_page()  # Chromium complains in its console of a question that nobody answers
+    page.on("dialog", lambda dialog: dialog.accept())
+    several(2)
+    page.goto(f"{LIST}s0/change/")
+    listens(page)
+    note, why = page.get_by_label("Note"), page.get_by_label("Reason of the score")
+    press(page, "w")
+    page.keyboard.type("Because")
+    press(page, "Escape", "n")
+    page.keyboard.type("It began well")
+    expect(page.locator("[data-draft=note]")).to_have_text("Draft kept")
+    press(page, "Escape", "d")
+    reads(page, "Conversation 1")
+    expect(note).to_have_value("")
+    press(page, "k")
+    reads(page, "Conversation 0")
+    expect(note).to_have_value("It began well")
+    expect(page.locator("[data-draft=note]")).to_be_visible()
+    press(page, "f")
+    expect(page.locator(".desk-states [aria-current]")).to_have_text("Flagged")
+    expect(page.get_by_text("Flagged.", exact=True)).to_have_count(1)
+    press(page, "4")
+    expect(page.locator(".desk-history")).to_contain_text("gave 4 of 5")
+    expect(why).to_have_value("Because")
+    expect(why).not_to_be_focused()
+    expect(page.locator("[data-draft=reason]")).to_be_hidden()
+    press(page, "n", "Control+Enter")
+    expect(page.locator(".desk-history blockquote")).to_have_text("It began well")
+    expect(page.locator("[data-draft=note]")).to_be_hidden()
+    page.reload()
+    listens(page)
+    expect(note).to_have_value("")
+    assert SessionReview.objects.get(pk="s0").score_reason == "Because"

@@ -308,3 +308,47 @@ def test_one_entry_of_the_menu_is_lit(rita: Client) -> None:
         html = follow(rita, path)
         lit = re.findall(r'<a href="[^"]*" class="[^"]* active">(.*?)</a>', html, re.DOTALL)
         assert [title in one for one in lit] == [True], path
+
+
+# What was done, taken back
+
+
+def test_done_is_taken_back_and_leads_to_its_session_again(rita: Client) -> None:
+    ended("s1")
+    ended("s2", hours_ago=1)
+    rita.post(QUEUE, {"view": ""})
+    html = rita.post(
+        f"{LIST}s1/review/?queue=", {"act": "state", "state": "done", "then": "next"}, follow=True
+    )
+    found = re.search(
+        r'<form method="post" action="([^"]*)" class="inbox-undo[^>]*>(.*?)</form>', html.content.decode()
+    )
+    assert found
+    form = dict(re.findall(r'name="(act|undo|state)" value="([^"]*)"', found[2]))
+    assert 'data-key="z"' in found[2]
+    answer: Any = rita.post(unescape(found[1]), form)
+    assert answer.url == f"{LIST}s1/change/?queue="
+    assert Session.objects.get(pk="s1").review_state == ReviewState.IN_REVIEW
+    html = page_of(rita, "s1", "?queue=")
+    assert "Undone: in review again." in html
+    assert "Done → In review" in html
+    assert 'data-key="z"' not in html
+
+
+def test_nothing_is_taken_back_that_was_changed_meanwhile(rita: Client) -> None:
+    ended("s1")
+    do(rita, "s1", "state", state="done")
+    do(reviewer("omar"), "s1", "state", state="flagged")
+    do(rita, "s1", "state", state="new", undo="done")
+    assert Session.objects.get(pk="s1").review_state == ReviewState.FLAGGED
+    assert "It is flagged by now: nothing was undone." in page_of(rita, "s1")
+
+
+def test_what_is_done_in_the_panel_is_taken_back_there(rita: Client) -> None:
+    ended("s1")
+    answer = rita.post(f"{LIST}s1/review/", {"act": "state", "state": "flagged"}, headers={"X-Desk": "1"})
+    assert 'name="undo" value="flagged"' in answer.content.decode()
+    form = {"act": "state", "state": "new", "undo": "flagged"}
+    answer = rita.post(f"{LIST}s1/review/", form, headers={"X-Desk": "1"})
+    assert 'name="undo"' not in answer.content.decode()
+    assert Session.objects.get(pk="s1").review_state == ReviewState.NEW
