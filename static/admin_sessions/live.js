@@ -133,6 +133,7 @@ for (const node of [talk, live, document.documentElement]) resized.observe(node)
 // What stands above
 
 const acts = live.querySelector(".lv-acts");
+const to = document.getElementById("live-to");
 const said = document.getElementById("live-said");
 
 function words() {
@@ -147,8 +148,13 @@ function setText(id, text) {
   if (node && node.textContent !== text) node.textContent = text;
 }
 
+const TO_CUSTOMER = "The customer reads this, as written by a person";
+const TO_MODEL = "Tell the model something; the user does not see it, but a model may repeat it";
+
 function show(news) {
+  const before = now.operator;
   Object.assign(now, news);
+  if (acts && now.operator !== before) resetSwitch();
   setText("live-state", words());
   live.dataset.status = now.status;
   if (now.status === "active") live.hidden = false; // its end is told here, one of long ago above
@@ -156,9 +162,22 @@ function show(news) {
   if (!acts) return;
   const mine = now.operator === live.dataset.me;
   acts.hidden = now.status !== "active";
-  const shown = { speak: mine, whisper: true, stop: now.answering, take_over: !now.operator, hand_back: Boolean(now.operator) };
+  to.hidden = !mine;
+  const speaks = act() === "speak";
+  acts.classList.toggle("lv-whispers", !speaks);
+  const shown = { speak: speaks, whisper: !speaks, stop: now.answering, take_over: !now.operator, hand_back: Boolean(now.operator) };
   for (const button of acts.querySelectorAll("button[name=act]")) button.hidden = !shown[button.value];
-  setText("live-label", mine ? "Answer as a person" : "Tell the model something; the user does not see it, but a model may repeat it");
+  setText("live-label", speaks ? TO_CUSTOMER : TO_MODEL);
+}
+
+/** What Enter does with the words, as the switch shows it: only who has taken over is read by the customer. */
+function act() {
+  return now.operator === live.dataset.me ? acts.elements.to.value : "whisper";
+}
+
+/** What was begun for the model stays for it when one takes over. */
+function resetSwitch() {
+  acts.elements.to.value = acts.elements.text.value.trim() ? "whisper" : "speak";
 }
 
 function showStaff(names) {
@@ -224,12 +243,15 @@ function renewNonce() {
 }
 
 acts?.elements.text.addEventListener("input", renewNonce);
+to?.addEventListener("change", () => {
+  show({});
+  acts.elements.text.focus();
+});
 acts?.addEventListener("submit", (event) => post(event, acts));
 acts?.elements.text.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  const act = now.operator === live.dataset.me ? "speak" : "whisper";
-  acts.requestSubmit(acts.querySelector(`button[value=${act}]`));
+  acts.requestSubmit(acts.querySelector(`button[value=${act()}]`));
 });
 
 // The socket

@@ -114,6 +114,31 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         assert "friend" not in chat.page.locator(".message").all_inner_texts()
 
 
+def test_a_whisper_never_goes_out_to_the_customer_by_enter(
+    browser: Browser, server: ServerProcess, chat: ChatPage
+) -> None:
+    session_id = session_of(chat)
+    with staff_page(browser, server, "grace") as page:
+        page.goto(address_of(session_id))
+        expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
+        expect(page.locator("#live-to")).to_be_hidden()
+        page.locator("#live-text").fill("They are angry.")
+        page.get_by_role("button", name="Take over").click()
+        expect(page.locator("#live-state")).to_contain_text("You answer", timeout=WAIT_MS)
+        expect(page.get_by_label("Whisper: the model alone")).to_be_checked()  # as it was begun
+        expect(page.get_by_role("button", name="Send as a person")).to_be_hidden()
+        page.locator("#live-text").press("Enter")
+        expect(page.locator(".sx-whisper .sx-bubble")).to_have_text("They are angry.", timeout=WAIT_MS)
+        page.get_by_label("The customer", exact=True).check()
+        expect(page.locator("#live-label")).to_have_text("The customer reads this, as written by a person")
+        expect(page.get_by_role("button", name="Whisper to the model")).to_be_hidden()
+        page.locator("#live-text").fill("I am a person.")
+        page.locator("#live-text").press("Enter")
+        expect(chat.answers.last).to_contain_text("I am a person.")
+        expect(page.locator(".sx-whisper")).to_have_count(1)
+        assert "angry" not in chat.page.content()
+
+
 def test_who_may_only_read_has_nothing_to_steer_with(
     browser: Browser, server: ServerProcess, chat: ChatPage
 ) -> None:
