@@ -61,6 +61,7 @@ class Happened:
     what: str
     at: Any
     note: SafeString | None = None
+    note_id: int | None = None
 
 
 def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
 
 def _history(session: Session) -> list[Happened]:
     notes = list(ReviewNote.objects.filter(session_id=session.pk).order_by("-id")[:HISTORY])
-    told = [Happened(note.author_name, "wrote", note.at, _note_html(note.text)) for note in notes]
+    told = [Happened(note.author_name, "wrote", note.at, _note_html(note.text), note.pk) for note in notes]
     events = ReviewEvent.objects.filter(session_id=session.pk)
     if notes:
         events = events.exclude(act=ReviewAct.NOTED)

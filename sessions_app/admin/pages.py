@@ -15,7 +15,7 @@ from sessions_app.admin.facts import facts, line
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.summaries import summary_context
 from sessions_app.admin.walk import way_of
-from sessions_app.admin.way import OF, way_context
+from sessions_app.admin.way import OF, back_to_replay, way_context
 from sessions_app.log.events import AssistantDelta
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import Session, SessionEvent, SessionStatus
@@ -62,6 +62,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "hit": hit,
         "words": request.GET.get("words", "")[:MAX_REASON_CHARS],
         **panel_context(request, session),
+        **back_to_replay(request, session),
     }
     return respond(request, model_admin, session, "transcript", context)
 

@@ -23,7 +23,11 @@ INBOX = "inbox"
 """Of one that was opened because something of it waits: the item's id, and after a colon the kind that the list showed."""
 PERSON = "person"
 """Of one that was opened from a person's page: the rest of that page's address."""
-WAYS = (FILTERS, QUEUE, INBOX, PERSON)
+DASHBOARD = "dashboard"
+"""Of one that was opened from the dashboard: the period that it showed."""
+MENTIONS = "mentions"
+"""Of one that was opened for a note that names the reader: the note's id."""
+WAYS = (FILTERS, QUEUE, INBOX, PERSON, DASHBOARD, MENTIONS)
 MAX_QUERY_CHARS = 2_000
 
 

@@ -1,9 +1,11 @@
-"""How a session was reached, and so where back, next and previous lead: its list, its queue, what waits, or its person's page."""
+"""How a session was reached, and so where back, next and previous lead: its list, its queue, what waits, its person's page, the
+dashboard, the mentions, its own replay."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -12,8 +14,10 @@ from sessions_app.admin.changelist import NEWEST_FIRST
 from sessions_app.admin.person_address import person_at
 from sessions_app.admin.saved_views import number_of, source_of
 from sessions_app.admin.walk import (
+    DASHBOARD,
     FILTERS,
     INBOX,
+    MENTIONS,
     PERSON,
     QUEUE,
     beside,
@@ -29,6 +33,8 @@ from sessions_app.selectors.inbox import next_item, place_of
 
 OF = "of"
 """In the address of a person's page: the session that it was opened from."""
+REPLAY = "replay"
+"""In that of a transcript that was opened from its replay: the seq at which it was."""
 
 
 def way_context(request: HttpRequest) -> dict[str, Any]:
@@ -59,7 +65,23 @@ def back_of(request: HttpRequest) -> tuple[str, str]:
         return inbox_url(_item_and_kind(way[INBOX])[1]), "Back to Waiting for you"
     if PERSON in way and (url := _person_page(way[PERSON])):
         return url, "Back to the person"
+    if DASHBOARD in way:
+        return f"{reverse('admin:index')}?{urlencode({'window': way[DASHBOARD]})}", "Back to the dashboard"
+    if MENTIONS in way:
+        return reverse("admin:sessions_app_session_mentions"), "Back to Mentions"
     return list_url(way.get(FILTERS, "")), "Back to list"
+
+
+def back_to_replay(request: HttpRequest, session: Session) -> dict[str, str]:
+    """For the transcript that was opened from its replay: the way back is to where the replay was. Else nothing."""
+    at = request.GET.get(REPLAY, "")
+    if not (at.isascii() and at.isdigit()):
+        return {}
+    page = reverse("admin:sessions_app_session_replay", args=[quote(session.pk)])
+    return {
+        "list_url": f"{page}?{urlencode({**way_of(request), 'at': at[:20]})}",
+        "back_words": "Back to the replay",
+    }
 
 
 def back_of_person(request: HttpRequest) -> tuple[str, str]:

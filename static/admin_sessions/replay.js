@@ -67,7 +67,7 @@ let pages = new Map();
 function head(words, step) {
   const node = el("header", "");
   const link = el("a", "rp-there", "In the transcript");
-  link.href = `${root.dataset.transcript}hit=${step.seq}`;
+  link.href = `${root.dataset.transcript}hit=${step.seq}&replay=${step.seq}`;
   node.append(el("span", "", words), el("time", "", step.time ?? ""), link);
   return node;
 }

@@ -116,7 +116,7 @@ def test_a_score_is_given_with_arrows_and_has_its_reason(page: Page) -> None:
     press(page, "Space", "ArrowRight", "ArrowRight")
     page.get_by_label("Reason of the score").fill("Friendly, and right")
     press(page, "Enter")
-    expect(page.locator(".desk [role=status]")).to_have_text("Scored.")
+    expect(page.locator(".desk [data-said]")).to_have_text("Scored.")
     expect(page.locator(".desk-history")).to_contain_text("gave 4 of 5")
     expect(page.get_by_label("Reason of the score")).to_be_focused()
     assert ReviewEvent.objects.count() == 1  # on the way to the 4 nothing was given

@@ -186,3 +186,23 @@ def test_a_note_that_was_not_sent_is_kept_till_it_is(page: Page) -> None:
     listens(page)
     expect(note).to_have_value("")
     assert SessionReview.objects.get(pk="s0").score_reason == "Because"
+
+
+def test_done_and_flagged_are_taken_back_by_a_key(page: Page) -> None:
+    several(2)
+    page.goto(f"{LIST}s0/change/")
+    listens(page)
+    press(page, "d")
+    reads(page, "Conversation 1")
+    press(page, "f")
+    expect(page.locator(".desk-states [aria-current]")).to_have_text("Flagged")
+    press(page, "z")
+    expect(page.locator(".desk-states [aria-current]")).to_have_text("New")
+    assert states() == {"s0": "done", "s1": "new"}
+    page.get_by_role("button", name="Undo").click()
+    reads(page, "Conversation 0")
+    assert states() == {"s0": "new", "s1": "new"}
+    page.goto("/admin/")
+    listens(page)
+    press(page, "?")
+    expect(page.locator("dialog.desk-keys")).to_be_visible()

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from sessions_app.admin.chips import chips_of, in_words
 from sessions_app.admin.sessions import SessionAdmin
@@ -352,3 +353,38 @@ def test_what_is_done_in_the_panel_is_taken_back_there(rita: Client) -> None:
     answer = rita.post(f"{LIST}s1/review/", form, headers={"X-Desk": "1"})
     assert 'name="undo"' not in answer.content.decode()
     assert Session.objects.get(pk="s1").review_state == ReviewState.NEW
+
+
+# The dashboard, the replay, the mentions
+
+
+def test_from_the_dashboard_back_to_its_period(rita: Client) -> None:
+    ended("s1", failed_responses=1, start_time=timezone.now())
+    html = unescape(follow(rita, "/admin/?window=week"))
+    found = re.search(rf'href="({LIST}s1/change/[^"]*dashboard=week)"', html)
+    assert found
+    back = ("/admin/?window=week", "Back to the dashboard")
+    assert back_link(follow(rita, found[1])) == back
+    assert 'dialog class="desk-keys"' in html
+
+
+def test_from_the_replay_back_to_its_place(rita: Client) -> None:
+    ended("s1")
+    replay = unescape(follow(rita, f"{LIST}s1/replay/?queue="))
+    assert "play, pause" in replay.split("desk-keys-title")[-1]
+    found = re.search(rf'href="({LIST}s1/change/[^"]*&replay=(\d+))"', replay)
+    assert found
+    html = follow(rita, found[1])
+    assert back_link(html) == (f"{LIST}s1/replay/?queue=&at={found[2]}", "Back to the replay")
+    assert back_link(follow(rita, f"{LIST}s1/change/?replay=x"))[1] == "Back to list"
+
+
+def test_a_mention_leads_to_its_note_and_back(rita: Client) -> None:
+    ended("s1")
+    do(reviewer("omar"), "s1", "note", note="Look, @rita")
+    html = unescape(follow(rita, f"{LIST}mentions/"))
+    found = re.search(rf'href="({LIST}s1/change/\?mentions=(\d+)#note-\2)"', html)
+    assert found
+    html = follow(rita, found[1].partition("#")[0])
+    assert f'id="note-{found[2]}"' in html
+    assert back_link(html) == (f"{LIST}mentions/", "Back to Mentions")
