@@ -8,6 +8,7 @@ import { FeedbackView, ratedItem } from "./feedback_view.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
 import { sentence } from "./sentences.js";
 import { ToolCard } from "./tool_card.js";
+import { VersionsView } from "./versions_view.js";
 import { gettext } from "./words.js";
 
 class TextBlock {
@@ -43,9 +44,11 @@ const WRITTEN_AGAIN = { icon: "retry", title: gettext("The server restarted: you
 export class AnswerView {
   #blocks = new Map();
   #entry = null;
+  #around = "";
 
-  /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`, `onRate(item, word)`. */
-  constructor({ onRetry, onTakeBack, onDecide, onRate }) {
+  /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`, `onRate(item, word)`;
+   * `onChoose`: see `VersionsView`. */
+  constructor({ onRetry, onTakeBack, onDecide, onRate, onChoose }) {
     this.onDecide = onDecide;
     this.person = el("p", { class: "author", hidden: true });
     this.content = el("div", { class: "answer-content" });
@@ -76,7 +79,9 @@ export class AnswerView {
     this.time = el("time", { class: "meta" });
     this.cost = el("span", { class: "meta cost" });
     this.details = el("span", { class: "meta details" });
-    const after = [this.feedback.buttons, this.time, this.cost, this.details];
+    this.again = iconButton("retry", gettext("Another answer"), { on: { click: () => onRetry(this.#entry) } });
+    this.versions = new VersionsView({ onChoose });
+    const after = [this.again, this.versions.node, this.feedback.buttons, this.time, this.cost, this.details];
     this.footer = el("footer", { class: "answer-footer" }, this.copy, ...after);
     this.node = el(
       "article",
@@ -92,7 +97,13 @@ export class AnswerView {
   }
 
   /** False: a part of it was put off, call again. */
-  update(entry, { isLast }) {
+  update(entry, { isLast, versions, idle, isRepeatable }) {
+    const around = JSON.stringify([versions, idle, isRepeatable]);
+    if (around !== this.#around) {
+      this.#around = around;
+      this.versions.update(versions, idle);
+      this.again.hidden = !isRepeatable;
+    }
     const same = entry === this.#entry && isLast === this.isLast;
     this.#entry = entry;
     this.isLast = isLast;

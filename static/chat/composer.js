@@ -4,14 +4,19 @@ import { ngettext } from "./words.js";
 
 export class Composer extends EventTarget {
   #draftKey = "";
+  /** The message that is said anew, and what had been written before; null: a new one. */
+  #edited = null;
 
-  /** Events: `send` (detail: the text) and `stop`. `counter` shows how many characters are left when few are. */
-  constructor({ form, counter, maxChars }) {
+  /** Events: `send` (detail: {text, replaces: id of a message, or ""}) and `stop`. `counter` shows how many characters are left
+   * when few are; `editing` says that a message is said anew. */
+  constructor({ form, counter, editing, maxChars }) {
     super();
     this.input = form.querySelector("textarea");
     this.sendButton = form.querySelector("[data-send]");
     this.stopButton = form.querySelector("[data-stop]");
     this.counter = counter;
+    this.editing = editing;
+    editing.querySelector("button").addEventListener("click", () => this.#leave());
     this.maxChars = maxChars;
     form.addEventListener("submit", (event) => this.#onSubmit(event));
     this.stopButton.addEventListener("click", () => this.dispatchEvent(new Event("stop")));
@@ -22,6 +27,7 @@ export class Composer extends EventTarget {
 
   /** Show the draft of a session; the id of a new one is empty. */
   open(sessionId) {
+    this.keepEditing("");
     this.#draftKey = "";
     this.fill(readDraft(draftKey(sessionId)));
     this.#draftKey = draftKey(sessionId);
@@ -34,6 +40,19 @@ export class Composer extends EventTarget {
     writeDraft(this.#draftKey, "");
     this.#draftKey = key;
     this.#saveDraft();
+  }
+
+  /** Take the text of a message to say it anew; Escape leaves it as it was. */
+  edit({ id, text }) {
+    this.#edited = { id, before: this.#edited?.before ?? this.input.value };
+    this.editing.hidden = false;
+    this.fill(text);
+    this.focus();
+  }
+
+  /** Which message may be said anew; that of another one is left. */
+  keepEditing(id) {
+    if (this.#edited && this.#edited.id !== id) this.#leave();
   }
 
   fill(text) {
@@ -61,12 +80,26 @@ export class Composer extends EventTarget {
     event.preventDefault();
     const text = this.input.value.trim();
     if (!text || this.#isTooLong() || this.input.disabled) return;
-    this.fill("");
-    this.dispatchEvent(new CustomEvent("send", { detail: text }));
+    const replaces = this.#edited?.id ?? "";
+    if (replaces) this.#leave();
+    else this.fill("");
+    this.dispatchEvent(new CustomEvent("send", { detail: { text, replaces } }));
+  }
+
+  #leave() {
+    const { before } = this.#edited;
+    this.#edited = null;
+    this.editing.hidden = true;
+    this.fill(before);
+    this.focus();
   }
 
   #onKey(event) {
     const composing = event.isComposing || event.keyCode === 229; // Enter that ends an input method's word
+    if (event.key === "Escape" && this.#edited) {
+      event.stopPropagation(); // it stops no answer
+      this.#leave();
+    }
     if (event.key !== "Enter" || event.shiftKey || composing) return;
     event.preventDefault();
     this.input.form.requestSubmit();
@@ -95,7 +128,7 @@ export class Composer extends EventTarget {
   }
 
   #saveDraft() {
-    if (this.#draftKey) writeDraft(this.#draftKey, this.input.value);
+    if (this.#draftKey && !this.#edited) writeDraft(this.#draftKey, this.input.value);
   }
 }
 

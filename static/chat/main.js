@@ -40,6 +40,8 @@ class Page {
       tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
       takeBack: (entry) => this.#session.takeBack(entry),
+      edit: (entry) => this.composer.edit(entry),
+      choose: (itemId) => this.#session.choose(itemId),
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
     });
@@ -53,14 +55,18 @@ class Page {
     this.composer = new Composer({
       form: byId("composer"),
       counter: byId("counter"),
+      editing: byId("editing"),
       maxChars: Number(settings.maxMessageChars),
     });
     this.toasts = new Toasts(byId("toasts"));
     this.panel = new SessionsPanel({
       list: byId("session-list"),
+      search: byId("search-sessions"),
       status: byId("session-list-status"),
       moreButton: byId("more-sessions"),
       url: settings.sessionsUrl,
+      ownUrl,
+      token: byId("confirm-delete").querySelector("[name=csrfmiddlewaretoken]").value,
       sessionUrl: (id, assistant) => this.addresses.of(id, assistant),
       remove: (session) => this.ownData.askFor(session),
     });
@@ -69,7 +75,7 @@ class Page {
       menuButton: byId("open-own-data"),
       menu: byId("own-data"),
       allButton: byId("delete-all"),
-      sessionUrl: (id) => settings.ownSessionUrl.replace("SESSION_ID", encodeURIComponent(id)),
+      sessionUrl: ownUrl,
       allUrl: settings.ownSessionsUrl,
     });
     this.drawer = new Drawer({
@@ -83,7 +89,9 @@ class Page {
 
   start() {
     this.addresses.addEventListener("move", () => this.#open());
-    this.composer.addEventListener("send", ({ detail }) => this.#say(detail));
+    this.composer.addEventListener("send", ({ detail }) => this.#say(detail.text, detail.replaces));
+    this.panel.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
+    this.panel.addEventListener("named", () => this.#showAround(this.#session));
     this.composer.addEventListener("stop", () => this.#session.stop());
     this.ownData.addEventListener("forgotten", ({ detail }) => this.#onForgotten(detail));
     this.ownData.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
@@ -162,8 +170,8 @@ class Page {
     session.addEventListener(type, ({ detail }) => session === this.#session && act(detail));
   }
 
-  #say(text) {
-    this.#session.say(text);
+  #say(text, replaces = "") {
+    this.#session.say(text, replaces);
     this.follow.jump();
     this.#onConnection(this.#session.client.state);
   }
@@ -205,7 +213,7 @@ class Page {
   #render(session, frames) {
     if (session !== this.#session) return;
     this.follow.active = session.state.entries.length > 0;
-    if (!this.view.render(session.state)) requestAnimationFrame(() => this.#render(session, []));
+    if (!this.view.render(session.path, session.latest)) requestAnimationFrame(() => this.#render(session, []));
     this.#showAround(session);
     if (session.caughtUp && frames.some(({ response }) => response?.x_queued))
       announce(gettext("Your message waits for the answer before it."));
@@ -215,7 +223,7 @@ class Page {
     this.#refreshList();
   }
 
-  #showAround({ state, caughtUp, isUnanswered, client, hasEarlier }) {
+  #showAround({ state, caughtUp, isUnanswered, client, hasEarlier, latest }) {
     const isEmpty = state.entries.length === 0;
     const isNew = !this.addresses.sessionId;
     const stopped = client.state.phase === Phase.STOPPED;
@@ -229,6 +237,7 @@ class Page {
       setText(place, state.model);
     }
     this.composer.setAnswering(state.active !== null);
+    this.composer.keepEditing(latest.message);
     this.#showTitle(state, hasEarlier);
   }
 
@@ -253,6 +262,10 @@ class Page {
     await this.panel.refresh();
     this.#showAround(this.#session);
   }
+}
+
+function ownUrl(id) {
+  return settings.ownSessionUrl.replace("SESSION_ID", encodeURIComponent(id));
 }
 
 /** Of a session that was begun with another assistant. */

@@ -1,7 +1,8 @@
 /** One message of the user's, or an operator's word, and whether the server has it. */
 
-import { el, icon, setText } from "./dom.js";
+import { el, icon, iconButton, setText } from "./dom.js";
 import { clockTime, fullTime } from "./format.js";
+import { VersionsView } from "./versions_view.js";
 import { gettext } from "./words.js";
 
 const SIGNS = {
@@ -17,8 +18,10 @@ const LONG_LINES = 40;
 export class MessageView {
   #entry = null;
 
-  /** `onRetry` is called with the entry for "send again". */
-  constructor(entry, { onRetry }) {
+  #around = "";
+
+  /** Called with the entry: `onRetry` for "send again", `onEdit` to say it anew; `onChoose`: see `VersionsView`. */
+  constructor(entry, { onRetry, onEdit, onChoose }) {
     const isUser = entry.role === "user";
     this.text = el("div", { class: "message-text", dir: "auto", text: stepped(entry) || entry.text });
     this.time = el("time", { class: "meta" });
@@ -31,7 +34,9 @@ export class MessageView {
     });
     this.retry.append(icon("retry"), gettext("Send again"));
     const author = isUser || entry.stepped ? null : el("p", { class: "author", text: gettext("Our team") });
-    const foot = el("footer", { class: "message-footer" }, this.time, isUser ? this.sign : null);
+    this.versions = new VersionsView({ onChoose });
+    this.edit = iconButton("pencil", gettext("Edit this message"), { on: { click: () => onEdit(this.#entry) } });
+    const foot = el("footer", { class: "message-footer" }, this.versions.node, this.edit, this.time, isUser ? this.sign : null);
     const label = isUser
       ? gettext("Your message")
       : entry.stepped
@@ -61,7 +66,14 @@ export class MessageView {
     return button;
   }
 
-  update(entry) {
+  /** `versions`: those in its place; `idle`: nothing is under way; `isEditable`: it is the last one. */
+  update(entry, { versions, idle, isEditable }) {
+    const around = JSON.stringify([versions, idle, isEditable]);
+    if (around !== this.#around) {
+      this.#around = around;
+      this.versions.update(versions, idle);
+      this.edit.hidden = !isEditable;
+    }
     if (entry === this.#entry) return true;
     this.#entry = entry;
     this.node.dataset.state = entry.state;

@@ -5,7 +5,7 @@
  * and `problem` (detail: {message, retry}) for what has no place in the conversation.
  */
 
-import { Outbox, Phase, RealtimeClient, emptyTranscript, newId, prepend, reduce, userMessage } from "./realtime.js";
+import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, newId, prepend, reduce, userMessage } from "./realtime.js";
 import { sentence } from "./sentences.js";
 import { tabStorage } from "./tab_storage.js";
 import { gettext } from "./words.js";
@@ -20,6 +20,8 @@ export class ChatSession extends EventTarget {
   #address;
   /** By the event that changed it. */
   #ratedBefore = new Map();
+  #choosing = "";
+  #shown = { of: null, path: null };
 
   /** `sessionId` empty: a new session. `resumeToken`, `token`: see `RealtimeClient`. */
   constructor({ socketUrl, sessionId, resumeToken, token }) {
@@ -36,8 +38,8 @@ export class ChatSession extends EventTarget {
   }
 
   start() {
-    for (const { item } of this.outbox.events) {
-      if (item?.type === "message") this.#take({ type: "local.message", item, at: null }); // not delivered before a reload
+    for (const { item, x_replaces: replaces } of this.outbox.events) {
+      if (item?.type === "message") this.#takeOwn(item, replaces, null); // not delivered before a reload
     }
     this.client.connect();
   }
@@ -54,8 +56,28 @@ export class ChatSession extends EventTarget {
 
   /** True where the last message is stored but the wish for an answer got lost with the tab that had it. */
   get isUnanswered() {
-    const last = this.state.entries.at(-1);
+    const last = this.path.entries.at(-1);
     return this.caughtUp && last?.role === "user" && last.state === "sent" && this.outbox.events.length === 0;
+  }
+
+  /** What is shown of it: see `chosenPath`. */
+  get path() {
+    if (this.#shown.of !== this.state.entries)
+      this.#shown = { of: this.state.entries, path: chosenPath(this.state.entries) };
+    return this.#shown.path;
+  }
+
+  /** The message that may be said anew, and the answer that may be asked for again: the last ones, while nothing is under way
+   * (`idle`). */
+  get latest() {
+    const { entries } = this.path;
+    const message = entries.findLast(({ kind, role }) => kind === "message" && role === "user");
+    const last = entries.at(-1);
+    return {
+      message: message?.state === "sent" && !message.removed ? message.id : "",
+      answer: isModelsWhole(last) ? last.id : "",
+      idle: this.caughtUp && this.outbox.events.length === 0 && !entries.some(isUnderWay),
+    };
   }
 
   /** Something was said before what is here. */
@@ -63,13 +85,14 @@ export class ChatSession extends EventTarget {
     return this.client.hasEarlier;
   }
 
-  say(text) {
-    this.#deliverMessage(text, newId("item"), new Date().toISOString());
+  /** `replaces`: the message in whose place it stands. */
+  say(text, replaces = "") {
+    this.#deliverMessage(text, newId("item"), replaces, new Date().toISOString());
   }
 
   /** The message under its old id: where it did arrive after all, the server takes it once. */
   sendAgain(entry) {
-    this.#deliverMessage(entry.text, entry.id, entry.at);
+    this.#deliverMessage(entry.text, entry.id, entry.replaces, entry.at);
   }
 
   /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
@@ -80,6 +103,12 @@ export class ChatSession extends EventTarget {
   /** Have an answer that failed, or broke off, given once more; the model is not told of the first try. */
   tryAgain(entry) {
     if (!this.#isAsking) this.client.retry(entry.id);
+  }
+
+  /** Go on from another version, by an item of it. */
+  choose(itemId) {
+    this.#choosing = this.client.choose(itemId);
+    if (!this.#choosing) this.#tell("problem", { message: gettext("Not connected: try again in a moment.") });
   }
 
   /** Say yes or no to a tool call that waits for it. */
@@ -133,13 +162,18 @@ export class ChatSession extends EventTarget {
     return this.outbox.events.some((waiting) => waiting.type === "response.create");
   }
 
-  #deliverMessage(text, itemId, at) {
-    this.#take({ type: "local.message", item: userMessage(text, itemId).item, at });
-    this.client.send(text, itemId);
+  #deliverMessage(text, itemId, replaces, at) {
+    this.#takeOwn(userMessage(text, itemId).item, replaces, at);
+    this.client.send(text, itemId, replaces);
+  }
+
+  #takeOwn(item, replaces, at) {
+    this.#take({ type: "local.message", item: { ...item, x_replaces: replaces }, at });
   }
 
   #take(frame) {
-    if (frame.type === "error" && !frame.error.event_id) this.#onError(frame.error);
+    if (frame.type === "error" && [undefined, null, "", this.#choosing].includes(frame.error.event_id))
+      this.#onError(frame.error);
     this.#frames.push(frame);
     this.#schedule();
   }
@@ -191,4 +225,16 @@ export class ChatSession extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** Nothing can be said anew, or asked for again, before it has come to its end. */
+function isUnderWay({ kind, state, status, items = [] }) {
+  if (kind === "message") return state === "pending";
+  const waits = items.some((item) => item.kind === "approval" && item.approved === null);
+  return status === "queued" || status === "in_progress" || waits;
+}
+
+/** An answer that a model gave whole. */
+function isModelsWhole(entry) {
+  return entry?.kind === "response" && entry.status === "completed" && !entry.person && !entry.id.startsWith("told_");
 }

@@ -1,24 +1,35 @@
-/** The visitor's own sessions in the side panel, newest first, page after page. */
+/** The visitor's own sessions in the side panel: the pinned ones, then by the last word, page after page; or those with some words. */
 
-import { el, iconButton } from "./dom.js";
-import { ageGroup, fullTime, shortTime } from "./format.js";
+import { el } from "./dom.js";
+import { ageGroup } from "./format.js";
+import { sessionEntry } from "./session_entry.js";
 import { gettext } from "./words.js";
 
-export class SessionsPanel {
+const SEARCH_PAUSE_MS = 250;
+
+export class SessionsPanel extends EventTarget {
   #sessions = new Map();
   #cursor = null;
   #current = "";
   #loaded = false;
+  /** Those with the words that are looked for, and a cursor to more of them; null: nothing is looked for. */
+  #found = null;
+  #pause = 0;
 
-  /** `remove`: called with {id, title} when the user wants one gone. */
-  constructor({ list, status, moreButton, url, sessionUrl, remove }) {
-    this.remove = remove;
-    this.list = list;
-    this.status = status;
-    this.moreButton = moreButton;
-    this.url = url;
-    this.sessionUrl = sessionUrl;
-    moreButton.addEventListener("click", () => this.#load(this.#cursor));
+  /** `remove`: called with {id, title} when the user wants one gone. Events: `problem` (detail: a sentence), `named`. */
+  constructor({ list, search, status, moreButton, url, ownUrl, token, sessionUrl, remove }) {
+    super();
+    Object.assign(this, { list, search, status, moreButton, url, ownUrl, token, sessionUrl });
+    this.act = {
+      remove,
+      rename: (session, title) => this.#change(session, { title }),
+      pin: (session, pinned) => this.#change(session, { pinned }),
+    };
+    moreButton.addEventListener("click", () =>
+      this.#found ? this.#find(this.#found.cursor) : this.#load(this.#cursor),
+    );
+    search.addEventListener("input", () => this.#onSearch());
+    search.addEventListener("keydown", (event) => event.key === "Escape" && this.#endSearch(event));
   }
 
   /** Load the newest ones again; what was loaded of older ones stays. */
@@ -34,62 +45,128 @@ export class SessionsPanel {
   mark(sessionId, title) {
     const isNew = sessionId && title && !this.#sessions.has(sessionId);
     if (!isNew && sessionId === this.#current) return;
-    if (isNew) this.#sessions.set(sessionId, { id: sessionId, title, started_at: new Date().toISOString() });
+    if (isNew) this.#sessions.set(sessionId, { id: sessionId, title, last_word_at: new Date().toISOString() });
     this.#current = sessionId;
     this.#render();
   }
 
   /** It is gone; null: all of them are. */
   forget(sessionId) {
-    if (sessionId === null) this.#sessions.clear();
-    else this.#sessions.delete(sessionId);
+    const gone = (id) => sessionId === null || id === sessionId;
+    for (const id of [...this.#sessions.keys()].filter(gone)) this.#sessions.delete(id);
+    if (this.#found) this.#found.sessions = this.#found.sessions.filter(({ id }) => !gone(id));
     this.#render();
   }
 
   async #load(cursor) {
-    const query = cursor ? `?${new URLSearchParams({ cursor })}` : "";
-    try {
-      const response = await fetch(this.url + query, { headers: { Accept: "application/json" } });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      this.#take(await response.json(), cursor);
-    } catch {
-      this.status.textContent = gettext("Your conversations could not be loaded.");
-      this.status.hidden = this.#sessions.size > 0;
-    }
-  }
-
-  #take({ sessions, next_cursor: next }, cursor) {
-    for (const session of sessions) this.#sessions.set(session.id, session);
-    if (cursor || !this.#loaded) this.#cursor = next;
+    const answer = await this.#ask({ cursor });
+    if (!answer) return;
+    for (const session of answer.sessions) this.#sessions.set(session.id, session);
+    if (cursor || !this.#loaded) this.#cursor = answer.next_cursor;
     this.#loaded = true;
     this.#render();
   }
 
+  // Searching
+
+  #onSearch() {
+    clearTimeout(this.#pause);
+    if (!this.search.value.trim()) {
+      this.#found = null;
+      this.#render();
+    } else this.#pause = setTimeout(() => this.#find(null), SEARCH_PAUSE_MS);
+  }
+
+  #endSearch(event) {
+    if (!this.search.value) return;
+    event.stopPropagation();
+    this.search.value = "";
+    this.#onSearch();
+  }
+
+  /** What was asked for before the last letter does not count any more. */
+  async #find(cursor) {
+    const words = this.search.value.trim();
+    const answer = await this.#ask({ q: words, cursor });
+    if (!answer || words !== this.search.value.trim()) return;
+    const before = cursor ? this.#found.sessions : [];
+    this.#found = { sessions: [...before, ...answer.sessions], cursor: answer.next_cursor };
+    this.#render();
+  }
+
+  // The server
+
+  async #ask(query) {
+    const given = Object.entries(query).filter(([, value]) => value);
+    const address = given.length ? `${this.url}?${new URLSearchParams(given)}` : this.url;
+    try {
+      const response = await fetch(address, { headers: { Accept: "application/json" } });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return await response.json();
+    } catch {
+      this.status.textContent = query.q
+        ? gettext("The search did not work. Try other words.")
+        : gettext("Your conversations could not be loaded.");
+      this.status.hidden = !query.q && this.#sessions.size > 0;
+      return null;
+    }
+  }
+
+  async #change({ id }, changes) {
+    try {
+      const response = await fetch(this.ownUrl(id), {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json", "X-CSRFToken": this.token },
+        body: JSON.stringify(changes),
+      });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      this.#put(await response.json());
+    } catch {
+      this.dispatchEvent(new CustomEvent("problem", { detail: gettext("It could not be changed. Try again.") }));
+    }
+  }
+
+  #put(session) {
+    this.#sessions.set(session.id, session);
+    if (this.#found)
+      this.#found.sessions = this.#found.sessions.map((one) => (one.id === session.id ? session : one));
+    this.#render();
+    this.list.querySelector(`[data-session="${CSS.escape(session.id)}"] .more`)?.focus();
+    this.dispatchEvent(new Event("named"));
+  }
+
+  // The list
+
   #render() {
-    const sessions = [...this.#sessions.values()].sort((a, b) => (a.started_at < b.started_at ? 1 : -1));
+    if (this.list.querySelector(".rename")) return; // somebody is writing a name there
+    const sessions = this.#found?.sessions ?? [...this.#sessions.values()].sort(newestFirst);
     const groups = new Map();
     for (const session of sessions) {
-      const group = ageGroup(session.started_at);
+      const group = this.#found ? "" : session.pinned ? gettext("Pinned") : ageGroup(session.last_word_at);
       groups.set(group, [...(groups.get(group) ?? []), this.#entry(session)]);
     }
     this.list.replaceChildren(...[...groups].map(([name, entries]) => section(name, entries)));
-    this.status.textContent = gettext("Your conversations will be listed here.");
+    this.status.textContent = this.#found
+      ? gettext("Nothing was found.")
+      : gettext("Your conversations will be listed here.");
     this.status.hidden = sessions.length > 0;
-    this.moreButton.hidden = this.#cursor === null;
+    this.moreButton.hidden = !(this.#found ? this.#found.cursor : this.#cursor);
   }
 
-  #entry({ id, title, assistant, started_at: at }) {
-    const name = title || gettext("Untitled");
-    const link = el("a", { href: this.sessionUrl(id, assistant), title: `${name}\n${fullTime(at)}` });
-    if (id === this.#current) link.setAttribute("aria-current", "page");
-    link.append(el("span", { class: "session-title", dir: "auto", text: name }));
-    link.append(el("time", { datetime: at, text: shortTime(at) }));
-    const label = gettext("Delete “{title}”", { title: name });
-    const remove = iconButton("bin", label, { class: "remove", on: { click: () => this.remove({ id, title }) } });
-    return el("li", {}, link, remove);
+  #entry(session) {
+    return sessionEntry(session, {
+      url: this.sessionUrl(session.id, session.assistant),
+      isCurrent: session.id === this.#current,
+      act: this.act,
+    });
   }
 }
 
+function newestFirst(a, b) {
+  const pinned = Number(b.pinned ?? false) - Number(a.pinned ?? false);
+  return pinned || (a.last_word_at < b.last_word_at ? 1 : -1);
+}
+
 function section(name, entries) {
-  return el("section", {}, el("h2", { text: name }), el("ol", {}, ...entries));
+  return el("section", {}, name ? el("h2", { text: name }) : null, el("ol", {}, ...entries));
 }

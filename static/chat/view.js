@@ -5,23 +5,47 @@ import { MessageView } from "./message_view.js";
 
 export class TranscriptView {
   #views = new Map();
+  #chosen = null;
 
-  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), decide(item, approve), rate(item, word)}. */
+  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), edit(entry), choose(itemId), decide(item, approve),
+   * rate(item, word)}. */
   constructor(root, actions) {
     this.root = root;
     this.actions = actions;
   }
 
-  /** Show the state; false: a part was put off, call again with the next frame. */
-  render(state) {
+  /** Show the chosen path of a session's state (`latest`: what may be said anew, and asked for again); false: a part was put
+   * off, call again with the next frame. */
+  render({ entries, versions }, latest) {
     let whole = true;
-    const last = state.entries.length - 1;
-    state.entries.forEach((entry, index) => {
+    const last = entries.length - 1;
+    const { idle } = latest;
+    entries.forEach((entry, index) => {
       const view = this.#views.get(entry.id) ?? this.#add(entry);
-      if (!view.update(entry, { isLast: index === last })) whole = false;
+      const around = {
+        isLast: index === last,
+        versions: versions.get(entry.id),
+        idle,
+        isEditable: idle && entry.id === latest.message,
+        isRepeatable: idle && entry.id === latest.answer,
+      };
+      if (!view.update(entry, around)) whole = false;
     });
-    this.#arrange(state.entries);
+    this.#arrange(entries);
+    this.#arrive();
     return whole;
+  }
+
+  #choose({ id, itemId }, direction) {
+    this.#chosen = { id, direction };
+    this.actions.choose(itemId);
+  }
+
+  #arrive() {
+    const view = this.#chosen && this.#views.get(this.#chosen.id);
+    if (!view) return;
+    view.versions.arrived(this.#chosen.direction);
+    this.#chosen = null;
   }
 
   #add(entry) {
@@ -32,8 +56,13 @@ export class TranscriptView {
             onTakeBack: this.actions.takeBack,
             onDecide: this.actions.decide,
             onRate: this.actions.rate,
+            onChoose: (version, direction) => this.#choose(version, direction),
           })
-        : new MessageView(entry, { onRetry: this.actions.sendAgain });
+        : new MessageView(entry, {
+            onRetry: this.actions.sendAgain,
+            onEdit: this.actions.edit,
+            onChoose: (version, direction) => this.#choose(version, direction),
+          });
     view.node.dataset.id = entry.id;
     this.#views.set(entry.id, view);
     return view;

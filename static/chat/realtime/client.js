@@ -1,7 +1,7 @@
 /** A client of one session: says things in it and is told what happens. What it is told: see `connection.js`. */
 
 import { Connection } from "./connection.js";
-import { approvalResponse, feedback, newId, responseCreate, userMessage } from "./messages.js";
+import { approvalResponse, feedback, newId, responseCreate, userMessage, versionChoice } from "./messages.js";
 
 /**
  * What is sent by `send`, `ask`, `retry`, `approve` and `feedback` arrives once: it is kept until the server has taken it, and
@@ -28,10 +28,11 @@ export class RealtimeClient extends Connection {
    * Say something and ask for an answer.
    * @param {string | object[]} content a text, or parts of content (text today: files are to come as parts)
    * @param {string} [itemId] of what was said before: it is sent once more, and taken once
+   * @param {string} [replaces] the user's message in whose place it stands: the conversation goes on from there
    * @returns {string} the id of the item that it becomes
    */
-  send(content, itemId = newId("item")) {
-    this.deliver(userMessage(content, itemId), responseCreate());
+  send(content, itemId = newId("item"), replaces = "") {
+    this.deliver(userMessage(content, itemId, replaces), responseCreate());
     return itemId;
   }
 
@@ -40,9 +41,19 @@ export class RealtimeClient extends Connection {
     this.deliver(responseCreate());
   }
 
-  /** Have a response that did not complete given once more. */
+  /** Have a response given once more: the last one, in the place of a try that failed, or as another version. */
   retry(responseId) {
     this.deliver(responseCreate(responseId));
+  }
+
+  /**
+   * Go on from another version of a message, or of an answer, now or not at all.
+   * @param {string} itemId of it
+   * @returns {string} the id of the event, by which an `error` names it; "": there is no connection
+   */
+  choose(itemId) {
+    const event = versionChoice(itemId);
+    return this.sendNow(event) ? event.event_id : "";
   }
 
   /** Stop the response that is being given, or that one, or take it out of the queue. False: there is no connection, or nothing to stop. */

@@ -85,13 +85,15 @@ export class RealtimeClient extends EventTarget {
   resume(): void;
   close(): void;
   /** Say something and ask for an answer; the id of the item that it becomes. */
-  send(content: Content, itemId?: string): string;
+  send(content: Content, itemId?: string, replaces?: string): string;
   /** Ask for an answer to what was said. */
   ask(): void;
   /** False: there is no connection, or nothing to stop. */
   stop(responseId?: string): boolean;
-  /** Have a response that did not complete given once more. */
+  /** Have the last response given once more: in the place of a try that failed, or as another version. */
   retry(responseId: string): void;
+  /** Go on from another version, by an item of it; the id of the event, or "" without a connection. */
+  choose(itemId: string): string;
   /** Answer an `mcp_approval_request`. */
   approve(requestId: string, yes?: boolean): void;
   /** The id of the event, by which `refused` names it. */
@@ -136,4 +138,9 @@ export function reduce(state: Transcript, events: ServerEvent[]): Transcript;
 export function prepend(state: Transcript, events: ServerEvent[]): Transcript;
 /** `prefix_` and 96 random bits. */
 export function newId(prefix: string): string;
-export function userMessage(content: Content, itemId?: string): ClientEvent & { item: { id: string } };
+/** The entries to show, and of those that have other versions: which one it is, and how each is chosen. */
+export function chosenPath(entries: any[]): {
+  entries: any[];
+  versions: Map<string, { index: number; all: Array<{ id: string; itemId: string }> }>;
+};
+export function userMessage(content: Content, itemId?: string, replaces?: string): ClientEvent & { item: { id: string } };

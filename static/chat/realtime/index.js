@@ -6,7 +6,8 @@
  *     chat.connect();
  *     chat.send("Hello!");
  *
- * `emptyTranscript`, `reduce` and `prepend` make of the events what was said, for whoever draws a conversation.
+ * `emptyTranscript`, `reduce` and `prepend` make of the events what was said, for whoever draws a conversation,
+ * and `chosenPath` which versions of it are chosen.
  */
 
 export { RealtimeClient } from "./client.js";
@@ -14,3 +15,4 @@ export { Phase } from "./connection.js";
 export { newId, userMessage } from "./messages.js";
 export { Outbox } from "./outbox.js";
 export { emptyTranscript, prepend, reduce } from "./transcript.js";
+export { chosenPath } from "./versions.js";

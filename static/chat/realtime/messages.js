@@ -9,17 +9,24 @@ export function newId(prefix) {
 /**
  * A user's message; sent again under the same id it is the same message.
  * @param {string | object[]} content a text, or parts of it as the Realtime API has them
+ * @param {string} [replaces] the message in whose place it stands
  */
-export function userMessage(content, itemId = newId("item")) {
+export function userMessage(content, itemId = newId("item"), replaces = "") {
   const parts = typeof content === "string" ? [{ type: "input_text", text: content }] : content;
   return {
     type: "conversation.item.create",
     event_id: `event_${itemId}`,
     item: { id: itemId, type: "message", role: "user", content: parts },
+    ...(replaces && { x_replaces: replaces }),
   };
 }
 
-/** The wish for an answer; with `retryOf` for another try at a response that did not complete. */
+/** The wish to go on from another version of a message, or of an answer: by an item of it. */
+export function versionChoice(itemId) {
+  return { type: "x_version.choose", event_id: newId("event"), item_id: itemId };
+}
+
+/** The wish for an answer; with `retryOf` for another try at a response, or another version of it. */
 export function responseCreate(retryOf = null) {
   const event = { type: "response.create", event_id: newId("event") };
   return retryOf ? { ...event, response: { x_retry_of: retryOf } } : event;

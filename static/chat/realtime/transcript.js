@@ -10,12 +10,14 @@
  *          person: by what name the person is shown who has taken the conversation over, or "",
  *          loose: the events about what was said before all this }
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem,
- *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out, person: who, as the page is told }
+ *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out, person: who, as the page is told,
+ *          replaces: id of the message in whose place it stands, or "" }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
  *          person: who gives it, or is going to, or "" for a model,
  *          position: its place among those that wait, from 1, while its status is "queued" }
+ *      | { kind: "choice", id, place, version, insteadOf }: from here on another version counts (`versions.js`)
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks,
  *          feedback: {rating, reason, comment}, the user's last word on it }
  *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
@@ -74,7 +76,12 @@ function begunHere(entry, later) {
 
 function withTries(entries) {
   const triedAgain = new Set(entries.map((entry) => entry.retryOf));
-  return entries.map((entry) => (triedAgain.has(entry.id) && !entry.retried ? { ...entry, retried: true } : entry));
+  return entries.map((entry) => (failedAndTriedAgain(entry, triedAgain) && !entry.retried ? { ...entry, retried: true } : entry));
+}
+
+/** Of one that completed, the other is a version. */
+function failedAndTriedAgain({ id, status }, triedAgain) {
+  return triedAgain.has(id) && status !== "completed";
 }
 
 /** It is about something that is not here, or not yet. */
@@ -133,6 +140,9 @@ const HANDLERS = {
     if (!entry) setAside(draft, event);
     else if (entry.kind === "message") entry.removed = true;
   },
+  "x_version.chosen"(draft, { event_id: id, version, instead_of: insteadOf }) {
+    if (!draft.has(id)) draft.add({ kind: "choice", id, place: draft.place, version, insteadOf });
+  },
   "x_feedback.given": rated,
   "local.feedback": rated,
   "response.created"(draft, { response }) {
@@ -184,7 +194,8 @@ function messageEntry(item, { state, at }) {
   const { id, role, x_author: author = "" } = item;
   const stepped = item.x_operator ?? "";
   const person = item.x_person ?? "";
-  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false, stepped, person };
+  const replaces = item.x_replaces ?? "";
+  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false, stepped, person, replaces };
 }
 
 function committed(draft, item) {
@@ -214,7 +225,7 @@ function addResponse(draft, response) {
 
 function markTried(draft, { retryOf }) {
   const first = retryOf && draft.entry(retryOf);
-  if (first) first.retried = true;
+  if (first && first.status !== "completed") first.retried = true;
 }
 
 function responseEntry(response, place) {
@@ -410,7 +421,7 @@ function truncate(draft, place) {
     return {
       ...entry,
       items,
-      retried: triedAgain.has(entry.id),
+      retried: failedAndTriedAgain(entry, triedAgain),
       status: waits ? "queued" : entry.status,
     };
   });

@@ -1,0 +1,81 @@
+/** One of the visitor's own sessions in the list: the way to it, and a menu to name it, pin it, or have it gone. */
+
+import { el, icon, iconButton } from "./dom.js";
+import { fullTime, shortTime } from "./format.js";
+import { gettext } from "./words.js";
+
+const TITLE_CHARS = 200;
+
+/** `act`: {rename(session, title), pin(session, pinned), remove(session)}. */
+export function sessionEntry(session, { url, isCurrent, act }) {
+  const name = session.title || gettext("Untitled");
+  const at = session.last_word_at;
+  const link = el("a", { href: url, title: `${name}\n${fullTime(at)}` });
+  if (isCurrent) link.setAttribute("aria-current", "page");
+  if (session.pinned) link.append(pinned());
+  link.append(el("span", { class: "session-title", dir: "auto", text: name }));
+  link.append(el("time", { datetime: at, text: shortTime(at) }));
+  const node = el("li", { "data-session": session.id }, link);
+  const more = iconButton("dots", gettext("Options for “{title}”", { title: name }), {
+    class: "more",
+    "aria-haspopup": "true",
+    "aria-expanded": "false",
+  });
+  node.append(more, menu(node, more, session, act));
+  return node;
+}
+
+function pinned() {
+  return el("span", { class: "pinned" }, icon("pin"), el("span", { class: "visually-hidden", text: gettext("Pinned") }));
+}
+
+function menu(node, more, session, act) {
+  const show = (open) => {
+    box.hidden = !open;
+    more.setAttribute("aria-expanded", String(open));
+    if (open) box.scrollIntoView({ block: "nearest" });
+  };
+  const item = (name, words, choose) =>
+    el("button", { type: "button", on: { click: () => [show(false), choose()] } }, icon(name), words);
+  const box = el(
+    "div",
+    { class: "menu", hidden: true },
+    item("pencil", gettext("Rename"), () => rename(node, session, act.rename)),
+    item("pin", session.pinned ? gettext("Unpin") : gettext("Pin"), () => act.pin(session, !session.pinned)),
+    item("bin", gettext("Delete"), () => act.remove(session)),
+  );
+  more.addEventListener("click", () => show(box.hidden));
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || box.hidden) return;
+    event.stopPropagation(); // it stops no answer
+    show(false);
+    more.focus();
+  });
+  node.addEventListener("focusout", ({ relatedTarget }) => node.contains(relatedTarget) || show(false));
+  return box;
+}
+
+/** A box in the place of the title: Enter and leaving it keep what is written, Escape does not. */
+function rename(node, { title, ...session }, done) {
+  const input = el("input", { class: "rename", maxlength: TITLE_CHARS, dir: "auto", "aria-label": gettext("New name") });
+  const parts = [...node.children];
+  const finish = (keep) => {
+    if (!input.isConnected) return;
+    const text = input.value.trim();
+    node.replaceChildren(...parts);
+    parts[1].focus();
+    if (keep && text !== title) done({ title, ...session }, text);
+  };
+  input.value = title;
+  input.addEventListener("keydown", (event) => {
+    const composing = event.isComposing || event.keyCode === 229;
+    if (composing || !["Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    finish(event.key === "Enter");
+  });
+  input.addEventListener("blur", () => finish(true));
+  node.replaceChildren(input);
+  input.focus();
+  input.select();
+}
