@@ -42,7 +42,14 @@ def words_url(language: str) -> str:
     return f"{reverse('chat:words', args=[language])}?v={_version(language)}"
 
 
-_catalogue = JavaScriptCatalog.as_view(packages=["chat"])
+@cache
+def _script(language: str) -> bytes:
+    """Made once: it is the same for everybody."""
+    request = HttpRequest()
+    request.method = "GET"
+    with translation.override(language):
+        made: HttpResponse = JavaScriptCatalog.as_view(packages=["chat"])(request)  # type: ignore[assignment]
+    return made.content
 
 
 @require_safe
@@ -50,8 +57,7 @@ def words(request: HttpRequest, language: str) -> HttpResponse:
     """A script that is loaded before the page's modules: Django's catalogue, ``gettext`` and ``ngettext``."""
     if language not in LANGUAGES:
         raise Http404
-    with translation.override(language):
-        response: HttpResponse = _catalogue(request)
+    response = HttpResponse(_script(language), content_type='text/javascript; charset="utf-8"')
     is_current = request.GET.get("v") == _version(language)
     response["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable" if is_current else "no-cache"
     return response

@@ -220,7 +220,7 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> str:
     return ", ".join(names)
 
 
-def data_url(given: UploadedFile) -> str:
+def data_url(given: "UploadedFile[Any]") -> str:
     """The picture as a page holds it; its kind is read from its first bytes. Raises `ValidationError`."""
     if (given.size or 0) > MOST_LOGO_BYTES:
         raise ValidationError("The picture has more than 64 KB.")

@@ -29,6 +29,7 @@ from sessions_app.selectors.inbox import (
     PAGE_ITEMS,
     count_by_kind,
     count_waiting,
+    count_waiting_on,
     next_item,
     open_items,
     read_inbox,
@@ -58,7 +59,7 @@ def badge(request: HttpRequest) -> SafeString | str:
     """In the menu of every page; ``inbox.js`` keeps it up to date."""
     if not may_see(request):
         return ""
-    count = count_waiting()
+    count = count_waiting_on(request)
     return format_html(
         '<span id="inbox-count" data-count="{}" data-poll="{}">{}</span>',
         count,

@@ -20,7 +20,7 @@ from sessions_app.models import Session, SessionStatus
 from sessions_app.review import humanize
 from sessions_app.review.charts import Bar, bar_chart
 from sessions_app.selectors import figures
-from sessions_app.selectors.inbox import MOST_COUNTED, count_waiting
+from sessions_app.selectors.inbox import MOST_COUNTED, count_waiting_on
 
 LATEST_SESSIONS = 8
 TROUBLES_SHOWN = 6
@@ -100,11 +100,11 @@ class Share:
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """django-unfold's hook: the index page's context. Who may not see sessions sees none of it."""
     if request.user.has_perm("sessions_app.view_session"):
-        context["dashboard"] = dashboard(request.GET.get("window", ""))
+        context["dashboard"] = dashboard(request.GET.get("window", ""), waiting=count_waiting_on(request))
     return {**context, "title": "Dashboard"}
 
 
-def dashboard(window_key: str = "") -> dict[str, Any]:
+def dashboard(window_key: str = "", *, waiting: int = 0) -> dict[str, Any]:
     window = next((window for window in WINDOWS if window.key == window_key), WINDOWS[0])
     since = window.starts()[0]
     sums = figures.kept.get(window.key, lambda: figures.sums_since(since, window.truncate("start_time")))
@@ -119,7 +119,7 @@ def dashboard(window_key: str = "") -> dict[str, Any]:
     return {
         "window": window,
         "windows": WINDOWS,
-        "first": _first(totals, before, slowest, lists),
+        "first": _first(waiting, totals, before, slowest, lists),
         "troubles": _troubles([sessions[one] for one in troubled if one in sessions]),
         "tiles": _tiles(totals, before, lists),
         "totals": totals,
@@ -205,12 +205,12 @@ def _troubles(sessions: Sequence[Session]) -> list[Trouble]:
 
 
 def _first(
+    waiting: int,
     totals: Mapping[str, int],
     before: Mapping[str, int],
     slowest: Sequence[figures.SlowAnswer],
     lists: Lists,
 ) -> list[Tile]:
-    waiting = count_waiting()
     words = f"{MOST_COUNTED - 1}+" if waiting >= MOST_COUNTED else str(waiting)
     slow = sum(answer.total_ms >= SLOW_MS for answer in slowest)
     longest = humanize.milliseconds(slowest[0].total_ms) if slowest else "-"

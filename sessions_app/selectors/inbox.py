@@ -11,6 +11,7 @@ import msgspec
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Left, Now
+from django.http import HttpRequest
 
 from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, UserMessage
 from sessions_app.log.replay import find_item
@@ -49,6 +50,15 @@ def open_items() -> QuerySet[InboxItem]:
 def count_waiting() -> int:
     """At most `MOST_COUNTED`."""
     return open_items().order_by()[:MOST_COUNTED].count()
+
+
+def count_waiting_on(request: HttpRequest) -> int:
+    """The same, asked once for a page, however often it stands there."""
+    counted: int | None = getattr(request, "_waiting", None)
+    if counted is None:
+        counted = count_waiting()
+        request._waiting = counted  # type: ignore[attr-defined]
+    return counted
 
 
 def count_by_kind() -> dict[str, int]:

@@ -170,6 +170,8 @@ def path_of(name: str) -> str:
         "sessions_app_inboxitem_act": f"{base}inboxitem/{item}/act/",
         "sessions_app_inboxitem_many": f"{base}inboxitem/many/",
         "sessions_app_mailsubscription_changelist": f"{base}mailsubscription/",
+        "sessions_app_assistant_publish": f"{base}assistant/shop/publish/",
+        "sessions_app_assistant_retire": f"{base}assistant/shop/retire/",
     }[name]
 
 

@@ -276,7 +276,7 @@ def test_a_failed_answer_says_why_and_is_tried_again_once(page: ChatPage, server
     server.write("Let me s")
     server.finish("Let me s", status="failed", reason="model_unreachable")
     ending = page.answers.first.locator(".ending")
-    expect(ending).to_contain_text("The connection to the model failed or broke off.")
+    expect(ending).to_contain_text("The answer did not come through. Please try again.")
     expect(page.answers.first.locator(".prose")).to_have_text("Let me s")
     ending.get_by_role("button", name="Try again").dblclick()
     wait_until(page, lambda: len(server.wishes()) == 2)

@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from identity.keys import make_key, make_secret
 from sessions_app.models import Session
+from tests.support.browser import Complaints
 from tests.support.server import ServerProcess
+
+pytestmark = pytest.mark.django_db
 
 SALES = {"name": "Sales", "color": "#b4531f", "headline": "What do you ride?"}
 Host = Callable[..., Page]
@@ -82,15 +85,14 @@ def embedded(chat_server: ServerProcess, shop: Shop) -> Iterator[ServerProcess]:
 def visit(browser: Browser, shop: Shop, embedded: ServerProcess) -> Iterator[Host]:
     """Opens the shop's page for a visitor who was nowhere before. What a page complains of fails the test."""
     contexts = []
-    complaints: list[str] = []
+    complaints: list[Complaints] = []
 
     def open_page(attributes: str = 'data-assistant="sales"', script: str = "", **context: Any) -> Page:
         shop.shows(embedded.url, attributes)
         contexts.append(browser.new_context(**context))
         page = contexts[-1].new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda one: one.type in ("error", "warning") and complaints.append(one.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        complaints.append(Complaints(page))
         if script:
             page.add_init_script(f"if (window === window.parent) {{ {script} }}")
         page.goto(shop.origin)
@@ -99,7 +101,7 @@ def visit(browser: Browser, shop: Shop, embedded: ServerProcess) -> Iterator[Hos
     yield open_page
     for one in contexts:
         one.close()
-    assert [one for one in complaints if "favicon" not in one] == []
+    assert [said for one in complaints for said in one.found] == []
 
 
 def frame_of(page: Page) -> FrameLocator:

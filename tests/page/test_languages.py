@@ -1,8 +1,11 @@
 """The page in German and in Arabic, in Chromium: the words of its scripts, and right-to-left."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import OpenPage
+
+pytestmark = pytest.mark.django_db
 
 
 def test_the_scripts_speak_the_pages_language(open_page: OpenPage) -> None:

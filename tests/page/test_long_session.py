@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.chat_page import ChatPage
+from tests.page.chat_page import ANSWER_MS, ChatPage
 from tests.page.conftest import OpenPage
 from tests.support.server import ServerProcess
 
@@ -41,8 +41,8 @@ def test_the_end_is_shown_first_and_the_rest_on_the_way_up(
 ) -> None:
     chat, session_id = long_one
     chat.go(f"/s/{session_id}")
-    expect(chat.answers.last).to_contain_text("1, 2.")
-    expect(chat.messages.last).to_contain_text(f"Turn {TURNS}:")
+    expect(chat.answers.last).to_contain_text("1, 2.", timeout=ANSWER_MS)
+    expect(chat.messages.last).to_contain_text(f"Turn {TURNS}:", timeout=ANSWER_MS)
     chat.expect_connection("Connected")
     shown = chat.messages.count()
     assert shown < TURNS
@@ -80,7 +80,7 @@ def test_by_keyboard_and_what_was_said_of_what_is_not_there_yet(long_one: tuple[
     }"""
     chat.module("realtime", rate, session_id)
     chat.go(f"/s/{session_id}")
-    expect(chat.messages.last).to_contain_text(f"Turn {TURNS}:")
+    expect(chat.messages.last).to_contain_text(f"Turn {TURNS}:", timeout=ANSWER_MS)
     button = chat.page.get_by_role("button", name="Show earlier messages")
     for _ in range(8):
         if not button.is_visible():

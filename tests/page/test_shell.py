@@ -37,8 +37,8 @@ def shop(db: None, settings: Any) -> Iterator[None]:
     shelf.forget()
 
 
-def page(path: str, client: Client | None = None, **headers: str) -> str:
-    response = (client or Client()).get(path, headers=headers)
+def page(path: str, client: Client | None = None, *, accept: str = "") -> str:
+    response = (client or Client()).get(path, headers={"Accept-Language": accept})
     assert response.status_code == 200
     return response.content.decode()
 
@@ -128,7 +128,7 @@ def test_what_is_the_operators_is_for_staff_alone(settings: Any) -> None:
     ],
 )
 def test_the_page_speaks_the_browsers_language(accepted: str, language: str, word: str) -> None:
-    html = page("/", **{"Accept-Language": accepted})
+    html = page("/", accept=accepted)
     assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in html
     assert word in html
 
@@ -142,11 +142,11 @@ def test_the_assistants_language_goes_before_the_browsers() -> None:
 
 def test_nothing_else_is_translated_by_it() -> None:
     """The admin and the front door stay as they are."""
-    assert "Sign in" in page("/login/", **{"Accept-Language": "de"})
+    assert "Sign in" in page("/login/", accept="de")
 
 
 def test_the_scripts_words_are_kept_by_browsers_and_change_their_address() -> None:
-    html = page("/", **{"Accept-Language": "de"})
+    html = page("/", accept="de")
     (url,) = re.findall(r'<script src="(/words/de\.js\?v=[0-9a-f]{12})">', html)
     response = Client().get(url)
     assert "immutable" in response.headers["Cache-Control"]

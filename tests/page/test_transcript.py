@@ -133,7 +133,7 @@ PREPENDED = f"""({{ emptyTranscript, prepend, reduce }}, [hello, head, tail]) =>
   {PRELUDE}
   const end = freeze(reduce(emptyTranscript(), [hello, ...tail]));
   const whole = reduce(emptyTranscript(), [hello, ...head, ...tail]);
-  const of = ({{ entries, active, place, homes }}) => shown({{ entries, active, place, homes }});
+  const of = ({{ entries, active, homes }}) => shown({{ entries, active, homes }});
   return [of(prepend(end, head)), of(whole)];
 }}"""
 
@@ -179,7 +179,7 @@ def test_what_is_said_later_of_an_earlier_page_finds_it(tab: ChatPage) -> None:
                 response_id="r1", item_id="a1", output_index=0, text="No", status=ev.TextStatus.INCOMPLETE
             ),
             ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.FAILED, reason="model_timeout"),
-            ev.ResponseQueued(response_id="r2", position=1),
+            ev.ResponseQueued(response_id="r2", position=1, retry_of="r1"),
             ev.UserMessage(item_id="q2", text="Two?"),
             ev.ResponseStarted(response_id="r2", provider="demo", model="demo", retry_of="r1"),
             ev.AssistantMessage(response_id="r2", item_id="a2", output_index=0, text="Yes"),

@@ -214,12 +214,17 @@ function isAside(response) {
 function begin(draft, entry, response) {
   Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
   entry.person = response.x_person ?? "";
+  entry.retryOf ||= response.x_retry_of ?? "";
+  markTried(draft, entry);
   draft.state.active = response.id;
 }
 
 function addResponse(draft, response) {
-  const entry = draft.add(responseEntry(response, draft.place));
-  const first = entry.retryOf && draft.entry(entry.retryOf);
+  markTried(draft, draft.add(responseEntry(response, draft.place)));
+}
+
+function markTried(draft, { retryOf }) {
+  const first = retryOf && draft.entry(retryOf);
   if (first && first.status !== "completed") first.retried = true;
 }
 
