@@ -46,7 +46,7 @@ class Page {
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
     });
-    this.recap = new Recap({ box: byId("recap"), text: byId("recap-text"), ownUrl });
+    this.recap = new Recap({ box: byId("recap"), text: byId("recap-text"), find: (id) => this.panel.find(id) });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
     this.earlier = new Earlier({
       scroller: byId("scroller"),

@@ -9,8 +9,9 @@ export class Recap {
   /** Of the session that is open; empty: of none. */
   #sessionId = "";
 
-  constructor({ box, text, ownUrl }) {
-    Object.assign(this, { box, text, ownUrl });
+  /** `find(id)` gives a session as the list has it, or null. */
+  constructor({ box, text, find }) {
+    Object.assign(this, { box, text, find });
   }
 
   open(sessionId) {
@@ -22,14 +23,14 @@ export class Recap {
     this.box.hidden = true;
   }
 
-  /** Once the server has said that it is there; at most once. A summary that cannot be had is not missed. */
+  /** Once what was said is there; at most once. A summary that cannot be had is not missed. */
   async show() {
     const id = this.#sessionId;
     if (!id || !this.box.hidden) return;
-    const response = await fetch(this.ownUrl(id), { headers: { Accept: "application/json" } }).catch(() => null);
-    if (!response?.ok || id !== this.#sessionId) return;
+    const session = await this.find(id);
+    if (id !== this.#sessionId) return;
     this.#sessionId = "";
-    const { summary, last_word_at: at } = await response.json();
+    const { summary, last_word_at: at } = session ?? {};
     if (!summary || Date.now() - new Date(at) < A_WHILE_MS) return;
     const prose = el("div", { class: "prose", dir: "auto" });
     new StreamingMarkdown(prose).finish(summary);
