@@ -77,7 +77,7 @@ def write_session(session_id: str, guest_id: str, turns: int) -> None:
     seq = opened.last_seq
     for number in range(turns):
         seq = append_now(session_id=session_id, epoch=opened.epoch, last_seq=seq, events=turn(number))
-    end_session(session_id=session_id, epoch=opened.epoch, last_seq=seq, reason="bench")
+    end_session(session_id=session_id, epoch=opened.epoch, last_seq=seq, reason=ev.EndReason.LEFT)
 
 
 @contextmanager

@@ -237,6 +237,10 @@ class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Steering = Whisper | TakeOver | Speak | HandBack
 
 
+Durable = DecideApproval | CancelResponse | ChooseVersion | GiveFeedback | Steering
+"""Those that are taken once what they bring about is stored."""
+
+
 class EndSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """End the session now, without the grace."""
 

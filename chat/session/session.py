@@ -41,6 +41,7 @@ from chat.session.commands import (
     DecideApproval,
     DeleteItem,
     Done,
+    Durable,
     EndSession,
     GiveFeedback,
     HandBack,
@@ -287,16 +288,16 @@ class Session:
                 self._add(command)
         return Done()
 
-    async def _take(
-        self, command: DecideApproval | CancelResponse | ChooseVersion | GiveFeedback | Steering
-    ) -> int | None:
+    async def _take(self, command: Durable) -> int | None:
         match command:
             case DecideApproval():
                 self._decide(command)
             case CancelResponse():
                 await self._cancel(command)
             case ChooseVersion():
-                self._choose(command)
+                self._check_quiet()
+                if event := accept.choice(command, self.history):
+                    self.log.append(event)
             case GiveFeedback():
                 return await self._rate(command)
             case _:
@@ -317,11 +318,6 @@ class Session:
                 self.log.append(accept.tool_call(command, self.history))
             case AddToolOutput():
                 self.log.append(accept.tool_output(command, self.history))
-
-    def _choose(self, command: ChooseVersion) -> None:
-        self._check_quiet()
-        if event := accept.choice(command, self.history):
-            self.log.append(event)
 
     def _check_quiet(self) -> None:
         """Raises `ActiveResponse`: where the conversation goes on is nothing to change under an answer."""

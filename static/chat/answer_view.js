@@ -6,7 +6,7 @@ import { clockTime, duration, fullTime, tokenParts, tokens, waiting } from "./fo
 import { ApprovalCard } from "./approval_card.js";
 import { FeedbackView, ratedItem } from "./feedback_view.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
-import { sentence } from "./sentences.js";
+import { needsNewChat, sentence } from "./sentences.js";
 import { ToolCard } from "./tool_card.js";
 import { VersionsView } from "./versions_view.js";
 import { gettext } from "./words.js";
@@ -72,6 +72,7 @@ export class AnswerView {
       icon("retry"),
       gettext("Try again"),
     );
+    this.newChat = el("a", { class: "button", href: document.body.dataset.homeUrl }, icon("plus"), gettext("New chat"));
     this.copy = iconButton("copy", gettext("Copy this answer"), {
       on: { click: () => copyFrom(this.copy, this.#text()) },
     });
@@ -179,7 +180,8 @@ export class AnswerView {
       ? []
       : [entry.status === "cancelled" ? "" : sentence(entry.reason), afterwards(entry, isLast)];
     const text = el("p", {}, el("strong", { text: ending.title }), ...said.map((one) => one && ` ${one}`));
-    this.ending.replaceChildren(icon(ending.icon), text, isLast && !REASONS[entry.reason] ? this.retry : "");
+    const next = needsNewChat(entry.reason) ? this.newChat : this.retry;
+    this.ending.replaceChildren(icon(ending.icon), text, isLast && !REASONS[entry.reason] ? next : "");
   }
 
   #updateFooter(entry, running) {

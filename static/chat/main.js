@@ -12,6 +12,7 @@ import { Follow } from "./follow.js";
 import { FrameHost } from "./frame_host.js";
 import { FramePlace } from "./frame_place.js";
 import { OwnData } from "./own_data.js";
+import { Recap } from "./recap.js";
 import { sentence } from "./sentences.js";
 import { ChatSession } from "./session.js";
 import { SessionsPanel } from "./sessions_panel.js";
@@ -45,6 +46,7 @@ class Page {
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
     });
+    this.recap = new Recap({ box: byId("recap"), text: byId("recap-text"), find: (id) => this.panel.find(id) });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
     this.earlier = new Earlier({
       scroller: byId("scroller"),
@@ -153,6 +155,7 @@ class Page {
     this.#listen(session, "problem", (problem) => this.toasts.show(problem.message, problem));
     this.composer.open(this.addresses.sessionId);
     this.drawer.close();
+    this.recap.open(isFramed ? "" : sessionId);
     session.start();
     this.#render(session, []);
     this.follow.jump();
@@ -161,6 +164,7 @@ class Page {
 
   #onCaughtUp() {
     this.connection.caughtUp();
+    if (this.#session.wasUsed) this.recap.show();
     // behind the next picture, in which the end of what came is scrolled to
     requestAnimationFrame(() => requestAnimationFrame(() => this.earlier.look()));
   }
@@ -171,6 +175,7 @@ class Page {
   }
 
   #say(text, replaces = "") {
+    this.recap.hide();
     this.#session.say(text, replaces);
     this.follow.jump();
     this.#onConnection(this.#session.client.state);
@@ -223,13 +228,15 @@ class Page {
     this.#refreshList();
   }
 
-  #showAround({ state, caughtUp, isUnanswered, client, hasEarlier, latest }) {
+  #showAround({ state, caughtUp, isUnanswered, isOver, client, hasEarlier, latest }) {
     const isEmpty = state.entries.length === 0;
     const isNew = !this.addresses.sessionId;
     const stopped = client.state.phase === Phase.STOPPED;
     byId("welcome").hidden = !isEmpty || stopped || !(isNew || caughtUp);
     byId("loading").hidden = !isEmpty || stopped || isNew || caughtUp;
     byId("unanswered").hidden = !isUnanswered;
+    byId("ask-again").hidden = isOver;
+    byId("unanswered-new").hidden = !isOver;
     byId("notice").hidden = !state.notice || !("notices" in settings);
     setText(byId("notice-text"), state.notice);
     for (const place of document.querySelectorAll("[data-model]")) {

@@ -67,6 +67,13 @@ export const SENTENCES = {
   storage_rejected: NOT_KEPT,
 };
 
+const OVER = new Set(["budget_exceeded", "session_full", "model_context_too_long"]);
+
+/** Asking again in the same conversation cannot help. */
+export function needsNewChat(code) {
+  return OVER.has(code);
+}
+
 /** The sentence for an error's code, or for why an answer is not complete. */
 export function sentence(code) {
   return SENTENCES[code] ?? FAILED;

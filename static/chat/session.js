@@ -6,7 +6,7 @@
  */
 
 import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, newId, prepend, reduce, userMessage } from "./realtime.js";
-import { sentence } from "./sentences.js";
+import { needsNewChat, sentence } from "./sentences.js";
 import { tabStorage } from "./tab_storage.js";
 import { gettext } from "./words.js";
 
@@ -29,6 +29,8 @@ export class ChatSession extends EventTarget {
     this.#address = sessionId;
     this.state = emptyTranscript();
     this.caughtUp = false;
+    /** An answer was refused for good: only a new conversation can go on. */
+    this.isOver = false;
     this.outbox = new Outbox(tabStorage());
     this.client = new RealtimeClient(socketUrl, { sessionId, resumeToken, key: token, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
@@ -206,6 +208,7 @@ export class ChatSession extends EventTarget {
   #onRefused({ sent, error }) {
     const { code, x_retryable: retryable } = error;
     const message = sentence(code);
+    this.isOver = needsNewChat(code);
     const before = this.#ratedBefore.get(sent.event_id);
     if (before) this.#take({ type: "local.feedback", item_id: sent.item_id, ...before });
     const asked = sent.item?.approval_request_id;

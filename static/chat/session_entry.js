@@ -59,8 +59,10 @@ function menu(node, more, session, act) {
 function rename(node, { title, ...session }, done) {
   const input = el("input", { class: "rename", maxlength: TITLE_CHARS, dir: "auto", "aria-label": gettext("New name") });
   const parts = [...node.children];
+  let finished = false;
   const finish = (keep) => {
-    if (!input.isConnected) return;
+    if (finished) return;
+    finished = true; // taking the box away is one more blur
     const text = input.value.trim();
     node.replaceChildren(...parts);
     parts[1].focus();

@@ -15,6 +15,7 @@ export class SessionsPanel extends EventTarget {
   /** Those with the words that are looked for, and a cursor to more of them; null: nothing is looked for. */
   #found = null;
   #pause = 0;
+  #loading = null;
 
   /** `remove`: called with {id, title} when the user wants one gone. Events: `problem` (detail: a sentence), `named`. */
   constructor({ list, search, status, moreButton, url, ownUrl, token, sessionUrl, remove }) {
@@ -34,7 +35,16 @@ export class SessionsPanel extends EventTarget {
 
   /** Load the newest ones again; what was loaded of older ones stays. */
   refresh() {
-    return this.#load(null);
+    this.#loading = this.#load(null);
+    return this.#loading;
+  }
+
+  /** As the server has it; null where it lists none of that id. */
+  async find(sessionId) {
+    await this.#loading;
+    const known = this.#sessions.get(sessionId);
+    if (known?.summary !== undefined) return known;
+    return this.#cursor ? this.#fetch(this.ownUrl(sessionId)).catch(() => null) : null;
   }
 
   title(sessionId) {
@@ -100,9 +110,7 @@ export class SessionsPanel extends EventTarget {
     const given = Object.entries(query).filter(([, value]) => value);
     const address = given.length ? `${this.url}?${new URLSearchParams(given)}` : this.url;
     try {
-      const response = await fetch(address, { headers: { Accept: "application/json" } });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      return await response.json();
+      return await this.#fetch(address);
     } catch {
       this.status.textContent = query.q
         ? gettext("The search did not work. Try other words.")
@@ -114,13 +122,8 @@ export class SessionsPanel extends EventTarget {
 
   async #change({ id }, changes) {
     try {
-      const response = await fetch(this.ownUrl(id), {
-        method: "PATCH",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": this.token },
-        body: JSON.stringify(changes),
-      });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      this.#put(await response.json());
+      const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token };
+      this.#put(await this.#fetch(this.ownUrl(id), { method: "PATCH", headers, body: JSON.stringify(changes) }));
     } catch {
       this.dispatchEvent(new CustomEvent("problem", { detail: gettext("It could not be changed. Try again.") }));
     }
@@ -133,6 +136,12 @@ export class SessionsPanel extends EventTarget {
     this.#render();
     this.list.querySelector(`[data-session="${CSS.escape(session.id)}"] .more`)?.focus();
     this.dispatchEvent(new Event("named"));
+  }
+
+  async #fetch(address, options = { headers: { Accept: "application/json" } }) {
+    const response = await fetch(address, options);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return response.json();
   }
 
   // The list

@@ -64,7 +64,7 @@ def open_page(chat_server: ServerProcess, browser: Browser) -> Iterator[OpenPage
     ) -> ChatPage:
         place = like.page.context if like else browser.new_context(base_url=server.url, **context)
         page = place.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         chat = ChatPage(page, Complaints(page))
         opened.append((chat, chat.complaints))
         return chat

@@ -55,13 +55,13 @@ def test_a_tool_call_is_a_folded_card_that_opens(chat: ChatPage) -> None:
 
 
 def test_a_reload_in_mid_answer_loses_nothing(chat: ChatPage) -> None:
-    chat.say("Count to 300")
+    chat.say("Count to 1200")
     chat.expect_streaming("40")
     chat.page.reload()
     chat.expect_streaming("60")
     chat.expect_ended(chat.answers.first)
     text = chat.answers.first.locator(".prose").inner_text()
-    assert [int(number) for number in re.findall(r"\d+", text)] == list(range(1, 301))
+    assert [int(number) for number in re.findall(r"\d+", text)] == list(range(1, 1201))
     expect(chat.messages).to_have_count(1)
 
 
@@ -85,7 +85,7 @@ def test_escape_stops_too(chat: ChatPage) -> None:
 
 
 def test_messages_sent_during_an_answer_wait_their_turn(chat: ChatPage) -> None:
-    chat.say("Count to 60")
+    chat.say("Count to 400")
     chat.expect_streaming("5")
     chat.say("Count to 7")
     expect(chat.messages.nth(1)).to_have_attribute("data-state", "sent")

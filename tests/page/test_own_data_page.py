@@ -20,6 +20,7 @@ InDatabase = Callable[[Callable[[], Any]], Any]
 def delete(chat: ChatPage, title: str, *, sure: bool = True) -> None:
     entry = chat.sessions.filter(has_text=title)
     entry.hover()
+    entry.get_by_role("button", name="Options").click()
     entry.get_by_role("button", name="Delete").click()
     dialog = chat.page.get_by_role("dialog")
     expect(dialog).to_contain_text(title)

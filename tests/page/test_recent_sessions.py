@@ -31,7 +31,7 @@ def say(session: Session, *texts: str) -> None:
             role="user",
             event_type="user_message",
             content=text,
-            created_at=BEGAN_AT,
+            created_at=session.start_time,
         )
 
 

@@ -139,3 +139,28 @@ def test_a_real_server_answers_the_second_try_without_the_first(
     chat.page.reload()
     expect(chat.answers.first).to_have_attribute("data-retried", "")
     expect(chat.answers).to_have_count(2)
+
+
+def test_where_asking_again_cannot_help_a_new_chat_is_offered(
+    scripted: tuple[ChatPage, ScriptedServer],
+) -> None:
+    chat, server = scripted
+    asked(chat, server)
+    server.finish("Half", status="failed", reason="budget_exceeded")
+    ending = chat.answers.first.locator(".ending")
+    expect(ending).to_contain_text("Please start a new one")
+    expect(ending.get_by_role("link", name="New chat")).to_have_attribute("href", "/")
+    expect(ending.get_by_role("button")).to_have_count(0)
+
+
+def test_a_refused_wish_for_an_answer_that_no_new_one_helps(
+    scripted: tuple[ChatPage, ScriptedServer],
+) -> None:
+    chat, server = scripted
+    chat.say("Hello")
+    refused = wish(chat, server, 1)
+    server.accept(server.messages()[0])
+    server.refuse(refused, code="budget_exceeded", message="not for people")
+    unanswered = chat.page.locator("#unanswered")
+    expect(unanswered.get_by_role("link", name="New chat")).to_be_visible()
+    expect(unanswered.get_by_role("button", name="Ask again")).to_be_hidden()

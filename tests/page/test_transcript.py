@@ -65,6 +65,7 @@ def visible(state: Any) -> list[Any]:
             [(item["kind"], item.get("text"), item.get("status")) for item in entry["items"]],
         )
         for entry in state["entries"]
+        if entry["kind"] != "choice"
     ]
 
 

@@ -153,18 +153,20 @@ async def test_instructions_of_clients_are_refused_where_they_may_give_none(
 
 
 async def test_a_session_keeps_the_version_that_it_was_begun_with(shop: ServerProcess) -> None:
+    async def shown(instructions: str) -> None:
+        """Another process's publishing is seen after a while."""
+        async with realtime(shop.ws_url, "/ws/session?assistant=support") as other:
+            assert other.created["type"] == "session.created", other.created
+            assert other.created["session"]["instructions"] == instructions
+
     await in_db_thread(published, "support", instructions="First.")
+    await eventually(lambda: shown("First."))
     async with realtime(shop.ws_url, "/ws/session?assistant=support") as client:
         await client.ask("hello")
         back = client.back
         assert (await started(client.session_id))["assistant_version"] == 1
     await in_db_thread(published, "support", instructions="Second.")
-
-    async def newest() -> None:
-        async with realtime(shop.ws_url, "/ws/session?assistant=support") as other:
-            assert other.created["session"]["instructions"] == "Second."
-
-    await eventually(newest)
+    await eventually(lambda: shown("Second."))
     await in_db_thread(retire, slug="support")
 
     async def gone() -> None:

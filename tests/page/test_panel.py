@@ -1,0 +1,123 @@
+"""The list of one's conversations beside the chat: named, pinned, searched, in the order of the last word."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from sessions_app.models import Session, SessionEvent
+from tests.page.chat_page import ChatPage
+from tests.page.conftest import OpenPage
+
+pytestmark = pytest.mark.django_db
+
+InDatabase = Callable[[Callable[[], Any]], Any]
+
+
+@pytest.fixture
+def two(chat: ChatPage) -> ChatPage:
+    """A visitor with two conversations, the second of which is open."""
+    chat.ask("echo first aubergine")
+    chat.page.get_by_role("link", name="New chat").click()
+    chat.ask("echo second courgette")
+    expect(chat.sessions).to_have_count(2)
+    return chat
+
+
+def choose(chat: ChatPage, title: str, act: str) -> None:
+    entry = chat.sessions.filter(has_text=title)
+    entry.hover()
+    entry.get_by_role("button", name="Options").click()
+    entry.get_by_role("button", name=act, exact=True).click()
+
+
+def expect_listed(chat: ChatPage, *titles: str) -> None:
+    expect(chat.page.locator(".session-title")).to_have_text(list(titles))
+
+
+def test_it_is_named_by_keyboard_and_the_name_stays(two: ChatPage) -> None:
+    choose(two, "second", "Rename")
+    box = two.page.get_by_label("New name")
+    expect(box).to_be_focused()
+    box.fill("Vegetables")
+    box.press("Enter")
+    expect_listed(two, "Vegetables", "echo first aubergine")
+    expect(two.page.locator("#session-title")).to_have_text("Vegetables")
+    choose(two, "Vegetables", "Rename")
+    box.fill("Fruit")
+    box.press("Escape")
+    expect_listed(two, "Vegetables", "echo first aubergine")
+    two.page.reload()
+    expect_listed(two, "Vegetables", "echo first aubergine")
+
+
+def test_what_is_pinned_stays_above_what_was_said_last(two: ChatPage) -> None:
+    choose(two, "first", "Pin")
+    expect_listed(two, "echo first aubergine", "echo second courgette")
+    expect(two.page.locator("#session-list h2")).to_have_text(["Pinned", "Today"])
+    two.ask("echo and on")
+    expect_listed(two, "echo first aubergine", "echo second courgette")
+    choose(two, "first", "Unpin")
+    expect_listed(two, "echo second courgette", "echo first aubergine")
+
+
+def test_the_last_word_brings_a_conversation_to_the_top(two: ChatPage) -> None:
+    two.sessions.filter(has_text="first").get_by_role("link").click()
+    expect(two.answers).to_contain_text(["aubergine"])
+    expect_listed(two, "echo second courgette", "echo first aubergine")
+    two.ask("echo again")
+    expect_listed(two, "echo first aubergine", "echo second courgette")
+
+
+def test_words_are_looked_for_in_ones_own(two: ChatPage, open_page: OpenPage) -> None:
+    search = two.page.get_by_role("searchbox")
+    search.fill("auberg")
+    expect_listed(two, "echo first aubergine")
+    search.fill("zucchini")
+    expect(two.page.locator("#session-list-status")).to_have_text("Nothing was found.")
+    search.press("Escape")
+    expect_listed(two, "echo second courgette", "echo first aubergine")
+    stranger = open_page()
+    stranger.go("/")
+    stranger.page.get_by_role("searchbox").fill("aubergine")
+    expect(stranger.page.locator("#session-list-status")).to_have_text("Nothing was found.")
+
+
+def test_what_cannot_be_changed_is_told_and_stays(two: ChatPage) -> None:
+    two.page.route("**/api/sessions/*", lambda route: route.abort())
+    choose(two, "first", "Pin")
+    expect(two.page.locator("#toasts")).to_contain_text("It could not be changed.")
+    expect_listed(two, "echo second courgette", "echo first aubergine")
+    two.complaints.found.clear()
+
+
+@pytest.mark.parametrize("hours", [0, 3])
+def test_who_comes_back_after_a_while_reads_what_it_was_about(
+    chat: ChatPage, in_database: InDatabase, hours: int
+) -> None:
+    chat.ask("echo one")
+    session_id = chat.page.url.rpartition("/")[2]
+    in_database(lambda: said_before(session_id, hours))
+    chat.page.reload()
+    expect(chat.answers).to_have_count(1)
+    expect(chat.sessions).to_have_count(1)
+    recap = chat.page.get_by_role("region", name="What this conversation was about")
+    if not hours:
+        expect(recap).to_have_count(0)
+        return
+    expect(recap.locator("strong")).to_have_text("echoes")
+    chat.say("echo two")
+    expect(recap).to_have_count(0)
+
+
+def said_before(session_id: str, hours: int) -> None:
+    """With a summary, and as if it had been so long ago."""
+    Session.objects.filter(pk=session_id).update(summary="They tried **echoes**.")
+    rows = SessionEvent.objects.filter(session_id=session_id)
+    later = {row.seq: row for row in rows}
+    rows.delete()
+    for row in later.values():
+        row.created_at -= timedelta(hours=hours)
+    SessionEvent.objects.bulk_create(later.values())
