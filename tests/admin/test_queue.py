@@ -205,7 +205,7 @@ def test_every_view_of_a_session_keeps_the_way_back(rita: Client) -> None:
     with_deltas = rita.get(f"{LIST}s0/events/{way}&deltas=1&after=2").content.decode()
     assert f'href="{way}">Hide' in with_deltas
     assert f'href="{kept}deltas=1"' in with_deltas
-    assert f'{LIST}s0/change/{kept}after=1#seq-2"' in rita.get(f"{LIST}s0/replay/{way}").content.decode()
+    assert f'{LIST}s0/change/{kept}hit=2&amp;replay=2"' in rita.get(f"{LIST}s0/replay/{way}").content.decode()
 
 
 def test_done_and_next_works_where_the_list_loses_what_is_done(rita: Client) -> None:
