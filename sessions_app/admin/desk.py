@@ -220,8 +220,8 @@ def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """What is left to review; a POST hands out the next one of ``view``. Raises PermissionDenied."""
     reviewer = reviewer_of(request)
     if request.method == "POST":
-        skipped = request.POST.get("of") == "skipped"
-        return _hand_out(request, model_admin, request.POST.get("view", ""), skipped=skipped)
+        of_skipped = request.POST.get("of") == "skipped"
+        return _hand_out(request, model_admin, request.POST.get("view", ""), skipped=of_skipped)
     source = source_of(request, request.GET.get("view", ""))
     sessions = filtered(request, model_admin, source.query)
     left = queue.count_left(sessions, reviewer=reviewer)
