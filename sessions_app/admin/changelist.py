@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import connections
@@ -20,7 +20,7 @@ from unfold.views import ChangeList
 
 from sessions_app.admin.hits import Hit, rows_of
 from sessions_app.admin.periods import Periods
-from sessions_app.admin.search import words_of
+from sessions_app.admin.search import said_term, words_of
 
 # Counting a million rows takes 110 ms and an OFFSET of a million 2.4 s, so neither is ever done: rows are
 # counted up to `BOUND`, and what lies beyond is reached by narrowing the list (a date, a filter, a search).
@@ -150,6 +150,12 @@ class SessionChangeList(BoundedChangeList):
         for row in self.result_list:
             row.list_query = request.GET.urlencode()
         self.words = " ".join(words_of(self.query))
+
+    @property
+    def said_query(self) -> str:
+        """The address of the same list with the words looked for in what was said; empty: there is no such search."""
+        term = said_term(self.query)
+        return self.get_query_string({SEARCH_VAR: term}, [PAGE_VAR]) if term else ""
 
     def url_for_result(self, result: Any) -> str:
         """To the very place where the words were said, if the session was found by them."""

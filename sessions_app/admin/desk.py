@@ -243,9 +243,12 @@ def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """What is left to review; a POST hands out the next one of ``view``. Raises PermissionDenied."""
     reviewer = reviewer_of(request)
     if request.method == "POST":
-        return _hand_out(request, model_admin, request.POST.get("view", ""))
+        of_skipped = request.POST.get("of") == "skipped"
+        return _hand_out(request, model_admin, request.POST.get("view", ""), skipped=of_skipped)
     source = source_of(request, request.GET.get("view", ""))
-    left = queue.count_left(filtered(request, model_admin, source.query), reviewer=reviewer)
+    sessions = filtered(request, model_admin, source.query)
+    left = queue.count_left(sessions, reviewer=reviewer)
+    skipped = 0 if left else queue.count_skipped(sessions, reviewer=reviewer)
     under_way = Session.objects.filter(
         assignee_id=reviewer.user_id, review_state=ReviewState.IN_REVIEW, erased_at__isnull=True
     )
@@ -256,15 +259,30 @@ def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
         "views": [(str(view.pk), view.name) for view in visible_views(request)[:MAX_VIEWS]],
         "left": min(left, queue.MOST_COUNTED),
         "more": left > queue.MOST_COUNTED,
+        "skipped": _bounded_words(skipped) if skipped else "",
         "under_way": under_way.order_by("-start_time").defer("summary")[:20],
         "held_minutes": int(queue.HELD_FOR.total_seconds() // 60),
     }
     return page(request, model_admin, "queue", context)
 
 
-def _hand_out(request: HttpRequest, model_admin: Any, key: str) -> HttpResponse:
+def left_in_queue(request: HttpRequest, model_admin: Any) -> str:
+    """In words, for a session's page; empty where it was not reached from the queue."""
+    way = way_of(request)
+    if QUEUE not in way or not may_review(request):
+        return ""
+    sessions = filtered(request, model_admin, source_of(request, way[QUEUE]).query)
+    return f"{_bounded_words(queue.count_left(sessions, reviewer=reviewer_of(request)))} left"
+
+
+def _bounded_words(count: int) -> str:
+    return f"More than {queue.MOST_COUNTED:,}" if count > queue.MOST_COUNTED else f"{count:,}"
+
+
+def _hand_out(request: HttpRequest, model_admin: Any, key: str, *, skipped: bool = False) -> HttpResponse:
     source = source_of(request, key)
-    session = queue.take_next(filtered(request, model_admin, source.query), reviewer=reviewer_of(request))
+    sessions = filtered(request, model_admin, source.query)
+    session = queue.take_next(sessions, reviewer=reviewer_of(request), skipped=skipped)
     if session is None:
         messages.success(request, "Nothing is left to review here.")
         return HttpResponseRedirect(queue_url(source.key))

@@ -36,6 +36,8 @@ from sessions_app.selectors.inbox import (
     read_settled,
 )
 
+IN_PLACE = "X-Desk"
+"""A request header of the list's script: its page stays."""
 SETTLED = "settled"
 """The tab of what does not wait any more."""
 GONE = "Somebody was faster: this does not wait any more."
@@ -169,11 +171,31 @@ def _many(request: HttpRequest) -> HttpResponse:
     ids = [
         number for one in request.POST.getlist("item")[:PAGE_ITEMS] if (number := number_of(one)) is not None
     ]
-    if request.POST.get("act") == "back":
+    back = request.POST.get("act") == "back"
+    if request.headers.get(IN_PLACE):
+        return _many_in_place(request, ids, back=back)
+    if back:
         _bring_back(request, ids)
     else:
         _put_away(request, ids)
     return _back(request)
+
+
+def _many_in_place(request: HttpRequest, ids: list[int], *, back: bool) -> JsonResponse:
+    """The same for `away.js`, whose page stays: the words, and what the tabs now count."""
+    if back:
+        words = _waits_again(bring_back(ids))
+    else:
+        changed = len(put_away(ids, by=request.user.get_username()))
+        words = GONE if not changed else "Put away." if changed == 1 else f"{changed} put away."
+    counts = {kind: count for kind, _, count in _tabs("", count_by_kind()) if kind != SETTLED}
+    return JsonResponse({"words": words, "counts": counts})
+
+
+def _waits_again(count: int) -> str:
+    if not count:
+        return "That is settled by what happened in the conversation."
+    return "It waits again." if count == 1 else f"{count} wait again."
 
 
 def _put_away(request: HttpRequest, ids: list[int]) -> None:
@@ -188,10 +210,7 @@ def _put_away(request: HttpRequest, ids: list[int]) -> None:
 
 def _bring_back(request: HttpRequest, ids: list[int]) -> None:
     count = bring_back(ids)
-    if count:
-        messages.success(request, "It waits again." if count == 1 else f"{count} wait again.")
-    else:
-        messages.info(request, "That is settled by what happened in the conversation.")
+    (messages.success if count else messages.info)(request, _waits_again(count))
 
 
 def _back(request: HttpRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide, may_operate
-from sessions_app.admin.desk import panel_context
+from sessions_app.admin.desk import left_in_queue, panel_context
 from sessions_app.admin.erasing import erasure_of, may_erase
 from sessions_app.admin.facts import facts, line
 from sessions_app.admin.person_address import person_url
@@ -63,6 +63,7 @@ def transcript_page(request: HttpRequest, model_admin: Any, session: Session) ->
         "words": request.GET.get("words", "")[:MAX_REASON_CHARS],
         **panel_context(request, session),
         **back_to_replay(request, session),
+        "left_in_queue": left_in_queue(request, model_admin),
     }
     return respond(request, model_admin, session, "transcript", context)
 

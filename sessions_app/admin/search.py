@@ -17,7 +17,7 @@ from sessions_app.selectors import said
 NEWEST_SESSIONS = 20_000
 MAX_USERS = 50
 TEXT_PREFIX = "text:"
-HELP = "Id, user, words, or text:words said"
+HELP = "Title, summary, user or id; text:words for what was said"
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,12 @@ def _user_ids(term: str) -> list[Any]:
 
 def _too_many(what: str) -> str:
     return f"More than {said.MAX_HITS:,} {what}. Add a word or a filter to see others."
+
+
+def said_term(term: str) -> str:
+    """The same words, looked for in what was said; empty where they are looked for there already."""
+    term = term.strip()
+    return "" if not term or term.lower().startswith(TEXT_PREFIX) else f"{TEXT_PREFIX}{term}"
 
 
 def words_of(term: str) -> list[str]:

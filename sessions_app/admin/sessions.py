@@ -41,7 +41,7 @@ from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FILTERS, FilteredSessions
 from sessions_app.desk import acts
-from sessions_app.models import OpenedView, ReviewState, Session
+from sessions_app.models import OpenedView, ReviewState, Session, SessionStatus
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize
 from sessions_app.review.forms import FORMS
@@ -285,6 +285,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     @column("Duration", ordering="duration_seconds", empty_value="-")
     def lasted(self, session: Session) -> str | None:
         words = humanize.duration(session.duration_seconds)
+        if not words and session.status == SessionStatus.ACTIVE:
+            words = f"so far {humanize.duration_so_far(timezone.now() - session.start_time)}"
         return format_html('<span class="cell-line">{}</span>', words) if words else None
 
     @column("Messages", ordering=F("user_messages") + F("assistant_messages"))
@@ -300,8 +302,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def cost(self, session: Session) -> SafeString | None:
         if not session.responses and not session.cost_microusd and not session.unpriced:
             return None
-        hint = cost_hint(session)
-        words = humanize.cost(session.cost_microusd, session.unpriced)
+        hint = f"{humanize.cost(session.cost_microusd, session.unpriced)}. {cost_hint(session)}"
+        words = humanize.short_cost(session.cost_microusd, session.unpriced)
         return format_html('<span class="cell-line" title="{}">{}</span>', hint, words)
 
     @column("Model", empty_value="-")

@@ -7,12 +7,17 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -20,12 +25,16 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from sessions_app import hooks
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, ReadOnlyAdminMixin, column
 from sessions_app.admin.inbox import may_see
-from sessions_app.models import DeliveryState, MailSubscription, Topic, Webhook, WebhookDelivery
-from sessions_app.notices.deliveries import deliver_again
+from sessions_app.admin.saved_views import number_of
+from sessions_app.models import DeliveryState, MailSubscription, Session, Topic, Webhook, WebhookDelivery
+from sessions_app.notices.deliveries import deliver_again, deliver_ping
+from sessions_app.notices.messages import PING
 from sessions_app.notices.secrets import new_secret, sealed
 
 _CHOICES = [(topic.value, topic.label[0].upper() + topic.label[1:]) for topic in Topic]
 _STATES = {"waiting": "info", "delivered": "success", "failed": "danger"}
+LAST = 10
+"""So many deliveries stand on the page of a webhook."""
 AGAIN_AT_ONCE = 500
 """So many messages are delivered again by one action."""
 PAUSES = ((1, "every minute"), (15, "every 15 minutes"), (60, "once an hour"), (1440, "once a day"))
@@ -40,10 +49,15 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subsc
         model = Webhook
         fields = ("name", "url", "topics", "with_words", "active")
         help_texts: ClassVar = {
-            "url": "Where messages are posted to, by https.",
             "with_words": "Send along what people and models said: summaries, comments, what tools are asked. Else only "
             "that it happened, and where.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "url" in self.fields:  # not where the page may only be looked at
+            only_https = ", by https" if hooks.address_problem("http://webhooks.example/") else ""
+            self.fields["url"].help_text = f"Where messages are posted to{only_https}."
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
@@ -60,6 +74,37 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     show_full_result_count = False
     paginator = BoundedPaginator
     actions = ("renew",)
+    change_form_outer_after_template = "admin/sessions_app/webhook_deliveries.html"
+
+    class Media:
+        js = (Script("admin_sessions/copy.js", type="module"),)
+
+    def get_urls(self) -> list[URLPattern]:
+        test = self.admin_site.admin_view(self.test_view)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<int:webhook_id>/test/", test, name="sessions_app_webhook_test"), *urls]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        number = number_of(object_id)
+        last = WebhookDelivery.objects.filter(webhook_id=number)[:LAST] if number is not None else ()
+        context = {"last": [(one, what_of(one), *state_of(one)) for one in last], **(extra_context or {})}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
+
+    @method_decorator(require_POST)
+    def test_view(self, request: HttpRequest, webhook_id: int) -> HttpResponse:
+        """Send a message that tries the way. Raises PermissionDenied, Http404."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        deliver_ping(get_object_or_404(Webhook, pk=webhook_id))
+        messages.success(request, "A test is on its way: look below what became of it.")
+        return HttpResponseRedirect(reverse("admin:sessions_app_webhook_change", args=[webhook_id]))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList
@@ -97,7 +142,21 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 def _give_secret(request: HttpRequest, webhook: Webhook) -> None:
     secret = new_secret()
     webhook.secret = sealed(secret)
-    messages.warning(request, f"Copy the secret of {webhook.name} now, it is not shown again: {secret}")
+    told = {"name": webhook.name, "secret": secret}
+    messages.warning(request, render_to_string("admin/sessions_app/webhook_secret.html", told))
+
+
+class DeliveryChangeList(BoundedChangeList):
+    """Each row has its ``heading``, what people call its conversation: one query for the page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: list[Any] = list(self.result_list)
+        named = ("title", "first_words", "erased_at")
+        sessions = Session.objects.filter(pk__in=[row.session_id for row in self.result_list]).only(*named)
+        headings = {session.pk: session.heading for session in sessions}
+        for row in self.result_list:
+            row.heading = headings.get(row.session_id, "")
 
 
 @admin.register(WebhookDelivery)
@@ -116,7 +175,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
     actions = ("again",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
-        return BoundedChangeList
+        return DeliveryChangeList
 
     def has_again_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("sessions_app.change_webhook")
@@ -132,12 +191,14 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
 
     @column("What")
     def what(self, delivery: WebhookDelivery) -> str:
-        return str(Topic(delivery.topic).label).capitalize()
+        return what_of(delivery)
 
-    @column("Conversation")
-    def session(self, delivery: WebhookDelivery) -> SafeString:
+    @column("Conversation", empty_value="-")
+    def session(self, delivery: Any) -> SafeString | None:
+        if not delivery.session_id:
+            return None
         page = reverse("admin:sessions_app_session_change", args=[quote(delivery.session_id)])
-        return format_html('<a href="{}?hit={}">Open</a>', page, delivery.seq)
+        return format_html('<a href="{}?hit={}">{}</a>', page, delivery.seq, delivery.heading or "Open")
 
     @column("Answer", empty_value="-")
     def said(self, delivery: WebhookDelivery) -> str:
@@ -154,9 +215,18 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
 
     @column("State", tones=_STATES)
     def state_label(self, delivery: WebhookDelivery) -> tuple[str, str]:
-        if delivery.state == DeliveryState.WAITING and delivery.tries:
-            return delivery.state, "Tried again soon"
-        return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
+        return state_of(delivery)
+
+
+def what_of(delivery: WebhookDelivery) -> str:
+    return "A test" if delivery.topic == PING else str(Topic(delivery.topic).label).capitalize()
+
+
+def state_of(delivery: WebhookDelivery) -> tuple[str, str]:
+    """Its state, and that in words."""
+    if delivery.state == DeliveryState.WAITING and delivery.tries:
+        return delivery.state, "Tried again soon"
+    return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
 
 
 class MailForm(forms.ModelForm):  # type: ignore[type-arg]

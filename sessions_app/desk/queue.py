@@ -34,27 +34,44 @@ def waiting(sessions: QuerySet[Session]) -> QuerySet[Session]:
 
 def waiting_for(sessions: QuerySet[Session], *, reviewer: Reviewer) -> QuerySet[Session]:
     """The same without what the reviewer skipped lately, and what is somebody else's to do."""
-    skipped = ReviewEvent.objects.filter(
-        session=OuterRef("pk"),
-        staff_id=reviewer.user_id,
-        act=ReviewAct.SKIPPED,
-        at__gt=Now() - SKIPPED_FOR,
-    )
-    theirs_or_nobodys = Q(assignee__isnull=True) | Q(assignee_id=reviewer.user_id)
-    return waiting(sessions).filter(theirs_or_nobodys, ~Exists(skipped))
+    return _open_to(sessions, reviewer).filter(~_skipped_by(reviewer))
+
+
+def skipped_by(sessions: QuerySet[Session], *, reviewer: Reviewer) -> QuerySet[Session]:
+    """What the reviewer skipped lately and nobody has taken up."""
+    return _open_to(sessions, reviewer).filter(_skipped_by(reviewer))
+
+
+def _open_to(sessions: QuerySet[Session], reviewer: Reviewer) -> QuerySet[Session]:
+    return waiting(sessions).filter(Q(assignee__isnull=True) | Q(assignee_id=reviewer.user_id))
+
+
+def _skipped_by(reviewer: Reviewer) -> Exists:
+    lately = ReviewEvent.objects.filter(act=ReviewAct.SKIPPED, at__gt=Now() - SKIPPED_FOR)
+    return Exists(lately.filter(session=OuterRef("pk"), staff_id=reviewer.user_id))
 
 
 def count_left(sessions: QuerySet[Session], *, reviewer: Reviewer) -> int:
     """At most `MOST_COUNTED` and one more."""
-    return waiting_for(sessions, reviewer=reviewer).order_by()[: MOST_COUNTED + 1].count()
+    return _bounded(waiting_for(sessions, reviewer=reviewer))
 
 
-def take_next(sessions: QuerySet[Session], *, reviewer: Reviewer) -> Session | None:
+def count_skipped(sessions: QuerySet[Session], *, reviewer: Reviewer) -> int:
+    """At most `MOST_COUNTED` and one more."""
+    return _bounded(skipped_by(sessions, reviewer=reviewer))
+
+
+def _bounded(sessions: QuerySet[Session]) -> int:
+    return sessions.order_by()[: MOST_COUNTED + 1].count()
+
+
+def take_next(sessions: QuerySet[Session], *, reviewer: Reviewer, skipped: bool = False) -> Session | None:
     """The first of ``sessions``, in their order, that waits and that nobody else is just being given: in review, and assigned to
-    the reviewer from now on. None: there is none left."""
+    the reviewer from now on. ``skipped``: of those that the reviewer skipped. None: there is none left."""
     take_back_abandoned()
     with transaction.atomic():
-        due = waiting_for(sessions, reviewer=reviewer).select_related(None)
+        found = skipped_by if skipped else waiting_for
+        due = found(sessions, reviewer=reviewer).select_related(None)
         session = due.select_for_update(skip_locked=True, of=("self",)).first()
         if session is None:
             return None

@@ -80,9 +80,10 @@ def demo_session(
     started_at: datetime,
     dice: random.Random,
     live: bool = False,
+    asks: bool = False,
     messages: int | None = None,
 ) -> DemoSession:
-    """One session. ``live``: it goes on, its last answer half told; ``messages``: at least so many of user and model."""
+    """One session. ``live``: it goes on, its last answer half told, or waiting for a person's yes where it ``asks``; ``messages``: at least so many of user and model."""
     script = dice.choice(SCRIPTS)
     provider, name = dice.choice(MODELS)
     session = DemoSession(session_id, started_at, model=ev.model_spec(provider, name), live=live)
@@ -91,7 +92,9 @@ def demo_session(
     writer.write(ev.ConnectionOpened(connection_id=writer.new_id("conn"), dialect="realtime"), after_s=0.01)
     for turn in _turns(script, messages):
         _write_turn(writer, turn, provider, name)
-    if live:
+    if live and asks:
+        _write_an_approval(writer, provider, name)
+    elif live:
         _write_half_an_answer(writer, script.turns[0], provider, name)
     else:
         _write_end(writer, script)
@@ -231,6 +234,41 @@ def _write_half_an_answer(writer: Writer, turn: Turn, provider: str, name: str) 
     """In its last try: no server that finds it takes it up and asks a model."""
     response_id, _ = _ask(writer, turn, provider, name, attempt=MAX_ATTEMPTS)
     _write_deltas(writer, response_id, 0, turn.answer[: len(turn.answer) // 2])
+
+
+def _write_an_approval(writer: Writer, provider: str, name: str) -> None:
+    """A tool that takes a person's yes: the session waits until somebody of the staff decides."""
+    order, euros = writer.dice.randint(1000, 9999), writer.dice.randint(15, 240)
+    turn = Turn(user=f"Please give me the money for order {order} back, it never arrived.", answer="")
+    response_id, first_token_s = _ask(writer, turn, provider, name)
+    request = ev.ToolApprovalRequested(
+        response_id=response_id,
+        item_id=writer.new_id("item"),
+        call_id=writer.new_id("call"),
+        output_index=0,
+        name="refund_order",
+        arguments=f'{{"order": "{order}", "euros": {euros}}}',
+        side_effects=True,
+        asks=f"Pay {euros} € back for order {order}?",
+    )
+    writer.write(request, after_s=0.2)
+    usage = ev.Usage(input_tokens=writer.dice.randint(180, 2400), output_tokens=24)
+    writer.write(
+        ev.ResponseDone(
+            response_id=response_id,
+            status=ev.ResponseStatus.COMPLETED,
+            model=ev.model_spec(provider, name),
+            usage=usage,
+            cost_microusd=_cost_microusd(usage),
+            timings=ev.Timings(
+                first_token_ms=round(first_token_s * 1000, 1),
+                total_ms=round(first_token_s * 1000 + 200, 1),
+                model_ms=round(first_token_s * 1000 + 200, 1),
+                tools_ms=0.0,
+            ),
+        ),
+        after_s=0.01,
+    )
 
 
 def _write_end(writer: Writer, script: Script) -> None:

@@ -6,10 +6,11 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from sessions_app.log.rows import storable
 from sessions_app.models import DeliveryState, Webhook, WebhookDelivery
-from sessions_app.notices.messages import message_of
+from sessions_app.notices.messages import PING, message_of
 from sessions_app.notices.secrets import key_of
 
 ANSWER_CHARS = 300
@@ -105,6 +106,17 @@ def deliver_again(delivery: WebhookDelivery) -> bool:
         with connection.cursor() as cursor:
             cursor.execute(_QUEUE, [delivery.pk])
     return True
+
+
+def deliver_ping(webhook: Webhook) -> WebhookDelivery:
+    """A message that nothing caused, to try the way: queued, signed and written down as any other."""
+    with transaction.atomic():
+        delivery = WebhookDelivery.objects.create(
+            webhook=webhook, topic=PING, session_id="", seq=0, at=timezone.now()
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(_QUEUE, [delivery.pk])
+    return delivery
 
 
 def forget_deliveries() -> int:

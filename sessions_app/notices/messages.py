@@ -8,15 +8,24 @@ from sessions_app.log import events as ev
 from sessions_app.models import Session, WebhookDelivery
 from sessions_app.selectors.inbox import read_events
 
+PING = "ping"
+"""The topic of a message that is sent to try the way: it is of no session, and nobody chooses it."""
+
 
 def message_of(delivery: WebhookDelivery) -> bytes:
     """The body: ``type``, ``timestamp`` and ``data``. The same in every try, as long as its session is not erased."""
+    if delivery.topic == PING:
+        return _body(delivery, {})
     session = Session.objects.defer("summary").filter(pk=delivery.session_id).first()
     data: ev.JSON = {"session_id": delivery.session_id, "seq": delivery.seq}
     if session is not None:
         record = read_events([(delivery.session_id, delivery.seq)]).get((delivery.session_id, delivery.seq))
         words = delivery.webhook.with_words and session.erased_at is None
         data |= _whose(session) | (_facts(record.event, words=words) if record else {})
+    return _body(delivery, data)
+
+
+def _body(delivery: WebhookDelivery, data: ev.JSON) -> bytes:
     return msgspec.json.encode({"type": delivery.topic, "timestamp": _iso(delivery.at), "data": data})
 
 

@@ -5,9 +5,10 @@ Whatever the length of a session and the number of sessions, one page of one log
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from sessions_app.models import Session
 from sessions_app.review.reader import chosen_items, fold_rows, read_rows
 from sessions_app.review.text import entry_text, head_text
 from sessions_app.review.transcript import Answer, Said, Text, ToolRun
+from sessions_app.selectors.reviewed import REVIEW_FIELDS, read_reviews
 
 FIELDS = (
     "session_id",
@@ -48,7 +50,9 @@ FIELDS = (
     "input_tokens",
     "output_tokens",
     "cost_microusd",
+    *REVIEW_FIELDS,
 )
+_ASKED_AT_ONCE = 100
 _OF_AN_EVENT = ("seq", "created_at", "role", "event_type", "content")
 
 Pieces = Iterator[str]
@@ -68,8 +72,20 @@ def _encoded(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _head(session: Session) -> dict[str, Any]:
-    return {name: getattr(session, name) for name in FIELDS}
+Reviewed = tuple[Session, Mapping[str, Any]]
+
+
+def _reviewed(sessions: Iterable[Session]) -> Iterator[Reviewed]:
+    """Each with what the desk knows of it: a query for many."""
+    left = iter(sessions)
+    while page := list(islice(left, _ASKED_AT_ONCE)):
+        reviews = read_reviews(session.pk for session in page)
+        yield from ((session, reviews[session.pk]) for session in page if session.pk in reviews)
+
+
+def _head(reviewed: Reviewed) -> dict[str, Any]:
+    session, review = reviewed
+    return {name: review[name] if name in review else getattr(session, name) for name in FIELDS}
 
 
 def _event(row: Row) -> dict[str, Any]:
@@ -82,7 +98,13 @@ def _event(row: Row) -> dict[str, Any]:
 
 
 def _json(session: Session) -> Pieces:
-    yield f'{{"session": {_encoded(_head(session))},\n"events": [\n'
+    for reviewed in _reviewed([session]):
+        yield from _json_one(reviewed)
+
+
+def _json_one(reviewed: Reviewed) -> Pieces:
+    session, _ = reviewed
+    yield f'{{"session": {_encoded(_head(reviewed))},\n"events": [\n'
     comma = ""
     for rows in read_rows(session):
         yield comma + ",\n".join(_encoded(_event(row)) for row in rows)
@@ -92,19 +114,21 @@ def _json(session: Session) -> Pieces:
 
 def _json_of_many(sessions: Iterable[Session]) -> Pieces:
     before = "["
-    for session in sessions:
+    for reviewed in _reviewed(sessions):
         yield before
-        yield from _json(session)
+        yield from _json_one(reviewed)
         before = ","
     yield "[]\n" if before == "[" else "]\n"
 
 
-def _ndjson(session: Session) -> Pieces:
-    yield _encoded({"type": "session", **_head(session)}) + "\n"
-    for rows in read_rows(session):
-        yield "".join(
-            _encoded({"type": "event", "session_id": session.pk, **_event(row)}) + "\n" for row in rows
-        )
+def _ndjson(sessions: Iterable[Session]) -> Pieces:
+    for reviewed in _reviewed(sessions):
+        session, _ = reviewed
+        yield _encoded({"type": "session", **_head(reviewed)}) + "\n"
+        for rows in read_rows(session):
+            yield "".join(
+                _encoded({"type": "event", "session_id": session.pk, **_event(row)}) + "\n" for row in rows
+            )
 
 
 # CSV: the sessions of a list, a row each; of one session its events
@@ -112,8 +136,8 @@ def _ndjson(session: Session) -> Pieces:
 
 def _csv_of_many(sessions: Iterable[Session]) -> Pieces:
     yield _csv_rows([FIELDS])
-    for session in sessions:
-        yield _csv_rows([[getattr(session, name) for name in FIELDS]])
+    for reviewed in _reviewed(sessions):
+        yield _csv_rows([_head(reviewed).values()])
 
 
 def _csv(session: Session) -> Pieces:
@@ -222,6 +246,10 @@ def _called(runs: list[ToolRun]) -> Iterator[ev.JSON]:
         yield {"role": "tool", "tool_call_id": run.call_id, "content": run.output}
 
 
+def _one(many: Callable[[Iterable[Session]], Pieces]) -> Callable[[Session], Pieces]:
+    return lambda session: many([session])
+
+
 def _each(one: Callable[[Session], Pieces]) -> Callable[[Iterable[Session]], Pieces]:
     return lambda sessions: (piece for session in sessions for piece in one(session))
 
@@ -229,7 +257,7 @@ def _each(one: Callable[[Session], Pieces]) -> Callable[[Iterable[Session]], Pie
 FORMS: dict[str, Form] = {
     "md": Form("text/markdown; charset=utf-8", "Markdown, to read", _each(_markdown), _markdown),
     "json": Form("application/json; charset=utf-8", "JSON, every event", _json_of_many, _json),
-    "ndjson": Form("application/x-ndjson; charset=utf-8", "NDJSON, a line each", _each(_ndjson), _ndjson),
+    "ndjson": Form("application/x-ndjson; charset=utf-8", "NDJSON, a line each", _ndjson, _one(_ndjson)),
     "csv": Form("text/csv; charset=utf-8", "CSV, for a spreadsheet", _csv_of_many, _csv),
     "jsonl": Form("application/jsonl; charset=utf-8", "Chats for evaluation (OpenAI)", _each(_chat), _chat),
 }

@@ -1,5 +1,7 @@
 """Figures as people read them."""
 
+from datetime import timedelta
+
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -16,6 +18,11 @@ def duration(seconds: float | None) -> str:
             parts.append((rest // size, unit))
             rest %= size
     return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+
+
+def duration_so_far(span: timedelta) -> str:
+    """Its largest unit alone: ``3 min``. It grows while one looks."""
+    return " ".join(duration(max(round(span.total_seconds()), 10)).split(" ")[:2])
 
 
 def milliseconds(ms: float | None) -> str:
@@ -48,6 +55,17 @@ def usd(microusd: int | None) -> str:
     if dollars >= 1 or not microusd:
         return f"${dollars:,.2f}"
     return f"${dollars:.3f}" if dollars >= 0.01 else f"${dollars:.6f}".rstrip("0")
+
+
+def short_cost(microusd: int, unpriced: int) -> str:
+    """The same for a narrow cell: three digits at most, and a plus where a part is not known."""
+    if not microusd and unpriced:
+        return "unknown"
+    dollars = microusd / 1_000_000
+    words = (
+        "<$0.001" if 0 < dollars < 0.001 else f"${dollars:,.3f}" if 0 < dollars < 1 else f"${dollars:,.2f}"
+    )
+    return f"{words} +" if unpriced else words
 
 
 def cost(microusd: int, unpriced: int) -> str:

@@ -1,5 +1,6 @@
 // The review desk of the admin: keys, the panel beside a session, and what was searched for.
 
+import { Away } from "./away.js";
 import { showHit } from "./hit.js";
 import { Keys } from "./keys.js";
 import { actOnRow, Panel } from "./panel.js";
@@ -8,7 +9,7 @@ import { keepInReach } from "./reach.js";
 const panel = document.querySelector("[data-desk]");
 const talk = document.querySelector("[data-hit]");
 
-new Keys(actOnRow);
+const keys = new Keys(actOnRow);
 keepInReach(document);
 for (const details of document.querySelectorAll("details.desk-save")) {
   details.addEventListener("toggle", () => details.open && details.querySelector("input[type=text]").focus());
@@ -17,6 +18,10 @@ for (const all of document.querySelectorAll("[data-all]")) {
   const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${all.dataset.all}"]`)];
   all.closest("label").hidden = boxes.length < 2;
   all.addEventListener("change", () => boxes.forEach((box) => (box.checked = all.checked)));
+}
+const many = document.getElementById("inbox-many");
+if (many) {
+  new Away(many, keys);
 }
 if (panel) {
   new Panel(panel);

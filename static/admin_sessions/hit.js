@@ -10,7 +10,7 @@ export function showHit(talk) {
   }
   const words = (talk.dataset.words ?? "").split(/\s+/).filter(Boolean).map(escaped);
   if (words.length) {
-    mark(found, new RegExp(`(?<![\\p{L}\\p{N}_])(?:${words.join("|")})(?![\\p{L}\\p{N}_])`, "giu"));
+    mark(found, new RegExp(`(?<![\\p{L}\\p{N}_])(?:${wanted(words).join("|")})(?![\\p{L}\\p{N}_])`, "giu"));
   }
   found.classList.add("desk-hit");
   (found.querySelector("mark") ?? found).scrollIntoView({ block: "center" });
@@ -20,6 +20,12 @@ export function showHit(talk) {
 function around(talk, seq) {
   const begun = [...talk.querySelectorAll(":scope > [id^=seq-]")].filter((one) => Number(one.id.slice(4)) <= seq);
   return begun.at(-1);
+}
+
+/** The phrase where the words stand together, else each of them; "a" and "of" stand everywhere and are no find. */
+function wanted(words) {
+  const long = words.filter((word) => word.length > 2);
+  return [words.join("[^\\p{L}\\p{N}_]+"), ...(long.length ? long : words)];
 }
 
 const escaped = (word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

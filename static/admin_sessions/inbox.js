@@ -12,7 +12,8 @@
     badge.dataset.count = String(count);
     badge.textContent = String(words);
     const news = document.getElementById("inbox-news");
-    if (news && changed) news.hidden = false;
+    // What this page itself is doing is no news to it.
+    if (news && changed && !("own" in badge.dataset)) news.hidden = false;
   }
 
   async function ask(address) {

@@ -13,7 +13,7 @@ const isChoosing = (element) => element.hasAttribute("aria-activedescendant");
 
 export class Keys {
   #rows = [];
-  #at = -1;
+  #row = null;
 
   constructor(actOnRow) {
     this.actOnRow = actOnRow;
@@ -81,13 +81,13 @@ export class Keys {
   }
 
   #doesInList(key, target) {
-    const row = this.#rows[this.#at];
+    const [row, shown] = [this.#row, this.#shown()];
     switch (key) {
       case "j":
-        this.#choose(Math.min(this.#at + 1, this.#rows.length - 1));
+        this.choose(shown[Math.min(shown.indexOf(row) + 1, shown.length - 1)]);
         return true;
       case "k":
-        this.#choose(Math.max(this.#at - 1, 0));
+        this.choose(shown[Math.max(shown.indexOf(row) - 1, 0)]);
         return true;
       case "Enter":
       case "o":
@@ -100,7 +100,19 @@ export class Keys {
         row?.querySelector("input.action-select")?.click();
         return Boolean(row);
     }
-    return Boolean(row) && (this.#pressesInRow(key, row) || this.actOnRow(key, row));
+    return this.#pressesForTicked(key) || (Boolean(row) && (this.#pressesInRow(key, row) || this.actOnRow(key, row)));
+  }
+
+  /** Where some rows are ticked, a key that acts on a row acts on all of these. */
+  #pressesForTicked(key) {
+    const button = [...document.querySelectorAll("[data-ticked-key]")].find((one) =>
+      one.dataset.tickedKey.split(" ").includes(key),
+    );
+    const ticked = this.#shown().some((row) => row.querySelector("input.action-select:checked"));
+    if (button && ticked) {
+      button.click();
+    }
+    return Boolean(button) && ticked;
   }
 
   /** What the row itself offers: a button to press, or one to go to, which Enter then presses. */
@@ -115,15 +127,33 @@ export class Keys {
     return Boolean(button ?? goal);
   }
 
-  #choose(place) {
-    this.#rows[this.#at]?.classList.remove("desk-chosen");
-    this.#rows[this.#at]?.removeAttribute("aria-current");
-    this.#at = place;
-    const row = this.#rows[place];
+  #shown() {
+    return this.#rows.filter((row) => !row.hidden);
+  }
+
+  /** ``rows`` leave the list; where the chosen one is among them, the one in its place is chosen. */
+  leave(rows) {
+    const shown = this.#shown();
+    const place = shown.indexOf(this.#row);
+    const stays = (row) => !rows.includes(row);
+    const next = shown.slice(Math.max(place, 0)).find(stays) ?? shown.filter(stays).at(-1);
+    rows.forEach((row) => (row.hidden = true));
+    if (place >= 0) {
+      this.choose(next);
+    }
+  }
+
+  choose(row) {
+    this.#row?.classList.remove("desk-chosen");
+    this.#row?.removeAttribute("aria-current");
+    this.#row = row ?? null;
+    if (!row) {
+      return;
+    }
     row.classList.add("desk-chosen");
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
-    sessionStorage.setItem(KEPT, JSON.stringify([location.href, place, linkOf(row)?.href]));
+    sessionStorage.setItem(KEPT, JSON.stringify([location.href, this.#shown().indexOf(row), linkOf(row)?.href]));
   }
 
   /** To the row that was chosen when this very list was left; to the one in its place where it is not in the list any more. */
@@ -131,7 +161,7 @@ export class Keys {
     const [href, place, link] = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
     const same = this.#rows.findIndex((row) => linkOf(row)?.href === link);
     if (href === location.href && (same >= 0 || place < this.#rows.length)) {
-      this.#choose(same >= 0 ? same : place);
+      this.choose(this.#rows[same >= 0 ? same : place]);
     }
   }
 }

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.html import escape
 
 from sessions_app.admin import changelist
@@ -238,3 +239,12 @@ def test_periods_keep_the_other_filters(admin: Client) -> None:
 def test_nonsense_in_the_address_is_no_error(admin: Client, query: str) -> None:
     write_session()
     assert admin.get(f"{LIST}?{query}", follow=True).status_code == 200
+
+
+def test_one_that_goes_on_says_how_long_already(admin: Client) -> None:
+    began = timezone.now() - timedelta(minutes=3, seconds=20)
+    write_session(session_id="s1", at=began, cost_microusd=1_404, unpriced=1, responses=2)
+    html = page(admin)
+    assert ">so far 3 min<" in html
+    assert ">$0.001 +<" in html
+    assert 'title="$0.001404 + unknown. US dollars' in html

@@ -14,6 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.admin import exporting
+from sessions_app.desk import acts
+from sessions_app.desk.acts import Reviewer
 from sessions_app.log import events as ev
 from sessions_app.models import EraseActor, Session, SessionStatus, TranscriptOpening
 from sessions_app.privacy.erase import By, erase_session
@@ -56,6 +58,39 @@ def test_ndjson_is_a_line_for_the_session_and_for_each_event(viewer: Client) -> 
     ]
     assert [line["type"] for line in lines] == ["session"] + ["event"] * 6
     assert (lines[0]["title"], lines[1]["content"]) == ("T", "question 1 ")
+
+
+def test_what_the_desk_knows_is_in_it_by_one_query_for_many(viewer: Client) -> None:
+    sessions(3)
+    rita = User.objects.create(username="rita", is_superuser=True, is_staff=True)
+    by = Reviewer(rita.pk, "rita")
+    for name in ("refund", "angry"):
+        acts.add_tag(session_id="s001", name=name, by=by)
+    for text in ("One", "Two"):
+        acts.write_note(session_id="s001", text=text, by=by)
+    acts.give_score(session_id="s001", score=2, reason="It guessed", by=by)
+    acts.assign(session_id="s001", assignee_id=rita.pk, by=by)
+    Session.objects.filter(pk="s001").update(review_state="flagged")
+    told = {
+        "review_state": "flagged",
+        "score": 2,
+        "score_reason": "It guessed",
+        "tags": ["angry", "refund"],
+        "assignee": "rita",
+        "notes": 2,
+    }
+    none = {"review_state": "new", "score": None, "score_reason": "", "tags": [], "assignee": "", "notes": 0}
+    heads = {one["session"]["session_id"]: one["session"] for one in json.loads(many(viewer, "json"))}
+    assert {name: heads["s001"][name] for name in told} == told
+    assert {name: heads["s000"][name] for name in told} == none
+    line = json.loads(one(viewer, Session.objects.get(pk="s001"), "ndjson").splitlines()[0])
+    assert {name: line[name] for name in told} == told
+    row = next(row for row in rows_of(many(viewer, "csv")) if row["session_id"] == "s001")
+    words = ["flagged", "2", "It guessed", "angry, refund", "rita", "2"]
+    assert [row[name] for name in told] == words
+    with CaptureQueriesContext(connection) as queries:
+        many(viewer, "csv")
+    assert sum("session_tags" in query["sql"] for query in queries) == 1
 
 
 def test_csv_of_a_session_is_its_events(viewer: Client) -> None:

@@ -1,6 +1,8 @@
+from datetime import timedelta
+
 import pytest
 
-from sessions_app.review.humanize import compact, duration, milliseconds
+from sessions_app.review.humanize import compact, duration, duration_so_far, milliseconds, short_cost
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,26 @@ from sessions_app.review.humanize import compact, duration, milliseconds
 )
 def test_duration_says_the_two_largest_units(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(-5, "10 s"), (45, "45 s"), (200, "3 min"), (3_700, "1 h")])
+def test_what_goes_on_has_its_largest_unit(seconds: float, words: str) -> None:
+    assert duration_so_far(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("microusd", "unpriced", "words"),
+    [
+        (0, 0, "$0.00"),
+        (0, 2, "unknown"),
+        (400, 0, "<$0.001"),
+        (1_404, 3, "$0.001 +"),
+        (340_000, 0, "$0.340"),
+        (12_345_678, 0, "$12.35"),
+    ],
+)
+def test_a_cost_is_short_in_a_cell(microusd: int, unpriced: int, words: str) -> None:
+    assert short_cost(microusd, unpriced) == words
 
 
 @pytest.mark.parametrize(

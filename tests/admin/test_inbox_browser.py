@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from sessions_app.models import InboxItem, Session
 from tests.admin.live_pages import staff_page
@@ -98,6 +98,39 @@ def test_many_are_put_away_at_once_and_come_back(page: Page) -> None:
     page.get_by_role("button", name="Bring the chosen back").click()
     expect(page.get_by_text("2 wait again.")).to_be_visible()
     assert len(waiting()) == 4
+
+
+def test_no_key_is_lost_while_the_server_is_slow(page: Page) -> None:
+    for number in range(6):
+        fails(number)
+    asked: list[str] = []
+
+    def slowly(route: Route) -> None:
+        asked.append(route.request.post_data or "")
+        page.wait_for_timeout(300)
+        if len(asked) == 2:
+            route.fulfill(body="Some proxy in between is busy")
+        else:
+            route.continue_()
+
+    page.route("**/inboxitem/many/", slowly)
+    page.goto(PAGE)
+    listens(page)
+    rows = page.locator(".inbox-row:visible")
+    press(page, "j", "e", "e", "e")
+    expect(rows).to_have_count(3)
+    expect(page.get_by_text("it stands here again")).to_be_attached()  # the second, which did not arrive
+    expect(rows).to_have_count(4)
+    expect(page.locator("#inbox-done")).to_contain_text("Put away.")
+    assert waiting() == ["s0", "s1", "s2", "s4"]
+    press(page, "z")
+    expect(page.get_by_text("It waits again.")).to_be_visible()
+    expect(page.locator(".desk-chosen")).to_contain_text("Question 3")
+    press(page, "x", "j", "x", "e")
+    expect(page.get_by_text("2 put away.")).to_be_visible()
+    expect(rows).to_have_count(3)
+    assert waiting() == ["s0", "s1", "s4"]
+    assert len(asked) == 5
 
 
 @pytest.fixture

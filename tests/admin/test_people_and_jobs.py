@@ -1,5 +1,8 @@
 """Users, groups and jobs: one look, and no more rights than given."""
 
+import json
+import re
+
 import pytest
 from django.contrib import admin as django_admin
 from django.contrib.auth.models import Group, Permission, User
@@ -12,6 +15,7 @@ from identity.keys import make_key
 from identity.models import ApiKey, ExternalIdentity, Scope
 from sessions_app.admin import webhooks
 from sessions_app.models import MailSubscription, Webhook, WebhookDelivery
+from sessions_app.notices.messages import message_of
 from tests.admin.conftest import PASSWORD, signed_in
 from tests.admin.rows import NOON, turn, write_session
 
@@ -103,6 +107,39 @@ def test_deleting_a_webhook_takes_its_deliveries_along(admin: Client) -> None:
     assert admin.post("/admin/sessions_app/webhook/", {**chosen, "post": "yes"}).status_code == 302
     assert not Webhook.objects.exists()
     assert not WebhookDelivery.objects.exists()
+
+
+def test_a_test_is_sent_and_stands_on_the_page_of_its_webhook(admin: Client, viewer: Client) -> None:
+    webhook = Webhook.objects.create(name="Ours", url="https://a.example/", topics=["answer.failed"])
+    page = f"/admin/sessions_app/webhook/{webhook.pk}/"
+    assert "Nothing was delivered yet" in admin.get(f"{page}change/").content.decode()
+    assert viewer.post(f"{page}test/").status_code == 403
+    assert admin.get(f"{page}test/").status_code == 405
+    html = admin.post(f"{page}test/", follow=True).content.decode()
+    assert "<td>A test</td>" in html
+    assert f"webhook__id__exact={webhook.pk}" in html
+    delivery = WebhookDelivery.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT task_name, args->>'delivery_id' FROM procrastinate_jobs")
+        assert cursor.fetchall() == [("deliver_webhook", str(delivery.pk))]
+    message = json.loads(message_of(delivery))
+    assert (message["type"], message["data"]) == ("ping", {})
+    write_session(turn(1), session_id="s1", title="Lost luggage")
+    for seq in (1, 2):
+        WebhookDelivery.objects.create(
+            webhook=webhook, session_id="s1", seq=seq, topic="answer.failed", at=NOON
+        )
+    listed = admin.get(f"/admin/sessions_app/webhookdelivery/?webhook__id__exact={webhook.pk}")
+    assert listed.content.decode().count(">Lost luggage</a>") == 2
+    assert "A test" in listed.content.decode()
+
+
+def test_a_secret_stands_in_a_field_to_copy(admin: Client) -> None:
+    form = {"name": "<b>Ours", "url": "https://a.example/", "topics": ["answer.failed"], "active": "on"}
+    html = admin.post("/admin/sessions_app/webhook/add/", form, follow=True).content.decode()
+    assert re.search(r'<input type="text" readonly value="whsec_[^"]{20,}" id="webhook-secret"', html)
+    assert 'data-copy="webhook-secret"' in html
+    assert "<b>Ours" not in html
 
 
 def test_no_more_deliveries_are_read_than_are_sent_again(

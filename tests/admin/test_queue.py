@@ -48,6 +48,24 @@ def test_the_newest_that_ended_is_handed_out_and_is_the_reviewers(rita: Client) 
     assert "Under way by you" in html
 
 
+def test_what_was_skipped_is_taken_up_again(rita: Client) -> None:
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+    assert handed_out(rita) == "s0"
+    assert ">1 left<" in page_of(rita, "s0", "?queue=")
+    assert " left<" not in page_of(rita, "s0")
+    do(rita, "s0", "skip")
+    handed_out(rita)
+    assert ">0 left<" in page_of(rita, "s1", "?queue=")
+    do(rita, "s1", "skip")
+    assert "2 skipped by you" in rita.get(QUEUE).content.decode()
+    assert "skipped by you" not in reviewer("ruth").get(QUEUE).content.decode()
+    answer: Any = rita.post(QUEUE, {"view": "", "of": "skipped"})
+    assert "/s0/change/" in answer.url
+    assert Session.objects.get(pk="s0").review_state == ReviewState.IN_REVIEW
+    assert "1 skipped by you" in rita.get(QUEUE).content.decode()
+
+
 def test_done_leads_to_the_next_of_the_queue(rita: Client) -> None:
     for number in range(3):
         ended(f"s{number}", hours_ago=number)

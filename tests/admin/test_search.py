@@ -1,6 +1,8 @@
 """Search over sessions: what is found, and that it stays bounded."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.admin import search as searching
+from sessions_app.admin.hits import marked
 from sessions_app.admin.search import search
 from sessions_app.models import Session
 from sessions_app.postgres.threads import time_limit
@@ -177,3 +180,30 @@ def test_the_list_shows_the_hits_and_the_note(admin: Client, monkeypatch: pytest
     assert "/s0/change/" in html
     assert "/other/change/" not in html
     assert "More than 1 sessions have these words" in html
+
+
+def test_a_plain_search_leads_to_what_was_said(admin: Client) -> None:
+    write_session(turn(1), session_id="talk", title="Lost luggage")
+
+    def links(term: str) -> tuple[str, bool]:
+        html = admin.get("/admin/sessions_app/session/", {"q": term, "status": "active"}).content.decode()
+        found = re.search(r'class="sx-said-link" href="([^"]*)"', html)
+        return (unescape(found.group(1)) if found else "", "No title, summary" in html)
+
+    assert links("luggage") == ("?q=text%3Aluggage&status=active", False)
+    assert links("no such words") == ("?q=text%3Ano+such+words&status=active", True)
+    assert links("text:luggage") == ("", False)
+    assert links("") == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "words"),
+    [
+        ("# Your **\ue000order\ue001** is *late*", "Your <mark>order</mark> is late"),
+        ("- `a_b`: [the \ue000shop\ue001](https://x.example/?a)", "a_b: the <mark>shop</mark>"),
+        ("2 * 3 and <b>", "2 * 3 and &lt;b&gt;"),
+        ("| name | sum |\n|---|---|\n| x | 1 |", " name sum x 1 "),
+    ],
+)
+def test_a_hit_is_in_plain_words(markdown: str, words: str) -> None:
+    assert marked(markdown) == words

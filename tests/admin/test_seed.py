@@ -9,10 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.session.turns import asks_for_more
-from sessions_app.log.events import Record
+from sessions_app.log.events import Record, ToolApprovalRequested
 from sessions_app.log.journal_sql import Counters
 from sessions_app.log.replay import read_history, read_records
-from sessions_app.models import Session, SessionEvent, SessionStatus
+from sessions_app.models import AttentionKind, InboxItem, Session, SessionEvent, SessionStatus
 
 
 def records_of(session: Session) -> list[Record]:
@@ -46,6 +46,19 @@ def test_no_server_answers_in_those_that_stay_open() -> None:
     assert len(live) == 3
     for session in live:
         assert not asks_for_more(read_history(session_id=session.pk))
+
+
+@pytest.mark.django_db
+def test_some_of_the_live_ones_wait_for_a_yes() -> None:
+    call_command("seed_demo_sessions", count=0, live=4, seed=3, force=True, verbosity=0)
+    items = InboxItem.objects.filter(kind=AttentionKind.APPROVAL, settled_at__isnull=True)
+    assert len(items) == 2
+    for item in items.select_related("session"):
+        assert item.session.status == SessionStatus.ACTIVE
+        asked, done = (record.event for record in records_of(item.session)[-2:])
+        assert isinstance(asked, ToolApprovalRequested)
+        assert (asked.item_id, done.event_type) == (item.ref, "response_done")
+        assert "Pay" in asked.asks
 
 
 @pytest.mark.django_db

@@ -51,7 +51,10 @@ class Command(BaseCommand):
             "--days", type=float, default=14, help="spread over so many days up to now (default 14)"
         )
         parser.add_argument(
-            "--live", type=int, default=0, help="so many more that go on, an answer half told"
+            "--live",
+            type=int,
+            default=0,
+            help="so many more that go on: an answer half told, or a tool that waits for a yes",
         )
         parser.add_argument("--long", type=int, default=0, help="one more of so many messages")
         parser.add_argument(
@@ -73,7 +76,7 @@ class Command(BaseCommand):
         seeder = _Seeder(random.Random(options["seed"]), options["days"])
         for begin in range(0, options["count"], BATCH):
             seeder.write_ended([seeder.session() for _ in range(min(BATCH, options["count"] - begin))])
-        seeder.write([seeder.session(live=True) for _ in range(options["live"])])
+        seeder.write([seeder.session(live=True, asks=n % 2 == 1) for n in range(options["live"])])
         if options["long"]:
             seeder.write([seeder.session(messages=options["long"])])
         if options["copies"]:
@@ -102,11 +105,16 @@ class _Seeder:
         self.written: list[str] = []
         """Ids of the ended ones."""
 
-    def session(self, *, live: bool = False, messages: int | None = None) -> DemoSession:
+    def session(self, *, live: bool = False, asks: bool = False, messages: int | None = None) -> DemoSession:
         started_at = timezone.now() - timedelta(minutes=2) if live else self._moment()
         started_at -= timedelta(minutes=messages or 0)
         return demo_session(
-            session_id=ids.uuid7(), started_at=started_at, dice=self._dice, live=live, messages=messages
+            session_id=ids.uuid7(),
+            started_at=started_at,
+            dice=self._dice,
+            live=live,
+            asks=asks,
+            messages=messages,
         )
 
     def _moment(self) -> datetime:
