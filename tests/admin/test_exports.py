@@ -79,7 +79,14 @@ def test_what_the_desk_knows_is_in_it_by_one_query_for_many(viewer: Client) -> N
         "assignee": "rita",
         "notes": 2,
     }
-    none = {"review_state": "new", "score": None, "score_reason": "", "tags": [], "assignee": "", "notes": 0}
+    none: dict[str, Any] = {
+        "review_state": "new",
+        "score": None,
+        "score_reason": "",
+        "tags": [],
+        "assignee": "",
+        "notes": 0,
+    }
     heads = {one["session"]["session_id"]: one["session"] for one in json.loads(many(viewer, "json"))}
     assert {name: heads["s001"][name] for name in told} == told
     assert {name: heads["s000"][name] for name in told} == none

@@ -270,6 +270,9 @@ def test_each_filter_of_the_list_has_words() -> None:
         "feedback": ("good", "Rated good"),
         "outcome": ("resolved", "Resolved"),
         "sentiment": ("negative", "User: negative"),
+        "failure": ("model_timeout", "Failed for: model timeout"),
+        "tool": ("get_time", "Tool: get_time"),
+        "tool_failed": ("get_time", "Tool that failed: get_time"),
         "who": ("guest", "Guests"),
     }
     names = [one[0] if isinstance(one, tuple) else one.parameter_name for one in SessionAdmin.list_filter]
@@ -330,9 +333,9 @@ def test_done_is_taken_back_and_leads_to_its_session_again(rita: Client) -> None
     answer: Any = rita.post(unescape(found[1]), form)
     assert answer.url == f"{LIST}s1/change/?queue="
     assert Session.objects.get(pk="s1").review_state == ReviewState.IN_REVIEW
-    html = page_of(rita, "s1", "?queue=")
-    assert "Undone: in review again." in html
-    assert "Done → In review" in html
+    undone = page_of(rita, "s1", "?queue=")
+    assert "Undone: in review again." in undone
+    assert "Done → In review" in undone
     assert 'data-key="z"' not in html
 
 

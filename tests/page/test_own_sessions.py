@@ -152,13 +152,13 @@ def test_a_key_names_its_users_and_one_that_reads_only_looks() -> None:
     chats = make_key(user=shop, label="chats", scope=Scope.CHAT)
     reads = make_key(user=shop, label="reads", scope=Scope.READ)
     secret = make_secret(key=chats.row, external_user_id="c1", seconds=60, session={})
-    reader, customer = (
+    reader, buyer = (
         Client(headers={"Authorization": f"Bearer {value}"}) for value in (reads.value, secret.value)
     )
     assert change(reader, "of-c1", title="x").status_code == 403
     assert reader.get("/api/sessions/of-c1").status_code == 200
-    assert change(customer, "of-c2", title="x").status_code == 404
-    assert change(customer, "of-c1", title="x").status_code == 200
+    assert change(buyer, "of-c2", title="x").status_code == 404
+    assert change(buyer, "of-c1", title="x").status_code == 200
 
 
 @pytest.mark.parametrize(
