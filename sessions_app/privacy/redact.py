@@ -32,7 +32,7 @@ FIGURES = (
     ev.Usage,
     ev.Timings,
 )
-OUR_NAMES = {"model", "provider", "next_model", "source", "dialect", "code"}
+OUR_NAMES = {"model", "provider", "next_model", "source", "dialect", "code", "assistant"}
 IDS = {
     "item_id",
     "response_id",

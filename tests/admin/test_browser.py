@@ -19,7 +19,7 @@ def test_a_reviewer_finds_a_session_and_reads_it(page: Page) -> None:
     write_session(turn(1), title="Something else")
     page.goto("/admin/")
     page.locator("#nav-sidebar a", has_text="Sessions").click()
-    page.get_by_placeholder("Id, user, words").fill("tokyo")
+    page.locator("#searchbar").fill("tokyo")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Something else")).to_have_count(0)
     page.get_by_text("Time in Tokyo").click()
