@@ -37,7 +37,9 @@ def test_the_list_tells_costs(admin: Client) -> None:
         write_session([user_says("x"), started(), message("y"), paid], session_id=session_id)
     write_session(session_id="silent")
     html = admin.get("/admin/sessions_app/session/").content.decode()
-    cells = re.findall(r'<span class="cell-line" title="([^". ]+[^" ]*)\. US dollars[^"]*">([^<]*)</span>', html)
+    cells = re.findall(
+        r'<span class="cell-line" title="([^". ]+[^" ]*)\. US dollars[^"]*">([^<]*)</span>', html
+    )
     assert sorted(cells) == [("$0.0012", "$0.001"), ("unknown", "unknown")]
 
 

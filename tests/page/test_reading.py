@@ -72,6 +72,7 @@ def chat(open_page: OpenPage) -> ChatPage:
 
 
 def show(chat: ChatPage, text: str) -> Any:
+    chat.expect_connection("Connected")  # what the page shows then takes the place of what stands there
     chat.module("streaming_markdown", SHOW, text)
     return chat.page.locator("#transcript .prose")
 

@@ -75,7 +75,8 @@ async def test_every_event_that_the_server_has_is_one_of_the_clients(start_serve
     """`Talk` holds each against the client's own type."""
     server = start_server(MESSAGES_PER_MINUTE="1000", TOKENS_PER_MINUTE="1000000")
     tools: Any = [WEATHER]
-    async with talk(server.ws_url) as client:
+    async with talk(server.ws_url, {"history": "recent"}) as client:
+        await client.until("x_history.done")
         await client.connection.session.update(session={"type": "realtime", "tools": tools})
         await client.ask("What is 6*7?")
         await client.ask("What time is it in Atlantis?")
@@ -90,7 +91,18 @@ async def test_every_event_that_the_server_has_is_one_of_the_clients(start_serve
         await client.connection.send(
             {"type": "x_feedback.give", "item_id": last.output[0].id, "rating": "up"}  # type: ignore[arg-type]
         )
-        await client.until("x_feedback.given")
+        until = (await client.until("x_feedback.given")).event_id
+        ours: list[Any] = [
+            {"type": "response.create", "response": {"x_retry_of": last.id}},
+            {"type": "x_version.choose", "item_id": last.output[0].id},
+            {"type": "x_history.get", "until": until},
+            {"type": "x_ping"},
+        ]
+        for event, answer in zip(
+            ours, ("response.done", "x_version.chosen", "x_history.given", "x_pong"), strict=True
+        ):
+            await client.connection.send(event)
+            await client.until(answer)
     assert {event.type for event in client.events} == SERVER_EVENT_TYPES.keys()
 
 

@@ -173,7 +173,9 @@ async def test_try_again_takes_the_place_of_a_failed_answer(
         assert (error["code"], error["param"]) == ("nothing_to_retry", "response.x_retry_of")
 
 
-async def test_a_completed_answer_cannot_be_tried_again_once_something_was_said(start_shop: StartShop) -> None:
+async def test_a_completed_answer_cannot_be_tried_again_once_something_was_said(
+    start_shop: StartShop,
+) -> None:
     """Before that it may be asked for again, as another version: `test_versions`."""
     server = start_shop(**ENV)
     async with realtime(server.ws_url) as client:
