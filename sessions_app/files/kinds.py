@@ -81,7 +81,7 @@ def _bounded(kind: Kind) -> Kind:
 
 
 def _png(data: bytes) -> Kind:
-    if len(data) < 33 or data[12:16] != b"IHDR" or b"IEND" not in data[-16:]:
+    if len(data) < 33 or data[12:16] != b"IHDR" or b"IEND\xaeB`\x82" not in data:
         raise FileBroken
     return Kind(MediaType.PNG, *struct.unpack(">II", data[16:24]))
 

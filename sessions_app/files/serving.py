@@ -1,6 +1,7 @@
 """A file as it is given to a browser: never as a page, a drawing or a program."""
 
 from django.http import HttpResponse
+from django.utils.cache import add_never_cache_headers
 from django.utils.http import content_disposition_header
 
 from sessions_app.files.keeping import read_file
@@ -20,4 +21,5 @@ def file_response(row: StoredFile) -> HttpResponse:
     response["Content-Disposition"] = disposition or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = _POLICY
+    add_never_cache_headers(response)
     return response

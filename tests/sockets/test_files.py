@@ -62,8 +62,9 @@ def get_file(server: ServerProcess, file_id: str, guest_id: str = ADA) -> bytes:
     return data
 
 
-def by(guest_id: str) -> dict[str, Any]:
-    return {"additional_headers": {"Cookie": cookie(guest_id)}}
+def by(server: ServerProcess, guest_id: str = ADA) -> dict[str, Any]:
+    """A browser names its page's origin."""
+    return {"additional_headers": {"Cookie": cookie(guest_id)}, "origin": server.url}
 
 
 def image(file_id: str) -> Frame:
@@ -108,7 +109,7 @@ def payloads() -> list[str]:
 
 async def test_a_picture_is_said_shown_and_kept(server: ServerProcess) -> None:
     sent = send_file(server, png(40, 30), "bike.png")
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         item = (await put(client, words("What is this?"), image(sent["id"])))["item"]
         assert item["content"] == [
             {"type": "input_text", "text": "What is this?"},
@@ -130,13 +131,13 @@ async def test_a_picture_is_said_shown_and_kept(server: ServerProcess) -> None:
         with pytest.raises(urllib.error.HTTPError, match="404"):
             get_file(server, sent["id"], BOB)
     later = f"/ws/session?session_id={client.session_id}&history=recent"
-    async with realtime(server.ws_url, later, **by(ADA)) as again:
+    async with realtime(server.ws_url, later, **by(server)) as again:
         assert (await again.until("conversation.item.added"))["item"] == place["item"]
 
 
 async def test_small_ones_come_as_data_urls_and_the_log_holds_no_bytes(server: ServerProcess) -> None:
     picture, paper = png(), pdf(1)
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         parts = (
             {"type": "input_image", "image_url": data_url(picture, "text/html"), "detail": "low"},
             {"type": "input_file", "file_data": data_url(paper), "filename": "../offer.pdf"},
@@ -154,7 +155,7 @@ async def test_small_ones_come_as_data_urls_and_the_log_holds_no_bytes(server: S
 async def test_what_cannot_be_is_refused_by_name_and_the_session_goes_on(server: ServerProcess) -> None:
     mine = send_file(server, png(), "a.png")["id"]
     theirs = send_file(server, png(), "b.png", BOB)["id"]
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         assert code(await put(client, image(theirs))) == "file_not_found"
         assert code(await put(client, image("file_" + "0" * 24))) == "file_not_found"
         assert code(await put(client, image("x.png"))) == "invalid_event"
@@ -179,7 +180,7 @@ async def test_what_cannot_be_is_refused_by_name_and_the_session_goes_on(server:
         )
         assert code(await client.until("error")) == "unsupported_content"
         assert (await put(client, image(mine)))["type"] == "conversation.item.done"
-    async with realtime(server.ws_url, **by(ADA)) as another:
+    async with realtime(server.ws_url, **by(server)) as another:
         assert code(await put(another, image(mine))) == "file_not_found"
 
 
@@ -202,7 +203,7 @@ async def test_the_model_sees_it_in_every_turn_and_after_a_restart(
     expected = [base64.b64encode(png()).decode()]
     server = start_shop(VAR_DIR=str(tmp_path))
     sent = send_file(server, png(), "bike.png")["id"]
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         await put(client, words("What is it?"), image(sent))
         assert await answered(client) == "A bike."
         assert inline(gemini) == expected
@@ -211,7 +212,9 @@ async def test_the_model_sees_it_in_every_turn_and_after_a_restart(
         assert inline(gemini) == expected
     server.close()
     another = start_shop(VAR_DIR=str(tmp_path))
-    async with realtime(another.ws_url, f"/ws/session?session_id={client.session_id}", **by(ADA)) as client:
+    async with realtime(
+        another.ws_url, f"/ws/session?session_id={client.session_id}", **by(another)
+    ) as client:
         await put(client, words("Are you sure?"))
         await answered(client)
         assert inline(gemini) == expected
@@ -223,7 +226,7 @@ async def test_a_kind_that_the_model_cannot_read_is_refused_before_the_turn(
     server = start_shop(VAR_DIR=str(tmp_path))
     moving = send_file(server, gif(), "a.gif")["id"]
     still = send_file(server, png(), "a.png")["id"]
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         refused = await put(client, words("Look"), image(moving))
         assert code(refused) == "model_cannot_read_file"
         assert "'a.gif' (image/gif" in refused["error"]["message"]
@@ -239,7 +242,7 @@ async def test_a_file_that_is_gone_does_not_end_the_conversation(
     gemini.then(says("I cannot see it."))
     server = start_shop(VAR_DIR=str(tmp_path))
     sent = send_file(server, png(), "bike.png")["id"]
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         await put(client, words("What is it?"), image(sent))
         for stored in (tmp_path / "files").rglob("*"):
             if stored.is_file():
@@ -262,7 +265,7 @@ async def test_what_is_erased_is_shown_to_nobody_and_leaves_the_storage(
         },
     }
     sent = send_file(server, WHOLE[MediaType.JPEG], "me.jpg")["id"]
-    async with realtime(server.ws_url, **by(ADA)) as client:
+    async with realtime(server.ws_url, **by(server)) as client:
         await put(client, words("Me"), image(sent))
         await in_db_thread(lambda: erase_session(session_id=client.session_id, by=STAFF))
         assert await client.closed() == 4404
