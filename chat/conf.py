@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.conf_kinds import ASSISTANTS, HEADERS, MCP_SERVERS, ORIGINS, PRICES, REASONS, model_of
+from chat.conf_kinds import (
+    ASSISTANTS,
+    HEADERS,
+    MCP_SERVERS,
+    MODEL_FILES,
+    ORIGINS,
+    PRICES,
+    REASONS,
+    model_of,
+)
 from sessions_app.assistant import AssistantSettings
 from sessions_app.setting import (
     ACCESS,
@@ -160,6 +169,14 @@ class ChatConf:
         "[Assistants](assistants.md) by their names in addresses, `default` among them: JSON, or the path of a JSON or TOML "
         "file. What the admin has published goes before.",
         example='{"default": {"name": "Bicycle shop", "color": "#0f766e"}}',
+    )
+    model_files: Mapping[str, tuple[str, ...]] = MODEL.field(
+        {},
+        MODEL_FILES,
+        "Which [pictures and files](files.md#what-models-read) a model reads, where that is not known or known wrongly: `image`, "
+        "`pdf`, both or neither; JSON.",
+        default_told="[by the vendor](files.md#what-models-read)",
+        example='{"compatible:qwen3-vl": ["image"], "openai:gpt-3.5-turbo": []}',
     )
     max_output_tokens: int = 8192
     max_tool_rounds: int = MODEL.field(
