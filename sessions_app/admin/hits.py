@@ -1,12 +1,13 @@
 """What the rows of the session list show beside the session's own columns: its tags, and where the searched words stand."""
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchHeadline
+from django.db.models import OuterRef, Subquery, TextField, Value
 from django.db.models.functions import Left
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -34,29 +35,34 @@ class Hit:
 
 
 def rows_of(sessions: Sequence[Session], found: Found | None) -> list[Any]:
-    """The same sessions, each with its ``tag_names`` and its ``hit`` (None where there is none). One query, or two."""
+    """The same sessions, each with its ``tag_names`` and its ``hit`` (None where there is none). One query."""
     ids = [session.pk for session in sessions]
-    names: dict[str, list[str]] = defaultdict(list)
-    tagged = SessionTag.objects.filter(session_id__in=ids).order_by("tag__name")
-    for session_id, name in tagged.values_list("session_id", "tag__name"):
-        names[session_id].append(name)
-    hits = _hits(ids, found) if found and found.query and ids else {}
+    told = Session.objects.filter(pk__in=ids).order_by()
+    names = SessionTag.objects.filter(session_id=OuterRef("pk")).order_by("tag__name").values("tag__name")
+    beside = told.annotate(names=ArraySubquery(names), **_cuts(ids, found))
+    by_id = {one["pk"]: one for one in beside.values("pk", "names", "cut", "seq")} if ids else {}
     rows: list[Any] = list(sessions)
     for row in rows:
-        row.tag_names, row.hit = names[row.pk], hits.get(row.pk)
+        one = by_id.get(row.pk, {"names": [], "cut": None, "seq": 0})
+        row.tag_names, row.hit = one["names"], _hit(one["cut"], one["seq"])
     return rows
 
 
-def _hits(ids: Sequence[str], found: Found) -> dict[str, Hit]:
-    if found.events:
-        wanted = [found.events[one] for one in ids if one in found.events]
-        events = SessionEvent.objects.filter(pk__in=wanted).annotate(cut=_headline("content", found.query))
-        return {
-            key: Hit(marked(cut), seq) for key, cut, seq in events.values_list("session_id", "cut", "seq")
-        }
-    told = Session.objects.filter(pk__in=ids).exclude(summary="").order_by()
-    cuts = told.annotate(cut=_headline("summary", found.query)).values_list("pk", "cut")
-    return {key: Hit(marked(cut)) for key, cut in cuts if _MARKED.search(cut)}
+def _cuts(ids: Sequence[str], found: Found | None) -> dict[str, Any]:
+    """What of each session has the words, and the seq of that event."""
+    if not found or not found.query:
+        return {"cut": Value(None, TextField()), "seq": Value(0)}
+    if not found.events:
+        return {"cut": _headline("summary", found.query), "seq": Value(0)}
+    wanted = [found.events[one] for one in ids if one in found.events]
+    hit = SessionEvent.objects.filter(session_id=OuterRef("pk"), pk__in=wanted).order_by()
+    cut = hit.annotate(cut=_headline("content", found.query)).values("cut")[:1]
+    return {"cut": Subquery(cut), "seq": Subquery(hit.values("seq")[:1])}
+
+
+def _hit(cut: str | None, seq: int | None) -> Hit | None:
+    """None: the words are in none of what was cut from."""
+    return Hit(marked(cut), seq or 0) if cut and (seq or _MARKED.search(cut)) else None
 
 
 def _headline(column: str, query: Any) -> SearchHeadline:

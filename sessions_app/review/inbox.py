@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sessions_app.desk.waiting import BY_STAFF
@@ -62,6 +62,13 @@ class Row:
     can_come_back: bool = False
     decides: bool = False
     runs_again: bool = False
+    others: "Sequence[Row]" = ()
+    """Of the same conversation, that are worked through with it."""
+
+    @property
+    def items(self) -> str:
+        """The keys of all that stand here."""
+        return " ".join(str(one.pk) for one in (self, *self.others))
 
 
 def row_of(waiting: Waiting, *, who: str) -> Row:
@@ -86,6 +93,15 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         decides=waits and item.kind == AttentionKind.APPROVAL,
         runs_again=waits and item.kind in CAN_RUN_AGAIN,
     )
+
+
+def together(rows: Sequence[Row]) -> list[Row]:
+    """What waits in one conversation is one row, where its first one stood. An approval stays alone: it is decided by itself."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        key = f"approval {row.pk}" if row.decides else row.session_id
+        found.setdefault(key, []).append(row)
+    return [replace(first, others=others) for first, *others in found.values()]
 
 
 def settled_words(item: InboxItem) -> str:
