@@ -30,7 +30,6 @@ from sessions_app.models import (
     ReviewState,
     ReviewTag,
     Session,
-    SessionReview,
     SessionTag,
 )
 
@@ -70,7 +69,7 @@ def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     return {
         "session": session,
         "may_review": reviewing,
-        "review": SessionReview.objects.filter(pk=session.pk).first(),
+        "review": getattr(session, "review", None),
         "states": ReviewState.choices,
         "scores": range(1, 6),
         "tags": [name for name, has in known if has],
@@ -200,7 +199,7 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
     done, words = _done(session.pk, request, by)
     undo = _undo_of(session, request.POST) if done else None
     if request.headers.get(IN_PLACE):
-        fresh = Session.objects.select_related("assignee", "user").get(pk=session.pk)
+        fresh = Session.objects.select_related("assignee", "user", "review").get(pk=session.pk)
         context = {**panel_context(request, fresh), "said": words, "failed": not done, "undo": undo}
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
     if undo:

@@ -14,16 +14,11 @@ from django.utils.safestring import SafeString
 
 from sessions_app.admin.search import Found
 from sessions_app.models import Session, SessionEvent, SessionTag
+from sessions_app.review.markdown import in_a_line
 
 HEADLINE_CHARS = 100_000
 _START, _STOP = "\ue000", "\ue001"
 """Around each word that was found: of the private use area, so that they are no words of anybody's."""
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
-_SIGNS = re.compile(
-    r"^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+|^[ \t]*```\w*|`+|\*\*|~~|(?<![\w*])\*(?=\S)|(?<=\S)\*(?![\w*])| ?\|[\s:|-]*",
-    re.MULTILINE,
-)
-"""Of Markdown, in a piece of it that is read as one line."""
 _MARKED = re.compile(f"{_START}([^{_START}{_STOP}]*){_STOP}")
 
 
@@ -77,14 +72,10 @@ def _headline(column: str, query: Any) -> SearchHeadline:
     )
 
 
-def _in_words(text: str) -> str:
-    return _SIGNS.sub(lambda sign: " " if "|" in sign.group() else "", _LINK.sub(r"\1", text))
-
-
 def marked(text: str) -> SafeString:
     """The words of a piece of Markdown, escaped, with what stands between the two signs in a ``mark``."""
     pieces: list[tuple[SafeString]] = []
-    for place, piece in enumerate(_MARKED.split(_in_words(text))):
+    for place, piece in enumerate(_MARKED.split(in_a_line(text))):
         plain = piece.replace(_START, "").replace(_STOP, "")
         pieces.append((format_html("<mark>{}</mark>" if place % 2 else "{}", plain),))
     return format_html_join("", "{}", pieces)
