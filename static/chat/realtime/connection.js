@@ -41,6 +41,7 @@ const STOP_CODES = new Set([4400, CREDENTIALS, 4403, 4404]);
 export class Connection extends EventTarget {
   #url;
   #key;
+  #csrfToken;
   #WebSocket;
   #outbox;
   #pulse;
@@ -67,6 +68,7 @@ export class Connection extends EventTarget {
     super();
     this.#url = url;
     this.#key = key;
+    this.#csrfToken = parts.csrfToken ?? "";
     this.#WebSocket = parts.WebSocket ?? globalThis.WebSocket;
     this.#outbox = parts.outbox ?? new Outbox();
     this.#pulse = new Pulse(parts.now);
@@ -83,6 +85,17 @@ export class Connection extends EventTarget {
   /** By which the next attempt comes in. */
   set key(key) {
     this.#key = key;
+  }
+
+  get url() {
+    return this.#url;
+  }
+
+  /** By which a call over HTTP comes in: the key, or, beside a page's cookies, its token. */
+  async httpHeaders() {
+    const key = typeof this.#key === "function" ? await this.#key() : this.#key;
+    if (key) return { Authorization: `Bearer ${key}` };
+    return this.#csrfToken ? { "X-CSRFToken": this.#csrfToken } : {};
   }
 
   /** What leads back to where this connection is, also in another process: to be given to a new one. */
