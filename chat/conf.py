@@ -363,6 +363,15 @@ class ChatConf:
     )
     webhook_seconds: float = 10.0
     """One try of one message, from resolving the name to the answer."""
+    here: str = "http://127.0.0.1:8000"
+    """Where this installation's own server listens: whom `manage.py chat` talks to."""
+    terminal_key: str | None = ACCESS.field(
+        None,
+        TEXT,
+        "The key by which `manage.py chat` comes in, here or at another server.",
+        default_told="none: as a guest",
+        secret=True,
+    )
     public_url: str | None = ACCESS.field(
         None,
         HTTP_URL,

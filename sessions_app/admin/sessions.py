@@ -250,7 +250,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return desk.ask_bulk(request, self, sessions)
 
     def _opened(self, request: HttpRequest, object_id: str, view: OpenedView) -> Session:
-        session: Session = self.object_or_404(request, object_id, "user", "assignee")
+        session: Session = self.object_or_404(request, object_id, "user", "assignee", "review")
         record_opening(session_id=session.pk, staff=request.user, view=view)
         return session
 

@@ -25,6 +25,7 @@ APP_TESTS = {
         "sdk",
         "sockets",
         "summary",
+        "terminal",
         "testing",
         "tools",
         "words",
