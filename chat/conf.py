@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.conf_kinds import ASSISTANTS, HEADERS, MCP_SERVERS, ORIGINS, PRICES, REASONS, model_of
+from chat.conf_kinds import ASSISTANTS, HEADERS, MCP_SERVERS, MODEL_NAMES, ORIGINS, PRICES, REASONS, model_of
 from sessions_app.assistant import AssistantSettings
 from sessions_app.setting import (
     ACCESS,
@@ -58,6 +58,13 @@ class ChatConf:
         NAMES,
         "Models that a client may choose beside the default one and its fallbacks; commas between.",
         example="anthropic:claude-sonnet-5-5",
+    )
+    llm_model_names: Mapping[str, str] = MODEL.field(
+        {},
+        MODEL_NAMES,
+        "What people read where they may [choose a model](page.md): JSON with a name for each `PROVIDER:NAME`.",
+        default_told="made of the model's own name",
+        example='{"openai:gpt-6.1-terra": "Thorough"}',
     )
     gemini_api_key: str | None = MODEL.field(
         None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
