@@ -71,7 +71,7 @@ def _unknown_models(slug: str, models: Sequence[str]) -> list[CheckMessage]:
 
 def _unknown_tools(slug: str, tools: Sequence[str]) -> list[CheckMessage]:
     """Those of MCP servers come once these are connected."""
-    of_servers = tuple(f"{prefix_of(server.name)}__" for server in read_servers(conf().mcp_servers).servers)
+    of_servers = tuple(f"{prefix_of(server.name)}__" for server in read_servers(conf().mcp_servers).usable)
     there = [tool.name for tool in default_registry]
     return [
         CheckWarning(

@@ -90,6 +90,15 @@ def _check_prices(models: Any) -> None:
             raise ValueError(f"{model}: input and output go together")
 
 
+def _model_files(text: str) -> dict[str, tuple[str, ...]]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(
+        isinstance(kinds, list) and set(kinds) <= set(FILE_KINDS) for kinds in found.values()
+    ):
+        raise ValueError
+    return {model: tuple(kinds) for model, kinds in found.items()}
+
+
 def _mcp_servers(text: str) -> dict[str, Any]:
     """JSON text, or the path of a JSON or TOML file (relative to the checkout).
 
@@ -140,6 +149,8 @@ ASSISTANTS = Kind(_ASSISTANTS_FORM, _assistants)
 HEADERS = Kind("HTTP headers like `X-Team: support`, a line each", _headers)
 ORIGINS = Kind("origins like https://app.example.com, without a path, commas between", _origins)
 REASONS = Kind(f"at most {_MOST_REASONS} names of a-z and _, commas between", _reasons)
+FILE_KINDS = ("image", "pdf")
+MODEL_FILES = Kind('JSON like {"compatible:qwen3-vl": ["image", "pdf"]}', _model_files)
 MODEL_NAMES = Kind(
     f'JSON like {{"openai:NAME": "Thorough"}}, each name of at most {_MOST_NAME_CHARS} characters',
     _model_names,

@@ -21,8 +21,12 @@ from chat.page.words import is_right_to_left, language_of, words_url
 from identity.principal import principal_of_request
 from identity.tokens import CredentialsRefused
 from sessions_app.assistant import DEFAULT
+from sessions_app.conf import conf as sessions_conf
+from sessions_app.files.kinds import MediaType
 
 _SESSION = "SESSION_ID"
+_ACCEPTED = ",".join((*MediaType, ".md", ".csv", ".json", ".log"))
+"""What the browser's dialog offers first; what is sent is looked at by its bytes. Texts that browsers know by other types go by name."""
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -63,6 +67,9 @@ def shell(
                 "is_staff": not framed and _is_staff(request),
                 "shows_notices": settings.DEBUG and not framed and _is_staff(request),
                 "max_message_chars": conf().max_message_chars,
+                "max_files": sessions_conf().max_files_per_message,
+                "max_file_bytes": sessions_conf().max_file_bytes,
+                "accepted_files": _ACCEPTED,
                 "feedback_reasons": ",".join(conf().feedback_reasons),
                 "feedback_comment_chars": conf().feedback_comment_chars,
                 **_addresses(look, framed=framed),

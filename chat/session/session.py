@@ -253,6 +253,7 @@ class Session:
         await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse):
             await self.budget.refresh()
+        files = await self._files_of(command)
         if not self.open:
             raise ShuttingDown
         if (seq := accept.seen(command, self.history, self._queue)) is not None:
@@ -285,8 +286,14 @@ class Session:
             case RequestResponse():
                 return self._request_response(command)
             case _:
-                self._add(command)
+                self._add(command, files)
         return Done()
+
+    async def _files_of(self, command: Command) -> list[ev.FileRef]:
+        if not isinstance(command, AddMessage):
+            return []
+        model = None if self.held else self.candidates()[0].spec
+        return await accept.files_of(command, session_id=self.session_id, owner=self.owner, model=model)
 
     async def _take(self, command: Durable) -> int | None:
         match command:
@@ -310,10 +317,10 @@ class Session:
         self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
-    def _add(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
+    def _add(self, command: AddMessage | AddToolCall | AddToolOutput, files: list[ev.FileRef]) -> None:
         match command:
             case AddMessage():
-                self._add_message(command)
+                self._add_message(command, files)
             case AddToolCall():
                 self.log.append(accept.tool_call(command, self.history))
             case AddToolOutput():
@@ -324,10 +331,10 @@ class Session:
         if self.answering or self._queue:
             raise ActiveResponse
 
-    def _add_message(self, command: AddMessage) -> None:
+    def _add_message(self, command: AddMessage, files: list[ev.FileRef]) -> None:
         if command.replaces:
             self._check_quiet()
-        event = accept.message(command, self.history)
+        event = accept.message(command, self.history, files)
         if not command.respond:
             self.log.append(event)
             return

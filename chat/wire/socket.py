@@ -189,6 +189,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     def may_write(self) -> bool:
         return self.principal.may(Scope.CHAT)
 
+    @property
+    def payers(self) -> Payers:
+        return self._payers
+
     async def renew(self, token: str) -> None:
         try:
             async with asyncio.timeout(_OPEN_SECONDS):

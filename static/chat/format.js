@@ -60,6 +60,13 @@ export function tokenParts(usage) {
   });
 }
 
+/** "48 kB", "2.3 MB" */
+export function fileSize(bytes) {
+  const [unit, amount] = bytes < 1e6 ? ["kilobyte", Math.max(1, bytes / 1e3)] : ["megabyte", bytes / 1e6];
+  const digits = unit === "megabyte" ? 1 : 0;
+  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: digits }).format(amount);
+}
+
 /** `get_user_profile` as "Get user profile". */
 export function toolTitle(name) {
   const words = name.replace(/[_-]+/g, " ").trim();

@@ -2,6 +2,7 @@
 
 import { Addresses } from "./addresses.js";
 import { Announcements } from "./announcements.js";
+import { Attachments } from "./attachments.js";
 import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
@@ -51,6 +52,7 @@ class Page {
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
       read: (answerId, nodes) => this.announcements.read(answerId, nodes),
+      urlOf: (fileId) => this.#session.client.fileUrl(fileId),
     });
     this.recap = new Recap({ box: byId("recap"), text: byId("recap-text"), find: (id) => this.panel.find(id) });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
@@ -60,7 +62,9 @@ class Page {
       button: byId("earlier"),
       session: () => this.#session,
     });
+    this.attachments = byId("attach") && this.#attachments();
     this.composer = new Composer({
+      attachments: this.attachments,
       form: byId("composer"),
       counter: byId("counter"),
       editing: byId("editing"),
@@ -75,7 +79,7 @@ class Page {
       moreButton: byId("more-sessions"),
       url: settings.sessionsUrl,
       ownUrl,
-      token: byId("confirm-delete").querySelector("[name=csrfmiddlewaretoken]").value,
+      token: csrfToken(),
       sessionUrl: (id, assistant) => this.addresses.of(id, assistant),
       remove: (session) => this.ownData.askFor(session),
     });
@@ -107,9 +111,23 @@ class Page {
     });
   }
 
+  #attachments() {
+    return new Attachments({
+      list: byId("chips"),
+      button: byId("attach"),
+      input: byId("files"),
+      drop: byId("main"),
+      text: byId("message"),
+      client: () => this.#session.client,
+      most: Number(settings.maxFiles),
+      maxBytes: Number(settings.maxFileBytes),
+    });
+  }
+
   start() {
+    this.attachments?.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     this.addresses.addEventListener("move", () => this.#open());
-    this.composer.addEventListener("send", ({ detail }) => this.#say(detail.text, detail.replaces));
+    this.composer.addEventListener("send", ({ detail }) => this.#say(detail.text, detail.parts, detail.replaces));
     this.panel.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     this.panel.addEventListener("named", () => this.#showAround(this.#session));
     this.composer.addEventListener("stop", () => this.#session.stop());
@@ -165,7 +183,8 @@ class Page {
     const query = settings.socketQuery ? `?${settings.socketQuery}` : "";
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session${query}`;
     const { sessionId, resumeToken } = this.addresses;
-    const session = new ChatSession({ socketUrl, sessionId, resumeToken, token: this.host?.token });
+    const access = { token: this.host?.token, csrfToken: csrfToken() };
+    const session = new ChatSession({ socketUrl, sessionId, resumeToken, ...access });
     this.#session = session;
     this.connection = new ConnectionView({
       pill: byId("connection"),
@@ -177,6 +196,7 @@ class Page {
     this.#listen(session, "connection", (state) => this.#onConnection(state));
     this.#listen(session, "caughtup", () => this.#onCaughtUp());
     this.#listen(session, "problem", (problem) => this.toasts.show(problem.message, problem));
+    this.attachments?.clear({ discard: true });
     this.composer.open(this.addresses.sessionId);
     this.drawer.close();
     this.recap.open(isFramed ? "" : sessionId);
@@ -198,9 +218,9 @@ class Page {
     session.addEventListener(type, ({ detail }) => session === this.#session && act(detail));
   }
 
-  #say(text, replaces = "") {
+  #say(text, parts = [], replaces = "") {
     this.recap.hide();
-    this.#session.say(text, replaces);
+    this.#session.say(text, parts, replaces);
     this.follow.jump();
     this.#onConnection(this.#session.client.state);
   }
@@ -284,7 +304,7 @@ class Page {
   /** The address names the session as soon as something was said in it. */
   #showTitle({ sessionId, entries }, hasEarlier) {
     const first = entries.find((entry) => entry.role === "user" && entry.state === "sent");
-    const beginning = hasEarlier ? "" : (first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "");
+    const beginning = hasEarlier || !first ? "" : words(first).replace(/\s+/g, " ").slice(0, TITLE_CHARS);
     if (first && !this.addresses.sessionId) this.addresses.settle(sessionId, this.#session.client.place.resumeToken);
     const id = this.addresses.sessionId;
     const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? gettext("Conversation") : gettext("New chat"));
@@ -301,6 +321,15 @@ class Page {
     await this.panel.refresh();
     this.#showAround(this.#session);
   }
+}
+
+/** Of a message without a word the names of its files. */
+function words({ text, files }) {
+  return text || files.map(({ name }) => name).join(", ");
+}
+
+function csrfToken() {
+  return byId("confirm-delete").querySelector("[name=csrfmiddlewaretoken]").value;
 }
 
 function ownUrl(id) {

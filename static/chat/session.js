@@ -5,7 +5,7 @@
  * and `problem` (detail: {message, retry}) for what has no place in the conversation.
  */
 
-import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, newId, prepend, reduce, userMessage } from "./realtime.js";
+import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, filePart, newId, prepend, reduce, userMessage } from "./realtime.js";
 import { needsNewChat, sentence } from "./sentences.js";
 import { tabStorage } from "./tab_storage.js";
 import { gettext } from "./words.js";
@@ -25,7 +25,7 @@ export class ChatSession extends EventTarget {
   #shown = { of: null, path: null };
 
   /** `sessionId` empty: a new session. `resumeToken`, `token`: see `RealtimeClient`. */
-  constructor({ socketUrl, sessionId, resumeToken, token }) {
+  constructor({ socketUrl, sessionId, resumeToken, token, csrfToken }) {
     super();
     this.#address = sessionId;
     this.state = emptyTranscript();
@@ -34,7 +34,8 @@ export class ChatSession extends EventTarget {
     this.isOver = false;
     this.outbox = new Outbox(tabStorage());
     if (!sessionId) this.outbox.bind(`new${socketUrl.slice(socketUrl.indexOf("/ws/"))}`);
-    this.client = new RealtimeClient(socketUrl, { sessionId, resumeToken, key: token, outbox: this.outbox });
+    const access = { sessionId, resumeToken, key: token, csrfToken };
+    this.client = new RealtimeClient(socketUrl, { ...access, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
     this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
@@ -97,14 +98,14 @@ export class ChatSession extends EventTarget {
     return this.client.hasEarlier;
   }
 
-  /** `replaces`: the message in whose place it stands. */
-  say(text, replaces = "") {
-    this.#deliverMessage(text, newId("item"), replaces, new Date().toISOString());
+  /** `parts`: the files that go along; `replaces`: the message in whose place it stands. */
+  say(text, parts = [], replaces = "") {
+    this.#deliverMessage(contentOf(text, parts), newId("item"), replaces, new Date().toISOString());
   }
 
   /** The message under its old id: where it did arrive after all, the server takes it once. */
   sendAgain(entry) {
-    this.#deliverMessage(entry.text, entry.id, entry.replaces, entry.at);
+    this.#deliverMessage(contentOf(entry.text, entry.files.map(filePart)), entry.id, entry.replaces, entry.at);
   }
 
   /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
@@ -192,9 +193,9 @@ export class ChatSession extends EventTarget {
     return this.outbox.events.some((waiting) => waiting.type === "response.create");
   }
 
-  #deliverMessage(text, itemId, replaces, at) {
-    this.#takeOwn(userMessage(text, itemId).item, replaces, at);
-    this.client.send(text, itemId, replaces);
+  #deliverMessage(content, itemId, replaces, at) {
+    this.#takeOwn(userMessage(content, itemId).item, replaces, at);
+    this.client.send(content, itemId, replaces);
   }
 
   #takeOwn(item, replaces, at) {
@@ -257,6 +258,10 @@ export class ChatSession extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+function contentOf(text, parts) {
+  return [...(text ? [{ type: "input_text", text }] : []), ...parts];
 }
 
 /** Nothing can be said anew, or asked for again, before it has come to its end. */

@@ -64,6 +64,7 @@ export class TranscriptView {
         : new MessageView(entry, {
             onRetry: this.actions.sendAgain,
             onEdit: this.actions.edit,
+            urlOf: this.actions.urlOf,
             onChoose: (version, direction) => this.#choose(version, direction),
           });
     view.node.dataset.id = entry.id;

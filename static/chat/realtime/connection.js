@@ -42,6 +42,7 @@ const STOP_CODES = new Set([4400, CREDENTIALS, 4403, 4404]);
 export class Connection extends EventTarget {
   #url;
   #key;
+  #csrfToken;
   #WebSocket;
   #outbox;
   #pulse;
@@ -72,6 +73,7 @@ export class Connection extends EventTarget {
     this.#url = url;
     this.#key = key;
     this.#model = model;
+    this.#csrfToken = parts.csrfToken ?? "";
     this.#WebSocket = parts.WebSocket ?? globalThis.WebSocket;
     this.#outbox = parts.outbox ?? new Outbox();
     this.#pulse = new Pulse(parts.now);
@@ -98,6 +100,17 @@ export class Connection extends EventTarget {
   /** Nothing was said yet: there is no connection, and none is wanted. */
   get isStandingBy() {
     return this.#standsBy;
+  }
+
+  get url() {
+    return this.#url;
+  }
+
+  /** By which a call over HTTP comes in: the key, or, beside a page's cookies, its token. */
+  async httpHeaders() {
+    const key = typeof this.#key === "function" ? await this.#key() : this.#key;
+    if (key) return { Authorization: `Bearer ${key}` };
+    return this.#csrfToken ? { "X-CSRFToken": this.#csrfToken } : {};
   }
 
   /** What leads back to where this connection is, also in another process: to be given to a new one. */

@@ -44,6 +44,8 @@ export interface Options extends Partial<Place> {
   key?: string | (() => string | Promise<string>);
   /** That answers in a new session, of those that the server offers. */
   model?: string;
+  /** Of a page of the server's own, for what goes over HTTP by its cookies. */
+  csrfToken?: string;
   /** Where the runtime has none of its own. */
   WebSocket?: new (url: string, protocols: string[]) => unknown;
   outbox?: Outbox;
@@ -53,6 +55,34 @@ export interface Options extends Partial<Place> {
 
 /** A text, or parts of content as the Realtime API has them. */
 export type Content = string | Array<{ type: string; [field: string]: unknown }>;
+
+/** A file that was sent ahead, as the server keeps it. */
+export interface StoredFile {
+  id: string;
+  name: string;
+  media_type: string;
+  bytes: number;
+  width: number | null;
+  height: number | null;
+  pages: number | null;
+  url: string;
+}
+
+export interface UploadOptions {
+  /** From 0 to 1. */
+  onProgress?: (share: number) => void;
+  signal?: AbortSignal;
+  /** What it is called, where it has no name of its own. */
+  name?: string;
+}
+
+/** Why a file was not taken; docs/files.md lists the codes. */
+export class UploadError extends Error {
+  readonly code: string;
+}
+
+/** The part of a message by which a file goes along. */
+export function filePart(file: StoredFile): { type: string; [field: string]: unknown };
 
 export interface Word {
   rating: "up" | "down" | "none";
@@ -95,6 +125,15 @@ export class RealtimeClient extends EventTarget {
   close(): void;
   /** Say something and ask for an answer; the id of the item that it becomes. */
   send(content: Content, itemId?: string, replaces?: string): string;
+  /** Send a picture or a file ahead of the message that names it (`filePart`); rejects with an `UploadError`. */
+  upload(file: Blob, options?: UploadOptions): Promise<StoredFile>;
+  /** An address of a file that an `<img>` can show, for some minutes where one comes by a key. */
+  fileUrl(fileId: string): Promise<string>;
+  /** Throw a file away that is in no message yet. */
+  discard(fileId: string): Promise<void>;
+  /** By which a call over HTTP comes in. */
+  httpHeaders(): Promise<Record<string, string>>;
+  readonly url: string | URL;
   /** Ask for an answer to what was said. */
   ask(): void;
   /** False: there is no connection, or nothing to stop. */
