@@ -9,6 +9,7 @@ ChatError
 │   ├── ReadOnlyKey
 │   ├── UnknownFeedbackReason
 │   ├── TokenRefused
+│   ├── ObjectNotFound
 │   ├── ModelNotAllowed
 │   └── InstructionsNotAllowed
 ├── AccessError
@@ -28,6 +29,7 @@ ChatError
 │   ├── LimitReached
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
+│   ├── NotTheLastResponse
 │   ├── AlreadyDecided
 │   ├── OwnApproval
 │   ├── TakenOver
@@ -91,7 +93,9 @@ __all__ = [
     "NoActiveResponse",
     "NotAnAnswer",
     "NotTakenOver",
+    "NotTheLastResponse",
     "NothingToRetry",
+    "ObjectNotFound",
     "OriginRefused",
     "OwnApproval",
     "ProviderError",
@@ -197,6 +201,12 @@ class TokenRefused(FrameError):
     """The token is not valid, or somebody else's. The connection goes on until its own credentials end."""
 
     code = "token_refused"
+
+
+class ObjectNotFound(FrameError):
+    """There is no such response, conversation or item here, or it is not yours."""
+
+    code = "not_found"
 
 
 class ModelNotAllowed(FrameError):
@@ -338,6 +348,12 @@ class NothingToRetry(TurnError):
     """Only the session's last response can be asked for again, and one that completed only while nothing was said after it."""
 
     code = "nothing_to_retry"
+
+
+class NotTheLastResponse(TurnError):
+    """The conversation has gone on since that response."""
+
+    code = "not_the_last_response"
 
 
 class AlreadyDecided(TurnError):

@@ -68,6 +68,7 @@ WORDS = {
     "output",
     "parts",
     "quality_reason",
+    "request_key",
     "shown_as",
     "stopped_by",
     "summary",
