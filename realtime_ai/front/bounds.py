@@ -4,7 +4,7 @@ The servers ask here: `realtime_ai.front.uvicorn`, `realtime_ai.front.daphne`. d
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -25,7 +25,7 @@ _HAD_ITS_TURN_S = 1.0
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 
 from chat.conf import conf
@@ -37,7 +37,7 @@ async def stream(
 ) -> None:
     """Raises `Aborted` where it cannot be brought to its end."""
     follower = Follower(visit, place, after=after, stored=stored)
-    reading = _Reading(one, visit, follower)
+    reading = Reading(one, visit, follower, give=_events_to(one))
     try:
         await one.begin_stream()
         await reading.until_over()
@@ -53,7 +53,7 @@ async def stream(
 async def whole(one: Exchange, visit: Visit, place: Place, wanted: Wanted) -> Response | None:
     """The response once it is over; None when the client has gone. Raises what makes it impossible to wait."""
     follower = Follower(visit, place)
-    reading = _Reading(one, visit, follower, give=False)
+    reading = Reading(one, visit, follower)
     try:
         await reading.until_over()
     except ClientGone:
@@ -70,10 +70,22 @@ async def begun(visit: Visit, place: Place) -> Response | None:
     return None
 
 
-class _Reading:
+Give = Callable[[list[StreamEvent]], Awaitable[None]]
+
+
+def _events_to(one: Exchange) -> Give:
+    async def give(events: list[StreamEvent]) -> None:
+        for event in events:
+            await one.event(name_of(event), encode(event))
+
+    return give
+
+
+class Reading:
     """The events go to the client as they come; one task waits for them, so that nothing is made anew for each."""
 
-    def __init__(self, one: Exchange, visit: Visit, follower: Follower, *, give: bool = True) -> None:
+    def __init__(self, one: Exchange, visit: Visit, follower: Follower, *, give: Give | None = None) -> None:
+        """``give`` None: the client is told when it is over."""
         self._one, self._visit, self._follower = one, visit, follower
         self._give = give
         self._given = False
@@ -103,15 +115,11 @@ class _Reading:
             async with contextlib.aclosing(self._follower.events()) as batches:
                 async for events in batches:
                     if self._give:
-                        await self._send(events)
+                        await self._give(events)
+                        self._given = True
         except (ClientGone, ChatError, SessionsError) as error:
             return error
         return None
-
-    async def _send(self, events: list[StreamEvent]) -> None:
-        for event in events:
-            await self._one.event(name_of(event), encode(event))
-        self._given = True
 
     async def _look(self) -> None:
         if self._visit.refused:
