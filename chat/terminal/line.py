@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -81,7 +81,7 @@ class Line:
         except (OSError, aiohttp.ClientError) as error:
             logger.debug("a frame goes with the next connection: %s", error)
 
-    async def frames(self) -> AsyncIterator[Frame | None]:
+    async def frames(self) -> AsyncGenerator[Frame | None]:
         """The server's events, in order and each once; None for a cut that is being mended. Raises `LineError`."""
         pause = 0.25
         given_up_at: float | None = None

@@ -43,7 +43,7 @@ def chat(browser: Browser, server: ServerProcess) -> Iterator[ChatPage]:
     complaints = Complaints(page)
     chat = ChatPage(page, complaints)
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     chat.ask("Hello there")
     yield chat
     context.close()

@@ -1,9 +1,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Run:
     err: str
 
 
-Chat = Callable[..., Awaitable[Run]]
+Chat = Callable[..., Coroutine[Any, Any, Run]]
 
 
 def environment(state: Path, **env: str) -> dict[str, str]:
