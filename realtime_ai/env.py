@@ -158,6 +158,11 @@ class Env:
         "A connection whose request (line, headers, body, handshake) is not whole after so long is cut off, with 408 "
         "where it had begun.",
     )
+    upload_seconds: float = BEFORE.field(
+        180.0,
+        number(0.1, 3600),
+        "The same for a request that sends a [file](files.md), whose line may be slow.",
+    )
     max_unfinished_requests: int = BEFORE.field(
         2000,
         whole(1, 1_000_000),
