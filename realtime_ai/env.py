@@ -140,9 +140,7 @@ class Env:
         default_told="what the machine's role allows",
         secret=True,
     )
-    files_secret_access_key: str | None = STORES.field(
-        None, TEXT, "Its other part.", secret=True, or_file=True
-    )
+    files_secret_access_key: str | None = STORES.field(None, TEXT, "Its other part.", secret=True)
     max_body_bytes: int = BEFORE.field(
         65_536,
         whole(1024, 1_073_741_824),
