@@ -125,7 +125,7 @@ BAD = {
     "item id": (message(id="a b"), "invalid_event", "item.id"),
     "item id too long": (message(id="a" * 129), "invalid_event", "item.id"),
     "item id of the root": (message(id="root"), "invalid_event", "item.id"),
-    "audio": (
+    "audio part": (
         message(content=[{"type": "input_audio", "audio": "AAAA"}]),
         "unsupported_content",
         "item.content[0].type",
