@@ -9,6 +9,7 @@ from chat.conf_kinds import (
     HEADERS,
     MCP_SERVERS,
     MODEL_FILES,
+    MODEL_NAMES,
     ORIGINS,
     PRICES,
     REASONS,
@@ -67,6 +68,13 @@ class ChatConf:
         NAMES,
         "Models that a client may choose beside the default one and its fallbacks; commas between.",
         example="anthropic:claude-sonnet-5-5",
+    )
+    llm_model_names: Mapping[str, str] = MODEL.field(
+        {},
+        MODEL_NAMES,
+        "What people read where they may [choose a model](page.md): JSON with a name for each `PROVIDER:NAME`.",
+        default_told="made of the model's own name",
+        example='{"openai:gpt-6.1-terra": "Thorough"}',
     )
     gemini_api_key: str | None = MODEL.field(
         None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
@@ -283,6 +291,13 @@ class ChatConf:
         number(0.1, 600),
         "A socket that does not take a frame for so long is closed with 4408; it can resume.",
         variable="SOCKET_SEND_SECONDS",
+    )
+    answers_outlive_connections: bool = SESSIONS.field(
+        False,
+        FLAG,
+        "`1`: an answer that was asked for over HTTP goes on when its client's connection is lost. Without it one that was not asked "
+        "for in the background is stopped then, as OpenAI's is.",
+        variable="ANSWERS_OUTLIVE_CONNECTIONS",
     )
     drain_seconds: float = SESSIONS.field(
         3.0,

@@ -18,6 +18,8 @@ urlpatterns = [
         views.page,
         name="assistant-session",
     ),
+    path("manifest.webmanifest", shell.manifest, name="manifest"),
+    path("a/<slug:slug>/manifest.webmanifest", shell.manifest, name="assistant-manifest"),
     path("embed/", embedding.frame, name="frame"),
     path("embed/<slug:slug>/", embedding.frame, name="assistant-frame"),
     path("widget.js", embedding.widget, name="widget"),

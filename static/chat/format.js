@@ -73,6 +73,21 @@ export function toolTitle(name) {
   return words ? words[0].toUpperCase() + words.slice(1) : gettext("Tool");
 }
 
+const GIST_CHARS = 60;
+
+/** What a tool was asked, in a few words: the short values of its arguments. */
+export function gist(json) {
+  let given;
+  try {
+    given = Object.values(JSON.parse(json));
+  } catch {
+    return ""; // it is being written
+  }
+  const short = given.filter((value) => ["string", "number"].includes(typeof value)).map((value) => String(value).trim());
+  const text = short.filter((value) => value && value.length <= GIST_CHARS).join(" · ");
+  return text.length > GIST_CHARS ? `${text.slice(0, GIST_CHARS - 1).trimEnd()}…` : text;
+}
+
 /** JSON text laid out to be read; any other text as it is. */
 export function prettyJson(text) {
   try {

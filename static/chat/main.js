@@ -1,6 +1,7 @@
 /** Puts the page together: the session's state goes onto the page, what the user does goes into the session. */
 
 import { Addresses } from "./addresses.js";
+import { Announcements } from "./announcements.js";
 import { Attachments } from "./attachments.js";
 import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
@@ -12,11 +13,13 @@ import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
 import { FrameHost } from "./frame_host.js";
 import { FramePlace } from "./frame_place.js";
+import { Keys } from "./keys.js";
+import { ModelPicker } from "./model_picker.js";
 import { OwnData } from "./own_data.js";
 import { Recap } from "./recap.js";
-import { sentence } from "./sentences.js";
 import { ChatSession } from "./session.js";
 import { SessionsPanel } from "./sessions_panel.js";
+import { TabTitle } from "./tab_title.js";
 import { Toasts } from "./toasts.js";
 import { TranscriptView } from "./view.js";
 import { gettext } from "./words.js";
@@ -38,6 +41,8 @@ class Page {
       ? new FramePlace({ homeUrl, assistant })
       : new Addresses({ homeUrl, sessionUrl, assistant, elsewhere });
     this.host = isFramed ? new FrameHost(settings) : null;
+    this.announcements = new Announcements(byId("announcer"));
+    this.title = new TabTitle();
     this.view = new TranscriptView(byId("transcript"), {
       tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
@@ -46,6 +51,7 @@ class Page {
       choose: (itemId) => this.#session.choose(itemId),
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
+      read: (answerId, nodes) => this.announcements.read(answerId, nodes),
       urlOf: (fileId) => this.#session.client.fileUrl(fileId),
     });
     this.recap = new Recap({ box: byId("recap"), text: byId("recap-text"), find: (id) => this.panel.find(id) });
@@ -64,6 +70,7 @@ class Page {
       editing: byId("editing"),
       maxChars: Number(settings.maxMessageChars),
     });
+    this.models = new ModelPicker(byId("model"), { choose: (model) => this.#session.chooseModel(model) });
     this.toasts = new Toasts(byId("toasts"));
     this.panel = new SessionsPanel({
       list: byId("session-list"),
@@ -83,6 +90,17 @@ class Page {
       allButton: byId("delete-all"),
       sessionUrl: ownUrl,
       allUrl: settings.ownSessionsUrl,
+    });
+    this.keys = new Keys({
+      list: byId("shortcuts"),
+      input: byId("message"),
+      act: {
+        scroll: (key) => this.follow.byKey(key),
+        write: () => this.composer.focus(),
+        editLast: () => document.querySelector(".edit:not([hidden])")?.click(),
+        newChat: isFramed ? null : () => document.querySelector(".new-chat").click(),
+        search: isFramed ? null : () => this.#search(),
+      },
     });
     this.drawer = new Drawer({
       panel: byId("sidebar"),
@@ -115,6 +133,7 @@ class Page {
     this.composer.addEventListener("stop", () => this.#session.stop());
     this.ownData.addEventListener("forgotten", ({ detail }) => this.#onForgotten(detail));
     this.ownData.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
+    byId("open-shortcuts").addEventListener("click", () => this.keys.showList());
     byId("ask-again").addEventListener("click", () => this.#session.askAgain());
     document.addEventListener("click", (event) => this.#onClick(event));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#onEscape());
@@ -142,12 +161,16 @@ class Page {
 
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
-    if (!this.#session) return;
-    this.#session.client.key = token;
-    this.#session.client.resume();
+    this.#session?.renew(token);
+  }
+
+  #search() {
+    this.drawer.open();
+    byId("search-sessions").focus();
   }
 
   #onEscape() {
+    if (document.querySelector("dialog[open]")) return; // it is left by this
     if (this.#session?.state.active) this.#session.stop();
     else this.host?.close();
   }
@@ -155,13 +178,14 @@ class Page {
   /** Show the session that the address names. */
   #open() {
     const before = this.#session;
+    this.#session = null; // what closing it brings about is shown no more
+    before?.close();
     const query = settings.socketQuery ? `?${settings.socketQuery}` : "";
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session${query}`;
     const { sessionId, resumeToken } = this.addresses;
     const access = { token: this.host?.token, csrfToken: csrfToken() };
     const session = new ChatSession({ socketUrl, sessionId, resumeToken, ...access });
     this.#session = session;
-    before?.close();
     this.connection = new ConnectionView({
       pill: byId("connection"),
       banner: byId("banner"),
@@ -238,17 +262,24 @@ class Page {
   #render(session, frames) {
     if (session !== this.#session) return;
     this.follow.active = session.state.entries.length > 0;
+    if (session.caughtUp) this.announcements.expect(frames, session.state.active);
     if (!this.view.render(session.path, session.latest)) requestAnimationFrame(() => this.#render(session, []));
     this.#showAround(session);
-    if (session.caughtUp && frames.some(({ response }) => response?.x_queued))
-      announce(gettext("Your message waits for the answer before it."));
-    if (!session.caughtUp || !frames.some((frame) => frame.type === "response.done")) return;
-    announceDone(frames);
+    if (session.caughtUp) this.#tell(session.path.entries, frames);
+  }
+
+  /** What happened, to whoever does not see it. */
+  #tell(entries, frames) {
+    if (frames.some(({ response }) => response?.x_queued)) announce(gettext("Your message waits for the answer before it."));
+    this.announcements.ended(frames, entries);
+    this.announcements.ask(entries);
+    if (!frames.some((frame) => frame.type === "response.done")) return;
+    this.title.tell(Announcements.waits(entries) ? gettext("Your approval is needed") : gettext("New answer"));
     this.host?.tell("answer");
     this.#refreshList();
   }
 
-  #showAround({ state, caughtUp, isUnanswered, isOver, client, hasEarlier, latest }) {
+  #showAround({ state, caughtUp, isUnanswered, isOver, client, hasEarlier, latest, model }) {
     const isEmpty = state.entries.length === 0;
     const isNew = !this.addresses.sessionId;
     const stopped = client.state.phase === Phase.STOPPED;
@@ -260,9 +291,11 @@ class Page {
     byId("notice").hidden = !state.notice || !("notices" in settings);
     setText(byId("notice-text"), state.notice);
     for (const place of document.querySelectorAll("[data-model]")) {
-      place.hidden = !state.model;
-      setText(place, state.model);
+      const answering = state.model || settings.usualModel;
+      place.hidden = !answering;
+      setText(place, answering ?? "");
     }
+    this.models.show(model, { enabled: state.active === null && !stopped });
     this.composer.setAnswering(state.active !== null);
     this.composer.keepEditing(latest.message);
     this.#showTitle(state, hasEarlier);
@@ -276,8 +309,7 @@ class Page {
     const id = this.addresses.sessionId;
     const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? gettext("Conversation") : gettext("New chat"));
     setText(byId("session-title"), title);
-    const full = `${title} · ${settings.siteName}`;
-    if (document.title !== full) document.title = full;
+    this.title.set(`${title} · ${settings.siteName}`);
     for (const link of document.querySelectorAll("[data-login-link]")) link.href = loginUrl();
     this.composer.keepDraft(id);
     this.panel.mark(id, beginning);
@@ -313,19 +345,6 @@ function elsewhere(sessionId, assistant) {
 /** Signing in, and back to where one is. */
 function loginUrl() {
   return `${settings.loginUrl}?${new URLSearchParams({ next: location.pathname })}`;
-}
-
-/** Of an answer that did not complete. */
-function problemOf({ status, status_details: details }) {
-  return status === "completed" || status === "cancelled" ? "" : sentence(details?.x_reason);
-}
-
-function announceDone(frames) {
-  for (const { type, response } of frames) {
-    if (type !== "response.done") continue;
-    const texts = response.output.flatMap((item) => item.content ?? []).map((part) => part.text);
-    announce(texts.join("\n") || problemOf(response));
-  }
 }
 
 new Page().start();

@@ -38,7 +38,7 @@ export class MessageView {
     this.retry.append(icon("retry"), gettext("Send again"));
     const author = isUser || entry.stepped ? null : el("p", { class: "author", text: gettext("Our team") });
     this.versions = new VersionsView({ onChoose });
-    this.edit = iconButton("pencil", gettext("Edit this message"), { on: { click: () => onEdit(this.#entry) } });
+    this.edit = iconButton("pencil", gettext("Edit this message"), { class: "edit", on: { click: () => onEdit(this.#entry) } });
     const foot = el("footer", { class: "message-footer" }, this.versions.node, this.edit, this.time, isUser ? this.sign : null);
     const label = isUser
       ? gettext("Your message")

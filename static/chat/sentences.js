@@ -21,6 +21,7 @@ export const SENTENCES = {
   model_bad_credentials: LATER,
   model_not_found: LATER,
   model_bad_request: LATER,
+  model_not_allowed: gettext("This model cannot be chosen here."),
   model_error: LATER,
   model_quota_exceeded: BUSY,
   model_overloaded: BUSY,

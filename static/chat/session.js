@@ -21,6 +21,7 @@ export class ChatSession extends EventTarget {
   /** By the event that changed it. */
   #ratedBefore = new Map();
   #choosing = "";
+  #wantedModel = "";
   #shown = { of: null, path: null };
 
   /** `sessionId` empty: a new session. `resumeToken`, `token`: see `RealtimeClient`. */
@@ -32,6 +33,7 @@ export class ChatSession extends EventTarget {
     /** An answer was refused for good: only a new conversation can go on. */
     this.isOver = false;
     this.outbox = new Outbox(tabStorage());
+    if (!sessionId) this.outbox.bind(`new${socketUrl.slice(socketUrl.indexOf("/ws/"))}`);
     const access = { sessionId, resumeToken, key: token, csrfToken };
     this.client = new RealtimeClient(socketUrl, { ...access, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
@@ -44,12 +46,20 @@ export class ChatSession extends EventTarget {
     for (const { item, x_replaces: replaces } of this.outbox.events) {
       if (item?.type === "message") this.#takeOwn(item, replaces, null); // not delivered before a reload
     }
-    this.client.connect();
+    if (this.#address || this.outbox.events.length > 0) this.client.connect();
+    else this.client.standBy();
   }
 
   close() {
     this.client.close();
+    if (!this.client.sessionId) this.outbox.clear(); // of a session that never was, and can be gone back to by nobody
     this.#frames = [];
+  }
+
+  /** Come in by another token from now on. */
+  renew(token) {
+    this.client.key = token;
+    if (!this.client.isStandingBy) this.client.resume();
   }
 
   /** True where somebody said something that the server has. */
@@ -110,8 +120,26 @@ export class ChatSession extends EventTarget {
 
   /** Go on from another version, by an item of it. */
   choose(itemId) {
-    this.#choosing = this.client.choose(itemId);
-    if (!this.#choosing) this.#tell("problem", { message: gettext("Not connected: try again in a moment.") });
+    this.#now(this.client.choose(itemId));
+  }
+
+  /** What was sent by that event is shown once the server says so; empty: it was not sent. */
+  #now(eventId) {
+    this.#choosing = eventId;
+    if (eventId) return;
+    this.#tell("problem", { message: gettext("Not connected: try again in a moment.") });
+    this.#tell("change", []);
+  }
+
+  /** That answers from now on; empty: whoever does unless one is chosen. */
+  get model() {
+    return this.state.model || this.#wantedModel;
+  }
+
+  /** Have another one answer from now on. */
+  chooseModel(model) {
+    if (this.client.isStandingBy) this.client.model = this.#wantedModel = model;
+    else this.#now(this.client.useModel(model));
   }
 
   /** Say yes or no to a tool call that waits for it. */
@@ -201,8 +229,9 @@ export class ChatSession extends EventTarget {
   }
 
   #onCaughtUp() {
+    this.flush(); // what was there has been told: nothing of it happens now
     this.caughtUp = true;
-    this.flush();
+    this.#tell("change", []);
     this.#tell("caughtup");
   }
 

@@ -151,6 +151,11 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def public_author(name: str) -> str:
+    """Who it was, as far as clients are told: a member of staff's login name is for the admin."""
+    return name if name == "client" else "staff"
+
+
 def user_item(event: ev.UserMessage, at: datetime) -> MessageItem:
     return MessageItem(
         id=event.item_id,
@@ -186,7 +191,7 @@ def operator_item(event: ev.OperatorMessage, at: datetime) -> MessageItem:
         role="system",
         content=[InputText(text=event.text)],
         x_created_at=timestamp(at),
-        x_author=event.author,
+        x_author=public_author(event.author),
     )
 
 
@@ -292,7 +297,7 @@ def approval_response_item(event: ev.ToolApproval, at: datetime) -> McpApprovalR
         approve=event.approve,
         reason=event.reason or None,
         x_created_at=timestamp(at),
-        x_author=event.by,
+        x_author=public_author(event.by),
         x_pending=event.missing or UNSET,
     )
 

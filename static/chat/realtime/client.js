@@ -2,7 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { UploadError, filesUrl, uploadFile } from "./files.js";
-import { approvalResponse, feedback, newId, responseCreate, userMessage, versionChoice } from "./messages.js";
+import { approvalResponse, feedback, newId, responseCreate, sessionUpdate, userMessage, versionChoice } from "./messages.js";
 
 /**
  * What is sent by `send`, `ask`, `retry`, `approve` and `feedback` arrives once: it is kept until the server has taken it, and
@@ -17,6 +17,7 @@ export class RealtimeClient extends Connection {
    * @param {string} [options.lastEventId] where to go on; these three are what `place` gives
    * @param {string | (() => string | Promise<string>)} [options.key] a key or token, or what fetches a fresh one for each
    *   attempt; none: a page's cookies, or a guest
+   * @param {string} [options.model] that answers in a new session, of those that the server offers
    * @param {string} [options.csrfToken] of a page of the server's own, for what goes over HTTP by its cookies
    * @param {typeof WebSocket} [options.WebSocket] where the runtime has none of its own
    * @param {import("./outbox.js").Outbox} [options.outbox] where it is kept what has to arrive
@@ -80,6 +81,15 @@ export class RealtimeClient extends Connection {
    */
   choose(itemId) {
     const event = versionChoice(itemId);
+    return this.sendNow(event) ? event.event_id : "";
+  }
+
+  /**
+   * Have another model of those that the server offers answer from now on; now or not at all.
+   * @returns {string} the id of the event, by which an `error` names it; "": there is no connection
+   */
+  useModel(model) {
+    const event = sessionUpdate({ model });
     return this.sendNow(event) ? event.event_id : "";
   }
 

@@ -14,6 +14,7 @@ export interface ClientEvent {
 }
 
 export const Phase: Readonly<{
+  READY: "ready";
   CONNECTING: "connecting";
   ONLINE: "online";
   RECONNECTING: "reconnecting";
@@ -41,6 +42,8 @@ export interface Place {
 export interface Options extends Partial<Place> {
   /** A key or token, or what fetches a fresh one for each attempt; none: a page's cookies, or a guest. */
   key?: string | (() => string | Promise<string>);
+  /** That answers in a new session, of those that the server offers. */
+  model?: string;
   /** Of a page of the server's own, for what goes over HTTP by its cookies. */
   csrfToken?: string;
   /** Where the runtime has none of its own. */
@@ -110,7 +113,13 @@ export class RealtimeClient extends EventTarget {
   /** The id of the response that is being given, or "". */
   readonly answering: string;
   readonly hasEarlier: boolean;
+  /** Of a session that is made; one that exists keeps its own. */
+  set model(model: string);
+  /** Nothing was said yet: there is no connection, and none is wanted. */
+  readonly isStandingBy: boolean;
   connect(): void;
+  /** Connect with the first thing that is delivered: who only looks makes no session. */
+  standBy(): void;
   /** Drop the connection, if any, and connect at once. */
   resume(): void;
   close(): void;
@@ -133,6 +142,8 @@ export class RealtimeClient extends EventTarget {
   retry(responseId: string): void;
   /** Go on from another version, by an item of it; the id of the event, or "" without a connection. */
   choose(itemId: string): string;
+  /** Have another model answer from now on; the id of the event, or "" without a connection. */
+  useModel(model: string): string;
   /** Answer an `mcp_approval_request`. */
   approve(requestId: string, yes?: boolean): void;
   /** The id of the event, by which `refused` names it. */

@@ -21,7 +21,8 @@
  *      | { kind: "choice", id, place, version, insteadOf }: from here on another version counts (`versions.js`)
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks,
  *          feedback: {rating, reason, comment}, the user's last word on it }
- *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
+ *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client, callId,
+ *          approvalId: id of the approval that it had to wait for, or "",
  *          status: "running" | "completed" | "failed" | "unknown" }
  *      | { kind: "approval", id, place, name, arguments, asks: the question as a sentence, or "", by,
  *          approved: true | false | null, pending: how many more people have to say yes, after a first one did,
@@ -302,6 +303,7 @@ function toolItem(item, place, client) {
     kind: "tool",
     id: item.id,
     callId: item.call_id ?? "",
+    approvalId: item.approval_request_id ?? "",
     place,
     name: item.name,
     arguments: item.arguments,
