@@ -119,6 +119,18 @@ class UnfinishedRequests:
             if loop.time() - waiting.since > _HAD_ITS_TURN_S:
                 self._cut(oldest, Refusal.CROWDED)
 
+    def grant(self, connection: Hashable, path: str) -> None:
+        """Its head is whole, and leads to a place where a request may take longer: a file over a slow line."""
+        waiting = self._waiting.get(connection)
+        seconds = next(
+            (most for start, most in settings.HTTP_LONG_REQUESTS.items() if path.startswith(start)), 0
+        )
+        if waiting is None or seconds <= settings.HTTP_REQUEST_SECONDS:
+            return
+        waiting.timer.cancel()
+        loop = asyncio.get_running_loop()
+        waiting.timer = loop.call_at(waiting.since + seconds, self._cut, connection, Refusal.SLOW)
+
     def end(self, connection: Hashable) -> None:
         """It is whole, or the connection has ended."""
         if waiting := self._waiting.pop(connection, None):
