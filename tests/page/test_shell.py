@@ -239,3 +239,18 @@ def test_the_widget_may_stand_in_any_page() -> None:
     assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert "RealtimeChat" in response.content.decode()
     assert not response.cookies
+
+
+def test_all_that_the_page_imports_is_fetched_at_once() -> None:
+    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page("/"))
+    scripts = {
+        str(path.relative_to(BASE_DIR / "static"))
+        for folder in ("chat", "chat/realtime")
+        for path in (BASE_DIR / "static" / folder).glob("*.js")
+    }
+    apart = {"chat/main.js", "chat/theme.js", "chat/widget.js", "chat/key_trouble.js"}
+    assert {one for one in preloaded if one.startswith("chat/")} == scripts - apart
+    assert {one for one in preloaded if one.startswith("vendor/")} == {
+        "vendor/markdown-it/markdown-it.esm.min.js",
+        "vendor/dompurify/purify.min.js",
+    }

@@ -87,7 +87,7 @@ _CODE = re.compile(
 )
 _WORDS = re.compile(r"[A-Z][a-z]+|[A-Za-z]{2,} [A-Za-z]{2,}|[a-z]…")
 NO_WORDS = {
-    "Enter", "Escape", "Accept", "X-CSRFToken", "Home", "End", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "ArrowLeft",
+    "Enter", "Escape", "Accept", "X-CSRFToken", "Home", "End", "Page", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "ArrowLeft",
     "ArrowRight", "Tab", "Shift", "DELETE", "DOMContentLoaded", "SESSION_ID", "ASSISTANT", "(hover: hover)",
     "(min-width: 60rem)", "Content-Type",
 }  # fmt: skip
@@ -165,7 +165,7 @@ class _Texts(HTMLParser):
 
 def texts_outside(template: str) -> list[str]:
     bare = re.sub(
-        r"{% blocktranslate %}.*?{% endblocktranslate %}|{%.*?%}|{{.*?}}|{#.*?#}",
+        r"{% blocktranslate.*?{% endblocktranslate %}|{%.*?%}|{{.*?}}|{#.*?#}",
         "",
         template,
         flags=re.DOTALL,
