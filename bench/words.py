@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--longest", type=int, default=1_000_000, help="events that are only taken out")
     parser.add_argument("--forms", default=",".join(FORMS))
-    parser.add_argument("--longest-forms", default="md,ndjson", help="the slowest and the largest")
+    parser.add_argument("--longest-forms", default="md,ndjson", help="by default the slowest and the largest")
     options = parser.parse_args()
     forms, of_longest = (filter(None, one.split(",")) for one in (options.forms, options.longest_forms))
     head = ("", "", "time", "the process grew by")

@@ -292,6 +292,13 @@ class ChatConf:
         "A socket that does not take a frame for so long is closed with 4408; it can resume.",
         variable="SOCKET_SEND_SECONDS",
     )
+    answers_outlive_connections: bool = SESSIONS.field(
+        False,
+        FLAG,
+        "`1`: an answer that was asked for over HTTP goes on when its client's connection is lost. Without it one that was not asked "
+        "for in the background is stopped then, as OpenAI's is.",
+        variable="ANSWERS_OUTLIVE_CONNECTIONS",
+    )
     drain_seconds: float = SESSIONS.field(
         3.0,
         number(0, 60),

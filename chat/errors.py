@@ -10,6 +10,7 @@ ChatError
 │   ├── UnknownFeedbackReason
 │   ├── TokenRefused
 │   ├── TooManyFiles
+│   ├── ObjectNotFound
 │   ├── ModelNotAllowed
 │   └── InstructionsNotAllowed
 ├── AccessError
@@ -30,6 +31,7 @@ ChatError
 │   ├── ModelCannotRead
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
+│   ├── NotTheLastResponse
 │   ├── AlreadyDecided
 │   ├── OwnApproval
 │   ├── TakenOver
@@ -94,7 +96,9 @@ __all__ = [
     "NoActiveResponse",
     "NotAnAnswer",
     "NotTakenOver",
+    "NotTheLastResponse",
     "NothingToRetry",
+    "ObjectNotFound",
     "OriginRefused",
     "OwnApproval",
     "ProviderError",
@@ -207,6 +211,12 @@ class TooManyFiles(FrameError):
     """The message has too many pictures and files. Send them in several messages."""
 
     code = "too_many_files"
+
+
+class ObjectNotFound(FrameError):
+    """There is no such response, conversation or item here, or it is not yours."""
+
+    code = "not_found"
 
 
 class ModelNotAllowed(FrameError):
@@ -355,6 +365,12 @@ class NothingToRetry(TurnError):
     """Only the session's last response can be asked for again, and one that completed only while nothing was said after it."""
 
     code = "nothing_to_retry"
+
+
+class NotTheLastResponse(TurnError):
+    """The conversation has gone on since that response."""
+
+    code = "not_the_last_response"
 
 
 class AlreadyDecided(TurnError):

@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.developmen
 http_application: Any = get_asgi_application()  # loads the apps; what is imported below needs them
 
 from chat.runtime import shutdown, startup  # noqa: E402
+from chat.wire.responses.app import PATHS, responses_application  # noqa: E402
 from chat.wire.socket import websocket_application  # noqa: E402
 from realtime_ai.front.bounds import bounded  # noqa: E402
 from realtime_ai.front.pacing import paced  # noqa: E402
@@ -39,8 +40,14 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
             return
 
 
+async def http(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """OpenAI's calls go past Django: they know no cookie, no form and no page."""
+    answers = responses_application if PATHS.fullmatch(scope["path"]) else http_application
+    await answers(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
-    {"http": bounded(http_application), "websocket": paced(websocket_application), "lifespan": lifespan}
+    {"http": bounded(http), "websocket": paced(websocket_application), "lifespan": lifespan}
 )
 
 if "daphne.server" in sys.modules:  # also under uvicorn, as an app of Django's: then nothing comes of it

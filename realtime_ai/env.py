@@ -152,6 +152,11 @@ class Env:
     max_admin_body_bytes: int = BEFORE.field(
         2_621_440, whole(1024, 1_073_741_824), "The same for `/admin/`, but for its login."
     )
+    max_api_body_bytes: int = BEFORE.field(
+        1_048_576,
+        whole(1024, 1_073_741_824),
+        "The same for `/v1/`, where a request may hold a whole conversation.",
+    )
     request_seconds: float = BEFORE.field(
         20.0,
         number(0.1, 3600),

@@ -85,6 +85,8 @@ ITEM_EVENTS = (
 """The events that make an item of the conversation, or take it away."""
 STEPPED_EVENTS = ("operator_took_over", "operator_handed_back")
 """Items, too: few, so that they have an index of their own."""
+BEGUN_EVENTS = ("response_queued", "response_started")
+"""With which a response comes into the log."""
 PRICED_EVENTS = ("response_done", "history_compacted", "summary_written")
 
 
@@ -338,11 +340,22 @@ class SessionEvent(models.Model):
                 condition=models.Q(event_type="history_compacted"),
                 name="session_events_compacted",
             ),
+            # By the item first: a client of the Responses API names an item without its session.
             models.Index(
-                models.F("session"),
                 KT("payload__item_id"),
+                models.F("session"),
                 condition=models.Q(event_type__in=ITEM_EVENTS),
-                name="session_events_items",
+                name="session_events_by_item",
+            ),
+            models.Index(
+                KT("payload__response_id"),
+                condition=models.Q(event_type__in=BEGUN_EVENTS),
+                name="session_events_responses",
+            ),
+            models.Index(
+                KT("payload__request_key"),
+                condition=models.Q(payload__has_key="request_key"),
+                name="session_events_requests",
             ),
             models.Index(
                 models.F("session"),

@@ -133,10 +133,10 @@ def _theirs(person: Person, file_id: str) -> StoredFile | None:
     if row is None:
         return None
     if row.session_id:
-        mine = person.sessions().filter(pk=row.session_id, erased_at__isnull=True)
+        is_theirs = person.sessions().filter(pk=row.session_id, erased_at__isnull=True).exists()
     else:
-        mine = unused_files(_visitor(person)).filter(pk=file_id)
-    return row if mine.exists() else None
+        is_theirs = unused_files(_visitor(person)).filter(pk=file_id).exists()
+    return row if is_theirs else None
 
 
 def _visitor(person: Person) -> Visitor:

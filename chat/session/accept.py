@@ -18,6 +18,7 @@ from chat.errors import (
     ItemNotFound,
     ModelCannotRead,
     NothingToRetry,
+    NotTheLastResponse,
     OwnApproval,
     SessionFull,
 )
@@ -30,6 +31,7 @@ from chat.session.commands import (
     AddToolOutput,
     ChooseVersion,
     Command,
+    Converse,
     DecideApproval,
     DeleteItem,
     RequestResponse,
@@ -64,6 +66,10 @@ async def recall(session_id: str, history: SessionState, command: Command) -> No
     the history remembers.
     """
     if not history.checkpoint_seq:
+        return
+    if isinstance(command, Converse):
+        for part in command.parts:
+            await recall(session_id, history, part)
         return
     named = {getattr(command, name, None) for name in ("item_id", "previous_item_id")}
     item_ids = sorted(one for one in named if one and one != ROOT and history.may_have_forgotten(one))
@@ -116,6 +122,9 @@ def check_instructions(command: Command, assistant: Assistant) -> None:
             )
         case AddMessage(role="system"):
             assistant.check_instructions(given=True, param="item.role")
+        case Converse():
+            for part in command.parts:
+                check_instructions(part, assistant)
         case RequestResponse(options=options):
             systems = [item for item in options.input or () if item.get("role") == "system"]
             assistant.check_instructions(given=bool(options.instructions), param="response.instructions")
@@ -127,6 +136,8 @@ async def check_choice(
 ) -> None:
     """Raises `FrameError`."""
     match command:
+        case Converse(request=RequestResponse() as request):
+            await check_choice(request, updated(config, command.changes), registry, context)
         case RequestResponse():
             wished = config.for_response(command.options)
             await check_tool_choice(wished, "response.tool_choice", registry, context)
@@ -154,6 +165,8 @@ async def check_tool_choice(
 
 
 # Items.
+
+Told = ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage | ev.ToolCall | ev.ToolResult
 
 
 async def files_of(
@@ -266,8 +279,73 @@ def tool_output(command: AddToolOutput, history: SessionState) -> ev.ToolResult:
         raise ItemNotFound(
             f"There is no open function call with call_id {command.call_id!r}.", param="item.call_id"
         )
+    return _output_of(call, command, history)
+
+
+def _output_of(
+    call: ev.ToolCall | ev.ToolApprovalRequested, command: AddToolOutput, history: SessionState
+) -> ev.ToolResult:
     place = _place(command, history)
     return ev.ToolResult(call_id=command.call_id, name=call.name, output=command.output, **place)
+
+
+def conversed(command: Converse, history: SessionState, *, person_id: int | None) -> list[ev.Event]:
+    """All that it says and decides, in its order. Raises what refuses any of it."""
+    check_last(command.after, history)
+    events: list[ev.Event] = [*said(command.items, history)]
+    for one in command.decisions:
+        event = decision(one, history, person_id=person_id)
+        after = events[-1].new_item_id if events else event.after_item_id
+        events.append(msgspec.structs.replace(event, after_item_id=after))
+    return events
+
+
+def to_take_in(events: Sequence[ev.Event]) -> list[str]:
+    """The items that wait for a response: the others stand where they belong at once."""
+    said = [one.new_item_id for one in events if not isinstance(one, ev.ToolResult | ev.ToolApproval)]
+    return [item_id for item_id in said if item_id]
+
+
+def check_last(response_id: str, history: SessionState) -> None:
+    """Raises `NotTheLastResponse`."""
+    if response_id and history.asked_last not in ("", response_id):
+        raise NotTheLastResponse(param="previous_response_id")
+
+
+def said(commands: Sequence[AddMessage | AddToolCall | AddToolOutput], history: SessionState) -> list[Told]:
+    """All that is said at once, without what is there already: each behind the one before it. Raises as the single ones do."""
+    made: list[Told] = []
+    calls: dict[str, ev.ToolCall] = {}
+    for command in commands:
+        if _is_there(command, history):
+            continue
+        event = _one_said(command, history, calls)
+        if any(event.item_id == one.item_id for one in made):
+            raise ItemExists(param="input")
+        if made:
+            event = msgspec.structs.replace(event, after_item_id=made[-1].item_id)
+        made.append(event)
+    return made
+
+
+def _is_there(command: AddMessage | AddToolCall | AddToolOutput, history: SessionState) -> bool:
+    known_call = isinstance(command, AddToolCall) and history.items.knows_call(command.call_id)
+    return known_call or command.item_id in history.item_seqs
+
+
+def _one_said(
+    command: AddMessage | AddToolCall | AddToolOutput, history: SessionState, calls: dict[str, ev.ToolCall]
+) -> Told:
+    match command:
+        case AddMessage():
+            return message(command, history, files=[])
+        case AddToolCall():
+            if command.call_id in calls:
+                raise ItemExists(f"There are two calls {command.call_id!r}.", param="input")
+            return calls.setdefault(command.call_id, tool_call(command, history))
+        case AddToolOutput():
+            call = calls.get(command.call_id)
+            return _output_of(call, command, history) if call else tool_output(command, history)
 
 
 def _check_room(history: SessionState) -> None:
@@ -303,6 +381,8 @@ def deletion(
 ) -> list[ev.Event]:
     """One that a summary tells of takes with it what the summary says from there on. Raises `ItemNotFound`."""
     item_id = command.item_id
+    if command.is_response:
+        return [ev.ItemDeleted(item_id=item_id, client_event_id=command.client_event_id, response=True)]
     if item_id not in history.item_seqs:
         raise ItemNotFound(param="item_id")
     deleted = ev.ItemDeleted(
@@ -344,6 +424,26 @@ def decision(command: DecideApproval, history: SessionState, *, person_id: int |
         client_event_id=command.client_event_id,
         after_item_id=history.order.place(None),
     )
+
+
+def decided_by(decisions: Sequence[DecideApproval], history: SessionState) -> str | None:
+    """The response whose calls are all decided about with these decisions: it is gone on with. None: there is none."""
+    named = {one.approval_id for one in decisions}
+    agreed = {one.approval_id for one in decisions if one.approve and _wants_more(one.approval_id, history)}
+    for approval_id in named:
+        response_id = history.approvals[approval_id].asked.response_id
+        left = {
+            one
+            for one, approval in history.approvals.items()
+            if approval.asked.response_id == response_id and approval.approve is None
+        }
+        if left <= named - agreed:
+            return response_id
+    return None
+
+
+def _wants_more(approval_id: str, history: SessionState) -> bool:
+    return history.approvals[approval_id].missing > 1
 
 
 def check_retry(response_id: str | None, history: SessionState) -> None:

@@ -36,6 +36,10 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """none: the response is no part of the conversation, and leaves no trace in the model's history."""
     input: list[JSON] | None = None
     """What the model looks at instead of the conversation; see `chat.session.out_of_band`."""
+    answer_schema: JSON | None = None
+    """As `chat.llm.provider.ModelRequest` has it."""
+    asked: JSON | None = None
+    """What the client said beside, on a wire whose answers repeat it; nothing here follows it."""
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +55,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """PROVIDER:NAME, as the client chose it later; empty: the one that the session was opened with."""
     turn_policy: str = ""
     """A `TurnPolicy`; empty: the server's."""
+    metadata: JSON = {}
+    """A client's own words about the conversation; they mean nothing here."""
 
     def updated(self, changes: JSON) -> "SessionConfig":
         """Raises `msgspec.ValidationError` for a wrong type."""
@@ -62,7 +68,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def for_response(self, options: ResponseOptions) -> "SessionConfig":
         given = msgspec.to_builtins(options)
-        for name in ("metadata", "conversation", "input"):
+        for name in ("metadata", "conversation", "input", "answer_schema", "asked"):
             given.pop(name, None)
         return self.updated(given)
 
@@ -162,6 +168,25 @@ class AddToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     previous_item_id: str | None = None
 
 
+class Converse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What was said and the wish for an answer to it, in one: either all of it is taken or nothing is."""
+
+    items: list[AddMessage | AddToolCall | AddToolOutput] = []
+    """One with the id of an item that is there already is that item."""
+    decisions: list[DecideApproval] = []
+    changes: JSON = {}
+    """Of the session's settings, before it."""
+    request: RequestResponse | None = None
+    """None: no answer is wanted."""
+    request_key: str = ""
+    after: str = ""
+    """The response that has to be the last that was asked for; empty: any."""
+
+    @property
+    def parts(self) -> "list[AddMessage | AddToolCall | AddToolOutput | DecideApproval | RequestResponse]":
+        return [*self.items, *self.decisions, *([self.request] if self.request else [])]
+
+
 class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
     changes: JSON
@@ -170,6 +195,10 @@ class UpdateSession(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class DeleteItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
     item_id: str
+    is_response: bool = False
+    """It is a response, which cannot be asked for by its id any more; its items stay."""
+    stored: bool = False
+    """It is taken once it is stored."""
 
 
 class ChooseVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -258,6 +287,7 @@ Command = (
     | ChooseVersion
     | GiveFeedback
     | CancelResponse
+    | Converse
     | EndSession
     | Steering
 )
@@ -289,3 +319,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """There is nothing new to answer: nothing has happened."""
     config: JSON | None = None
     """The session's settings after `UpdateSession`."""
+    response_id: str = ""
+    """Of `Converse`: the response that was asked for."""
+    seq: int = 0
+    """Where the log tells of it first."""

@@ -176,6 +176,7 @@ class Response:
         """Calls in the log whose results are not."""
         self._tools_began = False
         self._outside = turn.outside
+        self._answer_schema = turn.options.answer_schema
         self._over = False
         """Its end is in the log."""
 
@@ -301,6 +302,7 @@ class Response:
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),
+            answer_schema=self._answer_schema,
         )
 
     def _attempt_failed(self, failed: FailedAttempt) -> None:

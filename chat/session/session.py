@@ -38,6 +38,7 @@ from chat.session.commands import (
     CancelResponse,
     ChooseVersion,
     Command,
+    Converse,
     DecideApproval,
     DeleteItem,
     Done,
@@ -251,7 +252,7 @@ class Session:
         accept.check_instructions(command, self._assistant)
         await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
         await accept.recall(self.session_id, self.history, command)
-        if isinstance(command, AddMessage | RequestResponse):
+        if isinstance(command, AddMessage | RequestResponse | Converse):
             await self.budget.refresh()
         files = await self._files_of(command)
         if not self.open:
@@ -279,12 +280,11 @@ class Session:
                 await self.durable()
                 return Done(repeated_seq=same_seq)
             case DeleteItem():
-                before = await accept.summary_before_deleted(self.session_id, self.history, command)
-                self.log.append(*accept.deletion(command, self.history, self.compaction, before))
+                await self._delete(command)
             case EndSession():
                 self._on_end(self)
-            case RequestResponse():
-                return self._request_response(command)
+            case RequestResponse() | Converse():
+                return await self._asked(command)
             case _:
                 self._add(command, files)
         return Done()
@@ -310,6 +310,12 @@ class Session:
             case _:
                 await self._steer(command)
         return None
+
+    async def _delete(self, command: DeleteItem) -> None:
+        before = await accept.summary_before_deleted(self.session_id, self.history, command)
+        self.log.append(*accept.deletion(command, self.history, self.compaction, before))
+        if command.stored:
+            await self.durable()
 
     def _update(self, command: UpdateSession) -> None:
         changes = self._assistant.with_full_model(command.changes)
@@ -363,6 +369,32 @@ class Session:
         view_for(command.options, self.history)  # a reference to nothing is told at once
         self._ask(turn, policy)
         return Done()
+
+    async def _asked(self, command: RequestResponse | Converse) -> Done:
+        if isinstance(command, RequestResponse):
+            return self._request_response(command)
+        events = accept.conversed(command, self.history, person_id=self.owner.person_id)
+        turn = self._turn_of(command, command.request, events) if command.request else None
+        if command.changes:
+            self._update(UpdateSession(changes=command.changes))
+        if turn:  # it commits with what was said: it is in the log before anybody hears of it
+            return Done(response_id=turn.response_id, seq=self._ask(turn, TurnPolicy.ENQUEUE, *events))
+        if events:
+            self.log.append(*events)
+        await self.durable()
+        return Done(config=msgspec.to_builtins(self.config))
+
+    def _turn_of(self, command: Converse, request: RequestResponse, events: Sequence[ev.Event]) -> Turn:
+        """Raises what refuses it."""
+        self.budget.check()
+        self._check_policy(request.turn_policy or self.config.policy)
+        return Turn(
+            item_ids=[*self._unclaimed(), *accept.to_take_in(events)],
+            options=request.options,
+            client_event_id=request.client_event_id,
+            continues=accept.decided_by(command.decisions, self.history),
+            request_key=command.request_key,
+        )
 
     def _decide(self, command: DecideApproval) -> None:
         event = accept.decision(command, self.history, person_id=self.owner.person_id)
@@ -446,21 +478,23 @@ class Session:
         if len(self._queue) >= conf().max_queued_turns:
             raise QueueFull
 
-    def _ask(self, turn: Turn, policy: str, *events: ev.Event) -> None:
-        """Take a turn in, together with the events that bring it; one that has to wait does so in the log.
+    def _ask(self, turn: Turn, policy: str, *events: ev.Event) -> int:
+        """Take a turn in, together with the events that bring it; one that has to wait does so in the log. The last seq.
 
         Raises a `JournalError`, and then nothing has happened.
         """
         waits = self.held or (self.answering and policy != TurnPolicy.INTERRUPT)
-        queued = [turn.queued(len(self._queue) + 1)] if waits else []
+        queued = [turn.queued(len(self._queue) + 1)] if waits or turn.request_key else []
+        seq = self.log.last_seq
         if events or queued:
-            self.log.append(*events, *queued)
+            seq = self.log.append(*events, *queued).seq
         else:
             self.log.check_room()
         self._queue.append(turn)
         if self._response and policy == TurnPolicy.INTERRUPT:
             self._response.stop(CANCELLED)
         self._begin()
+        return seq
 
     def recover(self) -> None:
         """Go on with what the last holder of the session left undone."""

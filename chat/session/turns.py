@@ -23,6 +23,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     attempt: int = 1
     continues: str | None = None
+    request_key: str = ""
+    """It was asked for together with what was said (`Converse`), and so it is told to the log with it."""
 
     @property
     def outside(self) -> bool:
@@ -38,6 +40,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             options=msgspec.to_builtins(self.options),
             retry_of=self.retry_of,
             continues=self.continues,
+            request_key=self.request_key,
         )
 
     @property

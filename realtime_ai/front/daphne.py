@@ -163,6 +163,13 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]  # daphne 
             return
         super().handleContentChunk(data)
 
+    def handle_exception(self, exception: BaseException) -> None:
+        """An answer that has begun is cut off, never ended as if it were whole."""
+        if self._response_started:
+            self.channel.abortConnection()
+        else:
+            super().handle_exception(exception)
+
 
 class HttpFactory(daphne.http_protocol.HTTPFactory):  # type: ignore[misc]
     protocol = Channel

@@ -99,7 +99,9 @@ def _rated(event: ev.FeedbackGiven) -> ev.JSON:
     return {**about, "settles": [AttentionKind.BAD_RATING]}
 
 
-def _deleted(event: ev.ItemDeleted) -> ev.JSON:
+def _deleted(event: ev.ItemDeleted) -> ev.JSON | None:
+    if event.response:
+        return None
     return {"ref": event.item_id, "settles": [AttentionKind.APPROVAL, AttentionKind.BAD_RATING]}
 
 

@@ -374,6 +374,8 @@ class ItemDeleted(EventBase, frozen=True, kw_only=True):
     client_event_id: str | None = None
     after_item_id: str | None = None
     """The item that stood before it."""
+    response: bool = False
+    """True: it is no item but a response, which is not given out by its id any more. Its items stay."""
 
 
 class ResponseQueued(EventBase, frozen=True, kw_only=True):
@@ -389,6 +391,8 @@ class ResponseQueued(EventBase, frozen=True, kw_only=True):
     options: JSON = {}
     retry_of: str | None = None
     continues: str | None = None
+    request_key: str = ""
+    """By which the HTTP request that asked for it is known when it comes again; it was asked for together with what was said."""
 
 
 class ResponseStarted(EventBase, frozen=True, kw_only=True):

@@ -116,7 +116,7 @@ def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record |
 
 def _of_item(session_id: str, item_id: str) -> QuerySet[SessionEvent]:
     """The few rows that made an item or took it away, in no order: asked for in the order of seqs, the planner walks the
-    session instead of looking into `session_events_items`."""
+    session instead of looking into `session_events_by_item`."""
     rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=ITEM_EVENTS)
     return rows.annotate(item=KT("payload__item_id")).filter(item=item_id).order_by()
 

@@ -85,6 +85,10 @@ class SessionState:
         self.last_response: ev.ResponseStarted | None = None
         self.last_done: ev.ResponseDone | None = None
         """How `last_response` came out; None while it runs."""
+        self.asked_last = ""
+        """The response that was asked for last, also where others go on from it or take its place: what a client has to
+        know of to know the whole conversation. Empty: not known (any more)."""
+        self._asked_seq = 0
         self.may_be_retried: str | None = None
         """The response that did not complete and after which none began: an end of the session in between changes nothing."""
         self._acted = False
@@ -254,7 +258,7 @@ class SessionState:
             case ev.VersionChosen():
                 self.turns = self.versions.choose(event.version, event.instead_of, self.turns)
                 self._leave_path()
-            case ev.ItemDeleted():
+            case ev.ItemDeleted(response=False):
                 self._delete(event.item_id)
             case _:
                 self._apply_to_responses(seq, event)
@@ -262,6 +266,7 @@ class SessionState:
     def _apply_to_responses(self, seq: int, event: ev.Event) -> None:
         match event:
             case ev.ResponseQueued():
+                self._asked(seq, event)
                 self._news = self._news and _outside(event.options)
                 self.queued[event.response_id] = event
                 self._queued_seqs[event.response_id] = seq
@@ -331,7 +336,13 @@ class SessionState:
         self.recalled.discard(item_id)
         self._deleted.add(item_id)
 
+    def _asked(self, seq: int, event: ev.ResponseQueued | ev.ResponseStarted) -> None:
+        if not (event.retry_of or event.continues or _outside(event.options)):
+            self.asked_last, self._asked_seq = event.response_id, seq
+
     def _start(self, seq: int, event: ev.ResponseStarted) -> None:
+        if event.response_id not in self.queued:
+            self._asked(seq, event)
         self._unqueue(event.response_id)
         self.vain_takeovers = 0
         if self.open:
@@ -393,6 +404,8 @@ class SessionState:
         self.feedback = {item_id: self.feedback[item_id] for item_id in self.feedback_seqs}
         self.order.keep(self.item_seqs)
         self.recalled, self._deleted = set(), set()
+        if self._asked_seq <= through:
+            self.asked_last, self._asked_seq = "", 0
         self.turns = [start for start in self.turns if start > through]
         self.compaction, self.checkpoint_seq = event, seq
         self.settings = event.config

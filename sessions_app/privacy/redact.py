@@ -69,6 +69,7 @@ WORDS = {
     "output",
     "parts",
     "quality_reason",
+    "request_key",
     "shown_as",
     "stopped_by",
     "summary",

@@ -112,10 +112,14 @@ def _of_the_talk(
     event: ev.ItemDeleted | ev.VersionChosen | ev.ResponseQueued | ev.ResponseDone | ev.FeedbackGiven,
 ) -> tuple[str, str]:
     match event:
+        case ev.ItemDeleted(response=True):
+            return "An answer is not given out by its id any more", "neutral"
         case ev.ItemDeleted():
             return "The client removed an item from the model's history", "neutral"
         case ev.VersionChosen():
             return "The user went back to another version of what stands above", "info"
+        case ev.ResponseQueued(request_key=key) if key:
+            return "An answer was asked for over HTTP", "neutral"
         case ev.ResponseQueued():
             return "The user asked for more while an answer was under way; it is answered next", "neutral"
         case ev.ResponseDone():

@@ -108,7 +108,7 @@ export class Attachments extends EventTarget {
   }
 
   #listenToDrops(place) {
-    const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+    const carriesFiles = (event) => event.dataTransfer?.types.some((type) => type.toLowerCase() === "files");
     const over = (event, isOver) => {
       if (!carriesFiles(event)) return;
       event.preventDefault();

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.errors import ProviderError
-from chat.llm.provider import AssistantText, FileItem, Provider, UserText
+from chat.llm.provider import AssistantText, FileItem, HistoryItem, Provider, UserText
 from chat.llm.reading import reads
 from sessions_app.files.kinds import MediaType
 from tests.contract.asking import HELLO, ask, events, sent_for
@@ -59,7 +59,7 @@ async def test_text_is_words_to_every_model(vendor: Vendor, provider: Provider) 
 
 
 async def test_they_stay_where_they_were_said(vendor: Vendor, provider: Provider) -> None:
-    history = [
+    history: list[HistoryItem] = [
         UserText("item_1", "First", [item(MediaType.PNG)]),
         AssistantText("item_2", "A bike."),
         UserText("item_3", "Second", [item(MediaType.JPEG)]),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from identity.adoption import connect_signals
 from sessions_app import hooks
 from sessions_app.errors import FileNotFound, FileStorageAway, FileTooLarge
-from sessions_app.files import keeping
+from sessions_app.files import storage
 from sessions_app.files.keeping import (
     adopt_files,
     delete_gone,
@@ -25,13 +25,14 @@ from sessions_app.files.keeping import (
     unused_files,
     use_files,
 )
+from sessions_app.log import events as ev
 from sessions_app.log.events import FileRef
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.models import EraseActor, SessionStatus, StoredFile
 from sessions_app.privacy.erase import By, delete_session, erase_person, erase_session
 from sessions_app.privacy.export import export_person
 from sessions_app.privacy.people import Person
-from tests.admin.rows import done, message, started, user_says, write_session
+from tests.admin.rows import done, message, started, write_session
 from tests.files.samples import jpeg, png
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,9 +51,8 @@ def in_storage(row: StoredFile) -> bool:
 
 def talk(session_id: str = "s1", *file_ids: str, **fields: Any) -> None:
     files = [FileRef(id=one, name="bike.png", media_type="image/png", size=1) for one in file_ids]
-    said = user_says("What is this?")
-    events = [
-        type(said)(item_id=said.item_id, text=said.text, files=files),
+    events: list[ev.Event] = [
+        ev.UserMessage(item_id="item_u", text="What is this?", files=files),
         started(),
         message("A bike"),
         done(),
@@ -84,7 +84,7 @@ def test_a_file_that_the_storage_refuses_is_no_file(monkeypatch: pytest.MonkeyPa
     def away(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(keeping.storage, "put", away)
+    monkeypatch.setattr(storage, "put", away)
     with pytest.raises(FileStorageAway):
         kept()
     row = StoredFile.objects.get()
@@ -202,7 +202,7 @@ def test_bytes_that_cannot_be_deleted_now_are_tried_again_behind_the_others(
 ) -> None:
     stuck, free = kept(), kept()
     forget_files(StoredFile.objects.all())
-    delete = keeping.storage.delete
+    delete = storage.delete
 
     def sometimes(key: str) -> None:
         if key == stuck.key:
@@ -210,7 +210,7 @@ def test_bytes_that_cannot_be_deleted_now_are_tried_again_behind_the_others(
         delete(key)
 
     with monkeypatch.context() as away:
-        away.setattr(keeping.storage, "delete", sometimes)
+        away.setattr(storage, "delete", sometimes)
         delete_gone()
         assert [in_storage(stuck), in_storage(free)] == [True, False]
         assert list(StoredFile.objects.all()) == [stuck]

@@ -14,6 +14,7 @@ from chat.session import attachments
 from chat.session.accept import check_readable
 from chat.session.attachments import with_contents
 from chat.session.compaction import material
+from sessions_app.files import storage
 from sessions_app.files.keeping import forget_files, keep_file
 from sessions_app.log.events import FileRef
 from sessions_app.log.lifecycle import Visitor
@@ -183,12 +184,17 @@ async def test_bytes_come_as_base64_and_text_as_text() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_they_are_read_once_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = await in_db_thread(lambda: stored(png()))
-    reads_of: list[str] = []
-    read = attachments.read_file
-    monkeypatch.setattr(attachments, "read_file", lambda row: (reads_of.append(row.pk), read(row))[1])
+    asked: list[str] = []
+    read = storage.read
+
+    def noted(key: str, *, at_most: int) -> bytes:
+        asked.append(key)
+        return read(key, at_most=at_most)
+
+    monkeypatch.setattr(storage, "read", noted)
     for _ in range(3):
         await with_contents([UserText("u", "Hi", [picture]), UserText("v", "Again", [picture])])
-    assert reads_of == [picture.id]
+    assert len(asked) == 1
 
 
 @pytest.mark.django_db(transaction=True)

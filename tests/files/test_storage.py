@@ -35,8 +35,7 @@ def anywhere(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> I
         server.start()
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
-        import boto3
-
+        boto3 = pytest.importorskip("boto3")
         client = boto3.client(
             "s3",
             endpoint_url=url,

@@ -3,10 +3,9 @@
 import base64
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, expect
+from playwright.sync_api import FilePayload, Locator, Route, expect
 
 from tests.files.samples import TEXT, pdf, png
 from tests.page.chat_page import ChatPage
@@ -146,8 +145,12 @@ def test_there_are_only_so_many(chat: ChatPage) -> None:
 
 
 def test_nothing_is_sent_before_the_file_has_arrived(chat: ChatPage) -> None:
-    held: list[Any] = []
-    chat.page.route("**/api/files", held.append)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    chat.page.route("**/api/files", hold)
     pick(chat, payload("a.png", png()))
     chat.input.fill("Look")
     expect(chips(chat).locator("progress")).to_have_count(1)

@@ -22,6 +22,7 @@ APP_TESTS = {
         "page",
         "protocol",
         "providers",
+        "responses",
         "sdk",
         "sockets",
         "summary",

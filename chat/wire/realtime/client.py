@@ -8,6 +8,7 @@ What the vendor's clients send is taken; what this server cannot do is refused w
 frame, `decode` gives an event or raises a `FrameError` that names the client's ``event_id`` wherever it can be read.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -507,9 +508,13 @@ def check_settings(settings: Settings, param: str) -> None:
             param=f"{param}.prompt",
         )
     _check_length(settings.instructions or "", f"{param}.instructions")
+    check_tools(settings.tools or (), f"{param}.tools")
+
+
+def check_tools(tools: Sequence[FunctionTool], param: str) -> None:
     names: set[str] = set()
-    for index, tool in enumerate(settings.tools or ()):
-        where = f"{param}.tools[{index}]"
+    for index, tool in enumerate(tools):
+        where = f"{param}[{index}]"
         if tool.name in names:
             raise FrameError(
                 f"{where}.name: there are two tools {tool.name!r}. Rename one.", param=f"{where}.name"

@@ -266,7 +266,7 @@ def frames_of(event: ev.Event) -> list[ServerEvent]:
             ]
         case ev.VersionChosen():
             return [VersionChosen(version=event.version, instead_of=event.instead_of)]
-        case ev.ItemDeleted():
+        case ev.ItemDeleted(response=False):
             return [ItemDeleted(item_id=event.item_id)]
         case _:
             return []

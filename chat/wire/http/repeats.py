@@ -1,0 +1,59 @@
+"""A POST that comes again. OpenAI's SDKs repeat one whose answer did not reach them, up to twice and by themselves, with
+``x-stainless-retry-count`` above 0 and no key of their own; a client that wants more gives ``Idempotency-Key``.
+
+A body alone is no name: two people may say the same. So it counts only where the client says that it repeats itself.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from django.conf import settings
+
+from chat.wire.http.exchange import Exchange
+from chat.wire.http.visit import Visit
+from sessions_app.ids import new_id
+
+_MOST_KEY_CHARS = 255
+
+
+class RequestKey(NamedTuple):
+    value: str
+    named: bool
+    """The client has named the request: it is the same for a day, whatever became of it."""
+    repeated: bool
+    """It may have come before."""
+
+
+def request_key(one: Exchange, visit: Visit, body: bytes) -> RequestKey:
+    who = f"{visit.principal.user_id}/{visit.principal.external_user_id}/{visit.principal.key_id}"
+    if visit.is_nobody:
+        who = f"nobody at {one.address}"
+    if name := one.headers.get("idempotency-key", "")[:_MOST_KEY_CHARS]:
+        return RequestKey(_digest(who, one.path, "key", name.encode()), named=True, repeated=True)
+    if visit.is_nobody:  # behind one address there are many of them
+        return RequestKey(new_id("req"), named=False, repeated=False)
+    repeated = one.headers.get("x-stainless-retry-count", "0") not in ("0", "")
+    return RequestKey(_digest(who, one.path, "body", body), named=False, repeated=repeated)
+
+
+def _digest(who: str, path: str, kind: str, what: bytes) -> str:
+    """Of the server's own making: nobody finds out by it what was said."""
+    text = b"\x00".join([who.encode(), path.encode(), kind.encode(), what])
+    return hmac.new(settings.SECRET_KEY.encode(), text, hashlib.sha256).hexdigest()[:40]
+
+
+_at_work: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+
+@asynccontextmanager
+async def one_at_a_time(key: RequestKey) -> Any:
+    """While the first is being taken, its repeat in this process waits."""
+    lock = _at_work.get(key.value)
+    if lock is None:
+        lock = _at_work[key.value] = asyncio.Lock()
+    async with lock:
+        yield

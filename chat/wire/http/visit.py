@@ -1,0 +1,145 @@
+"""Who sends an HTTP request, and by what right: the same doors as a socket's. A browser's cookies count for nothing here, so
+that no page of somebody else's can ask in its user's name."""
+
+import contextlib
+from dataclasses import replace
+
+from chat.assistants import PLAIN, Assistant, shelf
+from chat.errors import ChatError, CredentialsInvalid, ReadOnlyKey
+from chat.quota.quotas import left_headers
+from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
+from chat.runtime import Runtime
+from chat.session.opening import Join
+from chat.session.remote import RemoteSession
+from chat.session.session import Session
+from chat.wire.auth import identify
+from chat.wire.entry import visitor_of
+from chat.wire.http.exchange import Exchange
+from identity.models import Scope
+from identity.principal import Kind, Principal
+from sessions_app.errors import SessionsError
+from sessions_app.ids import new_id
+from sessions_app.log.lifecycle import Visitor
+
+AnySession = Session | RemoteSession
+
+
+class Visit:
+    """One request as a subscriber of its session, and as one whose credentials are watched while it lasts."""
+
+    def __init__(self, server: Runtime, principal: Principal, payers: Payers, dialect: str) -> None:
+        self.server = server
+        self.principal = principal
+        self.visitor: Visitor = visitor_of(principal)
+        self.payers = payers
+        self.dialect = dialect
+        self.connection_id = new_id("conn")
+        self.session: AnySession | None = None
+        self.refused: ChatError | SessionsError | None = None
+        """Why it may not go on: its credentials have ended, or its session has."""
+        self.held = contextlib.ExitStack()
+
+    # As a subscriber
+
+    def notify(self, error: Exception) -> None:
+        """What concerns an answer is in its log."""
+
+    # As one of those who are watched
+
+    @property
+    def stored_session(self) -> str | None:
+        if self.session is None or (isinstance(self.session, Session) and not self.session.log.stored):
+            return None
+        return self.session.session_id
+
+    def refuse(self, error: ChatError | SessionsError) -> None:
+        self.refused = error
+
+    # What it may
+
+    @property
+    def is_nobody(self) -> bool:
+        """It has no name by which it could come back, but what it was told."""
+        return self.principal.kind is Kind.NOBODY
+
+    def check_may_write(self) -> None:
+        """Raises `ReadOnlyKey`."""
+        if not self.principal.may(Scope.CHAT):
+            raise ReadOnlyKey
+
+    def ask(self) -> dict[str, str]:
+        """Count one question; what is left, as headers. Raises `LimitReached`."""
+        self.server.quotas.ask(self.payers)
+        return left_headers(self.server.quotas.left(self.payers))
+
+    # Its session
+
+    async def begin(self, *, model: str | None, assistant: str = "") -> AnySession:
+        """A session of its own. Raises what the hub's `join` raises, `AssistantNotFound`."""
+        join = self._join(await self._assistant(assistant))
+        return await self._joined(replace(join, model=join.model or model))
+
+    async def enter(self, session_id: str, *, reopen: bool = True) -> AnySession:
+        """One that is there. Raises what the hub's `join` raises."""
+        return await self._joined(
+            replace(self._join(PLAIN), session_id=session_id, create=False, reopen=reopen)
+        )
+
+    def knows_secret_of(self, session_id: str) -> None:
+        self.visitor = replace(self.visitor, secret_of=session_id)
+
+    def leave(self) -> None:
+        if self.session:
+            self.session.detach(self, _DONE)
+            self.session = None
+
+    def close(self) -> None:
+        self.leave()
+        self.held.close()
+
+    def _join(self, assistant: Assistant) -> Join:
+        own = self.principal.session
+        return Join(
+            visitor=self.visitor,
+            is_staff=self.principal.is_staff,
+            model=(own or {}).get("model"),
+            source=self.dialect,
+            payers=self.payers,
+            settings=own,
+            assistant=assistant,
+        )
+
+    async def _joined(self, join: Join) -> AnySession:
+        self.leave()
+        session = await self.server.hub.join(self, join)
+        self.session = session
+        self.knows_secret_of(session.session_id)
+        return session
+
+    async def _assistant(self, name: str) -> Assistant:
+        return await shelf.find(name, staff=self.principal.is_staff)
+
+
+_DONE = 1000
+
+
+async def visit_of(one: Exchange, server: Runtime, *, dialect: str, begins: bool) -> Visit:
+    """``begins``: the request may make a session. Raises `CredentialsInvalid`, `TooManySockets`."""
+    network = address_of(one.address)
+    if begins:
+        server.quotas.connect(network.id)
+    authorization = one.headers.get("authorization")
+    if authorization is None:
+        raise CredentialsInvalid("Send a key: Authorization: Bearer KEY.")
+    principal = await identify({"authorization": authorization}, [])
+    subjects = subjects_of(principal)
+    payers = payers_of([*subjects, network], is_anonymous=principal.is_anonymous)
+    visit = Visit(server, principal, payers, dialect)
+    try:
+        visit.held.enter_context(server.quotas.sockets([network, *subjects]))
+        server.watch.add(visit)
+        visit.held.callback(server.watch.discard, visit)
+    except BaseException:
+        visit.held.close()
+        raise
+    return visit

@@ -1,0 +1,163 @@
+"""How a response is given to its client: as a stream, whole, or by its name alone; and what becomes of it when the client goes."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from enum import Enum
+
+from chat.conf import conf
+from chat.errors import ChatError
+from chat.session.commands import CancelResponse
+from chat.supervision import Tasks
+from chat.wire.http.errors import told
+from chat.wire.http.exchange import KEEP_ALIVE_S, Aborted, ClientGone, Exchange
+from chat.wire.http.visit import Visit
+from chat.wire.responses.follow import Follower
+from chat.wire.responses.objects import ErrorEvent, Response, ResponseEvent, StreamEvent, encode, name_of
+from sessions_app.errors import SessionsError
+from sessions_app.log.lookup import Place
+
+_COMES_AGAIN_S = 12.0
+"""For whoever lost the connection before the answer began: SDKs ask again within 8 s, and that is the same turn."""
+
+_stopping = Tasks()
+
+
+class Wanted(Enum):
+    ANSWER = "answer"
+    """The client waits for it, and what is lost with the client is stopped."""
+    BACKGROUND = "background"
+    """It goes on without anybody."""
+    READING = "reading"
+    """It was asked for before, and is read here."""
+
+
+async def stream(
+    one: Exchange, visit: Visit, place: Place, wanted: Wanted, *, after: int = -1, stored: bool
+) -> None:
+    """Raises `Aborted` where it cannot be brought to its end."""
+    follower = Follower(visit, place, after=after, stored=stored)
+    reading = _Reading(one, visit, follower)
+    try:
+        await one.begin_stream()
+        await reading.until_over()
+        await one.end_stream()
+    except ClientGone:
+        await _lost(one, visit, place, follower, wanted)
+    except (ChatError, SessionsError) as error:
+        if visit.refused:
+            await _say(one, error)
+        raise Aborted from error
+
+
+async def whole(one: Exchange, visit: Visit, place: Place, wanted: Wanted) -> Response | None:
+    """The response once it is over; None when the client has gone. Raises what makes it impossible to wait."""
+    follower = Follower(visit, place)
+    reading = _Reading(one, visit, follower, give=False)
+    try:
+        await reading.until_over()
+    except ClientGone:
+        await _lost(one, visit, place, follower, wanted)
+        return None
+    return follower.response
+
+
+async def begun(visit: Visit, place: Place) -> Response | None:
+    """The response as the log tells of it first, once that is in the database."""
+    async for events in Follower(visit, place, stored=True).events():
+        if isinstance(events[0], ResponseEvent):
+            return events[0].response
+    return None
+
+
+class _Reading:
+    """The events go to the client as they come; one task waits for them, so that nothing is made anew for each."""
+
+    def __init__(self, one: Exchange, visit: Visit, follower: Follower, *, give: bool = True) -> None:
+        self._one, self._visit, self._follower = one, visit, follower
+        self._give = give
+        self._given = False
+        """Since the last look."""
+
+    async def until_over(self) -> None:
+        """Raises `ClientGone`, and what `Follower.events` raises."""
+        tasks = Tasks()
+        pump = tasks.spawn(self._pump(), name=f"events of {self._one.request_id}")
+        gone = tasks.spawn(self._one.gone(), name=f"end of {self._one.request_id}")
+        try:
+            while not pump.done():
+                done, _ = await asyncio.wait(
+                    {pump, gone}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if gone in done:
+                    raise ClientGone
+                await self._look()
+            if error := pump.result():
+                raise error
+        finally:
+            tasks.cancel()
+
+    async def _pump(self) -> Exception | None:
+        """What ended it: a task of ours that raises is one that died."""
+        try:
+            async with contextlib.aclosing(self._follower.events()) as batches:
+                async for events in batches:
+                    if self._give:
+                        await self._send(events)
+        except (ClientGone, ChatError, SessionsError) as error:
+            return error
+        return None
+
+    async def _send(self, events: list[StreamEvent]) -> None:
+        for event in events:
+            await self._one.event(name_of(event), encode(event))
+        self._given = True
+
+    async def _look(self) -> None:
+        if self._visit.refused:
+            raise self._visit.refused
+        self._silent_s = 0.0 if self._given else self._silent_s + _LOOK_S
+        self._given = False
+        if self._give and self._silent_s >= KEEP_ALIVE_S:
+            self._silent_s = 0.0
+            await self._one.keep_alive()
+
+    _silent_s = 0.0
+
+
+_LOOK_S = 1.0
+
+
+async def _say(one: Exchange, error: ChatError | SessionsError) -> None:
+    about = told(error).body["error"]
+    event = ErrorEvent(code=about["code"], message=about["message"], param=about["param"])
+    with contextlib.suppress(ClientGone):
+        await one.event(name_of(event), encode(event))
+
+
+async def _lost(one: Exchange, visit: Visit, place: Place, follower: Follower, wanted: Wanted) -> None:
+    """An answer that nobody waits for any more is stopped; the session keeps what there is of it."""
+    if wanted is not Wanted.ANSWER or conf().answers_outlive_connections:
+        return
+    wait_s = 0.0 if one.began else _COMES_AGAIN_S
+    work = _stop(visit, place, lambda: follower.tail, wait_s)
+    await asyncio.shield(_stopping.spawn(work, name=f"stop {place.response_id}"))
+
+
+async def _stop(visit: Visit, place: Place, tail: Callable[[], str], wait_s: float) -> None:
+    if wait_s:
+        await asyncio.sleep(wait_s)
+    session = visit.session
+    if session is None or session.session_id != place.session_id:
+        return
+    if wait_s and _others(visit):
+        return
+    with contextlib.suppress(ChatError, SessionsError):  # it has ended meanwhile, or its process has
+        await session.do(CancelResponse(response_id=tail()))
+
+
+def _others(visit: Visit) -> bool:
+    """Somebody else is there by HTTP: the same client, who asks again."""
+    assert visit.session
+    others = (one for name, one in visit.session.subscribers.items() if name != visit.connection_id)
+    return any(one.dialect == visit.dialect for one in others)

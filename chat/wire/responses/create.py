@@ -1,0 +1,193 @@
+"""``POST /v1/responses``: which session it is for, and the turn that it becomes."""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from chat.errors import ChatError, NotTheLastResponse, ObjectNotFound
+from chat.llm.catalog import chosen
+from chat.session.commands import (
+    AddMessage,
+    AddToolCall,
+    AddToolOutput,
+    Converse,
+    DecideApproval,
+    RequestResponse,
+)
+from chat.wire.http.repeats import RequestKey
+from chat.wire.http.visit import AnySession, Visit
+from chat.wire.responses.branch import said_until
+from chat.wire.responses.follow import Follower
+from chat.wire.responses.input import Command, Reference, commands_of
+from chat.wire.responses.objects import Response
+from chat.wire.responses.request import Asked, echoed, unsupported
+from chat.wire.responses.response import session_of
+from sessions_app.errors import InvalidSessionId, SessionNotFound
+from sessions_app.ids import check_session_id, new_id
+from sessions_app.log import events as ev
+from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.lookup import Place, find_items, find_request, find_response, results_of
+from sessions_app.postgres.threads import in_db_thread
+
+_JUST_NOW_S = 10.0
+"""So long after its end an answer may not have reached a client that repeats its request: longer than SDKs wait."""
+
+
+async def known(visit: Visit, key: RequestKey) -> Place | None:
+    """The turn that this request has become already."""
+    if not key.repeated:
+        return None
+    place = await in_db_thread(find_request, request_key=key.value, visitor=visit.visitor)
+    if place is None:
+        return None
+    _let_in(visit, place)
+    if key.named:
+        return place
+    response = await Follower(visit, place).stored_now()
+    ended_at = response.completed_at if response else None
+    return None if ended_at is not None and ended_at < time.time() - _JUST_NOW_S else place
+
+
+async def place_of(visit: Visit, response_id: str, *, param: str) -> tuple[Place, Response]:
+    """Where it is, and as the database has it. Raises `ObjectNotFound`."""
+    place = await in_db_thread(find_response, response_id=response_id, visitor=visit.visitor)
+    if place is not None:
+        _let_in(visit, place)
+        response = await Follower(visit, place).stored_now()
+        if response is not None and response.store:
+            return place, response
+    raise ObjectNotFound(f"There is no response {response_id!r} here, or it is not yours.", param=param)
+
+
+def _let_in(visit: Visit, place: Place) -> None:
+    if place.is_nobodys:
+        visit.knows_secret_of(place.session_id)
+
+
+async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str = "") -> Place:
+    """Take the request into the log of its session. Raises what refuses it, and then no turn was made."""
+    said, decided = await _commands(visit, asked)
+    body = asked.body
+    if body.previous_response_id:
+        place, response = await place_of(visit, body.previous_response_id, param="previous_response_id")
+        session = await visit.enter(place.session_id)
+        try:
+            return await _converse(visit, session, asked, key, said, decided, after=place.response_id)
+        except ChatError as error:
+            if error.code != NotTheLastResponse.code or decided:
+                raise
+        before, slug = await said_until(place)
+        session = await visit.begin(model=body.model or response.model, assistant=slug)
+        return await _converse(visit, session, asked, key, [*before, *said], [])
+    if body.conversation_id:
+        session = await enter_conversation(visit, body.conversation_id)
+    else:
+        session = await visit.begin(model=body.model, assistant=assistant)
+    return await _converse(visit, session, asked, key, said, decided)
+
+
+async def enter_conversation(visit: Visit, conversation: str) -> AnySession:
+    """Raises `ObjectNotFound`."""
+    try:
+        return await visit.enter(check_session_id(session_of(conversation)))
+    except (InvalidSessionId, SessionNotFound):
+        raise no_conversation(conversation) from None
+
+
+def no_conversation(conversation: str) -> ObjectNotFound:
+    return ObjectNotFound(
+        f"There is no conversation {conversation[:150]!r} here, or it is not yours.", param="conversation"
+    )
+
+
+async def _commands(visit: Visit, asked: Asked) -> tuple[list[Command], list[DecideApproval]]:
+    """What is said, each item under an id; references by what they stand for. Raises `ObjectNotFound`."""
+    if asked.body.background and asked.body.store is False:
+        raise unsupported("store", "an answer in the background has to be stored, or nobody could fetch it.")
+    items = asked.items
+    named = [one.id for one in items if isinstance(one, Reference)]
+    found = await in_db_thread(_with_results, named, visit.visitor) if named else {}
+    said: list[Command] = []
+    decided: list[DecideApproval] = []
+    for item in items:
+        if isinstance(item, Reference):
+            if item.id not in found:
+                raise ObjectNotFound(f"There is no item {item.id!r} here, or it is not yours.", param="input")
+            said += told_again(*found[item.id])
+            continue
+        more, decisions = commands_of([item])
+        said += [one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in more]
+        decided += [
+            one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in decisions
+        ]
+    return said, decided
+
+
+def _with_results(item_ids: Sequence[str], visitor: Visitor) -> dict[str, tuple[ev.Event, ev.Event | None]]:
+    found = find_items(item_ids=item_ids, visitor=visitor)
+    results: dict[str, ev.Event] = {}
+    for session_id in {record.session_id for record in found.values()}:
+        of_session = [item_id for item_id, record in found.items() if record.session_id == session_id]
+        told = results_of(session_id=session_id, item_ids=of_session)
+        results |= {item_id: record.event for item_id, record in told.items()}
+    return {item_id: (record.event, results.get(item_id)) for item_id, record in found.items()}
+
+
+def told_again(event: ev.Event, result: ev.Event | None) -> list[Command]:
+    """Of a session that may be another one."""
+    match event:
+        case ev.UserMessage():
+            return [AddMessage(text=event.text, item_id=event.item_id)]
+        case ev.OperatorMessage():
+            return [AddMessage(text=event.text, role="system", item_id=event.item_id)]
+        case ev.AssistantMessage() if event.text:
+            return [AddMessage(text=event.text, role="assistant", item_id=event.item_id)]
+        case ev.ToolCall(call_id=call_id):
+            call = AddToolCall(
+                call_id=call_id, name=event.name, arguments=event.arguments, item_id=event.item_id
+            )
+            if isinstance(result, ev.ToolResult):
+                return [call, AddToolOutput(call_id=call_id, output=result.output, item_id=new_id("item"))]
+            return [call]
+        case _:
+            return []
+
+
+async def _converse(
+    visit: Visit,
+    session: AnySession,
+    asked: Asked,
+    key: RequestKey,
+    said: Sequence[Command],
+    decided: Sequence[DecideApproval],
+    *,
+    after: str = "",
+) -> Place:
+    model = _model(visit, asked.body.model)
+    changes = {"model": model} if model and model != session.info().model else {}
+    input_ids = [str(one.item_id) for one in (*said, *decided)]
+    about = echoed(
+        asked.body,
+        model=model or session.info().model,
+        conversation=not visit.is_nobody,
+        input_ids=input_ids,
+    )
+    options = msgspec.structs.replace(asked.options, asked=about)
+    done = await session.do(
+        Converse(
+            items=list(said),
+            decisions=list(decided),
+            changes=changes,
+            request=RequestResponse(options=options),
+            request_key=key.value,
+            after=after,
+        )
+    )
+    return Place(session.session_id, done.response_id, done.seq)
+
+
+def _model(visit: Visit, name: str | None) -> str | None:
+    """None where the client has not chosen, or somebody has for it. Raises `ModelNotAllowed`."""
+    pinned = (visit.principal.session or {}).get("model")
+    return None if pinned else chosen(name)

@@ -1,0 +1,118 @@
+"""The events of one response, from the log: what is stored first, then as it goes on, in whatever process.
+
+A reader that loses its place (the session moved, its process died) folds the response anew from the database and gives what
+it has not given yet, by the events' numbers: the same as a client that comes back does.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from chat.errors import ShuttingDown
+from chat.session.remote import RemoteSession
+from chat.session.session import Session
+from chat.wire.http.visit import AnySession, Visit
+from chat.wire.responses.objects import Response, StreamEvent
+from chat.wire.responses.projector import ResponseProjector
+from sessions_app.errors import JournalFenced, SessionElsewhere
+from sessions_app.log.events import Record
+from sessions_app.log.lookup import Place
+from sessions_app.log.replay import read_records, stored_until
+from sessions_app.postgres.threads import in_db_thread
+
+_POLL_S = 0.25
+_STORED_POLL_S = 0.03
+_PATIENCE_S = 90.0
+"""Nothing comes of a response for so long that no process holds: longer than a lease, and than the look for orphans."""
+
+
+class Follower:
+    """``stored``: no event is given before it is in the database, so that none is ever given and then lost. Else a delta is
+    given at once, and the last tenth of a second of a process that dies may have been shown in vain."""
+
+    def __init__(self, visit: Visit, place: Place, *, after: int = -1, stored: bool = False) -> None:
+        self._visit = visit
+        self._place = place
+        self._after = after
+        """The number of the last event that was given."""
+        self._stored = stored
+        self._projector = ResponseProjector(place.session_id, place.response_id)
+        self._silent_s = 0.0
+
+    @property
+    def response(self) -> Response | None:
+        return self._projector.response
+
+    @property
+    def tail(self) -> str:
+        return self._projector.tail
+
+    @property
+    def over(self) -> bool:
+        return self._projector.over
+
+    async def stored_now(self) -> Response | None:
+        """As the database has it."""
+        seq = self._place.seq - 1
+        while not self.over and (records := await self._page(seq)):
+            self._take(records)
+            seq = records[-1].seq
+        return self.response
+
+    async def events(self) -> AsyncGenerator[list[StreamEvent], None]:
+        """Until the response is over. Raises `ShuttingDown`, and what makes it impossible to read on."""
+        while not self.over:
+            try:
+                async for records in self._records():
+                    self._silent_s = 0.0
+                    if events := self._take(records):
+                        yield events
+                    if self._projector.over:
+                        return
+            except (SessionElsewhere, JournalFenced):
+                await self._lost_its_place()
+
+    def _take(self, records: Sequence[Record]) -> list[StreamEvent]:
+        events = [event for record in records for event in self._projector.events(record)]
+        new = [event for event in events if event.sequence_number > self._after]
+        if new:
+            self._after = new[-1].sequence_number
+        return new
+
+    async def _lost_its_place(self) -> None:
+        self._visit.leave()
+        if self._visit.server.hub.closing:
+            raise ShuttingDown
+        if self._silent_s > _PATIENCE_S:
+            raise SessionElsewhere
+        await asyncio.sleep(_POLL_S)
+        self._silent_s += _POLL_S
+        self._projector = ResponseProjector(self._place.session_id, self._place.response_id)
+
+    async def _records(self) -> AsyncGenerator[Sequence[Record], None]:
+        seq = self._place.seq - 1
+        session = self._visit.session
+        if session is None or session.session_id != self._place.session_id:
+            while records := await self._page(seq):
+                yield records
+                seq = records[-1].seq
+            session = await self._visit.enter(self._place.session_id, reopen=False)
+        async for records in session.follow(seq):
+            if self._stored:
+                await _until_stored(session, records[-1].seq)
+            yield records
+        raise SessionElsewhere  # it has ended, or moved: the database knows
+
+    async def _page(self, seq: int) -> Sequence[Record]:
+        return await in_db_thread(read_records, session_id=self._place.session_id, after=seq)
+
+
+async def _until_stored(session: AnySession, seq: int) -> None:
+    """Raises a `JournalError`."""
+    if isinstance(session, Session):
+        await session.log.durable(seq)
+        return
+    assert isinstance(session, RemoteSession)
+    while await in_db_thread(stored_until, session_id=session.session_id) < seq:
+        if session.closed:
+            raise SessionElsewhere
+        await asyncio.sleep(_STORED_POLL_S)

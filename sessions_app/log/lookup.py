@@ -1,0 +1,170 @@
+"""What a visitor names without its session: a response, an item, a request that comes again. Another's is as none at all."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Now
+
+from sessions_app.log.events import Event, ItemDeleted, Record, ToolResult
+from sessions_app.log.lifecycle import Visitor, visible_to
+from sessions_app.log.replay import read_history
+from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.log.state import SessionState
+from sessions_app.models import BEGUN_EVENTS, ITEM_EVENTS, Session, SessionEvent
+
+_KNOWN_AGAIN = timedelta(hours=24)
+_OURS = re.compile(r"item_[0-9a-f]{24}")
+"""An id that nobody guesses: who knows one of nobody's session was told it."""
+
+
+class Place(NamedTuple):
+    """Where the log tells of a response first."""
+
+    session_id: str
+    response_id: str
+    seq: int
+    is_nobodys: bool = False
+    """Its session has no owner: who knows the response's id was told it, and may come back by it."""
+
+
+class KeptSession(NamedTuple):
+    session_id: str
+    created_at: float
+    """Unix seconds."""
+    state: SessionState
+
+
+def find_response(*, response_id: str, visitor: Visitor) -> Place | None:
+    """None as well where the client has deleted it."""
+    began = SessionEvent.objects.filter(event_type__in=BEGUN_EVENTS)
+    began = began.annotate(response=KT("payload__response_id")).filter(response=response_id)
+    found = _place(began.filter(_mine(visitor) | _NOBODYS).order_by("seq"))
+    return None if found is None or _is_deleted(found) else found
+
+
+def find_request(*, request_key: str, visitor: Visitor) -> Place | None:
+    """The last response that was asked for by that request, in the last day."""
+    asked = SessionEvent.objects.filter(
+        payload__has_key="request_key", created_at__gt=Now() - _KNOWN_AGAIN
+    ).annotate(key=KT("payload__request_key"))
+    return _place(asked.filter(_mine(visitor) | _NOBODYS, key=request_key).order_by("-created_at", "-seq"))
+
+
+def find_session(*, session_id: str, visitor: Visitor) -> KeptSession | None:
+    mine = Session.objects.filter(visible_to(visitor), session_id=session_id)
+    created_at = mine.values_list("created_at", flat=True).first()
+    if created_at is None:
+        return None
+    state = SessionState(read_history(session_id=session_id))
+    return KeptSession(session_id, created_at.timestamp(), state)
+
+
+def find_items(*, item_ids: Iterable[str], visitor: Visitor) -> dict[str, Record]:
+    """By their ids, those that there are and that were not deleted; of an id that several sessions know, the newest."""
+    named = list(item_ids)
+    ours = [item_id for item_id in named if _OURS.fullmatch(item_id)]
+    rows = SessionEvent.objects.filter(event_type__in=ITEM_EVENTS).annotate(item=KT("payload__item_id"))
+    rows = rows.filter(_mine(visitor) | Q(_NOBODYS, item__in=ours), item__in=named)
+    return _not_deleted(rows.order_by("created_at", "seq"))
+
+
+def _not_deleted(rows: QuerySet[SessionEvent]) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for item_id, *columns in rows.values_list("item", *COLUMNS):
+        record = decode_row(Row(*columns))[0]
+        if isinstance(record.event, ItemDeleted):
+            found.pop(item_id, None)
+        else:
+            found[item_id] = record
+    return found
+
+
+def results_of(*, session_id: str, item_ids: Sequence[str]) -> dict[str, Record]:
+    """What tools gave: the server's by the items of their calls, a client's by their own."""
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type=ToolResult.event_type)
+    rows = rows.annotate(item=KT("payload__item_id")).filter(item__in=item_ids).order_by()
+    return {item_id: decode_row(Row(*columns))[0] for item_id, *columns in rows.values_list("item", *COLUMNS)}
+
+
+class KeptItem(NamedTuple):
+    event: Event
+    result: Event | None
+    """Of a call of the server's, as far as there is one."""
+
+
+def items_of(*, session_id: str, item_ids: Sequence[str]) -> dict[str, KeptItem]:
+    """Those of a session that the visitor may see, in that order; what was deleted is left out."""
+    rows = SessionEvent.objects.filter(session_id=session_id, event_type__in=ITEM_EVENTS)
+    rows = rows.annotate(item=KT("payload__item_id")).filter(item__in=item_ids).order_by("seq")
+    made = _not_deleted(rows)
+    results = results_of(session_id=session_id, item_ids=item_ids)
+    found: dict[str, KeptItem] = {}
+    for item_id in item_ids:
+        result = results[item_id].event if item_id in results else None
+        if item_id in made:
+            found[item_id] = KeptItem(made[item_id].event, result)
+        elif result:
+            found[item_id] = KeptItem(result, None)
+    return found
+
+
+_NOBODYS = Q(
+    session__erased_at__isnull=True,
+    session__user__isnull=True,
+    session__guest_id="",
+    session__external_user_id="",
+)
+
+
+def _mine(visitor: Visitor) -> Q:
+    return Q(session__in=Session.objects.filter(visible_to(visitor)))
+
+
+def _place(rows: QuerySet[SessionEvent]) -> Place | None:
+    row = rows.values_list(
+        "session_id",
+        "payload__response_id",
+        "seq",
+        "session__user_id",
+        "session__guest_id",
+        "session__external_user_id",
+    ).first()
+    if row is None:
+        return None
+    session_id, response_id, seq, user_id, guest_id, external = row
+    return Place(session_id, response_id, seq, is_nobodys=user_id is None and not guest_id and not external)
+
+
+def _is_deleted(place: Place) -> bool:
+    rows = SessionEvent.objects.filter(event_type=ItemDeleted.event_type, session_id=place.session_id)
+    return rows.annotate(item=KT("payload__item_id")).filter(item=place.response_id).exists()
+
+
+class ItemPage(NamedTuple):
+    records: list[Record]
+    has_more: bool
+
+
+_GIVEN = Q(event_type__in=[one for one in ITEM_EVENTS if one != "item_deleted"]) | Q(
+    ~Q(payload__has_key="response_id"), event_type=ToolResult.event_type
+)
+
+
+def item_page(*, session_id: str, after: str | None, limit: int, descending: bool) -> ItemPage:
+    """The items of a session in the order in which they came into it, after that one; deleted ones left out."""
+    rows = SessionEvent.objects.filter(_GIVEN, session_id=session_id).annotate(item=KT("payload__item_id"))
+    rows = rows.order_by("-seq" if descending else "seq")
+    if after is not None:
+        seq = rows.filter(item=after).values_list("seq", flat=True).first()
+        if seq is None:
+            return ItemPage([], False)
+        rows = rows.filter(seq__lt=seq) if descending else rows.filter(seq__gt=seq)
+    gone = SessionEvent.objects.filter(session_id=session_id, event_type=ItemDeleted.event_type)
+    deleted = set(gone.annotate(item=KT("payload__item_id")).values_list("item", flat=True))
+    found = rows.exclude(item__in=deleted).values_list(*COLUMNS)[: limit + 1]
+    records = [decode_row(Row(*columns))[0] for columns in found]
+    return ItemPage(records[:limit], len(records) > limit)
