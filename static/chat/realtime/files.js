@@ -6,6 +6,7 @@ const TOO_LARGE_STATUS = 413;
 
 /** Why a file was not taken: `code` is for programs, as docs/files.md lists them; `upload_failed`: there was no answer. */
 export class UploadError extends Error {
+  /** @param {{code: string, message: string}} why */
   constructor({ code, message }) {
     super(message);
     this.name = "UploadError";
