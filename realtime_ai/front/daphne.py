@@ -163,7 +163,6 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]  # daphne 
             return
         super().handleContentChunk(data)
 
-
     def handle_exception(self, exception: BaseException) -> None:
         """An answer that has begun is cut off, never ended as if it were whole."""
         if self._response_started:

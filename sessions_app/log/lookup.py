@@ -121,7 +121,7 @@ _NOBODYS = Q(
 
 
 def _mine(visitor: Visitor) -> Q:
-    return Q(session__in=Session.objects.filter(visible_to(visitor)))
+    return visible_to(visitor, at="session__")
 
 
 def _place(rows: QuerySet[SessionEvent]) -> Place | None:

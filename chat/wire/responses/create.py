@@ -44,8 +44,9 @@ async def known(visit: Visit, key: RequestKey) -> Place | None:
     _let_in(visit, place)
     if key.named:
         return place
-    response = await Follower(visit, place).stored_now()
-    ended_at = response.completed_at if response else None
+    follower = Follower(visit, place)
+    await follower.stored_now()
+    ended_at = follower.ended_at
     return None if ended_at is not None and ended_at < time.time() - _JUST_NOW_S else place
 
 
