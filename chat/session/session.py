@@ -265,19 +265,8 @@ class Session:
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case (
-                DecideApproval()
-                | CancelResponse()
-                | ChooseVersion()
-                | GiveFeedback()
-                | Whisper()
-                | TakeOver()
-                | Speak()
-                | HandBack()
-            ):
-                same_seq = await self._take(command)
-                await self.durable()
-                return Done(repeated_seq=same_seq)
+            case AddMessage() | AddToolCall() | AddToolOutput():
+                self._add(command)
             case DeleteItem():
                 await self._delete(command)
             case EndSession():
@@ -285,7 +274,9 @@ class Session:
             case RequestResponse() | Converse():
                 return await self._asked(command)
             case _:
-                self._add(command)
+                same_seq = await self._take(command)
+                await self.durable()
+                return Done(repeated_seq=same_seq)
         return Done()
 
     async def _take(self, command: Durable) -> int | None:
