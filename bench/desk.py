@@ -17,16 +17,18 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from bench.support import table
 from sessions_app.admin.person_address import person_url
-from sessions_app.models import Session, SessionStatus
+from sessions_app.models import InboxItem, ServerProcess, Session, SessionStatus, Webhook
 from sessions_app.review.dashboard import WINDOWS
 
 LIST = "/admin/sessions_app/session/"
@@ -71,8 +73,12 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "waiting for you", "/admin/sessions_app/inboxitem/"
     yield "machine room", "/admin/sessions_app/serverprocess/"
     yield "webhooks", "/admin/sessions_app/webhook/"
-    yield "users", "/admin/auth/user/"
-    yield "erasures", "/admin/sessions_app/erasure/"
+    yield "settled", "/admin/sessions_app/inboxitem/?kind=settled"
+    # What an app of somebody else's registers is no page of the desk, but it is opened by the same people.
+    for model in admin.site._registry:
+        if model not in (Session, InboxItem, ServerProcess, Webhook):
+            name = str(model._meta.verbose_name_plural)
+            yield name, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     yield from _of_sessions()
 
 
@@ -82,8 +88,12 @@ def _of_sessions() -> Iterator[tuple[str, str]]:
     longest = said.order_by(F("last_seq").desc()).filter(last_seq__gt=0)[:1].first() if _few() else newest
     for name, session in (("a session", newest), ("the longest of the newest", longest)):
         if session:
-            yield name, f"{LIST}{session.pk}/change/"
-            yield f"{name}, replay", f"{LIST}{session.pk}/replay/"
+            page = f"{LIST}{session.pk}"
+            yield name, f"{page}/change/"
+            yield f"{name}, from a list", f"{page}/change/?_changelist_filters={quote('review=new')}"
+            yield f"{name}, from the queue", f"{page}/change/?queue="
+            yield f"{name}, replay", f"{page}/replay/"
+            yield f"{name}, events", f"{page}/events/"
     for kind, session in (
         ("a user", said.filter(user__isnull=False).order_by("-start_time").first()),
         ("a guest", said.filter(user__isnull=True).exclude(guest_id="").order_by("-start_time").first()),

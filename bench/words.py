@@ -1,6 +1,9 @@
 """What a very long session costs when it is summed up and when it is taken out as a file: seconds, and memory at its peak.
 
-python -m bench words
+    python -m bench words
+
+The longest one is only taken out, untraced: tracing Python's memory takes several times as long. It comes first, so that
+what the process grows by is its own.
 """
 
 import bench.django_setup  # noqa: F401, I001 - before everything of Django's
@@ -25,7 +28,7 @@ from sessions_app.log.spoken import SpokenPart, parts_of, read_part
 from sessions_app.models import Session
 from sessions_app.review.forms import FORMS
 
-_SESSION = "a-long-one"
+_LONG, _LONGEST = "a-long-one", "the-longest-one"
 _ALONE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 _TURNS_AT_ONCE = 2_000
 _SEED = """
@@ -59,15 +62,15 @@ class Instant(Provider):
         yield Completed(FinishReason.STOP)
 
 
-def seed(events: int) -> Session:
-    open_session(session_id=_SESSION, visitor=Visitor(), process_id="bench", model="instant")
+def seed(session_id: str, events: int) -> Session:
+    open_session(session_id=session_id, visitor=Visitor(), process_id="bench", model="instant")
     with connection.cursor() as cursor:
         for first in range(1, events // 4 + 1, _TURNS_AT_ONCE):
             last = min(first + _TURNS_AT_ONCE - 1, events // 4)
-            cursor.execute(_SEED, {"session": _SESSION, "first": first, "last": last})
+            cursor.execute(_SEED, {"session": session_id, "first": first, "last": last})
         cursor.execute("ANALYZE session_events")
-    Session.objects.filter(pk=_SESSION).update(last_seq=events)
-    return Session.objects.get(pk=_SESSION)
+    Session.objects.filter(pk=session_id).update(last_seq=events)
+    return Session.objects.get(pk=session_id)
 
 
 def close() -> None:
@@ -76,7 +79,7 @@ def close() -> None:
 
 
 def sum_up() -> str:
-    parts = parts_of(session_id=_SESSION, max_chars=part_chars("instant"), most=MOST_PARTS)
+    parts = parts_of(session_id=_LONG, max_chars=part_chars("instant"), most=MOST_PARTS)
 
     Instant.asked = Instant.chars = 0
     with ThreadPoolExecutor(1) as thread:
@@ -97,15 +100,19 @@ def written(session: Session, form: str) -> str:
 
 def measured(what: str, work: Callable[[], str]) -> tuple[str, ...]:
     """Once for the time, once for the memory, which tracing makes slow."""
-    before = _rss_mb()
-    began = time.perf_counter()
-    found = work()
-    seconds, grown = time.perf_counter() - began, _rss_mb() - before
+    row = timed(what, work)
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return what, found, f"{seconds:.1f} s", f"{peak / 1e6:.1f} MB", f"{grown:.0f} MB"
+    return *row, f"{peak / 1e6:.1f} MB"
+
+
+def timed(what: str, work: Callable[[], str]) -> tuple[str, ...]:
+    before = _rss_mb()
+    began = time.perf_counter()
+    found = work()
+    return what, found, f"{time.perf_counter() - began:.1f} s", f"{_rss_mb() - before:.0f} MB"
 
 
 def _rss_mb() -> float:
@@ -116,16 +123,23 @@ def _rss_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--longest", type=int, default=1_000_000, help="events that are only taken out")
     parser.add_argument("--forms", default=",".join(FORMS))
+    parser.add_argument("--longest-forms", default="md,ndjson", help="by default the slowest and the largest")
     options = parser.parse_args()
+    forms, of_longest = (filter(None, one.split(",")) for one in (options.forms, options.longest_forms))
+    head = ("", "", "time", "the process grew by")
     register_provider("instant", Instant)
     with scratch_database():
-        session = seed(options.events)
+        session = seed(_LONGEST, options.longest)
+        rows = [timed(f"as .{form}", partial(written, session, form)) for form in of_longest]
+        print(f"A session of {options.longest:,} events\n\n{table(head, rows)}\n", flush=True)
+
+        session = seed(_LONG, options.events)
         rows = [measured("its summary", sum_up)]
-        forms = filter(None, options.forms.split(","))
         rows += [measured(f"as .{form}", partial(written, session, form)) for form in forms]
-        print(f"A session of {options.events:,} events")
-        print(table(("", "", "time", "Python's memory at its peak", "the process grew by"), rows))
+        print(f"A session of {options.events:,} events\n")
+        print(table((*head, "Python's memory at its peak"), rows))
         with connection.cursor() as cursor:
             cursor.execute(_ALONE)
 

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from chat.conf import conf
 from chat.errors import AssistantNotFound, InstructionsNotAllowed
-from chat.llm.catalog import Candidate, candidates, chosen, default_model_spec, offered, with_full_model
+from chat.llm.catalog import (
+    Candidate,
+    candidates,
+    chosen,
+    default_model_spec,
+    offered,
+    shown,
+    with_full_model,
+)
 from chat.llm.provider import JSON
 from chat.tools.registry import Offered, Registry
 from sessions_app.assistant import DEFAULT, AssistantSettings
@@ -75,6 +83,11 @@ class Assistant:
         """Who answers where the client has not chosen."""
         among = self._among
         return among[0] if among else default_model_spec()
+
+    @property
+    def choices(self) -> list[str]:
+        """The models that people are shown to choose from, the one that answers unless another is chosen first."""
+        return self._among or shown()
 
     def chosen(self, name: str | None) -> str:
         """The model for what a client asks for. Raises `ModelNotAllowed`."""

@@ -13,7 +13,8 @@ from chat.conf import conf
 from chat.llm.catalog import ProviderNotConfigured, offered, provider_for
 from chat.llm.prices import cost_microusd
 from chat.llm.provider import Usage
-from chat.tools.mcp.config import read_servers
+from chat.tools.mcp.config import prefix_of, read_servers
+from chat.tools.registry import default_registry
 from sessions_app.postgres.address import pools_transactions
 
 
@@ -40,6 +41,47 @@ def _model_error(name: str, spec: str | None, code: str) -> CheckMessage | None:
             problem = f"{name}={spec}: {problem}"
         return Error(problem, hint="docs/models.md lists the providers and what each needs.", id=code)
     return None
+
+
+@register("chat")
+def check_assistants(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """What a file of assistants names and the server does not have; the admin's form asks by itself."""
+    return [
+        message
+        for slug, assistant in conf().assistants.items()
+        for message in (
+            *_unknown_models(slug, assistant.models),
+            *_unknown_tools(slug, assistant.tools or ()),
+        )
+    ]
+
+
+def _unknown_models(slug: str, models: Sequence[str]) -> list[CheckMessage]:
+    there = offered()
+    return [
+        Error(
+            f"ASSISTANTS: {slug}: the server does not offer the model {model!r}.",
+            hint=f"It offers {', '.join(there)}. List it in LLM_MODELS, or correct it.",
+            id="chat.E008",
+        )
+        for model in models
+        if model not in there
+    ]
+
+
+def _unknown_tools(slug: str, tools: Sequence[str]) -> list[CheckMessage]:
+    """Those of MCP servers come once these are connected."""
+    of_servers = tuple(f"{prefix_of(server.name)}__" for server in read_servers(conf().mcp_servers).usable)
+    there = [tool.name for tool in default_registry]
+    return [
+        CheckWarning(
+            f"ASSISTANTS: {slug}: there is no tool {tool!r}.",
+            hint=f"There are {', '.join(there)}. The assistant goes without it.",
+            id="chat.W006",
+        )
+        for tool in tools
+        if tool not in there and not tool.startswith(of_servers)
+    ]
 
 
 @register("chat")

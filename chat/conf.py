@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.conf_kinds import ASSISTANTS, HEADERS, MCP_SERVERS, ORIGINS, PRICES, REASONS, model_of
+from chat.conf_kinds import (
+    ASSISTANTS,
+    HEADERS,
+    MCP_SERVERS,
+    MODEL_FILES,
+    MODEL_NAMES,
+    ORIGINS,
+    PRICES,
+    REASONS,
+    model_of,
+)
 from sessions_app.assistant import AssistantSettings
 from sessions_app.setting import (
     ACCESS,
@@ -58,6 +68,13 @@ class ChatConf:
         NAMES,
         "Models that a client may choose beside the default one and its fallbacks; commas between.",
         example="anthropic:claude-sonnet-5-5",
+    )
+    llm_model_names: Mapping[str, str] = MODEL.field(
+        {},
+        MODEL_NAMES,
+        "What people read where they may [choose a model](page.md): JSON with a name for each `PROVIDER:NAME`.",
+        default_told="made of the model's own name",
+        example='{"openai:gpt-6.1-terra": "Thorough"}',
     )
     gemini_api_key: str | None = MODEL.field(
         None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
@@ -160,6 +177,14 @@ class ChatConf:
         "[Assistants](assistants.md) by their names in addresses, `default` among them: JSON, or the path of a JSON or TOML "
         "file. What the admin has published goes before.",
         example='{"default": {"name": "Bicycle shop", "color": "#0f766e"}}',
+    )
+    model_files: Mapping[str, tuple[str, ...]] = MODEL.field(
+        {},
+        MODEL_FILES,
+        "Which [pictures and files](files.md#what-models-read) a model reads, where that is not known or known wrongly: `image`, "
+        "`pdf`, both or neither; JSON.",
+        default_told="[by the vendor](files.md#what-models-read)",
+        example='{"compatible:qwen3-vl": ["image"], "openai:gpt-3.5-turbo": []}',
     )
     max_output_tokens: int = 8192
     max_tool_rounds: int = MODEL.field(
@@ -353,6 +378,15 @@ class ChatConf:
     )
     webhook_seconds: float = 10.0
     """One try of one message, from resolving the name to the answer."""
+    here: str = "http://127.0.0.1:8000"
+    """Where this installation's own server listens: whom `manage.py chat` talks to."""
+    terminal_key: str | None = ACCESS.field(
+        None,
+        TEXT,
+        "The key by which `manage.py chat` comes in, here or at another server.",
+        default_told="none: as a guest",
+        secret=True,
+    )
     public_url: str | None = ACCESS.field(
         None,
         HTTP_URL,

@@ -18,6 +18,7 @@ _PRICES_FORM = (
     "with that in it"
 )
 _MOST_REASONS = 20
+_MOST_NAME_CHARS = 40
 _ASSISTANTS_FORM = (
     'JSON like {"default": {"name": "Bicycle shop"}}, or the path of a JSON or TOML file with that in it'
 )
@@ -53,6 +54,17 @@ def _reasons(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _model_names(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("")  # noqa: TRY004 - one error for all that can be wrong
+    if not all(
+        isinstance(name, str) and 0 < len(name.strip()) <= _MOST_NAME_CHARS for name in found.values()
+    ):
+        raise ValueError("")
+    return {model: name.strip() for model, name in found.items()}
+
+
 def _prices(text: str) -> dict[str, dict[str, float]]:
     """A JSON object, or the path of a file with one: figures by model."""
     try:
@@ -76,6 +88,15 @@ def _check_prices(models: Any) -> None:
                 raise ValueError(f"{model}: {key}")
         if ("input" in figures) != ("output" in figures):
             raise ValueError(f"{model}: input and output go together")
+
+
+def _model_files(text: str) -> dict[str, tuple[str, ...]]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(
+        isinstance(kinds, list) and set(kinds) <= set(FILE_KINDS) for kinds in found.values()
+    ):
+        raise ValueError
+    return {model: tuple(kinds) for model, kinds in found.items()}
 
 
 def _mcp_servers(text: str) -> dict[str, Any]:
@@ -128,5 +149,11 @@ ASSISTANTS = Kind(_ASSISTANTS_FORM, _assistants)
 HEADERS = Kind("HTTP headers like `X-Team: support`, a line each", _headers)
 ORIGINS = Kind("origins like https://app.example.com, without a path, commas between", _origins)
 REASONS = Kind(f"at most {_MOST_REASONS} names of a-z and _, commas between", _reasons)
+FILE_KINDS = ("image", "pdf")
+MODEL_FILES = Kind('JSON like {"compatible:qwen3-vl": ["image", "pdf"]}', _model_files)
+MODEL_NAMES = Kind(
+    f'JSON like {{"openai:NAME": "Thorough"}}, each name of at most {_MOST_NAME_CHARS} characters',
+    _model_names,
+)
 PRICES = Kind(_PRICES_FORM, _prices)
 MCP_SERVERS = Kind(_SERVERS_FORM, _mcp_servers)

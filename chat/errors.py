@@ -9,6 +9,7 @@ ChatError
 │   ├── ReadOnlyKey
 │   ├── UnknownFeedbackReason
 │   ├── TokenRefused
+│   ├── TooManyFiles
 │   ├── ObjectNotFound
 │   ├── ModelNotAllowed
 │   └── InstructionsNotAllowed
@@ -27,6 +28,7 @@ ChatError
 │   ├── SessionFull
 │   ├── BudgetExceeded
 │   ├── LimitReached
+│   ├── ModelCannotRead
 │   ├── NoActiveResponse
 │   ├── NothingToRetry
 │   ├── NotTheLastResponse
@@ -80,6 +82,7 @@ __all__ = [
     "LimitReached",
     "ModelBadAnswer",
     "ModelBadRequest",
+    "ModelCannotRead",
     "ModelContextTooLong",
     "ModelCredentials",
     "ModelEmptyAnswer",
@@ -106,6 +109,7 @@ __all__ = [
     "ShuttingDown",
     "TakenOver",
     "TokenRefused",
+    "TooManyFiles",
     "TooManySockets",
     "TooMuchFeedback",
     "ToolError",
@@ -201,6 +205,12 @@ class TokenRefused(FrameError):
     """The token is not valid, or somebody else's. The connection goes on until its own credentials end."""
 
     code = "token_refused"
+
+
+class TooManyFiles(FrameError):
+    """The message has too many pictures and files. Send them in several messages."""
+
+    code = "too_many_files"
 
 
 class ObjectNotFound(FrameError):
@@ -329,13 +339,20 @@ class LimitReached(TurnError):
 
     @classmethod
     def of(cls, measure: str, *, wait_s: int) -> "LimitReached":
-        """``measure``: requests, tokens or cost."""
+        """``measure``: requests, tokens, cost, or bytes (of files)."""
         what = {
             "requests": "messages in a minute",
             "tokens": "tokens in a minute",
             "cost": "cost in a day",
+            "bytes": "files in a day",
         }[measure]
         return cls(f"The limit of {what} is reached. Try again in {wait_s} s.")
+
+
+class ModelCannotRead(TurnError):
+    """The model cannot read a file of this type. Take it out, or choose another model."""
+
+    code = "model_cannot_read_file"
 
 
 class NoActiveResponse(TurnError):

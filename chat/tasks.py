@@ -32,6 +32,7 @@ from identity.keys import forget_secrets
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.desk.first_words import look_up_first_words
 from sessions_app.errors import DatabaseAway
+from sessions_app.files.keeping import delete_gone, forget_unused
 from sessions_app.log.leases import any_alive, forget_dead_processes
 from sessions_app.log.lifecycle import orphans_exist, sweep_orphans
 from sessions_app.log.spoken import parts_of, read_part
@@ -298,11 +299,19 @@ async def send_mails(timestamp: int) -> None:
             logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
 
 
+@app.periodic(cron=_EVERY_TICK)
+@app.task(name="delete_files", queue=UPKEEP, queueing_lock="delete_files", lock="delete_files")
+async def delete_files(timestamp: int) -> None:
+    """Take the bytes of erased files out of the storage. What cannot be deleted now is tried again with every tick."""
+    while await in_db_thread(delete_gone):
+        pass
+
+
 @app.periodic(cron="17 * * * *")
 @app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
 async def clean_up(context: JobContext, timestamp: int) -> None:
     """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, client secrets that
-    ended a day ago, and what was settled or delivered a month ago; give old processes' sessions their first words."""
+    ended a day ago, files that nobody used for a day, and what was settled or delivered a month ago; give old processes' sessions their first words."""
     await context.app.job_manager.delete_old_jobs(
         nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
@@ -310,6 +319,7 @@ async def clean_up(context: JobContext, timestamp: int) -> None:
     older_than = timedelta(days=2, seconds=sessions_conf().grace_seconds)
     await in_db_thread(forget_dead_processes, older_than=older_than)
     await in_db_thread(forget_secrets)
+    await in_db_thread(forget_unused)
     await in_db_thread(forget_settled)
     await in_db_thread(forget_old_notices)
     while await in_db_thread(forget_deliveries):

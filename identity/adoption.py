@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponseBase
 
 from identity.ends import tell
 from identity.guests import GUEST_COOKIE, MAX_AGE_S, issue_guest_id, read_guest_cookie, sign_guest_id
-from sessions_app.log.lifecycle import adopt_sessions, leave_to_nobody
+from sessions_app.files.keeping import adopt_files, forget_files, unused_files
+from sessions_app.log.lifecycle import Visitor, adopt_sessions, leave_to_nobody
 
 _NEW_GUEST = "is_another_guest"
 """The attribute of a request whose response changes the guest's cookie."""
@@ -41,6 +42,7 @@ def _signed_in(request: HttpRequest | None, user: Any, **_: object) -> None:
     guest_id = read_guest_cookie(request.COOKIES.get(GUEST_COOKIE)) or ""
     if adopt_sessions(guest_id=guest_id, user_id=user.pk):
         tell()
+    adopt_files(guest_id=guest_id, user_id=user.pk)
     setattr(request, _NEW_GUEST, True)
 
 
@@ -51,6 +53,7 @@ def _signed_out(request: HttpRequest | None, **_: object) -> None:
 
 def _deleted(instance: Any, **_: object) -> None:
     leave_to_nobody(user_id=instance.pk)
+    forget_files(unused_files(Visitor(user_id=instance.pk)))
 
 
 def connect_signals() -> None:

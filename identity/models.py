@@ -4,6 +4,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+ASSISTANT = "assistant"
+"""Beside a client secret's settings."""
+
 
 class Scope(models.TextChoices):
     """What a key is good for."""
@@ -46,7 +49,7 @@ class ClientSecret(models.Model):
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="client_secrets")
     external_user_id = models.CharField(max_length=128)
     session = models.JSONField(default=dict)
-    """Settings of the sessions that are begun with it, as ``session.update`` has them."""
+    """Settings of the sessions that are begun with it, as ``session.update`` has them; under `ASSISTANT`, with whom they are."""
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(db_index=True)
 

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from identity import tokens
 from identity.guests import GUEST_COOKIE, read_guest_cookie
 from identity.keys import KEY, SECRET, find_key, find_secret
-from identity.models import ApiKey, ClientSecret, Scope
+from identity.models import ASSISTANT, ApiKey, ClientSecret, Scope
 from identity.people import user_of
 from identity.second_factor import counts_as_staff, factors_that_count
 from identity.tokens import Claims, CredentialsRefused
@@ -66,6 +66,8 @@ class Principal:
     """The second factors that its rights as staff hang on: with the last of them the sign-in ends."""
     session: Mapping[str, Any] | None = field(default=None, compare=False)
     """Settings for the sessions that it begins."""
+    assistant: str = field(default="", compare=False)
+    """With whom they are; empty: with whom the address says."""
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes
@@ -201,7 +203,8 @@ def _of_secret(row: ClientSecret) -> Principal:
         expires_at=row.expires_at.timestamp(),
         reference=str(row.pk),
         user_state=_state(Kind.CLIENT_SECRET, row.key.user),
-        session=row.session,
+        session={name: value for name, value in row.session.items() if name != ASSISTANT},
+        assistant=row.session.get(ASSISTANT, ""),
     )
 
 

@@ -24,6 +24,7 @@ from sessions_app.setting import (
     ACCESS,
     BEFORE,
     FLAG,
+    HTTP_URL,
     NAMES,
     PLACE,
     STORES,
@@ -116,6 +117,31 @@ class Env:
         "([which is which](decisions/0031-a-redis-that-is-set-wrong.md)).",
         example="redis://localhost:6379/0",
         secret=True,
+    )
+    files_bucket: str | None = STORES.field(
+        None,
+        TEXT,
+        "The bucket, at Supabase Storage or another service that speaks S3, in which [pictures and files](files.md#where-they-are-kept) "
+        "are kept. It is private, and nobody else writes to it.",
+        default_told="a folder under `VAR_DIR`",
+    )
+    files_endpoint_url: str | None = STORES.field(
+        None,
+        HTTP_URL,
+        "Where that service is: `https://REF.storage.supabase.co/storage/v1/s3`.",
+        default_told="Amazon's",
+        example="https://REF.storage.supabase.co/storage/v1/s3",
+    )
+    files_region: str | None = STORES.field(None, TEXT, "Its region.", default_told="the service's own")
+    files_access_key_id: str | None = STORES.field(
+        None,
+        TEXT,
+        "The key for it; both parts, or none.",
+        default_told="what the machine's role allows",
+        secret=True,
+    )
+    files_secret_access_key: str | None = STORES.field(
+        None, TEXT, "Its other part.", secret=True, or_file=True
     )
     max_body_bytes: int = BEFORE.field(
         65_536,

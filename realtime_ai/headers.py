@@ -23,7 +23,12 @@ _ALL = (
     "form-action 'self'",
     "base-uri 'none'",
 )
-_PAGE = ("style-src 'self'", "require-trusted-types-for 'script'", "trusted-types dompurify")
+_PAGE = (
+    "style-src 'self'",
+    "manifest-src 'self'",
+    "require-trusted-types-for 'script'",
+    "trusted-types dompurify",
+)
 _ADMIN = ("style-src 'self' 'unsafe-inline'", "connect-src 'self'")
 
 _DEVELOPERS_PAGES = (404, 500)

@@ -1,5 +1,5 @@
 """From ``DATABASE_URL`` to Django's ``DATABASES`` (pool, time-outs, what a transaction pooler needs), and from ``REDIS_URL``
-to its ``CHANNEL_LAYERS``."""
+to its ``CHANNEL_LAYERS``; and where files are kept."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,3 +142,32 @@ def channel_layer(redis_url: str | None) -> dict[str, Any]:
     }
     config = {"hosts": [host], "prefix": "realtime-ai", "capacity": 1000, "expiry": 60}
     return {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config}
+
+
+# --- the storage of pictures and files ------------------------------------------------------------------------------
+
+
+def files_storage(env: Env) -> dict[str, Any]:
+    """The entry ``files`` of Django's ``STORAGES``: a bucket where one of its variables is set (`sessions_app.files.checks` says
+    what it lacks), else a folder. Nobody is given an address of it: who may see a file asks this server."""
+    bucket = {
+        "bucket_name": env.files_bucket,
+        "endpoint_url": env.files_endpoint_url,
+        "region_name": env.files_region,
+        "access_key": env.files_access_key_id,
+        "secret_key": env.files_secret_access_key,
+    }
+    if not any(bucket.values()):
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "location": str(env.var_dir / "files"),
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
+        }
+    options = {name: value for name, value in bucket.items() if value}
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {**options, "default_acl": None, "file_overwrite": False, "querystring_auth": True},
+    }

@@ -8,7 +8,8 @@ class SessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from sessions_app.supabase import checks  # noqa: F401 - registers them
+        from sessions_app.files import checks as files_checks  # noqa: F401 - registers them
+        from sessions_app.supabase import checks  # noqa: F401
         from sessions_app.supabase.closing import close_after_migrate
 
         # one sender of many: all apps' tables are there when the first of these signals is sent

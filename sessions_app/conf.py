@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sessions_app.setting import FLAG, SESSIONS, STORES, number, reader, whole
 
+MOST_FILE_BYTES = 14 * 1024 * 1024
+"""As base64, and with a conversation around it, it still goes into one request to each of the vendors (Gemini's 20 MB)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionsConf:
@@ -60,6 +63,33 @@ class SessionsConf:
     )
     takeover_skips: int = 200_000
     """Seqs that a takeover leaves out: more than a process can have shown and not stored (see ``buffer_events``)."""
+    max_file_bytes: int = SESSIONS.field(
+        10 * 1024 * 1024,
+        whole(1024, MOST_FILE_BYTES),
+        "A larger [picture or file](files.md) is refused.",
+        variable="MAX_FILE_BYTES",
+    )
+    max_files_per_message: int = SESSIONS.field(
+        5,
+        whole(0, 20),
+        "Pictures and files in one message; `0`: none are taken at all.",
+        variable="MAX_FILES_PER_MESSAGE",
+    )
+    file_bytes_per_day: int = SESSIONS.field(
+        200 * 1024 * 1024,
+        whole(1, 10**12),
+        "What one user, guest or key may send of files in a day, in bytes; all guests of one address together ten times as "
+        "much.",
+        variable="FILE_BYTES_PER_DAY",
+    )
+    all_file_bytes_per_day: int = SESSIONS.field(
+        5 * 1024**3,
+        whole(1, 10**15),
+        "What all of them together may send of files in a day, in bytes.",
+        variable="ALL_FILE_BYTES_PER_DAY",
+    )
+    unused_file_hours: float = 24.0
+    """A file that nobody put into a message is erased after so long."""
     ring_records: int = 512
     """Committed records kept in memory per live session, so that a short drop replays without a query."""
     db_threads: int = 8

@@ -8,6 +8,12 @@ SessionsError
 ├── SessionOver           the session has ended, and it does not begin anew for this
 ├── DecisionRefused       what a member of staff decided could not be carried out
 ├── DatabaseAway          the database cannot be reached now
+├── FileError             something about a picture or a file
+│   ├── FileTypeRefused   it is of no type that is taken
+│   ├── FileBroken        it is cut, locked or too large in what it holds
+│   ├── FileTooLarge      it has too many bytes
+│   ├── FileNotFound      no such file, or not yours, or used in another conversation
+│   └── FileStorageAway   the storage cannot be reached now
 └── JournalError
     ├── JournalFull       the database has been away for longer than the buffer
     ├── JournalFenced     another process holds the session now
@@ -82,6 +88,46 @@ class DatabaseAway(SessionsError):
 
     code = "storage_unavailable"
     close_code = 1013
+    retryable = True
+
+
+class FileError(SessionsError):
+    """Something is wrong with the file."""
+
+    code = "file_error"
+    error_type: ClassVar[str] = "invalid_request_error"
+    """As that of a `chat.errors.ChatError`."""
+
+
+class FileTypeRefused(FileError):
+    """Files of this type are not taken. Send a picture (PNG, JPEG, WebP, GIF), a PDF, or text in UTF-8."""
+
+    code = "file_type_refused"
+
+
+class FileBroken(FileError):
+    """The file cannot be read: it is cut off or damaged. Save it anew and send it again."""
+
+    code = "file_unreadable"
+
+
+class FileTooLarge(FileError):
+    """The file is too large. Send a smaller one."""
+
+    code = "file_too_large"
+
+
+class FileNotFound(FileError):
+    """There is no such file, it is not yours, or it belongs to another conversation. Send it again."""
+
+    code = "file_not_found"
+
+
+class FileStorageAway(FileError):
+    """Files cannot be kept or read now. Try again in a moment."""
+
+    code = "file_storage_unavailable"
+    error_type = "server_error"
     retryable = True
 
 

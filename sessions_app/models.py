@@ -14,6 +14,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
 from sessions_app.assistant_models import Assistant, AssistantVersion
+from sessions_app.file_models import StoredFile
 from sessions_app.notice_models import (
     AttentionKind,
     DeliveryState,
@@ -64,6 +65,7 @@ __all__ = [
     "SessionStatus",
     "SessionTag",
     "Settled",
+    "StoredFile",
     "SummaryState",
     "Topic",
     "TranscriptOpening",

@@ -7,7 +7,7 @@ and may not be installed: it is imported when it is used.
 import contextlib
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -232,8 +232,17 @@ class Candidate:
 
 def offered() -> list[str]:
     """The specs that a client may choose: the default model, its fallbacks, and ``LLM_MODELS``."""
+    return _full(_listed())
+
+
+def shown() -> list[str]:
+    """Of these, those that people are shown to choose from: a fallback is for bad times."""
+    return _full((default_model_spec(), *conf().llm_models))
+
+
+def _full(specs: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
-    for spec in _listed():
+    for spec in specs:
         with contextlib.suppress(ProviderNotConfigured):  # misspelt: a system check says so
             found[full_spec(spec)] = None
     return list(found)

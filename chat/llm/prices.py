@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chat.conf import conf
-from chat.llm.provider import HistoryItem, ModelRequest, ToolCallItem, ToolResultItem, Usage, text_of
+from chat.llm.provider import (
+    PDF,
+    TEXT,
+    FileItem,
+    HistoryItem,
+    ModelRequest,
+    ToolCallItem,
+    ToolResultItem,
+    Usage,
+    UserText,
+    text_of,
+)
+from sessions_app.log.events import FileRef
 
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
@@ -145,6 +157,8 @@ TOKENS_PER_BYTE = 0.25
 _ITEM_BYTES = 16
 """What a vendor wraps around an item."""
 _LEAST, _MOST = 0.05, 1.0
+TEXT_BYTES = 120_000
+"""Of a file of text, about what is shown of it: `chat.llm.reading.TEXT_CHARS`."""
 
 
 def tokens_of(size_bytes: int, tokens_per_byte: float) -> int:
@@ -168,4 +182,30 @@ def text_bytes(text: str) -> int:
 
 def _item_bytes(item: HistoryItem) -> int:
     name = item.name if isinstance(item, ToolCallItem | ToolResultItem) else ""
-    return _ITEM_BYTES + len(name) + text_bytes(text_of(item))
+    files = sum(map(file_bytes, item.files)) if isinstance(item, UserText) else 0
+    return _ITEM_BYTES + len(name) + text_bytes(text_of(item)) + files
+
+
+_PX_PER_TOKEN = 750
+_LONG_EDGE_PX = 1_568
+_LEAST_PICTURE_TOKENS = 258
+_PAGE_TOKENS = 1_500
+_PDF_PAGE_BYTES = 50_000
+"""Where the pages cannot be counted."""
+
+
+def file_tokens(file: FileItem | FileRef) -> int:
+    """By the dearest of the vendors' published rules, so that a history is cut too early and not too late: of a picture Claude's,
+    its pixels / 750 once its long edge is brought down to 1568, and at least Gemini's 258; of a page of a PDF 1,500; of text as of
+    any words."""
+    if file.media_type == TEXT:
+        return int(min(file.size, TEXT_BYTES) * TOKENS_PER_BYTE)
+    if file.media_type == PDF:
+        return (file.pages or file.size // _PDF_PAGE_BYTES + 1) * _PAGE_TOKENS
+    shrunk = min(1.0, _LONG_EDGE_PX / max(file.width, file.height, 1))
+    return max(_LEAST_PICTURE_TOKENS, int(file.width * file.height * shrunk**2 / _PX_PER_TOKEN))
+
+
+def file_bytes(file: FileItem | FileRef) -> int:
+    """As many bytes of text as would take these tokens."""
+    return int(file_tokens(file) / TOKENS_PER_BYTE)

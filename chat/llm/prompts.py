@@ -13,6 +13,13 @@ CONTINUE = "(Continue.)"
 
 WAITS_FOR_APPROVAL = "This call has not run: it waits for a person's approval."
 REFUSED = "A person refused this call; it has not run."
+FILE_TEXT = "The file {name}:\n<file>\n{text}\n</file>"
+FILE_CUT = "\n[... cut: the whole file has {size} bytes]"
+FILE_NOT_READ = (
+    "[The user sent the file {name} ({media_type}) here, which you cannot read. Say so where it matters.]"
+)
+FILE_LEFT_OUT = "[The user sent the file {name} ({media_type}) here. It is left out to save room: ask for it again if you need it.]"
+FILE_GONE = "[The user sent the file {name} ({media_type}) here. It cannot be shown to you at the moment; say so where it matters.]"
 NOT_RUN = "The server stopped before this tool ran: it took no effect."
 DECIDED_LATER = "A person has decided on tool calls that waited; what came of them stands with the calls. Go on from there."
 

@@ -17,9 +17,12 @@ from sessions_app.log.events import JSON, Part, Usage, model_spec
 
 __all__ = [
     "JSON",
+    "PDF",
+    "TEXT",
     "AnsweredCall",
     "AssistantText",
     "Completed",
+    "FileItem",
     "FinishReason",
     "HistoryItem",
     "ModelEvent",
@@ -39,11 +42,41 @@ __all__ = [
 ]
 
 
+PDF = "application/pdf"
+TEXT = "text/plain"
+"""What a `FileItem` is that is no picture."""
+
+
+class FileItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture (PNG, JPEG, WebP, GIF), a PDF or a text that the user sent along. A provider is given pictures and PDFs alone, of
+    kinds that its model reads; the others it finds in the text, in words."""
+
+    id: str
+    name: str
+    media_type: str
+    size: int
+    """In bytes."""
+    width: int = 0
+    height: int = 0
+    """Of a picture, in pixels."""
+    pages: int = 0
+    """Of a PDF, where they are known."""
+    content: str | None = None
+    """Its bytes in base64, of a text the text itself; None: nobody has read it, or it cannot be read."""
+    left_out: bool = False
+    """Nobody reads it, for newer ones take all the room."""
+
+    @property
+    def data_url(self) -> str:
+        return f"data:{self.media_type};base64,{self.content}"
+
+
 class UserText(msgspec.Struct, frozen=True):
-    """What the user said."""
+    """What the user said, and sent along with it."""
 
     item_id: str
     text: str
+    files: list[FileItem] = []
 
 
 class OperatorText(msgspec.Struct, frozen=True):

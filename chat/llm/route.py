@@ -28,7 +28,9 @@ from chat.llm.provider import (
     ToolCallItem,
     ToolCallRequest,
     ToolResultItem,
+    model_spec,
 )
+from chat.llm.reading import readable
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,8 @@ async def exchange(provider: Provider, request: ModelRequest) -> AsyncGenerator[
     names = ToolNames(spec.name for spec in request.tools)
     held: list[ModelEvent] = []
     said = False
-    async with aclosing(provider.stream(acceptable(request, names))) as stream:
+    asked = readable(acceptable(request, names), model_spec(provider.name, request.model))
+    async with aclosing(provider.stream(asked)) as stream:
         async for event in stream:
             if isinstance(event, Completed) and not said and event.finish in _SAYS_NOTHING:
                 raise _nothing_said(event)

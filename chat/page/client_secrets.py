@@ -13,15 +13,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from msgspec import Meta
 
-from chat.conf import conf
+from chat.assistants import PLAIN, Assistant, shelf
 from chat.errors import ChatError, CredentialsInvalid, FrameError
-from chat.llm.catalog import default_model_spec, with_full_model
 from chat.session.commands import SessionConfig
 from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from chat.wire.realtime.client import SessionSettings, check_settings
 from chat.wire.realtime.objects import SessionObject
 from identity.keys import DEFAULT_SECRET_S, LEAST_SECRET_S, MOST_SECRET_S, make_secret
-from identity.models import ApiKey, Scope
+from identity.models import ASSISTANT, ApiKey, Scope
 from identity.principal import Kind, principal_of, shown
 from identity.tokens import CredentialsRefused
 from sessions_app.ids import new_id
@@ -37,6 +36,8 @@ class ExpiresAfter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires_after: ExpiresAfter = ExpiresAfter()
     session: SessionSettings | None = None
+    x_assistant: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    """None: the address of each connection says with whom it is."""
     x_external_user_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     """None: a user of its own, whom nobody else is."""
 
@@ -48,7 +49,8 @@ def client_secrets(request: HttpRequest) -> JsonResponse:
     try:
         key = _key_of(request)
         wanted = _wanted(request)
-        changes = _changes(wanted.session)
+        assistant = shelf.find_now(wanted.x_assistant) if wanted.x_assistant else PLAIN
+        changes = _changes(wanted.session, assistant)
     except (CredentialsInvalid, CredentialsRefused) as error:
         return _refused(401, CredentialsInvalid.code, CredentialsInvalid(str(error)))
     except ChatError as error:
@@ -58,13 +60,13 @@ def client_secrets(request: HttpRequest) -> JsonResponse:
         key=key,
         external_user_id=external_user_id,
         seconds=wanted.expires_after.seconds,
-        session=changes,
+        session={**changes, ASSISTANT: wanted.x_assistant} if wanted.x_assistant else changes,
     )
     return JsonResponse(
         {
             "value": made.value,
             "expires_at": int(made.row.expires_at.timestamp()),
-            "session": msgspec.to_builtins(_session_object(changes)),
+            "session": msgspec.to_builtins(_session_object(changes, assistant)),
             "x_external_user_id": external_user_id,
         }
     )
@@ -95,18 +97,18 @@ def _wanted(request: HttpRequest) -> Wanted:
     return wanted
 
 
-def _changes(session: SessionSettings | None) -> dict[str, Any]:
+def _changes(session: SessionSettings | None, assistant: Assistant) -> dict[str, Any]:
     """As the log keeps them. Raises `ModelNotAllowed`."""
-    return dict(with_full_model(session.changes())) if session else {}
+    return dict(assistant.with_full_model(session.changes())) if session else {}
 
 
-def _session_object(changes: dict[str, Any]) -> SessionObject:
+def _session_object(changes: dict[str, Any], assistant: Assistant) -> SessionObject:
     """What a session that is begun with the secret will be. It has no id yet."""
     config = SessionConfig().updated(changes)
     return SessionObject(
         id="",
-        model=config.model or default_model_spec(),
-        instructions=config.instructions or conf().instructions,
+        model=config.model or assistant.model,
+        instructions=config.instructions or assistant.shown_instructions,
         tools=config.tools,
         tool_choice=config.tool_choice,
         max_output_tokens=config.max_output_tokens or "inf",  # type: ignore[arg-type]

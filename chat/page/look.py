@@ -17,6 +17,7 @@ _READABLE = 4.6
 """WCAG 2.2 AA wants 4.5 to 1; a little more, for rounding."""
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _DARK_PAGE = (19, 21, 23)
+PAGE_COLOR = "#fcfcfa"
 _LIGHT_PAGE = (252, 252, 250)
 _INK = (11, 18, 18)
 

@@ -4,8 +4,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -14,13 +15,18 @@ from django.views.decorators.http import require_safe
 from chat.assistants import Assistant, shelf
 from chat.conf import conf
 from chat.errors import AssistantNotFound
-from chat.page.look import COLOR, Look, button_colors, look_of, stylesheet
+from chat.page.look import COLOR, PAGE_COLOR, Look, button_colors, look_of, stylesheet
+from chat.page.model_choice import model_choices
 from chat.page.words import is_right_to_left, language_of, words_url
 from identity.principal import principal_of_request
 from identity.tokens import CredentialsRefused
 from sessions_app.assistant import DEFAULT
+from sessions_app.conf import conf as sessions_conf
+from sessions_app.files.kinds import MediaType
 
 _SESSION = "SESSION_ID"
+_ACCEPTED = ",".join((*MediaType, ".md", ".csv", ".json", ".log"))
+"""What the browser's dialog offers first; what is sent is looked at by its bytes. Texts that browsers know by other types go by name."""
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -55,10 +61,15 @@ def shell(
                 "framed": framed,
                 "preview": _wanted_version(request),
                 "frame_origins": " ".join(assistant.origins) if framed else "",
+                "model": assistant.choices[0],
+                "models": model_choices(assistant),
                 "socket_query": _socket_query(request, look),
                 "is_staff": not framed and _is_staff(request),
                 "shows_notices": settings.DEBUG and not framed and _is_staff(request),
                 "max_message_chars": conf().max_message_chars,
+                "max_files": sessions_conf().max_files_per_message,
+                "max_file_bytes": sessions_conf().max_file_bytes,
+                "accepted_files": _ACCEPTED,
                 "feedback_reasons": ",".join(conf().feedback_reasons),
                 "feedback_comment_chars": conf().feedback_comment_chars,
                 **_addresses(look, framed=framed),
@@ -68,6 +79,35 @@ def shell(
         patch_vary_headers(response, ["Accept-Language"])
     response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
+
+
+@require_safe
+def manifest(request: HttpRequest, slug: str = "") -> JsonResponse:
+    """What a browser wants to know to put the chat among one's applications."""
+    look = look_of(assistant_for(request, slug))
+    home = _addresses(look, framed=False)["home_url"]
+    icons = [
+        {"src": static(f"chat/icon-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png"}
+        for size in (192, 512)
+    ]
+    if look.logo:
+        icons = [
+            {"src": look.logo, "sizes": "any", "type": look.logo.partition(";")[0].removeprefix("data:")}
+        ]
+    about = {
+        "name": look.name,
+        "short_name": look.name,
+        "id": home,
+        "start_url": home,
+        "scope": "/",
+        "display": "standalone",
+        "background_color": PAGE_COLOR,
+        "theme_color": f"#{look.color or COLOR}",
+        "icons": icons,
+    }
+    return JsonResponse(
+        about, content_type="application/manifest+json", headers={"Cache-Control": "no-cache"}
+    )
 
 
 def _addresses(look: Look, *, framed: bool) -> dict[str, Any]:
@@ -80,7 +120,15 @@ def _addresses(look: Look, *, framed: bool) -> dict[str, Any]:
         home = reverse("chat:assistant-frame" if framed else "chat:assistant", args=[look.slug])
         session = reverse("chat:assistant-session", args=[look.slug, _SESSION])
     others = reverse("chat:assistant-session", args=["x-x", _SESSION]).replace("x-x", "ASSISTANT")
-    return {"home_url": home, "session_url": session, "assistant_session_url": others}
+    manifest_url = (
+        reverse("chat:assistant-manifest", args=[look.slug]) if look.slug else reverse("chat:manifest")
+    )
+    return {
+        "home_url": home,
+        "session_url": session,
+        "assistant_session_url": others,
+        "manifest_url": manifest_url,
+    }
 
 
 def _socket_query(request: HttpRequest, look: Look) -> str:

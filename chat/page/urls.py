@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 
 from chat.door.views import SignIn, SignOut
-from chat.page import embedding, own_data, own_session, shell, views, words
+from chat.page import embedding, files, own_data, own_session, shell, views, words
 from chat.page.client_secrets import client_secrets
 from chat.page.feedback import feedback
 
@@ -18,6 +18,8 @@ urlpatterns = [
         views.page,
         name="assistant-session",
     ),
+    path("manifest.webmanifest", shell.manifest, name="manifest"),
+    path("a/<slug:slug>/manifest.webmanifest", shell.manifest, name="assistant-manifest"),
     path("embed/", embedding.frame, name="frame"),
     path("embed/<slug:slug>/", embedding.frame, name="assistant-frame"),
     path("widget.js", embedding.widget, name="widget"),
@@ -29,6 +31,9 @@ urlpatterns = [
     re_path(
         r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})/feedback$", feedback, name="session-feedback"
     ),
+    path("api/files", files.upload, name="files"),
+    re_path(r"^api/files/(?P<file_id>file_[0-9a-f]{24})$", files.one, name="file"),
+    re_path(r"^api/files/(?P<file_id>file_[0-9a-f]{24})/link$", files.link, name="file-link"),
     path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", SignOut.as_view(), name="logout"),

@@ -16,12 +16,15 @@ from chat.errors import (
     FrameError,
     ItemExists,
     ItemNotFound,
+    ModelCannotRead,
     NothingToRetry,
     NotTheLastResponse,
     OwnApproval,
     SessionFull,
 )
+from chat.llm.prices import UNKNOWN_CONTEXT_TOKENS, context_tokens, file_tokens
 from chat.llm.provider import JSON
+from chat.llm.reading import unreadable
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -40,15 +43,20 @@ from chat.session.turns import Turn
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from sessions_app.errors import DatabaseAway
+from sessions_app.files.keeping import use_files
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log.events import ROOT
 from sessions_app.log.items import Said
+from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.replay import find_ids, summary_before
 from sessions_app.log.state import SessionState
 from sessions_app.postgres.threads import in_db_thread
 
 logger = logging.getLogger(__name__)
+
+_OF_THE_WINDOW = 0.8
+"""So much of what a model takes may be the files of one message."""
 
 
 async def recall(session_id: str, history: SessionState, command: Command) -> None:
@@ -161,8 +169,41 @@ async def check_tool_choice(
 Told = ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage | ev.ToolCall | ev.ToolResult
 
 
+async def files_of(
+    command: AddMessage, *, session_id: str, owner: Visitor, model: str | None
+) -> list[ev.FileRef]:
+    """What it brings along, which is the session's from now on. ``model`` is the one that is going to read it, PROVIDER:NAME; None:
+    a person does. Raises `FileNotFound`, `ModelCannotRead`."""
+    if not command.files:
+        return []
+    return await in_db_thread(
+        use_files,
+        list(dict.fromkeys(command.files)),
+        session_id=session_id,
+        owner=owner,
+        check=lambda files: check_readable(files, model),
+    )
+
+
+def check_readable(files: Sequence[ev.FileRef], model: str | None) -> None:
+    """Raises `ModelCannotRead`."""
+    if model is None:
+        return
+    if file := unreadable(files, model):
+        raise ModelCannotRead(
+            f"The model cannot read {file.name!r} ({file.media_type}, {file.size} bytes). Take it out, or choose another model.",
+            param="item.content",
+        )
+    tokens, window = sum(map(file_tokens, files)), context_tokens(model) or UNKNOWN_CONTEXT_TOKENS
+    if tokens > window * _OF_THE_WINDOW:
+        raise ModelCannotRead(
+            f"The files come to about {tokens} tokens, which is more than the model takes at once. Send a part of them.",
+            param="item.content",
+        )
+
+
 def message(
-    command: AddMessage, history: SessionState
+    command: AddMessage, history: SessionState, files: list[ev.FileRef]
 ) -> ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage:
     """Raises `SessionFull`, `ItemExists`, `ItemNotFound`."""
     _check_room(history)
@@ -174,7 +215,9 @@ def message(
             return ev.AssistantMessage(text=command.text, response_id="", output_index=0, **place)
         case _:
             replaces = _replaced(command, history)
-            return ev.UserMessage(text=command.text, respond=command.respond, replaces=replaces, **place)
+            return ev.UserMessage(
+                text=command.text, files=files, respond=command.respond, replaces=replaces, **place
+            )
 
 
 def _replaced(command: AddMessage, history: SessionState) -> str | None:
@@ -295,7 +338,7 @@ def _one_said(
 ) -> Told:
     match command:
         case AddMessage():
-            return message(command, history)
+            return message(command, history, files=[])
         case AddToolCall():
             if command.call_id in calls:
                 raise ItemExists(f"There are two calls {command.call_id!r}.", param="input")

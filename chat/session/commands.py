@@ -107,6 +107,8 @@ def _repaired(schema: bytes) -> bytes:
 
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
+    files: list[str] = []
+    """The ids of those that go with it."""
     role: str = "user"
     """user; system: an instruction that the client gives; assistant: what it says that a model said before."""
     item_id: str | None = None

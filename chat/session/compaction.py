@@ -89,7 +89,8 @@ def with_note(summary: str, note: str) -> str:
 def _line(item: HistoryItem) -> str:
     match item:
         case UserText():
-            return f"User: {_clipped(item.text, MAX_ITEM_CHARS)}"
+            sent = "".join(f" [sent the file {file.name}]" for file in item.files)
+            return f"User: {_clipped(item.text, MAX_ITEM_CHARS)}{sent}"
         case AssistantText():
             return f"Assistant: {_clipped(item.text, MAX_ITEM_CHARS)}"
         case OperatorText():

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from chat.llm.prompts import DECIDED_LATER, HANDED_BACK, NO_RESULT, REFUSED, TOOK_OVER, WAITS_FOR_APPROVAL
-from chat.llm.provider import AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolResultItem, UserText
+from chat.llm.provider import (
+    AssistantText,
+    FileItem,
+    HistoryItem,
+    OperatorText,
+    ToolCallItem,
+    ToolResultItem,
+    UserText,
+)
 from sessions_app.log import events as ev
 from sessions_app.log.items import Call, Calls, Entry, Said
 from sessions_app.log.state import SessionState
@@ -31,7 +39,7 @@ def as_items(entries: Iterable[Entry]) -> list[HistoryItem]:
 def _text(said: Said) -> HistoryItem:
     match said.event:
         case ev.UserMessage() as event:
-            return UserText(event.item_id, event.text)
+            return UserText(event.item_id, event.text, [_file(file) for file in event.files])
         case ev.OperatorMessage() | ev.OperatorWhispered() as event:
             return OperatorText(event.item_id, event.text)
         case ev.OperatorTookOver() as event:
@@ -44,6 +52,19 @@ def _text(said: Said) -> HistoryItem:
             return OperatorText(event.item_id, event.summary)
         case ev.ResponseStarted():
             return OperatorText(said.item_id, DECIDED_LATER)
+
+
+def _file(file: ev.FileRef) -> FileItem:
+    """Without its bytes, which `chat.session.attachments` reads for a request."""
+    return FileItem(
+        id=file.id,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        width=file.width,
+        height=file.height,
+        pages=file.pages,
+    )
 
 
 def _round(calls: Calls) -> Iterator[HistoryItem]:

@@ -29,6 +29,7 @@ from chat.llm.provider import (
 )
 from chat.llm.route import FailedAttempt, Route
 from chat.redaction import safe_cause
+from chat.session.attachments import with_contents
 from chat.session.context import Context
 from chat.session.cost import Meter
 from chat.session.history import items_of
@@ -296,7 +297,7 @@ class Response:
     async def _request(self, round_number: int) -> ModelRequest:
         return ModelRequest(
             model=self._route.current.model,
-            history=items_of(self._history),
+            history=await with_contents(items_of(self._history)),
             instructions=self._config.instructions or self._instructions(),
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),

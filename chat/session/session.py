@@ -254,6 +254,7 @@ class Session:
         await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse | Converse):
             await self.budget.refresh()
+        files = await self._files_of(command)
         if not self.open:
             raise ShuttingDown
         if (seq := accept.seen(command, self.history, self._queue)) is not None:
@@ -266,7 +267,7 @@ class Session:
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
             case AddMessage() | AddToolCall() | AddToolOutput():
-                self._add(command)
+                self._add(command, files)
             case DeleteItem():
                 await self._delete(command)
             case EndSession():
@@ -278,6 +279,12 @@ class Session:
                 await self.durable()
                 return Done(repeated_seq=same_seq)
         return Done()
+
+    async def _files_of(self, command: Command) -> list[ev.FileRef]:
+        if not isinstance(command, AddMessage):
+            return []
+        model = None if self.held else self.candidates()[0].spec
+        return await accept.files_of(command, session_id=self.session_id, owner=self.owner, model=model)
 
     async def _take(self, command: Durable) -> int | None:
         match command:
@@ -307,10 +314,10 @@ class Session:
         self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
-    def _add(self, command: AddMessage | AddToolCall | AddToolOutput) -> None:
+    def _add(self, command: AddMessage | AddToolCall | AddToolOutput, files: list[ev.FileRef]) -> None:
         match command:
             case AddMessage():
-                self._add_message(command)
+                self._add_message(command, files)
             case AddToolCall():
                 self.log.append(accept.tool_call(command, self.history))
             case AddToolOutput():
@@ -321,10 +328,10 @@ class Session:
         if self.answering or self._queue:
             raise ActiveResponse
 
-    def _add_message(self, command: AddMessage) -> None:
+    def _add_message(self, command: AddMessage, files: list[ev.FileRef]) -> None:
         if command.replaces:
             self._check_quiet()
-        event = accept.message(command, self.history)
+        event = accept.message(command, self.history, files)
         if not command.respond:
             self.log.append(event)
             return

@@ -5,9 +5,11 @@ from typing import Any, ClassVar, Protocol
 from chat.conf import conf
 from chat.errors import FrameError, FrameTooLarge
 from chat.quota.quotas import Left
+from chat.quota.subjects import Payers
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.wire.codes import FrameCode
+from sessions_app.log.lifecycle import Visitor
 
 AnySession = Session | RemoteSession
 
@@ -20,6 +22,14 @@ class Socket(Protocol):
 
     @property
     def may_write(self) -> bool: ...
+    @property
+    def visitor(self) -> Visitor:
+        """Who is there."""
+
+    @property
+    def payers(self) -> Payers:
+        """Whom what they use is counted for."""
+
     @property
     def resume_token(self) -> str:
         """What the client shows when it comes back to its session."""

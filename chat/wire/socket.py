@@ -189,6 +189,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
     def may_write(self) -> bool:
         return self.principal.may(Scope.CHAT)
 
+    @property
+    def payers(self) -> Payers:
+        return self._payers
+
     async def renew(self, token: str) -> None:
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
@@ -275,15 +279,17 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         raise SessionNotFound
 
     async def _assistant(self) -> Assistant:
-        """Whom the client wants to talk with; a session that is named goes on with its own, whatever became of that.
+        """Whom the client wants to talk with, unless its credential says; a session that is named goes on with its own, whatever became of that.
 
         Raises `AssistantNotFound`, `DatabaseAway`.
         """
         version = self.query.get("version", "")
         try:
             return await shelf.find(
-                self.query.get("assistant", ""),
-                int(version) if version.isdecimal() and len(version) < 9 else None,
+                self.principal.assistant or self.query.get("assistant", ""),
+                int(version)
+                if version.isdecimal() and len(version) < 9 and not self.principal.assistant
+                else None,
                 staff=self.principal.is_staff,
             )
         except AssistantNotFound:

@@ -7,7 +7,13 @@ import environ
 from realtime_ai.env import BASE_DIR, load_env
 from realtime_ai.settings.logs import logging_settings
 from realtime_ai.settings.unfold import UNFOLD  # noqa: F401
-from realtime_ai.stores import PLACEHOLDER, channel_layer, database_settings, find_database_url
+from realtime_ai.stores import (
+    PLACEHOLDER,
+    channel_layer,
+    database_settings,
+    files_storage,
+    find_database_url,
+)
 from sessions_app.assistant import LANGUAGES as LANGUAGES_OF_THE_PAGE
 from sessions_app.setting import django_settings
 
@@ -110,6 +116,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "files": files_storage(ENV),
+}
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -133,6 +144,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_TOLERANCE = 1
+CHAT_HERE = f"http://{'127.0.0.1' if ENV.host in ('0.0.0.0', '::') else ENV.host}:{ENV.port}"  # noqa: S104 - where we call
 CHAT_HAS_EMAIL = ENV.email_url is not None
 if ENV.email_url:
     vars().update(environ.Env.email_url_config(ENV.email_url))
@@ -148,6 +160,7 @@ HTTP_BODY_LIMITS = {  # bytes by the beginning of the path; the longest that fit
     "/v1/realtime/": ENV.max_body_bytes,
     "/admin/": ENV.max_admin_body_bytes,
     "/admin/login/": ENV.max_body_bytes,
+    "/api/files": ENV.sessions.max_file_bytes + ENV.max_body_bytes,
 }
 HTTP_REQUEST_SECONDS = ENV.request_seconds
 HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests

@@ -1,7 +1,7 @@
 """Facing the world: what ``make serve`` uses. Refuses to load with a setting that would make it unsafe."""
 
 from realtime_ai.settings.base import *  # noqa: F403
-from realtime_ai.settings.base import ENV
+from realtime_ai.settings.base import ENV, STORAGES
 from realtime_ai.settings.refusals import refuse_unsafe
 
 refuse_unsafe(ENV)
@@ -11,10 +11,7 @@ SECRET_KEY = ENV.secret_key or ""
 ALLOWED_HOSTS = list(ENV.allowed_hosts)
 
 STATIC_ROOT = ENV.var_dir / "static"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "realtime_ai.static_files.HashedStaticFiles"},
-}
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "realtime_ai.static_files.HashedStaticFiles"}}
 
 # INSECURE_HTTP is for a look at it on the loopback; the supervisor says so loudly.
 _https = not ENV.insecure_http

@@ -5,7 +5,7 @@ import os
 os.environ["ENV_FILE"] = os.devnull
 
 from realtime_ai.settings.base import *  # noqa: F403
-from realtime_ai.settings.base import INSTALLED_APPS
+from realtime_ai.settings.base import INSTALLED_APPS, STORAGES
 
 INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "daphne"]  # 0.9 s of imports, for runserver alone
 
@@ -13,6 +13,7 @@ DEBUG = False
 SECRET_KEY = "for-tests-only-" + "0123456789" * 4
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {**STORAGES, "files": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True

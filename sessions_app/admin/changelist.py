@@ -21,6 +21,7 @@ from unfold.views import ChangeList
 from sessions_app.admin.hits import Hit, rows_of
 from sessions_app.admin.periods import Periods
 from sessions_app.admin.search import said_term, words_of
+from sessions_app.selectors.choices import choices_on
 
 # Counting a million rows takes 110 ms and an OFFSET of a million 2.4 s, so neither is ever done: rows are
 # counted up to `BOUND`, and what lies beyond is reached by narrowing the list (a date, a filter, a search).
@@ -143,7 +144,7 @@ class SessionChangeList(BoundedChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.periods = Periods.of(self)
+        self.periods = Periods.of(self, choices_on(request).span)
         self.result_list: list[Any] = rows_of(
             list(self.result_list), getattr(request, "session_search", None)
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -30,7 +30,6 @@ from sessions_app.models import (
     ReviewState,
     ReviewTag,
     Session,
-    SessionReview,
     SessionTag,
 )
 
@@ -66,19 +65,26 @@ class Happened:
 
 def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     reviewing = may_review(request) and not session.erased_at
-    tags = SessionTag.objects.filter(session_id=session.pk).order_by("tag__name")
+    known = _known_tags(session)
     return {
         "session": session,
         "may_review": reviewing,
-        "review": SessionReview.objects.filter(pk=session.pk).first(),
+        "review": getattr(session, "review", None),
         "states": ReviewState.choices,
         "scores": range(1, 6),
-        "tags": tags.values_list("tag__name", flat=True),
-        "known_tags": ReviewTag.objects.values_list("name", flat=True)[:SUGGESTED_TAGS] if reviewing else (),
+        "tags": [name for name, has in known if has],
+        "known_tags": [name for name, _ in known] if reviewing else (),
         "staff": list(acts.reviewers()) if reviewing else (),
         "history": _history(session),
         **way_context(request),
     }
+
+
+def _known_tags(session: Session) -> list[tuple[str, bool]]:
+    """(name, whether the session has it), its own among them however many others there are."""
+    has = Exists(SessionTag.objects.filter(session_id=session.pk, tag=OuterRef("pk")))
+    found = ReviewTag.objects.annotate(has=has).order_by("-has", "name")
+    return sorted(found.values_list("name", "has")[:SUGGESTED_TAGS])
 
 
 def _history(session: Session) -> list[Happened]:
@@ -193,7 +199,7 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
     done, words = _done(session.pk, request, by)
     undo = _undo_of(session, request.POST) if done else None
     if request.headers.get(IN_PLACE):
-        fresh = Session.objects.select_related("assignee", "user").get(pk=session.pk)
+        fresh = Session.objects.select_related("assignee", "user", "review").get(pk=session.pk)
         context = {**panel_context(request, fresh), "said": words, "failed": not done, "undo": undo}
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
     if undo:

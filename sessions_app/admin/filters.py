@@ -1,13 +1,12 @@
 """The session list's filters. Each has an index behind it, or is cheap without one (docs/decisions/0005, 0070)."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,29 +14,22 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 
 from sessions_app.desk.acts import reviewers
 from sessions_app.models import ReviewState, ReviewTag, Session, SessionTag
+from sessions_app.selectors.choices import choices_on
 
-MAX_MODELS = 50
-MAX_TAGS = 200
 MAX_TAGGED = 5_000
 """Of a tag the newest are gathered first, as a search does: a join lets the planner walk the table."""
 _DATE = forms.DateField(required=False)
-# One index probe for each name in use; SELECT DISTINCT reads the whole table (200 ms at a million rows).
-_NAMES = """
-    WITH RECURSIVE used AS (
-        (SELECT {0} AS name FROM sessions WHERE {0} <> '' ORDER BY {0} LIMIT 1)
-        UNION ALL
-        SELECT (SELECT s.{0} FROM sessions s WHERE s.{0} > used.name AND s.{0} <> '' ORDER BY s.{0} LIMIT 1)
-        FROM used WHERE used.name IS NOT NULL
-    )
-    SELECT name FROM used WHERE name IS NOT NULL LIMIT %s
-"""
+_UNSEEN = ("-", "-")
 
 
-def names_in_use(column: Literal["model", "assistant"], limit: int = MAX_MODELS) -> list[str]:
-    """What sessions have had there, in alphabetical order, at most ``limit``."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NAMES.format(column), [limit])
-        return [row[0] for row in cursor.fetchall()]
+def _only_sessions(request: HttpRequest) -> bool:
+    """Nobody sees what the filter offers: it is asked to narrow, and no more."""
+    return bool(getattr(request, "only_the_sessions", False))
+
+
+def _named(request: HttpRequest, names: Callable[[], Sequence[str]]) -> list[tuple[str, str]]:
+    """A filter that offers nothing narrows nothing either, so one that nobody sees offers something."""
+    return [_UNSEEN] if _only_sessions(request) else [(name, name) for name in names()]
 
 
 class StatusFilter(ChoicesDropdownFilter):  # type: ignore[misc]  # unfold has no types
@@ -53,7 +45,7 @@ class ModelFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(name, name) for name in names_in_use("model")]
+        return _named(request, lambda: choices_on(request).models)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         return queryset.filter(model=self.value()) if self.value() else queryset
@@ -66,7 +58,7 @@ class AssistantFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "assistant"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(name, name) for name in names_in_use("assistant")]
+        return _named(request, lambda: choices_on(request).assistants)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         if not self.value():
@@ -186,7 +178,8 @@ class AssigneeFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "assignee"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        staff = [(str(user.pk), user.get_username()) for user in reviewers() if user.pk != request.user.pk]
+        others = () if _only_sessions(request) else reviewers()
+        staff = [(str(user.pk), user.get_username()) for user in others if user.pk != request.user.pk]
         return [("me", "Me"), ("nobody", "Nobody"), *staff]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
@@ -207,7 +200,7 @@ class TagFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(name, name) for name in ReviewTag.objects.values_list("name", flat=True)[:MAX_TAGS]]
+        return _named(request, lambda: choices_on(request).tags)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         if not self.value():

@@ -23,7 +23,7 @@ from sessions_app.admin.way import inbox_url, item_url
 from sessions_app.desk.waiting import bring_back, put_away
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.models import AttentionKind, InboxItem
-from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of
+from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of, together
 from sessions_app.selectors.inbox import (
     MOST_COUNTED,
     PAGE_ITEMS,
@@ -97,11 +97,12 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
         kind = kind if kind in (*AttentionKind.values, SETTLED) else ""
         counts = count_by_kind()
         found = read_settled() if kind == SETTLED else read_inbox(kind=kind)
+        rows = [row_of(waiting, who=visitor_name(waiting.item.session)) for waiting in found]
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": "Waiting for you",
-            "rows": [row_of(waiting, who=visitor_name(waiting.item.session)) for waiting in found],
+            "rows": rows if kind == SETTLED else together(rows),
             "kind": kind,
             "settled": kind == SETTLED,
             "tabs": _tabs(kind, counts),
@@ -160,17 +161,21 @@ def _kind(given: QueryDict) -> str:
     return kind if kind in (*AttentionKind.values, SETTLED) else ""
 
 
+def _items(given: QueryDict) -> list[int]:
+    """No page has more."""
+    each = " ".join(given.getlist("item")[:PAGE_ITEMS]).split()[:PAGE_ITEMS]
+    return [number for one in each if (number := number_of(one)) is not None]
+
+
 @require_POST
 def _many(request: HttpRequest) -> HttpResponse:
-    """Takes ``item`` (each id), ``act`` (dismiss, back) and ``kind`` (of the list that was shown) from the form.
+    """Takes ``item`` (each row's ids), ``act`` (dismiss, back) and ``kind`` (of the list that was shown) from the form.
 
     Raises PermissionDenied.
     """
     if not may_act(request):
         raise PermissionDenied
-    ids = [
-        number for one in request.POST.getlist("item")[:PAGE_ITEMS] if (number := number_of(one)) is not None
-    ]
+    ids = _items(request.POST)
     back = request.POST.get("act") == "back"
     if request.headers.get(IN_PLACE):
         return _many_in_place(request, ids, back=back)
@@ -219,7 +224,7 @@ def _back(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def _act(request: HttpRequest, item_id: int) -> HttpResponse:
-    """Takes ``act`` (approve, refuse, again, dismiss, back), ``reason``, ``kind`` (of the list that was shown) and ``then`` (next: to
+    """Takes ``act`` (approve, refuse, again, dismiss, back), ``item`` (what else is put away with it), ``reason``, ``kind`` (of the list that was shown) and ``then`` (next: to
     the page of the next one; stay: to its own) from the form.
 
     Raises PermissionDenied.
@@ -259,7 +264,7 @@ def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> None:
             request, "The model is asked again." if response_id else "The summary is being written."
         )
     elif act == "dismiss" and item.kind != AttentionKind.APPROVAL:
-        _put_away(request, [item.pk])
+        _put_away(request, sorted({item.pk, *_items(request.POST)}))
     elif act == "back":
         _bring_back(request, [item.pk])
     else:

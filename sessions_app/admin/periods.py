@@ -1,7 +1,7 @@
 """The drill-down by year, month and day above the session list.
 
 Django's own reads all matching rows to list the dates that occur (400 ms at a million rows); this one asks for the
-first and the last session, two index probes, and offers every period between.
+first and the last session, two index probes (`sessions_app.selectors.choices`), and offers every period between.
 """
 
 import calendar
@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Max, Min
 from django.utils import formats, timezone
-
-from sessions_app.models import Session
 
 FIELD = "start_time"
 _YEAR, _MONTH, _DAY = (f"{FIELD}__{unit}" for unit in ("year", "month", "day"))
@@ -34,17 +31,12 @@ class Periods:
     choices: list[Link] = field(default_factory=list)
 
     @classmethod
-    def of(cls, changelist: Any) -> "Periods":
+    def of(cls, changelist: Any, span: tuple[dt.datetime, dt.datetime] | None) -> "Periods":
         """For a change list whose ``start_time__year`` and so on have been checked: Django refuses a 13th month."""
-        span = _span()
-        return _Drill(changelist, *span).periods() if span else cls()
-
-
-def _span() -> tuple[dt.date, dt.date] | None:
-    span = Session.objects.aggregate(first=Min(FIELD), last=Max(FIELD))
-    if span["first"] is None:
-        return None
-    return timezone.localtime(span["first"]).date(), timezone.localtime(span["last"]).date()
+        if span is None:
+            return cls()
+        first, last = (timezone.localtime(end).date() for end in span)
+        return _Drill(changelist, first, last).periods()
 
 
 class _Drill:

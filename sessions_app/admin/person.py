@@ -1,12 +1,14 @@
 """The page of one person: a user, a guest, or one of a shop's own users; who they are, and their sessions."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import EmptyPage, Page, PageNotAnInteger
 from django.db.models import Avg, Count, Q, QuerySet, Sum
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -23,6 +25,8 @@ from sessions_app.privacy.people import Person
 COUNTED = 1_000
 """Figures are of so many of the newest sessions."""
 PER_PAGE = 30
+PERIOD = timedelta(days=30)
+"""What went on lately is held against the time before it, which is as long."""
 MAX_NAMES = 50
 
 
@@ -107,6 +111,9 @@ def _page_of(request: HttpRequest, shown: Page[Session], step: int) -> str:
 def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
     newest = Session.objects.filter(pk__in=sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED]).order_by()
     waits = Q(review_state=ReviewState.NEW, status=SessionStatus.ENDED)
+    recent = Q(start_time__gte=Now() - PERIOD)
+    before = Q(start_time__gte=Now() - 2 * PERIOD) & ~recent
+    bad = Q(feedback_down__gt=0)
     return newest.aggregate(
         messages=Sum("user_messages", default=0),
         failed=Sum("failed_responses", default=0),
@@ -114,6 +121,10 @@ def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
         to_review=Count("pk", filter=waits & ~Q(first_words="")),
         score=Avg("review__score"),
         cost=Sum("cost_microusd", default=0),
+        recent=Count("pk", filter=recent),
+        before=Count("pk", filter=before),
+        recent_bad=Count("pk", filter=recent & bad),
+        before_bad=Count("pk", filter=before & bad),
     )
 
 

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_POST
 
 from sessions_app.admin.chips import Chip, chips_of, in_words
 from sessions_app.admin.walk import MAX_QUERY_CHARS, list_url
-from sessions_app.models import ReviewMention, SavedView
+from sessions_app.models import SavedView
+from sessions_app.selectors.inbox import MOST_COUNTED, count_mentions_on
 
 VIEW, REVIEW = "sessions_app.view_session", "sessions_app.review_session"
 MAX_VIEWS = 30
 """Of one member of staff, and as many are shown."""
-MOST_MENTIONS = 100
 _PLACE = ("p", "e")
 """What of the list's address is no filter: the page, and Django's mark of an error."""
 
@@ -109,9 +109,8 @@ def mentions_badge(request: HttpRequest) -> SafeString | str:
     """In the menu: how many notes name the member of staff that they have not seen."""
     if not may_review(request):
         return ""
-    unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
-    count = unseen.order_by()[:MOST_MENTIONS].count()
-    words = f"{MOST_MENTIONS - 1}+" if count == MOST_MENTIONS else str(count)
+    count = count_mentions_on(request)
+    words = f"{MOST_COUNTED - 1}+" if count == MOST_COUNTED else str(count)
     return format_html('<span class="menu-count" data-count="{}">{}</span>', count, words)
 
 

@@ -41,6 +41,9 @@ from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FILTERS, FilteredSessions
 from sessions_app.desk import acts
+from sessions_app.errors import FileError
+from sessions_app.files.keeping import files_in
+from sessions_app.files.serving import file_response
 from sessions_app.models import OpenedView, ReviewState, Session, SessionStatus
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize
@@ -155,6 +158,11 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
                 view(self.decide_view),
                 name="sessions_app_session_decide",
             ),
+            path(
+                "<path:object_id>/files/<str:file_id>",
+                view(self.file_view),
+                name="sessions_app_session_file",
+            ),
             path("<path:object_id>/steer/", view(self.steer_view), name="sessions_app_session_steer"),
             path(
                 "<path:object_id>/transcript.<str:form>",
@@ -185,6 +193,16 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def download_view(self, request: HttpRequest, object_id: str, form: str) -> HttpResponseBase:
         return downloads.download(request, self._opened(request, object_id, OpenedView.DOWNLOAD), form)
+
+    def file_view(self, request: HttpRequest, object_id: str, file_id: str) -> HttpResponse:
+        session = self._opened(request, object_id, OpenedView.TRANSCRIPT)
+        file = files_in([session.pk]).filter(pk=file_id).first()
+        if file is None or session.erased_at:
+            raise Http404
+        try:
+            return file_response(file)
+        except FileError as error:
+            raise Http404 from error
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         return exporting.export(request, self)
@@ -232,7 +250,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return desk.ask_bulk(request, self, sessions)
 
     def _opened(self, request: HttpRequest, object_id: str, view: OpenedView) -> Session:
-        session: Session = self.object_or_404(request, object_id, "user", "assignee")
+        session: Session = self.object_or_404(request, object_id, "user", "assignee", "review")
         record_opening(session_id=session.pk, staff=request.user, view=view)
         return session
 

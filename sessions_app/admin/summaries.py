@@ -1,6 +1,6 @@
 """What the summary says on a session's page: its findings, its earlier versions, and the form for another one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import unescape
@@ -19,7 +19,7 @@ from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionStatus, SummaryState
 from sessions_app.review import humanize
 from sessions_app.review.markdown import render_markdown
-from sessions_app.review.reader import summary_event, summary_versions
+from sessions_app.review.reader import summaries_told, summary_event
 
 LEAD_CHARS = 400
 """Of the summary's beginning; the page cuts it to a few lines."""
@@ -62,7 +62,8 @@ def writers_for(session: Session) -> Writers:
 
 def summary_shown(session: Session) -> dict[str, Any]:
     """What the summary's part of the page says to everybody."""
-    versions = [_version(record) for record in summary_versions(session)]
+    told = summaries_told(session)
+    versions = [_version(record) for record in told if isinstance(record.event, ev.SummaryWritten)]
     html = render_markdown(session.summary) if session.summary else ""
     shown = versions[0].html if versions else html
     return {
@@ -72,7 +73,7 @@ def summary_shown(session: Session) -> dict[str, Any]:
         "summary_html": html,
         "lead": " ".join(unescape(strip_tags(shown)).split())[:LEAD_CHARS],
         "summary_mark": _mark_of(session),
-        "summary_words": _summary_words(session),
+        "summary_words": _summary_words(session, told),
     }
 
 
@@ -177,11 +178,12 @@ class SummaryWords:
     stale: bool = False
 
 
-def _summary_words(session: Session) -> SummaryWords:
+def _summary_words(session: Session, told: Sequence[ev.Record]) -> SummaryWords:
     if session.summary_state == SummaryState.NONE and not session.summary:
         return SummaryWords()
     stale = bool(session.summary) and session.status == SessionStatus.ACTIVE
-    match summary_event(session):
+    known = session.summary_state == SummaryState.WRITTEN and told
+    match told[0].event if known else summary_event(session):
         case ev.SummaryWritten(model=model):
             return SummaryWords(author=model, stale=stale)
         case ev.SummaryFailed(error=error, attempts=attempts):

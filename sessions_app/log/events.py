@@ -184,6 +184,21 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     extra: JSON | None = None
 
 
+class FileRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A picture or a file in a message: where it is, never its bytes (`sessions_app.files`)."""
+
+    id: str
+    name: str
+    media_type: str
+    size: int
+    """In bytes."""
+    width: int = 0
+    height: int = 0
+    """Of a picture, in pixels."""
+    pages: int = 0
+    """Of a PDF, where they can be counted."""
+
+
 class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What all events share: how they are stored and when a subscriber may see them."""
 
@@ -288,6 +303,7 @@ class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     speaker = "User"
     counter = "user_messages"
     text: str
+    files: list[FileRef] = []
     replaces: str | None = None
     """The message of the user's in whose place it stands: that one, and all that came after it, is set aside."""
     respond: bool = False

@@ -6,6 +6,7 @@ A long message is cut at `MAX_MESSAGE_CHARS`. Never more than one part is in mem
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
@@ -26,7 +27,7 @@ _LINES = {
 
 
 _BEGINNINGS = """
-SELECT s.session_id, e.seq, e.event_type, left(e.content, %(chars)s), e.payload ->> 'name'
+SELECT s.session_id, e.seq, e.event_type, left(e.content, %(chars)s), e.payload ->> 'name', e.payload ->> 'files'
 FROM unnest(%(session_ids)s::text[]) AS s(session_id) CROSS JOIN LATERAL (
     SELECT seq, event_type, content, payload FROM session_events
     WHERE session_id = s.session_id AND event_type = ANY(%(types)s::text[]) ORDER BY seq LIMIT %(rows)s
@@ -46,8 +47,8 @@ def transcripts(session_ids: Sequence[str]) -> dict[str, str | None]:
     if session_ids:
         with connection.cursor() as cursor:
             cursor.execute(_BEGINNINGS, params)
-            for session_id, _, event_type, text, tool in cursor:
-                lines[session_id].append(_line(event_type, text, tool))
+            for session_id, _, event_type, text, tool, files in cursor:
+                lines[session_id].append(_line(event_type, text, tool, files))
     return {
         session_id: "\n\n".join(told)
         if len(told) < _MAX_ROWS and sum(map(len, told)) <= MAX_TRANSCRIPT_CHARS
@@ -56,8 +57,11 @@ def transcripts(session_ids: Sequence[str]) -> dict[str, str | None]:
     }
 
 
-def _line(event_type: str, text: str | None, tool: str | None) -> str:
-    return _LINES[event_type].format(text=_clipped(text or ""), tool=tool)
+def _line(event_type: str, text: str | None, tool: str | None, files: str | None) -> str:
+    """``files``: JSON of the `FileRef`s that went with it."""
+    names = [file.name for file in msgspec.json.decode(files, type=list[ev.FileRef])] if files else []
+    sent = f" [sent: {', '.join(names)}]" if names else ""
+    return _LINES[event_type].format(text=_clipped(text or ""), tool=tool) + sent
 
 
 def _clipped(text: str) -> str:
@@ -114,13 +118,13 @@ def read_part(part: SpokenPart) -> str:
     lines: list[str] = []
     after = part.first_seq - 1
     while page := _page(spoken.filter(seq__gt=after, seq__lte=part.last_seq)):
-        lines += [_line(event_type, text, tool) for _, event_type, text, tool in page]
+        lines += [_line(event_type, text, tool, files) for _, event_type, text, tool, files in page]
         after = page[-1][0]
     return "\n\n".join(lines)
 
 
-def _page(spoken: QuerySet[SessionEvent]) -> list[tuple[int, str, str | None, str | None]]:
-    rows = spoken.annotate(tool=KT("payload__name"), text=Left("content", MAX_MESSAGE_CHARS + 1)).order_by(
-        "seq"
+def _page(spoken: QuerySet[SessionEvent]) -> list[tuple[int, str, str | None, str | None, str | None]]:
+    rows = spoken.annotate(
+        tool=KT("payload__name"), files=KT("payload__files"), text=Left("content", MAX_MESSAGE_CHARS + 1)
     )
-    return list(rows.values_list("seq", "event_type", "text", "tool")[:_PAGE_ROWS])
+    return list(rows.order_by("seq").values_list("seq", "event_type", "text", "tool", "files")[:_PAGE_ROWS])

@@ -8,7 +8,7 @@ from django.db.models.fields.json import KT
 class Migration(migrations.Migration):
     atomic = False  # the log is written to while the indexes are made
 
-    dependencies = (("sessions_app", "0017_own_titles"),)
+    dependencies = (("sessions_app", "0018_session_files"),)
 
     operations = (
         AddIndexConcurrently(

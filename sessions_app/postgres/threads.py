@@ -45,17 +45,18 @@ async def in_db_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwar
 
 
 @contextmanager
-def time_limit(*, limit_ms: int) -> Iterator[None]:
-    """Queries within that run for longer are cancelled and raise TimeoutError.
+def time_limit(*, limit_ms: int, memory: str = "") -> Iterator[None]:
+    """Queries within that run for longer are cancelled and raise TimeoutError. ``memory`` ("64MB"): what a step of one may use.
 
     In a transaction, so that it works through a transaction pooler and leaves the connection as it was.
     """
+    nested = connection.in_atomic_block
     try:
         with transaction.atomic():
-            before = _set("SELECT current_setting('statement_timeout')")
-            _set("SELECT set_config('statement_timeout', %s, true)", str(limit_ms))
+            before = _set({"statement_timeout": str(limit_ms), **({"work_mem": memory} if memory else {})})
             yield
-            _set("SELECT set_config('statement_timeout', %s, true)", before)
+            if nested:  # a transaction's end does it by itself
+                _set(before)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TimeoutError(f"a query took longer than {limit_ms} ms") from error
@@ -67,8 +68,11 @@ def after_commit(call: Callable[[], object]) -> None:
     transaction.on_commit(call)
 
 
-def _set(sql: str, *params: str) -> str:
+def _set(wanted: dict[str, str]) -> dict[str, str]:
+    """Until the transaction ends; gives what they were. In one round trip."""
+    each = ", ".join("current_setting(%s), set_config(%s, %s, true)" for _ in wanted)
+    params = [param for name, value in wanted.items() for param in (name, name, value)]
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        row = cursor.fetchone()
-    return str(row[0]) if row else ""
+        cursor.execute(f"SELECT {each}", params)
+        row = cursor.fetchone() or ()
+    return dict(zip(wanted, row[::2], strict=True))

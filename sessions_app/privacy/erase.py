@@ -15,8 +15,9 @@ from django.db.models.functions import Left, Now
 
 from sessions_app import hooks
 from sessions_app.errors import SessionNotFound
+from sessions_app.files.keeping import forget_files, unused_files
 from sessions_app.log import events as ev
-from sessions_app.log.lifecycle import end_for_erasure
+from sessions_app.log.lifecycle import Visitor, end_for_erasure
 from sessions_app.models import (
     EraseActor,
     EraseScope,
@@ -32,6 +33,7 @@ from sessions_app.models import (
     SessionReview,
     SessionStatus,
     SessionTag,
+    StoredFile,
     SummaryState,
     TranscriptOpening,
     WebhookDelivery,
@@ -101,6 +103,7 @@ def erase_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         )
         _erase_reviews(session_id)
         forget_notices(session_id)
+        forget_files(StoredFile.objects.filter(session_id=session_id))
         _record(session_id, EraseScope.WORDS, by)
         hooks.session_erased(session_id)
     return True
@@ -130,13 +133,19 @@ def delete_session(*, session_id: str, by: By, where: Q | None = None) -> bool:
         SessionEvent.objects.filter(session_id=session_id).delete()
         TranscriptOpening.objects.filter(session_id=session_id).delete()
         forget_notices(session_id)
+        forget_files(StoredFile.objects.filter(session_id=session_id))
         Session.objects.filter(pk=session_id).delete()
         _record(session_id, EraseScope.SESSION, by)
     return True
 
 
 def erase_person(*, person: Person, by: By, limit: int | None = None) -> Tally:
-    """Erase all sessions of a person, each in a transaction of its own; at most ``limit``."""
+    """Erase all sessions of a person, each in a transaction of its own, at most ``limit``, and the files that they sent and did
+    not use."""
+    owner = Visitor(
+        user_id=person.user_id, guest_id=person.guest_id, external_user_id=person.external_user_id
+    )
+    forget_files(unused_files(owner))
     sessions = person.sessions().filter(erased_at__isnull=True)
     tally = Tally()
     for session_id in _ids(sessions, limit):

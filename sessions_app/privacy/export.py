@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 from django.contrib.auth import get_user_model
 
+from sessions_app.files.keeping import files_in, unused_files
+from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.rows import Row
-from sessions_app.models import Session
+from sessions_app.models import Session, StoredFile
 from sessions_app.privacy.people import Person
 from sessions_app.review.reader import read_rows
 
@@ -55,6 +57,10 @@ _WORDS_FOR_STAFF = ("model_attempt_failed", "operator_whispered", "summary_faile
 def export_person(person: Person) -> Iterator[str]:
     """Pieces of whole lines; the server holds one page of one session at a time."""
     yield _line("person", **_account(person))
+    owner = Visitor(
+        user_id=person.user_id, guest_id=person.guest_id, external_user_id=person.external_user_id
+    )
+    yield from map(_file, unused_files(owner))
     sessions, after = person.sessions(), ""
     while page := list(sessions.filter(session_id__gt=after)[:_PAGE]):
         for session in page:
@@ -74,8 +80,24 @@ def _session(session: Session) -> Iterator[str]:
     yield _line("session", **{name: getattr(session, name) for name in _SESSION_FIELDS})
     if session.erased_at:
         return
+    yield from map(_file, files_in([session.session_id]))
     for rows in read_rows(session):
         yield "".join(_event(session.session_id, row) for row in rows)
+
+
+def _file(file: StoredFile) -> str:
+    """Its bytes are to be had where it says, by whoever is given this."""
+    return _line(
+        "file",
+        session_id=file.session_id,
+        id=file.file_id,
+        name=file.name,
+        media_type=file.media_type,
+        bytes=file.size,
+        sha256=file.sha256,
+        created_at=file.created_at,
+        href=f"/api/files/{file.file_id}",
+    )
 
 
 def _event(session_id: str, row: Row) -> str:

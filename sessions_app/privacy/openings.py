@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from sessions_app.models import OpenedView, TranscriptOpening
@@ -35,20 +36,30 @@ def record_downloads(*, session_ids: Sequence[str], staff: AbstractBaseUser | An
     )
 
 
+_RECORD = """
+    INSERT INTO transcript_openings (session_id, staff_id, staff_name, view, at)
+    SELECT %(session)s, %(staff)s, %(name)s, %(view)s, statement_timestamp()
+    WHERE NOT EXISTS (
+        SELECT FROM transcript_openings
+        WHERE session_id = %(session)s AND staff_id = %(staff)s AND view = %(view)s
+          AND at > statement_timestamp() - %(lately)s
+    )
+"""
+
+
+def _own_or_savepoint() -> AbstractContextManager[object]:
+    """A statement that fails ends its transaction: on its own it is one, and needs no round trips to begin and end it."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
 def record_opening(*, session_id: str, staff: AbstractBaseUser | AnonymousUser, view: OpenedView) -> None:
     """Once in `ONE_OPENING` for the same person, session and view. Where the database takes no writes the page is shown all
     the same, and this process's log has the line."""
     name = staff.get_username()
-    lately = TranscriptOpening.objects.filter(
-        session_id=session_id, staff_id=staff.pk, view=view, at__gt=Now() - ONE_OPENING
-    )
-    if lately.exists():
-        return
+    opening = {"session": session_id, "staff": staff.pk, "name": name, "view": view.value}
     try:
-        with transaction.atomic():
-            TranscriptOpening.objects.create(
-                session_id=session_id, staff_id=staff.pk, staff_name=name, view=view
-            )
+        with _own_or_savepoint(), connection.cursor() as cursor:
+            cursor.execute(_RECORD, {**opening, "lately": ONE_OPENING})
     except DatabaseError as error:
         if not is_read_only(error):
             raise

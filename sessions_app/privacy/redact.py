@@ -60,6 +60,7 @@ WORDS = {
     "config",
     "error",
     "extra",
+    "files",
     "follow_ups",
     "intent",
     "language",

@@ -208,9 +208,14 @@ def _messages(rows: Iterable[Row], chosen: Collection[str] | None) -> Iterator[e
                 entry.items = [item for item in entry.items if item.item_id in chosen]
                 yield from _of_an_answer(entry)
             case Said(removed=False):
-                yield {"role": "system" if entry.author else "user", "content": entry.text}
+                yield {"role": "system" if entry.author else "user", "content": _with_names(entry)}
             case Answer(tried_again=False):
                 yield from _of_an_answer(entry)
+
+
+def _with_names(said: Said) -> str:
+    """What was sent along is named: the chats hold words alone."""
+    return "\n".join([*filter(None, [said.text]), *(f"[Sent: {file.name}]" for file in said.files)])
 
 
 def _of_an_answer(answer: Answer) -> Iterator[ev.JSON]:

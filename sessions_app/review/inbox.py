@@ -1,14 +1,14 @@
 """What waits for the staff, in words: who, what, and what to do about it."""
 
-import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sessions_app.desk.waiting import BY_STAFF
 from sessions_app.log import events as ev
 from sessions_app.models import AttentionKind, InboxItem, Settled
+from sessions_app.review.markdown import in_a_line
 from sessions_app.selectors.inbox import Waiting
 
 TITLES = {
@@ -33,8 +33,6 @@ _SETTLED_BY_LOG = {
     AttentionKind.FAILED_SUMMARY: "The summary was asked for again, or the conversation went on",
 }
 SHOWN_CHARS = 220
-_MARKDOWN = re.compile(r"\*\*|__|`+|^\s*(?:[>#]+|[-*])\s+", re.MULTILINE)
-"""The signs of it that a beginning of a text is easier to read without."""
 CAN_RUN_AGAIN = (AttentionKind.FAILED_ANSWER, AttentionKind.FAILED_SUMMARY)
 
 
@@ -62,6 +60,13 @@ class Row:
     can_come_back: bool = False
     decides: bool = False
     runs_again: bool = False
+    others: "Sequence[Row]" = ()
+    """Of the same conversation, that are worked through with it."""
+
+    @property
+    def items(self) -> str:
+        """The keys of all that stand here."""
+        return " ".join(str(one.pk) for one in (self, *self.others))
 
 
 def row_of(waiting: Waiting, *, who: str) -> Row:
@@ -79,13 +84,22 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         lines=lines,
         note=_note(item, waiting.record.event if waiting.record else None),
         question=_shortened(waiting.words.question),
-        answer=_shortened(_MARKDOWN.sub("", waiting.words.answer)),
+        answer=_shortened(in_a_line(waiting.words.answer)),
         settled="" if waits else settled_words(item),
         settled_at=item.settled_at,
         can_come_back=item.settled_how in BY_STAFF,
         decides=waits and item.kind == AttentionKind.APPROVAL,
         runs_again=waits and item.kind in CAN_RUN_AGAIN,
     )
+
+
+def together(rows: Sequence[Row]) -> list[Row]:
+    """What waits in one conversation is one row, where its first one stood. An approval stays alone: it is decided by itself."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        key = f"approval {row.pk}" if row.decides else row.session_id
+        found.setdefault(key, []).append(row)
+    return [replace(first, others=others) for first, *others in found.values()]
 
 
 def settled_words(item: InboxItem) -> str:

@@ -4,6 +4,7 @@ Two walls: the parser knows no raw HTML, and what it gives is cleaned against a 
 result loads anything from another server: an image becomes a link to it.
 """
 
+import re
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -100,3 +101,16 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     if name == "class":
         return value if value.startswith("language-") else None
     return value
+
+
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
+_SIGNS = re.compile(
+    r"^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+|^[ \t]*```\w*|`+|\*\*|~~|(?<![\w*])\*(?=\S)|(?<=\S)\*(?![\w*])| ?\|[\s:|-]*",
+    re.MULTILINE,
+)
+"""Of Markdown, in a piece of it that is read as one line."""
+
+
+def in_a_line(text: str) -> str:
+    """A piece of Markdown without its signs, to be read among other words."""
+    return _SIGNS.sub(lambda sign: " " if "|" in sign.group() else "", _LINK.sub(r"\1", text))

@@ -123,11 +123,13 @@ def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | No
 MAX_VERSIONS = 20
 
 
-def summary_versions(session: Session) -> list[ev.Record]:
-    """Every summary that was written, newest first, at most `MAX_VERSIONS`; none of a session that was erased."""
+def summaries_told(session: Session) -> list[ev.Record]:
+    """Every summary that was written and every one that failed, newest first, at most `MAX_VERSIONS`; none of a session that was
+    erased."""
     if session.erased_at or session.summary_state == SummaryState.NONE:
         return []
-    rows = _log(session).filter(event_type=ev.SummaryWritten.event_type).order_by("-seq")
+    wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
+    rows = _log(session).filter(event_type__in=wanted).order_by("-seq")
     found = _decoded(map(_row, rows.values_list(*COLUMNS)[:MAX_VERSIONS]))
     return [one for one in found if isinstance(one, ev.Record)]
 

@@ -31,10 +31,15 @@ def entry_text(entry: Entry) -> str:
             return f"*{_time(entry.at)} \N{MIDDLE DOT} {entry.text}*\n\n"
         case Said():
             who = f"Operator {entry.author}" if entry.author else "User"
-            return f"### {who} \N{MIDDLE DOT} {_time(entry.at)}\n\n{entry.text}\n\n"
+            return f"### {who} \N{MIDDLE DOT} {_time(entry.at)}\n\n{entry.text}\n\n{_files(entry)}"
     items = "".join(_item_text(item) for item in entry.items)
     model = f" ({entry.model})" if entry.model else " (told by the client)" if entry.told else ""
     return f"### Assistant{model} \N{MIDDLE DOT} {_time(entry.at)}\n\n{items}{_end_text(entry)}"
+
+
+def _files(said: Said) -> str:
+    lines = [f"- Sent: {file.name} ({file.media_type}, {file.size:,} bytes)\n" for file in said.files]
+    return "".join(lines) + "\n" if lines else ""
 
 
 def _item_text(item: Text | ToolRun) -> str:

@@ -176,6 +176,7 @@ class Said:
     at: datetime
     item_id: str
     text: str
+    files: list[ev.FileRef] = field(default_factory=list)
     author: str = ""
     whispered: bool = False
     """To the model alone."""
@@ -362,6 +363,7 @@ class Folding:
             at=record.at,
             item_id=event.item_id,
             text=event.text,
+            files=event.files if isinstance(event, ev.UserMessage) else [],
             author="" if isinstance(event, ev.UserMessage) else event.author,
             whispered=isinstance(event, ev.OperatorWhispered),
         )

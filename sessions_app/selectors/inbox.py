@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 
 import msgspec
-from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Left, Now
 from django.http import HttpRequest
@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, UserMessage
 from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
-from sessions_app.models import AttentionKind, InboxItem, SessionEvent
+from sessions_app.models import AttentionKind, InboxItem, ReviewMention, SessionEvent
 
 MOST_COUNTED = 100
 """Nobody works through more of them at once; the badge then says "99+"."""
@@ -54,10 +54,26 @@ def count_waiting() -> int:
 
 def count_waiting_on(request: HttpRequest) -> int:
     """The same, asked once for a page, however often it stands there."""
-    counted: int | None = getattr(request, "_waiting", None)
+    return _menu_counts(request)[0]
+
+
+def count_mentions_on(request: HttpRequest) -> int:
+    """The notes that name the member of staff that they have not seen; at most `MOST_COUNTED`."""
+    return _menu_counts(request)[1]
+
+
+def _menu_counts(request: HttpRequest) -> tuple[int, int]:
+    """One query for both."""
+    counted: tuple[int, int] | None = getattr(request, "_menu_counts", None)
     if counted is None:
-        counted = count_waiting()
-        request._waiting = counted  # type: ignore[attr-defined]
+        unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
+        waiting, mentions = (
+            found.order_by().annotate(of=Value(of)).values_list("of")[:MOST_COUNTED]
+            for of, found in enumerate((open_items(), unseen))
+        )
+        counts = Counter(of for (of,) in waiting.union(mentions, all=True))
+        counted = counts[0], counts[1]
+        request._menu_counts = counted  # type: ignore[attr-defined]
     return counted
 
 

@@ -156,7 +156,8 @@ def _title() -> Coalesce:
         session_id=OuterRef("session_id"), event_type=UserMessage.event_type
     )
     first_words = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
-    return Coalesce(NullIf(F("title"), Value("")), Subquery(first_words), Value(""))
+    said = NullIf(Subquery(first_words), Value(""))
+    return Coalesce(NullIf(F("title"), Value("")), said, F("first_words"))  # the last of what has files alone
 
 
 def _last_word_at() -> Coalesce:

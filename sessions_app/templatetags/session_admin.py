@@ -30,6 +30,14 @@ def plus(one: int, other: int) -> int:
 
 
 @register.filter
+def than(now: int, before: int) -> str:
+    """How it moved since the time before."""
+    if now == before:
+        return "as before"
+    return f"{humanize.exact(abs(now - before))} {'more' if now > before else 'fewer'} than before"
+
+
+@register.filter
 def model_name(spec: str) -> str:
     """Without its provider."""
     return spec.partition(":")[2] or spec

@@ -101,7 +101,7 @@ export class Away {
     const body = new FormData(this.many);
     body.delete("item");
     body.set("act", act);
-    rows.forEach((row) => body.append("item", row.id.replace("item-", "")));
+    rows.forEach((row) => body.append("item", row.dataset.items));
     return fetch(this.many.action, { method: "POST", body, headers: IN_PLACE, keepalive: true });
   }
 

@@ -3,6 +3,7 @@
 import { Away } from "./away.js";
 import { showHit } from "./hit.js";
 import { Keys } from "./keys.js";
+import { beginsOnScreen } from "./onscreen.js";
 import { actOnRow, Panel } from "./panel.js";
 import { keepInReach } from "./reach.js";
 
@@ -28,4 +29,8 @@ if (panel) {
 }
 if (talk) {
   showHit(talk);
+}
+const [replay, transcript] = [document.querySelector("[data-replay]"), document.querySelector(".sx-talk")];
+if (replay && transcript) {
+  beginsOnScreen(replay, transcript);
 }

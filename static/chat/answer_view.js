@@ -4,52 +4,41 @@ import { copyFrom } from "./clipboard.js";
 import { el, icon, iconButton, setText } from "./dom.js";
 import { clockTime, duration, fullTime, tokenParts, tokens, waiting } from "./format.js";
 import { ApprovalCard } from "./approval_card.js";
+import { endingOf } from "./endings.js";
 import { FeedbackView, ratedItem } from "./feedback_view.js";
 import { StreamingMarkdown } from "./streaming_markdown.js";
-import { needsNewChat, sentence } from "./sentences.js";
+import { needsNewChat } from "./sentences.js";
 import { ToolCard } from "./tool_card.js";
 import { VersionsView } from "./versions_view.js";
 import { gettext } from "./words.js";
 
 class TextBlock {
-  constructor() {
+  /** `onRead(nodes)`: these change no more. */
+  constructor(item, { onRead }) {
+    this.onRead = onRead;
     this.node = el("div", { class: "prose", dir: "auto" });
     this.markdown = new StreamingMarkdown(this.node);
   }
 
   update(item) {
-    if (item.status === "streaming") return this.markdown.update(item.text);
-    this.markdown.finish(item.text);
-    return true;
+    const whole = item.status !== "streaming" || this.markdown.update(item.text);
+    if (item.status !== "streaming") this.markdown.finish(item.text);
+    this.onRead(this.markdown.takeSettled());
+    return whole;
   }
 }
 
 const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalCard };
-const ENDINGS = {
-  failed: { icon: "alert", title: gettext("The answer failed.") },
-  incomplete: { icon: "alert", title: gettext("The answer is not complete.") },
-  cancelled: { icon: "stop", title: gettext("This answer was stopped.") },
-};
-
-/** Of a person who has stepped in: there is nothing to try again. */
-const REASONS = {
-  operator_stopped: { icon: "stop", title: gettext("A member of staff stopped this answer.") },
-  operator_took_over: { icon: "stop", title: gettext("This answer was stopped: a person answers from here on.") },
-  answered_by_person: { icon: "tick", title: gettext("A person has answered this already.") },
-};
-
-/** Of one that another stands in for. */
-const WRITTEN_AGAIN = { icon: "retry", title: gettext("The server restarted: your answer is written again below.") };
-
 export class AnswerView {
   #blocks = new Map();
   #entry = null;
   #around = "";
 
   /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`, `onRate(item, word)`;
-   * `onChoose`: see `VersionsView`. */
-  constructor({ onRetry, onTakeBack, onDecide, onRate, onChoose }) {
+   * `onRead(id, nodes)`: parts of its text that change no more; `onChoose`: see `VersionsView`. */
+  constructor({ onRetry, onTakeBack, onDecide, onRate, onRead, onChoose }) {
     this.onDecide = onDecide;
+    this.onRead = (nodes) => onRead(this.#entry.id, nodes);
     this.person = el("p", { class: "author", hidden: true });
     this.content = el("div", { class: "answer-content" });
     this.typing = el(
@@ -98,7 +87,7 @@ export class AnswerView {
   }
 
   /** False: a part of it was put off, call again. */
-  update(entry, { isLast, versions, idle, isRepeatable }) {
+  update(entry, { isLast, versions, idle, isRepeatable, approvals }) {
     const around = JSON.stringify([versions, idle, isRepeatable]);
     if (around !== this.#around) {
       this.#around = around;
@@ -109,7 +98,7 @@ export class AnswerView {
     this.#entry = entry;
     this.isLast = isLast;
     const running = entry.status === "in_progress";
-    const whole = this.#updateItems(entry.items);
+    const whole = this.#updateItems(entry.items, approvals);
     if (same) return whole;
     this.node.dataset.status = entry.status;
     this.node.toggleAttribute("data-retried", entry.retried);
@@ -122,16 +111,18 @@ export class AnswerView {
     return whole;
   }
 
-  #updateItems(items) {
+  #updateItems(all, approvals) {
     let whole = true;
+    const items = all.filter(({ kind, approvalId }) => kind !== "tool" || !approvals.has(approvalId)); // on its card
     for (const item of items) {
       let block = this.#blocks.get(item.id);
       if (!block) {
-        block = new BLOCKS[item.kind](item, { onDecide: this.onDecide });
+        block = new BLOCKS[item.kind](item, { onDecide: this.onDecide, onRead: this.onRead });
         this.#blocks.set(item.id, block);
         this.content.append(block.node);
       }
-      if (block.shown !== item && block.update(item)) block.shown = item;
+      const call = approvals.get(item.id);
+      if ((block.shown !== item || block.call !== call) && block.update(item, call)) Object.assign(block, { shown: item, call });
       if (block.shown !== item) whole = false;
     }
     this.#dropAllBut(items);
@@ -171,23 +162,23 @@ export class AnswerView {
   }
 
   #updateEnding(entry, isLast) {
-    const isAgain = entry.reason === "interrupted" && entry.retried;
-    const ending = isAgain ? WRITTEN_AGAIN : (REASONS[entry.reason] ?? ENDINGS[entry.status]);
+    const ending = endingOf(entry);
     this.ending.hidden = !ending;
     if (!ending) return;
     this.ending.dataset.status = entry.status;
-    const said = isAgain
-      ? []
-      : [entry.status === "cancelled" ? "" : sentence(entry.reason), afterwards(entry, isLast)];
+    const isAgain = entry.reason === "interrupted" && entry.retried;
+    const said = [ending.why, isAgain ? "" : afterwards(entry, isLast)];
     const text = el("p", {}, el("strong", { text: ending.title }), ...said.map((one) => one && ` ${one}`));
     const next = needsNewChat(entry.reason) ? this.newChat : this.retry;
-    this.ending.replaceChildren(icon(ending.icon), text, isLast && !REASONS[entry.reason] ? next : "");
+    this.ending.replaceChildren(icon(ending.icon), text, isLast && !ending.final ? next : "");
   }
 
   #updateFooter(entry, running) {
+    const hasText = entry.items.some((item) => item.kind === "text" && item.text);
+    this.footer.hidden = !running && !hasText && this.again.hidden && this.versions.node.hidden;
     this.footer.dataset.ready = String(!running && entry.status !== "queued");
     this.feedback.update(ratedItem(entry));
-    this.copy.hidden = !entry.items.some((item) => item.kind === "text" && item.text);
+    this.copy.hidden = !hasText;
     setText(this.time, clockTime(entry.at));
     this.time.title = fullTime(entry.at);
     if (entry.at) this.time.dateTime = entry.at;

@@ -1,5 +1,6 @@
 /** The message box: grows with its text, sends on Enter, keeps the draft over a reload. */
 
+import { filePart } from "./realtime.js";
 import { ngettext } from "./words.js";
 
 export class Composer extends EventTarget {
@@ -7,10 +8,13 @@ export class Composer extends EventTarget {
   /** The message that is said anew, and what had been written before; null: a new one. */
   #edited = null;
 
-  /** Events: `send` (detail: {text, replaces: id of a message, or ""}) and `stop`. `counter` shows how many characters are left
+  /** Events: `send` (detail: {text, parts: of the files, replaces: id of a message, or ""}) and `stop`. `attachments`: what goes along,
+   * or null. `counter` shows how many characters are left
    * when few are; `editing` says that a message is said anew. */
-  constructor({ form, counter, editing, maxChars }) {
+  constructor({ form, counter, editing, maxChars, attachments }) {
     super();
+    this.attachments = attachments;
+    attachments?.addEventListener("change", () => this.#updateButton());
     this.input = form.querySelector("textarea");
     this.sendButton = form.querySelector("[data-send]");
     this.stopButton = form.querySelector("[data-stop]");
@@ -42,9 +46,9 @@ export class Composer extends EventTarget {
     this.#saveDraft();
   }
 
-  /** Take the text of a message to say it anew; Escape leaves it as it was. */
-  edit({ id, text }) {
-    this.#edited = { id, before: this.#edited?.before ?? this.input.value };
+  /** Take the text of a message to say it anew, with the same files; Escape leaves it as it was. */
+  edit({ id, text, files }) {
+    this.#edited = { id, parts: files.map(filePart), before: this.#edited?.before ?? this.input.value };
     this.editing.hidden = false;
     this.fill(text);
     this.focus();
@@ -79,11 +83,13 @@ export class Composer extends EventTarget {
   #onSubmit(event) {
     event.preventDefault();
     const text = this.input.value.trim();
-    if (!text || this.#isTooLong() || this.input.disabled) return;
+    const parts = [...(this.#edited?.parts ?? []), ...(this.attachments?.parts ?? [])];
+    if ((!text && parts.length === 0) || this.sendButton.disabled) return;
     const replaces = this.#edited?.id ?? "";
     if (replaces) this.#leave();
     else this.fill("");
-    this.dispatchEvent(new CustomEvent("send", { detail: { text, replaces } }));
+    this.attachments?.clear();
+    this.dispatchEvent(new CustomEvent("send", { detail: { text, parts, replaces } }));
   }
 
   #leave() {
@@ -120,11 +126,8 @@ export class Composer extends EventTarget {
         ? ngettext("{n} character left", "{n} characters left", left)
         : ngettext("{n} character too many", "{n} characters too many", -left);
     this.counter.classList.toggle("over", left < 0);
-    this.sendButton.disabled = this.input.disabled || left < 0 || !this.input.value.trim();
-  }
-
-  #isTooLong() {
-    return this.input.value.length > this.maxChars;
+    const isEmpty = !this.input.value.trim() && (this.attachments?.isEmpty ?? true) && !this.#edited?.parts.length;
+    this.sendButton.disabled = this.input.disabled || left < 0 || isEmpty || Boolean(this.attachments?.isBusy);
   }
 
   #saveDraft() {

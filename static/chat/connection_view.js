@@ -8,8 +8,9 @@ import { gettext } from "./words.js";
 const GOOD_NEWS_MS = 4_000;
 
 const WORDS = {
+  [Phase.READY]: { text: gettext("Ready"), tone: "idle", calm: true },
   [Phase.CONNECTING]: { text: gettext("Connecting…"), tone: "wait" },
-  [Phase.ONLINE]: { text: gettext("Connected"), tone: "good" },
+  [Phase.ONLINE]: { text: gettext("Connected"), tone: "good", calm: true },
   [Phase.RECONNECTING]: { text: gettext("Reconnecting…"), tone: "wait" },
   [Phase.OFFLINE]: { text: gettext("You are offline"), tone: "bad" },
   [Phase.ENDED]: { text: gettext("Session ended"), tone: "idle" },
@@ -32,6 +33,7 @@ export class ConnectionView {
   show(state, { answering = false, sending = false } = {}) {
     const word = state.code === 4429 && state.phase === Phase.RECONNECTING ? waiting : WORDS[state.phase];
     clearTimeout(this.#timer);
+    if (state.phase === Phase.READY) this.#dropped = false;
     if (state.phase === Phase.RECONNECTING || state.phase === Phase.OFFLINE) this.#drop(word);
     this.#say(this.#dropped && state.phase === Phase.ONLINE ? catchingUp : word);
     this.#showBanner(this.#advice(state) ?? meanwhile(state, answering, sending));
@@ -50,8 +52,11 @@ export class ConnectionView {
     this.#dropped = true;
   }
 
-  #say({ text, tone }) {
+  /** `calm`: all is well, and a dot says enough. */
+  #say({ text, tone, calm = false }) {
     this.pill.dataset.tone = tone;
+    this.pill.toggleAttribute("data-calm", calm);
+    this.pill.title = calm ? text : "";
     setText(this.pill.querySelector("[data-text]"), text);
   }
 

@@ -13,6 +13,11 @@ export class Drawer {
     this.#set(false, { focus: false });
   }
 
+  /** Where it is no drawer it is open always. */
+  open() {
+    if (!this.#wide.matches) this.#set(true);
+  }
+
   close() {
     this.#set(false, { focus: false });
   }

@@ -31,6 +31,15 @@ export class Follow {
     this.#settle();
   }
 
+  /** As a key of that name asks for. */
+  byKey(key) {
+    this.#onHand();
+    const page = this.scroller.clientHeight * 0.9;
+    if (key === "End") this.jump();
+    else if (key === "Home") this.scroller.scrollTop = 0;
+    else this.scroller.scrollTop += key === "PageUp" ? -page : page;
+  }
+
   #gap() {
     return this.scroller.scrollHeight - this.scroller.clientHeight - this.scroller.scrollTop;
   }

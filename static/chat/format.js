@@ -60,10 +60,32 @@ export function tokenParts(usage) {
   });
 }
 
+/** "48 kB", "2.3 MB" */
+export function fileSize(bytes) {
+  const [unit, amount] = bytes < 1e6 ? ["kilobyte", Math.max(1, bytes / 1e3)] : ["megabyte", bytes / 1e6];
+  const digits = unit === "megabyte" ? 1 : 0;
+  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: digits }).format(amount);
+}
+
 /** `get_user_profile` as "Get user profile". */
 export function toolTitle(name) {
   const words = name.replace(/[_-]+/g, " ").trim();
   return words ? words[0].toUpperCase() + words.slice(1) : gettext("Tool");
+}
+
+const GIST_CHARS = 60;
+
+/** What a tool was asked, in a few words: the short values of its arguments. */
+export function gist(json) {
+  let given;
+  try {
+    given = Object.values(JSON.parse(json));
+  } catch {
+    return ""; // it is being written
+  }
+  const short = given.filter((value) => ["string", "number"].includes(typeof value)).map((value) => String(value).trim());
+  const text = short.filter((value) => value && value.length <= GIST_CHARS).join(" · ");
+  return text.length > GIST_CHARS ? `${text.slice(0, GIST_CHARS - 1).trimEnd()}…` : text;
 }
 
 /** JSON text laid out to be read; any other text as it is. */

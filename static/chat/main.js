@@ -1,6 +1,8 @@
 /** Puts the page together: the session's state goes onto the page, what the user does goes into the session. */
 
 import { Addresses } from "./addresses.js";
+import { Announcements } from "./announcements.js";
+import { Attachments } from "./attachments.js";
 import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
@@ -11,11 +13,13 @@ import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
 import { FrameHost } from "./frame_host.js";
 import { FramePlace } from "./frame_place.js";
+import { Keys } from "./keys.js";
+import { ModelPicker } from "./model_picker.js";
 import { OwnData } from "./own_data.js";
 import { Recap } from "./recap.js";
-import { sentence } from "./sentences.js";
 import { ChatSession } from "./session.js";
 import { SessionsPanel } from "./sessions_panel.js";
+import { TabTitle } from "./tab_title.js";
 import { Toasts } from "./toasts.js";
 import { TranscriptView } from "./view.js";
 import { gettext } from "./words.js";
@@ -37,6 +41,8 @@ class Page {
       ? new FramePlace({ homeUrl, assistant })
       : new Addresses({ homeUrl, sessionUrl, assistant, elsewhere });
     this.host = isFramed ? new FrameHost(settings) : null;
+    this.announcements = new Announcements(byId("announcer"));
+    this.title = new TabTitle();
     this.view = new TranscriptView(byId("transcript"), {
       tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
@@ -45,6 +51,8 @@ class Page {
       choose: (itemId) => this.#session.choose(itemId),
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
+      read: (answerId, nodes) => this.announcements.read(answerId, nodes),
+      urlOf: (fileId) => this.#session.client.fileUrl(fileId),
     });
     this.recap = new Recap({ box: byId("recap"), text: byId("recap-text"), find: (id) => this.panel.find(id) });
     this.follow = new Follow({ scroller: byId("scroller"), content: byId("content"), button: byId("jump") });
@@ -54,12 +62,15 @@ class Page {
       button: byId("earlier"),
       session: () => this.#session,
     });
+    this.attachments = byId("attach") && this.#attachments();
     this.composer = new Composer({
+      attachments: this.attachments,
       form: byId("composer"),
       counter: byId("counter"),
       editing: byId("editing"),
       maxChars: Number(settings.maxMessageChars),
     });
+    this.models = new ModelPicker(byId("model"), { choose: (model) => this.#session.chooseModel(model) });
     this.toasts = new Toasts(byId("toasts"));
     this.panel = new SessionsPanel({
       list: byId("session-list"),
@@ -68,7 +79,7 @@ class Page {
       moreButton: byId("more-sessions"),
       url: settings.sessionsUrl,
       ownUrl,
-      token: byId("confirm-delete").querySelector("[name=csrfmiddlewaretoken]").value,
+      token: csrfToken(),
       sessionUrl: (id, assistant) => this.addresses.of(id, assistant),
       remove: (session) => this.ownData.askFor(session),
     });
@@ -80,6 +91,17 @@ class Page {
       sessionUrl: ownUrl,
       allUrl: settings.ownSessionsUrl,
     });
+    this.keys = new Keys({
+      list: byId("shortcuts"),
+      input: byId("message"),
+      act: {
+        scroll: (key) => this.follow.byKey(key),
+        write: () => this.composer.focus(),
+        editLast: () => document.querySelector(".edit:not([hidden])")?.click(),
+        newChat: isFramed ? null : () => document.querySelector(".new-chat").click(),
+        search: isFramed ? null : () => this.#search(),
+      },
+    });
     this.drawer = new Drawer({
       panel: byId("sidebar"),
       main: byId("main"),
@@ -89,14 +111,29 @@ class Page {
     });
   }
 
+  #attachments() {
+    return new Attachments({
+      list: byId("chips"),
+      button: byId("attach"),
+      input: byId("files"),
+      drop: byId("main"),
+      text: byId("message"),
+      client: () => this.#session.client,
+      most: Number(settings.maxFiles),
+      maxBytes: Number(settings.maxFileBytes),
+    });
+  }
+
   start() {
+    this.attachments?.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     this.addresses.addEventListener("move", () => this.#open());
-    this.composer.addEventListener("send", ({ detail }) => this.#say(detail.text, detail.replaces));
+    this.composer.addEventListener("send", ({ detail }) => this.#say(detail.text, detail.parts, detail.replaces));
     this.panel.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     this.panel.addEventListener("named", () => this.#showAround(this.#session));
     this.composer.addEventListener("stop", () => this.#session.stop());
     this.ownData.addEventListener("forgotten", ({ detail }) => this.#onForgotten(detail));
     this.ownData.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
+    byId("open-shortcuts").addEventListener("click", () => this.keys.showList());
     byId("ask-again").addEventListener("click", () => this.#session.askAgain());
     document.addEventListener("click", (event) => this.#onClick(event));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#onEscape());
@@ -124,12 +161,16 @@ class Page {
 
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
-    if (!this.#session) return;
-    this.#session.client.key = token;
-    this.#session.client.resume();
+    this.#session?.renew(token);
+  }
+
+  #search() {
+    this.drawer.open();
+    byId("search-sessions").focus();
   }
 
   #onEscape() {
+    if (document.querySelector("dialog[open]")) return; // it is left by this
     if (this.#session?.state.active) this.#session.stop();
     else this.host?.close();
   }
@@ -137,12 +178,14 @@ class Page {
   /** Show the session that the address names. */
   #open() {
     const before = this.#session;
+    this.#session = null; // what closing it brings about is shown no more
+    before?.close();
     const query = settings.socketQuery ? `?${settings.socketQuery}` : "";
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session${query}`;
     const { sessionId, resumeToken } = this.addresses;
-    const session = new ChatSession({ socketUrl, sessionId, resumeToken, token: this.host?.token });
+    const access = { token: this.host?.token, csrfToken: csrfToken() };
+    const session = new ChatSession({ socketUrl, sessionId, resumeToken, ...access });
     this.#session = session;
-    before?.close();
     this.connection = new ConnectionView({
       pill: byId("connection"),
       banner: byId("banner"),
@@ -153,6 +196,7 @@ class Page {
     this.#listen(session, "connection", (state) => this.#onConnection(state));
     this.#listen(session, "caughtup", () => this.#onCaughtUp());
     this.#listen(session, "problem", (problem) => this.toasts.show(problem.message, problem));
+    this.attachments?.clear({ discard: true });
     this.composer.open(this.addresses.sessionId);
     this.drawer.close();
     this.recap.open(isFramed ? "" : sessionId);
@@ -174,9 +218,9 @@ class Page {
     session.addEventListener(type, ({ detail }) => session === this.#session && act(detail));
   }
 
-  #say(text, replaces = "") {
+  #say(text, parts = [], replaces = "") {
     this.recap.hide();
-    this.#session.say(text, replaces);
+    this.#session.say(text, parts, replaces);
     this.follow.jump();
     this.#onConnection(this.#session.client.state);
   }
@@ -218,17 +262,24 @@ class Page {
   #render(session, frames) {
     if (session !== this.#session) return;
     this.follow.active = session.state.entries.length > 0;
+    if (session.caughtUp) this.announcements.expect(frames, session.state.active);
     if (!this.view.render(session.path, session.latest)) requestAnimationFrame(() => this.#render(session, []));
     this.#showAround(session);
-    if (session.caughtUp && frames.some(({ response }) => response?.x_queued))
-      announce(gettext("Your message waits for the answer before it."));
-    if (!session.caughtUp || !frames.some((frame) => frame.type === "response.done")) return;
-    announceDone(frames);
+    if (session.caughtUp) this.#tell(session.path.entries, frames);
+  }
+
+  /** What happened, to whoever does not see it. */
+  #tell(entries, frames) {
+    if (frames.some(({ response }) => response?.x_queued)) announce(gettext("Your message waits for the answer before it."));
+    this.announcements.ended(frames, entries);
+    this.announcements.ask(entries);
+    if (!frames.some((frame) => frame.type === "response.done")) return;
+    this.title.tell(Announcements.waits(entries) ? gettext("Your approval is needed") : gettext("New answer"));
     this.host?.tell("answer");
     this.#refreshList();
   }
 
-  #showAround({ state, caughtUp, isUnanswered, isOver, client, hasEarlier, latest }) {
+  #showAround({ state, caughtUp, isUnanswered, isOver, client, hasEarlier, latest, model }) {
     const isEmpty = state.entries.length === 0;
     const isNew = !this.addresses.sessionId;
     const stopped = client.state.phase === Phase.STOPPED;
@@ -240,9 +291,11 @@ class Page {
     byId("notice").hidden = !state.notice || !("notices" in settings);
     setText(byId("notice-text"), state.notice);
     for (const place of document.querySelectorAll("[data-model]")) {
-      place.hidden = !state.model;
-      setText(place, state.model);
+      const answering = state.model || settings.usualModel;
+      place.hidden = !answering;
+      setText(place, answering ?? "");
     }
+    this.models.show(model, { enabled: state.active === null && !stopped });
     this.composer.setAnswering(state.active !== null);
     this.composer.keepEditing(latest.message);
     this.#showTitle(state, hasEarlier);
@@ -251,13 +304,12 @@ class Page {
   /** The address names the session as soon as something was said in it. */
   #showTitle({ sessionId, entries }, hasEarlier) {
     const first = entries.find((entry) => entry.role === "user" && entry.state === "sent");
-    const beginning = hasEarlier ? "" : (first?.text.replace(/\s+/g, " ").slice(0, TITLE_CHARS) ?? "");
+    const beginning = hasEarlier || !first ? "" : words(first).replace(/\s+/g, " ").slice(0, TITLE_CHARS);
     if (first && !this.addresses.sessionId) this.addresses.settle(sessionId, this.#session.client.place.resumeToken);
     const id = this.addresses.sessionId;
     const title = (id && this.panel.title(id)) || beginning || (hasEarlier ? gettext("Conversation") : gettext("New chat"));
     setText(byId("session-title"), title);
-    const full = `${title} · ${settings.siteName}`;
-    if (document.title !== full) document.title = full;
+    this.title.set(`${title} · ${settings.siteName}`);
     for (const link of document.querySelectorAll("[data-login-link]")) link.href = loginUrl();
     this.composer.keepDraft(id);
     this.panel.mark(id, beginning);
@@ -269,6 +321,15 @@ class Page {
     await this.panel.refresh();
     this.#showAround(this.#session);
   }
+}
+
+/** Of a message without a word the names of its files. */
+function words({ text, files }) {
+  return text || files.map(({ name }) => name).join(", ");
+}
+
+function csrfToken() {
+  return byId("confirm-delete").querySelector("[name=csrfmiddlewaretoken]").value;
 }
 
 function ownUrl(id) {
@@ -284,19 +345,6 @@ function elsewhere(sessionId, assistant) {
 /** Signing in, and back to where one is. */
 function loginUrl() {
   return `${settings.loginUrl}?${new URLSearchParams({ next: location.pathname })}`;
-}
-
-/** Of an answer that did not complete. */
-function problemOf({ status, status_details: details }) {
-  return status === "completed" || status === "cancelled" ? "" : sentence(details?.x_reason);
-}
-
-function announceDone(frames) {
-  for (const { type, response } of frames) {
-    if (type !== "response.done") continue;
-    const texts = response.output.flatMap((item) => item.content ?? []).map((part) => part.text);
-    announce(texts.join("\n") || problemOf(response));
-  }
 }
 
 new Page().start();

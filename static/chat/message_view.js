@@ -1,6 +1,7 @@
 /** One message of the user's, or an operator's word, and whether the server has it. */
 
 import { el, icon, iconButton, setText } from "./dom.js";
+import { filesView } from "./files_view.js";
 import { clockTime, fullTime } from "./format.js";
 import { VersionsView } from "./versions_view.js";
 import { gettext } from "./words.js";
@@ -20,10 +21,12 @@ export class MessageView {
 
   #around = "";
 
-  /** Called with the entry: `onRetry` for "send again", `onEdit` to say it anew; `onChoose`: see `VersionsView`. */
-  constructor(entry, { onRetry, onEdit, onChoose }) {
+  /** Called with the entry: `onRetry` for "send again", `onEdit` to say it anew; `onChoose`: see `VersionsView`; `urlOf`: see
+   * `filesView`. */
+  constructor(entry, { onRetry, onEdit, onChoose, urlOf }) {
     const isUser = entry.role === "user";
-    this.text = el("div", { class: "message-text", dir: "auto", text: stepped(entry) || entry.text });
+    const words = stepped(entry) || entry.text;
+    this.text = el("div", { class: "message-text", dir: "auto", text: words, hidden: !words });
     this.time = el("time", { class: "meta" });
     this.sign = el("span", { class: "sign" });
     this.problem = el("div", { class: "ending", "data-status": "failed", hidden: true });
@@ -35,7 +38,7 @@ export class MessageView {
     this.retry.append(icon("retry"), gettext("Send again"));
     const author = isUser || entry.stepped ? null : el("p", { class: "author", text: gettext("Our team") });
     this.versions = new VersionsView({ onChoose });
-    this.edit = iconButton("pencil", gettext("Edit this message"), { on: { click: () => onEdit(this.#entry) } });
+    this.edit = iconButton("pencil", gettext("Edit this message"), { class: "edit", on: { click: () => onEdit(this.#entry) } });
     const foot = el("footer", { class: "message-footer" }, this.versions.node, this.edit, this.time, isUser ? this.sign : null);
     const label = isUser
       ? gettext("Your message")
@@ -48,6 +51,7 @@ export class MessageView {
       author,
       this.text,
       isLong(entry.text) ? this.#unfold() : null,
+      filesView(entry.files, urlOf),
       foot,
       this.problem,
     );

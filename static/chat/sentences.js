@@ -14,12 +14,14 @@ const GONE = gettext("This is not there any more.");
 const SIGN_IN = gettext("Please sign in to go on.");
 const WAIT = gettext("That was much in a short time. Please wait a little, then send it again.");
 const NOT_KEPT = gettext("The chat cannot keep anything at the moment. Please try again in a moment.");
+const OTHER_FILE = gettext("Files of this kind are not taken. Send a picture, a PDF or a text.");
 const NOT_HERE = gettext("This page may not open the chat.");
 
 export const SENTENCES = {
   model_bad_credentials: LATER,
   model_not_found: LATER,
   model_bad_request: LATER,
+  model_not_allowed: gettext("This model cannot be chosen here."),
   model_error: LATER,
   model_quota_exceeded: BUSY,
   model_overloaded: BUSY,
@@ -60,6 +62,15 @@ export const SENTENCES = {
   approval_waits: gettext("A question waits for your yes or no. Answer it first."),
   already_decided: gettext("This was answered already."),
   too_much_feedback: gettext("This answer was rated often enough. The last rating counts."),
+  file_type_refused: OTHER_FILE,
+  unsupported_content: OTHER_FILE,
+  file_unreadable: gettext("This file cannot be read: it is damaged, locked or too large."),
+  file_too_large: gettext("This file is too large."),
+  file_not_found: gettext("This file is not there any more. Please send it again."),
+  file_storage_unavailable: gettext("Files cannot be kept at the moment. Please try again in a moment."),
+  upload_failed: gettext("The file could not be sent. Please try again."),
+  too_many_files: gettext("These are too many files for one message."),
+  model_cannot_read_file: gettext("The assistant cannot read this file. Send it as a picture, a PDF or a text."),
   server_restarting: gettext("The server is being renewed. The chat goes on in a moment."),
   session_moved: gettext("The chat is being moved. It goes on in a moment."),
   storage_unavailable: NOT_KEPT,

@@ -5,7 +5,7 @@
  * and `problem` (detail: {message, retry}) for what has no place in the conversation.
  */
 
-import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, newId, prepend, reduce, userMessage } from "./realtime.js";
+import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, filePart, newId, prepend, reduce, userMessage } from "./realtime.js";
 import { needsNewChat, sentence } from "./sentences.js";
 import { tabStorage } from "./tab_storage.js";
 import { gettext } from "./words.js";
@@ -21,10 +21,11 @@ export class ChatSession extends EventTarget {
   /** By the event that changed it. */
   #ratedBefore = new Map();
   #choosing = "";
+  #wantedModel = "";
   #shown = { of: null, path: null };
 
   /** `sessionId` empty: a new session. `resumeToken`, `token`: see `RealtimeClient`. */
-  constructor({ socketUrl, sessionId, resumeToken, token }) {
+  constructor({ socketUrl, sessionId, resumeToken, token, csrfToken }) {
     super();
     this.#address = sessionId;
     this.state = emptyTranscript();
@@ -32,7 +33,9 @@ export class ChatSession extends EventTarget {
     /** An answer was refused for good: only a new conversation can go on. */
     this.isOver = false;
     this.outbox = new Outbox(tabStorage());
-    this.client = new RealtimeClient(socketUrl, { sessionId, resumeToken, key: token, outbox: this.outbox });
+    if (!sessionId) this.outbox.bind(`new${socketUrl.slice(socketUrl.indexOf("/ws/"))}`);
+    const access = { sessionId, resumeToken, key: token, csrfToken };
+    this.client = new RealtimeClient(socketUrl, { ...access, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
     this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
@@ -43,12 +46,20 @@ export class ChatSession extends EventTarget {
     for (const { item, x_replaces: replaces } of this.outbox.events) {
       if (item?.type === "message") this.#takeOwn(item, replaces, null); // not delivered before a reload
     }
-    this.client.connect();
+    if (this.#address || this.outbox.events.length > 0) this.client.connect();
+    else this.client.standBy();
   }
 
   close() {
     this.client.close();
+    if (!this.client.sessionId) this.outbox.clear(); // of a session that never was, and can be gone back to by nobody
     this.#frames = [];
+  }
+
+  /** Come in by another token from now on. */
+  renew(token) {
+    this.client.key = token;
+    if (!this.client.isStandingBy) this.client.resume();
   }
 
   /** True where somebody said something that the server has. */
@@ -87,14 +98,14 @@ export class ChatSession extends EventTarget {
     return this.client.hasEarlier;
   }
 
-  /** `replaces`: the message in whose place it stands. */
-  say(text, replaces = "") {
-    this.#deliverMessage(text, newId("item"), replaces, new Date().toISOString());
+  /** `parts`: the files that go along; `replaces`: the message in whose place it stands. */
+  say(text, parts = [], replaces = "") {
+    this.#deliverMessage(contentOf(text, parts), newId("item"), replaces, new Date().toISOString());
   }
 
   /** The message under its old id: where it did arrive after all, the server takes it once. */
   sendAgain(entry) {
-    this.#deliverMessage(entry.text, entry.id, entry.replaces, entry.at);
+    this.#deliverMessage(contentOf(entry.text, entry.files.map(filePart)), entry.id, entry.replaces, entry.at);
   }
 
   /** Ask for an answer to what was said; once: until it has begun, a second wish is the same one. */
@@ -109,8 +120,26 @@ export class ChatSession extends EventTarget {
 
   /** Go on from another version, by an item of it. */
   choose(itemId) {
-    this.#choosing = this.client.choose(itemId);
-    if (!this.#choosing) this.#tell("problem", { message: gettext("Not connected: try again in a moment.") });
+    this.#now(this.client.choose(itemId));
+  }
+
+  /** What was sent by that event is shown once the server says so; empty: it was not sent. */
+  #now(eventId) {
+    this.#choosing = eventId;
+    if (eventId) return;
+    this.#tell("problem", { message: gettext("Not connected: try again in a moment.") });
+    this.#tell("change", []);
+  }
+
+  /** That answers from now on; empty: whoever does unless one is chosen. */
+  get model() {
+    return this.state.model || this.#wantedModel;
+  }
+
+  /** Have another one answer from now on. */
+  chooseModel(model) {
+    if (this.client.isStandingBy) this.client.model = this.#wantedModel = model;
+    else this.#now(this.client.useModel(model));
   }
 
   /** Say yes or no to a tool call that waits for it. */
@@ -164,9 +193,9 @@ export class ChatSession extends EventTarget {
     return this.outbox.events.some((waiting) => waiting.type === "response.create");
   }
 
-  #deliverMessage(text, itemId, replaces, at) {
-    this.#takeOwn(userMessage(text, itemId).item, replaces, at);
-    this.client.send(text, itemId, replaces);
+  #deliverMessage(content, itemId, replaces, at) {
+    this.#takeOwn(userMessage(content, itemId).item, replaces, at);
+    this.client.send(content, itemId, replaces);
   }
 
   #takeOwn(item, replaces, at) {
@@ -200,8 +229,9 @@ export class ChatSession extends EventTarget {
   }
 
   #onCaughtUp() {
+    this.flush(); // what was there has been told: nothing of it happens now
     this.caughtUp = true;
-    this.flush();
+    this.#tell("change", []);
     this.#tell("caughtup");
   }
 
@@ -228,6 +258,10 @@ export class ChatSession extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+function contentOf(text, parts) {
+  return [...(text ? [{ type: "input_text", text }] : []), ...parts];
 }
 
 /** Nothing can be said anew, or asked for again, before it has come to its end. */

@@ -21,6 +21,8 @@ export class StreamingMarkdown {
   #shown = null;
   #notBefore = 0;
   #hasDefinitions = false;
+  #isWhole = false;
+  #taken = 0;
 
   constructor(root, { restFactor = REST_FACTOR } = {}) {
     this.#root = root;
@@ -44,7 +46,17 @@ export class StreamingMarkdown {
     if (this.#hasDefinitions) this.#restart();
     this.#notBefore = 0;
     this.update(text);
+    this.#isWhole = true;
     highlight(this.#root);
+  }
+
+  /** The elements that will not change any more; each is given once. */
+  takeSettled() {
+    const all = this.#root.childNodes;
+    const settled = this.#isWhole ? all.length : all.length - this.#tail.length;
+    const nodes = [...all].slice(this.#taken, settled);
+    this.#taken = Math.max(this.#taken, settled);
+    return nodes;
   }
 
   #restart() {

@@ -8,7 +8,7 @@ export class TranscriptView {
   #chosen = null;
 
   /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), edit(entry), choose(itemId), decide(item, approve),
-   * rate(item, word)}. */
+   * rate(item, word), read(answerId, nodes)}. */
   constructor(root, actions) {
     this.root = root;
     this.actions = actions;
@@ -20,10 +20,12 @@ export class TranscriptView {
     let whole = true;
     const last = entries.length - 1;
     const { idle } = latest;
+    const approvals = approvalsOf(entries);
     entries.forEach((entry, index) => {
       const view = this.#views.get(entry.id) ?? this.#add(entry);
       const around = {
         isLast: index === last,
+        approvals,
         versions: versions.get(entry.id),
         idle,
         isEditable: idle && entry.id === latest.message,
@@ -56,11 +58,13 @@ export class TranscriptView {
             onTakeBack: this.actions.takeBack,
             onDecide: this.actions.decide,
             onRate: this.actions.rate,
+            onRead: this.actions.read,
             onChoose: (version, direction) => this.#choose(version, direction),
           })
         : new MessageView(entry, {
             onRetry: this.actions.sendAgain,
             onEdit: this.actions.edit,
+            urlOf: this.actions.urlOf,
             onChoose: (version, direction) => this.#choose(version, direction),
           });
     view.node.dataset.id = entry.id;
@@ -83,4 +87,11 @@ export class TranscriptView {
       gone.remove();
     }
   }
+}
+
+/** The ids of the approvals that are here, each with the call that came of it, or undefined. */
+function approvalsOf(entries) {
+  const items = entries.flatMap((entry) => entry.items ?? []);
+  const asked = items.filter(({ kind }) => kind === "approval");
+  return new Map(asked.map(({ id }) => [id, items.findLast(({ approvalId }) => approvalId === id)]));
 }

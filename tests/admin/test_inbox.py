@@ -228,6 +228,33 @@ def test_many_are_put_away_at_once_and_brought_back(operator: Client) -> None:
     assert "Nothing was chosen." in operator.post(many, {"act": "dismiss"}, follow=True).content.decode()
 
 
+def test_what_waits_in_one_conversation_is_one_row_and_is_put_away_together(operator: Client) -> None:
+    events = [user_says("Pay Ann"), started(), ASKED, done(status="failed")]
+    events += [user_says("x", "item_u2"), started("resp_2"), done("resp_2", status="failed")]
+    write([*events, ev.SummaryFailed(error="503", attempts=2)])
+    write([user_says("x"), started(), done(status="failed")], "s2")
+    html = operator.get(PAGE).content.decode()
+    rows = html.split('<li class="sx-card inbox-row')[1:]
+    assert [row.count("data-open") for row in rows] == [1] * len(rows)
+    together = [row for row in rows if "things wait here" in row]
+    assert len(together) == 1
+    assert len(rows) == 3  # the approval stands alone, as does the other conversation's failed answer
+    waiting = InboxItem.objects.filter(session_id="s1").exclude(kind="approval")
+    items = re.search(r'data-items="([\d ]+)"', together[0])
+    assert items
+    assert {int(one) for one in items.group(1).split()} == set(waiting.values_list("pk", flat=True))
+    first = InboxItem.objects.get(pk=int(items.group(1).split()[0]))
+    response = operator.post(
+        f"{PAGE}{first.pk}/act/", {"act": "dismiss", "item": items.group(1)}, follow=True
+    )
+    told = response.content.decode()
+    assert f"{len(items.group(1).split())} put away." in told
+    assert not waiting.filter(settled_at__isnull=True).exists()
+    assert InboxItem.objects.filter(kind="approval", settled_at__isnull=True).exists()
+    operator.post(f"{PAGE}many/", {"act": "back", "item": items.group(1)})
+    assert not waiting.filter(settled_at__isnull=False).exists()
+
+
 def test_only_what_a_person_settled_can_be_brought_back(operator: Client) -> None:
     write([user_says("x"), started(), done(status="failed")])
     item = InboxItem.objects.get()

@@ -43,7 +43,7 @@ def chat(browser: Browser, server: ServerProcess) -> Iterator[ChatPage]:
     complaints = Complaints(page)
     chat = ChatPage(page, complaints)
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     chat.ask("Hello there")
     yield chat
     context.close()
@@ -224,6 +224,25 @@ def test_a_replay_says_what_it_leaves_out_and_leads_to_its_place_and_back(
         expect(stage.locator(".sx-answer")).to_have_count(2)
         stage.locator(".sx-answer").last.get_by_role("link", name="In the transcript").click()
         expect(page.locator("#seq-6.desk-hit")).to_be_in_viewport()
+
+
+def test_the_replay_begins_with_the_answer_on_the_screen(browser: Browser, server: ServerProcess) -> None:
+    turns = [event for number in range(20) for event in turn(number)]
+    write_session(turns, session_id="s1", status=SessionStatus.ENDED)
+    to_the_top = "one => one.scrollIntoView({block: 'start', behavior: 'instant'})"
+    press = "link => link.click()"  # from where one is: a click would scroll to the link
+    with staff_page(browser, server, "grace") as page:
+        page.goto(address_of("s1"))
+        answer = page.locator(".sx-talk > .sx-answer").nth(9)
+        expect(page.locator("[data-help]").first).to_be_visible()
+        answer.evaluate(to_the_top)
+        seq = (answer.get_attribute("id") or "").removeprefix("seq-")
+        page.locator("[data-replay]").evaluate(press)
+        expect(page).to_have_url(re.compile(rf"replay/\?at={seq}$"))
+        page.goto(address_of("s1"))
+        expect(page.locator("[data-help]").first).to_be_visible()
+        page.locator("[data-replay]").evaluate(press)
+        expect(page).to_have_url(re.compile(r"replay/$"))
 
 
 def test_long_pauses_are_cut_and_it_is_said(browser: Browser, server: ServerProcess) -> None:

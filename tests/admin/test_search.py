@@ -113,6 +113,7 @@ def test_of_too_many_hits_the_newest_are_given_and_it_is_said(monkeypatch: pytes
 
 def test_of_too_many_messages_the_newest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(said, "MAX_HITS", 3)
+    monkeypatch.setattr(said, "MAX_SESSIONS", 3)
     monkeypatch.setattr(said, "NEWEST_EVENTS", 14)
     for number in range(8):
         write_session(turn(1, words="common"), session_id=f"s{number}")

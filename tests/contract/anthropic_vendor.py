@@ -230,6 +230,8 @@ def _entry(block: JSON, role: str) -> Entry:
         case "tool_result":
             kind = "error" if block.get("is_error") else "result"
             return Entry(kind, block.get("content", ""), block["tool_use_id"])
+        case "image" | "document":
+            return Entry("file", block["source"]["data"], name=block["source"]["media_type"])
         case _:
             return Entry(role, block["text"])
 

@@ -7,7 +7,7 @@ from chat.conf import conf
 from chat.llm.openai.chat import ChatCompletionsProvider
 from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.openai_wire import OpenAIWire, behind, failure
-from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
+from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent, file_entry
 from tests.fakes.openai_chat_api import ChatApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import OpenAIServer
@@ -191,6 +191,10 @@ def _entries(message: JSON) -> Iterator[Entry]:
     match message["role"]:
         case "tool":
             yield Entry("result", message["content"], message["tool_call_id"])
+        case "user" if isinstance(message["content"], list):
+            for part in message["content"]:
+                url = part.get("image_url", {}).get("url") or part.get("file", {}).get("file_data")
+                yield file_entry(url) if url else Entry("user", part["text"])
         case "user" | "assistant" as role if message["content"]:
             yield Entry(role, message["content"])
     for call in message.get("tool_calls", ()):

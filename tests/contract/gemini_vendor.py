@@ -254,6 +254,8 @@ def _entries(part: JSON, content: JSON) -> Iterator[Entry]:
     elif result := part.get("functionResponse"):
         kind = "error" if "error" in result["response"] else "result"
         yield Entry(kind, _words(result["response"]), result["id"], result["name"])
+    elif blob := part.get("inlineData"):
+        yield Entry("file", blob["data"], name=blob["mimeType"])
     elif part.get("text"):
         yield Entry("assistant" if content["role"] == "model" else "user", part["text"])
 

@@ -6,7 +6,7 @@ from functools import partial
 from chat.llm.openai.responses import OpenAIProvider
 from chat.llm.provider import FinishReason, Provider, Usage
 from tests.contract.openai_wire import OpenAIWire, behind, failure
-from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent
+from tests.contract.vendor import JSON, Call, Ending, Entry, Fail, Refuse, Reply, Script, Sent, file_entry
 from tests.fakes.openai_responses_api import ResponsesApi, Writer
 from tests.fakes.openai_script import Answer, Data, Drop, Hang, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import OpenAIServer
@@ -159,11 +159,21 @@ def _sent(body: JSON) -> Sent:
         body=body,
         model=body["model"],
         instructions=body.get("instructions", ""),
-        entries=[_entry(item) for item in body["input"]],
+        entries=[entry for item in body["input"] for entry in _entries(item)],
         tools=[tool["name"] for tool in body.get("tools", [])],
         tool_choice=choice if isinstance(choice, str) else choice["name"],
         max_output_tokens=body.get("max_output_tokens"),
     )
+
+
+def _entries(item: JSON) -> Iterator[Entry]:
+    """A message in parts is an entry for each of them."""
+    if isinstance(content := item.get("content"), list) and item["type"] == "message":
+        for part in content:
+            url = part.get("image_url") or part.get("file_data")
+            yield file_entry(url) if url else Entry(item["role"], part["text"])
+    else:
+        yield _entry(item)
 
 
 def _entry(item: JSON) -> Entry:

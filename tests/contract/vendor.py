@@ -111,8 +111,8 @@ Script = Reply | Refuse | Fail
 class Entry:
     """One piece of the conversation that the server received, in its order.
 
-    ``kind`` is user, operator (where the wire has a role for it), assistant, call, result, error (a result that says that
-    the tool failed) or opaque (what the vendor wants back unchanged). ``text`` is the words, the call's arguments, the tool's output or the opaque data. ``link`` is
+    ``kind`` is user, file (its ``text`` the base64, ``name`` what it is), operator (where the wire has a role for it), assistant,
+    call, result, error (a result that says that the tool failed) or opaque (what the vendor wants back unchanged). ``text`` is the words, the call's arguments, the tool's output or the opaque data. ``link`` is
     the vendor's id that ties a result to its call; ``name`` the tool's.
     """
 
@@ -247,3 +247,8 @@ class Vendor(ABC):
     @abstractmethod
     async def hung_up_within(self, seconds: float) -> bool:
         """Whether a client hung up in the middle of an answer."""
+
+
+def file_entry(data_url: str) -> Entry:
+    head, _, data = data_url.partition(";base64,")
+    return Entry("file", data, name=head.removeprefix("data:"))

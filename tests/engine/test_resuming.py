@@ -11,6 +11,7 @@ from chat.session.commands import AddMessage
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
 from sessions_app.log.journal import SessionWriter
+from sessions_app.log.lifecycle import Visitor
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, say
 from tests.engine.model import EngineModel
@@ -25,6 +26,7 @@ class Socket:
         self.frames: list[dict[str, Any]] = []
 
     may_write, resume_token, expires_at = True, "its-secret", None
+    visitor, payers = Visitor(), ()
 
     async def renew(self, token: str) -> None: ...
 

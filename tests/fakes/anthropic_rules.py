@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes import schema_rules
+from tests.fakes import file_rules, schema_rules
 from tests.fakes.anthropic_refusals import check_model, refuse
 from tests.fakes.anthropic_script import JSON
 from tests.fakes.schema_rules import Fault
@@ -34,6 +34,9 @@ _FIELDS = {
     },
     "message": {"role", "content"},
     "text": {"type", "text", "cache_control", "citations"},
+    "image": {"type", "source", "cache_control"},
+    "document": {"type", "source", "title", "context", "cache_control", "citations"},
+    "source": {"type", "media_type", "data"},
     "thinking": {"type", "thinking", "signature"},
     "redacted_thinking": {"type", "data"},
     "tool_use": {"type", "id", "name", "input", "cache_control", "caller"},
@@ -46,6 +49,8 @@ _FIELDS = {
 }
 _ROLES_OF = {
     "text": {"user", "assistant"},
+    "image": {"user"},
+    "document": {"user"},
     "thinking": {"assistant"},
     "redacted_thinking": {"assistant"},
     "tool_use": {"assistant"},
@@ -185,6 +190,8 @@ def _check_block(block: Any, role: str, where: str) -> None:
         raise refuse(f"{where}: `{kind}` blocks can only be in `{next(iter(_ROLES_OF[kind]))}` messages")
     if kind == "text":
         _check_text(block, "messages", where)
+    elif kind in _SOURCES:
+        _check_source(block.get("source"), kind, f"{where}.{kind}.source")
     elif kind == "tool_use":
         _check_use(block, f"{where}.tool_use")
     elif kind == "tool_result":
@@ -198,6 +205,21 @@ def _check_text(block: JSON, what: str, where: str) -> None:
         raise refuse(f"{what}: text content blocks must be non-empty")
     if not block["text"].strip():
         raise refuse(f"{what}: text content blocks must contain non-whitespace text")
+
+
+_SOURCES = {"image": file_rules.PICTURES, "document": (file_rules.PDF,)}
+MAX_IMAGE_CHARS = 5 * 1024 * 1024
+MAX_REQUEST_CHARS = 32 * 1024 * 1024
+
+
+def _check_source(source: Any, kind: str, where: str) -> None:
+    _known(source, "source", where)
+    if source.get("type") != "base64":
+        raise refuse(f"{where}.type: Input should be 'base64'")
+    most = MAX_IMAGE_CHARS if kind == "image" else MAX_REQUEST_CHARS
+    fault = file_rules.fault(source.get("media_type"), source.get("data"), _SOURCES[kind], most_chars=most)
+    if fault:
+        raise refuse(f"{where}.base64: {fault}")
 
 
 def _check_use(block: JSON, where: str) -> None:

@@ -17,6 +17,7 @@ from tests.fakes.anthropic_rules import blocks_of
 from tests.fakes.anthropic_script import JSON
 
 _SECRET = b"the fake's own; fixed, so that a session outlives the fake's restart"
+_SPOKEN = ("text", "image", "document")
 _THOUGHTS = ("thinking", "redacted_thinking")
 
 
@@ -137,7 +138,7 @@ def _check_thoughts_kept(messages: Sequence[JSON], thoughts: Mapping[str, Sequen
 
 
 def _is_spoken(message: JSON) -> bool:
-    return message["role"] == "user" and any(block["type"] == "text" for block in message["content"])
+    return message["role"] == "user" and any(block["type"] in _SPOKEN for block in message["content"])
 
 
 def _is_seal(given: object, model: str, words: object) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tests.fakes import schema_rules
+from tests.fakes import file_rules, schema_rules
 from tests.fakes.gemini_refusals import refuse
 from tests.fakes.gemini_script import JSON
 from tests.fakes.gemini_turns import check_turns
@@ -24,7 +24,8 @@ _FIELDS = {
         "safetySettings",
     },
     "content": {"role", "parts"},
-    "part": {"text", "thought", "thoughtSignature", "functionCall", "functionResponse"},
+    "part": {"text", "thought", "thoughtSignature", "functionCall", "functionResponse", "inlineData"},
+    "inline_data": {"mimeType", "data"},
     "function_call": {"id", "name", "args"},
     "function_response": {"id", "name", "response"},
     "generation_config": {
@@ -49,7 +50,9 @@ _REFUSED = {
     Fault.REFERENCE: "$ref: reference to an undefined schema",
     Fault.EMPTY_ENUM: "enum: cannot be empty",
 }
-_DATA = ("text", "functionCall", "functionResponse")
+_DATA = ("text", "functionCall", "functionResponse", "inlineData")
+MAX_INLINE_CHARS = 20 * 1024 * 1024
+"""Of a request, all of it."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
@@ -195,10 +198,21 @@ def _check_part(part: Any, role: str, where: str) -> None:
         _check_function(part["functionCall"], "function_call", "args", where)
     if "functionResponse" in part:
         _check_function(part["functionResponse"], "function_response", "response", where)
+    if "inlineData" in part:
+        _check_inline(part["inlineData"], f"{where}.inline_data")
     if ("functionCall" in part) != (role == "model") and "text" not in part:
         raise refuse(
             "Please ensure that function call parts have role model and function response parts role user."
         )
+
+
+def _check_inline(blob: Any, where: str) -> None:
+    _known(blob, "inline_data", where)
+    allowed = (*file_rules.STILL, file_rules.PDF)
+    if fault := file_rules.fault(
+        blob.get("mimeType"), blob.get("data"), allowed, most_chars=MAX_INLINE_CHARS
+    ):
+        raise refuse(f"Unable to process input image: {where}: {fault}")
 
 
 def _check_function(value: Any, kind: str, struct: str, where: str) -> None:

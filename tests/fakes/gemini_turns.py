@@ -72,7 +72,7 @@ def _check_signatures(contents: Sequence[JSON]) -> None:
 
 
 def _is_spoken(content: JSON) -> bool:
-    return content["role"] == "user" and any("text" in part for part in content["parts"])
+    return content["role"] == "user" and any("functionResponse" not in part for part in content["parts"])
 
 
 def _is_right(part: JSON) -> bool:

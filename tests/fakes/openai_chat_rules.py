@@ -122,7 +122,32 @@ def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) 
         return
     if any(name.startswith("reasoning") for name in message):
         raise RefusedError(f"property '{where}.reasoning' is unsupported here")
+    if role == "user" and isinstance(message.get("content"), list):
+        _check_parts(message["content"], f"{where}.content")
+        return
     rules.text(message.get("content"), f"{where}.content")
+
+
+_PARTS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}, "file": {"type", "file"}}
+
+
+def _check_parts(parts: Sequence[Any], where: str) -> None:
+    """Only where there are pictures or files: servers without them take text alone."""
+    if all(part.get("type") == "text" for part in parts):
+        raise RefusedError(f"'{where}' must be a string", param=where)
+    for index, part in enumerate(parts):
+        at = f"{where}[{index}]"
+        rules.one_of(part.get("type"), tuple(_PARTS), f"{at}.type")
+        rules.known(part, _PARTS[part["type"]], at)
+        match part["type"]:
+            case "text":
+                rules.text(part.get("text"), f"{at}.text")
+            case "image_url":
+                rules.known(part["image_url"], {"url", "detail"}, f"{at}.image_url")
+                rules.picture(part["image_url"].get("url"), f"{at}.image_url.url")
+            case _:
+                rules.known(part["file"], {"filename", "file_data"}, f"{at}.file")
+                rules.pdf(part["file"], f"{at}.file")
 
 
 def _check_calls(message: JSON, where: str) -> None:

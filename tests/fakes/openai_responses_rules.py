@@ -124,7 +124,7 @@ def _check_item(item: Any, body: JSON, where: str) -> None:
     match kind:
         case "message":
             rules.one_of(item.get("role"), _ROLES, f"{where}.role")
-            rules.text(item.get("content"), f"{where}.content")
+            _check_content(item, f"{where}.content")
             if "phase" in item and item["role"] != "assistant":
                 raise RefusedError(f"Unknown parameter: '{where}.phase'.", code="unknown_parameter")
         case "function_call":
@@ -137,6 +137,34 @@ def _check_item(item: Any, body: JSON, where: str) -> None:
             rules.call_id(item["call_id"], f"{where}.call_id")
         case _:
             _check_reasoning_item(item, body, where)
+
+
+_PARTS = {
+    "input_text": {"type", "text"},
+    "input_image": {"type", "image_url", "detail"},
+    "input_file": {"type", "filename", "file_data"},
+}
+
+
+def _check_content(item: JSON, where: str) -> None:
+    content = item.get("content")
+    if not isinstance(content, list):
+        rules.text(content, where)
+        return
+    if item["role"] == "assistant" or not content:
+        raise RefusedError(f"Invalid value: '{where}'.", param=where, code="invalid_value")
+    for index, part in enumerate(content):
+        at = f"{where}[{index}]"
+        rules.one_of(part.get("type"), tuple(_PARTS), f"{at}.type")
+        rules.known(part, _PARTS[part["type"]], at)
+        match part["type"]:
+            case "input_text":
+                rules.text(part.get("text"), f"{at}.text")
+            case "input_image":
+                rules.one_of(part.get("detail"), ("low", "high", "auto", "original"), f"{at}.detail")
+                rules.picture(part.get("image_url"), f"{at}.image_url")
+            case _:
+                rules.pdf(part, at)
 
 
 def _check_reasoning_item(item: JSON, body: JSON, where: str) -> None:

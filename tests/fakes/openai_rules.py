@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tests.fakes import schema_rules
+from tests.fakes import file_rules, schema_rules
 from tests.fakes.openai_script import JSON, RefusedError
 from tests.fakes.schema_rules import Fault
 
@@ -144,3 +144,21 @@ def answer_format(value: JSON, where: str) -> None:
             param=where,
             code="invalid_json_schema",
         )
+
+
+MAX_FILE_CHARS = 50 * 1024 * 1024
+
+
+def picture(url: Any, where: str, allowed: Iterable[str] = file_rules.PICTURES) -> None:
+    """A data URL of a picture."""
+    if fault := file_rules.data_url_fault(url, tuple(allowed), most_chars=MAX_FILE_CHARS):
+        raise RefusedError(f"Invalid '{where}'. {fault}.", param=where, code="invalid_value")
+
+
+def pdf(value: JSON, where: str) -> None:
+    """``filename`` and ``file_data``."""
+    text(value.get("filename"), f"{where}.filename")
+    if fault := file_rules.data_url_fault(
+        value.get("file_data"), (file_rules.PDF,), most_chars=MAX_FILE_CHARS
+    ):
+        raise RefusedError(f"Invalid '{where}.file_data'. {fault}.", param=where, code="invalid_value")

@@ -81,7 +81,7 @@ def chat(open_page: OpenPage) -> ChatPage:
     """A new guest at ``/``, connected."""
     chat = open_page()
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     return chat
 
 

@@ -121,8 +121,9 @@ def test_what_is_written_without_a_connection_goes_out_with_it(
 ) -> None:
     server.refuse_with = 1013
     page.go("/")
-    page.expect_connection("Reconnecting…")
+    page.expect_connection("Ready")
     page.say("Are you there?")
+    page.expect_connection("Reconnecting…")
     expect(page.messages.first).to_have_attribute("data-state", "pending")
     server.refuse_with = None
     wait_until(page, server.wishes)
@@ -139,6 +140,70 @@ def test_a_reload_keeps_what_was_not_taken_and_the_draft(page: ChatPage, server:
     wait_until(page, lambda: len(server.wishes()) == 2)
     assert server.messages() == [message, message]
     assert server.wishes() == [wish, wish]
+
+
+def test_who_only_looks_makes_no_session_and_the_first_word_is_sent_once(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    page.go("/")
+    page.expect_connection("Ready")
+    page.page.evaluate("() => window.dispatchEvent(new Event('online'))")
+    page.page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    page.page.wait_for_timeout(500)
+    assert server.sockets == []
+    message, _ = said(page, server, "Hello")
+    server.accept(message)
+    expect(page.messages.first).to_have_attribute("data-state", "sent")
+    page.expect_connection("Connected")
+    assert len(server.sockets) == len(server.messages()) == len(server.wishes()) == 1
+
+
+def test_offline_is_told_before_the_first_word_and_makes_no_session(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    page.go("/")
+    page.expect_connection("Ready")
+    page.page.evaluate(
+        """() => {
+          Object.defineProperty(navigator, 'onLine', { value: false, configurable: true });
+          window.dispatchEvent(new Event('offline'));
+        }"""
+    )
+    page.expect_connection("You are offline")
+    page.page.evaluate("() => { delete navigator.onLine; window.dispatchEvent(new Event('online')); }")
+    page.expect_connection("Ready")
+    assert server.sockets == []
+
+
+def test_a_first_word_that_found_no_server_is_there_after_a_reload(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    server.refuse_with = 1013
+    page.go("/")
+    page.say("Are you there?")
+    page.expect_connection("Reconnecting…")
+    page.page.reload()
+    expect(page.messages.first).to_contain_text("Are you there?")
+    server.refuse_with = None
+    wait_until(page, server.wishes)
+    assert len(server.messages()) == 1
+    server.accept(server.messages()[0])
+    expect(page.page).to_have_url(re.compile(server.path + "$"))
+    page.page.locator(".new-chat").click()
+    expect(page.messages).to_have_count(0)
+    page.expect_connection("Ready")
+
+
+def test_a_first_word_that_found_no_server_is_not_said_in_another_conversation(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    server.refuse_with = 1013
+    page.go("/")
+    page.say("Are you there?")
+    page.expect_connection("Reconnecting…")
+    page.page.locator(".new-chat").click()
+    expect(page.messages).to_have_count(0)
+    page.expect_connection("Ready")
 
 
 def test_the_browser_back_online_reconnects_at_once(page: ChatPage, server: ScriptedServer) -> None:
@@ -212,18 +277,20 @@ def test_a_refusal_stops_and_says_what_to_do(
         expect(banner.get_by_role("link")).to_have_count(0)
 
 
-def test_a_new_session_that_got_lost_before_a_word_was_said_is_replaced(
+def test_a_new_session_that_got_lost_before_a_word_was_kept_is_replaced(
     page: ChatPage, server: ScriptedServer
 ) -> None:
     page.go("/")
-    page.expect_connection("Connected")
+    first, _ = said(page, server, "Hello")
     server.has_lost_sessions = True
     server.session_id = "another"
     server.drop()
     wait_until(page, lambda: len(server.sockets) == 3)
     page.expect_connection("Reconnected, caught up")
     assert server.cursors == ["", "event_scripted_0", ""]
-    message, _ = said(page, server, "Hello")
+    wait_until(page, lambda: len(server.messages()) == 2)
+    message = server.messages()[1]
+    assert message == first
     server.accept(message)
     expect(page.page).to_have_url(re.compile("/s/another$"))
 

@@ -140,14 +140,18 @@ def test_a_guest_talks_and_finds_the_talk_again_on_the_next_page(visit: Host, sh
     expect(again.locator(".message")).to_have_count(1)
 
 
-def test_nothing_is_asked_of_the_server_before_somebody_opens_it(visit: Host) -> None:
+def test_nothing_is_asked_of_the_server_before_something_is_said(visit: Host) -> None:
     sockets: list[str] = []
     page = visit()
     page.on("websocket", lambda one: sockets.append(one.url))
     expect(page.get_by_role("button", name="Open the chat")).to_be_visible()
     expect(frame_of(page).locator("#connection")).to_have_text("Connecting…")
     assert sockets == []
-    expect(opened(page).locator("#connection")).to_have_text("Connected")
+    frame = opened(page)
+    expect(frame.locator("#connection")).to_have_text("Ready")
+    assert sockets == [], "who only looks makes no session"
+    say(frame, "hello")
+    expect(frame.locator("#connection")).to_have_text("Connected")
     assert len(sockets) == 1
     assert "/ws/session?assistant=sales&" in sockets[0]
 
@@ -207,6 +211,8 @@ def test_a_token_that_lets_nobody_in_is_not_asked_for_without_end(visit: Host) -
         script="window.asked = 0; window.chatToken = () => (window.asked += 1, `ek_of_nobody_${asked}`)",
     )
     frame = opened(page)
+    frame.locator("#message").fill("hello?")
+    frame.locator("#message").press("Enter")
     expect(frame.locator("#banner")).to_contain_text("Please sign in to go on.")
     page.wait_for_timeout(1_500)
     assert page.evaluate("window.asked") == 1
@@ -230,7 +236,9 @@ def test_who_signs_out_of_the_shop_is_a_guest_again(
     say(frame, "of customer 9")
     page.evaluate("RealtimeChat.identify(() => '')")
     expect(frame.locator(".message")).to_have_count(0)
-    expect(frame.locator("#connection")).to_have_text("Connected")
+    expect(frame.locator("#connection")).to_have_text("Ready")
+    say(frame, "of a guest")
+    expect(frame.locator(".message")).to_have_count(1)
 
 
 def _end(secret: str) -> None:
@@ -288,7 +296,7 @@ def test_whoever_is_not_the_page_around_is_not_heard(visit: Host) -> None:
     frame's)."""
     page = visit()
     frame = opened(page)
-    expect(frame.locator("#connection")).to_have_text("Connected")
+    expect(frame.locator("#connection")).to_have_text("Ready")
     page.evaluate(
         """() => new Promise((loaded) => {
           const other = Object.assign(document.createElement("iframe"), { src: "/other", onload: loaded });

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 def test_the_scripts_speak_the_pages_language(open_page: OpenPage) -> None:
     chat = open_page(locale="de-DE")
     chat.go("/")
-    chat.expect_connection("Verbunden")
+    chat.expect_connection("Bereit")
     answer = chat.ask("What time is it in Tokyo?")
     expect(answer.locator(".tool-state")).to_have_text("Fertig")
     expect(answer.get_by_role("button", name="Gute Antwort")).to_be_visible()
@@ -21,7 +21,7 @@ def test_the_scripts_speak_the_pages_language(open_page: OpenPage) -> None:
 def test_arabic_runs_from_right_to_left(open_page: OpenPage) -> None:
     chat = open_page(locale="ar", viewport={"width": 1280, "height": 800})
     chat.go("/")
-    chat.expect_connection("متصل")
+    chat.expect_connection("جاهز")
     page = chat.page
     assert page.evaluate("getComputedStyle(document.body).direction") == "rtl"
     assert _left(page, ".sidebar") > _left(page, ".main")
@@ -44,7 +44,7 @@ def test_arabic_runs_from_right_to_left(open_page: OpenPage) -> None:
 def test_arabic_on_a_phone_scrolls_in_one_direction(open_page: OpenPage) -> None:
     chat = open_page(locale="ar", viewport={"width": 390, "height": 844})
     chat.go("/")
-    chat.expect_connection("متصل")
+    chat.expect_connection("جاهز")
     chat.ask("What time is it in Tokyo?")
     page = chat.page
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -55,7 +55,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page: OpenPage
     chat = open_page(**PHONE)
     server = ScriptedServer(chat.page)
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     assert overflow_px(chat) == 0
     chat.go(server.path)
     a_hard_conversation(server)
@@ -288,7 +288,7 @@ def test_the_page_runs_and_loads_nothing_but_its_own(open_page: OpenPage) -> Non
     assert response.headers["referrer-policy"] == "same-origin"
     html = response.text()
     assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", html)
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     chat.ask("Show a table")
     assert len(hosts) == 1
 

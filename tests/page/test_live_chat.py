@@ -35,10 +35,11 @@ def test_staff_are_shown_what_an_answer_took_and_that_the_demo_answers(
     chat = open_page()
     sign_in_staff(chat)
     chat.go("/")
-    chat.expect_connection("Connected")
-    expect(chat.page.locator("#notice")).to_contain_text("demo")
+    chat.expect_connection("Ready")
     expect(chat.page.locator(".chip[data-model]")).to_have_text("demo")
     answer = chat.ask("Hello")
+    expect(chat.page.locator("#notice")).to_contain_text("demo")
+    expect(chat.page.locator(".chip[data-model]")).to_have_text("demo")
     expect(answer.locator(".cost")).to_have_text(re.compile(r"\d+ tokens"))
 
 
@@ -113,7 +114,7 @@ def test_another_visitor_is_told_that_there_is_no_such_session(chat: ChatPage, o
     expect(stranger.page.locator("body")).not_to_contain_text("Ada")
     expect(stranger.input).to_be_disabled()
     stranger.page.locator("#banner").get_by_role("link", name="New chat").click()
-    stranger.expect_connection("Connected")
+    stranger.expect_connection("Ready")
     expect(stranger.input).to_be_enabled()
 
 
@@ -124,7 +125,7 @@ def test_sessions_are_switched_without_loading_the_page(chat: ChatPage) -> None:
     chat.page.locator(".new-chat").click()
     expect(chat.page.locator("#welcome")).to_be_visible()
     expect(chat.answers).to_have_count(0)
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     chat.ask("Count to 5")
     chat.sessions.get_by_text("Count to 3").click()
     expect(chat.page).to_have_url(first)

@@ -28,7 +28,7 @@ TOP_OF = "node => node.getBoundingClientRect().top"
 def long_one(open_page: OpenPage) -> tuple[ChatPage, str]:
     chat = open_page()
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     return chat, chat.module("realtime", TALK, TURNS)
 
 

@@ -67,12 +67,12 @@ After \(x\) the end
 def chat(open_page: OpenPage) -> ChatPage:
     chat = open_page()
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     return chat
 
 
 def show(chat: ChatPage, text: str) -> Any:
-    chat.expect_connection("Connected")  # what the page shows then takes the place of what stands there
+    chat.expect_connection("Ready")  # what the page shows then takes the place of what stands there
     chat.module("streaming_markdown", SHOW, text)
     return chat.page.locator("#transcript .prose")
 

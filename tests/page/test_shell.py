@@ -193,7 +193,7 @@ def test_each_code_of_the_server_has_a_sentence() -> None:
     codes = {cls.code for cls in [*_tree(ChatError), *_tree(SessionsError)]}
     general = {
         "binary_frame", "decision_refused", "instructions_not_allowed", "invalid_cursor", "invalid_event",
-        "invalid_history", "item_exists", "model_not_allowed", "not_taken_over", "own_approval", "replay_gap",
+        "invalid_history", "item_exists", "not_taken_over", "own_approval", "replay_gap",
         "session_error", "taken_over", "tool_error", "turn_refused", "unknown_address", "unknown_feedback_reason",
     }  # fmt: skip
     assert codes - known == general

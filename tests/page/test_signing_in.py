@@ -44,7 +44,7 @@ def test_signing_in_leads_back_and_the_session_is_the_users(
     expect(chat.page.get_by_role("alert")).to_contain_text("correct username and password")
     sign_in(chat, username)
     expect(chat.page.locator(".who")).to_have_text(username)
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     answer = chat.ask("Show my profile")
     expect(answer.locator(".tool-card")).to_have_attribute("data-state", "completed")
     expect(answer).to_contain_text(username)
@@ -73,7 +73,7 @@ def test_a_guest_who_signs_in_keeps_the_sessions_of_before(chat: ChatPage, usern
 def test_the_list_shows_ones_own_sessions_newest_first(chat: ChatPage, open_page: OpenPage) -> None:
     for number in (3, 4):
         chat.page.locator(".new-chat").click()
-        chat.expect_connection("Connected")
+        chat.expect_connection("Ready")
         chat.ask(f"Count to {number}")
     chat.page.reload()
     expect(chat.sessions).to_have_text([re.compile("Count to 4"), re.compile("Count to 3")])

@@ -18,6 +18,7 @@ OWNED = {
     "chat/runtime.py:carried_out run_coroutine_threadsafe": "the thread waits for its result",
     "chat/session/response.py:Response.run create_task": "run awaits it at once",
     "chat/supervision.py:heard create_task": "logs what it dies of",
+    "chat/terminal/sitting.py:Sitting.run create_task": "the group hears, and ends the other",
     "chat/tools/beside.py:Lane.submit Thread": "what a call raises is the call's result",
     "chat/tools/beside.py:_LoopCall.run run_coroutine_threadsafe": "run awaits it at once",
     "chat/tools/beside.py:ToolLoop.__init__ Thread": "the loop logs what ends it, and goes on",

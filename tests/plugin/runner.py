@@ -12,7 +12,7 @@ from django.core.management import CommandError
 from realtime_ai.env import BASE_DIR
 
 APP_TESTS = {
-    "sessions_app": ("admin", "log", "moving", "privacy", "privileges"),
+    "sessions_app": ("admin", "files", "log", "moving", "privacy", "privileges"),
     "identity": ("identity",),
     "chat": (
         "contract",
@@ -26,6 +26,7 @@ APP_TESTS = {
         "sdk",
         "sockets",
         "summary",
+        "terminal",
         "testing",
         "tools",
         "words",

@@ -293,7 +293,7 @@ def test_an_approval_and_its_answer_are_items_and_the_call_names_them() -> None:
     assert items["mcp_approval_request"]["id"] == "apr_1"
     response = items["mcp_approval_response"]
     assert (response["approval_request_id"], response["approve"]) == ("apr_1", True)
-    assert (response["reason"], response["x_author"]) == ("go on", "ann")
+    assert (response["reason"], response["x_author"]) == ("go on", "staff")
     assert items["mcp_call"]["approval_request_id"] == "apr_1"
     ends = {
         frame["response"]["id"]: frame["response"] for frame in frames if frame["type"] == "response.done"
@@ -354,7 +354,15 @@ def test_an_operators_word_is_a_system_message() -> None:
     frames = wire(ev.OperatorMessage(item_id="item_o", text="be kind", author="ann"))
 
     assert types(frames) == ["conversation.item.added", "conversation.item.done"]
-    assert (frames[1]["item"]["role"], frames[1]["item"]["x_author"]) == ("system", "ann")
+    assert (frames[1]["item"]["role"], frames[1]["item"]["x_author"]) == ("system", "staff")
+
+
+def test_a_staffs_login_name_is_in_no_frame() -> None:
+    word = ev.OperatorMessage(item_id="item_o", text="be kind", author="ann")
+    decided = ev.ToolApproval(item_id="item_y", approval_id="apr_1", approve=True, by="ann")
+    assert "ann" not in json.dumps(wire(word, decided))
+    own = ev.ToolApproval(item_id="item_z", approval_id="apr_1", approve=True, by="client")
+    assert wire(own)[-1]["item"]["x_author"] == "client"
 
 
 def test_a_deleted_item() -> None:

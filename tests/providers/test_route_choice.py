@@ -3,9 +3,10 @@
 import pytest
 from pytest_django import Settings
 
-from chat.checks import check_models
+from chat.checks import check_assistants, check_models
 from chat.errors import ModelCredentials, ModelNotAllowed
 from chat.llm.catalog import candidates, chosen, offered, with_full_model
+from sessions_app.assistant import AssistantSettings
 from tests.providers.rounds import events_of, request
 
 
@@ -88,6 +89,17 @@ async def test_nothing_configured_is_an_error_for_staff_in_each_response(setting
 
 
 # System checks
+
+
+def test_an_assistant_of_the_settings_that_names_what_there_is_not_is_told(settings: Settings) -> None:
+    settings.CHAT_MCP_SERVERS = {"shelf": {"command": "shelf"}}
+    settings.CHAT_ASSISTANTS = {
+        "sound": AssistantSettings(models=("demo",), tools=("calculate", "shelf__look")),
+        "sales": AssistantSettings(models=("demo", "openai:gpt-9"), tools=("calculate", "calcualte")),
+    }
+    model, tool = check_assistants(None)
+    assert (model.id, "sales" in model.msg, "openai:gpt-9" in model.msg) == ("chat.E008", True, True)
+    assert (tool.id, "sales" in tool.msg, "calcualte" in tool.msg) == ("chat.W006", True, True)
 
 
 @pytest.mark.parametrize(

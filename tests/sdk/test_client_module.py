@@ -148,7 +148,7 @@ def test_its_types_hold(node: list[str], tmp_path: Path) -> None:
         "const place: declared.Place = same.place;\n"
         "const done: boolean = chat.stop();\n"
         "// @ts-expect-error there is no such thing\n"
-        "chat.upload();\n"
+        "chat.whisper();\n"
     )
     options = ["--noEmit", "--strict", "--allowJs", "--target", "es2022", "--module", "esnext"]
     options += [

@@ -269,7 +269,7 @@ async def test_staff_decide_in_the_admin_and_the_open_tab_sees_it(
         status, page = await asyncio.to_thread(post, server, path, grace, approve="yes", reason="fine")
         assert (status, "Approved: the tool runs now." in page) == (200, True)
         said = await client.until("conversation.item.done")
-        assert (said["item"]["approve"], said["item"]["x_author"]) == (True, "grace")
+        assert (said["item"]["approve"], said["item"]["x_author"]) == (True, "staff")
         done = await client.until("response.done")
         assert done["response"]["output"][0]["output"] == "Paid 5 to Ann."
         status, page = await asyncio.to_thread(post, server, path, grace, approve="no")

@@ -12,6 +12,8 @@ from sessions_app.assistant import AssistantSettings
 from sessions_app.desk.assistants import publish, retire, save_version
 from sessions_app.models import Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from tests.identity.conftest import bearer, made_key
+from tests.identity.test_sockets import post
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain, realtime
 from tests.support.waiting import eventually
@@ -205,3 +207,15 @@ async def test_a_draft_is_for_staff_alone(shop: ServerProcess) -> None:
     assert await refusal(shop, path) == ("assistant_not_found", 4404)
     async with realtime(shop.ws_url, path, additional_headers=headers) as client:
         assert client.created["session"]["instructions"] == "Draft."
+
+
+async def test_a_client_secret_is_good_for_the_assistant_that_it_names(shop: ServerProcess) -> None:
+    _, key = await made_key("the-shop")
+    status, made = await in_db_thread(post, shop, bearer(key), {"x_assistant": "sales"})
+    assert (status, made["session"]["instructions"]) == (200, "You sell bicycles.")
+    for path in ("/ws/session", "/ws/session?assistant=closed"):
+        async with realtime(shop.ws_url, path, additional_headers=bearer(made["value"])) as client:
+            assert client.created["session"]["x_assistant"] == "sales"
+            assert client.created["session"]["instructions"] == "You sell bicycles."
+    status, refused = await in_db_thread(post, shop, bearer(key), {"x_assistant": "nobody"})
+    assert (status, refused["error"]["code"]) == (400, "assistant_not_found")

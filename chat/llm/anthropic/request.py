@@ -8,7 +8,9 @@ from chat.conf import conf
 from chat.llm.prompts import TOOL_FAILED
 from chat.llm.provider import (
     JSON,
+    PDF,
     AssistantText,
+    FileItem,
     HistoryItem,
     ModelRequest,
     OperatorText,
@@ -48,7 +50,8 @@ def build_messages(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
                 turns.add("assistant", [block for call, _ in item for block in _call_blocks(call, model)])
                 turns.add("user", [_result_block(call, result) for call, result in item])
             case UserText():
-                turns.add("user", _text(without_marks(item.text, marks)))
+                words = _text(without_marks(item.text, marks))
+                turns.add("user", [*(_file_block(file) for file in item.files), *words])
             case OperatorText() if item.text.strip():
                 turns.add("user", _text(marked(item)))
             case AssistantText():
@@ -67,6 +70,14 @@ def keep_extra(*, model: str, thinking: Sequence[JSON], call_id: str = "") -> JS
     if call_id:
         kept["id"] = call_id
     return {"anthropic": kept} if kept else None
+
+
+def _file_block(file: FileItem) -> JSON:
+    """Before the words about it."""
+    source = {"type": "base64", "media_type": file.media_type, "data": file.content}
+    if file.media_type == PDF:
+        return {"type": "document", "source": source, "title": file.name}
+    return {"type": "image", "source": source}
 
 
 def _text(words: str) -> list[JSON]:

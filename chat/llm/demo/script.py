@@ -46,6 +46,8 @@ class Turn:
     """The user's words of the turns before."""
     answered: list[AnsweredCall]
     """The calls of this turn, with their results."""
+    files: list[str]
+    """What the user sent with it, a line each."""
 
 
 def turn_of(request: ModelRequest) -> Turn:
@@ -62,7 +64,24 @@ def turn_of(request: ModelRequest) -> Turn:
         goes_on=last is None and start >= 0,
         earlier=[item.text[:MAX_CHARS] for item in history[: max(asked, 0)] if isinstance(item, UserText)],
         answered=[answered for one in rounds for answered in one],
+        files=_files(last) if isinstance(last, UserText) else [],
     )
+
+
+def _files(said: UserText) -> list[str]:
+    """Pictures and PDFs as such; texts stand among the words."""
+    pictures = [
+        f"**{file.name}** ({file.media_type}, {file.size:,} bytes"
+        + (f", {file.width} × {file.height} pixels)" if file.width else ")")
+        for file in said.files
+    ]
+    texts = [
+        f"**{found[1]}** (text, {len(found[2]):,} characters)" for found in _TEXT_FILE.finditer(said.text)
+    ]
+    return pictures + texts
+
+
+_TEXT_FILE = re.compile(r"^The file (.+):\n<file>\n(.*?)\n</file>", re.MULTILINE | re.DOTALL)
 
 
 def next_step(request: ModelRequest) -> tuple[str, list[ToolCallRequest]]:
@@ -78,6 +97,9 @@ def _step(request: ModelRequest, turn: Turn) -> tuple[str, list[ToolCallRequest]
         return "\n\n".join(_told(call, result) for call, result in turn.answered), []
     if request.instructions.startswith("Summarise"):
         return _summary(turn.said, as_json="JSON" in request.instructions), []
+    if turn.files:
+        listed = "\n".join(f"- {file}" for file in turn.files)
+        return f"You sent me:\n\n{listed}\n\nI am a script and cannot look into it; a real model can.", []
     if turn.goes_on:
         return "I go on from here. What can I do next?", []
     if remembered := _remembered(said, turn.earlier):

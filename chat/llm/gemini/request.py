@@ -10,6 +10,7 @@ from chat.llm.names import is_tool_name
 from chat.llm.provider import (
     JSON,
     AssistantText,
+    FileItem,
     HistoryItem,
     ModelRequest,
     OperatorText,
@@ -53,8 +54,9 @@ def build_contents(history: Sequence[HistoryItem], *, model: str) -> list[JSON]:
             case list():
                 contents.add("model", _call_parts([call for call, _ in item], model))
                 contents.add("user", [_result_part(call, result) for call, result in item])
-            case UserText() if text := without_marks(item.text, marks):
-                contents.add("user", [{"text": text}])
+            case UserText():
+                text = without_marks(item.text, marks)
+                contents.add("user", [*_files(item.files), *([{"text": text}] if text else [])])
             case OperatorText() if item.text:
                 contents.add("user", [{"text": marked(item)}])
             case AssistantText():
@@ -77,6 +79,11 @@ def keep_extra(
     if call_id:
         kept["id"] = call_id
     return {"gemini": kept} if kept else None
+
+
+def _files(files: Iterable[FileItem]) -> list[JSON]:
+    """Before the words about them, as the guides of all vendors want it."""
+    return [{"inlineData": {"mimeType": file.media_type, "data": file.content}} for file in files]
 
 
 def _text_parts(item: AssistantText, model: str) -> list[JSON]:

@@ -17,9 +17,11 @@ from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
 from chat.llm.provider import (
     JSON,
+    PDF,
     AnsweredCall,
     AssistantText,
     Completed,
+    FileItem,
     FinishReason,
     ModelRequest,
     OperatorText,
@@ -102,8 +104,9 @@ def _messages(request: ModelRequest, provider: str) -> list[JSON]:
         match item:
             case list():
                 messages.call(item, provider, request.model)
-            case UserText() if text := without_marks(item.text, marks):
-                messages.add("user", [text])
+            case UserText():
+                text = without_marks(item.text, marks)
+                messages.add("user", [*map(_file, item.files), *([text] if text else [])])
             case OperatorText() if item.text:
                 messages.add("user", [marked(item)])
             case AssistantText() if item.text:
@@ -128,9 +131,20 @@ class _Messages(Alternation):
         ]
 
     def closed(self) -> list[JSON]:
-        return [
-            {**message, "content": "\n\n".join(message["content"]) or None} for message in super().closed()
-        ]
+        return [{**message, "content": _content(message["content"])} for message in super().closed()]
+
+
+def _content(parts: list[str | JSON]) -> str | list[JSON] | None:
+    """Words alone are one text, which every server takes; parts are for those that read pictures."""
+    if any(isinstance(part, dict) for part in parts):
+        return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+    return "\n\n".join(part for part in parts if isinstance(part, str)) or None
+
+
+def _file(file: FileItem) -> JSON:
+    if file.media_type == PDF:
+        return {"type": "file", "file": {"filename": file.name, "file_data": file.data_url}}
+    return {"type": "image_url", "image_url": {"url": file.data_url}}
 
 
 def _call(call: ToolCallItem, provider: str, model: str) -> JSON:

@@ -13,8 +13,10 @@ from chat.llm.openai.words import Counts, arguments, output, strictly
 from chat.llm.prompts import NOTHING_SAID
 from chat.llm.provider import (
     JSON,
+    PDF,
     AssistantText,
     Completed,
+    FileItem,
     FinishReason,
     HistoryItem,
     ModelRequest,
@@ -91,6 +93,8 @@ def _input(request: ModelRequest, *, reasoning: bool) -> list[JSON]:
 def _spoken(item: HistoryItem, model: str) -> Iterable[JSON]:
     """Staff speak as the developer, whose word is above the user's."""
     match item:
+        case UserText(files=[_, *_]):
+            return [_message("user", _parts(item))]
         case UserText(text=text) if text:
             return [_message("user", text)]
         case OperatorText(text=text) if text:
@@ -136,8 +140,19 @@ def _output(call: ToolCallItem, result: ToolResultItem) -> JSON:
     return {"type": "function_call_output", "call_id": call_id(call, "openai"), "output": output(result)}
 
 
-def _message(role: str, text: str) -> JSON:
-    return {"type": "message", "role": role, "content": text}
+def _message(role: str, content: str | list[JSON]) -> JSON:
+    return {"type": "message", "role": role, "content": content}
+
+
+def _parts(item: UserText) -> list[JSON]:
+    words = [{"type": "input_text", "text": item.text}] if item.text else []
+    return [*(_file(file) for file in item.files), *words]
+
+
+def _file(file: FileItem) -> JSON:
+    if file.media_type == PDF:
+        return {"type": "input_file", "filename": file.name, "file_data": file.data_url}
+    return {"type": "input_image", "image_url": file.data_url, "detail": "auto"}
 
 
 # One round: its events as ours, and how it ended.

@@ -43,7 +43,7 @@ _HINTS = {
     "item.type": "A client creates items of type message, function_call, function_call_output or mcp_approval_response.",
     "item.role": 'A client creates messages of role "user", "assistant" or "system".',
     "content": "A message has a list of at least one part.",
-    "content.type": 'Only text is taken: use parts of type "input_text", of an assistant "output_text".',
+    "content.type": 'Use parts of type "input_text", "input_image" or "input_file", of an assistant "output_text".',
     "input.type": "Input items are message, function_call, function_call_output or item_reference.",
 }
 """What to do about a field, by the end of its path; the longest that fits counts."""

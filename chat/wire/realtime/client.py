@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from chat.conf import conf
-from chat.errors import FrameError, FrameTooLarge
+from chat.errors import FrameError, FrameTooLarge, TooManyFiles
 from chat.llm.provider import JSON
 from chat.llm.schemas import UnusableSchemaError, repaired
 from chat.wire.codes import FrameCode
@@ -31,6 +31,7 @@ from chat.wire.realtime.checks import (
 )
 from chat.wire.realtime.objects import TurnPolicy
 from identity.tokens import MAX_TOKEN_CHARS
+from sessions_app.conf import conf as sessions_conf
 from sessions_app.log.events import ROOT
 
 MAX_ITEM_ID_CHARS = 128
@@ -73,15 +74,55 @@ class OutputAudio(ClientObject, frozen=True, kw_only=True, tag="output_audio"):
         return self.transcript
 
 
+class InputFileBase(ClientObject, frozen=True, kw_only=True):
+    """One that was sent before (`POST /api/files`), or, as a data URL, right here."""
+
+    file_id: Annotated[str, Meta(pattern=r"^file_[0-9a-f]{24}\Z")] | None = None
+
+    @property
+    def text(self) -> str:
+        return ""
+
+    @property
+    def given(self) -> tuple[str, str]:
+        """The data URL and the name of what is sent right here."""
+        return "", ""
+
+
+class InputImage(InputFileBase, frozen=True, kw_only=True, tag="input_image"):
+    image_url: str | None = None
+    # Taken and ignored: a hint to the vendor's own models.
+    detail: Any = None
+
+    @property
+    def given(self) -> tuple[str, str]:
+        return self.image_url or "", ""
+
+
+class InputFile(InputFileBase, frozen=True, kw_only=True, tag="input_file"):
+    filename: Annotated[str, Meta(max_length=255)] | None = None
+    file_data: str | None = None
+
+    @property
+    def given(self) -> tuple[str, str]:
+        return self.file_data or "", self.filename or ""
+
+
 class Message(ClientObject, frozen=True, kw_only=True, tag="message"):
     id: ItemId | None = None
     role: Literal["user", "assistant", "system"]
-    content: Annotated[list[InputText | OutputText | OutputAudio], Meta(min_length=1)]
+    content: Annotated[
+        list[InputText | OutputText | OutputAudio | InputImage | InputFile], Meta(min_length=1)
+    ]
 
     @property
     def text(self) -> str:
         """The parts of a message are paragraphs of one text."""
-        return "\n\n".join(part.text for part in self.content)
+        return "\n\n".join(part.text for part in self.content if not isinstance(part, InputFileBase))
+
+    @property
+    def files(self) -> list[InputImage | InputFile]:
+        return [part for part in self.content if isinstance(part, InputImage | InputFile)]
 
 
 class FunctionCall(ClientObject, frozen=True, kw_only=True, tag="function_call"):
@@ -334,6 +375,8 @@ def _check(event: ClientEvent) -> None:
             check_settings(settings, "response")
             check_modalities(settings, "response")
             for index, item in enumerate(settings.input or ()):
+                if isinstance(item, Message) and item.files:
+                    raise _no_files(item, f"response.input[{index}]")
                 check_item(item, f"response.input[{index}]")
 
 
@@ -364,13 +407,53 @@ def check_new_item(item: NewItem, param: str) -> None:
     """As `check_item`; and only what a model said is made of its output."""
     if isinstance(item, Message) and item.role != "assistant":
         for index, part in enumerate(item.content):
-            if not isinstance(part, InputText):
+            if not isinstance(part, InputText) and (
+                item.role == "system" or not isinstance(part, InputFileBase)
+            ):
                 raise FrameError(
                     f'{param}.content[{index}].type: a message of role "{item.role}" has parts of type "input_text".',
                     code=FrameCode.UNSUPPORTED_CONTENT,
                     param=f"{param}.content[{index}].type",
                 )
+    if isinstance(item, Message) and item.role == "assistant" and item.files:
+        raise _no_files(item, param)
+    if isinstance(item, Message):
+        check_files(item, param)
     check_item(item, param)
+
+
+def _no_files(item: Message, param: str) -> FrameError:
+    index = next(number for number, part in enumerate(item.content) if isinstance(part, InputFileBase))
+    return FrameError(
+        f"{param}.content[{index}].type: pictures and files are taken in messages of the user's in the conversation alone.",
+        code=FrameCode.UNSUPPORTED_CONTENT,
+        param=f"{param}.content[{index}].type",
+    )
+
+
+def check_files(message: Message, param: str) -> None:
+    """Each is named by an id, or comes as a data URL."""
+    for index, part in enumerate(message.content):
+        if not isinstance(part, InputFileBase):
+            continue
+        where, (url, _) = f"{param}.content[{index}]", part.given
+        if bool(part.file_id) == bool(url):
+            raise FrameError(
+                f'{where}: name a file that was sent to /api/files by its "file_id", or give a data URL.',
+                param=where,
+            )
+        if url and not url.startswith("data:"):
+            raise FrameError(
+                f"{where}: this server fetches nothing from other addresses. Send the file to /api/files, or as a data URL.",
+                code=FrameCode.UNSUPPORTED_CONTENT,
+                param=where,
+            )
+    most = sessions_conf().max_files_per_message
+    if len(message.files) > most:
+        raise TooManyFiles(
+            f"{param}.content: {len(message.files)} pictures and files; at most {most} are taken in one message.",
+            param=f"{param}.content",
+        )
 
 
 def check_place(event: ItemCreate) -> None:
@@ -392,7 +475,7 @@ def check_item(item: NewItem | InputItem, param: str) -> None:
         raise FrameError(f'{param}.id: "root" is no id for an item. Choose another.', param=f"{param}.id")
     match item:
         case Message():
-            if not item.text.strip():
+            if not item.text.strip() and not item.files:
                 raise FrameError(
                     "The message is empty. Send some text.",
                     code=FrameCode.EMPTY_MESSAGE,

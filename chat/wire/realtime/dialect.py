@@ -29,6 +29,7 @@ from chat.session.commands import (
 )
 from chat.wire.dialect import AnySession, Socket
 from chat.wire.realtime import client as ce
+from chat.wire.realtime.files import with_files
 from chat.wire.realtime.history import page_before
 from chat.wire.realtime.objects import Item, SessionObject, StreamInfo, item_of
 from chat.wire.realtime.projector import (
@@ -53,7 +54,7 @@ from chat.wire.realtime.server import (
     SessionUpdated,
     encode,
 )
-from sessions_app.errors import InvalidSessionId, SessionNotFound, SessionsError
+from sessions_app.errors import FileError, InvalidSessionId, SessionNotFound, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
 from sessions_app.log import replay
@@ -201,7 +202,7 @@ class RealtimeDialect:
                 return
         if not self._socket.may_write:
             raise ReadOnlyKey
-        command = _command(event)
+        command = await with_files(_command(event), event, self._socket, self._session.session_id)
         left = self._socket.ask() if isinstance(command, RequestResponse) else []
         done = await self._session.do(command)
         if left:
@@ -426,7 +427,7 @@ def error_event(error: ChatError | SessionsError, *, event_id: str | None = None
 
 
 def _error_type(error: ChatError | SessionsError) -> str:
-    if isinstance(error, ChatError):
+    if isinstance(error, ChatError | FileError):
         return error.error_type
     return (
         "invalid_request_error" if isinstance(error, InvalidSessionId | SessionNotFound) else "server_error"

@@ -27,6 +27,26 @@ class InputText(WireObject, tag_field="type", tag="input_text", kw_only=True):
     text: str
 
 
+class InputImage(WireObject, tag_field="type", tag="input_image", kw_only=True):
+    """Its bytes are at ``/api/files/FILE_ID``."""
+
+    file_id: str
+    x_name: str
+    x_media_type: str
+    x_bytes: int
+    x_width: int
+    x_height: int
+
+
+class InputFile(WireObject, tag_field="type", tag="input_file", kw_only=True):
+    """As `InputImage`."""
+
+    file_id: str
+    filename: str
+    x_media_type: str
+    x_bytes: int
+
+
 class OutputText(WireObject, tag_field="type", tag="output_text", kw_only=True):
     text: str
     x_text_chars: int | UnsetType = UNSET
@@ -38,7 +58,7 @@ class MessageItem(WireObject, tag_field="type", tag="message", kw_only=True):
     object: Literal["realtime.item"] = "realtime.item"
     status: ItemStatus = "completed"
     role: Literal["user", "assistant", "system"]
-    content: list[InputText | OutputText]
+    content: list[InputText | InputImage | InputFile | OutputText]
     x_created_at: str | UnsetType = UNSET
     x_author: str | UnsetType = UNSET
     x_client_event_id: str | UnsetType = UNSET
@@ -131,15 +151,38 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def public_author(name: str) -> str:
+    """Who it was, as far as clients are told: a member of staff's login name is for the admin."""
+    return name if name == "client" else "staff"
+
+
 def user_item(event: ev.UserMessage, at: datetime) -> MessageItem:
     return MessageItem(
         id=event.item_id,
         role="user",
-        content=[InputText(text=event.text)],
+        content=[*_texts(event), *map(file_part, event.files)],
         x_created_at=timestamp(at),
         x_client_event_id=event.client_event_id or UNSET,
         x_replaces=event.replaces or UNSET,
     )
+
+
+def _texts(event: ev.UserMessage) -> list[InputText]:
+    """None where it has files alone."""
+    return [InputText(text=event.text)] if event.text or not event.files else []
+
+
+def file_part(file: ev.FileRef) -> InputImage | InputFile:
+    if file.media_type.startswith("image/"):
+        return InputImage(
+            file_id=file.id,
+            x_name=file.name,
+            x_media_type=file.media_type,
+            x_bytes=file.size,
+            x_width=file.width,
+            x_height=file.height,
+        )
+    return InputFile(file_id=file.id, filename=file.name, x_media_type=file.media_type, x_bytes=file.size)
 
 
 def operator_item(event: ev.OperatorMessage, at: datetime) -> MessageItem:
@@ -148,7 +191,7 @@ def operator_item(event: ev.OperatorMessage, at: datetime) -> MessageItem:
         role="system",
         content=[InputText(text=event.text)],
         x_created_at=timestamp(at),
-        x_author=event.author,
+        x_author=public_author(event.author),
     )
 
 
@@ -254,7 +297,7 @@ def approval_response_item(event: ev.ToolApproval, at: datetime) -> McpApprovalR
         approve=event.approve,
         reason=event.reason or None,
         x_created_at=timestamp(at),
-        x_author=event.by,
+        x_author=public_author(event.by),
         x_pending=event.missing or UNSET,
     )
 

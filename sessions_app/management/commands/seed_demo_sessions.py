@@ -100,7 +100,8 @@ class Command(BaseCommand):
 class _Seeder:
     def __init__(self, dice: random.Random, days: float) -> None:
         self._dice, self._days = dice, days
-        self._users = [_user(name) for name in USERS]
+        joined = timezone.now() - timedelta(days=days + 1)  # before the first of their sessions
+        self._users = [_user(name, joined) for name in USERS]
         self.sessions = self.events = 0
         self.written: list[str] = []
         """Ids of the ended ones."""
@@ -217,12 +218,13 @@ def _waiting(session: DemoSession) -> Iterator[InboxItem]:
             )
 
 
-def _user(name: str) -> Any:
+def _user(name: str, joined: datetime) -> Any:
     """A demo user that nobody can sign in as."""
     users = get_user_model()
     by_name: dict[str, Any] = {users.USERNAME_FIELD: name}
     user, created = users._default_manager.get_or_create(**by_name)
     if created:
         user.set_unusable_password()
-        user.save(update_fields=["password"])
+        user.date_joined = joined
+        user.save(update_fields=["password", "date_joined"])
     return user

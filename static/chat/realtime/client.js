@@ -1,7 +1,8 @@
 /** A client of one session: says things in it and is told what happens. What it is told: see `connection.js`. */
 
 import { Connection } from "./connection.js";
-import { approvalResponse, feedback, newId, responseCreate, userMessage, versionChoice } from "./messages.js";
+import { UploadError, filesUrl, uploadFile } from "./files.js";
+import { approvalResponse, feedback, newId, responseCreate, sessionUpdate, userMessage, versionChoice } from "./messages.js";
 
 /**
  * What is sent by `send`, `ask`, `retry`, `approve` and `feedback` arrives once: it is kept until the server has taken it, and
@@ -16,6 +17,8 @@ export class RealtimeClient extends Connection {
    * @param {string} [options.lastEventId] where to go on; these three are what `place` gives
    * @param {string | (() => string | Promise<string>)} [options.key] a key or token, or what fetches a fresh one for each
    *   attempt; none: a page's cookies, or a guest
+   * @param {string} [options.model] that answers in a new session, of those that the server offers
+   * @param {string} [options.csrfToken] of a page of the server's own, for what goes over HTTP by its cookies
    * @param {typeof WebSocket} [options.WebSocket] where the runtime has none of its own
    * @param {import("./outbox.js").Outbox} [options.outbox] where it is kept what has to arrive
    * @param {() => number} [options.now] a clock, in milliseconds
@@ -26,7 +29,7 @@ export class RealtimeClient extends Connection {
 
   /**
    * Say something and ask for an answer.
-   * @param {string | object[]} content a text, or parts of content (text today: files are to come as parts)
+   * @param {string | object[]} content a text, or parts of content; `filePart` makes one of a file
    * @param {string} [itemId] of what was said before: it is sent once more, and taken once
    * @param {string} [replaces] the user's message in whose place it stands: the conversation goes on from there
    * @returns {string} the id of the item that it becomes
@@ -34,6 +37,31 @@ export class RealtimeClient extends Connection {
   send(content, itemId = newId("item"), replaces = "") {
     this.deliver(userMessage(content, itemId, replaces), responseCreate());
     return itemId;
+  }
+
+  /**
+   * Send a picture or a file ahead of the message that is going to name it: `send([filePart(await upload(file))])`.
+   * @param {Blob} file
+   * @param {{onProgress?: (share: number) => void, signal?: AbortSignal, name?: string}} [options]
+   * @returns {Promise<object>} `{id, name, media_type, bytes, width, height, pages, url}`; rejects with an `UploadError`
+   */
+  async upload(file, options = {}) {
+    return uploadFile(filesUrl(this.url), file, { ...options, headers: await this.httpHeaders() });
+  }
+
+  /** An address of a file that an `<img>` can show, for some minutes where one comes by a key. */
+  async fileUrl(fileId) {
+    const headers = await this.httpHeaders();
+    if (!headers.Authorization) return filesUrl(this.url, `/${fileId}`);
+    const response = await fetch(filesUrl(this.url, `/${fileId}/link`), { headers });
+    const body = await response.json();
+    if (!response.ok) throw new UploadError(body.error);
+    return new URL(body.url, filesUrl(this.url)).href;
+  }
+
+  /** Throw a file away that is in no message yet; left alone it goes after a day. */
+  async discard(fileId) {
+    await fetch(filesUrl(this.url, `/${fileId}`), { method: "DELETE", headers: await this.httpHeaders() });
   }
 
   /** Ask for an answer to what was said. */
@@ -53,6 +81,15 @@ export class RealtimeClient extends Connection {
    */
   choose(itemId) {
     const event = versionChoice(itemId);
+    return this.sendNow(event) ? event.event_id : "";
+  }
+
+  /**
+   * Have another model of those that the server offers answer from now on; now or not at all.
+   * @returns {string} the id of the event, by which an `error` names it; "": there is no connection
+   */
+  useModel(model) {
+    const event = sessionUpdate({ model });
     return this.sendNow(event) ? event.event_id : "";
   }
 

@@ -15,6 +15,7 @@ import { LOOK_EVERY_MS, Pulse, Verdict } from "./pulse.js";
 import { Wake } from "./wake.js";
 
 export const Phase = Object.freeze({
+  READY: "ready",
   CONNECTING: "connecting",
   ONLINE: "online",
   RECONNECTING: "reconnecting",
@@ -41,6 +42,7 @@ const STOP_CODES = new Set([4400, CREDENTIALS, 4403, 4404]);
 export class Connection extends EventTarget {
   #url;
   #key;
+  #csrfToken;
   #WebSocket;
   #outbox;
   #pulse;
@@ -59,14 +61,19 @@ export class Connection extends EventTarget {
   #replayed = false;
   #answering = new Set();
   #wake = new Wake();
+  /** Nothing was said yet, and no session is wanted before. */
+  #standsBy = false;
+  #model = "";
   #phase = Phase.CONNECTING;
   #detail = {};
 
   /** The options are told in `RealtimeClient`. */
-  constructor(url, { sessionId = "", resumeToken = "", lastEventId = "", key = "", ...parts } = {}) {
+  constructor(url, { sessionId = "", resumeToken = "", lastEventId = "", key = "", model = "", ...parts } = {}) {
     super();
     this.#url = url;
     this.#key = key;
+    this.#model = model;
+    this.#csrfToken = parts.csrfToken ?? "";
     this.#WebSocket = parts.WebSocket ?? globalThis.WebSocket;
     this.#outbox = parts.outbox ?? new Outbox();
     this.#pulse = new Pulse(parts.now);
@@ -83,6 +90,27 @@ export class Connection extends EventTarget {
   /** By which the next attempt comes in. */
   set key(key) {
     this.#key = key;
+  }
+
+  /** Of a session that is made; one that exists keeps its own. */
+  set model(model) {
+    this.#model = model;
+  }
+
+  /** Nothing was said yet: there is no connection, and none is wanted. */
+  get isStandingBy() {
+    return this.#standsBy;
+  }
+
+  get url() {
+    return this.#url;
+  }
+
+  /** By which a call over HTTP comes in: the key, or, beside a page's cookies, its token. */
+  async httpHeaders() {
+    const key = typeof this.#key === "function" ? await this.#key() : this.#key;
+    if (key) return { Authorization: `Bearer ${key}` };
+    return this.#csrfToken ? { "X-CSRFToken": this.#csrfToken } : {};
   }
 
   /** What leads back to where this connection is, also in another process: to be given to a new one. */
@@ -107,17 +135,35 @@ export class Connection extends EventTarget {
   }
 
   connect() {
+    this.#watch();
+    this.#connect();
+  }
+
+  /** Connect with the first thing that is delivered: who only looks makes no session. */
+  standBy() {
+    this.#watch();
+    this.#standsBy = true;
+    this.#tellReadiness();
+  }
+
+  #watch() {
     const again = () => this.#isTrying() && this.#reconnectFresh();
     this.#wake.addEventListener("online", again);
     this.#wake.addEventListener("restored", again);
     this.#wake.addEventListener("offline", () => this.#onOffline());
     this.#wake.addEventListener("visible", () => this.#onVisible());
     this.#wake.addEventListener("slept", () => this.#phase === Phase.ONLINE && !this.#wake.hidden && again());
+    for (const word of ["online", "offline"])
+      this.#wake.addEventListener(word, () => this.#standsBy && this.#tellReadiness());
     this.#wake.start();
-    this.#connect();
+  }
+
+  #tellReadiness() {
+    this.#become(this.#wake.offline ? Phase.OFFLINE : Phase.READY);
   }
 
   close() {
+    this.#standsBy = false;
     this.#wake.stop();
     this.#abandon();
     this.#become(Phase.STOPPED);
@@ -134,7 +180,7 @@ export class Connection extends EventTarget {
   deliver(...events) {
     for (const event of events) this.#outbox.add(event);
     this.#flush();
-    if (this.#phase === Phase.ENDED) this.resume();
+    if (this.#standsBy || this.#phase === Phase.ENDED) this.resume();
   }
 
   /** Drop the connection, if any, and connect at once. */
@@ -185,6 +231,7 @@ export class Connection extends EventTarget {
   }
 
   #connect() {
+    this.#standsBy = false;
     clearTimeout(this.#timers.retry);
     const isFirst = this.#attempt === 0 && this.#place === null;
     this.#become(this.#wake.offline ? Phase.OFFLINE : isFirst ? Phase.CONNECTING : Phase.RECONNECTING, this.#detail);
@@ -214,6 +261,7 @@ export class Connection extends EventTarget {
   #address() {
     const query = new URLSearchParams({ history: "recent" });
     if (this.#sessionId) query.set("session_id", this.#sessionId);
+    else if (this.#model) query.set("model", this.#model);
     if (this.#place) query.set("last_event_id", placeId(this.#sessionId, this.#place));
     if (this.#resumeToken) query.set("resume_token", this.#resumeToken);
     return `${this.#url}${String(this.#url).includes("?") ? "&" : "?"}${query}`;
@@ -382,7 +430,7 @@ export class Connection extends EventTarget {
   }
 
   #isTrying() {
-    return this.#phase !== Phase.STOPPED && this.#phase !== Phase.ENDED;
+    return !this.#standsBy && this.#phase !== Phase.STOPPED && this.#phase !== Phase.ENDED;
   }
 
   #reconnectFresh() {

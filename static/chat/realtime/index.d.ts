@@ -14,6 +14,7 @@ export interface ClientEvent {
 }
 
 export const Phase: Readonly<{
+  READY: "ready";
   CONNECTING: "connecting";
   ONLINE: "online";
   RECONNECTING: "reconnecting";
@@ -41,6 +42,10 @@ export interface Place {
 export interface Options extends Partial<Place> {
   /** A key or token, or what fetches a fresh one for each attempt; none: a page's cookies, or a guest. */
   key?: string | (() => string | Promise<string>);
+  /** That answers in a new session, of those that the server offers. */
+  model?: string;
+  /** Of a page of the server's own, for what goes over HTTP by its cookies. */
+  csrfToken?: string;
   /** Where the runtime has none of its own. */
   WebSocket?: new (url: string, protocols: string[]) => unknown;
   outbox?: Outbox;
@@ -50,6 +55,34 @@ export interface Options extends Partial<Place> {
 
 /** A text, or parts of content as the Realtime API has them. */
 export type Content = string | Array<{ type: string; [field: string]: unknown }>;
+
+/** A file that was sent ahead, as the server keeps it. */
+export interface StoredFile {
+  id: string;
+  name: string;
+  media_type: string;
+  bytes: number;
+  width: number | null;
+  height: number | null;
+  pages: number | null;
+  url: string;
+}
+
+export interface UploadOptions {
+  /** From 0 to 1. */
+  onProgress?: (share: number) => void;
+  signal?: AbortSignal;
+  /** What it is called, where it has no name of its own. */
+  name?: string;
+}
+
+/** Why a file was not taken; docs/files.md lists the codes. */
+export class UploadError extends Error {
+  readonly code: string;
+}
+
+/** The part of a message by which a file goes along. */
+export function filePart(file: StoredFile): { type: string; [field: string]: unknown };
 
 export interface Word {
   rating: "up" | "down" | "none";
@@ -80,12 +113,27 @@ export class RealtimeClient extends EventTarget {
   /** The id of the response that is being given, or "". */
   readonly answering: string;
   readonly hasEarlier: boolean;
+  /** Of a session that is made; one that exists keeps its own. */
+  set model(model: string);
+  /** Nothing was said yet: there is no connection, and none is wanted. */
+  readonly isStandingBy: boolean;
   connect(): void;
+  /** Connect with the first thing that is delivered: who only looks makes no session. */
+  standBy(): void;
   /** Drop the connection, if any, and connect at once. */
   resume(): void;
   close(): void;
   /** Say something and ask for an answer; the id of the item that it becomes. */
   send(content: Content, itemId?: string, replaces?: string): string;
+  /** Send a picture or a file ahead of the message that names it (`filePart`); rejects with an `UploadError`. */
+  upload(file: Blob, options?: UploadOptions): Promise<StoredFile>;
+  /** An address of a file that an `<img>` can show, for some minutes where one comes by a key. */
+  fileUrl(fileId: string): Promise<string>;
+  /** Throw a file away that is in no message yet. */
+  discard(fileId: string): Promise<void>;
+  /** By which a call over HTTP comes in. */
+  httpHeaders(): Promise<Record<string, string>>;
+  readonly url: string | URL;
   /** Ask for an answer to what was said. */
   ask(): void;
   /** False: there is no connection, or nothing to stop. */
@@ -94,6 +142,8 @@ export class RealtimeClient extends EventTarget {
   retry(responseId: string): void;
   /** Go on from another version, by an item of it; the id of the event, or "" without a connection. */
   choose(itemId: string): string;
+  /** Have another model answer from now on; the id of the event, or "" without a connection. */
+  useModel(model: string): string;
   /** Answer an `mcp_approval_request`. */
   approve(requestId: string, yes?: boolean): void;
   /** The id of the event, by which `refused` names it. */

@@ -12,6 +12,7 @@
 
 export { RealtimeClient } from "./client.js";
 export { Phase } from "./connection.js";
+export { UploadError, filePart } from "./files.js";
 export { newId, userMessage } from "./messages.js";
 export { Outbox } from "./outbox.js";
 export { emptyTranscript, prepend, reduce } from "./transcript.js";

@@ -26,6 +26,11 @@ export function versionChoice(itemId) {
   return { type: "x_version.choose", event_id: newId("event"), item_id: itemId };
 }
 
+/** The wish that the session be so from now on. */
+export function sessionUpdate(changes) {
+  return { type: "session.update", event_id: newId("event"), session: { type: "realtime", ...changes } };
+}
+
 /** The wish for an answer; with `retryOf` for another try at a response, or another version of it. */
 export function responseCreate(retryOf = null) {
   const event = { type: "response.create", event_id: newId("event") };

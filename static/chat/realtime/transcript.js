@@ -11,7 +11,8 @@
  *          loose: the events about what was said before all this }
  * entry: { kind: "message", id, role: "user" | "system", text, state: "pending" | "sent" | "refused", at, author, problem,
  *          stepped: "took_over" | "handed_back" | "": staff stepped in, or out, person: who, as the page is told,
- *          replaces: id of the message in whose place it stands, or "" }
+ *          replaces: id of the message in whose place it stands, or "",
+ *          files: [{id, name, media_type, bytes, width, height}] that go with it }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
@@ -20,7 +21,8 @@
  *      | { kind: "choice", id, place, version, insteadOf }: from here on another version counts (`versions.js`)
  * item:  { kind: "text", id, place, text, status: "streaming" | "completed" | "incomplete", marks,
  *          feedback: {rating, reason, comment}, the user's last word on it }
- *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client,
+ *      | { kind: "tool", id, place, name, arguments, output, problem, at, durationMs, client, callId,
+ *          approvalId: id of the approval that it had to wait for, or "",
  *          status: "running" | "completed" | "failed" | "unknown" }
  *      | { kind: "approval", id, place, name, arguments, asks: the question as a sentence, or "", by,
  *          approved: true | false | null, pending: how many more people have to say yes, after a first one did,
@@ -32,6 +34,7 @@
  */
 
 import { Draft } from "./draft.js";
+import { filesOf } from "./files.js";
 import { START, isAfter, parsePlace } from "./place.js";
 
 export function emptyTranscript() {
@@ -195,7 +198,9 @@ function messageEntry(item, { state, at }) {
   const stepped = item.x_operator ?? "";
   const person = item.x_person ?? "";
   const replaces = item.x_replaces ?? "";
-  return { kind: "message", id, role, text, state, at: at ?? null, author, problem: null, removed: false, stepped, person, replaces };
+  const files = filesOf(item.content);
+  const about = { author, files, problem: null, removed: false, stepped, person, replaces };
+  return { kind: "message", id, role, text, state, at: at ?? null, ...about };
 }
 
 function committed(draft, item) {
@@ -298,6 +303,7 @@ function toolItem(item, place, client) {
     kind: "tool",
     id: item.id,
     callId: item.call_id ?? "",
+    approvalId: item.approval_request_id ?? "",
     place,
     name: item.name,
     arguments: item.arguments,
