@@ -13,11 +13,11 @@ from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.wire.auth import identify
-from chat.wire.entry import visitor_of
+from chat.wire.entry import joins, visitor_of
 from chat.wire.http.exchange import Exchange
 from identity.models import Scope
 from identity.principal import Kind, Principal
-from sessions_app.errors import SessionsError
+from sessions_app.errors import SessionNotFound, SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import Visitor
 
@@ -84,6 +84,22 @@ class Visit:
         return await self._joined(
             replace(self._join(PLAIN), session_id=session_id, create=False, reopen=reopen)
         )
+
+    async def enter_named(self, name: str) -> AnySession:
+        """The one that somebody calls so, made where there is none: as a socket at ``/ws/session/{name}``. Raises
+        `SessionNotFound`, `InvalidSessionId`, `ChosenIdRefused`, and what the hub's `join` raises."""
+        tries = joins(
+            self.principal,
+            path_id=name,
+            query={},
+            open_house=False,
+            source=self.dialect,
+            payers=self.payers,
+        )
+        for join in tries:
+            with contextlib.suppress(SessionNotFound):
+                return await self._joined(join)
+        raise SessionNotFound
 
     def knows_secret_of(self, session_id: str) -> None:
         self.visitor = replace(self.visitor, secret_of=session_id)

@@ -12,6 +12,7 @@ from chat.llm.catalog import offered
 from chat.runtime import runtime
 from chat.supervision import within
 from chat.tools.forks import serves_on
+from chat.wire.completions import calls as completions
 from chat.wire.http.errors import told
 from chat.wire.http.exchange import Aborted, ClientGone, Exchange, Message, Receive, Send, exchange
 from chat.wire.http.visit import Visit, visit_of
@@ -22,7 +23,7 @@ from sessions_app.errors import DatabaseAway, SessionsError
 logger = logging.getLogger(__name__)
 
 DIALECT = "responses"
-PATHS = re.compile(r"/v1/(responses|conversations|models)(/.*)?$")
+PATHS = re.compile(r"/v1/(responses|conversations|models|chat/completions)(/.*)?$")
 _OPEN_SECONDS = 12.0
 
 Answer = Callable[..., Awaitable[None]]
@@ -68,6 +69,7 @@ ROUTES = [
     _route("POST", "/v1/conversations/ID/items", conversations.add_items, takes_body=True),
     _route("GET", "/v1/conversations/ID/items/ID", conversations.item),
     _route("DELETE", "/v1/conversations/ID/items/ID", conversations.delete_item),
+    _route("POST", "/v1/chat/completions", completions.create, takes_body=True, begins=True),
     _route("GET", "/v1/models", list_models),
     _route("GET", r"/v1/models/(.{1,256})", one_model),
 ]

@@ -88,6 +88,12 @@ async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str =
     return await _converse(visit, session, asked, key, said, decided)
 
 
+async def begin_in(visit: Visit, session: AnySession, asked: Asked, key: RequestKey) -> Place:
+    """The same, in a session that the request did not name in its body."""
+    said, decided = await _commands(visit, asked)
+    return await _converse(visit, session, asked, key, said, decided)
+
+
 async def enter_conversation(visit: Visit, conversation: str) -> AnySession:
     """Raises `ObjectNotFound`."""
     try:
