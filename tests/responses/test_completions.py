@@ -129,4 +129,4 @@ async def test_a_stream_that_is_cut_by_its_client_is_stopped(
     async for event in await client_of(server).responses.retrieve(response, stream=True):
         final = event
     assert final
-    assert final.response.status == "cancelled"  # type: ignore[union-attr]
+    assert final.response.status == "cancelled"

@@ -103,7 +103,9 @@ def finish_of(response: Response) -> Finish:
 
 def usage_of(response: Response) -> Usage | None:
     used = response.usage
-    return used and Usage(
+    if used is None:
+        return None
+    return Usage(
         prompt_tokens=used.input_tokens, completion_tokens=used.output_tokens, total_tokens=used.total_tokens
     )
 
