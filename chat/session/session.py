@@ -266,19 +266,8 @@ class Session:
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case (
-                DecideApproval()
-                | CancelResponse()
-                | ChooseVersion()
-                | GiveFeedback()
-                | Whisper()
-                | TakeOver()
-                | Speak()
-                | HandBack()
-            ):
-                same_seq = await self._take(command)
-                await self.durable()
-                return Done(repeated_seq=same_seq)
+            case AddMessage() | AddToolCall() | AddToolOutput():
+                self._add(command, files)
             case DeleteItem():
                 await self._delete(command)
             case EndSession():
@@ -286,7 +275,9 @@ class Session:
             case RequestResponse() | Converse():
                 return await self._asked(command)
             case _:
-                self._add(command, files)
+                same_seq = await self._take(command)
+                await self.durable()
+                return Done(repeated_seq=same_seq)
         return Done()
 
     async def _files_of(self, command: Command) -> list[ev.FileRef]:

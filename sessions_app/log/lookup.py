@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
@@ -167,22 +167,14 @@ _NOBODYS = Q(
 
 
 def _mine(visitor: Visitor) -> Q:
-    return Q(session__in=Session.objects.filter(visible_to(visitor)))
+    return visible_to(visitor, at="session__")
 
 
 def _place(rows: QuerySet[SessionEvent]) -> Place | None:
-    row = rows.values_list(
-        "session_id",
-        "payload__response_id",
-        "seq",
-        "session__user_id",
-        "session__guest_id",
-        "session__external_user_id",
-    ).first()
-    if row is None:
-        return None
-    session_id, response_id, seq, user_id, guest_id, external = row
-    return Place(session_id, response_id, seq, is_nobodys=user_id is None and not guest_id and not external)
+    nobodys = ExpressionWrapper(_NOBODYS, output_field=BooleanField())
+    row = rows.annotate(nobodys=nobodys).values_list("session_id", "payload__response_id", "seq", "nobodys")
+    found = row.first()
+    return Place(*found) if found else None
 
 
 def _is_deleted(place: Place) -> bool:

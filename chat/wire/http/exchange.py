@@ -114,11 +114,8 @@ class Exchange:
 
     async def event(self, name: str, data: bytes) -> None:
         """Raises `ClientGone`."""
-        await self._give(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
-
-    async def data(self, data: bytes) -> None:
-        """The same without a name. Raises `ClientGone`."""
-        await self._give(b"data: %b\n\n" % data)
+        head = b"event: %b\n" % name.encode() if name else b""
+        await self._give(b"%bdata: %b\n\n" % (head, data))
 
     async def keep_alive(self) -> None:
         """Raises `ClientGone`."""

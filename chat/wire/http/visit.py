@@ -12,7 +12,7 @@ from chat.runtime import Runtime
 from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.wire.auth import identify, is_development_here
+from chat.wire.auth import identify
 from chat.wire.entry import joins, own_id, visitor_of
 from chat.wire.http.exchange import Exchange
 from identity.guests import is_chosen
@@ -88,27 +88,29 @@ class Visit:
             replace(self._join(PLAIN), session_id=session_id, create=False, reopen=reopen)
         )
 
-    async def open_named(self, one: Exchange, name: str, *, model: str | None, assistant: str) -> AnySession:
-        """The session that the client calls so, or a new one, as a socket's path names one. Raises what `joins` and the hub's `join`
-        raise, `AssistantNotFound`."""
-        wanted = joins(
+    async def enter_named(
+        self, name: str, *, open_house: bool = False, model: str | None = None, assistant: str = ""
+    ) -> AnySession:
+        """The one that somebody calls so, made where there is none: as a socket at ``/ws/session/{name}``. Raises
+        `SessionNotFound`, `InvalidSessionId`, `ChosenIdRefused`, `AssistantNotFound`, and what the hub's `join` raises."""
+        tries = joins(
             self.principal,
             path_id=name,
             query={},
-            open_house=is_development_here(one.headers, one.address),
+            open_house=open_house,
             source=self.dialect,
             payers=self.payers,
             assistant=await self._assistant(assistant),
         )
-        for join in wanted[:-1]:
+        for join in tries:
             with contextlib.suppress(SessionNotFound):
                 return await self._joined(replace(join, model=join.model or model))
-        return await self._joined(replace(wanted[-1], model=wanted[-1].model or model))
+        raise SessionNotFound
 
-    async def find_named(self, one: Exchange, name: str) -> str:
+    async def find_named(self, name: str, *, open_house: bool) -> str:
         """The id of the session that the client calls so; "" where there is none, or it is not theirs. Raises `InvalidSessionId`."""
         names = [check_session_id(name), own_id(self.visitor, name)]
-        if is_chosen(name) and is_development_here(one.headers, one.address):
+        if open_house and is_chosen(name):
             self.knows_secret_of(name)
         for session_id in names:
             if await in_db_thread(is_there, session_id=session_id, visitor=self.visitor):

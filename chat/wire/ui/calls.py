@@ -12,10 +12,11 @@ import msgspec
 from chat.errors import ChatError, FrameError, NoActiveResponse
 from chat.llm.catalog import chosen
 from chat.session.commands import AddMessage, CancelResponse, Converse, DecideApproval, RequestResponse
+from chat.wire.auth import is_development_here
 from chat.wire.http.exchange import Aborted, ClientGone, Exchange
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
-from chat.wire.responses.answers import Give, Reading
+from chat.wire.responses.answers import Reading, Render
 from chat.wire.responses.follow import Follower
 from chat.wire.responses.objects import StreamEvent
 from chat.wire.ui.chunks import JSON, UiProjector
@@ -38,7 +39,9 @@ async def send(one: Exchange, visit: Visit, chat: str, body: bytes) -> None:
     """The answer to the last message, as a stream."""
     visit.check_may_write()
     asked = asked_in(body)
-    session = await visit.open_named(one, chat, model=_model(visit, asked.model), assistant=asked.assistant)
+    session = await visit.enter_named(
+        chat, open_house=_open_house(one), model=_model(visit, asked.model), assistant=asked.assistant
+    )
     place, message_id = await _turn(one, visit, session, asked)
     denied = _denied(asked.what) if message_id else ()
     chunks = UiProjector(message_id or place.response_id, denied=denied, told_before=True)
@@ -47,7 +50,7 @@ async def send(one: Exchange, visit: Visit, chat: str, body: bytes) -> None:
 
 async def resume(one: Exchange, visit: Visit, chat: str) -> None:
     """The running answer from its beginning; 204 where nothing runs."""
-    session_id = await visit.find_named(one, chat)
+    session_id = await visit.find_named(chat, open_house=_open_house(one))
     places = await in_db_thread(answer_of, session_id=session_id) if session_id else []
     if not places or await _is_over(visit, places[-1]):
         await one.nothing()
@@ -59,7 +62,7 @@ async def resume(one: Exchange, visit: Visit, chat: str) -> None:
 async def stop(one: Exchange, visit: Visit, chat: str) -> None:
     """Of the running answer, and those that wait: 204, also where nothing runs."""
     visit.check_may_write()
-    session_id = await visit.find_named(one, chat)
+    session_id = await visit.find_named(chat, open_house=_open_house(one))
     places = await in_db_thread(answer_of, session_id=session_id) if session_id else []
     if places and not await _is_over(visit, places[-1]):
         with contextlib.suppress(NoActiveResponse, SessionElsewhere):
@@ -70,7 +73,7 @@ async def stop(one: Exchange, visit: Visit, chat: str) -> None:
 
 async def history(one: Exchange, visit: Visit, chat: str) -> None:
     """``UIMessage`` objects, for ``useChat({messages})``; none for a conversation that is not there."""
-    session_id = await visit.find_named(one, chat)
+    session_id = await visit.find_named(chat, open_house=_open_house(one))
     messages = await in_db_thread(_messages, session_id) if session_id else []
     await one.answer(200, {"id": chat, "messages": messages})
 
@@ -188,6 +191,11 @@ def _with_key(command: Converse, key: RequestKey) -> Converse:
 # Its session
 
 
+def _open_house(one: Exchange) -> bool:
+    """On a developer's own machine a chat is whose who names it, as a session is."""
+    return is_development_here(one.headers, one.address)
+
+
 def _model(visit: Visit, name: str | None) -> str | None:
     """Raises `ModelNotAllowed`."""
     return chosen(name) if name else None
@@ -215,9 +223,9 @@ async def _stream(one: Exchange, visit: Visit, places: Sequence[Place], chunks: 
         await one.begin_stream()
         for place in places:
             ends_here = place is places[-1]
-            reading = Reading(one, visit, Follower(visit, place), give=_giver(one, chunks, whole=ends_here))
+            reading = Reading(one, visit, Follower(visit, place), render=_render(chunks, whole=ends_here))
             await reading.until_over()
-        await one.data(b"[DONE]")
+        await one.event("", b"[DONE]")
         await one.end_stream()
     except ClientGone:
         return
@@ -225,13 +233,13 @@ async def _stream(one: Exchange, visit: Visit, places: Sequence[Place], chunks: 
         raise Aborted from error
 
 
-def _giver(one: Exchange, chunks: UiProjector, *, whole: bool) -> Give:
+def _render(chunks: UiProjector, *, whole: bool) -> Render:
     """``whole`` False: the answer goes on with the next response."""
 
-    async def give(events: list[StreamEvent]) -> None:
-        for event in events:
-            for chunk in chunks.chunks(event):
-                if whole or chunk["type"] not in ("finish-step", "finish"):
-                    await one.data(msgspec.json.encode(chunk))
+    def render(event: StreamEvent) -> list[tuple[str, bytes]]:
+        told = chunks.chunks(event)
+        if not whole:
+            told = [chunk for chunk in told if chunk["type"] not in ("finish-step", "finish")]
+        return [("", msgspec.json.encode(chunk)) for chunk in told]
 
-    return give
+    return render
