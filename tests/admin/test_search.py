@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -128,10 +129,14 @@ def test_the_index_is_not_asked_for_a_word_that_everybody_says(monkeypatch: pyte
     monkeypatch.setattr(said, "COMMON_HITS", 2)
     for number in range(8):
         write_session(turn(1, words="common"), session_id=f"s{number}")
-    asked = []
-    monkeypatch.setattr(
-        said, "_pairs", lambda events, pairs=said._pairs: asked.append(events) or pairs(events)
-    )
+    asked: list[Any] = []
+    pairs = said._pairs
+
+    def counted(events: Any) -> Any:
+        asked.append(events)
+        return pairs(events)
+
+    monkeypatch.setattr(said, "_pairs", counted)
     assert "More than 3" in search(Session.objects.all(), "text:common").note
     assert len(asked) == 1
     monkeypatch.setattr(

@@ -75,9 +75,9 @@ def test_the_text_is_that_of_the_realtime_socket(records: list[ev.Record]) -> No
     realtime = RealtimeProjector(SESSION_ID)
     there: dict[str, str] = defaultdict(str)
     for record in records:
-        for frame in realtime.frames(record):
-            if frame.__struct_config__.tag == "response.output_text.delta":
-                there[frame.item_id] += frame.delta  # type: ignore[union-attr]
+        for told_there in realtime.frames(record):
+            if told_there.__struct_config__.tag == "response.output_text.delta":
+                there[told_there.item_id] += told_there.delta  # type: ignore[union-attr]
     told = set[str]()
     for place, response_id in started_in(records):
         here: dict[str, str] = defaultdict(str)
