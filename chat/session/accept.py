@@ -308,7 +308,7 @@ def to_take_in(events: Sequence[ev.Event]) -> list[str]:
 
 def check_last(response_id: str, history: SessionState) -> None:
     """Raises `NotTheLastResponse`."""
-    if response_id and history.asked_last not in ("", response_id):
+    if response_id and history.asked_last and response_id not in history.asked_last:
         raise NotTheLastResponse(param="previous_response_id")
 
 

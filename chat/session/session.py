@@ -266,19 +266,8 @@ class Session:
                 self._update(command)
                 await self.durable()
                 return Done(config=msgspec.to_builtins(self.config))
-            case (
-                DecideApproval()
-                | CancelResponse()
-                | ChooseVersion()
-                | GiveFeedback()
-                | Whisper()
-                | TakeOver()
-                | Speak()
-                | HandBack()
-            ):
-                same_seq = await self._take(command)
-                await self.durable()
-                return Done(repeated_seq=same_seq)
+            case AddMessage() | AddToolCall() | AddToolOutput():
+                self._add(command, files)
             case DeleteItem():
                 await self._delete(command)
             case EndSession():
@@ -286,7 +275,9 @@ class Session:
             case RequestResponse() | Converse():
                 return await self._asked(command)
             case _:
-                self._add(command, files)
+                same_seq = await self._take(command)
+                await self.durable()
+                return Done(repeated_seq=same_seq)
         return Done()
 
     async def _files_of(self, command: Command) -> list[ev.FileRef]:
@@ -388,10 +379,12 @@ class Session:
         """Raises what refuses it."""
         self.budget.check()
         self._check_policy(request.turn_policy or self.config.policy)
+        accept.check_retry(request.retry_of, self.history)
         return Turn(
             item_ids=[*self._unclaimed(), *accept.to_take_in(events)],
             options=request.options,
             client_event_id=request.client_event_id,
+            retry_of=request.retry_of,
             continues=accept.decided_by(command.decisions, self.history),
             request_key=command.request_key,
         )

@@ -205,20 +205,22 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
     )
 
 
-def visible_to(visitor: Visitor) -> Q:
+def visible_to(visitor: Visitor, *, at: str = "") -> Q:
     """The filter for a visitor's right to open a session: their own, their guest cookie's, or the one whose secret they hold.
 
-    One that was erased is nobody's any more.
+    One that was erased is nobody's any more. ``at``: where sessions stand from the model asked for, such as ``session__``.
     """
-    there = Q(erased_at__isnull=True)
-    nobodys = Q(session_id=visitor.secret_of)
+    there = Q(**{f"{at}erased_at__isnull": True})
+    nobodys = Q(**{f"{at}session_id": visitor.secret_of})
     if visitor.guest_id:
-        nobodys |= Q(guest_id=visitor.guest_id)
-    nobodys &= Q(user__isnull=True, external_user_id="")
+        nobodys |= Q(**{f"{at}guest_id": visitor.guest_id})
+    nobodys &= Q(**{f"{at}user__isnull": True, f"{at}external_user_id": ""})
     if visitor.user_id is None:
         return there & nobodys
-    theirs = Q(external_user_id=visitor.external_user_id) if visitor.external_user_id else Q()
-    return there & (nobodys | Q(theirs, user_id=visitor.user_id))
+    own = Q(**{f"{at}user_id": visitor.user_id})
+    if visitor.external_user_id:
+        own &= Q(**{f"{at}external_user_id": visitor.external_user_id})
+    return there & (nobodys | own)
 
 
 def owner_of(*, session_id: str) -> Owner:

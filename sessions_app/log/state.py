@@ -85,9 +85,9 @@ class SessionState:
         self.last_response: ev.ResponseStarted | None = None
         self.last_done: ev.ResponseDone | None = None
         """How `last_response` came out; None while it runs."""
-        self.asked_last = ""
-        """The response that was asked for last, also where others go on from it or take its place: what a client has to
-        know of to know the whole conversation. Empty: not known (any more)."""
+        self.asked_last: tuple[str, ...] = ()
+        """The response that was asked for last, and those that go on from it once a person has decided: who knows one of them
+        knows the whole conversation. Empty: not known (any more)."""
         self._asked_seq = 0
         self.may_be_retried: str | None = None
         """The response that did not complete and after which none began: an end of the session in between changes nothing."""
@@ -337,8 +337,11 @@ class SessionState:
         self._deleted.add(item_id)
 
     def _asked(self, seq: int, event: ev.ResponseQueued | ev.ResponseStarted) -> None:
-        if not (event.retry_of or event.continues or _outside(event.options)):
-            self.asked_last, self._asked_seq = event.response_id, seq
+        if event.retry_of or _outside(event.options):
+            return
+        goes_on = event.continues in self.asked_last
+        self.asked_last = (*self.asked_last, event.response_id) if goes_on else (event.response_id,)
+        self._asked_seq = seq
 
     def _start(self, seq: int, event: ev.ResponseStarted) -> None:
         if event.response_id not in self.queued:
@@ -405,7 +408,7 @@ class SessionState:
         self.order.keep(self.item_seqs)
         self.recalled, self._deleted = set(), set()
         if self._asked_seq <= through:
-            self.asked_last, self._asked_seq = "", 0
+            self.asked_last, self._asked_seq = (), 0
         self.turns = [start for start in self.turns if start > through]
         self.compaction, self.checkpoint_seq = event, seq
         self.settings = event.config

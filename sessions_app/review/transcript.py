@@ -19,6 +19,7 @@ _DIALECTS = {
     "realtime": "",
     "admin": "staff, from the admin",
     "http": "a call over HTTP",
+    "responses": "OpenAI's API, over HTTP",
 }
 _REOPENED = {
     ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),

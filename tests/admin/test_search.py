@@ -122,6 +122,25 @@ def test_of_too_many_messages_the_newest_are_looked_at(monkeypatch: pytest.Monke
     assert "More than 3" in hits.note
 
 
+def test_the_index_is_not_asked_for_a_word_that_everybody_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(said, "MAX_HITS", 3)
+    monkeypatch.setattr(said, "MAX_SESSIONS", 3)
+    monkeypatch.setattr(said, "COMMON_HITS", 2)
+    for number in range(8):
+        write_session(turn(1, words="common"), session_id=f"s{number}")
+    asked = []
+    monkeypatch.setattr(
+        said, "_pairs", lambda events, pairs=said._pairs: asked.append(events) or pairs(events)
+    )
+    assert "More than 3" in search(Session.objects.all(), "text:common").note
+    assert len(asked) == 1
+    monkeypatch.setattr(
+        said, "MAX_HITS", 30
+    )  # more than there are, however common the word: then all are found
+    hits = search(Session.objects.all(), "text:common")
+    assert (hits.sessions.count(), hits.note) == (8, "")
+
+
 def test_a_common_word_is_found_in_few_sessions_whatever_their_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(said, "MAX_HITS", 3)
     monkeypatch.setattr(said, "NEWEST_EVENTS", 1)

@@ -16,7 +16,7 @@ from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually
 
-ENV = {"REDIS_URL": "", "DEMO_DELAY_MS": "10", "SESSION_LEASE_SECONDS": "1", "DRAIN_SECONDS": "0.1"}
+ENV = {"REDIS_URL": "", "DEMO_DELAY_MS": "20", "SESSION_LEASE_SECONDS": "1", "DRAIN_SECONDS": "0.1"}
 
 
 async def until_cut(stream: Any, server: ServerProcess, *, deltas: int, end: signal.Signals) -> list[Any]:
@@ -32,7 +32,7 @@ async def until_cut(stream: Any, server: ServerProcess, *, deltas: int, end: sig
     raise AssertionError("a clean end, which a client takes for that of the answer")
 
 
-async def rest_of(client: openai.AsyncOpenAI, seen: list[Any]) -> list[Any]:
+async def rest_of(client: Any, seen: list[Any]) -> list[Any]:
     last = seen[-1].sequence_number
     stream = await client.responses.retrieve(seen[0].response.id, stream=True, starting_after=last)
     return [checked(event) async for event in stream]
@@ -44,7 +44,7 @@ async def test_the_same_response_comes_to_its_end_elsewhere(
 ) -> None:
     one, two = start_server(**ENV), start_server(**ENV)
     stream = await client_of(one).responses.create(
-        model="demo", input="count to 60", stream=True, background=True
+        model="demo", input="count to 150", stream=True, background=True
     )
     seen = await until_cut(stream, one, deltas=20, end=end)
     client = client_of(two)
@@ -55,7 +55,7 @@ async def test_the_same_response_comes_to_its_end_elsewhere(
     numbers = [event.sequence_number for event in [*seen, *rest]]
     assert numbers == sorted(set(numbers))
     assert [item.status for item in done.output] == ["incomplete", "completed"]
-    assert done.output[1].content[0].text.endswith("59, 60.")
+    assert done.output[1].content[0].text.endswith("149, 150.")
     shown = text_of([event for event in [*seen, *rest] if getattr(event, "output_index", 0) == 0])
     assert shown == done.output[0].content[0].text
     whole = [event.to_dict() async for event in await client.responses.retrieve(done.id, stream=True)]
@@ -73,7 +73,7 @@ async def test_it_comes_to_its_end_though_nobody_asks(start_server: StartServer,
         assert now.status == "completed", now.status
         return now
 
-    assert (await eventually(done, timeout_s=30)).output[-1].content[0].text.endswith("59, 60.")  # type: ignore[union-attr]
+    assert (await eventually(done, timeout_s=30)).output[-1].content[0].text.endswith("59, 60.")
 
 
 async def test_a_client_that_repeats_its_request_elsewhere_gets_the_same_turn(
@@ -106,4 +106,4 @@ async def test_a_client_that_repeats_its_request_elsewhere_gets_the_same_turn(
         cast_to=object,
         options={"headers": {"Idempotency-Key": "this one"}},
     )
-    assert same["id"] == first["id"]  # type: ignore[index]
+    assert same["id"] == first["id"]

@@ -224,7 +224,7 @@ async def test_conversations(server: ServerProcess, client_of: Client, key: str)
     assert answer.conversation
     assert answer.conversation.id == conversation.id
     items = (await client.conversations.items.list(conversation.id, order="asc")).data
-    assert [(item.type, item.role) for item in items] == [  # type: ignore[union-attr]
+    assert [(item.type, item.role) for item in items] == [
         ("message", "user"),
         ("message", "user"),
         ("message", "assistant"),
@@ -256,7 +256,7 @@ async def test_delete(server: ServerProcess, client_of: Client) -> None:
 async def test_what_is_not_to_be_stored_is_not_given_out(server: ServerProcess, client_of: Client) -> None:
     client = client_of(server)
     response = await client.responses.create(model="demo", input="count to 3", store=False)
-    assert (response.output_text, response.store) == ("1, 2, 3.", False)  # type: ignore[attr-defined]
+    assert (response.output_text, response.store) == ("1, 2, 3.", False)
     with pytest.raises(openai.NotFoundError):
         await client.responses.retrieve(response.id)
 
@@ -336,7 +336,7 @@ async def test_a_body_that_comes_again_is_the_same_turn(
     first = asyncio.create_task(post())
     await asyncio.sleep(0.1)
     repeated = await post(**{"x-stainless-retry-count": "1"})
-    assert repeated == await first  # type: ignore[comparison-overlap]
+    assert repeated == await first
     assert (await post())["id"] != repeated["id"]
     named = await post(**{"Idempotency-Key": "one"})
     assert await post(**{"Idempotency-Key": "one"}) == named

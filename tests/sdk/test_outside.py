@@ -62,3 +62,17 @@ async def test_pipecat(server: ServerProcess) -> None:
     told = await told_by("pipecat", server)
     assert told["answered"] == [True, False, True]
     assert told["answers"] == ["1, 2, 3.", "1, 2, 3, 4, 5."]
+
+
+async def test_openais_agents_and_langchain_over_http(server: ServerProcess) -> None:
+    told = await told_by("responses", server)
+    agents, langchain = told["agents"], told["langchain"]
+    assert (agents["counted"], agents["streamed"]) == ("1, 2, 3.", "1, 2, 3, 4.")
+    assert "rain in" in agents["weather"]
+    assert "Ada" in agents["name"]
+    assert "Ada" in agents["whole"]
+    assert "raw_response_event" in agents["types"]
+    assert (langchain["counted"], langchain["streamed"]) == ("1, 2, 3.", "1, 2, 3, 4.")
+    assert "Ada" in langchain["name"]
+    assert "Ada" in langchain["chained"]
+    assert langchain["called"] == ["look_outside"]

@@ -104,16 +104,18 @@ class Exchange:
         await self._begin(status, {**about, "content-length": str(len(body))})
         await self._give(body, more=False)
 
+    async def nothing(self) -> None:
+        """204."""
+        await self._begin(204, {"cache-control": "no-store"})
+        await self._give(b"", more=False)
+
     async def begin_stream(self) -> None:
         await self._begin(200, _STREAM_HEADERS)
 
     async def event(self, name: str, data: bytes) -> None:
         """Raises `ClientGone`."""
-        await self._give(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
-
-    async def data(self, data: bytes) -> None:
-        """The same without a name. Raises `ClientGone`."""
-        await self._give(b"data: %b\n\n" % data)
+        head = b"event: %b\n" % name.encode() if name else b""
+        await self._give(b"%bdata: %b\n\n" % (head, data))
 
     async def keep_alive(self) -> None:
         """Raises `ClientGone`."""

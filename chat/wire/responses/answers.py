@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from chat.conf import conf
@@ -20,6 +20,9 @@ from sessions_app.log.lookup import Place
 _COMES_AGAIN_S = 12.0
 """For whoever lost the connection before the answer began: SDKs ask again within 8 s, and that is the same turn."""
 
+Render = Callable[[StreamEvent], Sequence[tuple[str, bytes]]]
+"""An event as the name and the data of those that its client is sent; an empty name: data alone."""
+
 _stopping = Tasks()
 
 
@@ -33,11 +36,18 @@ class Wanted(Enum):
 
 
 async def stream(
-    one: Exchange, visit: Visit, place: Place, wanted: Wanted, *, after: int = -1, stored: bool
+    one: Exchange,
+    visit: Visit,
+    place: Place,
+    wanted: Wanted,
+    *,
+    after: int = -1,
+    stored: bool,
+    render: Render = lambda event: [(name_of(event), encode(event))],
 ) -> None:
     """Raises `Aborted` where it cannot be brought to its end."""
     follower = Follower(visit, place, after=after, stored=stored)
-    reading = _Reading(one, visit, follower)
+    reading = Reading(one, visit, follower, render=render)
     try:
         await one.begin_stream()
         await reading.until_over()
@@ -53,7 +63,7 @@ async def stream(
 async def whole(one: Exchange, visit: Visit, place: Place, wanted: Wanted) -> Response | None:
     """The response once it is over; None when the client has gone. Raises what makes it impossible to wait."""
     follower = Follower(visit, place)
-    reading = _Reading(one, visit, follower, give=False)
+    reading = Reading(one, visit, follower)
     try:
         await reading.until_over()
     except ClientGone:
@@ -70,12 +80,15 @@ async def begun(visit: Visit, place: Place) -> Response | None:
     return None
 
 
-class _Reading:
+class Reading:
     """The events go to the client as they come; one task waits for them, so that nothing is made anew for each."""
 
-    def __init__(self, one: Exchange, visit: Visit, follower: Follower, *, give: bool = True) -> None:
+    def __init__(
+        self, one: Exchange, visit: Visit, follower: Follower, *, render: Render | None = None
+    ) -> None:
+        """``render`` None: nothing is given before all is there."""
         self._one, self._visit, self._follower = one, visit, follower
-        self._give = give
+        self._render = render
         self._given = False
         """Since the last look."""
 
@@ -102,15 +115,16 @@ class _Reading:
         try:
             async with contextlib.aclosing(self._follower.events()) as batches:
                 async for events in batches:
-                    if self._give:
-                        await self._send(events)
+                    if self._render:
+                        await self._send(events, self._render)
         except (ClientGone, ChatError, SessionsError) as error:
             return error
         return None
 
-    async def _send(self, events: list[StreamEvent]) -> None:
+    async def _send(self, events: list[StreamEvent], render: Render) -> None:
         for event in events:
-            await self._one.event(name_of(event), encode(event))
+            for name, data in render(event):
+                await self._one.event(name, data)
         self._given = True
 
     async def _look(self) -> None:
@@ -118,7 +132,7 @@ class _Reading:
             raise self._visit.refused
         self._silent_s = 0.0 if self._given else self._silent_s + _LOOK_S
         self._given = False
-        if self._give and self._silent_s >= KEEP_ALIVE_S:
+        if self._render and self._silent_s >= KEEP_ALIVE_S:
             self._silent_s = 0.0
             await self._one.keep_alive()
 

@@ -1,5 +1,6 @@
 """The calls on responses, beside their stream: what each reads of the log, or asks of the session."""
 
+import asyncio
 import contextlib
 
 from chat.errors import ChatError, FrameError, NoActiveResponse, ObjectNotFound
@@ -21,6 +22,8 @@ from sessions_app.log import events as ev
 from sessions_app.log.lookup import Place, items_of
 from sessions_app.log.replay import read_records
 from sessions_app.postgres.threads import in_db_thread
+
+_ENDS_WITHIN_S = 10.0
 
 
 async def create(one: Exchange, visit: Visit, body: bytes) -> None:
@@ -85,8 +88,11 @@ async def cancel(one: Exchange, visit: Visit, response_id: str) -> None:
 
 
 async def _until_over(visit: Visit, place: Place) -> None:
-    async for _ in Follower(visit, place, stored=True).events():
-        pass
+    """Or, where another process is about to try it again, as it stands."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ENDS_WITHIN_S):
+            async for _ in Follower(visit, place, stored=True).events():
+                pass
 
 
 async def delete(one: Exchange, visit: Visit, response_id: str) -> None:

@@ -44,8 +44,9 @@ async def known(visit: Visit, key: RequestKey) -> Place | None:
     _let_in(visit, place)
     if key.named:
         return place
-    response = await Follower(visit, place).stored_now()
-    ended_at = response.completed_at if response else None
+    follower = Follower(visit, place)
+    await follower.stored_now()
+    ended_at = follower.ended_at
     return None if ended_at is not None and ended_at < time.time() - _JUST_NOW_S else place
 
 
@@ -84,6 +85,12 @@ async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str =
         session = await enter_conversation(visit, body.conversation_id)
     else:
         session = await visit.begin(model=body.model, assistant=assistant)
+    return await _converse(visit, session, asked, key, said, decided)
+
+
+async def begin_in(visit: Visit, session: AnySession, asked: Asked, key: RequestKey) -> Place:
+    """The same, in a session that the request did not name in its body."""
+    said, decided = await _commands(visit, asked)
     return await _converse(visit, session, asked, key, said, decided)
 
 

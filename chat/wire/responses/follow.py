@@ -47,6 +47,10 @@ class Follower:
         return self._projector.tail
 
     @property
+    def ended_at(self) -> float | None:
+        return self._projector.ended_at
+
+    @property
     def over(self) -> bool:
         return self._projector.over
 

@@ -78,6 +78,11 @@ class ResponseProjector:
         return msgspec.structs.replace(self._response, output=self._items.output())
 
     @property
+    def ended_at(self) -> float | None:
+        """Unix seconds; None while it is not over."""
+        return self._broken_off[1].at.timestamp() if self.over and self._broken_off else None
+
+    @property
     def tail(self) -> str:
         """By which id its session knows it now."""
         return self._tail

@@ -92,7 +92,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def decode(body: bytes) -> Asked:
     """Raises `FrameError`."""
-    value = object_in(body)
+    return asked_by(object_in(body))
+
+
+def asked_by(value: JSON) -> Asked:
+    """Raises `FrameError`."""
     try:
         create = msgspec.convert(value, Create)
     except msgspec.ValidationError as error:

@@ -1,0 +1,132 @@
+"""OpenAI's client for Python against Chat Completions: an answer, a stream, a tool, and a session by its name."""
+
+from typing import Any
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from sessions_app.models import Session
+from sessions_app.postgres.threads import in_db_thread
+from tests.responses.conftest import Client
+from tests.support.server import ServerProcess
+
+TOOL: Any = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+def said(text: str) -> Any:
+    return [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+
+
+async def test_an_answer_is_logged_as_a_session_of_its_own(
+    server: ServerProcess, client_of: Client, key: str
+) -> None:
+    raw = await client_of(server, key).chat.completions.with_raw_response.create(
+        model="demo", messages=said("count to 3")
+    )
+    answer = raw.parse()
+    ChatCompletion.model_validate(answer.to_dict())
+    choice = answer.choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("1, 2, 3.", "stop")
+    assert answer.usage
+    assert answer.usage.total_tokens > 0
+    session = await in_db_thread(Session.objects.get, pk=raw.headers["x-session-id"])
+    assert (session.source, session.user_messages) == ("responses", 1)
+
+
+async def test_a_stream(server: ServerProcess, client_of: Client) -> None:
+    stream = await client_of(server).chat.completions.create(
+        model="demo",
+        messages=said("count to 5"),
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    for chunk in chunks:
+        ChatCompletionChunk.model_validate(chunk.to_dict())
+    assert len({chunk.id for chunk in chunks}) == 1
+    texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(texts) == "1, 2, 3, 4, 5."
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_tool_of_the_clients(server: ServerProcess, client_of: Client, stream: bool) -> None:
+    client = client_of(server)
+    messages = said("What is the weather in Oslo?")
+    asked: dict[str, Any] = {"model": "demo", "tools": [TOOL], "tool_choice": "required"}
+    if stream:
+        async with client.chat.completions.stream(messages=messages, **asked) as chunks:
+            answer: Any = await chunks.get_final_completion()
+    else:
+        answer = await client.chat.completions.create(messages=messages, **asked)
+    choice = answer.choices[0]
+    (call,) = choice.message.tool_calls
+    assert (choice.finish_reason, call.function.name) == ("tool_calls", "get_weather")
+    told = {"role": "tool", "tool_call_id": call.id, "content": "4 degrees, rain"}
+    back = {
+        "role": "assistant",
+        "tool_calls": [{"id": call.id, "type": "function", "function": call.function.to_dict()}],
+    }
+    final = await client.chat.completions.create(model="demo", messages=[*messages, back, told], tools=[TOOL])
+    assert "4 degrees, rain" in str(final.choices[0].message.content)
+
+
+async def test_a_session_by_its_name_is_told_what_is_new_alone(
+    server: ServerProcess, client_of: Client, key: str
+) -> None:
+    client = client_of(server, key)
+    headers = {"x-session-id": "my-chat"}
+    first = await client.chat.completions.with_raw_response.create(
+        model="demo", messages=[{"role": "user", "content": "my name is Ada"}], extra_headers=headers
+    )
+    history: Any = [
+        {"role": "user", "content": "my name is Ada"},
+        {"role": "assistant", "content": first.parse().choices[0].message.content},
+        {"role": "user", "content": "what is my name"},
+    ]
+    second = await client.chat.completions.with_raw_response.create(
+        model="demo", messages=history, extra_headers=headers
+    )
+    assert "Ada" in str(second.parse().choices[0].message.content)
+    assert first.headers["x-session-id"] == second.headers["x-session-id"]
+    session = await in_db_thread(Session.objects.get, pk=first.headers["x-session-id"])
+    assert session.user_messages == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "param"), [({"n": 2}, "n"), ({"stop": ["x"]}, "stop"), ({"messages": []}, "messages")]
+)
+async def test_what_is_not_offered_is_refused_by_its_name(
+    server: ServerProcess, client_of: Client, body: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client_of(server).post(
+            "/chat/completions", body={"model": "demo", "messages": said("x"), **body}, cast_to=object
+        )
+    assert refused.value.param == param
+
+
+async def test_a_stream_that_is_cut_by_its_client_is_stopped(
+    server: ServerProcess, client_of: Client
+) -> None:
+    stream = await client_of(server).chat.completions.create(
+        model="demo", messages=said("count to 2000"), stream=True
+    )
+    first = await anext(aiter(stream))
+    await stream.close()
+    response = first.id.removeprefix("chatcmpl-")
+    final = None
+    async for event in await client_of(server).responses.retrieve(response, stream=True):
+        final = event
+    assert final
+    assert final.response.status == "cancelled"

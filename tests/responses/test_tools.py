@@ -1,0 +1,88 @@
+"""The server's own tools over the Responses API, those that need a person's yes, and answers by a schema: on the local Gemini."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+from pydantic import BaseModel
+
+from tests.fakes.gemini_script import say
+from tests.fakes.gemini_server import GeminiServer
+from tests.responses.conftest import Client
+from tests.responses.sdk import checked, checked_response, kinds
+from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
+
+__all__ = ["gemini", "ledger", "start_shop"]
+
+PAY = ("pay", {"amount": 5, "to": "Ann"})
+
+
+async def test_a_tool_of_the_servers_runs_within_the_answer(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client, ledger: Ledger
+) -> None:
+    gemini.then(calls(("look_up", {"shelf": "A"})), say("It is empty."))
+    client = client_of(start_shop())
+    stream = await client.responses.create(input="What is on shelf A?", stream=True)
+    events = [checked(event) async for event in stream]
+    assert kinds(events)[3:9] == [
+        "output_item.added",
+        "mcp_call.in_progress",
+        "mcp_call_arguments.delta",
+        "mcp_call_arguments.done",
+        "mcp_call.completed",
+        "output_item.done",
+    ]
+    call, message = events[-1].response.output
+    assert (call.type, call.status, call.output) == ("mcp_call", "completed", "Shelf A is empty.")
+    assert message.content[0].text == "It is empty."
+    assert ledger.lines() == ["looked at A"]
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_a_tool_that_needs_a_yes_waits_for_it(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client, ledger: Ledger, approve: bool
+) -> None:
+    """As the agents' SDKs answer: the request is repeated before its answer."""
+    gemini.then(calls(PAY), say("So be it."))
+    client = client_of(start_shop())
+    asked = checked_response(await client.responses.create(input="Pay Ann"))
+    (request,) = asked.output
+    assert (request.type, request.name, json.loads(request.arguments)) == ("mcp_approval_request", *PAY)
+    assert (asked.status, ledger.lines()) == ("completed", [])
+    answer: Any = {
+        "type": "mcp_approval_response",
+        "approval_request_id": request.id,
+        "approve": approve,
+    }
+    done = checked_response(
+        await client.responses.create(input=[request.to_dict(), answer], previous_response_id=asked.id)
+    )
+    assert done.output_text == "So be it."
+    assert len(ledger.lines()) == approve
+    made = [item for item in done.output if item.type == "mcp_call"]
+    assert [(item.approval_request_id, item.output) for item in made] == (
+        [(request.id, "Paid 5 to Ann.")] if approve else []
+    )
+    listed = await client.responses.input_items.list(done.id)
+    assert [item.type for item in listed.data] == ["mcp_approval_response"]
+    with pytest.raises(openai.ConflictError) as refused:
+        await client.responses.create(input=[answer], previous_response_id=done.id)
+    assert refused.value.code == "already_decided"
+    assert refused.value.response.headers["x-should-retry"] == "false"
+
+
+class Weather(BaseModel):
+    city: str
+    degrees: int
+
+
+async def test_an_answer_by_a_schema_is_parsed(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client
+) -> None:
+    gemini.then(say('{"city": "Oslo",', ' "degrees": 4}'))
+    parsed = await client_of(start_shop()).responses.parse(input="The weather?", text_format=Weather)
+    assert parsed.output_parsed == Weather(city="Oslo", degrees=4)
+    config = gemini.requests[-1]["generationConfig"]
+    assert config["responseMimeType"] == "application/json"
+    assert set(config["responseJsonSchema"]["required"]) == {"city", "degrees"}
