@@ -2,6 +2,8 @@
 // along the rows of a list; nothing can be done by a key alone.
 
 const KEPT = "desk.row";
+/** The page that was last opened from a row, or walked on to from there. */
+const AT = "desk.at";
 const TYPED = "desk.typed";
 /** So long a page may take to come; what was typed for it longer ago is forgotten. */
 const COMES_MS = 10_000;
@@ -26,7 +28,11 @@ export class Keys {
     this.actOnRow = actOnRow;
     this.help = document.querySelector("dialog.desk-keys");
     this.#rows = [...document.querySelectorAll("#result_list .data-row, [data-row]")];
-    this.#comeBack();
+    if (this.#rows.length) {
+      this.#comeBack();
+    } else {
+      sessionStorage.setItem(AT, location.pathname);
+    }
     // Before unfold's own listener, which takes the slash as well.
     document.addEventListener("keydown", (event) => this.#pressed(event), true);
     addEventListener("submit", (event) => event.target.method !== "dialog" && this.#leads(event));
@@ -237,18 +243,22 @@ export class Keys {
     row.classList.add("desk-chosen");
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
+    sessionStorage.removeItem(AT);
     sessionStorage.setItem(KEPT, JSON.stringify([location.href, this.#shown().indexOf(row), linkOf(row)?.href]));
   }
 
-  /** To the row that was chosen when this very list was left; to the one in its place where it is not in the list any more. */
+  /** Where a row was chosen when this very list was left: to the one that was walked on to from it, else to the same; to the one in
+   * its place where it is not in the list any more. */
   #comeBack() {
     const [href, place, link] = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
     const same = this.#rows.findIndex((row) => linkOf(row)?.href === link);
-    // Its very link tells of the list that it stands in, also where the address of that list is another by now.
-    if (same >= 0 && new URL(href).pathname === location.pathname) {
-      this.choose(this.#rows[same]);
-    } else if (href === location.href && place < this.#rows.length) {
-      this.choose(this.#rows[place]);
+    // A row's very link tells of the list that it stands in, also where the address of that list is another by now.
+    const isHere = href === location.href || (same >= 0 && new URL(href).pathname === location.pathname);
+    if (!isHere) {
+      return;
     }
+    const at = sessionStorage.getItem(AT);
+    const walked = link && new URL(link).pathname !== at ? this.#rows.findIndex((row) => linkOf(row)?.pathname === at) : -1;
+    this.choose([walked, same, place].map((one) => this.#rows[one]).find(Boolean));
   }
 }

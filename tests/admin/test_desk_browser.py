@@ -1,10 +1,12 @@
 """The desk in a real Chromium: by the keyboard alone, without JavaScript, at the widths of a laptop and a phone."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from sessions_app.desk import acts
@@ -111,6 +113,23 @@ def test_the_bars_at_the_bottom_hide_no_row_that_is_ticked(page: Page) -> None:
         assert row
         assert bar
         assert row["y"] + row["height"] <= bar["y"]
+
+
+def test_what_went_wrong_is_worked_through_from_the_dashboard(page: Page) -> None:
+    for number in range(4):
+        at = timezone.now() - timedelta(minutes=20 - number if number % 2 else 10 - number)
+        ended(f"s{number}", title=f"Conversation {number}", start_time=at, failed_responses=1)
+    page.goto("/admin/")
+    listens(page)
+    press(page, "j", "j", "o")
+    reads(page, "Conversation 0")
+    press(page, "j")
+    reads(page, "Conversation 3")
+    press(page, "u")
+    listens(page)
+    expect(page.locator(".desk-chosen")).to_contain_text("Conversation 3")
+    press(page, "j", "o")
+    reads(page, "Conversation 1")
 
 
 def test_the_queue_is_worked_through_by_the_keyboard(page: Page) -> None:

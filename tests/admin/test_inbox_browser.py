@@ -74,6 +74,15 @@ def test_what_waits_is_worked_through_by_the_keyboard(page: Page) -> None:
     expect(page.locator(".sx-head h2")).to_have_text("Conversation 1")
     listens(page)
     assert waiting() == ["s0", "s1", "s3"]
+    # The page is scrolled to the answer; what was done stays in sight, and is taken back on its own page.
+    expect(page.get_by_text("Put away.")).to_be_in_viewport()
+    press(page, "z")
+    expect(page.locator(".sx-head h2")).to_have_text("Conversation 2")
+    listens(page)
+    assert waiting() == ["s0", "s1", "s2", "s3"]
+    press(page, "e")
+    expect(page.locator(".sx-head h2")).to_have_text("Conversation 1")
+    listens(page)
     press(page, "d")
     expect(page.locator(".sx-head h2")).to_have_text("Conversation 0")
     listens(page)
@@ -193,7 +202,8 @@ def test_an_approval_is_decided_by_the_keyboard(
             page.wait_for_timeout(100)
         assert len(gemini.requests) >= 2
         page.goto(f"{PAGE}?kind=settled")
-        expect(page.locator(".inbox-row")).to_contain_text("Decided, or asked anew")
+        said = "Approved" if key == "y" else "Refused"
+        expect(page.locator(".inbox-row")).to_contain_text(f"{said} by grace")
         page.locator(".inbox-open").click()
         expect(page.locator(".sx-tool").first).to_contain_text("grace")
     assert [line[:13] for line in ledger.lines()] == lines
