@@ -27,7 +27,7 @@ async def test_what_was_said_over_a_socket_is_read_and_gone_on_with_over_http(
             model="demo", input="what is my name", previous_response_id=response.id
         )
         assert "Ada" in answer.output_text
-        frames = []
+        frames: list[dict[str, Any]] = []
         while not frames or frames[-1]["type"] != "response.done":
             frames.append(await socket.recv())
         assert joined(frames) == answer.output_text

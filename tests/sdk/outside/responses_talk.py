@@ -56,7 +56,7 @@ def langchain(base_url: str) -> dict[str, Any]:
     history.append(chat.invoke(history))
     history.append(HumanMessage("what is my name"))
     chained = ChatOpenAI(**about, use_previous_response_id=True)
-    called = chat.bind_tools([look_outside]).invoke('get_weather in "Oslo"')
+    called = chat.bind_tools([look_outside]).invoke('look_outside in "Oslo"')
     return {
         "counted": chat.invoke("count to 3").text,
         "streamed": "".join(chunk.text for chunk in chat.stream("count to 4")),
