@@ -66,8 +66,8 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "list", LIST
     for name, query in _FILTERS.items():
         yield f"list: {name}", f"{LIST}?{query}"
-    for model in Session.objects.order_by("-start_time").values_list("model", flat=True)[:1]:
-        yield "list: a model", f"{LIST}?model={quote(model)}"
+    for spec in Session.objects.order_by("-start_time").values_list("model", flat=True)[:1]:
+        yield "list: a model", f"{LIST}?model={quote(spec)}"
     yield "review next", f"{LIST}queue/"
     yield "mentions", f"{LIST}mentions/"
     yield "waiting for you", "/admin/sessions_app/inboxitem/"

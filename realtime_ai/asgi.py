@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter
@@ -13,15 +13,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.developmen
 http_application: Any = get_asgi_application()  # loads the apps; what is imported below needs them
 
 from chat.runtime import shutdown, startup  # noqa: E402
-from chat.wire.responses.app import PATHS, responses_application  # noqa: E402
+from chat.wire.responses.app import PATHS as RESPONSES_PATHS  # noqa: E402
+from chat.wire.responses.app import responses_application  # noqa: E402
 from chat.wire.socket import websocket_application  # noqa: E402
+from chat.wire.ui.app import PATHS as UI_PATHS  # noqa: E402
+from chat.wire.ui.app import ui_application  # noqa: E402
 from realtime_ai.front.bounds import bounded  # noqa: E402
 from realtime_ai.front.pacing import paced  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 
 async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -40,10 +43,13 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
             return
 
 
+BESIDE_DJANGO = ((RESPONSES_PATHS, responses_application), (UI_PATHS, ui_application))
+"""Calls that know no cookie, no form and no page."""
+
+
 async def http(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """OpenAI's calls go past Django: they know no cookie, no form and no page."""
-    answers = responses_application if PATHS.fullmatch(scope["path"]) else http_application
-    await answers(scope, receive, send)
+    found = (answers for paths, answers in BESIDE_DJANGO if paths.fullmatch(scope["path"]))
+    await next(found, http_application)(scope, receive, send)
 
 
 application = ProtocolTypeRouter(

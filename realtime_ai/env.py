@@ -140,9 +140,7 @@ class Env:
         default_told="what the machine's role allows",
         secret=True,
     )
-    files_secret_access_key: str | None = STORES.field(
-        None, TEXT, "Its other part.", secret=True, or_file=True
-    )
+    files_secret_access_key: str | None = STORES.field(None, TEXT, "Its other part.", secret=True)
     max_body_bytes: int = BEFORE.field(
         65_536,
         whole(1024, 1_073_741_824),
@@ -162,6 +160,11 @@ class Env:
         number(0.1, 3600),
         "A connection whose request (line, headers, body, handshake) is not whole after so long is cut off, with 408 "
         "where it had begun.",
+    )
+    upload_seconds: float = BEFORE.field(
+        180.0,
+        number(0.1, 3600),
+        "The same for a request that sends a [file](files.md), whose line may be slow.",
     )
     max_unfinished_requests: int = BEFORE.field(
         2000,

@@ -8,6 +8,8 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from chat.conf import conf
 from chat.door import attempts
@@ -18,19 +20,23 @@ RETRY_AFTER = "retry_after_s"
 
 
 def wait_in_words(seconds: int) -> str:
-    if seconds < 90:
-        return "in a minute" if seconds > 20 else f"in {seconds} seconds" if seconds > 1 else "in a second"
-    return f"in {-(-seconds // 60)} minutes"
+    if seconds >= 90:
+        return _("in {n} minutes").format(n=-(-seconds // 60))
+    if seconds > 20:
+        return _("in a minute")
+    return _("in {n} seconds").format(n=seconds) if seconds > 1 else _("in a second")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     error_messages = DefaultAccountAdapter.error_messages | {
-        "username_password_mismatch": "Please enter a correct username and password. Mind capital letters.",
-        TOO_MANY: "Too many wrong attempts. Wait some minutes, then try again.",
-        "incorrect_code": "This code is not right. Take the one that is shown now.",
-        "incorrect_password": "This password is not right.",
-        "rate_limited": "Too many attempts. Wait a minute, then try again.",
-        "account_inactive": "This account is switched off.",
+        "username_password_mismatch": gettext_lazy(
+            "Please enter a correct username and password. Mind capital letters."
+        ),
+        TOO_MANY: gettext_lazy("Too many wrong attempts. Wait some minutes, then try again."),
+        "incorrect_code": gettext_lazy("This code is not right. Take the one that is shown now."),
+        "incorrect_password": gettext_lazy("This password is not right."),
+        "rate_limited": gettext_lazy("Too many attempts. Wait a minute, then try again."),
+        "account_inactive": gettext_lazy("This account is switched off."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -55,7 +61,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         except attempts.TooManyAttempts as refused:
             setattr(request, RETRY_AFTER, refused.wait_s)
             raise ValidationError(
-                f"Too many wrong attempts. Try again {wait_in_words(refused.wait_s)}.", code=TOO_MANY
+                _("Too many wrong attempts. Try again {when}.").format(when=wait_in_words(refused.wait_s)),
+                code=TOO_MANY,
             ) from None
         user = authenticate(request, **credentials)
         if user is None:

@@ -17,6 +17,7 @@ from chat.conf import conf
 from chat.errors import AssistantNotFound
 from chat.page.look import COLOR, PAGE_COLOR, Look, button_colors, look_of, stylesheet
 from chat.page.model_choice import model_choices
+from chat.page.modules import imported
 from chat.page.words import is_right_to_left, language_of, words_url
 from identity.principal import principal_of_request
 from identity.tokens import CredentialsRefused
@@ -63,6 +64,7 @@ def shell(
                 "frame_origins": " ".join(assistant.origins) if framed else "",
                 "model": assistant.choices[0],
                 "models": model_choices(assistant),
+                "modules": imported(),
                 "socket_query": _socket_query(request, look),
                 "is_staff": not framed and _is_staff(request),
                 "shows_notices": settings.DEBUG and not framed and _is_staff(request),

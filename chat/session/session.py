@@ -379,10 +379,12 @@ class Session:
         """Raises what refuses it."""
         self.budget.check()
         self._check_policy(request.turn_policy or self.config.policy)
+        accept.check_retry(request.retry_of, self.history)
         return Turn(
             item_ids=[*self._unclaimed(), *accept.to_take_in(events)],
             options=request.options,
             client_event_id=request.client_event_id,
+            retry_of=request.retry_of,
             continues=accept.decided_by(command.decisions, self.history),
             request_key=command.request_key,
         )

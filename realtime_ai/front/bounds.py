@@ -4,7 +4,7 @@ The servers ask here: `realtime_ai.front.uvicorn`, `realtime_ai.front.daphne`. d
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -25,7 +25,7 @@ _HAD_ITS_TURN_S = 1.0
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
@@ -118,6 +118,18 @@ class UnfinishedRequests:
             oldest, waiting = next(iter(self._waiting.items()))
             if loop.time() - waiting.since > _HAD_ITS_TURN_S:
                 self._cut(oldest, Refusal.CROWDED)
+
+    def grant(self, connection: Hashable, path: str) -> None:
+        """Its head is whole, and leads to a place where a request may take longer: a file over a slow line."""
+        waiting = self._waiting.get(connection)
+        seconds = next(
+            (most for start, most in settings.HTTP_LONG_REQUESTS.items() if path.startswith(start)), 0
+        )
+        if waiting is None or seconds <= settings.HTTP_REQUEST_SECONDS:
+            return
+        waiting.timer.cancel()
+        loop = asyncio.get_running_loop()
+        waiting.timer = loop.call_at(waiting.since + seconds, self._cut, connection, Refusal.SLOW)
 
     def end(self, connection: Hashable) -> None:
         """It is whole, or the connection has ended."""

@@ -150,6 +150,7 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]  # daphne 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         path = unquote_to_bytes(self.channel._path.partition(b"?")[0]).decode(errors="replace")
         self._room = body_limit(path)
+        unfinished.grant(self.channel, path)
         self.content = BytesIO()
         if (length or 0) > self._room:
             self.channel.refuse(Refusal.BODY)

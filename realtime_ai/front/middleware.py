@@ -7,7 +7,10 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 
+from chat.page.words import language_of
 from identity.adoption import with_new_guest
 
 
@@ -42,3 +45,22 @@ class GuestCookieMiddleware(Middleware):
 
     def finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         return with_new_guest(request, response)
+
+
+class LanguageMiddleware(Middleware):
+    """The front door, and pages about what went wrong, are in the browser's language; the admin is in English, and the chat page
+    chooses by itself."""
+
+    _DOOR = ("/login/", "/logout/", "/account/")
+    _STAFF = "/admin/"
+
+    def refused(self, request: HttpRequest) -> HttpResponseBase | None:
+        if not request.path_info.startswith(self._STAFF):
+            translation.activate(language_of(request, ""))
+        return None
+
+    def finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        translation.deactivate()
+        if request.path_info.startswith(self._DOOR):
+            patch_vary_headers(response, ["Accept-Language"])
+        return response

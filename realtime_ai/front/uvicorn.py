@@ -68,6 +68,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._in_head, self._raw_bytes = False, 0
         super().on_headers_complete()
+        unfinished.grant(self, self.scope.get("path", ""))
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:

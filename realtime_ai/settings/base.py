@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "realtime_ai.front.middleware.GuestCookieMiddleware",
+    "realtime_ai.front.middleware.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -158,11 +159,13 @@ HTTP_BODY_LIMITS = {  # bytes by the beginning of the path; the longest that fit
     "/": ENV.max_body_bytes,
     "/v1/": ENV.max_api_body_bytes,
     "/v1/realtime/": ENV.max_body_bytes,
+    "/api/ui/": ENV.max_api_body_bytes,
     "/admin/": ENV.max_admin_body_bytes,
     "/admin/login/": ENV.max_body_bytes,
     "/api/files": ENV.sessions.max_file_bytes + ENV.max_body_bytes,
 }
 HTTP_REQUEST_SECONDS = ENV.request_seconds
+HTTP_LONG_REQUESTS = {"/api/files": ENV.upload_seconds}  # seconds by the beginning of the path
 HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests
 RUNSERVER_WORKER = False
 

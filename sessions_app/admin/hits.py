@@ -35,10 +35,12 @@ def rows_of(sessions: Sequence[Session], found: Found | None) -> list[Any]:
     told = Session.objects.filter(pk__in=ids).order_by()
     names = SessionTag.objects.filter(session_id=OuterRef("pk")).order_by("tag__name").values("tag__name")
     beside = told.annotate(names=ArraySubquery(names), **_cuts(ids, found))
-    by_id = {one["pk"]: one for one in beside.values("pk", "names", "cut", "seq")} if ids else {}
+    by_id: dict[str, Any] = (
+        {each["pk"]: each for each in beside.values("pk", "names", "cut", "seq")} if ids else {}
+    )
     rows: list[Any] = list(sessions)
     for row in rows:
-        one = by_id.get(row.pk, {"names": [], "cut": None, "seq": 0})
+        one: dict[str, Any] = by_id.get(row.pk, {"names": [], "cut": None, "seq": 0})
         row.tag_names, row.hit = one["names"], _hit(one["cut"], one["seq"])
     return rows
 

@@ -9,7 +9,15 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
-from sessions_app.log.events import Event, ItemDeleted, Record, ToolResult
+from sessions_app.log.events import (
+    Event,
+    ItemDeleted,
+    Record,
+    ResponseQueued,
+    ResponseStarted,
+    ToolApproval,
+    ToolResult,
+)
 from sessions_app.log.lifecycle import Visitor, visible_to
 from sessions_app.log.replay import read_history
 from sessions_app.log.rows import COLUMNS, Row, decode_row
@@ -61,6 +69,44 @@ def find_session(*, session_id: str, visitor: Visitor) -> KeptSession | None:
         return None
     state = SessionState(read_history(session_id=session_id))
     return KeptSession(session_id, created_at.timestamp(), state)
+
+
+def is_there(*, session_id: str, visitor: Visitor) -> bool:
+    """A session that the visitor may open."""
+    return Session.objects.filter(visible_to(visitor), session_id=session_id).exists()
+
+
+def denied_in(*, session_id: str) -> list[str]:
+    """The approval requests of a session that somebody has said no to."""
+    said = SessionEvent.objects.filter(session_id=session_id, event_type=ToolApproval.event_type)
+    return list(said.filter(payload__approve=False).values_list(KT("payload__approval_id"), flat=True))
+
+
+_MOST_PARTS = 64
+
+
+def answer_of(*, session_id: str) -> list[Place]:
+    """The last answer of a conversation: the responses that it is made of, the first one first. One that a dead process left is told
+    by the response that was tried first; one that waited for a person's yes goes on in another. Empty where there is none."""
+    began = SessionEvent.objects.filter(session_id=session_id, event_type__in=BEGUN_EVENTS)
+    began = began.annotate(response=KT("payload__response_id"), about=KT("payload__options__conversation"))
+    rows = began.filter(Q(about__isnull=True) | ~Q(about="none"))
+    places: list[Place] = []
+    for _ in range(_MOST_PARTS):
+        columns = rows.order_by("-seq").values_list(*COLUMNS).first()
+        if columns is None:
+            break
+        event = decode_row(Row(*columns))[0].event
+        assert isinstance(event, ResponseQueued | ResponseStarted)
+        is_same = isinstance(event, ResponseStarted) and event.attempt > 1
+        if not is_same:
+            seq = began.filter(response=event.response_id).order_by("seq").values_list("seq", flat=True)[0]
+            places.insert(0, Place(session_id, event.response_id, seq))
+        before = event.retry_of if is_same else event.continues
+        if before is None:
+            break
+        rows = began.filter(response=before)
+    return places
 
 
 def find_items(*, item_ids: Iterable[str], visitor: Visitor) -> dict[str, Record]:

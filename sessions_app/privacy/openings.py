@@ -42,7 +42,7 @@ _RECORD = """
     WHERE NOT EXISTS (
         SELECT FROM transcript_openings
         WHERE session_id = %(session)s AND staff_id = %(staff)s AND view = %(view)s
-          AND at > statement_timestamp() - %(lately)s
+          AND at > statement_timestamp() - make_interval(secs => %(lately)s)
     )
 """
 
@@ -59,7 +59,7 @@ def record_opening(*, session_id: str, staff: AbstractBaseUser | AnonymousUser, 
     opening = {"session": session_id, "staff": staff.pk, "name": name, "view": view.value}
     try:
         with _own_or_savepoint(), connection.cursor() as cursor:
-            cursor.execute(_RECORD, {**opening, "lately": ONE_OPENING})
+            cursor.execute(_RECORD, {**opening, "lately": ONE_OPENING.total_seconds()})
     except DatabaseError as error:
         if not is_read_only(error):
             raise

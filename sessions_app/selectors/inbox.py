@@ -67,10 +67,8 @@ def _menu_counts(request: HttpRequest) -> tuple[int, int]:
     counted: tuple[int, int] | None = getattr(request, "_menu_counts", None)
     if counted is None:
         unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
-        waiting, mentions = (
-            found.order_by().annotate(of=Value(of)).values_list("of")[:MOST_COUNTED]
-            for of, found in enumerate((open_items(), unseen))
-        )
+        waiting = open_items().order_by().annotate(of=Value(0)).values_list("of")[:MOST_COUNTED]
+        mentions = unseen.order_by().annotate(of=Value(1)).values_list("of")[:MOST_COUNTED]
         counts = Counter(of for (of,) in waiting.union(mentions, all=True))
         counted = counts[0], counts[1]
         request._menu_counts = counted  # type: ignore[attr-defined]

@@ -17,7 +17,9 @@ MAX_HITS = 1_000
 """More than these are too many to gather; then only the newest rows are looked at."""
 MAX_SESSIONS = 5_000
 """Of so many it is known whose they are; among these a common word is found whatever its age."""
-NEWEST_EVENTS = 30_000
+NEWEST_EVENTS = 20_000
+PROBED_EVENTS, COMMON_HITS = 2_000, 100
+"""Words that so many of the newest events have are common."""
 LIMIT_MS = 8_000
 MEMORY = "64MB"
 """What a search may use: with the usual 4 MB the index forgets which rows of a block it meant, and each text there is read again."""
@@ -31,17 +33,38 @@ def hits(sessions: QuerySet[Session], query: SearchQuery) -> tuple[list[tuple[st
     """(session, key of the event) of what was said with these words, at least of those among ``sessions``; False: of the newest
     events alone, for there are too many."""
     said = SessionEvent.objects.filter(event_type__in=SPOKEN).order_by()
-    matching = said.alias(words=SearchVector("content", config="simple")).filter(words=query)
-    found = _pairs(matching[: MAX_HITS + 1])
+    by_index = said.alias(words=SearchVector("content", config="simple")).filter(words=query)
+    by_reading = said.alias(words=SearchVector("content", NO_INDEX, config="simple")).filter(words=query)
+    few, common = _few_and_common(sessions, by_reading)
+    newest = _newest(by_reading) if common and len(few) > MAX_SESSIONS else []
+    if len(newest) > MAX_HITS:
+        return newest, False
+    found = _pairs(by_index[: MAX_HITS + 1])
     if len(found) <= MAX_HITS:
         return found, True
-    matching = said.alias(words=SearchVector("content", NO_INDEX, config="simple")).filter(words=query)
-    few = some_ids(sessions)
     if len(few) <= MAX_SESSIONS:
-        return _pairs(matching.filter(session_id__in=few)), True
-    last = SessionEvent.objects.order_by("-pk").annotate(bound=F("pk") - NEWEST_EVENTS).values("bound")[:1]
-    newest = matching.filter(pk__gt=Subquery(last)).order_by("-pk")
-    return _pairs(newest[: MAX_HITS + 1]), False
+        return _pairs(by_reading.filter(session_id__in=few)), True
+    return newest or _newest(by_reading), False
+
+
+def _few_and_common(
+    sessions: QuerySet[Session], by_reading: QuerySet[SessionEvent]
+) -> tuple[list[str], bool]:
+    """The sessions, where they are few, and whether the words are in so many of the newest events that the index would only be
+    read in vain: of "the" alone that takes a second. One query."""
+    ids = sessions.order_by().values_list("pk")[: MAX_SESSIONS + 1]
+    probe = _since(by_reading, PROBED_EVENTS).annotate(hit=Value("")).values_list("hit")[:COMMON_HITS]
+    found = [pk for (pk,) in ids.union(probe, all=True)]
+    return [pk for pk in found if pk], found.count("") >= COMMON_HITS
+
+
+def _newest(by_reading: QuerySet[SessionEvent]) -> list[tuple[str, int]]:
+    return _pairs(_since(by_reading, NEWEST_EVENTS).order_by("-pk")[: MAX_HITS + 1])
+
+
+def _since(events: QuerySet[SessionEvent], newest: int) -> QuerySet[SessionEvent]:
+    last = SessionEvent.objects.order_by("-pk").annotate(bound=F("pk") - newest).values("bound")[:1]
+    return events.filter(pk__gt=Subquery(last))
 
 
 def some_ids(sessions: QuerySet[Session]) -> list[str]:

@@ -60,11 +60,11 @@ export class Attachments extends EventTarget {
     const remove = iconButton("close", gettext("Remove {name}", { name: file.name }), {
       on: { click: () => this.#takeOut(chip, true) },
     });
-    chip.picture = el("span", { class: "chip-picture" }, icon("file"));
-    chip.about = el("span", { class: "chip-about", text: fileSize(file.size) });
-    chip.bar = el("progress", { class: "chip-progress", max: "1", value: "0", "aria-label": gettext("Sending") });
-    const words = el("span", { class: "chip-words" }, el("bdi", { class: "chip-name", text: file.name }), chip.about);
-    chip.node = el("li", { class: "chip" }, chip.picture, words, chip.bar, remove);
+    chip.picture = el("span", { class: "attachment-picture" }, icon("file"));
+    chip.about = el("span", { class: "attachment-about", text: fileSize(file.size) });
+    chip.bar = el("progress", { class: "attachment-progress", max: "1", value: "0", "aria-label": gettext("Sending") });
+    const words = el("span", { class: "attachment-words" }, el("bdi", { class: "attachment-name", text: file.name }), chip.about);
+    chip.node = el("li", { class: "attachment" }, chip.picture, words, chip.bar, remove);
     this.#chips.push(chip);
     this.list.append(chip.node);
     this.#changed();

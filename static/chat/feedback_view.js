@@ -47,9 +47,10 @@ export class FeedbackView {
     this.up = this.#thumb("up", gettext("Good answer"));
     this.down = this.#thumb("down", gettext("Bad answer"));
     this.buttons = el("span", { class: "thumbs", role: "group", "aria-label": gettext("Rate this answer") }, this.up, this.down);
-    this.form = this.#form();
+    /** Made when it is opened: most answers are never rated. */
+    this.form = null;
     this.said = el("p", { class: "feedback-said", hidden: true });
-    this.node = el("div", { class: "feedback" }, this.said, this.form);
+    this.node = el("div", { class: "feedback" }, this.said);
   }
 
   /** `item`: the text that is rated; null where there is none. */
@@ -62,8 +63,12 @@ export class FeedbackView {
     this.down.setAttribute("aria-pressed", String(rating === "down"));
     if (rating === "none") this.#close();
     const why = [reason && reasonWords(reason), comment].filter(Boolean).join(": ");
-    this.said.hidden = !why || !this.form.hidden;
+    this.said.hidden = !why || this.#isOpen;
     setText(this.said, why);
+  }
+
+  get #isOpen() {
+    return this.form !== null && !this.form.hidden;
   }
 
   #thumb(rating, label) {
@@ -123,6 +128,10 @@ export class FeedbackView {
   }
 
   #open(rating) {
+    if (!this.form) {
+      this.form = this.#form();
+      this.node.append(this.form);
+    }
     setText(this.question, rating === "down" ? gettext("What was wrong with it?") : gettext("What was good about it?"));
     this.reasons.disabled = this.reasons.hidden = rating === "up";
     this.form.reset();
@@ -155,7 +164,7 @@ export class FeedbackView {
   }
 
   #close() {
-    this.form.hidden = true;
+    if (this.form) this.form.hidden = true;
   }
 }
 

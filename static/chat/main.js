@@ -209,8 +209,13 @@ class Page {
   #onCaughtUp() {
     this.connection.caughtUp();
     if (this.#session.wasUsed) this.recap.show();
-    // behind the next picture, in which the end of what came is scrolled to
-    requestAnimationFrame(() => requestAnimationFrame(() => this.earlier.look()));
+    this.#lookForEarlier();
+  }
+
+  /** Behind the picture in which all that came has been drawn, and its end is scrolled to. */
+  #lookForEarlier() {
+    const look = () => (this.view.isWhole ? this.earlier.look() : this.#lookForEarlier());
+    requestAnimationFrame(() => requestAnimationFrame(look));
   }
 
   /** As long as it is the one that is shown. */

@@ -3,8 +3,13 @@
 import { AnswerView } from "./answer_view.js";
 import { MessageView } from "./message_view.js";
 
+/** So many are drawn at once where a whole page of them comes: the last ones first, and what is above with the next pictures. */
+const AT_ONCE = 8;
+
 export class TranscriptView {
   #views = new Map();
+  /** All that was there has been drawn. */
+  isWhole = true;
   #chosen = null;
 
   /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), edit(entry), choose(itemId), decide(item, approve),
@@ -16,11 +21,12 @@ export class TranscriptView {
 
   /** Show the chosen path of a session's state (`latest`: what may be said anew, and asked for again); false: a part was put
    * off, call again with the next frame. */
-  render({ entries, versions }, latest) {
-    let whole = true;
+  render({ entries: all, versions }, latest) {
+    const approvals = approvalsOf(all);
+    const entries = this.#drawnNow(all);
+    let whole = this.isWhole;
     const last = entries.length - 1;
     const { idle } = latest;
-    const approvals = approvalsOf(entries);
     entries.forEach((entry, index) => {
       const view = this.#views.get(entry.id) ?? this.#add(entry);
       const around = {
@@ -36,6 +42,16 @@ export class TranscriptView {
     this.#arrange(entries);
     this.#arrive();
     return whole;
+  }
+
+  /** Of a conversation that is opened, from the end on, some more each time. */
+  #drawnNow(entries) {
+    if (this.isWhole && this.#views.size > 0) return entries;
+    let left = AT_ONCE;
+    let from = entries.length;
+    while (from > 0 && (this.#views.has(entries[from - 1].id) || left-- > 0)) from -= 1;
+    this.isWhole = from === 0;
+    return entries.slice(from);
   }
 
   #choose({ id, itemId }, direction) {

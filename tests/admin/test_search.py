@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -120,6 +121,29 @@ def test_of_too_many_messages_the_newest_are_looked_at(monkeypatch: pytest.Monke
     hits = search(Session.objects.all(), "text:common")
     assert set(hits.sessions.values_list("pk", flat=True)) == {"s6", "s7"}
     assert "More than 3" in hits.note
+
+
+def test_the_index_is_not_asked_for_a_word_that_everybody_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(said, "MAX_HITS", 3)
+    monkeypatch.setattr(said, "MAX_SESSIONS", 3)
+    monkeypatch.setattr(said, "COMMON_HITS", 2)
+    for number in range(8):
+        write_session(turn(1, words="common"), session_id=f"s{number}")
+    asked: list[Any] = []
+    pairs = said._pairs
+
+    def counted(events: Any) -> Any:
+        asked.append(events)
+        return pairs(events)
+
+    monkeypatch.setattr(said, "_pairs", counted)
+    assert "More than 3" in search(Session.objects.all(), "text:common").note
+    assert len(asked) == 1
+    monkeypatch.setattr(
+        said, "MAX_HITS", 30
+    )  # more than there are, however common the word: then all are found
+    hits = search(Session.objects.all(), "text:common")
+    assert (hits.sessions.count(), hits.note) == (8, "")
 
 
 def test_a_common_word_is_found_in_few_sessions_whatever_their_age(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -355,7 +355,7 @@ def own_sessions() -> dict[str, Any]:
         for number, title in enumerate(_TITLES)
     ]
     summary = "The customer asked for a **quieter bell** and wants to have it sent to the office by Friday."
-    listed.append({**listed[-1], "id": "scripted", "title": "A quieter bell", "summary": summary})
+    listed.append({**listed[-1], "id": "scripted", "title": "Repair B-1042", "summary": summary})
     return {"sessions": listed, "next_cursor": None}
 
 

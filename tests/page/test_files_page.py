@@ -37,7 +37,7 @@ def server(start_server: Callable[..., ServerProcess], tmp_path: Path) -> Server
 def chat(server: ServerProcess, open_page: OpenPage) -> ChatPage:
     chat = open_page(server=server)
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     return chat
 
 
@@ -189,6 +189,6 @@ def test_with_files_switched_off_there_is_no_button(
 ) -> None:
     chat = open_page(server=start_server(MAX_FILES_PER_MESSAGE="0", DEMO_DELAY_MS="0"))
     chat.go("/")
-    chat.expect_connection("Connected")
+    chat.expect_connection("Ready")
     expect(chat.page.get_by_role("button", name="Add pictures or files")).to_have_count(0)
     chat.ask("Hello")

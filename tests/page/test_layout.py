@@ -178,7 +178,9 @@ def test_another_session_opens_at_its_end_and_a_card_unfolds_where_it_is(chat: C
     chat.page.mouse.move(600, 400)
     chat.page.mouse.wheel(0, -900)
     expect(chat.page.get_by_role("button", name="Jump to the latest")).to_be_visible()
-    chat.page.locator(".new-chat").click()  # this server says that it is the same one: all is replayed
+    chat.page.locator(".new-chat").click()
+    expect(chat.messages).to_have_count(0)
+    chat.page.go_back()  # all is replayed
     expect(chat.messages).to_have_count(20)
     summary = chat.page.locator(".tool-card summary").last
     expect(summary).to_be_in_viewport()

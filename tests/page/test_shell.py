@@ -140,9 +140,11 @@ def test_the_assistants_language_goes_before_the_browsers() -> None:
     assert "Accept-Language" in Client().get("/").headers["Vary"]
 
 
-def test_nothing_else_is_translated_by_it() -> None:
-    """The admin and the front door stay as they are."""
-    assert "Sign in" in page("/login/", accept="de")
+def test_the_admin_is_not_translated_by_it() -> None:
+    """The front door is: `tests/door/test_languages.py`."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    assert "Log out" in page("/admin/", client, accept="de")
 
 
 def test_the_scripts_words_are_kept_by_browsers_and_change_their_address() -> None:
@@ -192,8 +194,8 @@ def test_each_code_of_the_server_has_a_sentence() -> None:
     known = set(re.findall(r"^  (\w+):", source, re.MULTILINE))
     codes = {cls.code for cls in [*_tree(ChatError), *_tree(SessionsError)]}
     general = {
-        "binary_frame", "decision_refused", "instructions_not_allowed", "invalid_cursor", "invalid_event",
-        "invalid_history", "item_exists", "not_taken_over", "own_approval", "replay_gap",
+        "binary_frame", "decision_refused", "file_error", "instructions_not_allowed", "invalid_cursor", "invalid_event",
+        "invalid_history", "item_exists", "not_found", "not_taken_over", "not_the_last_response", "own_approval", "replay_gap",
         "session_error", "taken_over", "tool_error", "turn_refused", "unknown_address", "unknown_feedback_reason",
     }  # fmt: skip
     assert codes - known == general
@@ -239,3 +241,18 @@ def test_the_widget_may_stand_in_any_page() -> None:
     assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert "RealtimeChat" in response.content.decode()
     assert not response.cookies
+
+
+def test_all_that_the_page_imports_is_fetched_at_once() -> None:
+    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page("/"))
+    scripts = {
+        str(path.relative_to(BASE_DIR / "static"))
+        for folder in ("chat", "chat/realtime")
+        for path in (BASE_DIR / "static" / folder).glob("*.js")
+    }
+    apart = {"chat/main.js", "chat/theme.js", "chat/widget.js", "chat/key_trouble.js"}
+    assert {one for one in preloaded if one.startswith("chat/")} == scripts - apart
+    assert {one for one in preloaded if one.startswith("vendor/")} == {
+        "vendor/markdown-it/markdown-it.esm.min.js",
+        "vendor/dompurify/purify.min.js",
+    }

@@ -39,7 +39,7 @@ def test_every_folder_with_tests_belongs_to_one_app() -> None:
     assert sorted(named) == sorted(folders)
 
 
-SESSIONS = ["tests/admin", "tests/log", "tests/moving", "tests/privacy", "tests/privileges"]
+SESSIONS = ["tests/admin", "tests/files", "tests/log", "tests/moving", "tests/privacy", "tests/privileges"]
 
 
 @pytest.mark.parametrize(

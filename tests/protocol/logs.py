@@ -63,10 +63,17 @@ def logs(draw: st.DrawFn, max_turns: int = 3) -> list[ev.Record]:
     return numbered(events)
 
 
+FILES = [
+    ev.FileRef(id=f"file_{'a' * 24}", name="a.png", media_type="image/png", size=9, width=3, height=2),
+    ev.FileRef(id=f"file_{'b' * 24}", name="b.pdf", media_type="application/pdf", size=9, pages=1),
+]
+
+
 def _user_message(draw: st.DrawFn, names: _Names) -> ev.UserMessage:
     return ev.UserMessage(
         item_id=names.new("item"),
         text=draw(texts),
+        files=draw(st.sampled_from([[], FILES])),
         client_event_id=draw(st.none() | st.just(names.new("client"))),
         previous_item_id=draw(st.none() | st.just("root")),
     )

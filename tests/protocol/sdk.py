@@ -12,6 +12,7 @@ import msgspec
 import pydantic
 from openai.types.realtime import RealtimeServerEvent
 from openai.types.realtime.realtime_session_create_response import RealtimeSessionCreateResponse
+from openai.types.responses import ResponseInputFile, ResponseInputImage
 
 from chat.wire.realtime.server import ServerEvent
 
@@ -26,7 +27,8 @@ _DECLARED_ELSEWHERE = {"session.id", "session.object", "session.expires_at"}
 
 def validated(frame: str) -> pydantic.BaseModel:
     """The frame as the SDK's model of its type. Raises AssertionError or `pydantic.ValidationError`."""
-    fields = json.loads(frame)
+    fields = without_files(json.loads(frame))
+    frame = json.dumps(fields)
     model = SDK_SERVER_EVENTS.get(fields.get("type"))
     assert model is not None, f"the vendor has no server event {fields.get('type')!r}"
     event = model.model_validate_json(frame, strict=True)
@@ -36,6 +38,30 @@ def validated(frame: str) -> pydantic.BaseModel:
         session = {name: value for name, value in fields["session"].items() if not name.startswith("x_")}
         RealtimeSessionCreateResponse.model_validate_json(json.dumps(session), strict=True)
     return event
+
+
+FILE_PARTS: dict[str, type[pydantic.BaseModel]] = {
+    "input_image": ResponseInputImage,
+    "input_file": ResponseInputFile,
+}
+"""The vendor's Realtime has pictures by their URL alone, and no files: those that have an id are as its Responses API has them."""
+
+
+def without_files(value: Any) -> Any:
+    """The frame with a text in the place of each part that is a file of ours, which is held against the vendor's own type."""
+    if isinstance(value, list):
+        return [without_files(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "file_id" not in value:
+        return {name: without_files(one) for name, one in value.items()}
+    model = FILE_PARTS[value["type"]]
+    given = {name: one for name, one in value.items() if not name.startswith("x_")}
+    part = model.model_validate(
+        {"detail": "auto", **given} if model is ResponseInputImage else given, strict=True
+    )
+    assert not part.model_extra
+    return {"type": "input_text", "text": value["file_id"]}
 
 
 def held(frame: str) -> None:

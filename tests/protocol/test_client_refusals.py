@@ -21,6 +21,7 @@ def refusal(text: str) -> FrameError:
     return caught.value
 
 
+FILE = "file_" + "0" * 24
 BAD = {
     "not json": ("{", "invalid_json", None),
     "empty": ("", "invalid_json", None),
@@ -124,10 +125,38 @@ BAD = {
     "item id": (message(id="a b"), "invalid_event", "item.id"),
     "item id too long": (message(id="a" * 129), "invalid_event", "item.id"),
     "item id of the root": (message(id="root"), "invalid_event", "item.id"),
-    "image": (
-        message(content=[{"type": "input_image", "image_url": "data:"}]),
+    "audio part": (
+        message(content=[{"type": "input_audio", "audio": "AAAA"}]),
         "unsupported_content",
         "item.content[0].type",
+    ),
+    "image elsewhere": (
+        message(content=[{"type": "input_image", "image_url": "https://example.com/a.png"}]),
+        "unsupported_content",
+        "item.content[0]",
+    ),
+    "image without one": (message(content=[{"type": "input_image"}]), "invalid_event", "item.content[0]"),
+    "image of the assistant's": (
+        message(role="assistant", content=[{"type": "input_image", "file_id": FILE}]),
+        "unsupported_content",
+        "item.content[0].type",
+    ),
+    "file with a wrong id": (
+        message(content=[{"type": "input_file", "file_id": "file_x"}]),
+        "invalid_event",
+        "item.content[0].file_id",
+    ),
+    "file out of the conversation": (
+        respond(
+            input=[{"type": "message", "role": "user", "content": [{"type": "input_file", "file_id": FILE}]}]
+        ),
+        "unsupported_content",
+        "response.input[0].content[0].type",
+    ),
+    "files too many": (
+        message(content=[{"type": "input_image", "file_id": FILE}] * 6),
+        "too_many_files",
+        "item.content",
     ),
     "no parts": (message(content=[]), "invalid_event", "item.content"),
     "text no string": (message(7), "invalid_event", "item.content[0].text"),

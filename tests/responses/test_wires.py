@@ -5,7 +5,7 @@ from typing import Any
 from tests.responses.conftest import Client
 from tests.responses.sdk import checked, checked_response, text_of
 from tests.support.server import ServerProcess
-from tests.support.sockets import joined, realtime
+from tests.support.sockets import Frame, joined, realtime
 
 
 def as_owner(key: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ async def test_what_was_said_over_a_socket_is_read_and_gone_on_with_over_http(
             model="demo", input="what is my name", previous_response_id=response.id
         )
         assert "Ada" in answer.output_text
-        frames: list[dict[str, Any]] = []
+        frames: list[Frame] = []
         while not frames or frames[-1]["type"] != "response.done":
             frames.append(await socket.recv())
         assert joined(frames) == answer.output_text

@@ -1,5 +1,6 @@
 """The client module of ``static/chat`` in Node.js, against a running server; its package, its types, its example."""
 
+import base64
 import json
 import os
 import re
@@ -9,7 +10,12 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import User
+
+from identity.keys import make_key
 from realtime_ai.env import BASE_DIR
+from sessions_app.postgres.threads import in_db_thread
+from tests.files.samples import pdf, png
 from tests.protocol.sdk import held
 from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
@@ -94,6 +100,21 @@ async def test_a_long_session_is_read_from_its_end_to_its_beginning(
     assert told["entries"] == wanted
     assert told["text"] == ["1, 2."] * 45
     assert told["rated"] == 1, "what was said of an answer that was not there yet"
+
+
+async def test_files_go_along(node: list[str], start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(VAR_DIR=str(tmp_path))
+    files = [["bike.png", png(40, 30)], ["offer.pdf", pdf(2)]]
+    key = await in_db_thread(lambda: make_key(user=User.objects.create_user("shop"), label="k").value)
+    given = [[name, base64.b64encode(data).decode()] for name, data in files if isinstance(data, bytes)]
+    told = await told_by(node, "files", server.ws_url, key=key, files=given)
+    for event in told["events"]:
+        held(json.dumps(event))
+    assert [(file["name"], file["width"]) for file in told["files"]] == [("bike.png", 40), ("offer.pdf", 0)]
+    assert "bike.png" in told["text"][0]
+    assert told["shown"] == given[0][1]
+    assert told["shares"] == [1, 1]
+    assert (told["code"], told["discarded"]) == ("file_type_refused", "file_not_found")
 
 
 async def test_the_documented_example(node: list[str], server: ServerProcess) -> None:

@@ -1,7 +1,9 @@
 """OpenAI's Python client against the server: turns, items, tools."""
 
 import asyncio
+import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -9,6 +11,7 @@ import pytest
 from openai import OpenAI
 
 from chat.wire.realtime.server import SERVER_EVENT_TYPES
+from tests.files.samples import png
 from tests.protocol.sdk import validated
 from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
@@ -46,6 +49,23 @@ async def test_a_turn_of_text(server: ServerProcess) -> None:
     usage = response.usage
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens
     assert usage.output_tokens == 5
+
+
+async def test_a_picture_goes_along(start_server: StartServer, tmp_path: Path) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(png(40, 30)).decode()}"
+    content: Any = [
+        {"type": "input_image", "image_url": url, "detail": "low"},
+        {"type": "input_text", "text": "What is it?"},
+    ]
+    async with talk(start_server(VAR_DIR=str(tmp_path)).ws_url) as client:
+        await client.connection.conversation.item.create(
+            item={"type": "message", "role": "user", "content": content}
+        )
+        shown = (await client.until("conversation.item.done")).item.content
+        await client.connection.response.create()
+        response = (await client.until("response.done")).response
+    assert [part.type for part in shown] == ["input_text", "input_image"]
+    assert "40 × 30 pixels" in text_of(response)
 
 
 async def test_turn_after_turn_in_one_conversation(server: ServerProcess) -> None:

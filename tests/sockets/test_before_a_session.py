@@ -180,6 +180,15 @@ UNFINISHED = {
 }
 
 
+async def test_a_file_may_take_longer(bounded: ServerProcess) -> None:
+    async with raw(bounded) as (reader, writer):
+        writer.write(post("/api/files", 3))
+        await asyncio.sleep(2.5)  # any other request's time is over
+        writer.write(b"a=b")
+        async with asyncio.timeout(10):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+
+
 @pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED)
 async def test_a_request_that_never_ends_is_cut_off(bounded: ServerProcess, sent: bytes) -> None:
     said = await answer(bounded, sent)

@@ -20,27 +20,35 @@ PLURALS = {
     "es": "nplurals=2; plural=(n != 1);",
     "ar": "nplurals=6; plural=n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5;",
 }
-TEMPLATES = ("chat/base.html", "chat/page.html")
-PYTHON = ("chat/page/look.py",)
+TEMPLATES = tuple(
+    sorted(
+        str(path.relative_to(BASE_DIR / "templates"))
+        for where in ("chat", "account", "mfa", "allauth", ".")
+        for path in (BASE_DIR / "templates" / where).glob("*.html" if where == "." else "**/*.html")
+    )
+)
+"""All but the admin's."""
+PYTHON = ("chat/page/look.py", "chat/door/adapter.py")
 
 Key = tuple[str, str]
 """The English words, and their plural or nothing."""
 
 
 def scripts() -> list[Path]:
-    """Of the page and the frame; the front door's are in English."""
+    """Of the page and the frame."""
     return sorted(path for path in (BASE_DIR / "static" / "chat").glob("*.js") if path.name not in ENGLISH)
 
 
 ENGLISH = {"key_trouble.js", "widget.js", "words.js"}
-"""The door's; the widget's, which is given its words by the frame; and the help that the others call. The client module, whose
-words are for programs, is a folder of its own."""
+"""The door's and the widget's, which are given their words by the page and by the frame; and the help that the others call. The
+client module, whose words are for programs, is a folder of its own."""
 
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'"
 _CALL = re.compile(rf"\bgettext\(\s*({_LITERAL})")
 _PLURAL = re.compile(rf"\bngettext\(\s*({_LITERAL}),\s*({_LITERAL})")
 _TRANSLATE = re.compile(r"{% translate \"([^\"]+)\"")
-_BLOCK = re.compile(r"{% blocktranslate %}(.*?){% endblocktranslate %}", re.DOTALL)
+_BLOCK = re.compile(r"{% blocktranslate(?: with [^%]*)? %}(.*?){% endblocktranslate %}", re.DOTALL)
+_FILLED_IN = re.compile(r"{{ (\w+) }}")
 
 
 def words_of_scripts() -> dict[Key, None]:
@@ -57,7 +65,8 @@ def words_of_templates() -> dict[Key, None]:
     found: dict[Key, None] = {}
     for name in TEMPLATES:
         text = (BASE_DIR / "templates" / name).read_text(encoding="utf-8")
-        places = [(match.start(), match[1]) for one in (_TRANSLATE, _BLOCK) for match in one.finditer(text)]
+        places = [(match.start(), match[1]) for match in _TRANSLATE.finditer(text)]
+        places += [(match.start(), _FILLED_IN.sub(r"%(\1)s", match[1])) for match in _BLOCK.finditer(text)]
         found.update(dict.fromkeys((words, "") for _, words in sorted(places)))
     for name in PYTHON:
         found.update(dict.fromkeys((words, "") for words in _of_python((BASE_DIR / name).read_text("utf-8"))))

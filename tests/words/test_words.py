@@ -87,7 +87,7 @@ _CODE = re.compile(
 )
 _WORDS = re.compile(r"[A-Z][a-z]+|[A-Za-z]{2,} [A-Za-z]{2,}|[a-z]…")
 NO_WORDS = {
-    "Enter", "Escape", "Accept", "X-CSRFToken", "Home", "End", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "ArrowLeft",
+    "Enter", "Escape", "Accept", "X-CSRFToken", "Home", "End", "Page", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "ArrowLeft",
     "ArrowRight", "Tab", "Shift", "DELETE", "DOMContentLoaded", "SESSION_ID", "ASSISTANT", "(hover: hover)",
     "(min-width: 60rem)", "Content-Type",
 }  # fmt: skip
@@ -155,17 +155,23 @@ class _Texts(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._in_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_script = tag == "script"
         self.found += [value or "" for name, value in attrs if name in self.SPOKEN]
 
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
     def handle_data(self, data: str) -> None:
-        self.found.append(data)
+        if not self._in_script:
+            self.found.append(data)
 
 
 def texts_outside(template: str) -> list[str]:
     bare = re.sub(
-        r"{% blocktranslate %}.*?{% endblocktranslate %}|{%.*?%}|{{.*?}}|{#.*?#}",
+        r"{% blocktranslate.*?{% endblocktranslate %}|{%.*?%}|{{.*?}}|{#.*?#}",
         "",
         template,
         flags=re.DOTALL,
@@ -175,10 +181,14 @@ def texts_outside(template: str) -> list[str]:
     return [text.strip() for text in parser.found if re.search(r"[A-Za-z]{2}", text)]
 
 
+NO_TEXTS = {"Realtime AI", "· Realtime AI", "wide"}
+"""The product's name, and a class that one template gives to another."""
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_no_word_of_a_template_stands_outside(name: str) -> None:
     found = texts_outside((BASE_DIR / "templates" / name).read_text(encoding="utf-8"))
-    assert [text for text in found if text != "Realtime AI"] == [], "the product's name alone"
+    assert [text for text in found if text not in NO_TEXTS] == []
 
 
 def test_a_word_of_a_template_outside_is_seen() -> None:

@@ -78,7 +78,7 @@ def completion(response: Response) -> Completion:
     """Of a response that did not fail. What a server's tool gave is no part of it."""
     texts = [one for one in response.output if isinstance(one, ro.Message)]
     whole = [one for one in texts if one.status == "completed"] or texts
-    said = "".join(part.text for one in whole for part in one.content)
+    said = "".join(part.text for one in whole for part in one.content if isinstance(part, ro.OutputText))
     calls = [
         ToolCall(id=one.call_id, function=Function(name=one.name, arguments=one.arguments))
         for one in response.output

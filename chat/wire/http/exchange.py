@@ -104,6 +104,11 @@ class Exchange:
         await self._begin(status, {**about, "content-length": str(len(body))})
         await self._give(body, more=False)
 
+    async def nothing(self) -> None:
+        """204."""
+        await self._begin(204, {"cache-control": "no-store"})
+        await self._give(b"", more=False)
+
     async def begin_stream(self) -> None:
         await self._begin(200, _STREAM_HEADERS)
 

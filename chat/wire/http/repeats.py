@@ -29,15 +29,24 @@ class RequestKey(NamedTuple):
 
 
 def request_key(one: Exchange, visit: Visit, body: bytes) -> RequestKey:
-    who = f"{visit.principal.user_id}/{visit.principal.external_user_id}/{visit.principal.key_id}"
-    if visit.is_nobody:
-        who = f"nobody at {one.address}"
+    who = _who(one, visit)
     if name := one.headers.get("idempotency-key", "")[:_MOST_KEY_CHARS]:
         return RequestKey(_digest(who, one.path, "key", name.encode()), named=True, repeated=True)
     if visit.is_nobody:  # behind one address there are many of them
         return RequestKey(new_id("req"), named=False, repeated=False)
     repeated = one.headers.get("x-stainless-retry-count", "0") not in ("0", "")
     return RequestKey(_digest(who, one.path, "body", body), named=False, repeated=repeated)
+
+
+def key_of(one: Exchange, visit: Visit, what: str) -> RequestKey:
+    """Of a request whose content names it: what it says, in which session."""
+    return RequestKey(_digest(_who(one, visit), "", "what", what.encode()), named=True, repeated=True)
+
+
+def _who(one: Exchange, visit: Visit) -> str:
+    if visit.is_nobody:
+        return f"nobody at {one.address}"
+    return f"{visit.principal.user_id}/{visit.principal.external_user_id}/{visit.principal.key_id}"
 
 
 def _digest(who: str, path: str, kind: str, what: bytes) -> str:

@@ -13,13 +13,16 @@ from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.wire.auth import identify
-from chat.wire.entry import joins, visitor_of
+from chat.wire.entry import joins, own_id, visitor_of
 from chat.wire.http.exchange import Exchange
+from identity.guests import is_chosen
 from identity.models import Scope
 from identity.principal import Kind, Principal
 from sessions_app.errors import SessionNotFound, SessionsError
-from sessions_app.ids import new_id
+from sessions_app.ids import check_session_id, new_id
 from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.lookup import is_there
+from sessions_app.postgres.threads import in_db_thread
 
 AnySession = Session | RemoteSession
 
@@ -85,21 +88,34 @@ class Visit:
             replace(self._join(PLAIN), session_id=session_id, create=False, reopen=reopen)
         )
 
-    async def enter_named(self, name: str) -> AnySession:
+    async def enter_named(
+        self, name: str, *, open_house: bool = False, model: str | None = None, assistant: str = ""
+    ) -> AnySession:
         """The one that somebody calls so, made where there is none: as a socket at ``/ws/session/{name}``. Raises
-        `SessionNotFound`, `InvalidSessionId`, `ChosenIdRefused`, and what the hub's `join` raises."""
+        `SessionNotFound`, `InvalidSessionId`, `ChosenIdRefused`, `AssistantNotFound`, and what the hub's `join` raises."""
         tries = joins(
             self.principal,
             path_id=name,
             query={},
-            open_house=False,
+            open_house=open_house,
             source=self.dialect,
             payers=self.payers,
+            assistant=await self._assistant(assistant),
         )
         for join in tries:
             with contextlib.suppress(SessionNotFound):
-                return await self._joined(join)
+                return await self._joined(replace(join, model=join.model or model))
         raise SessionNotFound
+
+    async def find_named(self, name: str, *, open_house: bool) -> str:
+        """The id of the session that the client calls so; "" where there is none, or it is not theirs. Raises `InvalidSessionId`."""
+        names = [check_session_id(name), own_id(self.visitor, name)]
+        if open_house and is_chosen(name):
+            self.knows_secret_of(name)
+        for session_id in names:
+            if await in_db_thread(is_there, session_id=session_id, visitor=self.visitor):
+                return session_id
+        return ""
 
     def knows_secret_of(self, session_id: str) -> None:
         self.visitor = replace(self.visitor, secret_of=session_id)

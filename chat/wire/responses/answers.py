@@ -47,7 +47,7 @@ async def stream(
 ) -> None:
     """Raises `Aborted` where it cannot be brought to its end."""
     follower = Follower(visit, place, after=after, stored=stored)
-    reading = _Reading(one, visit, follower, render=render)
+    reading = Reading(one, visit, follower, render=render)
     try:
         await one.begin_stream()
         await reading.until_over()
@@ -63,7 +63,7 @@ async def stream(
 async def whole(one: Exchange, visit: Visit, place: Place, wanted: Wanted) -> Response | None:
     """The response once it is over; None when the client has gone. Raises what makes it impossible to wait."""
     follower = Follower(visit, place)
-    reading = _Reading(one, visit, follower)
+    reading = Reading(one, visit, follower)
     try:
         await reading.until_over()
     except ClientGone:
@@ -80,7 +80,7 @@ async def begun(visit: Visit, place: Place) -> Response | None:
     return None
 
 
-class _Reading:
+class Reading:
     """The events go to the client as they come; one task waits for them, so that nothing is made anew for each."""
 
     def __init__(

@@ -4,8 +4,11 @@ import msgspec
 from msgspec import UNSET
 
 from chat.wire.responses.objects import (
+    Content,
     FunctionCall,
     FunctionCallOutput,
+    InputFile,
+    InputImage,
     InputText,
     Item,
     ItemStatus,
@@ -24,7 +27,7 @@ SERVER_LABEL = "server"
 
 def text_item(item_id: str, text: str | None, *, status: ItemStatus, person: str = "") -> Message:
     """``text`` None: the item is only just open."""
-    content: list[InputText | OutputText] = [] if text is None else [OutputText(text=text)]
+    content: list[Content] = [] if text is None else [OutputText(text=text)]
     return Message(id=item_id, role="assistant", status=status, content=content, x_person=person or UNSET)
 
 
@@ -65,7 +68,7 @@ def item_of(event: ev.Event, result: ev.Event | None = None) -> Item | None:
     """None where it made none that this API knows. ``result``: of a server's call, as far as there is one."""
     match event:
         case ev.UserMessage():
-            return Message(id=event.item_id, role="user", content=[InputText(text=event.text)])
+            return Message(id=event.item_id, role="user", content=[*_texts(event), *map(_file, event.files)])
         case ev.OperatorMessage():
             return Message(id=event.item_id, role="system", content=[InputText(text=event.text)])
         case ev.AssistantMessage():
@@ -80,6 +83,17 @@ def item_of(event: ev.Event, result: ev.Event | None = None) -> Item | None:
             return approval_request(event)
         case _:
             return _answer(event)
+
+
+def _texts(event: ev.UserMessage) -> list[InputText]:
+    """None where it has files alone."""
+    return [InputText(text=event.text)] if event.text or not event.files else []
+
+
+def _file(file: ev.FileRef) -> InputImage | InputFile:
+    if file.media_type.startswith("image/"):
+        return InputImage(file_id=file.id)
+    return InputFile(file_id=file.id, filename=file.name)
 
 
 def _answer(event: ev.Event) -> Item | None:

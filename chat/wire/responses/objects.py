@@ -27,17 +27,34 @@ class InputText(WireObject, tag_field="type", tag="input_text", kw_only=True):
     text: str
 
 
+class InputImage(WireObject, tag_field="type", tag="input_image", kw_only=True):
+    """Its bytes are at ``/api/files/FILE_ID``."""
+
+    file_id: str
+    detail: Literal["auto"] = "auto"
+
+
+class InputFile(WireObject, tag_field="type", tag="input_file", kw_only=True):
+    """As `InputImage`."""
+
+    file_id: str
+    filename: str
+
+
 class OutputText(WireObject, tag_field="type", tag="output_text", kw_only=True):
     text: str
     annotations: list[Any] = []
     logprobs: list[Any] = []
 
 
+Content = InputText | InputImage | InputFile | OutputText
+
+
 class Message(WireObject, tag_field="type", tag="message", kw_only=True):
     id: str
     role: Literal["user", "assistant", "system"]
     status: ItemStatus = "completed"
-    content: list[InputText | OutputText]
+    content: list[Content]
     x_person: str | UnsetType = UNSET
     """A person said it, who is shown by this name."""
 

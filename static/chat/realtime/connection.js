@@ -106,7 +106,10 @@ export class Connection extends EventTarget {
     return this.#url;
   }
 
-  /** By which a call over HTTP comes in: the key, or, beside a page's cookies, its token. */
+  /**
+   * By which a call over HTTP comes in: the key, or, beside a page's cookies, its token.
+   * @returns {Promise<Record<string, string>>}
+   */
   async httpHeaders() {
     const key = typeof this.#key === "function" ? await this.#key() : this.#key;
     if (key) return { Authorization: `Bearer ${key}` };

@@ -1,6 +1,6 @@
 // Drives the client module of static/chat against a server. Given {module, url, steps, ...}; reports what it was told.
 const given = JSON.parse(process.argv[2]);
-const { Phase, RealtimeClient, emptyTranscript, prepend, reduce } = await import(given.module);
+const { Phase, RealtimeClient, emptyTranscript, filePart, prepend, reduce } = await import(given.module);
 
 const told = { phases: [], events: [], refused: [], caughtUp: 0 };
 let state = emptyTranscript();
@@ -86,6 +86,29 @@ const STORIES = {
     const later = opened(place);
     told.response = await answer(later);
     later.close();
+  },
+
+  /** Files that are sent ahead, and named in a message. */
+  async files() {
+    const chat = opened();
+    const shares = [];
+    const onProgress = (share) => shares.push(share);
+    const bytes = (base64) => Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+    const sent = [];
+    for (const [name, base64] of given.files)
+      sent.push(await chat.upload(new Blob([bytes(base64)]), { name, onProgress }));
+    told.shares = shares;
+    const done = answer(chat);
+    chat.send([{ type: "input_text", text: "What is it?" }, ...sent.map(filePart)]);
+    await done;
+    told.files = state.entries.find(({ role }) => role === "user").files;
+    const shown = await fetch(await chat.fileUrl(sent[0].id));
+    told.shown = Buffer.from(await shown.arrayBuffer()).toString("base64");
+    told.code = await chat.upload(new Blob(["PK\x03\x04"])).catch(({ code }) => code);
+    const spare = await chat.upload(new Blob(["spare"]));
+    await chat.discard(spare.id);
+    told.discarded = await chat.fileUrl(spare.id).catch(({ code }) => code);
+    chat.close();
   },
 
   async pages() {
