@@ -16,6 +16,7 @@ class AttentionKind(models.TextChoices):
     """What waits for a person of the staff."""
 
     APPROVAL = "approval", "approval"
+    FAILED_TOOL = "failed_tool", "failed tool"
     FAILED_ANSWER = "failed_answer", "failed answer"
     BUDGET = "budget", "stopped by a budget"
     BAD_RATING = "bad_rating", "bad rating"
