@@ -1,4 +1,4 @@
-"""A tool that failed after a person's yes waits for the staff: another kind of what does."""
+"""A tool that failed after a person's yes waits for the staff: another kind of what does. And when a webhook is tried next."""
 
 from django.db import migrations, models
 
@@ -21,5 +21,10 @@ class Migration(migrations.Migration):
                 ],
                 max_length=16,
             ),
+        ),
+        migrations.AddField(
+            model_name="webhookdelivery",
+            name="next_try_at",
+            field=models.DateTimeField(blank=True, null=True),
         ),
     ]
