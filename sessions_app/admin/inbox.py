@@ -289,4 +289,6 @@ def _decide(request: HttpRequest, item: InboxItem, *, approve: bool) -> str:
     if not approve:
         return "Refused: the assistant is told."
     still_waits = open_items().filter(pk=item.pk).exists()
-    return "Your yes is noted; another person has to say yes, too." if still_waits else "Approved."
+    if still_waits:
+        return "Your yes is noted; another person has to say yes, too."
+    return "Approved: the tool runs now. If it fails, it comes back here."

@@ -25,7 +25,7 @@ from sessions_app.selectors.inbox import (
     read_inbox,
 )
 from tests.admin.conftest import PASSWORD, signed_in
-from tests.admin.rows import done, message, records_of, started, user_says, write_session
+from tests.admin.rows import call, done, message, records_of, result, started, user_says, write_session
 
 PAGE = "/admin/sessions_app/inboxitem/"
 COUNT = f"{PAGE}count/"
@@ -114,6 +114,19 @@ def test_each_kind_is_told_in_words_with_its_way_to_the_very_answer(viewer: Clie
         assert words in html
     assert "secret words" not in html
     assert html.index("Pay 5") < html.index("The user got no answer.")
+
+
+def test_what_failed_after_a_yes_is_told_with_its_cause_and_marks_its_row(viewer: Client) -> None:
+    broke = result("call_1", "The bank is closed.", name="pay", outcome=ev.Outcome.ERROR, approval_id="apr_1")
+    write([user_says("Pay Ann"), started(), call("call_1", name="pay"), broke, done()], title="Rent")
+    cut = done(status="incomplete", reason="interrupted", message="The server stopped while it answered.")
+    write([user_says("x"), started(), cut], "s2", title="Cut")
+    html = viewer.get(PAGE).content.decode()
+    for words in ("Approved, but it failed: pay.", "The bank is closed.", "An answer was cut off"):
+        assert words in html
+    rows = viewer.get("/admin/sessions_app/session/").content.decode()
+    assert rows.count("A tool failed after a yes") == 1
+    assert rows.count("Answer cut off") == 1
 
 
 def test_it_opens_at_the_very_answer(viewer: Client) -> None:
