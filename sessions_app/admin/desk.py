@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -353,6 +354,13 @@ def ask_bulk(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]
     return page(request, model_admin, "bulk", context)
 
 
+def _assigned(request: HttpRequest) -> str:
+    """To whom, in words."""
+    number = number_of(request.POST.get("assignee", ""))
+    user = None if number is None else get_user_model()._default_manager.filter(pk=number).first()
+    return f"assigned to {user.get_username() if user else 'nobody'}"
+
+
 @require_POST
 def do_bulk(request: HttpRequest) -> HttpResponse:
     """Takes ``session`` (each id), ``tag`` and ``assignee`` (``keep``, nothing for nobody, or an id) from the form."""
@@ -362,7 +370,7 @@ def do_bulk(request: HttpRequest) -> HttpResponse:
     if request.POST.get("tag", "").strip():
         bulk(request, sessions, lambda pk, by: bool(_tag(pk, request.POST, by)), "tagged")
     if request.POST.get("assignee", "keep") != "keep":
-        bulk(request, sessions, lambda pk, by: bool(_assign(pk, request.POST, by)), "assigned")
+        bulk(request, sessions, lambda pk, by: bool(_assign(pk, request.POST, by)), _assigned(request))
     return HttpResponseRedirect(list_url(request.POST.get("back", "")))
 
 

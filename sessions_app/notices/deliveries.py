@@ -106,7 +106,13 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0
 
 def deliver_again(delivery: WebhookDelivery) -> bool:
     """For staff, whatever became of it: the same message once more, now, with all its tries. False: it is on its way already."""
-    fresh = {"state": DeliveryState.WAITING, "tries": 0, "answer": "", "status_code": None, "next_try_at": None}
+    fresh = {
+        "state": DeliveryState.WAITING,
+        "tries": 0,
+        "answer": "",
+        "status_code": None,
+        "next_try_at": None,
+    }
     with transaction.atomic():
         found = WebhookDelivery.objects.select_for_update().filter(pk=delivery.pk).first()
         if found is None:

@@ -69,6 +69,7 @@ export class Keys {
       return false;
     }
     const button = this.#byData("key", key);
+    if (button?.checkVisibility && !button.checkVisibility()) return false;
     button?.click();
     if (button?.type === "radio") {
       button.form.requestSubmit();
