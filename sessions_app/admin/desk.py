@@ -1,13 +1,12 @@
-"""The review desk's pages: the panel beside a session, the queue, the mentions, and what is done to many sessions at once."""
+"""The review desk's pages: the panel beside a session, the queue, the mentions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -18,7 +17,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
 from sessions_app.admin.saved_views import MAX_VIEWS, may_review, number_of, source_of, visible_views
-from sessions_app.admin.walk import INBOX, QUEUE, filtered, list_url, session_url, way_of
+from sessions_app.admin.undoing import Change, before, is_anothers, tell
+from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, session_url, way_of
 from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context
 from sessions_app.desk import acts, queue
 from sessions_app.desk.acts import ActRefused, Reviewer
@@ -37,10 +37,10 @@ from sessions_app.models import (
 HISTORY = 100
 """So many of the newest acts are shown."""
 SUGGESTED_TAGS = 200
-AT_ONCE = 200
-"""So many sessions take an action of the list at once."""
 IN_PLACE = "X-Desk"
 """A request header of the panel's script: it wants the panel alone."""
+FROM_LIST = "list"
+"""Its value where a key did it in a list: that is shown anew, and says what was done."""
 
 
 def reviewer_of(request: HttpRequest) -> Reviewer:
@@ -199,6 +199,11 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
     follower = found_beside(request, model_admin, session) if along_list else None
     done, words = _done(session.pk, request, by)
     undo = _undo_of(session, request.POST) if done else None
+    if undo and is_anothers(session, by):
+        words += f" It is assigned to {session.assignee.get_username()}."
+    if done and request.headers.get(IN_PLACE) == FROM_LIST:
+        _tell_in_list(request, session, words, by)
+        return HttpResponse(status=204)
     if request.headers.get(IN_PLACE):
         fresh = Session.objects.select_related("assignee", "user", "review").get(pk=session.pk)
         context = {**panel_context(request, fresh), "said": words, "failed": not done, "undo": undo}
@@ -212,6 +217,18 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
             return _hand_out(request, model_admin, way[QUEUE])
         return walk_inbox(request) if INBOX in way else walk_to(request, follower)
     return HttpResponseRedirect(session_url(session.pk, **way))
+
+
+def _tell_in_list(request: HttpRequest, session: Session, words: str, by: Reviewer) -> None:
+    """``session``: as it was read before the act. Its row may have left the list."""
+    words, act = f"{session.heading}: {words}", request.POST.get("act", "")
+    was = before(act, session)
+    made = str(by.user_id) if act == "assign" else request.POST.get("state", "")
+    if act not in ("state", "assign") or made == was:
+        messages.success(request, words)
+        return
+    change = Change("state" if act == "state" else "assign", made, {session.pk: was})
+    tell(request, words, change, here=request.POST.get("here", ""), warns=is_anothers(session, by))
 
 
 @dataclass(frozen=True)
@@ -314,64 +331,11 @@ def mentions_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
     return page(request, model_admin, "mentions", context)
 
 
-# Many at once
-
-
-def bulk(
-    request: HttpRequest, sessions: QuerySet[Session], do: Callable[[str, Reviewer], bool], what: str
-) -> None:
-    """``what`` tells what was done, after the number of sessions that it changed."""
-    by, changed = reviewer_of(request), 0
-    chosen = list(sessions[: AT_ONCE + 1])
-    if len(chosen) > AT_ONCE:
-        messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
-        return
-    for session in sorted(chosen, key=lambda one: one.pk):
-        try:
-            changed += bool(do(session.pk, by))
-        except SessionNotFound:
-            continue
-        except ActRefused as refused:
-            messages.error(request, str(refused))
-            return
-    messages.success(request, f"{changed} {'session' if changed == 1 else 'sessions'} {what}.")
-
-
-def ask_bulk(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]) -> HttpResponse:
-    """Asks for the tag, or for whom to assign the chosen ones to."""
-    reviewer_of(request)
-    chosen = list(sessions[: AT_ONCE + 1])
-    if len(chosen) > AT_ONCE:
-        messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
-        return HttpResponseRedirect(list_url(request.GET.urlencode()))
-    context = {
-        "title": "Tag or assign",
-        "chosen": chosen,
-        "staff": acts.reviewers(),
-        "known_tags": ReviewTag.objects.values_list("name", flat=True)[:SUGGESTED_TAGS],
-        "back": request.GET.urlencode(),
-    }
-    return page(request, model_admin, "bulk", context)
-
-
-def _assigned(request: HttpRequest) -> str:
-    """To whom, in words."""
-    number = number_of(request.POST.get("assignee", ""))
-    user = None if number is None else get_user_model()._default_manager.filter(pk=number).first()
-    return f"assigned to {user.get_username() if user else 'nobody'}"
-
-
-@require_POST
-def do_bulk(request: HttpRequest) -> HttpResponse:
-    """Takes ``session`` (each id), ``tag`` and ``assignee`` (``keep``, nothing for nobody, or an id) from the form."""
-    reviewer_of(request)
-    ids = [one.replace("\x00", "") for one in request.POST.getlist("session")[: AT_ONCE + 1]]
-    sessions = Session.objects.filter(pk__in=ids).only("pk")
-    if request.POST.get("tag", "").strip():
-        bulk(request, sessions, lambda pk, by: bool(_tag(pk, request.POST, by)), "tagged")
-    if request.POST.get("assignee", "keep") != "keep":
-        bulk(request, sessions, lambda pk, by: bool(_assign(pk, request.POST, by)), _assigned(request))
-    return HttpResponseRedirect(list_url(request.POST.get("back", "")))
+def read_mention(request: HttpRequest) -> None:
+    """Whoever opens the very note that names them has read it."""
+    note = number_of(way_of(request).get(MENTIONS, ""))
+    if note is not None:
+        acts.mark_seen(user_id=request.user.pk or 0, note_ids=[note])
 
 
 def page(request: HttpRequest, model_admin: Any, name: str, context: dict[str, Any]) -> HttpResponse:

@@ -21,13 +21,14 @@ from sessions_app.admin.pages import visitor_name
 from sessions_app.admin.saved_views import number_of
 from sessions_app.admin.walk import session_url
 from sessions_app.admin.way import inbox_url, item_url
-from sessions_app.desk.waiting import bring_back, put_away
+from sessions_app.desk.waiting import bring_back, put_away, ran_again
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.models import AttentionKind, InboxItem
 from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of, together
 from sessions_app.selectors.inbox import (
     MOST_COUNTED,
     PAGE_ITEMS,
+    SETTLED,
     count_by_kind,
     count_waiting,
     count_waiting_on,
@@ -39,8 +40,6 @@ from sessions_app.selectors.inbox import (
 
 IN_PLACE = "X-Desk"
 """A request header of the list's script: its page stays."""
-SETTLED = "settled"
-"""The tab of what does not wait any more."""
 GONE = "Somebody was faster: this does not wait any more."
 MAY_SEE = "sessions_app.view_session"
 MAY_ACT = "sessions_app.operate_session"
@@ -195,8 +194,11 @@ def _many_in_place(request: HttpRequest, ids: list[int], *, back: bool) -> JsonR
     else:
         changed = len(put_away(ids, by=request.user.get_username()))
         words = GONE if not changed else "Put away." if changed == 1 else f"{changed} put away."
-    counts = {kind: count for kind, _, count in _tabs("", count_by_kind()) if kind != SETTLED}
-    return JsonResponse({"words": words, "counts": counts})
+    counts = count_by_kind()
+    told = {"": sum(counts.values()), **counts}  # a kind of which none is left has a tab on the page
+    return JsonResponse(
+        {"words": words, "counts": {kind: badge_words(count) for kind, count in told.items()}}
+    )
 
 
 def _waits_again(count: int) -> str:
@@ -205,13 +207,13 @@ def _waits_again(count: int) -> str:
     return "It waits again." if count == 1 else f"{count} wait again."
 
 
-def _put_away(request: HttpRequest, ids: list[int]) -> None:
-    """The words of it have a button that takes it back."""
+def _put_away(request: HttpRequest, ids: list[int], opened: InboxItem | None = None) -> None:
+    """The words of it have a button that takes it back, and leads to the page of the one that was ``opened``."""
     changed = put_away(ids, by=request.user.get_username())
     if not changed:
         messages.info(request, GONE if ids else "Nothing was chosen.")
         return
-    told = {"ids": changed, "kind": _kind(request.POST)}
+    told = {"ids": changed, "kind": _kind(request.POST), "opened": opened}
     messages.success(request, render_to_string("admin/sessions_app/inbox_undo.html", told, request=request))
 
 
@@ -262,13 +264,15 @@ def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> None:
         response_id = item.ref if item.kind == AttentionKind.FAILED_ANSWER else ""
         by = request.user.get_username()
         hooks.run_again(hooks.Again(session_id=item.session_id, response_id=response_id, by=by))
+        ran_again(item.pk, by=by)
         words = "The model is asked again." if response_id else "The summary is being written."
         link = format_html('<a href="{}">Look at the conversation</a>', session_url(item.session_id))
         messages.success(request, format_html("{} {}", words, link))
     elif act == "dismiss" and item.kind != AttentionKind.APPROVAL:
-        _put_away(request, sorted({item.pk, *_items(request.POST)}))
+        opened = item if request.POST.get("then") == "next" else None
+        _put_away(request, sorted({item.pk, *_items(request.POST)}), opened)
     elif act == "back":
-        _bring_back(request, [item.pk])
+        _bring_back(request, sorted({item.pk, *_items(request.POST)}))
     else:
         raise DecisionRefused("That cannot be done with it.")
 

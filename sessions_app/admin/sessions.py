@@ -21,6 +21,7 @@ from sessions_app.admin import (
     exporting,
     figure_filters,
     filters,
+    many,
     pages,
     person,
     replay,
@@ -40,7 +41,6 @@ from sessions_app.admin.facts import cost_hint
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FILTERS, FilteredSessions
-from sessions_app.desk import acts
 from sessions_app.errors import FileError
 from sessions_app.files.keeping import files_in
 from sessions_app.files.serving import file_response
@@ -135,7 +135,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path("export/", view(self.export_view), name="sessions_app_session_export"),
             path("queue/", view(self.queue_view), name="sessions_app_session_queue"),
             path("mentions/", view(self.mentions_view), name="sessions_app_session_mentions"),
-            path("many/", view(desk.do_bulk), name="sessions_app_session_many"),
+            path("many/", view(many.do_bulk), name="sessions_app_session_many"),
             path("views/", view(saved_views.save), name="sessions_app_session_save_view"),
             path("views/<int:view_id>/", view(saved_views.remove), name="sessions_app_session_remove_view"),
             path("person/<str:kind>/", view(self.person_view), name="sessions_app_session_person"),
@@ -180,7 +180,9 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return pages.transcript_page(request, self, self._opened(request, object_id, OpenedView.TRANSCRIPT))
+        session = self._opened(request, object_id, OpenedView.TRANSCRIPT)
+        desk.read_mention(request)
+        return pages.transcript_page(request, self, session)
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return pages.events_page(request, self, self._opened(request, object_id, OpenedView.EVENTS))
@@ -235,19 +237,15 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     @admin.action(description="Mark as done", permissions=["review"])
     def mark_done(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
-        done = ReviewState.DONE
-        desk.bulk(request, sessions, lambda pk, by: acts.set_state(session_id=pk, state=done, by=by), "done")
+        many.bulk(request, sessions, "state", ReviewState.DONE, "done")
 
     @admin.action(description="Assign to me", permissions=["review"])
     def assign_to_me(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
-        def to_me(pk: str, by: acts.Reviewer) -> bool:
-            return acts.assign(session_id=pk, assignee_id=by.user_id, by=by)
-
-        desk.bulk(request, sessions, to_me, "assigned to you")
+        many.bulk(request, sessions, "assign", str(request.user.pk), "assigned to you")
 
     @admin.action(description="Tag or assign…", permissions=["review"])
     def tag_or_assign(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
-        return desk.ask_bulk(request, self, sessions)
+        return many.ask_bulk(request, self, sessions)
 
     def _opened(self, request: HttpRequest, object_id: str, view: OpenedView) -> Session:
         session: Session = self.object_or_404(request, object_id, "user", "assignee", "review")

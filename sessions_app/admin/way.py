@@ -30,7 +30,7 @@ from sessions_app.admin.walk import (
 from sessions_app.desk.waiting import BY_STAFF
 from sessions_app.models import AttentionKind, InboxItem, Session
 from sessions_app.review.inbox import settled_words
-from sessions_app.selectors.inbox import next_item, place_of
+from sessions_app.selectors.inbox import SETTLED, decisions_of, next_item, place_of
 
 OF = "of"
 """In the address of a person's page: the session that it was opened from."""
@@ -63,7 +63,8 @@ def back_of(request: HttpRequest) -> tuple[str, str]:
         words = f"Queue: {source.name}" if source.key else "Queue"
         return queue_url(source.key), words
     if INBOX in way:
-        return inbox_url(_item_and_kind(way[INBOX])[1]), "Back to Waiting for you"
+        kind = _item_and_kind(way[INBOX])[1]
+        return inbox_url(kind), "Back to Settled" if kind == SETTLED else "Back to Waiting for you"
     if PERSON in way and (url := _person_page(way[PERSON])):
         return url, "Back to the person"
     if DASHBOARD in way:
@@ -133,7 +134,9 @@ class Waits:
     @property
     def settled(self) -> str:
         """How, and by whom; empty: it waits."""
-        return settled_words(self.item) if self.item.settled_at else ""
+        if not self.item.settled_at:
+            return ""
+        return settled_words(self.item, decisions_of([self.item]).get(self.item.pk, ()))
 
 
 def waits_of(value: str) -> Waits | None:
@@ -144,7 +147,7 @@ def waits_of(value: str) -> Waits | None:
 
 def _item_and_kind(value: str) -> tuple[int | None, str]:
     number, _, kind = value.partition(":")
-    return number_of(number), kind if kind in AttentionKind.values else ""
+    return number_of(number), kind if kind in (*AttentionKind.values, SETTLED) else ""
 
 
 def item_url(item: InboxItem, kind: str) -> str:
@@ -168,7 +171,8 @@ def walk_inbox(request: HttpRequest, *, forward: bool = True) -> HttpResponse:
     waits = waits_of(way_of(request).get(INBOX, ""))
     found = waits and next_item(waits.item, kind=waits.kind, forward=forward)
     if not waits or not found:
-        messages.info(request, f"That was the {'last' if forward else 'first'} of what waits.")
+        which = "is settled" if waits and waits.kind == SETTLED else "waits"
+        messages.info(request, f"That was the {'last' if forward else 'first'} of what {which}.")
         return HttpResponseRedirect(inbox_url(waits.kind if waits else ""))
     return HttpResponseRedirect(item_url(found, waits.kind))
 

@@ -96,7 +96,7 @@ def assign(*, session_id: str, assignee_id: int | None, by: Reviewer) -> bool:
 def add_tag(*, session_id: str, name: str, by: Reviewer) -> bool:
     """A new name makes a new tag; the same with other capitals is the same. Raises `ActRefused` and `SessionNotFound`."""
     session = lock(session_id)
-    name = " ".join(name.replace("\x00", "").replace(",", " ").split()).lower()[:MAX_TAG_CHARS].strip()
+    name = tag_name(name)
     if not name:
         raise ActRefused("A tag needs a name.")
     if SessionTag.objects.filter(session=session).count() >= MAX_TAGS:
@@ -108,6 +108,11 @@ def add_tag(*, session_id: str, name: str, by: Reviewer) -> bool:
     if added:
         record(session_id, ReviewAct.TAGGED, by, new=str(tag.pk))
     return added
+
+
+def tag_name(text: str) -> str:
+    """As it is kept; empty: it is none."""
+    return " ".join(text.replace("\x00", "").replace(",", " ").split()).lower()[:MAX_TAG_CHARS].strip()
 
 
 @transaction.atomic

@@ -27,6 +27,11 @@ def bring_back(item_ids: Iterable[int]) -> int:
     return _wait_again(InboxItem.objects.filter(pk__in=list(item_ids), settled_how__in=BY_STAFF))
 
 
+def ran_again(item_id: int, *, by: str) -> None:
+    """What the log has settled by then was settled because somebody asked for it."""
+    InboxItem.objects.filter(pk=item_id, settled_how=Settled.LOG).update(settled_by=by[:150])
+
+
 def settle_session(session_id: str, *, by: str) -> None:
     """Somebody is done with the session."""
     _can_be_put_away().filter(session_id=session_id).update(**_settled(Settled.REVIEWED, by))

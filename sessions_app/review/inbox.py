@@ -28,12 +28,16 @@ ICONS = {
     AttentionKind.FAILED_SUMMARY: "summarize",
 }
 _SETTLED_BY_LOG = {
-    AttentionKind.APPROVAL: "Decided, or asked anew",
+    AttentionKind.APPROVAL: "Not asked any more: the answer was tried again, or its question deleted",
     AttentionKind.FAILED_TOOL: "Answered by another try",
     AttentionKind.FAILED_ANSWER: "Answered by another try",
     AttentionKind.BUDGET: "Answered by another try",
     AttentionKind.BAD_RATING: "Taken back by the user",
     AttentionKind.FAILED_SUMMARY: "The summary was asked for again, or the conversation went on",
+}
+_ASKED_AGAIN = {
+    AttentionKind.FAILED_ANSWER: "The answer was run again",
+    AttentionKind.FAILED_SUMMARY: "The summary was run again",
 }
 SHOWN_CHARS = 220
 CAN_RUN_AGAIN = (AttentionKind.FAILED_ANSWER, AttentionKind.FAILED_SUMMARY)
@@ -88,7 +92,7 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         note=_note(item, waiting.record.event if waiting.record else None),
         question=_shortened(waiting.words.question),
         answer=_shortened(in_a_line(waiting.words.answer)),
-        settled="" if waits else settled_words(item),
+        settled="" if waits else settled_words(item, waiting.decisions),
         settled_at=item.settled_at,
         can_come_back=item.settled_how in BY_STAFF,
         decides=waits and item.kind == AttentionKind.APPROVAL,
@@ -105,12 +109,19 @@ def together(rows: Sequence[Row]) -> list[Row]:
     return [replace(first, others=others) for first, *others in found.values()]
 
 
-def settled_words(item: InboxItem) -> str:
+def settled_words(item: InboxItem, decisions: Sequence[ev.ToolApproval] = ()) -> str:
+    """How, and by whom, as far as it is known. ``decisions``: what was said to an approval."""
+    if decisions:
+        word = "Approved" if decisions[-1].approve else "Refused"
+        said = [one.by for one in decisions if one.approve == decisions[-1].approve]
+        return f"{word} by {' and '.join(_person(by, 'the user') for by in dict.fromkeys(said))}"
     match item.settled_how:
         case Settled.DISMISSED:
             return f"Put away by {item.settled_by or 'somebody'}"
         case Settled.REVIEWED:
             return f"{item.settled_by or 'Somebody'} was done with the conversation"
+        case Settled.LOG if item.settled_by and item.kind in _ASKED_AGAIN:
+            return f"{_ASKED_AGAIN[AttentionKind(item.kind)]} by {item.settled_by}"
     return _SETTLED_BY_LOG[AttentionKind(item.kind)]
 
 
@@ -167,5 +178,5 @@ def _note(item: InboxItem, event: ev.Event | None) -> str:
     return f"{event.approvals} different people have to say yes.{said}"
 
 
-def _person(name: str) -> str:
-    return "The user" if name == "client" else name
+def _person(name: str, user: str = "The user") -> str:
+    return user if name == "client" else name

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
 from operator import or_
@@ -13,14 +13,16 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Left, Now
 from django.http import HttpRequest
 
-from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, UserMessage
+from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, ToolApproval, UserMessage
 from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
-from sessions_app.models import AttentionKind, InboxItem, ReviewMention, SessionEvent
+from sessions_app.models import AttentionKind, InboxItem, ReviewMention, SessionEvent, Settled
 
 MOST_COUNTED = 100
 """Nobody works through more of them at once; the badge then says "99+"."""
 PAGE_ITEMS = 50
+SETTLED = "settled"
+"""Stands for a kind: what does not wait any more, of every kind."""
 EXCERPT_CHARS = 400
 _LOOKED_BACK = 5_000
 """So many seqs before what waits are looked through for the question: none is so far away from its answer."""
@@ -41,6 +43,8 @@ class Waiting:
     item: InboxItem
     record: Record | None
     words: Words = Words()
+    decisions: Sequence[ToolApproval] = ()
+    """What was said to an approval that is settled, in the order in which it was."""
 
 
 def open_items() -> QuerySet[InboxItem]:
@@ -95,12 +99,43 @@ def read_inbox(*, kind: str = "", limit: int = PAGE_ITEMS) -> list[Waiting]:
 
 def read_settled(*, limit: int = PAGE_ITEMS) -> list[Waiting]:
     """What does not wait any more, the latest first, by the index that holds no others."""
-    items = _with_sessions(InboxItem.objects.filter(settled_at__isnull=False))
-    return _with_words(list(items.order_by("-settled_at")[:limit]))
+    items = list(_with_sessions(_settled()).order_by("-settled_at", "-id")[:limit])
+    decisions = decisions_of(items)
+    return [replace(one, decisions=decisions.get(one.item.pk, ())) for one in _with_words(items)]
+
+
+def _settled() -> QuerySet[InboxItem]:
+    return InboxItem.objects.filter(settled_at__isnull=False)
+
+
+def decisions_of(items: Iterable[InboxItem]) -> dict[int, list[ToolApproval]]:
+    """By the items' keys: what persons said to those that are approvals and that the log settled. One query, or none."""
+    asked = {
+        (item.session_id, item.ref): item
+        for item in items
+        if item.kind == AttentionKind.APPROVAL and item.settled_how == Settled.LOG
+    }
+    if not asked:
+        return {}
+    there = [
+        Q(session_id=item.session_id, seq__gt=item.seq, payload__approval_id=item.ref)
+        for item in asked.values()
+    ]
+    rows = SessionEvent.objects.filter(reduce(or_, there), event_type=ToolApproval.event_type)
+    found: dict[int, list[ToolApproval]] = {}
+    for row in rows.order_by("session_id", "seq").values_list(*COLUMNS):
+        for record in _decoded(Row(*row)):
+            if isinstance(record.event, ToolApproval):
+                item = asked[record.session_id, record.event.approval_id]
+                found.setdefault(item.pk, []).append(record.event)
+    return found
 
 
 def next_item(item: InboxItem, *, kind: str = "", forward: bool = True) -> InboxItem | None:
-    """The one after it, or before it, in the order of `read_inbox`; it need not wait itself any more. None: at its end."""
+    """The one after it, or before it, in the order of `read_inbox`; it need not wait itself any more. Along `SETTLED`, that of
+    `read_settled`. None: at its end."""
+    if kind == SETTLED:
+        return _next_settled(item, forward=forward)
     if forward:
         there = Q(at__lt=item.at) | Q(at=item.at, pk__lt=item.pk)
     else:
@@ -113,6 +148,17 @@ def next_item(item: InboxItem, *, kind: str = "", forward: bool = True) -> Inbox
     if found := mine.filter(there).first():
         return found
     return theirs.first() if (mine is approvals) == forward else None
+
+
+def _next_settled(item: InboxItem, *, forward: bool) -> InboxItem | None:
+    """From one that waits again it begins anew."""
+    items = _settled().order_by(*(("-settled_at", "-id") if forward else ("settled_at", "id")))
+    if item.settled_at is None:
+        return items.first() if forward else None
+    same = Q(settled_at=item.settled_at)
+    if forward:
+        return items.filter(Q(settled_at__lt=item.settled_at) | same & Q(pk__lt=item.pk)).first()
+    return items.filter(Q(settled_at__gt=item.settled_at) | same & Q(pk__gt=item.pk)).first()
 
 
 def _with_sessions(items: QuerySet[InboxItem]) -> QuerySet[InboxItem]:

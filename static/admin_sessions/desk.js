@@ -34,3 +34,4 @@ const [replay, transcript] = [document.querySelector("[data-replay]"), document.
 if (replay && transcript) {
   beginsOnScreen(replay, transcript);
 }
+keys.begin();

@@ -2,6 +2,9 @@
 // along the rows of a list; nothing can be done by a key alone.
 
 const KEPT = "desk.row";
+const TYPED = "desk.typed";
+/** So long a page may take to come; what was typed for it longer ago is forgotten. */
+const COMES_MS = 10_000;
 const isTyping = (element) =>
   element instanceof HTMLElement &&
   (element.isContentEditable ||
@@ -14,6 +17,10 @@ const isChoosing = (element) => element.hasAttribute("aria-activedescendant");
 export class Keys {
   #rows = [];
   #row = null;
+  /** What was typed since a key began to lead to another page; null: none does. */
+  #held = null;
+  #acting = false;
+  #until;
 
   constructor(actOnRow) {
     this.actOnRow = actOnRow;
@@ -22,10 +29,72 @@ export class Keys {
     this.#comeBack();
     // Before unfold's own listener, which takes the slash as well.
     document.addEventListener("keydown", (event) => this.#pressed(event), true);
+    addEventListener("submit", (event) => event.target.method !== "dialog" && this.#leads(event));
+    addEventListener("click", (event) => {
+      const link = event.target.closest?.("a[href]:not([download], [target=_blank])");
+      const there = link && new URL(link.href, location.href);
+      if (there && (there.pathname !== location.pathname || there.search !== location.search || !there.hash)) {
+        this.#leads(event);
+      }
+    });
+    addEventListener("pageshow", (event) => event.persisted && this.#forget());
     for (const button of document.querySelectorAll("[data-help]")) {
       button.hidden = false;
       button.addEventListener("click", () => this.help?.showModal());
     }
+  }
+
+  /** When all that keys press is ready: what was typed before that, on this page and on the one that led here. */
+  begin() {
+    const [at, before] = JSON.parse(sessionStorage.getItem(TYPED) ?? "[0, []]");
+    sessionStorage.removeItem(TYPED);
+    this.#doAll([...(Date.now() - at < COMES_MS ? before : []), ...(window.deskTyped?.() ?? [])]);
+  }
+
+  #doAll(keys) {
+    for (const key of keys) {
+      if (this.#held) {
+        this.#hold(key);
+      } else if (!this.help?.open) {
+        this.#does(key, document.body);
+      }
+    }
+  }
+
+  /** Another page comes; what is typed until then is meant for that one. */
+  #waits() {
+    this.#held ??= [];
+    clearTimeout(this.#until);
+    this.#until = setTimeout(() => this.#forget(), COMES_MS); // it did not come, as when somebody wants to stay
+  }
+
+  #leads(event) {
+    if (this.#acting && !event.defaultPrevented) {
+      this.#waits();
+    }
+  }
+
+  #hold(key) {
+    this.#held.push(key);
+    sessionStorage.setItem(TYPED, JSON.stringify([Date.now(), this.#held]));
+  }
+
+  /** What was held; nothing is any more. */
+  #forget() {
+    const held = this.#held ?? [];
+    clearTimeout(this.#until);
+    sessionStorage.removeItem(TYPED);
+    this.#held = null;
+    return held;
+  }
+
+  #acts(key, row) {
+    const acting = this.actOnRow(key, row);
+    if (acting) {
+      this.#waits();
+      acting.then((leaves) => leaves || this.#doAll(this.#forget()));
+    }
+    return Boolean(acting);
   }
 
   #pressed(event) {
@@ -38,14 +107,29 @@ export class Keys {
       }
       return;
     }
-    if (this.#does(event.key, event.target)) {
-      event.preventDefault();
-      event.stopPropagation();
+    if (this.#held && event.key.length > 1 && event.key !== "Enter") {
+      return;
     }
+    if (this.#held) {
+      this.#hold(event.key);
+    } else if (!this.#does(event.key, event.target)) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   /** Whether the key meant something here. */
   #does(key, target) {
+    this.#acting = true;
+    try {
+      return this.#means(key, target);
+    } finally {
+      this.#acting = false;
+    }
+  }
+
+  #means(key, target) {
     if (key === "?" && this.help) {
       this.help.showModal();
       return true;
@@ -69,7 +153,7 @@ export class Keys {
       return false;
     }
     const button = this.#byData("key", key);
-    if (button?.checkVisibility && !button.checkVisibility()) return false;
+    if (button?.closest("[hidden]")) return false;
     button?.click();
     if (button?.type === "radio") {
       button.form.requestSubmit();
@@ -101,7 +185,7 @@ export class Keys {
         row?.querySelector("input.action-select")?.click();
         return Boolean(row);
     }
-    return this.#pressesForTicked(key) || (Boolean(row) && (this.#pressesInRow(key, row) || this.actOnRow(key, row)));
+    return this.#pressesForTicked(key) || (Boolean(row) && (this.#pressesInRow(key, row) || this.#acts(key, row)));
   }
 
   /** Where some rows are ticked, a key that acts on a row acts on all of these. */
@@ -161,8 +245,11 @@ export class Keys {
   #comeBack() {
     const [href, place, link] = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
     const same = this.#rows.findIndex((row) => linkOf(row)?.href === link);
-    if (href === location.href && (same >= 0 || place < this.#rows.length)) {
-      this.choose(this.#rows[same >= 0 ? same : place]);
+    // Its very link tells of the list that it stands in, also where the address of that list is another by now.
+    if (same >= 0 && new URL(href).pathname === location.pathname) {
+      this.choose(this.#rows[same]);
+    } else if (href === location.href && place < this.#rows.length) {
+      this.choose(this.#rows[place]);
     }
   }
 }

@@ -4,7 +4,7 @@ import { Drafts } from "./drafts.js";
 import { linkOf } from "./keys.js";
 import { offerNames } from "./mentions.js";
 
-const IN_PLACE = { "X-Desk": "1" };
+const [IN_PLACE, FROM_LIST] = [{ "X-Desk": "1" }, { "X-Desk": "list" }];
 const NO_ANSWER = "No answer from the server. Look whether it was done, then try again.";
 
 const actOf = (form) => form.elements.act.value;
@@ -20,11 +20,11 @@ function say(words, refused) {
 
 /** What came of an act: the new panel where it was done or refused in words; null: it has been said that something went
  * wrong. */
-async function post(url, body) {
+async function post(url, body, headers = IN_PLACE) {
   say("", false);
   let answer, html;
   try {
-    answer = await fetch(url, { method: "POST", body, headers: IN_PLACE });
+    answer = await fetch(url, { method: "POST", body, headers });
     html = await answer.text();
   } catch {
     say(NO_ANSWER, true);
@@ -136,7 +136,8 @@ export class Panel {
   }
 }
 
-/** An act on a session of the list, by its row; whether there is such an act for the key. */
+/** An act on a session of the list, by its row: a promise of whether the list is shown anew for it. Null: there is no such act for
+ * the key. */
 export function actOnRow(key, row) {
   const given = {
     d: { act: "state", state: "done" },
@@ -147,16 +148,18 @@ export function actOnRow(key, row) {
   const link = linkOf(row);
   const token = document.querySelector(":is(#changelist-form, [data-token]) [name=csrfmiddlewaretoken]");
   if (!given || !link || !token || !document.querySelector("[data-row-acts]")) {
-    return false;
+    return null;
   }
   const url = new URL(link.href);
   url.pathname = url.pathname.replace(/change\/$/, "review/");
-  post(url, new URLSearchParams({ ...given, csrfmiddlewaretoken: token.value })).then((answer) => {
+  const here = location.pathname + location.search;
+  const body = new URLSearchParams({ ...given, here, csrfmiddlewaretoken: token.value });
+  return post(url, body, FROM_LIST).then((answer) => {
     if (answer?.done) {
-      location.reload();
+      location.reload(); // which says what was done, with a button that takes it back
     } else if (answer) {
       say(answer.words, true);
     }
+    return Boolean(answer?.done);
   });
-  return true;
 }

@@ -10,7 +10,7 @@ from django.db.utils import DatabaseError
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.admin import desk, erasing, filters
+from sessions_app.admin import erasing, filters, many
 from sessions_app.admin.sessions import SessionAdmin
 from sessions_app.desk import acts
 from sessions_app.models import (
@@ -306,7 +306,7 @@ def test_many_are_tagged_after_a_question(rita: Client) -> None:
 def test_of_all_that_match_no_more_are_read_than_may_be_changed(
     rita: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "AT_ONCE", 2)
+    monkeypatch.setattr(many, "AT_ONCE", 2)
     monkeypatch.setattr(erasing, "MOST_AT_ONCE", 2)
     for number in range(5):
         ended(f"s{number}")

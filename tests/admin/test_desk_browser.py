@@ -81,6 +81,38 @@ def test_sessions_are_marked_from_their_rows(page: Page) -> None:
     assert states() == {"s0": "done", "s1": "flagged", "s2": "new"}
 
 
+def test_no_key_is_lost_between_two_pages_and_all_is_taken_back(page: Page) -> None:
+    several(6)
+    page.goto(f"{LIST}?review=new")
+    press(page, "j", "d", "d", "d")  # before the script is there, and while the list is shown anew
+    expect(page.locator("#result_list tbody")).to_have_count(3)
+    listens(page)
+    expect(page.get_by_text("Conversation 2: Done.")).to_be_in_viewport()
+    assert states() == {f"s{number}": "done" if number < 3 else "new" for number in range(6)}
+    press(page, "z")
+    expect(page.locator("#result_list tbody")).to_have_count(4)
+    page.goto(f"{LIST}s3/change/?_changelist_filters=review%3Dnew")
+    reads(page, "Conversation 3")
+    press(page, "d", "d", "f")
+    reads(page, "Conversation 5")
+    expect(page.locator(".desk-states [aria-current]")).to_have_text("Flagged")
+    expected = {"s0": "done", "s1": "done", "s2": "new", "s3": "done", "s4": "done", "s5": "flagged"}
+    assert states() == expected
+
+
+def test_the_bars_at_the_bottom_hide_no_row_that_is_ticked(page: Page) -> None:
+    several(25)
+    page.goto(LIST)
+    listens(page)
+    for _ in range(20):
+        press(page, "j", "x")
+        row = page.locator(".desk-chosen").bounding_box()
+        bar = page.locator("#changelist-actions").bounding_box()
+        assert row
+        assert bar
+        assert row["y"] + row["height"] <= bar["y"]
+
+
 def test_the_queue_is_worked_through_by_the_keyboard(page: Page) -> None:
     several(3)
     page.goto(QUEUE)

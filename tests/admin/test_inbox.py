@@ -314,6 +314,52 @@ def test_the_settled_ones_say_how_and_by_whom(operator: Client) -> None:
     assert count_waiting() == 1
 
 
+def test_an_approval_says_what_was_said_to_it_and_by_whom(operator: Client) -> None:
+    def said(by: str, approve: bool = True, missing: int = 0) -> ev.ToolApproval:
+        return ev.ToolApproval(
+            item_id=f"d_{by}", approval_id="apr_1", approve=approve, by=by, missing=missing
+        )
+
+    asked: list[ev.Event] = [user_says("Pay Ann"), started(), ASKED, done()]
+    write([*asked, said("ann", missing=1), said("bob")], "s1")
+    write([*asked, said("ann", missing=1), said("client", approve=False)], "s2")
+    write(asked, "s3")
+    InboxItem.objects.exclude(session_id="s3").delete()
+    approval = InboxItem.objects.get()
+    for session_id in ("s1", "s2"):
+        InboxItem.objects.create(
+            session_id=session_id, kind=approval.kind, ref="apr_1", seq=approval.seq, at=approval.at
+        )
+    InboxItem.objects.update(settled_at=approval.at, settled_how=Settled.LOG)
+    page = operator.get(f"{PAGE}?kind=settled").content.decode()
+    assert "Approved by ann and bob" in page
+    assert "Refused by the user" in page
+    assert "Not asked any more" in page
+    one = InboxItem.objects.get(session_id="s1")
+    opened = operator.get(f"/admin/sessions_app/session/s1/change/?inbox={one.pk}:settled")
+    assert "Approved by ann and bob" in opened.content.decode()
+
+
+def test_what_was_run_again_says_by_whom(operator: Client, agains: list[hooks.Again]) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+    item = InboxItem.objects.get()
+
+    def the_log_settles_it(again: hooks.Again) -> None:
+        InboxItem.objects.update(settled_at=item.at, settled_how=Settled.LOG)
+
+    hooks.on_again(the_log_settles_it)
+    act(operator, item, "again")
+    page = operator.get(f"{PAGE}?kind=settled").content.decode()
+    assert "The answer was run again by grace" in page
+
+
+def test_the_tab_of_a_kind_of_which_none_is_left_says_so(operator: Client) -> None:
+    write([user_says("x"), started(), done(status="failed")])
+    sent = {"act": "dismiss", "item": InboxItem.objects.get().pk}
+    counts = operator.post(f"{PAGE}many/", sent, headers={"X-Desk": "1"}).json()["counts"]
+    assert (counts[""], counts["failed_answer"]) == ("0", "0")
+
+
 def test_a_row_shows_what_was_asked_and_answered(viewer: Client) -> None:
     disliked = ev.FeedbackGiven(item_id="item_1", rating=ev.Rating.DOWN)
     failed = done("resp_2", status="failed")

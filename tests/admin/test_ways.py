@@ -13,8 +13,8 @@ from django.utils import timezone
 from sessions_app.admin.chips import chips_of, in_words
 from sessions_app.admin.sessions import SessionAdmin
 from sessions_app.log import events as ev
-from sessions_app.models import InboxItem, ReviewState, SavedView, Session, Settled
-from sessions_app.selectors.inbox import next_item, read_inbox
+from sessions_app.models import InboxItem, ReviewMention, ReviewState, SavedView, Session, Settled
+from sessions_app.selectors.inbox import next_item, read_inbox, read_settled
 from tests.admin.conftest import signed_in
 from tests.admin.desk import LIST, QUEUE, do, ended, listed, page_of, reviewer, staff
 from tests.admin.rows import done, message, started, user_says
@@ -94,6 +94,40 @@ def test_put_away_on_its_page_leads_to_the_next(grace: Client) -> None:
     answer = grace.post(f"{PAGE}{first.pk}/act/", {"act": "back", "then": "stay"})
     assert urlsplit(answer.url).path == f"{LIST}s1/change/"
     assert InboxItem.objects.get(settled_at__isnull=True) == first
+
+
+def test_what_was_put_away_on_its_page_comes_back_there(grace: Client) -> None:
+    _, second = fails("s1"), fails("s2")
+    away = {"act": "dismiss", "then": "next", "kind": "failed_answer"}
+    answer = grace.post(f"{PAGE}{second.pk}/act/", away, follow=True)
+    form = re.search(
+        r'<form method="post" action="([^"]*)" class="inbox-undo">(.*?)</form>', answer.content.decode()
+    )
+    assert form
+    assert 'data-key="z"' in form[2]
+    back = dict(re.findall(r'name="(act|then|kind|item)" value="([^"]*)"', form[2]))
+    undone: Any = grace.post(form[1], back)
+    assert urlsplit(undone.url).path == f"{LIST}s2/change/"
+    assert f"inbox={second.pk}%3Afailed_answer" in undone.url
+    assert InboxItem.objects.get(pk=second.pk).settled_at is None
+
+
+def test_what_is_settled_is_a_walk_of_its_own(grace: Client) -> None:
+    items = [fails(f"s{number}") for number in range(4)]
+    for item in items[:3]:
+        grace.post(f"{PAGE}many/", {"act": "dismiss", "item": item.pk})
+    order = [one.item for one in read_settled()]
+    assert [one.session_id for one in order] == ["s2", "s1", "s0"]
+    html = follow(grace, grace.get(f"{PAGE}{order[0].pk}/open/?kind=settled")["Location"])
+    assert back_link(html) == (f"{PAGE}?kind=settled", "Back to Settled")
+    assert [next_item(item, kind="settled") for item in order] == [*order[1:], None]
+    assert [next_item(item, kind="settled", forward=False) for item in order] == [None, *order[:-1]]
+    answer: Any = grace.get(f"{LIST}s2/next-session/?inbox={order[0].pk}:settled")
+    assert urlsplit(answer.url).path == f"{LIST}s1/change/"
+    assert "settled" in answer.url
+    answer = grace.get(f"{LIST}s0/next-session/?inbox={order[2].pk}:settled", follow=True)
+    assert answer.redirect_chain == [(f"{PAGE}?kind=settled", 302)]
+    assert "That was the last of what is settled." in answer.content.decode()
 
 
 def test_who_may_not_put_away_is_not_offered_it(db: None) -> None:
@@ -392,3 +426,16 @@ def test_a_mention_leads_to_its_note_and_back(rita: Client) -> None:
     html = follow(rita, found[1].partition("#")[0])
     assert f'id="note-{found[2]}"' in html
     assert back_link(html) == (f"{LIST}mentions/", "Back to Mentions")
+
+
+def test_a_mention_is_read_by_whom_it_names_when_they_open_it(rita: Client) -> None:
+    ended("s1")
+    do(reviewer("omar"), "s1", "note", note="Look, @rita")
+    mention = ReviewMention.objects.get()
+    page_of(reviewer("ida"), "s1", f"?mentions={mention.note_id}")
+    page_of(rita, "s1", f"?mentions={'9' * 40}")
+    assert ReviewMention.objects.get().seen_at is None
+    html = page_of(rita, "s1", f"?mentions={mention.note_id}")
+    assert ReviewMention.objects.get().seen_at is not None
+    assert 'class="menu-count" data-count="0"' in html
+    assert "New" not in follow(rita, f"{LIST}mentions/").split("desk-mentions")[1].split("</ul>")[0]
