@@ -76,6 +76,29 @@ def operator(db: None) -> Client:
     return signed_in(user)
 
 
+def test_a_reviewer_puts_away_and_brings_back_and_decides_nothing(
+    db: None, decisions: list[hooks.Decision]
+) -> None:
+    user = User.objects.create_user("rita", password=PASSWORD, is_staff=True)
+    wanted = Permission.objects.filter(
+        codename__in=["view_session", "review_session"], content_type__app_label="sessions_app"
+    )
+    user.user_permissions.set(wanted)
+    reviewer = signed_in(user)
+    asked = approval()
+    write([user_says("x"), started(), done(status="failed")], "s2")
+    failed = InboxItem.objects.get(session_id="s2")
+    html = reviewer.get(PAGE).content.decode()
+    assert html.count('value="dismiss"') == 2  # of the row, and of those that are chosen
+    assert 'value="again"' not in html
+    assert 'value="approve"' not in html
+    assert "Put away." in act(reviewer, failed, "dismiss")
+    assert "It waits again." in act(reviewer, failed, "back")
+    assert [act(reviewer, asked, one) for one in ("approve", "refuse", "again")] == ["403"] * 3
+    assert "That cannot be done" in act(reviewer, asked, "dismiss")
+    assert decisions == []
+
+
 @pytest.fixture
 def decisions() -> Iterator[list[hooks.Decision]]:
     kept, heard = list(hooks._deciders), list[hooks.Decision]()
@@ -195,7 +218,9 @@ def test_a_failed_answer_is_run_again_and_a_failed_summary_as_well(
     write([user_says("x"), started(), done(status="failed")])
     write([user_says("x"), ev.SummaryFailed(error="e", attempts=5)], "s2")
     answer, summary = InboxItem.objects.order_by("session_id")
-    assert "The model is asked again." in act(operator, answer, "again")
+    said = act(operator, answer, "again")
+    assert "The model is asked again." in said
+    assert f'<a href="/admin/sessions_app/session/{answer.session_id}/change/">Look at the conv' in said
     assert "The summary is being written." in act(operator, summary, "again")
     assert agains == [
         hooks.Again(session_id="s1", response_id="resp_1", by="grace"),
