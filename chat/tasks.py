@@ -214,9 +214,9 @@ async def deliver_webhook(context: JobContext, *, delivery_id: int) -> None:
     finally:
         under_way[due.webhook_id] -= 1
     gives_up = due.tries >= len(WAITS_S)
-    await in_db_thread(note_answer, due, answer, gives_up=gives_up)
+    wait_s = 0.0 if gives_up else WAITS_S[due.tries] * random.uniform(0.9, 1.1)
+    await in_db_thread(note_answer, due, answer, gives_up=gives_up, wait_s=wait_s)
     if not (answer.taken or answer.gone or gives_up):
-        wait_s = WAITS_S[due.tries] * random.uniform(0.9, 1.1)
         raise NotDeliveredError(f"webhook {due.webhook_id}: {answer.status_code or answer.words}", wait_s)
 
 

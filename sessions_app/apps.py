@@ -4,7 +4,7 @@ from django.db.models.signals import post_migrate
 
 class SessionsConfig(AppConfig):
     name = "sessions_app"
-    verbose_name = "Sessions"
+    verbose_name = "Review"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

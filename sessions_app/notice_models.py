@@ -16,6 +16,7 @@ class AttentionKind(models.TextChoices):
     """What waits for a person of the staff."""
 
     APPROVAL = "approval", "approval"
+    FAILED_TOOL = "failed_tool", "failed tool"
     FAILED_ANSWER = "failed_answer", "failed answer"
     BUDGET = "budget", "stopped by a budget"
     BAD_RATING = "bad_rating", "bad rating"
@@ -130,6 +131,8 @@ class WebhookDelivery(models.Model):
     )
     tries = models.IntegerField(default=0, db_default=0)
     tried_at = models.DateTimeField(null=True, blank=True)
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    """None: as soon as a worker comes to it, or never."""
     status_code = models.IntegerField(null=True, blank=True)
     answer = models.CharField(max_length=500, blank=True, default="", db_default="")
     """The beginning of what the receiver said, or why nobody could be asked."""

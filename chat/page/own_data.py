@@ -77,6 +77,7 @@ def _says_whose(request: HttpRequest, place: dict[str, Any]) -> bool:
     """A shop's key stands for all of the shop's customers: nobody forgets them all by leaving something out."""
     return (
         "session_id" in place
+        or "file_id" in place
         or bool(request.GET.get("external_user_id"))
         or request.GET.get("everybody") == "1"
     )

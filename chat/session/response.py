@@ -501,6 +501,7 @@ def _result(call: ev.ToolCall, output: str, outcome: ev.Outcome, duration_ms: fl
         outcome=outcome,
         duration_ms=round(duration_ms, 1),
         response_id=call.response_id,
+        approval_id=call.approval_id,
     )
 
 

@@ -21,6 +21,13 @@ def may_decide(request: HttpRequest) -> bool:
     return any(request.user.has_perm(one) for one in PERMISSIONS)
 
 
+def may_put_away(request: HttpRequest) -> bool:
+    """What waits and is no approval: reviewers look at it, as those who step in do."""
+    return request.user.has_perm("sessions_app.view_session") and any(
+        request.user.has_perm(one) for one in (OPERATE, "sessions_app.review_session")
+    )
+
+
 def may_operate(request: HttpRequest) -> bool:
     return request.user.has_perm(OPERATE)
 

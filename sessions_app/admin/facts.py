@@ -17,7 +17,7 @@ class Fact:
 
 def line(session: Session) -> Iterator[Fact]:
     """What one looks at first; the hint is a tone."""
-    if words := humanize.duration(session.duration_seconds):
+    if words := humanize.span(session.duration_seconds):
         yield Fact("Duration", words)
     said = session.user_messages + session.assistant_messages
     yield Fact("Messages", f"{said:,} {'message' if said == 1 else 'messages'}")
@@ -38,6 +38,10 @@ def _cost(session: Session) -> tuple[str, str]:
     return (
         (humanize.usd(session.cost_microusd), f"and {calls}") if session.cost_microusd else ("unknown", calls)
     )
+
+
+def _is_long(session: Session) -> bool:
+    return (session.duration_seconds or 0) > humanize.LONG_S
 
 
 def cost_hint(session: Session) -> str:
@@ -63,6 +67,10 @@ def facts(session: Session) -> list[Fact]:
         Fact("Cost", *_cost(session)),
         Fact("Tool calls", humanize.exact(session.tool_calls)),
         Fact("Connections", "not counted" if connections is None else humanize.exact(connections)),
-        Fact("Duration", humanize.duration(session.duration_seconds) or "not ended"),
+        Fact(
+            "Duration",
+            humanize.duration(session.duration_seconds) or "not ended",
+            "from its beginning to its end, with the pauses between" if _is_long(session) else "",
+        ),
     ]
     return [fact for fact in figures if fact.value]

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from sessions_app.admin.search import Found
 from sessions_app.models import Session, SessionEvent, SessionTag
 from sessions_app.review.markdown import in_a_line
+from sessions_app.selectors.inbox import open_items
 
 HEADLINE_CHARS = 100_000
 _START, _STOP = "\ue000", "\ue001"
@@ -30,18 +31,20 @@ class Hit:
 
 
 def rows_of(sessions: Sequence[Session], found: Found | None) -> list[Any]:
-    """The same sessions, each with its ``tag_names`` and its ``hit`` (None where there is none). One query."""
+    """The same sessions, each with its ``tag_names``, what of it ``waits`` (kinds of the inbox), and its ``hit`` (None where there is
+    none). One query."""
     ids = [session.pk for session in sessions]
     told = Session.objects.filter(pk__in=ids).order_by()
     names = SessionTag.objects.filter(session_id=OuterRef("pk")).order_by("tag__name").values("tag__name")
-    beside = told.annotate(names=ArraySubquery(names), **_cuts(ids, found))
+    waits = open_items().filter(session_id=OuterRef("pk")).order_by("kind").values("kind")
+    beside = told.annotate(names=ArraySubquery(names), waits=ArraySubquery(waits), **_cuts(ids, found))
     by_id: dict[str, Any] = (
-        {each["pk"]: each for each in beside.values("pk", "names", "cut", "seq")} if ids else {}
+        {each["pk"]: each for each in beside.values("pk", "names", "waits", "cut", "seq")} if ids else {}
     )
     rows: list[Any] = list(sessions)
     for row in rows:
-        one: dict[str, Any] = by_id.get(row.pk, {"names": [], "cut": None, "seq": 0})
-        row.tag_names, row.hit = one["names"], _hit(one["cut"], one["seq"])
+        one: dict[str, Any] = by_id.get(row.pk, {"names": [], "waits": [], "cut": None, "seq": 0})
+        row.tag_names, row.waits, row.hit = one["names"], one["waits"], _hit(one["cut"], one["seq"])
     return rows
 
 

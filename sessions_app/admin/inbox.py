@@ -16,9 +16,10 @@ from unfold.admin import ModelAdmin
 
 from sessions_app import hooks
 from sessions_app.admin.changelist import ReadOnlyAdminMixin
-from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide
+from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide, may_put_away
 from sessions_app.admin.pages import visitor_name
 from sessions_app.admin.saved_views import number_of
+from sessions_app.admin.walk import session_url
 from sessions_app.admin.way import inbox_url, item_url
 from sessions_app.desk.waiting import bring_back, put_away, ran_again
 from sessions_app.errors import DecisionRefused, SessionsError
@@ -107,6 +108,7 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
             "tabs": _tabs(kind, counts),
             "more": len(found) == PAGE_ITEMS,
             "may_act": may_act(request),
+            "may_put_away": may_put_away(request),
             "may_decide": may_decide(request),
         }
         return TemplateResponse(request, "admin/sessions_app/inbox.html", context)
@@ -172,7 +174,7 @@ def _many(request: HttpRequest) -> HttpResponse:
 
     Raises PermissionDenied.
     """
-    if not may_act(request):
+    if not may_put_away(request):
         raise PermissionDenied
     ids = _items(request.POST)
     back = request.POST.get("act") == "back"
@@ -232,8 +234,8 @@ def _act(request: HttpRequest, item_id: int) -> HttpResponse:
     Raises PermissionDenied.
     """
     act = request.POST.get("act", "")
-    allowed = may_decide(request) if act in ("approve", "refuse") else may_act(request)
-    if not (allowed and may_see(request)):
+    may = {"approve": may_decide, "refuse": may_decide, "dismiss": may_put_away, "back": may_put_away}
+    if not (may.get(act, may_act)(request) and may_see(request)):
         raise PermissionDenied
     item = InboxItem.objects.filter(pk=item_id).first()
     if item is None or (item.settled_at is not None and act != "back"):
@@ -263,9 +265,9 @@ def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> None:
         by = request.user.get_username()
         hooks.run_again(hooks.Again(session_id=item.session_id, response_id=response_id, by=by))
         ran_again(item.pk, by=by)
-        messages.success(
-            request, "The model is asked again." if response_id else "The summary is being written."
-        )
+        words = "The model is asked again." if response_id else "The summary is being written."
+        link = format_html('<a href="{}">Look at the conversation</a>', session_url(item.session_id))
+        messages.success(request, format_html("{} {}", words, link))
     elif act == "dismiss" and item.kind != AttentionKind.APPROVAL:
         opened = item if request.POST.get("then") == "next" else None
         _put_away(request, sorted({item.pk, *_items(request.POST)}), opened)
@@ -289,4 +291,6 @@ def _decide(request: HttpRequest, item: InboxItem, *, approve: bool) -> str:
     if not approve:
         return "Refused: the assistant is told."
     still_waits = open_items().filter(pk=item.pk).exists()
-    return "Your yes is noted; another person has to say yes, too." if still_waits else "Approved."
+    if still_waits:
+        return "Your yes is noted; another person has to say yes, too."
+    return "Approved: the tool runs now. If it fails, it comes back here."

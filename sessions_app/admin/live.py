@@ -11,6 +11,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from sessions_app.admin.facts import line
 from sessions_app.admin.pages import render_texts, visitor_name
 from sessions_app.admin.summaries import summary_shown
 from sessions_app.errors import SessionNotFound
@@ -29,6 +30,16 @@ _CONNECTIONS = (
     ev.SessionEnded.event_type,
 )
 _OF_THE_SUMMARY = (ev.SummaryWritten, ev.SummaryFailed, ev.SessionReopened, ev.SessionEnded)
+_OF_THE_LINE = (
+    ev.UserMessage,
+    ev.OperatorMessage,
+    ev.AssistantMessage,
+    ev.ToolCall,
+    ev.ResponseDone,
+    ev.SessionEnded,
+    ev.SessionReopened,
+)
+"""What changes the figures of the head."""
 _ROWS_LOOKED_AT = 2_000
 
 JSON = dict[str, Any]
@@ -85,6 +96,8 @@ class LiveTranscript:
         """The items whose text the page has as far as it came, so that the rest can be added."""
         self._has_news = False
         """Of the summary."""
+        self._has_figures = False
+        """New ones for the head."""
         self.now = Now(session.status)
         self.cursor = 0
         """From where the log is to be read on."""
@@ -127,6 +140,8 @@ class LiveTranscript:
             self._session.status = self.now.status
             if isinstance(event, _OF_THE_SUMMARY) and record.seq > self._seen:
                 self._has_news = True
+            if isinstance(event, _OF_THE_LINE) and record.seq > self._seen:
+                self._has_figures = True
             if isinstance(event, ev.SessionReopened) and event.skipped and record.first_seq <= self._seen:
                 dropped = record.first_seq
                 self._folding.drop_from(record.first_seq)
@@ -155,14 +170,18 @@ class LiveTranscript:
         self._folding.keep(ENTRIES_KEPT)
         more = [{"seq": seq, "text": "".join(texts)} for seq, texts in added.items() if seq not in whole]
         update = {"seq": self._seen, "entries": entries, "append": more, "now": self.now.told()}
-        return {**update, **self._summary()} if self._has_news else update
+        return {**update, **self._head()} if self._has_news or self._has_figures else update
 
-    def _summary(self) -> JSON:
-        """As the session has it by now."""
-        self._has_news = False
+    def _head(self) -> JSON:
+        """The figures and the summary, as the session has them by now."""
+        told, self._has_news, self._has_figures = self._has_news, False, False
         session = Session.objects.filter(pk=self._session.pk).first()
         if session is None:
             return {}
+        figures = {"line": [{"value": fact.value, "hint": fact.hint} for fact in line(session)]}
+        return {**figures, **self._summary(session)} if told else figures
+
+    def _summary(self, session: Session) -> JSON:
         html = render_to_string("admin/sessions_app/session/summary.html", summary_shown(session))
         return {"summary": html, "heading": session.heading}
 

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -96,8 +97,14 @@ def do_bulk(request: HttpRequest) -> HttpResponse:
     if tag.strip():
         bulk(request, sessions, "tag", tag, "tagged", here=here)
     if assignee != "keep":
-        bulk(request, sessions, "assign", assignee, "assigned", here=here)
+        bulk(request, sessions, "assign", assignee, f"assigned to {_name_of(assignee)}", here=here)
     return HttpResponseRedirect(here)
+
+
+def _name_of(assignee: str) -> str:
+    number = number_of(assignee)
+    user = None if number is None else get_user_model()._default_manager.filter(pk=number).first()
+    return user.get_username() if user else "nobody"
 
 
 def _undo(request: HttpRequest) -> HttpResponse:

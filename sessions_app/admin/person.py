@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import EmptyPage, Page, PageNotAnInteger
-from django.db.models import Avg, Count, Q, QuerySet, Sum
+from django.db.models import Avg, Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -46,19 +46,22 @@ def person_page(request: HttpRequest, model_admin: Any, kind: str) -> HttpRespon
         raise PermissionDenied
     key = request.GET.get("key", "").replace("\x00", "")
     who = _who(request, kind, key)
-    sessions = who.person.sessions().defer("summary").select_related("user").order_by(*NEWEST_FIRST)
+    only = request.GET.get("only", "")
+    sessions = _narrowed(who.person.sessions(), only).defer("summary").select_related("user")
+    sessions = sessions.order_by(*NEWEST_FIRST)
     paginator = BoundedPaginator(sessions, PER_PAGE)
     try:
         shown = paginator.page(request.GET.get("page", 1))
     except (EmptyPage, PageNotAnInteger):
         shown = paginator.page(1)
-    if not paginator.count and kind != USER:
+    if not paginator.count and kind != USER and only not in _ONLY:
         raise Http404("Nobody of that name has talked here.")
     here = f"{kind}?{request.GET.urlencode()}"
     back_url, back_words = back_of_person(request)
     rows: list[Any] = list(shown.object_list)
     for row in rows:
         row.url = session_url(row.pk, **{PERSON: here})
+        row.messages = row.user_messages + row.assistant_messages
     context = {
         "title": who.name,
         "back_url": back_url,
@@ -70,6 +73,8 @@ def person_page(request: HttpRequest, model_admin: Any, kind: str) -> HttpRespon
         "sessions": shown,
         "count": paginator.count,
         "overflows": paginator.overflows,
+        "only": only if only in _ONLY else "",
+        "urls": {name or "all": _url_of(request, name) for name in ("", *_ONLY)},
         "figures": _figures(who.person.sessions()),
         "others": _users_of_a_shop(who.person, here) if kind == USER else [],
         "counted": COUNTED,
@@ -108,17 +113,43 @@ def _page_of(request: HttpRequest, shown: Page[Session], step: int) -> str:
     return f"?{query.urlencode()}"
 
 
+def _url_of(request: HttpRequest, only: str) -> str:
+    query = request.GET.copy()
+    for name in ("page", "only"):
+        query.pop(name, None)
+    if only:
+        query["only"] = only
+    return f"?{query.urlencode()}"
+
+
+_WAITS = Q(review_state=ReviewState.NEW, status=SessionStatus.ENDED) & ~Q(first_words="")
+_ONLY = {
+    "failed": Q(failed_responses__gt=0),
+    "review": _WAITS,
+    "flagged": Q(review_state=ReviewState.FLAGGED),
+}
+"""What a figure counts, by the word of it that an address has."""
+
+
+def _narrowed(sessions: QuerySet[Session], only: str) -> QuerySet[Session]:
+    """Of the newest ones, as the figures are."""
+    if only not in _ONLY:
+        return sessions
+    newest = sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED]
+    return Session.objects.filter(_ONLY[only], pk__in=newest)
+
+
 def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
     newest = Session.objects.filter(pk__in=sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED]).order_by()
-    waits = Q(review_state=ReviewState.NEW, status=SessionStatus.ENDED)
     recent = Q(start_time__gte=Now() - PERIOD)
     before = Q(start_time__gte=Now() - 2 * PERIOD) & ~recent
     bad = Q(feedback_down__gt=0)
     return newest.aggregate(
-        messages=Sum("user_messages", default=0),
+        messages=Sum(F("user_messages") + F("assistant_messages"), default=0),
         failed=Sum("failed_responses", default=0),
-        flagged=Count("pk", filter=Q(review_state=ReviewState.FLAGGED)),
-        to_review=Count("pk", filter=waits & ~Q(first_words="")),
+        flagged=Count("pk", filter=_ONLY["flagged"]),
+        sessions=Count("pk"),
+        to_review=Count("pk", filter=_WAITS),
         score=Avg("review__score"),
         cost=Sum("cost_microusd", default=0),
         recent=Count("pk", filter=recent),

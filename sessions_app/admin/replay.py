@@ -5,13 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from sessions_app.admin import pages
+from sessions_app.log.replay import operator_now
 from sessions_app.models import Session
 from sessions_app.review.humanize import duration
 from sessions_app.review.markdown import plain, render_markdown
-from sessions_app.review.replay import JSON, beginning_of_part, read_part, steps_of, waterfalls
+from sessions_app.review.replay import JSON, Part, beginning_of_part, read_part, steps_of, waterfalls
 
 MOST_IN_TABLE = 500
 
@@ -22,7 +24,7 @@ def replay_page(request: HttpRequest, model_admin: Any, session: Session) -> Htt
     if after is None:
         after = beginning_of_part(session_id=session.pk, seq=at) if at else 0
     part = read_part(session_id=session.pk, after=after)
-    steps = [step for step in steps_of(part.records) if step["kind"] != "text"]
+    steps = [step for step in _steps(session, part, after) if step["kind"] != "text"]
     for step in steps:
         step["when"] = duration(step["ms"] / 1000)
     context = {
@@ -36,14 +38,23 @@ def replay_page(request: HttpRequest, model_admin: Any, session: Session) -> Htt
 
 
 def replay_steps(request: HttpRequest, session: Session) -> HttpResponse:
-    part = read_part(session_id=session.pk, after=pages.seq_of(request, "after") or 0)
-    steps = steps_of(part.records)
+    after = pages.seq_of(request, "after") or 0
+    part = read_part(session_id=session.pk, after=after)
+    steps = _steps(session, part, after)
+    for step in steps:
+        for file in step.get("files", ()):
+            file["url"] = reverse("admin:sessions_app_session_file", args=[session.pk, file["id"]])
     _render(steps)
     for step in steps:
         if step["kind"] != "text":
             at = timezone.localtime(part.records[0].at + timedelta(milliseconds=step["ms"]))
             step["time"] = f"{at:%H:%M:%S}"
     return JsonResponse({"visitor": pages.visitor_name(session), "steps": steps})
+
+
+def _steps(session: Session, part: Part, after: int) -> list[JSON]:
+    operator = operator_now(session_id=session.pk, until=after) if after else ""
+    return steps_of(part.records, operator=operator)
 
 
 def _render(steps: Sequence[JSON]) -> None:

@@ -300,7 +300,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     @column("Duration", ordering="duration_seconds", empty_value="-")
     def lasted(self, session: Session) -> str | None:
-        words = humanize.duration(session.duration_seconds)
+        words = humanize.span(session.duration_seconds)
         if not words and session.status == SessionStatus.ACTIVE:
             words = f"so far {humanize.duration_so_far(timezone.now() - session.start_time)}"
         return format_html('<span class="cell-line">{}</span>', words) if words else None

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from sessions_app.admin.changelist import NEWEST_FIRST
+from sessions_app.admin.deciding import may_put_away
 from sessions_app.admin.person_address import person_at
 from sessions_app.admin.saved_views import number_of, source_of
 from sessions_app.admin.walk import (
@@ -52,7 +53,7 @@ def way_context(request: HttpRequest) -> dict[str, Any]:
         "list_url": back_url,
         "back_words": back_words,
         "waits": waits_of(way.get(INBOX, "")),
-        "may_put_away": request.user.has_perms(["sessions_app.view_session", "sessions_app.operate_session"]),
+        "may_put_away": may_put_away(request),
     }
 
 

@@ -1,5 +1,6 @@
 """Webhooks and e-mails in the admin: who is told of what, and what became of it."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -32,7 +33,7 @@ from sessions_app.notices.messages import PING
 from sessions_app.notices.secrets import new_secret, sealed
 
 _CHOICES = [(topic.value, topic.label[0].upper() + topic.label[1:]) for topic in Topic]
-_STATES = {"waiting": "info", "delivered": "success", "failed": "danger"}
+_STATES = {"waiting": "info", "delivered": "success", "failing": "danger", "failed": "danger"}
 LAST = 10
 """So many deliveries stand on the page of a webhook."""
 AGAIN_AT_ONCE = 500
@@ -77,7 +78,10 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     change_form_outer_after_template = "admin/sessions_app/webhook_deliveries.html"
 
     class Media:
-        js = (Script("admin_sessions/copy.js", type="module"),)
+        js = (
+            Script("admin_sessions/copy.js", type="module"),
+            Script("admin_sessions/deliveries.js", type="module"),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         test = self.admin_site.admin_view(self.test_view)
@@ -127,8 +131,13 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """To the list, where the secret is shown: never in a page that the browser keeps."""
-        response: HttpResponse = self.response_post_save_add(request, obj)
+        """To a page that shows the secret once, and that no browser keeps, as it keeps none of the admin's."""
+        goes_on = "_continue" in request.POST and self.has_change_permission(request, obj)
+        response: HttpResponse = (
+            HttpResponseRedirect(reverse("admin:sessions_app_webhook_change", args=[obj.pk]))
+            if goes_on
+            else self.response_post_save_add(request, obj)
+        )
         response["Cache-Control"] = "no-store"
         return response
 
@@ -187,7 +196,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
             messages.error(request, f"At most {AGAIN_AT_ONCE} at once. Choose fewer.")
             return
         sent = sum(deliver_again(delivery) for delivery in chosen)
-        messages.success(request, f"On their way again: {sent}.")
+        if sent:
+            messages.success(request, f"On their way again: {sent}.")
+        else:
+            messages.info(request, "On their way again: 0. They are on their way already.")
 
     @column("What")
     def what(self, delivery: WebhookDelivery) -> str:
@@ -223,10 +235,18 @@ def what_of(delivery: WebhookDelivery) -> str:
 
 
 def state_of(delivery: WebhookDelivery) -> tuple[str, str]:
-    """Its state, and that in words."""
+    """Its state (one that was tried in vain has a word of its own), and that in words."""
     if delivery.state == DeliveryState.WAITING and delivery.tries:
-        return delivery.state, "Tried again soon"
+        return "failing", f"Failing: tried again {_when(delivery.next_try_at)}"
     return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
+
+
+def _when(at: datetime | None) -> str:
+    if at is None or at <= timezone.now():
+        return "soon"
+    local = timezone.localtime(at)
+    today = local.date() == timezone.localdate()
+    return f"at {formats.date_format(local, 'H:i' if today else 'j M, H:i')}"
 
 
 class MailForm(forms.ModelForm):  # type: ignore[type-arg]

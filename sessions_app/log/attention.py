@@ -73,12 +73,22 @@ def _decided(event: ev.ToolApproval) -> ev.JSON | None:
     return {"ref": event.approval_id, "settles": [AttentionKind.APPROVAL]}
 
 
+def _ran(event: ev.ToolResult) -> ev.JSON | None:
+    """Who said yes has to hear that nothing came of it."""
+    if event.approval_id is None or event.outcome == ev.Outcome.OK:
+        return None
+    return {"ref": event.item_id, "response_id": event.response_id or "", "opens": AttentionKind.FAILED_TOOL}
+
+
 def _done(event: ev.ResponseDone) -> ev.JSON | None:
+    """One that was cut off waits until another try follows; nobody else is told of it, because mostly one does at once."""
     about = {"ref": event.response_id, "response_id": event.response_id}
     if event.reason == BUDGET:
         return {**about, "opens": AttentionKind.BUDGET, "tells": Topic.ANSWER_STOPPED}
     if event.status == ev.ResponseStatus.FAILED:
         return {**about, "opens": AttentionKind.FAILED_ANSWER, "tells": Topic.ANSWER_FAILED}
+    if event.reason == ev.Reason.INTERRUPTED and not event.waited:
+        return {**about, "opens": AttentionKind.FAILED_ANSWER}
     return None
 
 
@@ -88,7 +98,12 @@ def _started(event: ev.ResponseStarted) -> ev.JSON | None:
         return None
     return {
         "ref": event.retry_of,
-        "settles": [AttentionKind.FAILED_ANSWER, AttentionKind.BUDGET, AttentionKind.APPROVAL],
+        "settles": [
+            AttentionKind.FAILED_ANSWER,
+            AttentionKind.BUDGET,
+            AttentionKind.APPROVAL,
+            AttentionKind.FAILED_TOOL,
+        ],
     }
 
 
@@ -102,7 +117,8 @@ def _rated(event: ev.FeedbackGiven) -> ev.JSON:
 def _deleted(event: ev.ItemDeleted) -> ev.JSON | None:
     if event.response:
         return None
-    return {"ref": event.item_id, "settles": [AttentionKind.APPROVAL, AttentionKind.BAD_RATING]}
+    settled = [AttentionKind.APPROVAL, AttentionKind.BAD_RATING, AttentionKind.FAILED_TOOL]
+    return {"ref": event.item_id, "settles": settled}
 
 
 def _reopened(event: ev.SessionReopened) -> ev.JSON | None:
@@ -133,6 +149,7 @@ def _not_summed_up(event: ev.SummaryFailed) -> ev.JSON:
 _MAKERS: dict[type[ev.Event], Callable[[Any], ev.JSON | None]] = {
     ev.ToolApprovalRequested: _asked,
     ev.ToolApproval: _decided,
+    ev.ToolResult: _ran,
     ev.ResponseDone: _done,
     ev.ResponseStarted: _started,
     ev.FeedbackGiven: _rated,

@@ -563,6 +563,8 @@ class ToolResult(PlacedEvent, frozen=True, kw_only=True):
     duration_ms: float = 0.0
     response_id: str | None = None
     """None: the client gave it."""
+    approval_id: str | None = None
+    """The request that a person said yes to before it ran."""
 
     @property
     def new_item_id(self) -> str | None:

@@ -75,6 +75,7 @@ def _unknown_result(call: ev.ToolCall) -> ev.ToolResult:
         output=UNKNOWN_OUTCOME,
         outcome=ev.Outcome.UNKNOWN,
         response_id=call.response_id,
+        approval_id=call.approval_id,
     )
 
 

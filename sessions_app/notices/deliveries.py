@@ -20,6 +20,11 @@ _QUEUE = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
 VALUES ('webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', %s::bigint))
 """
+_SOONER = """
+UPDATE procrastinate_jobs SET scheduled_at = NULL
+WHERE queue_name = 'webhooks' AND status = 'todo' AND task_name = 'deliver_webhook' AND scheduled_at > now()
+    AND (args ->> 'delivery_id')::bigint = %s
+"""
 SWITCHED_OFF = "The webhook is switched off."
 NO_KEY = "Its secret cannot be read any more, because SECRET_KEY was changed. Make a new one."
 
@@ -79,7 +84,8 @@ def due_delivery(delivery_id: int) -> Due | None:
     )
 
 
-def note_answer(due: Due, answer: Answer, *, gives_up: bool) -> None:
+def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0) -> None:
+    """``wait_s``: until the next try, where there is one."""
     state = DeliveryState.WAITING
     if answer.taken:
         state = DeliveryState.DELIVERED
@@ -90,6 +96,7 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool) -> None:
             state=state,
             tries=F("tries") + 1,
             tried_at=Now(),
+            next_try_at=Now() + timedelta(seconds=wait_s) if state == DeliveryState.WAITING else None,
             status_code=answer.status_code,
             answer=storable(answer.words)[:ANSWER_CHARS],
         )
@@ -98,13 +105,26 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool) -> None:
 
 
 def deliver_again(delivery: WebhookDelivery) -> bool:
-    """For staff, whatever became of it: the same message once more, with all its tries. False: it is on its way already."""
+    """For staff, whatever became of it: the same message once more, now, with all its tries. False: it is on its way already."""
+    fresh = {
+        "state": DeliveryState.WAITING,
+        "tries": 0,
+        "answer": "",
+        "status_code": None,
+        "next_try_at": None,
+    }
     with transaction.atomic():
-        settled = WebhookDelivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.WAITING)
-        if not settled.update(state=DeliveryState.WAITING, tries=0, answer="", status_code=None):
+        found = WebhookDelivery.objects.select_for_update().filter(pk=delivery.pk).first()
+        if found is None:
             return False
         with connection.cursor() as cursor:
-            cursor.execute(_QUEUE, [delivery.pk])
+            if found.state != DeliveryState.WAITING:
+                cursor.execute(_QUEUE, [delivery.pk])
+            else:
+                cursor.execute(_SOONER, [delivery.pk])
+                if not cursor.rowcount:
+                    return False
+        WebhookDelivery.objects.filter(pk=delivery.pk).update(**fresh)
     return True
 
 

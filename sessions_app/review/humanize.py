@@ -20,6 +20,16 @@ def duration(seconds: float | None) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
 
 
+LONG_S = 6 * 3_600
+"""What took longer had a pause: nobody talks on for so long."""
+
+
+def span(seconds: float | None) -> str:
+    """How long a conversation took, from its beginning to its end: of a long one it is said that it is that."""
+    words = duration(seconds)
+    return f"over {words}" if seconds is not None and seconds > LONG_S else words
+
+
 def duration_so_far(span: timedelta) -> str:
     """Its largest unit alone: ``3 min``. It grows while one looks."""
     return " ".join(duration(max(round(span.total_seconds()), 10)).split(" ")[:2])

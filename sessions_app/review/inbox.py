@@ -13,6 +13,7 @@ from sessions_app.selectors.inbox import Waiting
 
 TITLES = {
     AttentionKind.APPROVAL: "Approvals",
+    AttentionKind.FAILED_TOOL: "Failed after a yes",
     AttentionKind.FAILED_ANSWER: "Failed answers",
     AttentionKind.BUDGET: "Stopped by a budget",
     AttentionKind.BAD_RATING: "Bad ratings",
@@ -20,6 +21,7 @@ TITLES = {
 }
 ICONS = {
     AttentionKind.APPROVAL: "approval_delegation",
+    AttentionKind.FAILED_TOOL: "build_circle",
     AttentionKind.FAILED_ANSWER: "error",
     AttentionKind.BUDGET: "savings",
     AttentionKind.BAD_RATING: "thumb_down",
@@ -27,6 +29,7 @@ ICONS = {
 }
 _SETTLED_BY_LOG = {
     AttentionKind.APPROVAL: "Not asked any more: the answer was tried again, or its question deleted",
+    AttentionKind.FAILED_TOOL: "Answered by another try",
     AttentionKind.FAILED_ANSWER: "Answered by another try",
     AttentionKind.BUDGET: "Answered by another try",
     AttentionKind.BAD_RATING: "Taken back by the user",
@@ -130,8 +133,10 @@ def _words(item: InboxItem, event: ev.Event | None) -> tuple[str, list[str]]:
     match event:
         case ev.ToolApprovalRequested():
             return _question(event)
+        case ev.ToolResult():
+            return _ran(event), [event.output] if event.output else []
         case ev.ResponseDone(message=message):
-            return _answer(AttentionKind(item.kind)), [message] if message else []
+            return _answer(AttentionKind(item.kind), event), [message] if message else []
         case ev.FeedbackGiven():
             return "A user did not like an answer.", _given(event)
         case ev.SummaryFailed(attempts=attempts):
@@ -151,9 +156,18 @@ def _given(event: ev.FeedbackGiven) -> list[str]:
     return [one for one in (reason, event.comment) if one]
 
 
-def _answer(kind: AttentionKind) -> str:
+def _ran(event: ev.ToolResult) -> str:
+    tool = event.name.replace("_", " ")
+    if event.outcome == ev.Outcome.UNKNOWN:
+        return f"Approved, but the server stopped while it ran: {tool}. Whether it took effect is not known."
+    return f"Approved, but it failed: {tool}."
+
+
+def _answer(kind: AttentionKind, event: ev.ResponseDone) -> str:
     if kind is AttentionKind.BUDGET:
         return "An answer was stopped, because the budget is used up."
+    if event.reason == ev.Reason.INTERRUPTED:
+        return "An answer was cut off in the middle."
     return "The user got no answer."
 
 

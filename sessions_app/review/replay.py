@@ -12,7 +12,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.replay import read_records
 from sessions_app.models import SessionEvent
 from sessions_app.review import humanize
-from sessions_app.review.transcript import notice_text
+from sessions_app.review.transcript import notice_text, operator_after
 
 JSON = dict[str, Any]
 
@@ -65,11 +65,13 @@ def _up_to_an_end(records: list[ev.Record]) -> list[ev.Record]:
 # What happened, one after the other
 
 
-def steps_of(records: Sequence[ev.Record]) -> list[JSON]:
-    """Each with ``ms`` since the first record, ``kind``, and what there is to show."""
+def steps_of(records: Sequence[ev.Record], *, operator: str = "") -> list[JSON]:
+    """Each with ``ms`` since the first record, ``kind``, and what there is to show. ``operator``: who had taken the conversation
+    over before."""
     steps: list[JSON] = []
     for record in records:
-        for step in _steps(record):
+        operator = operator_after(record.event, operator)
+        for step in _steps(record, operator):
             ms = _ms(records[0].at, record.at)
             last = steps[-1] if steps else {}
             if _same_moment(last, step, ms):
@@ -88,11 +90,12 @@ def _same_moment(last: JSON, step: JSON, ms: float) -> bool:
     )
 
 
-def _steps(record: ev.Record) -> Iterable[JSON]:
+def _steps(record: ev.Record, operator: str) -> Iterable[JSON]:
     event = record.event
     match event:
         case ev.UserMessage():
-            return [{"kind": "said", "who": "", "text": event.text}]
+            files = {"files": [_file(one) for one in event.files]} if event.files else {}
+            return [{"kind": "said", "who": "", "text": event.text, **files}]
         case ev.OperatorMessage() | ev.OperatorWhispered():
             whispers = isinstance(event, ev.OperatorWhispered)
             return [{"kind": "said", "who": event.author, "text": event.text, "whispered": whispers}]
@@ -102,8 +105,21 @@ def _steps(record: ev.Record) -> Iterable[JSON]:
             return [_text(event)]
         case ev.ToolCall() | ev.ToolApprovalRequested() | ev.ToolResult():
             return [_tool(event)]
+        case ev.FeedbackGiven():
+            return [_rated(event)]
         case _:
-            return [_notice(event)]
+            return [_notice(event, operator)]
+
+
+def _file(file: ev.FileRef) -> JSON:
+    return {"id": file.id, "name": file.name, "width": file.width, "height": file.height}
+
+
+def _rated(event: ev.FeedbackGiven) -> JSON:
+    """``rates``: the text that it is about, which may stand in an earlier part."""
+    text, tone = notice_text(event)
+    mark = "bad" if event.rating == ev.Rating.DOWN else ""
+    return {"kind": "rated", "rates": event.item_id, "text": text, "tone": tone, "mark": mark}
 
 
 def _of_answer(event: ev.ResponseStarted | ev.ModelAttemptFailed | ev.ResponseDone) -> JSON:
@@ -147,8 +163,8 @@ def _tool(event: ev.ToolCall | ev.ToolApprovalRequested | ev.ToolResult) -> JSON
     }
 
 
-def _notice(event: ev.Event) -> JSON:
-    text, tone = notice_text(event)
+def _notice(event: ev.Event, operator: str) -> JSON:
+    text, tone = notice_text(event, operator=operator)
     if isinstance(event, ev.ToolApproval):
         text = f"Tool call {'allowed' if event.approve else 'refused'} by {event.by}"
     mark = {ev.ConnectionClosed: "cut", ev.ConnectionOpened: "back", ev.SessionReopened: "back"}.get(

@@ -40,14 +40,14 @@ _NORMAL_CLOSE = (1000, 1001, 1005)
 _LOST = 1006
 
 
-def notice_text(event: ev.Event) -> tuple[str, str]:
-    """The tone is one of `sessions_app.review.transcript.Tone`; an event that has no sentence of its own is named."""
+def notice_text(event: ev.Event, *, operator: str = "") -> tuple[str, str]:
+    """The tone is one of `sessions_app.review.transcript.Tone`; an event that has no sentence of its own is named. ``operator``: who
+    has taken the conversation over."""
     match event:
         case ev.SessionStarted():
             return _with(_with(_begun(event), event.model), _dialect(event.source)), "neutral"
         case ev.SessionReopened():
-            text, tone = _REOPENED[event.cause]
-            return _with(text, event.model), tone
+            return _reopened(event)
         case ev.SessionUpdated():
             return f"Settings changed: {', '.join(sorted(event.config)) or 'nothing'}", "neutral"
         case ev.SessionEnded():
@@ -61,7 +61,7 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
             | ev.ResponseDone()
             | ev.FeedbackGiven()
         ):
-            return _of_the_talk(event)
+            return _of_the_talk(event, operator)
         case ev.OperatorTookOver() | ev.OperatorHandedBack():
             return _stepped(event), "info"
         case ev.HistoryCompacted():
@@ -74,6 +74,13 @@ def notice_text(event: ev.Event) -> tuple[str, str]:
 def _begun(event: ev.SessionStarted) -> str:
     version = f", version {event.assistant_version}" if event.assistant_version else ""
     return f"Session started with {event.assistant}{version}" if event.assistant else "Session started"
+
+
+def _reopened(event: ev.SessionReopened) -> tuple[str, str]:
+    text, tone = _REOPENED[event.cause]
+    if event.cause == ev.ReopenCause.RETURNED and event.source == "admin":
+        text = "Session reopened by staff, from the admin"
+    return _with(text, event.model), tone
 
 
 _RATED = {
@@ -111,6 +118,7 @@ def _compacted(event: ev.HistoryCompacted) -> tuple[str, str]:
 
 def _of_the_talk(
     event: ev.ItemDeleted | ev.VersionChosen | ev.ResponseQueued | ev.ResponseDone | ev.FeedbackGiven,
+    operator: str,
 ) -> tuple[str, str]:
     match event:
         case ev.ItemDeleted(response=True):
@@ -119,6 +127,8 @@ def _of_the_talk(
             return "The client removed an item from the model's history", "neutral"
         case ev.VersionChosen():
             return "The user went back to another version of what stands above", "info"
+        case ev.ResponseQueued() if operator:
+            return f"The user waits for the answer of {operator}", "neutral"
         case ev.ResponseQueued(request_key=key) if key:
             return "An answer was asked for over HTTP", "neutral"
         case ev.ResponseQueued():
@@ -479,18 +489,19 @@ class Folding:
         if isinstance(event, ev.ItemDeleted) and (item := self._items.get(event.item_id)):
             item.removed = True
             self._touch(event.item_id)
-        text, tone = notice_text(event)
-        if isinstance(event, ev.ResponseQueued) and self.operator:
-            text = f"The user waits for the answer of {self.operator}"
-        self._follow(event)
+        text, tone = notice_text(event, operator=self.operator)
+        self.operator = operator_after(event, self.operator)
         self._add(Notice(seq=record.seq, at=record.at, text=text, tone=Tone(tone)))
 
-    def _follow(self, event: ev.Event) -> None:
-        match event:
-            case ev.OperatorTookOver():
-                self.operator = event.author
-            case ev.OperatorHandedBack() | ev.SessionEnded():
-                self.operator = ""
+
+def operator_after(event: ev.Event, before: str) -> str:
+    """Who has taken the conversation over, once this has happened; empty: nobody."""
+    match event:
+        case ev.OperatorTookOver():
+            return event.author
+        case ev.OperatorHandedBack() | ev.SessionEnded():
+            return ""
+    return before
 
 
 def partial_answers(entries: Sequence[Entry]) -> list[Answer]:

@@ -240,7 +240,7 @@ def place_of(item: InboxItem) -> int:
     if item.kind == AttentionKind.BAD_RATING:
         rated, _ = find_item(session_id=item.session_id, item_id=item.ref)
         seq = rated.seq if rated else seq
-    elif item.kind not in (AttentionKind.FAILED_ANSWER, AttentionKind.BUDGET):
+    elif item.kind not in (AttentionKind.FAILED_ANSWER, AttentionKind.BUDGET, AttentionKind.FAILED_TOOL):
         return seq
     starts = SessionEvent.objects.filter(
         session_id=item.session_id, seq__lte=seq, event_type=ResponseStarted.event_type

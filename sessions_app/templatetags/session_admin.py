@@ -71,6 +71,7 @@ _KINDS = {
     "tool": "Tool is called",
     "result": "Tool gave",
     "done": "Answer ends",
+    "rated": "Rated",
     "notice": "Session",
 }
 

@@ -13,7 +13,7 @@ const talk = document.querySelector("[data-hit]");
 const keys = new Keys(actOnRow);
 keepInReach(document);
 for (const details of document.querySelectorAll("details.desk-save")) {
-  details.addEventListener("toggle", () => details.open && details.querySelector("input[type=text]").focus());
+  details.addEventListener("toggle", () => details.open && details.querySelector("input[type=text], button").focus());
 }
 for (const all of document.querySelectorAll("[data-all]")) {
   const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${all.dataset.all}"]`)];

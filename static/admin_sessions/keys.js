@@ -159,6 +159,7 @@ export class Keys {
       return false;
     }
     const button = this.#byData("key", key);
+    if (button?.closest("[hidden]")) return false;
     button?.click();
     if (button?.type === "radio") {
       button.form.requestSubmit();

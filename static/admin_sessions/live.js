@@ -80,11 +80,20 @@ function update(message) {
   if (message.seq > state.seen) live.hidden = false;
   if (message.seq) state.seen = message.seq;
   if (message.summary) showSummary(message);
+  if (message.line) showLine(message.line);
   trim();
   prepareForms(talk);
   reach(talk);
   if (follows) toEnd();
   else if (message.entries?.length) below.hidden = false;
+}
+
+/** The figures of the head. */
+function showLine(facts) {
+  const head = document.querySelector(".sx-head-words > p");
+  for (const old of head.querySelectorAll(".sx-line")) old.remove();
+  for (const { value, hint } of facts)
+    head.append(Object.assign(document.createElement("span"), { className: `sx-line${hint ? ` sx-${hint}` : ""}`, textContent: value }));
 }
 
 /** Its parts alone, where they are: what is open beside them, and a form that somebody fills in, stay. */
@@ -221,6 +230,7 @@ async function post(event, form) {
   for (const button of buttons) button.disabled = false;
   tell(form, words, went);
   if (went && form === acts) renewNonce();
+  if (went && form === acts && body.get("act") !== "stop") toEnd(); // where what one did stands in a moment
   if (went && form === acts && ["speak", "whisper"].includes(body.get("act"))) {
     acts.elements.text.value = "";
     acts.elements.text.focus();

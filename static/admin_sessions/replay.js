@@ -5,7 +5,7 @@ import { reach } from "./reach.js";
 
 const PAUSE_MS = 3_000;
 const LEAP_MS = 5_000;
-const MARKED = { said: "said", tool: "tool", failed: "failed", cut: "cut", back: "back" };
+const MARKED = { said: "said", tool: "tool", failed: "failed", cut: "cut", back: "back", bad: "bad" };
 
 const root = document.getElementById("replay");
 const byId = (id) => document.getElementById(id);
@@ -99,12 +99,35 @@ function indented(text) {
   }
 }
 
+/** What was sent along, as the transcript has it. */
+function files(all) {
+  const list = el("ul", "sx-files");
+  for (const file of all) {
+    const link = Object.assign(el("a", "sx-file"), { href: file.url, target: "_blank", rel: "noopener" });
+    if (file.width) link.append(Object.assign(el("img", ""), { src: file.url, alt: "", width: file.width, height: file.height }));
+    link.append(el("span", "sx-file-name", file.name));
+    const item = el("li", "");
+    item.append(link);
+    list.append(item);
+  }
+  return list;
+}
+
 const SHOW = {
   said(step) {
     const node = el("article", `sx-said ${step.who ? "sx-operator" : "sx-user"}${step.whispered ? " sx-whisper" : ""}`);
     const who = step.who ? (step.whispered ? `${step.who}, to the model alone` : step.who) : visitor;
     node.append(head(who, step), el("div", "sx-bubble plain", step.text));
+    if (step.files?.length) node.append(files(step.files));
     stage.append(node);
+  },
+  rated(step) {
+    const rated = nodes.get(step.rates);
+    const node = el("p", `${rated ? "sx-outcome rp-rated" : "sx-notice"} sx-${step.tone}`, step.text);
+    if (!rated) return stage.append(node);
+    for (const old of rated.parentNode.querySelectorAll(".rp-rated")) if (old.dataset.rates === step.rates) old.remove();
+    node.dataset.rates = step.rates;
+    rated.after(node);
   },
   start(step) {
     nameAnswer(step, step.who);
@@ -249,9 +272,9 @@ function mark() {
     const kind = MARKED[failed ? "failed" : step.mark || step.kind];
     if (!kind) return null;
     const line = document.createElementNS(svg, "rect");
-    const high = kind === "said" || kind === "failed";
+    const high = ["said", "failed", "bad"].includes(kind);
     line.setAttribute("x", String(whole ? (at[index] / whole) * 997 : 0));
-    line.setAttribute("width", kind === "failed" ? "5" : "3");
+    line.setAttribute("width", ["failed", "bad"].includes(kind) ? "5" : "3");
     line.setAttribute("y", high ? "0" : "8");
     line.setAttribute("height", high ? "20" : "12");
     line.setAttribute("class", `rp-${kind}`);

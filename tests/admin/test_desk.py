@@ -253,6 +253,24 @@ def test_nonsense_for_the_mentions_is_passed_over(rita: Client) -> None:
     assert rita.post(f"{LIST}mentions/", form).status_code == 302
 
 
+def test_a_view_is_removed_after_a_question_that_says_for_whom(rita: Client) -> None:
+    for name, words in (("shared", "it goes for your colleagues, too"), ("own", "is yours alone")):
+        form = {"name": name, "query": f"q={name}", **({"shared": "yes"} if name == "shared" else {})}
+        html = rita.post(f"{LIST}views/", form, follow=True).content.decode()
+        asks = html[html.index("Remove this view") :]
+        assert "<summary" in html[: html.index("Remove this view")][-80:]
+        assert words in asks[: asks.index("Remove it")]
+
+
+def test_it_is_told_to_whom_many_were_assigned(rita: Client) -> None:
+    ended("s1")
+    rita_id = User.objects.get(username="rita").pk
+    for assignee, name in ((str(rita_id), "rita"), ("", "nobody")):
+        form = {"session": "s1", "assignee": assignee}
+        said = rita.post(f"{LIST}many/", form, follow=True).content.decode()
+        assert f"1 session assigned to {name}." in said
+
+
 # Many at once
 
 

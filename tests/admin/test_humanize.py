@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from sessions_app.review.humanize import compact, duration, duration_so_far, milliseconds, short_cost
+from sessions_app.review.humanize import compact, duration, duration_so_far, milliseconds, short_cost, span
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,7 @@ def test_milliseconds_become_seconds_from_one_second_on(ms: float | None, words:
 )
 def test_compact_counts_keep_three_figures(count: int | None, words: str) -> None:
     assert compact(count) == words
+
+
+def test_a_conversation_of_a_day_is_said_to_lie_within_it() -> None:
+    assert [span(one) for one in (None, 75, 100_800)] == ["", "1 min 15 s", "over 1 d 4 h"]

@@ -25,7 +25,7 @@ from sessions_app.selectors.inbox import (
     read_inbox,
 )
 from tests.admin.conftest import PASSWORD, signed_in
-from tests.admin.rows import done, message, records_of, started, user_says, write_session
+from tests.admin.rows import call, done, message, records_of, result, started, user_says, write_session
 
 PAGE = "/admin/sessions_app/inboxitem/"
 COUNT = f"{PAGE}count/"
@@ -76,6 +76,29 @@ def operator(db: None) -> Client:
     return signed_in(user)
 
 
+def test_a_reviewer_puts_away_and_brings_back_and_decides_nothing(
+    db: None, decisions: list[hooks.Decision]
+) -> None:
+    user = User.objects.create_user("rita", password=PASSWORD, is_staff=True)
+    wanted = Permission.objects.filter(
+        codename__in=["view_session", "review_session"], content_type__app_label="sessions_app"
+    )
+    user.user_permissions.set(wanted)
+    reviewer = signed_in(user)
+    asked = approval()
+    write([user_says("x"), started(), done(status="failed")], "s2")
+    failed = InboxItem.objects.get(session_id="s2")
+    html = reviewer.get(PAGE).content.decode()
+    assert html.count('value="dismiss"') == 2  # of the row, and of those that are chosen
+    assert 'value="again"' not in html
+    assert 'value="approve"' not in html
+    assert "Put away." in act(reviewer, failed, "dismiss")
+    assert "It waits again." in act(reviewer, failed, "back")
+    assert [act(reviewer, asked, one) for one in ("approve", "refuse", "again")] == ["403"] * 3
+    assert "That cannot be done" in act(reviewer, asked, "dismiss")
+    assert decisions == []
+
+
 @pytest.fixture
 def decisions() -> Iterator[list[hooks.Decision]]:
     kept, heard = list(hooks._deciders), list[hooks.Decision]()
@@ -114,6 +137,19 @@ def test_each_kind_is_told_in_words_with_its_way_to_the_very_answer(viewer: Clie
         assert words in html
     assert "secret words" not in html
     assert html.index("Pay 5") < html.index("The user got no answer.")
+
+
+def test_what_failed_after_a_yes_is_told_with_its_cause_and_marks_its_row(viewer: Client) -> None:
+    broke = result("call_1", "The bank is closed.", name="pay", outcome=ev.Outcome.ERROR, approval_id="apr_1")
+    write([user_says("Pay Ann"), started(), call("call_1", name="pay"), broke, done()], title="Rent")
+    cut = done(status="incomplete", reason="interrupted", message="The server stopped while it answered.")
+    write([user_says("x"), started(), cut], "s2", title="Cut")
+    html = viewer.get(PAGE).content.decode()
+    for words in ("Approved, but it failed: pay.", "The bank is closed.", "An answer was cut off"):
+        assert words in html
+    rows = viewer.get("/admin/sessions_app/session/").content.decode()
+    assert rows.count("A tool failed after a yes") == 1
+    assert rows.count("Answer cut off") == 1
 
 
 def test_it_opens_at_the_very_answer(viewer: Client) -> None:
@@ -182,7 +218,9 @@ def test_a_failed_answer_is_run_again_and_a_failed_summary_as_well(
     write([user_says("x"), started(), done(status="failed")])
     write([user_says("x"), ev.SummaryFailed(error="e", attempts=5)], "s2")
     answer, summary = InboxItem.objects.order_by("session_id")
-    assert "The model is asked again." in act(operator, answer, "again")
+    said = act(operator, answer, "again")
+    assert "The model is asked again." in said
+    assert f'<a href="/admin/sessions_app/session/{answer.session_id}/change/">Look at the conv' in said
     assert "The summary is being written." in act(operator, summary, "again")
     assert agains == [
         hooks.Again(session_id="s1", response_id="resp_1", by="grace"),

@@ -5,7 +5,8 @@ from django.test import Client
 
 from sessions_app.admin.live import LiveTranscript
 from sessions_app.log import events as ev
-from tests.admin.rows import deltas, records_of, started, user_says, write_session
+from sessions_app.models import Session
+from tests.admin.rows import deltas, done, message, records_of, started, user_says, write_session
 
 
 @pytest.mark.django_db
@@ -28,3 +29,14 @@ def test_nothing_stands_over_the_transcript_of_what_ended_before_the_page_was_op
         write_session([user_says("x")], session_id=session_id, status=status)
         html = viewer.get(f"/admin/sessions_app/session/{session_id}/change/").content.decode()
         assert f'data-status="{status}"{" hidden" if status == "ended" else ""}>' in html
+
+
+@pytest.mark.django_db
+def test_the_figures_of_the_head_follow() -> None:
+    before: list[ev.Event] = [user_says("x"), started()]
+    session = write_session(before, session_id="s1", status="active")
+    live = LiveTranscript.of_page("s1", first=1, seen=2, may_decide=False)
+    Session.objects.filter(pk=session.pk).update(user_messages=1, assistant_messages=1, responses=1)
+    new = records_of("s1", [*before, *deltas("It is"), message("It is"), done()])[2:]
+    assert "line" not in live.take(new[:1])
+    assert [one["value"] for one in live.take(new[1:])["line"]] == ["2 messages", "$0.00"]

@@ -57,6 +57,22 @@ def test_from_a_session_to_its_person_and_back(rita: Client) -> None:
     assert "ada@example.com" in person(signed_in(User.objects.create_superuser("root")), f"user/{ada.pk}")
 
 
+def test_figures_lead_to_what_they_count_and_messages_are_counted_one_way(rita: Client) -> None:
+    ada = User.objects.create_user("ada")
+    ended("s1", user=ada, title="Fine one", user_messages=4, assistant_messages=4)
+    ended("s2", user=ada, title="Bad one", failed_responses=1, review_state=ReviewState.FLAGGED)
+    html = person(rita, f"user/{ada.pk}")
+    assert "8 messages" in html
+    assert "<dt>Messages</dt><dd>8</dd>" in html
+    for only in ("failed", "flagged"):
+        assert f'href="?key={ada.pk}&amp;only={only}"' in html
+        narrowed = person(rita, f"user/{ada.pk}", only=only)
+        assert "Bad one" in narrowed
+        assert "Fine one" not in narrowed
+        assert f'<a href="?key={ada.pk}">2</a>' in narrowed
+    assert "Fine one" in person(rita, f"user/{ada.pk}", only="nonsense")
+
+
 def test_a_guest_and_a_shops_own_user_have_a_page_each(rita: Client) -> None:
     shop = User.objects.create(username="shop")
     ended("g1", guest_id="c0ffee5599aa", title="A guest's")
@@ -184,4 +200,5 @@ def test_a_hit_in_a_very_long_answer_is_on_its_page(rita: Client) -> None:
 def test_what_goes_on_is_not_to_be_reviewed_yet(rita: Client) -> None:
     ended("over", guest_id="c0ffee5599aa")
     write_session(turn(1), session_id="goes-on", guest_id="c0ffee5599aa")
-    assert "<dt>To review</dt><dd>1</dd>" in person(rita, "guest/c0ffee5599aa")
+    asked = '<dt>To review</dt><dd><a href="?key=c0ffee5599aa&amp;only=review">1</a></dd>'
+    assert asked in person(rita, "guest/c0ffee5599aa")

@@ -66,6 +66,40 @@ def test_cuts_and_what_a_whisper_was_are_told() -> None:
     assert (steps[1]["who"], steps[1]["whispered"]) == ("ann", True)
 
 
+def test_a_rating_comes_when_it_was_given_to_the_answer_it_is_about() -> None:
+    bad = ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN, reason="not_true", comment="Lies")
+    steps = steps_of(records_of("s1", [user_says("Hi"), started(), message("Hello"), done(), bad]))
+    assert (steps[-1]["kind"], steps[-1]["rates"], steps[-1]["mark"]) == ("rated", "item_a", "bad")
+    assert "not true: Lies" in steps[-1]["text"]
+
+
+def test_who_waits_for_a_person_is_not_said_to_ask_for_more() -> None:
+    queued = ev.ResponseQueued(response_id="resp_2", position=1)
+    taken, back = ev.OperatorTookOver(author="ann"), ev.OperatorHandedBack(author="ann")
+    steps = steps_of(records_of("s1", [taken, queued, back, queued]))
+    assert steps[1]["text"] == "The user waits for the answer of ann"
+    assert "asked for more" in steps[3]["text"]
+    later = steps_of(records_of("s1", [queued]), operator="ann")
+    assert "waits for the answer of ann" in later[0]["text"]
+
+
+@pytest.mark.django_db
+def test_files_are_played_too(viewer: Client) -> None:
+    picture = ev.FileRef(id="file_1", name="<shoe>.png", media_type="image/png", size=9, width=4, height=3)
+    write_session([ev.UserMessage(item_id="u", text="", files=[picture])], session_id="s1")
+    (step,) = viewer.get("/admin/sessions_app/session/s1/replay.json").json()["steps"]
+    assert step["files"] == [
+        {
+            "id": "file_1",
+            "name": "<shoe>.png",
+            "width": 4,
+            "height": 3,
+            "url": "/admin/sessions_app/session/s1/files/file_1",
+        }
+    ]
+    assert "[&lt;shoe&gt;.png]" in viewer.get(PAGE).content.decode()
+
+
 def bars(*events: tuple[float, ev.Event]) -> list[tuple[str, float, float]]:
     (answer,) = waterfalls(timed(*events))
     return [(bar.label, bar.start_ms, bar.end_ms) for bar in answer.bars]

@@ -66,7 +66,7 @@ RULES: dict[str, tuple[str, str]] = {
     "sessions_app_inboxitem_count": (READ, "get"),
     "sessions_app_inboxitem_open": (READ, "get"),
     "sessions_app_inboxitem_act": (OPERATE, "post"),
-    "sessions_app_inboxitem_many": (OPERATE, "post"),
+    "sessions_app_inboxitem_many": (REVIEW, "post"),
     "sessions_app_mailsubscription_changelist": (READ, "get"),
     "sessions_app_webhook_test": (OTHER, "post"),
     "sessions_app_assistant_publish": (OTHER, "post"),

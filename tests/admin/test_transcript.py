@@ -6,7 +6,17 @@ from enum import EnumType
 import msgspec
 
 from sessions_app.log import events as ev
-from sessions_app.review.transcript import Answer, Notice, Said, Text, Tone, ToolRun, fold, partial_answers
+from sessions_app.review.transcript import (
+    Answer,
+    Notice,
+    Said,
+    Text,
+    Tone,
+    ToolRun,
+    fold,
+    notice_text,
+    partial_answers,
+)
 from tests.admin.rows import call, deltas, done, message, records_of, result, started, turn, user_says
 
 
@@ -162,3 +172,11 @@ def test_every_event_type_has_its_place_in_a_transcript() -> None:
             if field.required
         }
         assert entries_of(msgspec.convert(fields, cls)), name
+
+
+def test_a_session_that_staff_reopened_does_not_blame_its_client() -> None:
+    def words(source: str) -> str:
+        return notice_text(ev.SessionReopened(model="demo", source=source))[0]
+
+    assert words("web").startswith("Session reopened: the client came back")
+    assert words("admin").startswith("Session reopened by staff, from the admin")

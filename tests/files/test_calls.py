@@ -164,6 +164,7 @@ def test_keys_see_what_they_may() -> None:
     assert by_key(other).get(f"/api/files/{file_id}").status_code == 404
     assert told(send(by_key(reading))) == (403, "read_only_key")
     assert by_key(reading).get(f"/api/files/{file_id}").status_code == 200
+    assert by_key(key).delete(f"/api/files/{sent(by_key(key))}").status_code == 204
 
 
 def test_a_link_works_without_a_cookie_and_for_that_file_alone() -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from realtime_ai.env import read_env
 from realtime_ai.stores import files_storage
@@ -29,13 +31,10 @@ def anywhere(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> I
     if request.param == "folder":
         use(settings, VAR_DIR=str(tmp_path))
     if request.param == "bucket":
-        pytest.importorskip("storages")
-        moto = pytest.importorskip("moto.server")
-        server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
         server.start()
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
-        boto3 = pytest.importorskip("boto3")
         client = boto3.client(
             "s3",
             endpoint_url=url,

@@ -183,3 +183,37 @@ async def test_a_batch_that_is_fenced_opens_nothing(open_log: OpenLog) -> None:
     with pytest.raises(Exception, match="took this session over"):
         await log.durable()
     assert await items(log) == []
+
+
+def ran(outcome: ev.Outcome, approval_id: str | None = "apr_1") -> ev.ToolResult:
+    given = {"item_id": "call_1", "call_id": "c", "name": "pay", "output": "x", "response_id": "resp_2"}
+    return ev.ToolResult(**given, outcome=outcome, approval_id=approval_id)
+
+
+async def test_what_failed_after_a_yes_comes_back_until_it_is_put_away(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, asked(), decided(), ran(ev.Outcome.ERROR))
+    assert await waiting(log) == [(AttentionKind.FAILED_TOOL, "call_1")]
+    waits = [item for item in await items(log) if item.kind == AttentionKind.FAILED_TOOL]
+    assert await in_db_thread(lambda: put_away([waits[0].pk], by="grace")) == [waits[0].pk]
+    assert await waiting(log) == []
+
+
+@pytest.mark.parametrize("outcome", ev.Outcome)
+async def test_a_tool_that_nobody_was_asked_about_waits_for_nobody(
+    open_log: OpenLog, outcome: ev.Outcome
+) -> None:
+    log = await open_log()
+    await write(log, ran(outcome, approval_id=None), ran(ev.Outcome.OK))
+    assert await items(log) == []
+
+
+async def test_an_answer_that_was_cut_off_waits_unless_another_try_follows(open_log: OpenLog) -> None:
+    log = await open_log()
+    cut = ev.ResponseDone(
+        response_id="resp_1", status=ev.ResponseStatus.INCOMPLETE, reason=ev.Reason.INTERRUPTED
+    )
+    await write(log, started("resp_1"), cut)
+    assert await waiting(log) == [(AttentionKind.FAILED_ANSWER, "resp_1")]
+    await write(log, started("resp_2", retry_of="resp_1"))
+    assert await waiting(log) == []

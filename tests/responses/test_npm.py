@@ -22,3 +22,11 @@ async def test_npm(node: list[str], server: ServerProcess, tmp_path: Path) -> No
     assert told["cancelled"] == "cancelled"
     assert told["refused"] == [400, "unsupported_parameter", "tools[0].type"]
     assert told["chat"] == "1, 2, 3."
+
+
+async def test_the_ai_sdk(node: list[str], server: ServerProcess, tmp_path: Path) -> None:
+    """It names the items of earlier answers by their ids alone, without a session."""
+    told = await report_of(node, "ai_sdk.mjs", tmp_path / "none", baseURL=f"{server.url}/v1")
+    assert (told["plain"], told["streamed"]) == ("1, 2, 3.", "1, 2, 3, 4.")
+    assert "Ada" in told["name"]
+    assert "rain in" in told["tool"]

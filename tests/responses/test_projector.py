@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.wire.realtime.projector import RealtimeProjector
+from chat.wire.realtime.server import TextDelta
 from chat.wire.responses.objects import encode
 from chat.wire.responses.projector import STEP, ResponseProjector
 from sessions_app.log import events as ev
@@ -75,9 +76,9 @@ def test_the_text_is_that_of_the_realtime_socket(records: list[ev.Record]) -> No
     realtime = RealtimeProjector(SESSION_ID)
     there: dict[str, str] = defaultdict(str)
     for record in records:
-        for told_there in realtime.frames(record):
-            if told_there.__struct_config__.tag == "response.output_text.delta":
-                there[told_there.item_id] += told_there.delta  # type: ignore[union-attr]
+        for delta in realtime.frames(record):
+            if isinstance(delta, TextDelta):
+                there[delta.item_id] += delta.delta
     told = set[str]()
     for place, response_id in started_in(records):
         here: dict[str, str] = defaultdict(str)

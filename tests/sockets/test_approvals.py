@@ -277,6 +277,21 @@ async def test_staff_decide_in_the_admin_and_the_open_tab_sees_it(
     assert len(ledger.lines()) == 1
 
 
+async def test_what_fails_after_a_yes_waits_for_the_staff(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    gemini.then(calls(PAY))
+    server = start_shop()
+    async with realtime(server.ws_url, "/ws/session/bank") as client:
+        (request,) = await asked(client)
+        ledger.path.unlink()
+        ledger.path.mkdir()  # nothing can be written there
+        await decide(client, request, approve=True)
+        await client.until("response.done")
+    item = await in_db_thread(lambda: InboxItem.objects.get(settled_at__isnull=True))
+    assert (item.kind, item.session_id) == ("failed_tool", "bank")
+
+
 async def test_staff_decide_for_a_session_that_has_ended_or_lives_elsewhere(
     start_shop: StartShop, gemini: GeminiServer, ledger: Ledger, redis_url: str
 ) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 from procrastinate import JobContext
 from pytest_django.fixtures import Settings
 
@@ -402,6 +404,41 @@ def test_deliveries_are_seen_and_sent_again(admin_client: Client, receiver: Rece
     run_jobs()
     assert WebhookDelivery.objects.get().state == DeliveryState.DELIVERED
     assert receiver.taken[0][0]["webhook-id"] == receiver.taken[1][0]["webhook-id"]
+
+
+def test_what_waits_for_its_next_try_says_when_and_can_be_sent_now(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    receiver.answers = [500, 200]
+    webhook(receiver.url, Topic.SESSION_ENDED)
+    ended_session()
+    WebhookDelivery.objects.update(tries=1)
+    run_jobs()
+    delivery = WebhookDelivery.objects.get()
+    assert delivery.next_try_at is not None
+    assert timedelta(minutes=4) < delivery.next_try_at - timezone.now() < timedelta(minutes=6)
+    url = "/admin/sessions_app/webhookdelivery/"
+    page = admin_client.get(url).content.decode()
+    badge = re.search(r'<[^>]*class="([^"]*)"[^>]*>\s*Failing: tried again at [^<]*\d\d:\d\d', page)
+    assert badge
+    assert "red" in badge[1]
+    run_jobs()
+    assert len(receiver.taken) == 1
+    chosen = {"action": "again", "_selected_action": [delivery.pk]}
+    assert "On their way again: 1." in admin_client.post(url, chosen, follow=True).content.decode()
+    run_jobs()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.next_try_at) == (DeliveryState.DELIVERED, None)
+    assert len(waiting_jobs()) == 0
+
+
+def test_one_goes_on_editing_where_the_secret_is_shown(admin_client: Client) -> None:
+    made = admin_client.post("/admin/sessions_app/webhook/add/", form(_continue="1"), follow=True)
+    page = f"/admin/sessions_app/webhook/{Webhook.objects.get().pk}/change/"
+    assert made.redirect_chain[-1][0] == page
+    assert "whsec_" in made.content.decode()
+    assert "no-store" in made["Cache-Control"]
+    assert "whsec_" not in admin_client.get(page).content.decode()
 
 
 def test_webhooks_wait_for_what_depends_on_nobody_elses_server() -> None:

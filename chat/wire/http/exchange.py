@@ -7,7 +7,7 @@ answer. An ASGI application does that by an exception; `Aborted` is the one that
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,7 +19,7 @@ from sessions_app.ids import new_id
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Coroutine[Any, Any, None]]
+Send = Callable[[Message], Awaitable[None]]
 
 KEEP_ALIVE = b": keep-alive\n\n"
 KEEP_ALIVE_S = 15.0
@@ -130,14 +130,14 @@ class Exchange:
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
+    async def _send_body(self, body: bytes, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
     async def _give(self, body: bytes, *, more: bool = True) -> None:
         if self._gone.is_set():
             raise ClientGone
         try:
-            await within(
-                conf().send_seconds,
-                self._send({"type": "http.response.body", "body": body, "more_body": more}),
-            )
+            await within(conf().send_seconds, self._send_body(body, more))
         except (TimeoutError, OSError, RuntimeError) as error:
             raise ClientGone from error
 

@@ -44,7 +44,7 @@ async def send(one: Exchange, visit: Visit, chat: str, body: bytes) -> None:
     )
     place, message_id = await _turn(one, visit, session, asked)
     denied = _denied(asked.what) if message_id else ()
-    chunks = UiProjector(message_id or place.response_id, denied=denied, told_before=True)
+    chunks = UiProjector(message_id or place.response_id, denied=denied, told_before=bool(message_id))
     await _stream(one, visit, [place], chunks)
 
 

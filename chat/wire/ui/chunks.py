@@ -20,6 +20,7 @@ class UiProjector:
         """``denied``: the questions that were answered with no. ``told_before``: the client has the message as far as they were asked."""
         self._message_id = message_id
         self._denied = set(denied)
+        self._told_before = told_before
         self._asked = set(denied) if told_before else set[str]()
         self._begun = False
         self._calls: dict[str, ro.McpCall | ro.FunctionCall] = {}
@@ -59,15 +60,18 @@ class UiProjector:
                 return [{"type": "text-start", "id": item.id}]
             case ro.McpCall() | ro.FunctionCall():
                 self._calls[item.id] = item
-                return [] if call_id_of(item) != item.id else [_tool_start(item.id, item.name)]
+                return [] if self._knows(item) else [_tool_start(call_id_of(item), item.name)]
             case _:
                 return []
 
     def _called(self, item_id: str, arguments: str) -> list[JSON]:
         call = self._calls[item_id]
-        if call_id_of(call) != call.id:  # it was told with the question that was asked first
-            return []
-        return [_tool_input(call.id, call.name, arguments)]
+        return [] if self._knows(call) else [_tool_input(call_id_of(call), call.name, arguments)]
+
+    def _knows(self, call: ro.McpCall | ro.FunctionCall) -> bool:
+        """The client was told of it with the question whether it may run."""
+        call_id = call_id_of(call)
+        return call_id != call.id and (self._told_before or call_id in self._asked)
 
     def _done(self, item: ro.OutputItem) -> list[JSON]:
         match item:

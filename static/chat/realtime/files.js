@@ -6,10 +6,11 @@ const TOO_LARGE_STATUS = 413;
 
 /** Why a file was not taken: `code` is for programs, as docs/files.md lists them; `upload_failed`: there was no answer. */
 export class UploadError extends Error {
-  /** @param {{code: string, message: string}} why */
+  /** @param {{code: string, message: string}} error */
   constructor({ code, message }) {
     super(message);
     this.name = "UploadError";
+    /** @type {string} */
     this.code = code;
   }
 }

@@ -78,7 +78,7 @@ export interface UploadOptions {
 
 /** Why a file was not taken; docs/files.md lists the codes. */
 export class UploadError extends Error {
-  constructor(why: { code: string; message: string });
+  constructor(error: { code: string; message: string });
   readonly code: string;
 }
 

@@ -28,7 +28,7 @@ async def agents(base_url: str) -> dict[str, Any]:
     model = OpenAIResponsesModel(model="demo", openai_client=AsyncOpenAI(api_key="guest", base_url=base_url))
     agent = Agent(name="Assistant", instructions="Be brief.", model=model, tools=[get_weather])
     counted = await Runner.run(agent, "count to 3")
-    weather = await Runner.run(agent, "What is the weather in Oslo?")
+    weather = await Runner.run(agent, 'get_weather in "Oslo"')
     first = await Runner.run(agent, "my name is Ada", auto_previous_response_id=True)
     second = await Runner.run(agent, "what is my name", previous_response_id=first.last_response_id)
     whole = await Runner.run(agent, [*first.to_input_list(), {"role": "user", "content": "what is my name"}])
@@ -56,7 +56,7 @@ def langchain(base_url: str) -> dict[str, Any]:
     history.append(chat.invoke(history))
     history.append(HumanMessage("what is my name"))
     chained = ChatOpenAI(**about, use_previous_response_id=True)
-    called = chat.bind_tools([look_outside]).invoke("What is the weather in Oslo?")
+    called = chat.bind_tools([look_outside]).invoke('look_outside in "Oslo"')
     return {
         "counted": chat.invoke("count to 3").text,
         "streamed": "".join(chunk.text for chunk in chat.stream("count to 4")),
