@@ -201,7 +201,7 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
     follower = found_beside(request, model_admin, session) if along_list else None
     done, words = _done(session.pk, request, by)
     undo = _undo_of(session, request.POST) if done else None
-    if undo and is_anothers(session, by):
+    if undo and session.assignee and is_anothers(session, by):
         words += f" It is assigned to {session.assignee.get_username()}."
     if done and request.headers.get(IN_PLACE) == FROM_LIST:
         _tell_in_list(request, session, words, by)
