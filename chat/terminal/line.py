@@ -28,9 +28,11 @@ _MOST_FRAME_BYTES = 64 * 1024 * 1024
 class LineError(Exception):
     """The conversation cannot go on over this line: what is wrong, and what to do."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, was_told: bool = False) -> None:
+        """``was_told``: a frame of the server's said so."""
         super().__init__(message)
         self.code = code
+        self.was_told = was_told
 
 
 def address_of(server: str) -> URL:
@@ -147,7 +149,10 @@ class Line:
     def _error(self, code: str, message: str) -> LineError:
         """What the server said last says more than the code with which it closed."""
         said = self._failure or {}
-        return LineError(str(said.get("code") or code), str(said.get("message") or message))
+        was_told = "type" in said
+        return LineError(
+            str(said.get("code") or code), str(said.get("message") or message), was_told=was_told
+        )
 
     async def _take(self, frame: Frame) -> None:
         kind = frame.get("type")

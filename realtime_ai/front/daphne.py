@@ -167,7 +167,7 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]  # daphne 
     def handle_exception(self, exception: BaseException) -> None:
         """An answer that has begun is cut off, never ended as if it were whole."""
         if self._response_started:
-            self.channel.abortConnection()
+            self.channel.transport.abortConnection()
         else:
             super().handle_exception(exception)
 

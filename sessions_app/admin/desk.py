@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from sessions_app.admin.saved_views import MAX_VIEWS, may_review, number_of, source_of, visible_views
 from sessions_app.admin.undoing import Change, before, is_anothers, tell
 from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, session_url, way_of
-from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context
+from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context, went_wrong_at
 from sessions_app.desk import acts, queue
 from sessions_app.desk.acts import ActRefused, Reviewer
 from sessions_app.errors import SessionNotFound
@@ -134,6 +134,8 @@ def _set_state(session_id: str, form: Any, by: Reviewer) -> str:
     except ValueError:
         raise ActRefused("There is no such state.") from None
     acts.set_state(session_id=session_id, state=state, by=by, undoes=undoes)
+    if undoes and form.get("handed"):
+        queue.give_back(session_id=form["handed"].replace("\x00", ""), by=by)
     return f"Undone: {state.label.lower()} again." if undoes else f"{state.label}."
 
 
@@ -208,13 +210,14 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
         fresh = Session.objects.select_related("assignee", "user", "review").get(pk=session.pk)
         context = {**panel_context(request, fresh), "said": words, "failed": not done, "undo": undo}
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
+    handed = _next_of_queue(request, model_admin, way[QUEUE]) if done and goes_on and QUEUE in way else None
     if undo:
-        told = {**way_context(request), "session": session, "said": words, "undo": undo}
+        told = {**way_context(request), "session": session, "said": words, "undo": undo, "handed": handed}
         words = render_to_string("admin/sessions_app/desk/undo.html", told, request=request)
     (messages.success if done else messages.error)(request, words)
     if done and goes_on:
         if QUEUE in way:
-            return _hand_out(request, model_admin, way[QUEUE])
+            return _to_handed(request, way[QUEUE], handed)
         return walk_inbox(request) if INBOX in way else walk_to(request, follower)
     return HttpResponseRedirect(session_url(session.pk, **way))
 
@@ -304,13 +307,23 @@ def _bounded_words(count: int) -> str:
 
 
 def _hand_out(request: HttpRequest, model_admin: Any, key: str, *, skipped: bool = False) -> HttpResponse:
+    return _to_handed(request, key, _next_of_queue(request, model_admin, key, skipped=skipped))
+
+
+def _next_of_queue(
+    request: HttpRequest, model_admin: Any, key: str, *, skipped: bool = False
+) -> Session | None:
+    sessions = filtered(request, model_admin, source_of(request, key).query)
+    return queue.take_next(sessions, reviewer=reviewer_of(request), skipped=skipped)
+
+
+def _to_handed(request: HttpRequest, key: str, session: Session | None) -> HttpResponse:
+    """At what went wrong in it, where anything did."""
     source = source_of(request, key)
-    sessions = filtered(request, model_admin, source.query)
-    session = queue.take_next(sessions, reviewer=reviewer_of(request), skipped=skipped)
     if session is None:
         messages.success(request, "Nothing is left to review here.")
         return HttpResponseRedirect(queue_url(source.key))
-    return HttpResponseRedirect(session_url(session.pk, **{QUEUE: source.key}))
+    return HttpResponseRedirect(session_url(session.pk, **went_wrong_at(session), **{QUEUE: source.key}))
 
 
 # Mentions

@@ -24,7 +24,7 @@ INBOX = "inbox"
 PERSON = "person"
 """Of one that was opened from a person's page: the rest of that page's address."""
 DASHBOARD = "dashboard"
-"""Of one that was opened from the dashboard: the period that it showed."""
+"""Of one that was opened from the dashboard: the period that it showed, and after a colon which of its lists."""
 MENTIONS = "mentions"
 """Of one that was opened for a note that names the reader: the note's id."""
 WAYS = (FILTERS, QUEUE, INBOX, PERSON, DASHBOARD, MENTIONS)

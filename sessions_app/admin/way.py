@@ -29,7 +29,9 @@ from sessions_app.admin.walk import (
 )
 from sessions_app.desk.waiting import BY_STAFF
 from sessions_app.models import AttentionKind, InboxItem, Session
+from sessions_app.review.dashboard import listed
 from sessions_app.review.inbox import settled_words
+from sessions_app.selectors.figures import last_failures
 from sessions_app.selectors.inbox import SETTLED, decisions_of, next_item, place_of
 
 OF = "of"
@@ -68,7 +70,8 @@ def back_of(request: HttpRequest) -> tuple[str, str]:
     if PERSON in way and (url := _person_page(way[PERSON])):
         return url, "Back to the person"
     if DASHBOARD in way:
-        return f"{reverse('admin:index')}?{urlencode({'window': way[DASHBOARD]})}", "Back to the dashboard"
+        window = way[DASHBOARD].partition(":")[0]
+        return f"{reverse('admin:index')}?{urlencode({'window': window})}", "Back to the dashboard"
     if MENTIONS in way:
         return reverse("admin:sessions_app_session_mentions"), "Back to Mentions"
     return list_url(way.get(FILTERS, "")), "Back to list"
@@ -181,10 +184,22 @@ def found_beside(
     request: HttpRequest, model_admin: Any, session: Session, *, forward: bool = True
 ) -> Session | None:
     way = way_of(request)
+    if DASHBOARD in way:
+        return _beside_on_dashboard(way[DASHBOARD], session, forward=forward)
     if PERSON not in way:
         return neighbour(request, model_admin, session, way.get(FILTERS, ""), forward=forward)
     person = _person_of(way[PERSON])
     return person and beside(person, session, forward=forward)
+
+
+def _beside_on_dashboard(value: str, session: Session, *, forward: bool) -> Session | None:
+    """From one that the list has lost meanwhile, on to its first one."""
+    window, _, which = value.partition(":")
+    ids = listed(window, which)
+    place = ids.index(session.pk) if session.pk in ids else -1
+    goal = place + (1 if forward else -1)
+    found = ids[goal] if 0 <= goal < len(ids) else None
+    return Session.objects.defer("summary").filter(pk=found).first() if found else None
 
 
 def _person_of(address: str) -> Any:
@@ -197,4 +212,15 @@ def walk_to(request: HttpRequest, found: Session | None, *, forward: bool = True
     if found is None:
         messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
         return HttpResponseRedirect(back_of(request)[0])
-    return HttpResponseRedirect(session_url(found.pk, **way_of(request)))
+    way = way_of(request)
+    hit = went_wrong_at(found) if DASHBOARD in way else {}
+    return HttpResponseRedirect(session_url(found.pk, **hit, **way))
+
+
+def went_wrong_at(session: Session) -> dict[str, str]:
+    """For the address of a session that is opened for what went wrong in it: the place of that, as far as it has one."""
+    if session.failed_responses:
+        seq, _ = last_failures([session.pk]).get(session.pk, (None, ""))
+        return {"hit": str(seq)} if seq else {}
+    rated = InboxItem.objects.filter(session_id=session.pk, kind=AttentionKind.BAD_RATING).last()
+    return {"hit": str(place_of(rated))} if rated else {}

@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from sessions_app.desk.acts import ActRefused, Reviewer, lock, record, release
+from sessions_app.errors import SessionNotFound
 from sessions_app.models import (
     ReviewAct,
     ReviewEvent,
@@ -95,6 +96,22 @@ def skip(*, session_id: str, by: Reviewer) -> None:
         raise ActRefused("It is assigned to somebody else.")
     _give_back(session_id)
     record(session_id, ReviewAct.SKIPPED, by)
+
+
+@transaction.atomic
+def give_back(*, session_id: str, by: Reviewer) -> bool:
+    """What the reviewer was just handed, and has done nothing with, is handed out again, to them as well. Whether it is."""
+    try:
+        session = lock(session_id)
+    except SessionNotFound:
+        return False
+    last = ReviewEvent.objects.filter(session_id=session_id).order_by("-id").first()
+    handed = last and last.act == ReviewAct.TAKEN and last.staff_id == by.user_id
+    if session.review_state != ReviewState.IN_REVIEW or not handed:
+        return False
+    _give_back(session_id)
+    record(session_id, ReviewAct.STATE, by, old=ReviewState.IN_REVIEW.label, new=ReviewState.NEW.label)
+    return True
 
 
 def take_back_abandoned() -> int:

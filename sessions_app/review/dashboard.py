@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.db.models.functions import TruncDay, TruncHour
 from django.http import HttpRequest
 from django.urls import reverse
@@ -20,10 +21,12 @@ from sessions_app.models import Session, SessionStatus
 from sessions_app.review import humanize
 from sessions_app.review.charts import Bar, bar_chart
 from sessions_app.selectors import figures
-from sessions_app.selectors.inbox import MOST_COUNTED, count_waiting_on
+from sessions_app.selectors.inbox import MOST_COUNTED, all_put_away, count_waiting_on
 
 LATEST_SESSIONS = 8
 TROUBLES_SHOWN = 6
+TROUBLES = "troubles"
+"""The list of what went wrong, as the address of a session that was opened from it calls it."""
 SLOW_MS = 10_000
 """An answer that takes longer is one of the slow ones."""
 
@@ -82,6 +85,8 @@ class Trouble:
     session: Session
     marks: Sequence[str]
     seq: int | None
+    put_away_by: str = ""
+    """Who put away the last of what waited there, where nothing waits any more."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[st
 
 
 def dashboard(window_key: str = "", *, waiting: int = 0) -> dict[str, Any]:
-    window = next((window for window in WINDOWS if window.key == window_key), WINDOWS[0])
+    window = _window(window_key)
     since = window.starts()[0]
     sums = figures.kept.get(window.key, lambda: figures.sums_since(since, window.truncate("start_time")))
     totals = _totals(sums)
@@ -113,7 +118,7 @@ def dashboard(window_key: str = "", *, waiting: int = 0) -> dict[str, Any]:
     speed = figures.speed_since(since)
     slowest = figures.slowest_since(since)
     troubled = figures.troubled_since(since, TROUBLES_SHOWN)
-    sessions = Session.objects.defer("summary").in_bulk([*troubled, *(one.session_id for one in slowest)])
+    sessions = _with_who().in_bulk([*troubled, *(one.session_id for one in slowest)])
     lists = Lists(since)
     chart = bar_chart(_bars(window, sums))
     return {
@@ -192,15 +197,27 @@ def _change(now: int, before: int) -> tuple[str, str]:
     return words, "\N{UPWARDS ARROW}" if now > before else "\N{DOWNWARDS ARROW}"
 
 
+def listed(window_key: str, which: str) -> list[str]:
+    """The sessions of a list of the page, in its order: of `TROUBLES`, or of the latest ones."""
+    if which != TROUBLES:
+        return list(Session.objects.values_list("pk", flat=True)[:LATEST_SESSIONS])
+    return figures.troubled_since(_window(window_key).starts()[0], TROUBLES_SHOWN)
+
+
+def _window(key: str) -> Window:
+    return next((window for window in WINDOWS if window.key == key), WINDOWS[0])
+
+
 def _troubles(sessions: Sequence[Session]) -> list[Trouble]:
-    failures = figures.last_failures([session.pk for session in sessions])
+    ids = [session.pk for session in sessions]
+    failures, put_away = figures.last_failures(ids), all_put_away(ids)
     found = []
     for session in sessions:
         seq, reason = failures.get(session.pk, (None, ""))
         marks = [f"No answer: {failure_words(reason).lower()}"] if seq else []
         marks += ["Rated bad"] if session.feedback_down else []
         marks += ["Unresolved"] if session.outcome == "unresolved" else []
-        found.append(Trouble(session, marks, seq))
+        found.append(Trouble(session, marks, seq, put_away.get(session.pk, "")))
     return found
 
 
@@ -363,4 +380,8 @@ def failure_words(reason: str) -> str:
 
 
 def _latest_sessions() -> list[Session]:
-    return list(Session.objects.select_related("user").defer("summary")[:LATEST_SESSIONS])
+    return list(_with_who()[:LATEST_SESSIONS])
+
+
+def _with_who() -> QuerySet[Session]:
+    return Session.objects.select_related("user", "assignee").defer("summary")

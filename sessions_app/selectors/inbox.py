@@ -108,6 +108,22 @@ def _settled() -> QuerySet[InboxItem]:
     return InboxItem.objects.filter(settled_at__isnull=False)
 
 
+def all_put_away(session_ids: Iterable[str]) -> dict[str, str]:
+    """Of those of these sessions in which something waited and nothing does any more, as far as staff put it away: who put
+    away the last of it."""
+    items = InboxItem.objects.filter(session_id__in=list(session_ids)).order_by("settled_at")
+    found: dict[str, str] = {}
+    open_ones = set()
+    for session_id, settled_at, how, by in items.values_list(
+        "session_id", "settled_at", "settled_how", "settled_by"
+    ):
+        if settled_at is None:
+            open_ones.add(session_id)
+        elif how == Settled.DISMISSED:
+            found[session_id] = by
+    return {session_id: by for session_id, by in found.items() if session_id not in open_ones}
+
+
 def decisions_of(items: Iterable[InboxItem]) -> dict[int, list[ToolApproval]]:
     """By the items' keys: what persons said to those that are approvals and that the log settled. One query, or none."""
     asked = {

@@ -8,6 +8,7 @@ import { gettext, ngettext } from "./words.js";
 
 export class Attachments extends EventTarget {
   #chips = [];
+  #isEnabled = true;
 
   /**
    * Events: `change`, and `problem` (detail: a sentence).
@@ -15,7 +16,7 @@ export class Attachments extends EventTarget {
    */
   constructor({ list, button, input, drop, text, client, most, maxBytes }) {
     super();
-    Object.assign(this, { list, client, most, maxBytes });
+    Object.assign(this, { list, button, client, most, maxBytes });
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
       this.add([...input.files]);
@@ -24,6 +25,12 @@ export class Attachments extends EventTarget {
     });
     text.addEventListener("paste", (event) => this.#onPaste(event));
     this.#listenToDrops(drop);
+  }
+
+  /** Files are taken of those alone who have a name, or a cookie. */
+  set enabled(enabled) {
+    this.button.hidden = !enabled;
+    this.#isEnabled = enabled;
   }
 
   get isEmpty() {
@@ -41,6 +48,7 @@ export class Attachments extends EventTarget {
   }
 
   add(files) {
+    if (!this.#isEnabled) return;
     const left = this.most - this.#chips.length;
     if (files.length > left) this.#problem(tooMany(this.most));
     for (const file of files.slice(0, Math.max(0, left))) {

@@ -127,6 +127,7 @@ class Page {
   start() {
     this.attachments?.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     this.addresses.addEventListener("move", () => this.#open());
+    this.composer.addEventListener("send", () => this.toasts.clear());
     this.composer.addEventListener("send", ({ detail }) => this.#say(detail.text, detail.parts, detail.replaces));
     this.panel.addEventListener("problem", ({ detail }) => this.toasts.show(detail));
     this.panel.addEventListener("named", () => this.#showAround(this.#session));
@@ -152,6 +153,7 @@ class Page {
       if (!this.#session) this.#open();
       this.composer.focus();
     };
+    if (this.attachments) this.attachments.enabled = false; // until somebody is there by name
     this.host.addEventListener("open", opened);
     this.host.addEventListener("token", ({ detail }) => this.#renew(detail));
     this.host.addEventListener("say", ({ detail }) => opened().then(() => this.#say(detail)));
@@ -161,6 +163,7 @@ class Page {
 
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
+    if (this.attachments) this.attachments.enabled = Boolean(token);
     this.#session?.renew(token);
   }
 

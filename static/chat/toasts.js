@@ -11,6 +11,11 @@ export class Toasts {
     this.root = root;
   }
 
+  /** What was said of the last message is over with the next. */
+  clear() {
+    this.root.replaceChildren();
+  }
+
   show(text, { retry = null } = {}) {
     const close = () => toast.remove();
     const again =

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.log import events as ev
-from sessions_app.models import ServerProcess, Session, SessionEvent, SessionStatus
+from sessions_app.models import InboxItem, ServerProcess, Session, SessionEvent, SessionStatus
 from sessions_app.review.dashboard import dashboard
 from sessions_app.review.machine_room import machine_room
 from sessions_app.selectors.figures import SUM_NAMES, Kept, kept
@@ -255,6 +256,60 @@ def test_what_went_wrong_is_listed_with_its_place(viewer: Client) -> None:
     assert f"/admin/sessions_app/session/{bad.pk}/change/?hit=3" in html
     page = viewer.get(f"/admin/sessions_app/session/{bad.pk}/change/?hit=3").content.decode()
     assert re.search(r'id="seq-2" data-done="3"', page)
+
+
+def test_what_went_wrong_is_walked_along_in_its_own_order(viewer: Client) -> None:
+    """Not by when they began: what is merely unresolved stands last."""
+    failed = [user_says("x"), started(), done(status="failed", reason="model_timeout")]
+    write_session(turn(1), at=a_while_ago(1), session_id="open", outcome="unresolved")
+    write_session(failed, at=a_while_ago(5), session_id="newer")
+    write_session(turn(1), at=a_while_ago(10), session_id="well")
+    write_session(failed, at=a_while_ago(20), session_id="older")
+    html = unescape(viewer.get("/admin/").content.decode())
+    page = "/admin/sessions_app/session"
+    assert f"{page}/newer/change/?hit=3&dashboard=day:troubles" in html
+
+    def led(session_id: str, where: str) -> str:
+        return viewer.get(f"{page}/{session_id}/{where}-session/?dashboard=day:troubles")["Location"]
+
+    assert led("newer", "next") == f"{page}/older/change/?hit=3&dashboard=day%3Atroubles"
+    assert led("older", "next") == f"{page}/open/change/?dashboard=day%3Atroubles"
+    assert led("open", "next") == "/admin/?window=day"
+    assert led("open", "previous") == f"{page}/older/change/?hit=3&dashboard=day%3Atroubles"
+    assert led("well", "next").startswith(f"{page}/newer/change/")
+    assert led("well", "previous") == "/admin/?window=day"
+    latest = viewer.get(f"{page}/newer/next-session/?dashboard=day")["Location"]
+    assert latest == f"{page}/well/change/?dashboard=day"
+
+
+def test_rows_say_who_it_was_and_what_has_been_done(viewer: Client) -> None:
+    failed = [user_says("x"), started(), done(status="failed")]
+    ada = User.objects.create(username="ada")
+    omar = User.objects.create(username="omar")
+    write_session(failed, at=a_while_ago(), session_id="s1", user=ada, review_state="done", assignee=omar)
+    write_session(failed, at=a_while_ago(), session_id="s2", guest_id="0123456789abcdef")
+    for session_id, settled_by in (("s1", ""), ("s2", "grace")):
+        InboxItem.objects.create(
+            session_id=session_id,
+            kind="failed_answer",
+            ref="resp_1",
+            seq=3,
+            at=a_while_ago(),
+            settled_at=a_while_ago(1) if settled_by else None,
+            settled_how="dismissed" if settled_by else "",
+            settled_by=settled_by,
+        )
+    html = viewer.get("/admin/").content.decode()
+    rows = html.split('id="dash-troubles"')[1].split("</ul>")[0].split("<li data-row>")[1:]
+    (first,) = [row for row in rows if "/s1/" in row]
+    (second,) = [row for row in rows if "/s2/" in row]
+    assert "<small>ada &middot;" in first
+    assert "desk-done" in first
+    assert "omar" in first
+    assert "Put away" not in first
+    assert "<small>Guest 01234567 &middot;" in second
+    assert "Put away by grace" in second
+    assert "cell-review" not in second
 
 
 def rows_behind(admin: Client, link: str) -> int:

@@ -1,7 +1,9 @@
 """The review queue, the way through a list, and saved views."""
 
+import re
 import threading
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +17,7 @@ from sessions_app.desk import queue
 from sessions_app.desk.acts import Reviewer
 from sessions_app.models import ReviewEvent, ReviewState, SavedView, Session, SessionReview, SessionStatus
 from tests.admin.desk import LIST, QUEUE, do, ended, led_to, listed, page_of, reviewer, staff
-from tests.admin.rows import turn, write_session
+from tests.admin.rows import NOON, done, started, turn, user_says, write_session
 from tests.admin.test_desk import history
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +80,56 @@ def test_done_leads_to_the_next_of_the_queue(rita: Client) -> None:
     answer = do(rita, "s2", "state", "?queue=", state="done", then="next")
     assert answer.url == QUEUE
     assert "Nothing is left" in rita.get(answer.url).content.decode()
+
+
+def undo_of(html: str) -> tuple[str, dict[str, str]]:
+    """The form beside what was done: its address and what it sends."""
+    found = re.search(r'<form method="post" action="([^"]*)" class="inbox-undo[^>]*>(.*?)</form>', html)
+    assert found
+    return unescape(found[1]), dict(re.findall(r'name="(act|undo|state|handed)" value="([^"]*)"', found[2]))
+
+
+def test_undo_hands_back_what_was_handed_out_instead(rita: Client) -> None:
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+    rita.post(QUEUE)
+    done = {"act": "state", "state": "done", "then": "next"}
+    address, form = undo_of(rita.post(f"{LIST}s0/review/?queue=", done, follow=True).content.decode())
+    rita.post(address, form)
+    assert dict(Session.objects.values_list("pk", "review_state")) == {"s0": "in_review", "s1": "new"}
+    assert Session.objects.get(pk="s1").assignee is None
+    answer: Any = rita.post(f"{LIST}s0/review/?queue=", done)
+    assert answer.url == f"{LIST}s1/change/?queue="
+
+
+def test_undo_takes_nothing_back_that_was_begun(rita: Client) -> None:
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+    rita.post(QUEUE)
+    done = {"act": "state", "state": "done", "then": "next"}
+    address, form = undo_of(rita.post(f"{LIST}s0/review/?queue=", done, follow=True).content.decode())
+    do(rita, "s1", "note", note="Mine")
+    rita.post(address, {**form, "handed": "s1"})
+    assert Session.objects.get(pk="s1").review_state == "in_review"
+    rita.post(address, {**form, "undo": "in_review", "state": "done", "handed": "gone"})
+    assert Session.objects.get(pk="s1").review_state == "in_review"
+
+
+def test_it_opens_at_what_went_wrong(rita: Client) -> None:
+    failed = [*turn(1), user_says("x", "u2"), started("resp_2"), done("resp_2", status="failed")]
+    fields = {"status": "ended", "end_time": NOON}
+    session = write_session(failed, session_id="s1", **fields)
+    answer: Any = rita.post(QUEUE)
+    assert answer.url == f"{LIST}s1/change/?hit={session.last_seq}&queue="
+
+
+def test_from_a_list_without_any_left_all_are_reviewed_at_once(rita: Client) -> None:
+    ended("s1")
+    html = rita.get(f"{QUEUE}?view=tag%3Dnone%26review%3Dflagged").content.decode()
+    assert re.search(r'name="view" value=""><button[^>]*data-key="Enter">Review all conversations', html)
+    link = re.search(r'<a href="([^"]*)" data-key="u">', html)
+    assert link
+    assert parse_qs(urlsplit(unescape(link[1])).query) == {"tag": ["none"], "review": ["flagged"]}
 
 
 def test_a_flag_is_kept_on_the_way_to_the_next_of_the_queue(rita: Client) -> None:

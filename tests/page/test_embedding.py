@@ -125,6 +125,7 @@ def test_a_guest_talks_and_finds_the_talk_again_on_the_next_page(visit: Host, sh
     page = visit(script="addEventListener('realtime-chat-answer', () => (document.title = 'answered'))")
     frame = opened(page)
     expect(frame.get_by_role("heading", name="What do you ride?")).to_be_visible()
+    expect(frame.locator("#attach")).to_be_hidden()  # files are taken of those who have a name
     say(frame, "hello from a frame")
     expect(page).to_have_title("answered")
     expect(frame.locator(".sidebar")).to_be_hidden()
@@ -171,6 +172,7 @@ def test_who_signed_in_with_the_shop_is_themselves(
     )
     assert page.evaluate("window.asked") == 0
     frame = opened(page)
+    expect(frame.locator("#attach")).to_be_visible()
     say(frame, "hello, I am signed in")
     assert page.evaluate("window.asked") == 1
     theirs = Session.objects.filter(external_user_id="customer-7").values_list("user__username", "assistant")

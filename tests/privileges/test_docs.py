@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ID = re.compile(r"\b(?:sessions|chat)\.[EW]\d{3}\b")
-SOURCES = ("sessions_app/supabase/checks.py", "sessions_app/supabase/checks.py", "chat/checks.py")
+SOURCES = ("sessions_app/supabase/checks.py", "sessions_app/files/checks.py", "chat/checks.py")
 
 
 def test_every_check_is_documented() -> None:

@@ -47,6 +47,16 @@ async def test_an_answer_that_is_not_streamed(server: ServerProcess, client_of: 
     assert response.conversation is None
 
 
+async def test_a_name_of_the_vendors_own_stands_for_the_servers_model(
+    server: ServerProcess, client_of: Client
+) -> None:
+    client = client_of(server)
+    for name in ("gpt-4o", "gpt-5", "o3", "chatgpt-4o-latest"):
+        assert (await client.responses.create(model=name, input="count to 3")).model == "demo"
+    with pytest.raises(openai.BadRequestError, match="does not offer the model"):
+        await client.responses.create(model="mistral-large", input="count to 3")
+
+
 async def test_a_stream_in_the_order_that_all_clients_take(server: ServerProcess, client_of: Client) -> None:
     stream = await client_of(server).responses.create(model="demo", input="count to 5", stream=True)
     events = [checked(event) async for event in stream]

@@ -70,6 +70,8 @@ class Command(BaseCommand):
         try:
             code = asyncio.run(run())
         except LineError as error:
+            if error.was_told:
+                sys.exit(1)
             raise CommandError(f"{error.code}: {error}") from None
         finally:
             if line.place:

@@ -1,12 +1,13 @@
 """``POST /v1/responses``: which session it is for, and the turn that it becomes."""
 
+import re
 import time
 from collections.abc import Sequence
 
 import msgspec
 
 from chat.errors import ChatError, NotTheLastResponse, ObjectNotFound
-from chat.llm.catalog import chosen
+from chat.llm.catalog import chosen, offered
 from chat.session.commands import (
     AddMessage,
     AddToolCall,
@@ -29,6 +30,8 @@ from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.lookup import Place, find_items, find_request, find_response, results_of
 from sessions_app.postgres.threads import in_db_thread
+
+_OPENAIS = re.compile(r"(gpt-|chatgpt-|o\d)[\w.-]*")
 
 _JUST_NOW_S = 10.0
 """So long after its end an answer may not have reached a client that repeats its request: longer than SDKs wait."""
@@ -68,6 +71,7 @@ def _let_in(visit: Visit, place: Place) -> None:
 
 async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str = "") -> Place:
     """Take the request into the log of its session. Raises what refuses it, and then no turn was made."""
+    asked = _with_our_model(asked)
     said, decided = await _commands(visit, asked)
     body = asked.body
     if body.previous_response_id:
@@ -90,8 +94,17 @@ async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str =
 
 async def begin_in(visit: Visit, session: AnySession, asked: Asked, key: RequestKey) -> Place:
     """The same, in a session that the request did not name in its body."""
+    asked = _with_our_model(asked)
     said, decided = await _commands(visit, asked)
     return await _converse(visit, session, asked, key, said, decided)
+
+
+def _with_our_model(asked: Asked) -> Asked:
+    """A name of OpenAI's that is not offered is what examples and programs send by habit: it stands for the server's own."""
+    name = asked.body.model or ""
+    if not _OPENAIS.fullmatch(name) or any(name == spec.partition(":")[2] for spec in offered()):
+        return asked
+    return msgspec.structs.replace(asked, body=msgspec.structs.replace(asked.body, model=None))
 
 
 async def enter_conversation(visit: Visit, conversation: str) -> AnySession:

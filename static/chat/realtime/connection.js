@@ -75,6 +75,8 @@ export class Connection extends EventTarget {
     this.#model = model;
     this.#csrfToken = parts.csrfToken ?? "";
     this.#WebSocket = parts.WebSocket ?? globalThis.WebSocket;
+    if (typeof this.#WebSocket !== "function")
+      throw new TypeError("This runtime has no WebSocket. Give one as the option WebSocket, such as that of the package ws.");
     this.#outbox = parts.outbox ?? new Outbox();
     this.#pulse = new Pulse(parts.now);
     this.#sessionId = sessionId;
