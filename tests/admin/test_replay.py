@@ -75,7 +75,8 @@ def test_a_rating_comes_when_it_was_given_to_the_answer_it_is_about() -> None:
 
 def test_who_waits_for_a_person_is_not_said_to_ask_for_more() -> None:
     queued = ev.ResponseQueued(response_id="resp_2", position=1)
-    taken, back = ev.OperatorTookOver(author="ann"), ev.OperatorHandedBack(author="ann")
+    taken = ev.OperatorTookOver(item_id="t", author="ann", shown_as="A person")
+    back = ev.OperatorHandedBack(item_id="b", author="ann", shown_as="A person")
     steps = steps_of(records_of("s1", [taken, queued, back, queued]))
     assert steps[1]["text"] == "The user waits for the answer of ann"
     assert "asked for more" in steps[3]["text"]

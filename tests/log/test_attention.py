@@ -186,8 +186,15 @@ async def test_a_batch_that_is_fenced_opens_nothing(open_log: OpenLog) -> None:
 
 
 def ran(outcome: ev.Outcome, approval_id: str | None = "apr_1") -> ev.ToolResult:
-    given = {"item_id": "call_1", "call_id": "c", "name": "pay", "output": "x", "response_id": "resp_2"}
-    return ev.ToolResult(**given, outcome=outcome, approval_id=approval_id)
+    return ev.ToolResult(
+        item_id="call_1",
+        call_id="c",
+        name="pay",
+        output="x",
+        response_id="resp_2",
+        outcome=outcome,
+        approval_id=approval_id,
+    )
 
 
 async def test_what_failed_after_a_yes_comes_back_until_it_is_put_away(open_log: OpenLog) -> None:
