@@ -114,6 +114,27 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         assert "friend" not in chat.page.locator(".message").all_inner_texts()
 
 
+def test_who_acts_from_above_is_led_to_what_they_did(
+    browser: Browser, server: ServerProcess, chat: ChatPage
+) -> None:
+    chat.ask("Count to 40")
+    session_id = session_of(chat)
+    with staff_page(browser, server, "grace", viewport={"width": 1366, "height": 500}) as page:
+        page.goto(address_of(session_id))
+        expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
+        expect(page.locator(".sx-head-words .sx-line").first).to_have_text("4 messages", timeout=WAIT_MS)
+        page.mouse.wheel(0, -5_000)
+        page.wait_for_function("scrollY === 0")
+        page.locator("body").press("h")  # nobody has taken over: there is nothing to hand back
+        page.locator("body").press("p")
+        expect(page.locator("#live-state")).to_contain_text("You answer", timeout=WAIT_MS)
+        page.locator("#live-text").fill("A person.")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".sx-answer").last).to_contain_text("A person.", timeout=WAIT_MS)
+        expect(page.locator(".sx-answer").last).to_be_in_viewport()
+        expect(page.locator(".sx-head-words .sx-line").first).to_have_text("5 messages", timeout=WAIT_MS)
+
+
 def test_a_whisper_never_goes_out_to_the_customer_by_enter(
     browser: Browser, server: ServerProcess, chat: ChatPage
 ) -> None:
