@@ -117,8 +117,7 @@ def test_undo_takes_nothing_back_that_was_begun(rita: Client) -> None:
 
 def test_it_opens_at_what_went_wrong(rita: Client) -> None:
     failed = [*turn(1), user_says("x", "u2"), started("resp_2"), done("resp_2", status="failed")]
-    fields = {"status": "ended", "end_time": NOON}
-    session = write_session(failed, session_id="s1", **fields)
+    session = write_session(failed, session_id="s1", status="ended", end_time=NOON)
     answer: Any = rita.post(QUEUE)
     assert answer.url == f"{LIST}s1/change/?hit={session.last_seq}&queue="
 
