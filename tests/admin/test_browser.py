@@ -1,6 +1,7 @@
 """The admin in a real Chromium, served by the project's own server."""
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from sessions_app.log import events as ev
@@ -105,3 +106,14 @@ def test_the_badge_moves_by_itself_and_the_list_says_that_it_is_old(page: Page) 
     page.get_by_role("button", name="Put away").click()
     expect(page.get_by_text("Nothing waits")).to_be_visible()
     expect(badge).to_be_hidden()
+
+
+def test_the_form_of_a_user_fits_a_notebook(page: Page) -> None:
+    page.set_viewport_size({"width": 1366, "height": 900})
+    page.goto(f"/admin/auth/user/{User.objects.get().pk}/change/")
+    page.wait_for_load_state("networkidle")
+    wide = page.evaluate(
+        "[...document.querySelectorAll('#main *, #content *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)"
+        ".map((one) => `${one.tagName}.${one.className} ${one.getBoundingClientRect().right}`).slice(0, 12)"
+    )
+    assert wide == []
