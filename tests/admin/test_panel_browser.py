@@ -102,9 +102,9 @@ def test_a_person_is_left_and_come_back_to_by_the_keyboard(page: Page) -> None:
     press(page, "u")
     expect(page.locator(".desk-who h2")).to_be_visible()
     listens(page)
-    expect(page.locator(".desk-chosen")).to_contain_text("Conversation 1")
+    expect(page.locator(".desk-chosen")).to_contain_text("Conversation 2")  # which one has walked on to
     press(page, "f")
-    expect(page.locator("[data-row]").nth(1)).to_contain_text("Flagged")
+    expect(page.locator("[data-row]").nth(2)).to_contain_text("Flagged")
     listens(page)
     press(page, "u")
     expect(page.locator("#result_list tbody")).to_have_count(2)
