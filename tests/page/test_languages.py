@@ -13,7 +13,7 @@ def test_the_scripts_speak_the_pages_language(open_page: OpenPage) -> None:
     chat.go("/")
     chat.expect_connection("Bereit")
     answer = chat.ask("What time is it in Tokyo?")
-    expect(answer.locator(".tool-state")).to_have_text("Fertig")
+    expect(answer.locator(".tool-state")).to_have_text("Erledigt")
     expect(answer.get_by_role("button", name="Gute Antwort")).to_be_visible()
     expect(chat.page.locator("#session-list h2")).to_have_text("Heute")
 

@@ -68,6 +68,8 @@ class Conversation:
         self._messages: list[tuple[str, JSON]] = []
         self._answers: dict[str, Answer] = {}
         self._open: dict[str, tuple[ResponseProjector, UiProjector]] = {}
+        self._chunks: dict[str, UiProjector] = {}
+        """By message: it knows what was asked in it."""
         self._items: dict[str, set[str]] = {}
 
     def take(self, record: ev.Record) -> None:
@@ -99,8 +101,9 @@ class Conversation:
             answer = Answer(event.response_id)
             self._messages.append((event.response_id, answer.message))
         self._answers[event.response_id] = answer
-        frames = ResponseProjector(self._session_id, event.response_id)
-        self._open[event.response_id] = frames, UiProjector(str(answer.message["id"]))
+        message_id = str(answer.message["id"])
+        chunks = self._chunks.setdefault(message_id, UiProjector(message_id))
+        self._open[event.response_id] = ResponseProjector(self._session_id, event.response_id), chunks
 
     def _keep_item(self, event: ev.Event) -> None:
         answer = self._answers.get(getattr(event, "response_id", None) or "")
