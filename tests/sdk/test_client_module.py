@@ -119,7 +119,8 @@ async def test_files_go_along(node: list[str], start_server: StartServer, tmp_pa
 
 async def test_the_documented_example(node: list[str], server: ServerProcess) -> None:
     page = (BASE_DIR / "docs" / "clients.md").read_text()
-    (example,) = re.findall(r"^```js\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    examples = re.findall(r"^```js\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (example,) = (one for one in examples if "RealtimeClient" in one)
     program = example.replace("https://chat.example.com/static/chat", CHAT.as_uri())
     program = program.replace("wss://chat.example.com", server.ws_url)
     around = "const show = (text) => process.stdout.write(text);\nconst finished = () => chat.close();\n"
