@@ -96,5 +96,7 @@ def test_without_guests_one_signs_in_first(
     expect(chat.page.locator("#banner")).to_contain_text("no such session")
     chat.page.context.clear_cookies()
     chat.page.locator("#banner").get_by_role("link", name="New chat").click()
+    chat.input.fill("Hello")  # the first word is what connects
+    chat.input.press("Enter")
     expect(chat.page.locator("#banner").get_by_role("link", name="Sign in")).to_be_visible()
     chat.complaints.found.clear()  # the list of sessions answered 401

@@ -265,6 +265,7 @@ def test_every_duty_is_registered_for_every_worker() -> None:
         "sweep_sessions": "* * * * * */20",
         "rescue_jobs": "* * * * * */20",
         "send_mails": "* * * * * */20",
+        "delete_files": "* * * * * */20",
         "clean_up": "17 * * * *",
         "retain": "41 3 * * *",
     }
