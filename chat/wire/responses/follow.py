@@ -102,7 +102,7 @@ class Follower:
             session = await self._visit.enter(self._place.session_id, reopen=False)
         async for records in session.follow(seq):
             if self._stored:
-                await _until_stored(session, records[-1].seq)
+                await until_stored(session, records[-1].seq)
             yield records
         raise SessionElsewhere  # it has ended, or moved: the database knows
 
@@ -110,7 +110,7 @@ class Follower:
         return await in_db_thread(read_records, session_id=self._place.session_id, after=seq)
 
 
-async def _until_stored(session: AnySession, seq: int) -> None:
+async def until_stored(session: AnySession, seq: int) -> None:
     """Raises a `JournalError`."""
     if isinstance(session, Session):
         await session.log.durable(seq)

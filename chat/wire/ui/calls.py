@@ -17,7 +17,7 @@ from chat.wire.http.exchange import Aborted, ClientGone, Exchange
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.answers import Reading, Render
-from chat.wire.responses.follow import Follower
+from chat.wire.responses.follow import Follower, until_stored
 from chat.wire.responses.objects import StreamEvent
 from chat.wire.ui.chunks import JSON, UiProjector
 from chat.wire.ui.messages import VERSION_MARK, conversation_of
@@ -52,7 +52,7 @@ async def resume(one: Exchange, visit: Visit, chat: str) -> None:
     """The running answer from its beginning; 204 where nothing runs."""
     session_id = await visit.find_named(chat, open_house=_open_house(one))
     places = await in_db_thread(answer_of, session_id=session_id) if session_id else []
-    if not places or await _is_over(visit, places[-1]):
+    if not places or (await _stored(visit, places[-1])).over:
         await one.nothing()
         return
     denied = await in_db_thread(denied_in, session_id=session_id) if len(places) > 1 else ()
@@ -64,10 +64,11 @@ async def stop(one: Exchange, visit: Visit, chat: str) -> None:
     visit.check_may_write()
     session_id = await visit.find_named(chat, open_house=_open_house(one))
     places = await in_db_thread(answer_of, session_id=session_id) if session_id else []
-    if places and not await _is_over(visit, places[-1]):
+    last = await _stored(visit, places[-1]) if places else None
+    if last and not last.over:
         with contextlib.suppress(NoActiveResponse, SessionElsewhere):
             session = await visit.enter(places[-1].session_id, reopen=False)
-            await session.do(CancelResponse(response_id=await _tail(visit, places[-1])))
+            await session.do(CancelResponse(response_id=last.tail))
     await one.nothing()
 
 
@@ -100,8 +101,7 @@ async def _turn(one: Exchange, visit: Visit, session: AnySession, asked: Asked) 
 
 
 async def _say(one: Exchange, visit: Visit, session: AnySession, said: Say) -> Place:
-    known = await in_db_thread(_version_of, session.session_id, said)
-    item_id, replaces = known
+    item_id, replaces = await in_db_thread(_version_of, session.session_id, said)
     key = key_of(one, visit, f"say {session.session_id} {item_id}")
     message = AddMessage(text=said.text, item_id=item_id, replaces=replaces)
     return await _once(one, visit, session, key, Converse(items=[message], request=RequestResponse()))
@@ -155,14 +155,14 @@ def _denied(what: Say | Decide | Regenerate) -> list[str]:
 
 
 async def _open_questions(visit: Visit, place: Place) -> set[str]:
-    response = await Follower(visit, place).stored_now()
+    response = (await _stored(visit, place)).response
     output = response.output if response else []
     return {item.id for item in output if item.__struct_config__.tag == "mcp_approval_request"}
 
 
 async def _again(one: Exchange, visit: Visit, session: AnySession) -> Place:
     places = await in_db_thread(answer_of, session_id=session.session_id)
-    last = await _tail(visit, places[-1]) if places else ""
+    last = (await _stored(visit, places[-1])).tail if places else ""
     key = key_of(one, visit, f"again {session.session_id} {last}")
     return await _once(
         one, visit, session, key, Converse(request=RequestResponse(retry_of=last or "resp_none"))
@@ -178,14 +178,9 @@ async def _once(
         if known is not None:
             return known
         one.answer_headers |= visit.ask()
-        done = await session.do(_with_key(command, key))
+        done = await session.do(msgspec.structs.replace(command, request_key=key.value))
+        await until_stored(session, done.seq)  # the next one looks for it in the database
     return Place(session.session_id, done.response_id, done.seq)
-
-
-def _with_key(command: Converse, key: RequestKey) -> Converse:
-    return Converse(
-        items=command.items, decisions=command.decisions, request=command.request, request_key=key.value
-    )
 
 
 # Its session
@@ -201,16 +196,11 @@ def _model(visit: Visit, name: str | None) -> str | None:
     return chosen(name) if name else None
 
 
-async def _is_over(visit: Visit, place: Place) -> bool:
+async def _stored(visit: Visit, place: Place) -> Follower:
+    """The response as the database has it."""
     follower = Follower(visit, place)
     await follower.stored_now()
-    return follower.over
-
-
-async def _tail(visit: Visit, place: Place) -> str:
-    follower = Follower(visit, place)
-    await follower.stored_now()
-    return follower.tail
+    return follower
 
 
 # Its stream
