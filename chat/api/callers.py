@@ -42,8 +42,9 @@ class Caller:
 
     def check_may(self, right: str) -> None:
         """What staff do, by a sign-in or by a key of the scope ``admin``. Raises `AccessError`."""
-        user = get_user_model().objects.filter(pk=self.principal.user_id).first()
-        if not self.principal.is_staff or user is None or not user.has_perm(right):
+        staff = self.principal.user_id if self.principal.is_staff else None
+        user = get_user_model().objects.get(pk=staff) if staff is not None else None
+        if user is None or not user.has_perm(right):
             raise AccessError(
                 f"This takes the right {right}: sign in as staff who has it, or send its admin key."
             )

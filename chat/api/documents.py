@@ -7,7 +7,7 @@ from ninja import Schema
 
 from chat.api.shapes import Error
 
-_ALWAYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
+_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
 JSON = dict[str, Any]
 
 

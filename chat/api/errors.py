@@ -23,6 +23,7 @@ from sessions_app.postgres.outage import Verdict, verdict
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
+Handler = Callable[[HttpRequest, Any], HttpResponse]
 
 
 class Code(StrEnum):
@@ -35,13 +36,18 @@ class Code(StrEnum):
 
 
 def handle_errors(api: NinjaAPI) -> None:
-    api.add_exception_handler(Refused, lambda _request, error: error.response())
-    api.add_exception_handler(ChatError, _refuse)
-    api.add_exception_handler(SessionsError, _refuse)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(HttpError, _unreadable)
-    api.add_exception_handler(Http404, lambda request, _error: not_offered(request))
-    api.add_exception_handler(Exception, _failed)
+    """ninja's types take an error's class for an error, too."""
+    handlers: dict[type[Exception], Handler] = {
+        Refused: lambda _request, error: error.response(),
+        ChatError: _refuse,
+        SessionsError: _refuse,
+        ValidationError: _invalid,
+        HttpError: _unreadable,
+        Http404: lambda request, _error: not_offered(request),
+        Exception: _failed,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
 
 
 def _refuse(_request: HttpRequest, error: ChatError | SessionsError) -> HttpResponse:

@@ -38,7 +38,7 @@ def list_models(request: HttpRequest) -> Models:
 
 @router.post(
     "/files",
-    response=told(FileShown, 400, 403, 413, 415, 422, 429, status=201),
+    response=told(FileShown, 403, 413, 415, 422, 429, status=201),
     tags=["files"],
     operation_id="sendFile",
     summary="Send a file",
@@ -101,7 +101,7 @@ def export_all(request: HttpRequest) -> HttpResponseBase:
 
 @router.delete(
     "/my-conversations",
-    response=told(Erased, 400, 403),
+    response=told(Erased, 403),
     tags=["own data"],
     operation_id="eraseAll",
     summary="Erase all that is one's own",

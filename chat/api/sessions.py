@@ -27,7 +27,7 @@ from chat.runtime import carried_out, runtime
 from chat.session.commands import EndSession
 from sessions_app.errors import SessionOver
 from sessions_app.log.events import SummaryWritten
-from sessions_app.models import Session, SessionStatus
+from sessions_app.models import Session, SessionStatus, SummaryState
 from sessions_app.review.conversation import markdown_of, messages_of
 from sessions_app.review.downloads import file_response
 from sessions_app.review.reader import summary_event
@@ -57,7 +57,7 @@ def caller_of(request: HttpRequest) -> Caller:
 
 @router.get(
     "",
-    response=told(Sessions, 400),
+    response=told(Sessions),
     operation_id="listSessions",
     summary="List sessions",
     openapi_extra=_LIST_QUERY,
@@ -81,7 +81,7 @@ def get_session(request: HttpRequest, session_id: str) -> HttpResponseBase:
 
 @router.patch(
     "/{session_id}",
-    response=told(SessionShown, 400, 403, 404),
+    response=told(SessionShown, 403, 404),
     operation_id="changeSession",
     summary="Name it, pin it",
     openapi_extra=body_of(Changes),
@@ -104,7 +104,7 @@ def delete_session(request: HttpRequest, session_id: str) -> HttpResponseBase:
 @router.post(
     "/{session_id}/end",
     auth=caller,
-    response=told(Ended, 400, 403, 404),
+    response=told(Ended, 403, 404),
     operation_id="endSession",
     summary="End it now",
 )
@@ -120,7 +120,7 @@ def end_session(request: HttpRequest, session_id: str, secret: Secret = "") -> E
         else:
             _wait_for_end(session)
     session.refresh_from_db(fields=["status"])
-    return Ended(id=session_id, status=session.status)
+    return Ended(id=session_id, status=SessionStatus(session.status))
 
 
 async def _end(session_id: str) -> None:
@@ -139,7 +139,7 @@ def _wait_for_end(session: Session) -> None:
 @router.get(
     "/{session_id}/events",
     auth=caller,
-    response=told(Events, 400, 404),
+    response=told(Events, 404),
     operation_id="listEvents",
     summary="Read its log",
 )
@@ -162,7 +162,7 @@ def list_events(
 @router.get(
     "/{session_id}/transcript",
     auth=caller,
-    response=told(Transcript, 400, 404),
+    response=told(Transcript, 404),
     operation_id="getTranscript",
     summary="Read what was said",
     openapi_extra=content(200, "OK", text_markdown=TEXT),
@@ -192,7 +192,7 @@ def get_summary(request: HttpRequest, session_id: str, secret: Secret = "") -> S
     written = summary_event(session)
     told_by = written if isinstance(written, SummaryWritten) else None
     return Summary(
-        state=session.summary_state,
+        state=SummaryState(session.summary_state),
         title=session.title,
         summary=session.summary,
         intent=session.intent,
@@ -206,7 +206,7 @@ def get_summary(request: HttpRequest, session_id: str, secret: Secret = "") -> S
 
 @router.post(
     "/{session_id}/feedback",
-    response=told(Rated, 400, 403, 404),
+    response=told(Rated, 403, 404),
     operation_id="giveFeedback",
     summary="Rate an answer",
     openapi_extra=body_of(Word),

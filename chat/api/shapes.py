@@ -7,7 +7,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field, StringConstraints
 
 from sessions_app.log.naming import TITLE_CHARS
-from sessions_app.models import Topic
+from sessions_app.models import SessionStatus, SummaryState, Topic
 
 SAFE_INT = 2**53 - 1
 """What JSON's readers in browsers tell apart."""
@@ -53,7 +53,7 @@ class Changes(Schema):
 
 class Ended(Schema):
     id: str
-    status: Literal["active", "ended"]
+    status: SessionStatus
 
 
 class LogEvent(Schema):
@@ -85,7 +85,7 @@ class Transcript(Schema):
 
 
 class Summary(Schema):
-    state: Literal["none", "pending", "written", "failed", "skipped"]
+    state: SummaryState
     title: str
     summary: Annotated[str, Field(description="Markdown.")]
     intent: str

@@ -23,6 +23,13 @@ _LAST: JSON = {
 }
 _AFTER = {"type": "integer", "minimum": 0, "default": 0}
 
+_EVENT: JSON = {
+    "type": "object",
+    "description": "One of them; `data` is a LogEvent as JSON.",
+    "properties": {"id": TEXT, "data": {"type": "string", "contentMediaType": "application/json"}},
+    "required": ["id", "data"],
+}
+
 STREAM: JSON = {
     "/api/sessions/{session_id}/stream": {
         "get": {
@@ -46,7 +53,7 @@ STREAM: JSON = {
                 _LAST,
             ],
             "responses": {
-                "200": {"description": "OK", "content": {"text/event-stream": {"schema": TEXT}}},
+                "200": {"description": "OK", "content": {"text/event-stream": {"schema": _EVENT}}},
                 "204": {"description": "Nothing runs, and nothing is new"},
                 **{str(status): _refusal(status) for status in (400, 401, 403, 404, 429, 500, 503)},
             },

@@ -22,9 +22,7 @@ def list_webhooks(request: HttpRequest) -> Webhooks:
     return Webhooks(webhooks=[WebhookShown.from_orm(one) for one in Webhook.objects.all()])
 
 
-@router.post(
-    "", response=told(MadeWebhook, 400, 403, status=201), operation_id="makeWebhook", summary="Make one"
-)
+@router.post("", response=told(MadeWebhook, 403, status=201), operation_id="makeWebhook", summary="Make one")
 def make_webhook(request: HttpRequest, wanted: NewWebhook) -> Status[MadeWebhook]:
     """Its secret is told this once."""
     caller_of(request).check_may(_RIGHT.format("add"))

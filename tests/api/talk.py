@@ -81,7 +81,7 @@ def _take(told: Told, line: str) -> None:
 async def whole(client: httpx2.AsyncClient, url: str, session_id: str, headers: dict[str, str]) -> list[Any]:
     """All that is stored, with the deltas, by `/events`."""
     events: list[Any] = []
-    page = {"after": 0, "more": True}
+    page: dict[str, Any] = {"after": 0, "more": True}
     while page["more"]:
         address = f"{url}/api/sessions/{session_id}/events"
         query = {"after": page["after"], "deltas": "true"}

@@ -21,7 +21,7 @@ from tests.admin.rows import deltas, done, message, started, user_says, write_se
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STAFF_WORD = "for the staff alone"
-TALK = [
+TALK: list[ev.Event] = [
     ev.SessionStarted(model="demo", source="realtime"),
     ev.ConnectionOpened(connection_id="conn_1", dialect="realtime"),
     user_says("What is a lease?", "item_q"),
@@ -82,10 +82,11 @@ def test_it_is_read_in_pages_from_any_place(ada: User) -> None:
     whole = client.get(address, {"deltas": "true"}).json()["events"]
     assert [event["text"] for event in whole if event["type"] == "assistant_delta"] == ["A lease ", "ends."]
     for limit in (1, 2, 5):
-        events, after, more = [], 0, True
-        while more:
-            page = client.get(address, {"after": after, "limit": limit, "deltas": "true"}).json()
-            events, after, more = events + page["events"], page["after"], page["more"]
+        events: list[Any] = []
+        page: dict[str, Any] = {"after": 0, "more": True}
+        while page["more"]:
+            page = client.get(f"{address}?after={page['after']}&limit={limit}&deltas=true").json()
+            events += page["events"]
         assert events == whole
     assert client.get(address, {"after": 7, "deltas": "true"}).json()["events"] == whole[-4:]
     assert client.get(address, {"after": 11}).json() == {"events": [], "after": 11, "more": False}
@@ -136,14 +137,19 @@ def test_what_was_said_as_messages_and_as_markdown(ada: User) -> None:
 
 
 def test_the_chosen_version_is_what_was_said(ada: User) -> None:
-    said = [
+    said: list[ev.Event] = [
         user_says("What is a lease?", "item_q"),
         asking("resp_1", "item_q"),
         message("A lease ends."),
         done(),
     ]
     edited = ev.UserMessage(item_id="item_q2", text="What is an epoch?", replaces="item_q")
-    again = [edited, asking("resp_2", "item_q2"), message("It counts.", "resp_2", "item_b"), done("resp_2")]
+    again: list[ev.Event] = [
+        edited,
+        asking("resp_2", "item_q2"),
+        message("It counts.", "resp_2", "item_b"),
+        done("resp_2"),
+    ]
     session_id = write_session([*said, *again], user=ada).session_id
     messages = by_key(ada).get(f"/api/sessions/{session_id}/transcript").json()["messages"]
     assert [one["text"] for one in messages] == ["What is an epoch?", "It counts."]
@@ -159,8 +165,9 @@ def test_the_summary(ada: User) -> None:
     told = ev.SummaryWritten(
         summary="A *lease*.", title="Leases", model="demo", follow_ups=["Read 0004"], quality=2
     )
+    log: list[ev.Event] = [*TALK, told]
     session_id = write_session(
-        [*TALK, told],
+        log,
         user=ada,
         summary="A *lease*.",
         title="Leases",

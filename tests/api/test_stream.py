@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -151,7 +152,7 @@ async def test_it_is_its_owners_alone(
     adas = await in_db_thread(make_key, user=ada, label="a shop's")
     customer = await in_db_thread(make_secret, key=adas.row, external_user_id="kim", seconds=60, session={})
     login = await signed_in(server, ada)
-    for headers, query, status in [
+    cases: list[tuple[KEY, dict[str, Any], int]] = [
         (reading_key, {}, 200),
         (login, {}, 200),
         ({"Cookie": login["Cookie"]}, {}, 200),  # as a page of ours sends it with a GET
@@ -166,7 +167,8 @@ async def test_it_is_its_owners_alone(
         (as_guest(server), {}, 404),
         ({}, {"resume_token": resume_token(session_id)}, 404),  # it is somebody's
         ({**key, "Origin": "https://elsewhere.example"}, {}, 403),
-    ]:
+    ]
+    for headers, query, status in cases:
         told = await follow(client, server.url, session_id, headers, **query)
         assert told.status == status, (headers, query)
     assert (await follow(client, server.url, "no-such-session", key)).status == 404
@@ -190,8 +192,8 @@ async def test_a_guests_and_nobodys(server: ServerProcess, client: httpx2.AsyncC
     assert (await follow(client, server.url, session_id, as_guest(server))).status == 404
     nobodys = await ask(server, "count to 2", GUEST)
     assert (await follow(client, server.url, nobodys, GUEST)).status == 401
-    secret = {"resume_token": resume_token(nobodys)}
-    assert (await follow(client, server.url, nobodys, {}, **secret)).text == counted(2)
+    secret = resume_token(nobodys)
+    assert (await follow(client, server.url, nobodys, {}, resume_token=secret)).text == counted(2)
 
 
 async def test_an_erased_one_is_told_of_to_nobody(
