@@ -55,7 +55,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # cannot be subscr
         """The rows before it are skipped in an index, where there is one, and not read."""
         found = super().page(number)
         if found.number > _FAR:
-            keys = [row["pk"] for row in found.object_list.values("pk")]
+            rows: Any = found.object_list
+            keys = list(rows.values_list("pk", flat=True))
             found.object_list = self.object_list.filter(pk__in=keys)
         return found
 
