@@ -48,6 +48,7 @@ from sessions_app.models import OpenedView, ReviewState, Session, SessionStatus
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize
 from sessions_app.review.forms import FORMS
+from sessions_app.review.text import visitor_name
 
 _UNUSED_IN_LIST = ("summary",)
 
@@ -279,7 +280,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     @column("Who")
     def visitor(self, session: Session) -> SafeString:
         query = getattr(session, "list_query", "")
-        name, url = pages.visitor_name(session), person_url(session, **({FILTERS: query} if query else {}))
+        name, url = visitor_name(session), person_url(session, **({FILTERS: query} if query else {}))
         if not url:
             return format_html('<span class="cell-line cell-muted">{}</span>', name)
         return format_html('<a class="cell-line cell-who" href="{}" title="{}">{}</a>', url, name, name)
