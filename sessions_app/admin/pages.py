@@ -15,7 +15,7 @@ from sessions_app.admin.facts import facts, line
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.summaries import summary_context
 from sessions_app.admin.walk import way_of
-from sessions_app.admin.way import OF, back_to_replay, way_context
+from sessions_app.admin.way import OF, back_to_replay, place_in, way_context
 from sessions_app.log.events import AssistantDelta
 from sessions_app.models import Session, SessionEvent, SessionStatus
 from sessions_app.review.forms import FORMS
@@ -85,7 +85,7 @@ def respond(
         "model_admin": model_admin,
         "session": session,
         "visitor": visitor_name(session),
-        "person_url": person_url(session, **{OF: session.pk}, **way_of(request)),
+        "person_url": person_url(session, **{OF: session.pk}, **place_in(request), **way_of(request)),
         **way_context(request),
         "tab": name,
         "line": line(session),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -65,6 +66,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         "tokens",
         "cost",
         "model_used",
+        "score",
     )
     list_filter = (
         filters.ReviewFilter,
@@ -90,9 +92,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     list_filter_sheet = True
     list_fullwidth = True
     list_per_page = 50
-    list_select_related = ("user", "assignee")
+    list_select_related = ("user", "assignee", "review")
     list_max_show_all = 0
-    list_disable_select_all = True
     date_hierarchy = "start_time"
     ordering = NEWEST_FIRST
     paginator = BoundedPaginator
@@ -100,7 +101,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     search_help_text = HELP
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    actions = ("mark_done", "assign_to_me", "tag_or_assign", "erase")
+    actions = ("mark_done", "mark_flagged", "assign_to_me", "tag_or_assign", "erase")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
         return FilteredSessions if getattr(request, "only_the_sessions", False) else SessionChangeList
@@ -111,6 +112,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         context = {
             "desk": saved_views.desk_of(request),
             "forms": FORMS,
+            "choose_all": many.AT_ONCE,
             "list_query": request.GET.urlencode(),
             **(extra_context or {}),
         }
@@ -240,6 +242,10 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def mark_done(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         many.bulk(request, sessions, "state", ReviewState.DONE, "done")
 
+    @admin.action(description="Flag", permissions=["review"])
+    def mark_flagged(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        many.bulk(request, sessions, "state", ReviewState.FLAGGED, "flagged")
+
     @admin.action(description="Assign to me", permissions=["review"])
     def assign_to_me(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         many.bulk(request, sessions, "assign", str(request.user.pk), "assigned to you")
@@ -257,6 +263,15 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return erasing.may_erase(request)
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = ()) -> list[Any]:
+        """What cannot be undone stands apart."""
+        choices: list[Any] = super().get_action_choices(
+            request, default_choices or [("", "Choose what to do")]
+        )
+        erasing_ones = [choice for choice in choices if choice[0] == "erase"]
+        others = [choice for choice in choices if choice[0] != "erase"]
+        return [*others, ("Cannot be undone", erasing_ones)] if erasing_ones else others
 
     @admin.action(description="Erase what was said", permissions=["erase"])
     def erase(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
@@ -329,3 +344,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         if not session.model:
             return None
         return format_html('<span class="cell-line" title="{}">{}</span>', session.model, name or provider)
+
+    @column("Score", ordering=Coalesce("review__score", 0), empty_value="-")
+    def score(self, session: Session) -> int | None:
+        review = getattr(session, "review", None)
+        return review.score if review else None
