@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from chat.errors import LimitReached
+from chat.page.cross_origin import from_other_origins
 from chat.page.own_data import for_its_owner
 from chat.page.views import error_response
 from chat.quota.subjects import address_of, payers_of, subjects_of
@@ -45,6 +46,7 @@ _STATUS: dict[type[FileError], int] = {
 _signer = signing.TimestampSigner(salt="chat.page.files")
 
 
+@from_other_origins
 @require_POST
 @for_its_owner
 def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
@@ -69,6 +71,7 @@ def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
     return JsonResponse(as_json(row), status=201)
 
 
+@from_other_origins
 @csrf_exempt  # whoever comes by a cookie is looked at within
 @require_http_methods(["GET", "HEAD", "DELETE"])
 @never_cache
@@ -87,6 +90,7 @@ def _own(request: HttpRequest, person: Person, file_id: str) -> HttpResponseBase
     return _given(_theirs(person, file_id))
 
 
+@from_other_origins
 @require_safe
 @for_its_owner
 def link(request: HttpRequest, person: Person, file_id: str) -> HttpResponseBase:

@@ -28,7 +28,7 @@ TEMPLATES = tuple(
     )
 )
 """All but the admin's."""
-PYTHON = ("chat/page/look.py", "chat/door/adapter.py")
+PYTHON = ("chat/page/look.py", "chat/llm/demo/suggestions.py", "chat/door/adapter.py")
 
 Key = tuple[str, str]
 """The English words, and their plural or nothing."""
