@@ -12,12 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from chat.errors import LimitReached
-from chat.page.cross_origin import from_other_origins
 from chat.page.own_data import for_its_owner
 from chat.page.views import error_response
 from chat.quota.subjects import address_of, payers_of, subjects_of
 from chat.quota.uploads import count_upload
 from chat.wire.codes import FrameCode
+from chat.wire.http.errors import told
 from sessions_app.conf import conf
 from sessions_app.errors import (
     FileBroken,
@@ -46,7 +46,6 @@ _STATUS: dict[type[FileError], int] = {
 _signer = signing.TimestampSigner(salt="chat.page.files")
 
 
-@from_other_origins
 @require_POST
 @for_its_owner
 def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
@@ -65,13 +64,14 @@ def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
         count_upload(_payers(request, owner), sent.size or 0)
         row = keep_file(sent.read(), name=sent.name or "", owner=owner)
     except LimitReached as error:
-        return error_response(429, error.code, error.message)
+        response = error_response(429, error.code, error.message)
+        response["Retry-After"] = told(error).headers["retry-after"]
+        return response
     except FileError as error:
         return _refused(error)
     return JsonResponse(as_json(row), status=201)
 
 
-@from_other_origins
 @csrf_exempt  # whoever comes by a cookie is looked at within
 @require_http_methods(["GET", "HEAD", "DELETE"])
 @never_cache
@@ -90,7 +90,6 @@ def _own(request: HttpRequest, person: Person, file_id: str) -> HttpResponseBase
     return _given(_theirs(person, file_id))
 
 
-@from_other_origins
 @require_safe
 @for_its_owner
 def link(request: HttpRequest, person: Person, file_id: str) -> HttpResponseBase:
@@ -99,7 +98,7 @@ def link(request: HttpRequest, person: Person, file_id: str) -> HttpResponseBase
     if row is None:
         return _refused(FileNotFound())
     token = _signer.sign(row.file_id).partition(":")[2]
-    address = reverse("chat:file", args=[row.file_id])
+    address = reverse("api:file", args=[row.file_id])
     return JsonResponse({"url": f"{address}?token={token}", "expires_at": int(time.time()) + LINK_SECONDS})
 
 
@@ -112,7 +111,7 @@ def as_json(row: StoredFile) -> dict[str, Any]:
         "width": row.width or None,
         "height": row.height or None,
         "pages": row.pages or None,
-        "url": reverse("chat:file", args=[row.file_id]),
+        "url": reverse("api:file", args=[row.file_id]),
     }
 
 

@@ -143,7 +143,9 @@ def test_offline_is_told_at_once_and_online_goes_on(slow: ServerProcess, open_pa
     chat.expect_streaming("5, 6")
     chat.page.context.set_offline(True)
     chat.expect_connection("You are offline")
-    expect(chat.page.locator("#banner")).to_contain_text("As soon as you are back, your answer goes on, or is written again")
+    expect(chat.page.locator("#banner")).to_contain_text(
+        "As soon as you are back, your answer goes on, or is written again"
+    )
     expect(chat.page.locator("#announcer")).to_have_text("You are offline")
     chat.page.context.set_offline(False)
     chat.expect_ended(chat.answers.first)

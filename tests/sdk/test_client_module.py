@@ -138,7 +138,9 @@ async def test_the_installed_package_as_documented(
     npm = shutil.which("npm")
     assert npm
     pack = [npm, "pack", "--silent", "--pack-destination", str(tmp_path)]
-    packed = subprocess.run(pack, cwd=PACKAGE, check=True, capture_output=True, text=True, timeout=60)
+    packed = await asyncio.to_thread(
+        subprocess.run, pack, cwd=PACKAGE, check=True, capture_output=True, text=True, timeout=60
+    )
     modules = tmp_path / "node_modules"
     modules.mkdir()
     (modules / "ws").symlink_to(FOLDER / "node_modules" / "ws")
