@@ -47,7 +47,7 @@ def understood(said: str) -> Understood:
 
 @cache
 def _known() -> dict[str, Understood]:
-    known = {}
+    known: dict[str, Understood] = {}
     for language in LANGUAGES:
         for text, _about in SUGGESTIONS:
             with translation.override("en"):
