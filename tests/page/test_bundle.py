@@ -47,7 +47,7 @@ def test_what_it_takes_of_others_is_fetched_along_with_it() -> None:
 
 def test_all_styles_of_the_page_are_on_one_sheet() -> None:
     sheet = Client().get(address("css")).content.decode()
-    apart = {"base.css", "door.css"}  # the front door's pages have them as well, or alone
+    apart = {"base.css", "door.css", "api.css"}  # of other pages as well, or alone
     for path in (STATIC / "chat/css").glob("*.css"):
         assert (path.read_text(encoding="utf-8") in sheet) is (path.name not in apart), path.name
 
