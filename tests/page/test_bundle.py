@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from chat.page import bundle
+from realtime_ai.env import BASE_DIR
 
-STATIC = Path(settings.BASE_DIR) / "static"
+STATIC = BASE_DIR / "static"
 APART = {"chat/theme.js", "chat/widget.js", "chat/key_trouble.js"}
 pytestmark = pytest.mark.django_db
 
