@@ -75,7 +75,9 @@ def test_a_skip_is_undone(rita: Client) -> None:
     answer = do(rita, "s0", "skip", "?queue=", then="next")
     html = rita.get(answer.url).content.decode()
     assert "Skipped: others are given it." in html
-    undo = re.search(r'action="([^"]*s0[^"]*)"[^>]*>.*?name="act" value="unskip".*?name="handed" value="s1"', html)
+    undo = re.search(
+        r'action="([^"]*s0[^"]*)"[^>]*>.*?name="act" value="unskip".*?name="handed" value="s1"', html
+    )
     assert undo
     rita.post(unescape(undo[1]), {"act": "unskip", "handed": "s1"})
     states = dict(Session.objects.values_list("pk", "review_state"))
