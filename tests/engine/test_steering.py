@@ -181,6 +181,10 @@ async def test_the_model_reads_later_what_the_person_said_and_answers_what_is_le
         HANDED_BACK,
     ]
     assert len(model.requests) == 2
+    log = [one.event for one in await log_of(session)]
+    left = next(one for one in log if isinstance(one, ev.OperatorHandedBack))
+    last = [one for one in log if isinstance(one, ev.ResponseStarted)][-1]
+    assert last.after_item_id == left.item_id  # where clients show it
 
 
 async def test_the_first_of_two_has_it(process: Process, model: EngineModel) -> None:
