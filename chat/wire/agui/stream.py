@@ -1,0 +1,82 @@
+"""How a run is told: from its beginning, or from where it stands. An answer that cannot be brought to its end here ends in an
+error and never as if it were whole (docs/decisions/0093-a-cut-run-is-told.md)."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from chat.errors import ChatError
+from chat.wire.agui.events import JSON, AguiProjector, run_error
+from chat.wire.agui.messages import Run
+from chat.wire.http.exchange import ClientGone, Exchange
+from chat.wire.http.visit import Visit
+from chat.wire.responses.answers import Reading
+from chat.wire.responses.follow import Follower
+from chat.wire.responses.objects import StreamEvent
+from sessions_app.errors import SessionsError
+
+
+class Rejoined(NamedTuple):
+    run: Run
+    """As its client was told of it by a snapshot."""
+    rest: Follower
+
+
+async def caught_up(visit: Visit, run: Run) -> Rejoined:
+    """The run is told all that the database has of it, its deltas among it."""
+    run.restart()
+    told = Follower(visit, run.place)
+    async for frames in told.stored_events():
+        for frame in frames:
+            run.tell(frame)
+    return Rejoined(run, Follower(visit, run.place, after=told.after))
+
+
+async def tell(one: Exchange, events: Sequence[JSON]) -> None:
+    async with _stream(one):
+        await _give(one, events)
+
+
+async def tell_run(one: Exchange, visit: Visit, follower: Follower, events: AguiProjector) -> None:
+    async with _stream(one):
+        await _read(one, visit, follower, events)
+
+
+async def tell_rest(one: Exchange, visit: Visit, said: JSON, runs: Sequence[Rejoined]) -> None:
+    """One after another: each as it goes on behind the snapshot."""
+    async with _stream(one):
+        for number, (run, rest) in enumerate(runs):
+            begun = [run.events.began(), *([said] if number == 0 else [])]
+            if run.ended:
+                await _give(one, [*begun, run.ended])
+                continue
+            await _give(one, [*begun, *run.events.open_texts()])
+            await _read(one, visit, rest, run.events)
+
+
+async def _give(one: Exchange, events: Sequence[JSON]) -> None:
+    for event in events:
+        await one.event("", msgspec.json.encode(event))
+
+
+async def _read(one: Exchange, visit: Visit, follower: Follower, events: AguiProjector) -> None:
+    def render(frame: StreamEvent) -> list[tuple[str, bytes]]:
+        return [("", msgspec.json.encode(event)) for event in events.events(frame)]
+
+    await Reading(one, visit, follower, render=render).until_over()
+
+
+@asynccontextmanager
+async def _stream(one: Exchange) -> AsyncGenerator[None, None]:
+    """Whoever goes away stops nothing: they come back, or stop it."""
+    try:
+        await one.begin_stream()
+        try:
+            yield
+        except (ChatError, SessionsError) as error:
+            await _give(one, [run_error(error.code, error.message)])
+        await one.end_stream()
+    except ClientGone:
+        return
