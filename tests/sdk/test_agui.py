@@ -31,7 +31,7 @@ async def talk(
     told = {"url": server.url, "client": client, "thread": thread, "steps": steps, **given}
     printed = await run([*node, "agui.mjs", json.dumps(told)], certificate=Path("/dev/null"))
     report: Report = json.loads(printed)
-    assert report["warnings"] == [], report["warnings"]
+    assert [one for one in report["warnings"] if not one.startswith("Agent execution failed")] == []
     return report
 
 
@@ -187,7 +187,7 @@ async def test_what_is_refused_is_told_with_its_code(
     report = await talk(node, server, client, {"say": "Hello"}, thread="t7", key="wrong")
     (step,) = report["steps"]
     assert step["errors"][-1]["status"] == 401
-    assert step["errors"][-1]["payload"]["error"]["code"] == "credentials_invalid"
+    assert step["errors"][-1]["payload"]["error"]["code"] == "invalid_credentials"
     report = await talk(node, server, client, {"say": "Hello"}, thread="t8", forwardedProps={"model": "none"})
     assert report["steps"][0]["errors"][-1]["payload"]["error"]["code"] == "model_not_allowed"
 
