@@ -92,7 +92,8 @@ async def stop(one: Exchange, visit: Visit, _agent: str, thread: str, body: byte
 
 async def _is_last(one: Exchange, visit: Visit, session_id: str, run_id: Any) -> bool:
     known = await known_turn(visit, _key_of_run(one, visit, session_id, run_id)) if run_id else None
-    return known is None or known in await in_db_thread(answer_of, session_id=session_id)
+    places = await in_db_thread(answer_of, session_id=session_id) if known else []
+    return known is None or known.response_id in [place.response_id for place in places]
 
 
 def _key_of_run(one: Exchange, visit: Visit, session_id: str, run_id: Any) -> RequestKey:
