@@ -1,13 +1,14 @@
 """How a run is told: from its beginning, or from where it stands. An answer that cannot be brought to its end here ends in an
 error and never as if it were whole (docs/decisions/0093-a-cut-run-is-told.md)."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
 
-from chat.errors import ChatError
+from chat.errors import ChatError, ShuttingDown
 from chat.wire.agui.events import JSON, AguiProjector, run_error
 from chat.wire.agui.messages import Run
 from chat.wire.http.exchange import ClientGone, Exchange
@@ -77,6 +78,10 @@ async def _stream(one: Exchange) -> AsyncGenerator[None, None]:
             yield
         except (ChatError, SessionsError) as error:
             await _give(one, [run_error(error.code, error.message)])
+        except asyncio.CancelledError:  # the server goes down, or the client has gone
+            await _give(one, [run_error(ShuttingDown.code, ShuttingDown().message)])
+            await one.end_stream()
+            raise
         await one.end_stream()
     except ClientGone:
         return
