@@ -20,6 +20,8 @@ _DIALECTS = {
     "admin": "staff, from the admin",
     "http": "a call over HTTP",
     "responses": "OpenAI's API, over HTTP",
+    "ui": "the AI SDK's chat, over HTTP",
+    "agui": "AG-UI, over HTTP",
 }
 _REOPENED = {
     ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chat.wire.agui.events import AguiProjector
 from chat.wire.agui.messages import History, Run, fold, snapshot
+from chat.wire.agui.stream import told_on
 from chat.wire.realtime.projector import RealtimeProjector
 from chat.wire.realtime.server import TextDelta
 from chat.wire.responses.objects import StreamEvent
@@ -218,6 +219,26 @@ def test_a_try_that_took_the_place_of_another_is_all_that_is_shown() -> None:
     assert [message["content"] for message in history.messages()] == ["Good day"]
     (run,) = history.runs
     assert run.events.began()["runId"] == "resp_1"
+
+
+def test_who_was_shown_the_try_that_died_is_told_to_drop_it() -> None:
+    asked = ev.UserMessage(item_id="m1", text="Hi")
+    records = numbered([asked, *cut_off(), *again("resp_2", "resp_1")])
+    history = History("thread", None, newer=True)
+    projector = ResponseProjector(SESSION_ID, "resp_1")
+    first = len(records) - len(again("resp_2", "resp_1"))
+    for record in records[:first]:
+        history.take(record)
+    (run,) = history.runs
+    messages = history.messages()
+    assert [message["content"] for message in messages] == ["Hi", "Hello"]
+    for place, record in enumerate(records[1:], start=1):
+        for frame in projector.events(record):
+            for event in told_on(run, history, frame) if place >= first else ():
+                if event["type"] == "MESSAGES_SNAPSHOT":
+                    messages = event["messages"]
+                fold(messages, event)
+    assert [message["content"] for message in messages] == ["Hi", "Good day"]
 
 
 def test_a_long_conversation_is_told_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,19 @@
 """AG-UI's own clients, of both generations, against a running server."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sessions_app.models import SessionEvent
+from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
+from tests.sockets.conftest import StartServer
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.server import ServerProcess
+from tests.support.waiting import eventually
 
 from .node_packages import run
 
@@ -192,20 +197,44 @@ async def test_what_is_refused_is_told_with_its_code(
     assert report["steps"][0]["errors"][-1]["payload"]["error"]["code"] == "model_not_allowed"
 
 
+def counted(until: int) -> str:
+    return ", ".join(str(number) for number in range(1, until + 1)) + "."
+
+
 @both
-async def test_a_client_that_goes_away_stops_nothing(
+async def test_a_client_that_goes_away_stops_nothing_and_reads_on_when_it_comes_back(
     node: list[str], slow_server: ServerProcess, client: str
 ) -> None:
-    thread = f"t9-{client}"
-    report = await talk(
-        node,
-        slow_server,
-        client,
-        {"say": "Count to 40", "abortAfter": 20},
-        {"say": "And now to 3"},
-        thread=thread,
-    )
-    aborted, after = report["steps"]
+    steps: list[Report] = [{"say": "Count to 40", "abortAfter": 20}, {}, {"say": "Count to 3"}]
+    report = await talk(node, slow_server, client, *steps, thread="t9")
+    aborted, back, after = report["steps"]
     assert "40" not in aborted["messages"][-1]["content"]
-    assert after["messages"][-1]["content"]
-    assert after["errors"] == []
+    assert [message["content"] for message in back["messages"]] == ["Count to 40", counted(40)]
+    assert back["messages"][-1]["id"] == aborted["messages"][-1]["id"]
+    assert after["messages"][-1]["content"] == "1, 2, 3."
+    assert back["errors"] == after["errors"] == []
+
+
+async def until_something_is_said() -> None:
+    said = SessionEvent.objects.filter(event_type="assistant_delta")
+
+    async def is_said() -> None:
+        assert await in_db_thread(said.exists)
+
+    await eventually(is_said)
+
+
+@both
+async def test_a_server_that_is_killed_cuts_the_run_and_the_next_one_gives_the_whole_answer(
+    node: list[str], start_server: StartServer, client: str
+) -> None:
+    server = start_server(DEMO_DELAY_MS="15")
+    steps = {"say": "Count to 100", "runId": "r1"}, {"runId": "r1", "patient": True}
+    talking = asyncio.create_task(talk(node, server, client, *steps, thread="t10"))
+    await until_something_is_said()
+    server.kill()
+    server.start()
+    cut, whole = (await talking)["steps"]
+    assert cut["rejected"] == "TypeError: terminated"
+    assert cut["events"][-1]["type"] == "TEXT_MESSAGE_CONTENT"
+    assert [message["content"] for message in whole["messages"]] == ["Count to 100", counted(100)]

@@ -1,5 +1,6 @@
 """CopilotKit's core, whose `runtimeUrl` is this server: no runtime of its own in between."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
+from tests.sockets.conftest import StartServer
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.server import ServerProcess
 
 from .node_packages import run
+from .test_agui import until_something_is_said
 
 __all__ = ["gemini", "ledger", "start_shop"]
 
@@ -98,3 +101,18 @@ async def test_a_question_is_there_after_a_reload_and_is_answered(
     assert idle["messages"] == done["messages"]
     assert idle["interrupts"] == []
     assert [step["errors"] for step in report["steps"]] == [[], [], []]
+
+
+async def test_a_server_that_is_killed_brings_the_answer_to_its_end_and_connect_reads_it(
+    node: list[str], start_server: StartServer
+) -> None:
+    server = start_server(DEMO_DELAY_MS="15")
+    steps = {"say": "Count to 100"}, {"patient": "99, 100."}
+    talking = asyncio.create_task(copilot(node, server, *steps, thread="c6"))
+    await until_something_is_said()
+    server.kill()
+    server.start()
+    cut, whole = (await talking)["steps"]
+    assert cut["errors"]
+    answer = ", ".join(str(number) for number in range(1, 101)) + "."
+    assert texts(whole) == ["Count to 100", answer]

@@ -70,13 +70,12 @@ async def connect(one: Exchange, visit: Visit, _agent: str, body: bytes) -> None
         return
     history = await in_db_thread(_history, session_id, asked, {})
     runs = [await caught_up(visit, each) for each in history.open_runs()]
-    said = snapshot(history.messages())
     if runs:
-        await tell_rest(one, visit, said, runs)
+        await tell_rest(one, visit, history, runs)
         return
     last = history.runs[-1].events if history.runs else None
     events = last or AguiProjector(asked.thread_id, asked.run_id, newer=asked.newer)
-    await tell(one, [events.began(), said, events.finished()])
+    await tell(one, [events.began(), snapshot(history.messages()), events.finished()])
 
 
 async def stop(one: Exchange, visit: Visit, _agent: str, thread: str, body: bytes) -> None:
@@ -186,4 +185,4 @@ async def _again(one: Exchange, visit: Visit, asked: RunAgentInput, place: Place
     if found := history.run_of(place.response_id):
         runs[found.place.response_id] = found
     caught = {name: await caught_up(visit, each) for name, each in runs.items()}
-    await tell_rest(one, visit, snapshot(history.messages()), [caught[place.response_id]])
+    await tell_rest(one, visit, history, [caught[place.response_id]])

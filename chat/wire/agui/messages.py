@@ -76,16 +76,22 @@ class Run(Said):
         self.ended: JSON | None = None
         self._broken_off = False
 
-    def tell(self, frame: ro.StreamEvent) -> None:
-        if isinstance(frame, ro.ItemAdded) and self._broken_off:  # the next try begins: nobody is shown both
+    def takes_back(self, frame: ro.StreamEvent) -> bool:
+        """The next try begins behind what the last one left: nobody is to be shown both."""
+        return self._broken_off and isinstance(frame, ro.ItemAdded)
+
+    def tell(self, frame: ro.StreamEvent) -> list[JSON]:
+        if self.takes_back(frame):
             self.messages.clear()
             self._broken_off = False
         if isinstance(frame, ro.ItemDone) and isinstance(frame.item, ro.Message):
             self._broken_off = frame.item.status == "incomplete"
-        for event in self.events.events(frame):
+        told = self.events.events(frame)
+        for event in told:
             fold(self.messages, event)
             if event["type"] in ("RUN_FINISHED", "RUN_ERROR"):
                 self.ended = event
+        return told
 
 
 class History:

@@ -2,15 +2,16 @@
 error and never as if it were whole (docs/decisions/0093-a-cut-run-is-told.md)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from chat.errors import ChatError, ShuttingDown
 from chat.wire.agui.events import JSON, AguiProjector, run_error
-from chat.wire.agui.messages import Run
+from chat.wire.agui.messages import History, Run, snapshot
 from chat.wire.http.exchange import ClientGone, Exchange
 from chat.wire.http.visit import Visit
 from chat.wire.responses.answers import Reading
@@ -42,19 +43,28 @@ async def tell(one: Exchange, events: Sequence[JSON]) -> None:
 
 async def tell_run(one: Exchange, visit: Visit, follower: Follower, events: AguiProjector) -> None:
     async with _stream(one):
-        await _read(one, visit, follower, events)
+        await _read(one, visit, follower, events.events)
 
 
-async def tell_rest(one: Exchange, visit: Visit, said: JSON, runs: Sequence[Rejoined]) -> None:
-    """One after another: each as it goes on behind the snapshot."""
+async def tell_rest(one: Exchange, visit: Visit, history: History, runs: Sequence[Rejoined]) -> None:
+    """What was said, and one after another the runs, each as it goes on from there."""
+    said = [snapshot(history.messages())]
     async with _stream(one):
-        for number, (run, rest) in enumerate(runs):
-            begun = [run.events.began(), *([said] if number == 0 else [])]
+        for run, rest in runs:
+            begun, said = [run.events.began(), *said], []
             if run.ended:
                 await _give(one, [*begun, run.ended])
                 continue
             await _give(one, [*begun, *run.events.open_texts()])
-            await _read(one, visit, rest, run.events)
+            await _read(one, visit, rest, partial(told_on, run, history))
+
+
+def told_on(run: Run, history: History, frame: StreamEvent) -> list[JSON]:
+    """To a client that has the history, and of the run what it was told so far."""
+    if not run.takes_back(frame):
+        return run.tell(frame)
+    run.messages.clear()
+    return [snapshot(history.messages()), *run.tell(frame)]
 
 
 async def _give(one: Exchange, events: Sequence[JSON]) -> None:
@@ -62,9 +72,11 @@ async def _give(one: Exchange, events: Sequence[JSON]) -> None:
         await one.event("", msgspec.json.encode(event))
 
 
-async def _read(one: Exchange, visit: Visit, follower: Follower, events: AguiProjector) -> None:
+async def _read(
+    one: Exchange, visit: Visit, follower: Follower, events: Callable[[StreamEvent], list[JSON]]
+) -> None:
     def render(frame: StreamEvent) -> list[tuple[str, bytes]]:
-        return [("", msgspec.json.encode(event)) for event in events.events(frame)]
+        return [("", msgspec.json.encode(event)) for event in events(frame)]
 
     await Reading(one, visit, follower, render=render).until_over()
 

@@ -44,10 +44,15 @@ for (const step of given.steps) {
       interruptId: one.id, status: "resolved", payload: { approved: step.approve, reason: step.reason },
     }));
   }
-  try {
-    await agent.runAgent(Object.fromEntries(Object.entries(parameters).filter(([, one]) => one !== undefined)), subscriber);
-  } catch (error) {
-    report.rejected = String(error);
+  for (;;) {
+    try {
+      await agent.runAgent(Object.fromEntries(Object.entries(parameters).filter(([, one]) => one !== undefined)), subscriber);
+      break;
+    } catch (error) {
+      report.rejected = String(error);
+      if (!step.patient) break;
+      await new Promise((done) => setTimeout(done, 300)); // the server comes back
+    }
   }
   const last = events.at(-1);
   interrupts = last?.outcome?.interrupts ?? [];

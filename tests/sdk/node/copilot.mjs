@@ -5,6 +5,7 @@ const given = JSON.parse(process.argv[2]);
 const warnings = [];
 console.warn = (...words) => warnings.push(words.map(String).join(" "));
 console.error = console.warn;
+process.on("unhandledRejection", () => {}); // as a browser has it: a cut is told to the application besides
 globalThis.window ??= globalThis; // it connects in browsers alone
 
 const until = async (check) => {
@@ -47,6 +48,11 @@ for (const step of given.steps) {
   const say = (content) => agent.addMessage({ id: `u${++number}-${given.thread}`, role: "user", content });
   const seenMuch = () => textOf(agent.messages.slice(-1)).length > 20;
   if (step.connect) await core.connectAgent({ agent });
+  for (let tries = 0; step.patient && tries < 100 && !textOf(agent.messages).endsWith(step.patient); tries++) {
+    await new Promise((done) => setTimeout(done, 300)); // the server comes back
+    errors.splice(0);
+    await core.connectAgent({ agent });
+  }
   if (step.say) {
     say(step.say);
     await core.runAgent({ agent });
