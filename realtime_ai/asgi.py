@@ -15,6 +15,8 @@ http_application: Any = get_asgi_application()  # loads the apps; what is import
 from chat.runtime import shutdown, startup  # noqa: E402
 from chat.wire.agui.app import PATHS as AGUI_PATHS  # noqa: E402
 from chat.wire.agui.app import agui_application  # noqa: E402
+from chat.wire.events.app import PATHS as EVENTS_PATHS  # noqa: E402
+from chat.wire.events.app import events_application  # noqa: E402
 from chat.wire.responses.app import PATHS as RESPONSES_PATHS  # noqa: E402
 from chat.wire.responses.app import responses_application  # noqa: E402
 from chat.wire.socket import websocket_application  # noqa: E402
@@ -49,8 +51,9 @@ BESIDE_DJANGO = (
     (RESPONSES_PATHS, responses_application),
     (UI_PATHS, ui_application),
     (AGUI_PATHS, agui_application),
+    (EVENTS_PATHS, events_application),
 )
-"""Calls that know no cookie, no form and no page."""
+"""Calls that know no form and no page."""
 
 
 async def http(scope: dict[str, Any], receive: Receive, send: Send) -> None:

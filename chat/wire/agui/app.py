@@ -3,8 +3,9 @@
 import re
 
 from chat.wire.agui import calls
-from chat.wire.http.browsers import BrowserApi
-from chat.wire.http.serving import route
+from chat.wire.http.exchange import Exchange
+from chat.wire.http.origins import let_in
+from chat.wire.http.serving import HttpApi, route
 
 PATHS = re.compile(r"/ag-ui(/.*)?")
 DIALECT = "agui"
@@ -16,4 +17,12 @@ _ROUTES = [
     route("POST", "/ag-ui/agent/ID/connect", calls.connect, takes_body=True),
     route("POST", "/ag-ui/agent/ID/stop/ID", calls.stop, takes_body=True),
 ]
-agui_application = BrowserApi(_ROUTES, dialect=DIALECT)
+
+
+class _AguiApi(HttpApi):
+    async def before(self, one: Exchange) -> bool:
+        """Raises `OriginRefused`."""
+        return await let_in(one, methods="GET, POST", headers="authorization, content-type")
+
+
+agui_application = _AguiApi(_ROUTES, dialect=DIALECT)

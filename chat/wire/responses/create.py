@@ -19,7 +19,7 @@ from chat.session.commands import (
 from chat.wire.http.repeats import RequestKey
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.branch import said_until
-from chat.wire.responses.follow import Follower
+from chat.wire.responses.follow import Follower, until_stored
 from chat.wire.responses.input import Command, Reference, commands_of
 from chat.wire.responses.objects import Response
 from chat.wire.responses.request import Asked, echoed, unsupported
@@ -204,6 +204,7 @@ async def _converse(
             after=after,
         )
     )
+    await until_stored(session, done.seq)  # its repeat looks for it in the database
     return Place(session.session_id, done.response_id, done.seq)
 
 
