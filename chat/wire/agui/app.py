@@ -1,4 +1,7 @@
-"""AG-UI 1.0 as an ASGI application, and what CopilotKit asks its runtime for: docs/ag-ui.md."""
+"""AG-UI 1.0 as an ASGI application, and what CopilotKit asks its runtime for: docs/ag-ui.md.
+
+CopilotKit's paths are relative to its ``runtimeUrl``; the run of its agent ``default`` is that of AG-UI's own clients.
+"""
 
 import re
 

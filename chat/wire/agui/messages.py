@@ -49,7 +49,7 @@ def result_message(message_id: str, call_id: str, content: str) -> JSON:
     return {"id": message_id, "role": "tool", "toolCallId": call_id, "content": content}
 
 
-@dataclass
+@dataclass(eq=False)
 class Said:
     """A message, or all that a response said."""
 
@@ -112,6 +112,7 @@ class History:
         self._run_ids = run_ids or {}
         self._said: list[Said] = []
         self._runs: dict[str, Run] = {}
+        self._open: list[Run] = []
         self._items_of_calls: dict[str, str] = {}
         self._settled: set[str] = set()
         self._deleted: set[str] = set()
@@ -121,7 +122,7 @@ class History:
         return [one for one in self._said if isinstance(one, Run)]
 
     def open_runs(self) -> list[Run]:
-        return [run for run in self.runs if not run.frames.over]
+        return list(self._open)
 
     def run_of(self, response_id: str) -> Run | None:
         return self._runs.get(response_id)
@@ -156,9 +157,11 @@ class History:
         run = self._runs.get(getattr(event, "response_id", None) or "")
         if run and event.new_item_id:
             run.item_ids.add(event.new_item_id)
-        for one in self.runs:
+        for one in list(self._open):
             for frame in one.frames.events(record):
                 one.tell(frame)
+            if one.frames.over:
+                self._open.remove(one)
 
     def _message_of(self, event: ev.Event) -> JSON | None:
         """Of what no response of ours said."""
@@ -197,6 +200,7 @@ class History:
         )
         self._runs[event.response_id] = run
         self._said.append(run)
+        self._open.append(run)
 
 
 def snapshot(messages: Sequence[JSON]) -> JSON:
