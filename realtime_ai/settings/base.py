@@ -160,6 +160,7 @@ HTTP_BODY_LIMITS = {  # bytes by the beginning of the path; the longest that fit
     "/v1/": ENV.max_api_body_bytes,
     "/v1/realtime/": ENV.max_body_bytes,
     "/api/ui/": ENV.max_api_body_bytes,
+    "/ag-ui": ENV.max_api_body_bytes,
     "/admin/": ENV.max_admin_body_bytes,
     "/admin/login/": ENV.max_body_bytes,
     "/api/files": ENV.sessions.max_file_bytes + ENV.max_body_bytes,

@@ -21,6 +21,8 @@ _DIALECTS = {
     "http": "a call over HTTP",
     "events": "a program that follows the log, over HTTP",
     "responses": "OpenAI's API, over HTTP",
+    "ui": "the AI SDK's chat, over HTTP",
+    "agui": "AG-UI, over HTTP",
 }
 _REOPENED = {
     ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),
