@@ -35,6 +35,7 @@ from chat.session.commands import (
     DecideApproval,
     DeleteItem,
     RequestResponse,
+    ResponseOptions,
     SessionConfig,
     UpdateSession,
 )
@@ -298,6 +299,12 @@ def conversed(command: Converse, history: SessionState, *, person_id: int | None
         after = events[-1].new_item_id if events else event.after_item_id
         events.append(msgspec.structs.replace(event, after_item_id=after))
     return events
+
+
+def with_settings_of(options: ResponseOptions, request: RequestResponse) -> RequestResponse:
+    """The same wishes once more; of what the client said beside, what it says now counts."""
+    asked = {**(options.asked or {}), **(request.options.asked or {})}
+    return msgspec.structs.replace(request, options=msgspec.structs.replace(options, asked=asked))
 
 
 def to_take_in(events: Sequence[ev.Event]) -> list[str]:

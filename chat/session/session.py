@@ -66,6 +66,7 @@ from chat.session.response import (
     INTERRUPTED,
     OPERATOR_STOPPED,
     SESSION_ENDED,
+    STEERED,
     STORAGE_AWAY,
     TAKEN_OVER,
     Response,
@@ -365,6 +366,8 @@ class Session:
         if isinstance(command, RequestResponse):
             return self._request_response(command)
         events = accept.conversed(command, self.history, person_id=self.owner.person_id)
+        if command.steers:
+            return await self._said_into(command, events)
         turn = self._turn_of(command, command.request, events) if command.request else None
         if command.changes:
             self._update(UpdateSession(changes=command.changes))
@@ -374,6 +377,25 @@ class Session:
             self.log.append(*events)
         await self.durable()
         return Done(config=msgspec.to_builtins(self.config))
+
+    async def _said_into(self, command: Converse, events: Sequence[ev.Event]) -> Done:
+        """Raises `NoActiveResponse`. One that waits itself is answered first, and not stopped."""
+        running = self._response if self._response and self._response.takes_words else None
+        takes_it = [turn.options for turn in self._queue if turn.response_id == command.steers]
+        if running and running.response_id == command.steers:
+            if running.waits_for_others:
+                self.log.append(*events)
+                await self.durable()
+                return Done()
+            takes_it = [running.options]
+        if not takes_it or command.request is None:
+            raise NoActiveResponse("This response takes nothing in any more: it is over, or about to be.")
+        request = accept.with_settings_of(takes_it[0], command.request)
+        turn = self._turn_of(command, request, events)
+        seq = self._ask(turn, TurnPolicy.ENQUEUE, *events)
+        if running and running.response_id == command.steers:
+            running.stop(STEERED)
+        return Done(response_id=turn.response_id, seq=seq)
 
     def _turn_of(self, command: Converse, request: RequestResponse, events: Sequence[ev.Event]) -> Turn:
         """Raises what refuses it."""

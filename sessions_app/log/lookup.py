@@ -62,6 +62,17 @@ def find_request(*, request_key: str, visitor: Visitor) -> Place | None:
     return _place(asked.filter(_mine(visitor) | _NOBODYS, key=request_key).order_by("-created_at", "-seq"))
 
 
+def steered_from(place: Place) -> Place | None:
+    """The response that takes up what was said into this one."""
+    asked = SessionEvent.objects.filter(
+        session_id=place.session_id,
+        event_type=ResponseQueued.event_type,
+        seq__gt=place.seq,
+        payload__options__asked__steers=place.response_id,
+    )
+    return _place(asked.order_by("seq"))
+
+
 def find_session(*, session_id: str, visitor: Visitor) -> KeptSession | None:
     mine = Session.objects.filter(visible_to(visitor), session_id=session_id)
     created_at = mine.values_list("created_at", flat=True).first()

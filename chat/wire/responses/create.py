@@ -44,7 +44,7 @@ async def known(visit: Visit, key: RequestKey) -> Place | None:
     place = await in_db_thread(find_request, request_key=key.value, visitor=visit.visitor)
     if place is None:
         return None
-    _let_in(visit, place)
+    let_in(visit, place)
     if key.named:
         return place
     follower = Follower(visit, place)
@@ -57,14 +57,15 @@ async def place_of(visit: Visit, response_id: str, *, param: str) -> tuple[Place
     """Where it is, and as the database has it. Raises `ObjectNotFound`."""
     place = await in_db_thread(find_response, response_id=response_id, visitor=visit.visitor)
     if place is not None:
-        _let_in(visit, place)
+        let_in(visit, place)
         response = await Follower(visit, place).stored_now()
-        if response is not None and response.store:
+        if response is not None and (response.store or response_id in visit.made):
             return place, response
     raise ObjectNotFound(f"There is no response {response_id!r} here, or it is not yours.", param=param)
 
 
-def _let_in(visit: Visit, place: Place) -> None:
+def let_in(visit: Visit, place: Place) -> None:
+    """Into nobody's session, who knows of the response."""
     if place.is_nobodys:
         visit.knows_secret_of(place.session_id)
 
@@ -193,7 +194,7 @@ async def _converse(
         conversation=not visit.is_nobody,
         input_ids=input_ids,
     )
-    options = msgspec.structs.replace(asked.options, asked=about)
+    options = msgspec.structs.replace(asked.options, asked={**about, **asked.beside})
     done = await session.do(
         Converse(
             items=list(said),
