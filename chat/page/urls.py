@@ -34,6 +34,7 @@ urlpatterns = [
     path("api/files", files.upload, name="files"),
     re_path(r"^api/files/(?P<file_id>file_[0-9a-f]{24})$", files.one, name="file"),
     re_path(r"^api/files/(?P<file_id>file_[0-9a-f]{24})/link$", files.link, name="file-link"),
+    path("v1/files", files.upload_as_openai, name="openai-files"),
     path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", SignOut.as_view(), name="logout"),

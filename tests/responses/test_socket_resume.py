@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
@@ -170,9 +171,9 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(
     start_server: StartServer, client_of: Client
 ) -> None:
     """It asks for the same long answer eight times over, which is more than the sockets of both sides hold."""
-    server = start_server(SOCKET_SEND_SECONDS="1", DEMO_DELAY_MS="0")
+    server = start_server(SOCKET_SEND_SECONDS="1", DEMO_DELAY_MS="0", MAX_OUTPUT_TOKENS="20000")
     client = client_of(server)
-    response_id = (await client.responses.create(model="demo", input="count to 10000")).id
+    response_id = (await client.responses.create(model="demo", input="count to 12000")).id
     whole = await whole_of(client, response_id)
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -181,7 +182,7 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(
         extra_query={"resume": ",".join([response_id] * 8)},
         websocket_connection_options={"sock": raw, "max_queue": 1, "ping_interval": None},
     ).enter()
-    await asyncio.sleep(3)
+    await eventually(lambda: _nobody_there(server), timeout_s=60)
     told: list[Any] = []
     with pytest.raises(ConnectionClosedError) as closed:  # noqa: PT012 - what is read until then counts
         while True:
@@ -197,3 +198,9 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(
             seen = (await again.recv()).to_dict()
             told.append(seen)
     assert told == [whole[place % len(whole)] for place in range(len(told))]
+
+
+async def _nobody_there(server: ServerProcess) -> None:
+    async with httpx2.AsyncClient() as http:
+        lines = (await http.get(f"{server.url}/metrics")).text.splitlines()
+    assert 'chat_sockets{dialect="responses"} 0.0' in lines

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,8 +19,9 @@ from chat.session.commands import (
 from chat.wire.http.repeats import RequestKey
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.branch import said_until
+from chat.wire.responses.files import GivenFile, with_files
 from chat.wire.responses.follow import Follower
-from chat.wire.responses.input import Command, Reference, commands_of
+from chat.wire.responses.input import Command, Item, Message, Reference, commands_of
 from chat.wire.responses.objects import Response
 from chat.wire.responses.request import Asked, echoed, unsupported
 from chat.wire.responses.response import session_of
@@ -73,31 +74,32 @@ def let_in(visit: Visit, place: Place) -> None:
 async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str = "") -> Place:
     """Take the request into the log of its session. Raises what refuses it, and then no turn was made."""
     asked = _with_our_model(asked)
-    said, decided = await _commands(visit, asked)
+    turn = await turn_of(visit, asked)
     body = asked.body
     if body.previous_response_id:
         place, response = await place_of(visit, body.previous_response_id, param="previous_response_id")
         session = await visit.enter(place.session_id)
         try:
-            return await _converse(visit, session, asked, key, said, decided, after=place.response_id)
+            return await _converse(visit, session, asked, key, turn, after=place.response_id)
         except ChatError as error:
-            if error.code != NotTheLastResponse.code or decided:
+            if error.code != NotTheLastResponse.code or turn.decided:
                 raise
         before, slug = await said_until(place)
+        reader = visit.visitor
         session = await visit.begin(model=body.model or response.model, assistant=slug)
-        return await _converse(visit, session, asked, key, [*before, *said], [])
+        turn = msgspec.structs.replace(turn, said=[*before, *turn.said], reader=reader)
+        return await _converse(visit, session, asked, key, turn)
     if body.conversation_id:
         session = await enter_conversation(visit, body.conversation_id)
     else:
         session = await visit.begin(model=body.model, assistant=assistant)
-    return await _converse(visit, session, asked, key, said, decided)
+    return await _converse(visit, session, asked, key, turn)
 
 
 async def begin_in(visit: Visit, session: AnySession, asked: Asked, key: RequestKey) -> Place:
     """The same, in a session that the request did not name in its body."""
     asked = _with_our_model(asked)
-    said, decided = await _commands(visit, asked)
-    return await _converse(visit, session, asked, key, said, decided)
+    return await _converse(visit, session, asked, key, await turn_of(visit, asked))
 
 
 def _with_our_model(asked: Asked) -> Asked:
@@ -122,27 +124,47 @@ def no_conversation(conversation: str) -> ObjectNotFound:
     )
 
 
-async def _commands(visit: Visit, asked: Asked) -> tuple[list[Command], list[DecideApproval]]:
-    """What is said, each item under an id; references by what they stand for. Raises `ObjectNotFound`."""
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said, each item under an id, and what is decided."""
+
+    said: list[Command]
+    decided: list[DecideApproval]
+    given: dict[str, list[GivenFile]]
+    reader: Visitor
+    """Who has what is said again."""
+
+
+async def turn_of(visit: Visit, asked: Asked) -> Turn:
+    """Raises `ObjectNotFound`."""
     if asked.body.background and asked.body.store is False:
         raise unsupported("store", "an answer in the background has to be stored, or nobody could fetch it.")
-    items = asked.items
-    named = [one.id for one in items if isinstance(one, Reference)]
+    named = [one.id for one in asked.items if isinstance(one, Reference)]
     found = await in_db_thread(_with_results, named, visit.visitor) if named else {}
+    return said_in(visit, asked.items, found)
+
+
+def said_in(
+    visit: Visit, items: Sequence[Item], found: Mapping[str, tuple[ev.Event, ev.Event | None]] | None = None
+) -> Turn:
+    """References by what they stand for: the ``found``. Raises `ObjectNotFound`."""
     said: list[Command] = []
     decided: list[DecideApproval] = []
+    given: dict[str, list[GivenFile]] = {}
     for item in items:
         if isinstance(item, Reference):
-            if item.id not in found:
+            if not found or item.id not in found:
                 raise ObjectNotFound(f"There is no item {item.id!r} here, or it is not yours.", param="input")
             said += told_again(*found[item.id])
             continue
         more, decisions = commands_of([item])
-        said += [one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in more]
+        more = [one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in more]
+        said += more
+        if isinstance(item, Message) and item.files:
+            given[str(more[0].item_id)] = item.files
         decided += [
             one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in decisions
         ]
-    return said, decided
+    return Turn(said=said, decided=decided, given=given, reader=visit.visitor)
 
 
 def _with_results(item_ids: Sequence[str], visitor: Visitor) -> dict[str, tuple[ev.Event, ev.Event | None]]:
@@ -159,7 +181,8 @@ def told_again(event: ev.Event, result: ev.Event | None) -> list[Command]:
     """Of a session that may be another one."""
     match event:
         case ev.UserMessage():
-            return [AddMessage(text=event.text, item_id=event.item_id)]
+            files = [file.id for file in event.files]
+            return [AddMessage(text=event.text, files=files, item_id=event.item_id)]
         case ev.OperatorMessage():
             return [AddMessage(text=event.text, role="system", item_id=event.item_id)]
         case ev.AssistantMessage() if event.text:
@@ -180,14 +203,14 @@ async def _converse(
     session: AnySession,
     asked: Asked,
     key: RequestKey,
-    said: Sequence[Command],
-    decided: Sequence[DecideApproval],
+    turn: Turn,
     *,
     after: str = "",
 ) -> Place:
+    said = await with_files(visit, session.session_id, turn.said, turn.given, reader=turn.reader)
     model = _model(visit, asked.body.model)
     changes = {"model": model} if model and model != session.info().model else {}
-    input_ids = [str(one.item_id) for one in (*said, *decided)]
+    input_ids = [str(one.item_id) for one in (*said, *turn.decided)]
     about = echoed(
         asked.body,
         model=model or session.info().model,
@@ -197,8 +220,8 @@ async def _converse(
     options = msgspec.structs.replace(asked.options, asked={**about, **asked.beside})
     done = await session.do(
         Converse(
-            items=list(said),
-            decisions=list(decided),
+            items=said,
+            decisions=turn.decided,
             changes=changes,
             request=RequestResponse(options=options),
             request_key=key.value,

@@ -14,12 +14,13 @@ import msgspec
 
 from chat.conf import conf
 from chat.errors import ChatError, NoActiveResponse, QueueFull
-from chat.session.commands import AddMessage, Converse, RequestResponse, ResponseOptions
+from chat.session.commands import Converse, RequestResponse, ResponseOptions
 from chat.supervision import Tasks
 from chat.wire.http.repeats import RequestKey
 from chat.wire.http.visit import Visit
 from chat.wire.responses import answers
-from chat.wire.responses.create import begin, let_in
+from chat.wire.responses.create import begin, let_in, said_in
+from chat.wire.responses.files import with_files
 from chat.wire.responses.follow import Follower
 from chat.wire.responses.frames import (
     Create,
@@ -29,6 +30,7 @@ from chat.wire.responses.frames import (
     framed,
     required_by,
 )
+from chat.wire.responses.input import Item
 from chat.wire.responses.objects import Response, StreamEvent
 from sessions_app.errors import SessionsError
 from sessions_app.ids import new_id
@@ -215,7 +217,7 @@ class Lane:
 
     # What is said into it
 
-    async def steer(self, said: list[AddMessage], previous_response_id: str) -> None:
+    async def steer(self, items: list[Item], previous_response_id: str) -> None:
         """Raises what refuses it."""
         async with self._lock:
             running = self.running
@@ -224,6 +226,10 @@ class Lane:
                 raise NoActiveResponse
             running.visit.check_may_write()
             running.visit.ask()
+            turn = said_in(running.visit, items)
+            said = await with_files(
+                running.visit, session.session_id, turn.said, turn.given, reader=turn.reader
+            )
             beside = {
                 "previous_response_id": previous_response_id,
                 "steers": previous_response_id,
@@ -231,7 +237,7 @@ class Lane:
             }
             done = await session.do(
                 Converse(
-                    items=[*said],
+                    items=said,
                     request=RequestResponse(options=ResponseOptions(asked=beside)),
                     request_key=new_id("req"),
                     steers=running.follower.tail,

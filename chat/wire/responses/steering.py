@@ -3,8 +3,6 @@
 from collections.abc import Container, Iterable
 from typing import Protocol
 
-import msgspec
-
 from chat.errors import (
     ChatError,
     FrameError,
@@ -15,12 +13,10 @@ from chat.errors import (
     ReadOnlyKey,
     TooManyFiles,
 )
-from chat.session.commands import AddMessage
 from chat.wire.responses.frames import Steer, SteerBack, SteerError, SteerFailed, framed
-from chat.wire.responses.input import Message, commands_of, items_in
+from chat.wire.responses.input import Item, Message, items_in
 from chat.wire.responses.lanes import Lane
-from sessions_app.errors import SessionsError
-from sessions_app.ids import new_id
+from sessions_app.errors import FileError, SessionsError
 
 _CODES = {
     QueueFull.code: "too_many_pending_steers",
@@ -50,7 +46,7 @@ class Steering:
         named = frame.previous_response_id
         lane = next((one for one in lanes if one.running and one.running.place.response_id == named), None)
         try:
-            said = _said_in(frame)
+            items = _messages_in(frame)
         except FrameError as error:
             await self._refuse(frame, lane, "invalid_input", error.message)
             return
@@ -61,9 +57,10 @@ class Steering:
             await self._refuse(frame, lane, code, f"The response {named!r} {words}.")
             return
         try:
-            await lane.steer(said, named)
+            await lane.steer(items, named)
         except (ChatError, SessionsError) as error:
-            code = "invalid_input" if isinstance(error, FrameError) else "successor_creation_failed"
+            ours = isinstance(error, FrameError | FileError)
+            code = "invalid_input" if ours else "successor_creation_failed"
             await self._refuse(frame, lane, _CODES.get(error.code, code), error.message)
 
     async def _refuse(self, frame: Steer, lane: Lane | None, code: str, message: str) -> None:
@@ -73,12 +70,9 @@ class Steering:
         await self._socket.send(framed(told, lane.stream_id if lane else None))
 
 
-def _said_in(frame: Steer) -> list[AddMessage]:
+def _messages_in(frame: Steer) -> list[Item]:
     """Raises `FrameError`."""
     items = items_in(frame.input)
     if not items or not all(isinstance(one, Message) and one.role == "user" for one in items):
         raise FrameError("input: say a text, or messages of the role user alone.", param="input")
-    said, _ = commands_of(items)
-    return [
-        msgspec.structs.replace(one, item_id=new_id("item")) for one in said if isinstance(one, AddMessage)
-    ]
+    return items

@@ -6,6 +6,7 @@ comes twice is one turn, and whoever comes back reads the same answer from its b
 
 import contextlib
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -17,6 +18,7 @@ from chat.wire.http.exchange import Aborted, ClientGone, Exchange
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.answers import Reading, Render
+from chat.wire.responses.files import GivenFiles, with_files
 from chat.wire.responses.follow import Follower, until_stored
 from chat.wire.responses.objects import StreamEvent
 from chat.wire.ui.chunks import JSON, UiProjector
@@ -104,7 +106,8 @@ async def _say(one: Exchange, visit: Visit, session: AnySession, said: Say) -> P
     item_id, replaces = await in_db_thread(_version_of, session.session_id, said)
     key = key_of(one, visit, f"say {session.session_id} {item_id}")
     message = AddMessage(text=said.text, item_id=item_id, replaces=replaces)
-    return await _once(one, visit, session, key, Converse(items=[message], request=RequestResponse()))
+    command = Converse(items=[message], request=RequestResponse())
+    return await _once(one, visit, session, key, command, {item_id: said.files} if said.files else {})
 
 
 def _version_of(session_id: str, said: Say) -> tuple[str, str | None]:
@@ -170,7 +173,12 @@ async def _again(one: Exchange, visit: Visit, session: AnySession) -> Place:
 
 
 async def _once(
-    one: Exchange, visit: Visit, session: AnySession, key: RequestKey, command: Converse
+    one: Exchange,
+    visit: Visit,
+    session: AnySession,
+    key: RequestKey,
+    command: Converse,
+    given: GivenFiles = MappingProxyType({}),
 ) -> Place:
     """The turn that it became before, or becomes now."""
     async with one_at_a_time(key):
@@ -178,7 +186,8 @@ async def _once(
         if known is not None:
             return known
         one.answer_headers |= visit.ask()
-        done = await session.do(msgspec.structs.replace(command, request_key=key.value))
+        items = await with_files(visit, session.session_id, command.items, given, reader=visit.visitor)
+        done = await session.do(msgspec.structs.replace(command, items=items, request_key=key.value))
         await until_stored(session, done.seq)  # the next one looks for it in the database
     return Place(session.session_id, done.response_id, done.seq)
 
