@@ -18,6 +18,7 @@ from sessions_app.log.events import (
     ToolApproval,
     ToolResult,
 )
+from sessions_app.log.journal_sql import beginning_of
 from sessions_app.log.lifecycle import Visitor, visible_to
 from sessions_app.log.replay import read_history
 from sessions_app.log.rows import COLUMNS, Row, decode_row
@@ -80,6 +81,23 @@ def find_session(*, session_id: str, visitor: Visitor) -> KeptSession | None:
         return None
     state = SessionState(read_history(session_id=session_id))
     return KeptSession(session_id, created_at.timestamp(), state)
+
+
+_LATELY = 50
+
+
+def begun_with(*, text: str, visitor: Visitor) -> list[str]:
+    """Of a user's last sessions those that began with it, as far as `Session.first_words` tells; the newest first."""
+    if visitor.user_id is None:
+        return []
+    mine = Session.objects.filter(user_id=visitor.user_id)
+    if visitor.external_user_id:
+        mine = mine.filter(external_user_id=visitor.external_user_id)
+    lately = mine.order_by("-start_time").values_list(
+        "session_id", "external_user_id", "first_words", "erased_at"
+    )[:_LATELY]
+    wanted = visitor.external_user_id, beginning_of(text), None
+    return [session_id for session_id, *about in lately if tuple(about) == wanted]
 
 
 def is_there(*, session_id: str, visitor: Visitor) -> bool:

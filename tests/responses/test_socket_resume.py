@@ -72,7 +72,8 @@ async def test_two_lanes_come_to_their_end_though_their_server_dies(
 ) -> None:
     """The callback's query leads to the rest of both, each in its lane; the address is the one of a proxy before two servers."""
     one = start_server(**ENV)
-    lanes, codes = Lanes(), []
+    lanes = Lanes()
+    codes: list[int] = []
     client = client_of(one)
     two = start_server(**ENV)
 
@@ -129,7 +130,8 @@ async def test_a_connection_that_breaks_is_resumed_before_its_answer_is_stopped(
     server: ServerProcess, client_of: Client
 ) -> None:
     client = client_of(server)
-    lanes, codes = Lanes(), []
+    lanes = Lanes()
+    codes: list[int] = []
     async with client.responses.connect(on_reconnecting=resumes(lanes, codes)) as connection:
         await connection.response.create(model="demo", input="count to 300")
         cut = False
@@ -170,10 +172,11 @@ async def test_nobody_elses_is_resumed(server: ServerProcess, client_of: Client,
 async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(
     start_server: StartServer, client_of: Client
 ) -> None:
-    """It asks for the same long answer eight times over, which is more than the sockets of both sides hold."""
-    server = start_server(SOCKET_SEND_SECONDS="1", DEMO_DELAY_MS="0", MAX_OUTPUT_TOKENS="20000")
+    """It asks eight times for an answer whose events repeat long instructions: more than the sockets of both sides hold."""
+    server = start_server(SOCKET_SEND_SECONDS="1", MAX_MESSAGE_CHARS="1000000")
     client = client_of(server)
-    response_id = (await client.responses.create(model="demo", input="count to 12000")).id
+    made = await client.responses.create(model="demo", input="count to 5", instructions="x" * 900_000)
+    response_id = made.id
     whole = await whole_of(client, response_id)
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

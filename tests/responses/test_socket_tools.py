@@ -33,7 +33,7 @@ async def test_it_is_pending_until_the_client_has_answered(
         assert kinds.index("response.steer.accepted") < kinds.index("response.completed") == len(kinds) - 2
         pending = told[-1]
         accepted = told[kinds.index("response.steer.accepted")]
-        assert (pending.steer, pending.stream_id) == (accepted.steer, "one")
+        assert (pending.steer.to_dict(), pending.stream_id) == (accepted.steer.to_dict(), "one")
         assert pending.reason == "waiting_for_required_input"
         function, approval = (one.to_dict() for one in pending.required_input)
         assert (function["type"], function["name"]) == ("function_call_output", "get_weather")

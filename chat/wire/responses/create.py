@@ -19,13 +19,14 @@ from chat.session.commands import (
 from chat.wire.http.repeats import RequestKey
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.branch import said_until
+from chat.wire.responses.continuing import held_already
 from chat.wire.responses.files import GivenFile, with_files
 from chat.wire.responses.follow import Follower
 from chat.wire.responses.input import Command, Item, Message, Reference, commands_of
 from chat.wire.responses.objects import Response
 from chat.wire.responses.request import Asked, echoed, unsupported
 from chat.wire.responses.response import session_of
-from sessions_app.errors import InvalidSessionId, SessionNotFound
+from sessions_app.errors import InvalidSessionId, SessionElsewhere, SessionNotFound, SessionsError
 from sessions_app.ids import check_session_id, new_id
 from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import Visitor
@@ -36,6 +37,16 @@ _OPENAIS = re.compile(r"(gpt-|chatgpt-|o\d)[\w.-]*")
 
 _JUST_NOW_S = 10.0
 """So long after its end an answer may not have reached a client that repeats its request: longer than SDKs wait."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said, each item under an id, and what is decided."""
+
+    said: list[Command]
+    decided: list[DecideApproval]
+    given: dict[str, list[GivenFile]]
+    reader: Visitor
+    """Who has what is said again."""
 
 
 async def known(visit: Visit, key: RequestKey) -> Place | None:
@@ -91,9 +102,29 @@ async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str =
         return await _converse(visit, session, asked, key, turn)
     if body.conversation_id:
         session = await enter_conversation(visit, body.conversation_id)
+    elif gone_on := await _gone_on(visit, asked, key, turn, assistant):
+        return gone_on
     else:
         session = await visit.begin(model=body.model, assistant=assistant)
     return await _converse(visit, session, asked, key, turn)
+
+
+async def _gone_on(visit: Visit, asked: Asked, key: RequestKey, turn: Turn, assistant: str) -> Place | None:
+    """In the session that holds what was said before, if there is one and nobody was faster."""
+    found = None if turn.decided else await held_already(visit, turn.said, turn.given, assistant=assistant)
+    if found is None:
+        return None
+    turn = msgspec.structs.replace(turn, said=found.rest)
+    try:
+        session = await visit.enter(found.session_id)
+        return await _converse(visit, session, asked, key, turn, after=found.response_id)
+    except (ChatError, SessionsError) as error:
+        if error.code in _BETTER_ELSEWHERE:
+            return None
+        raise
+
+
+_BETTER_ELSEWHERE = (NotTheLastResponse.code, SessionNotFound.code, SessionElsewhere.code)
 
 
 async def begin_in(visit: Visit, session: AnySession, asked: Asked, key: RequestKey) -> Place:
@@ -122,16 +153,6 @@ def no_conversation(conversation: str) -> ObjectNotFound:
     return ObjectNotFound(
         f"There is no conversation {conversation[:150]!r} here, or it is not yours.", param="conversation"
     )
-
-
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said, each item under an id, and what is decided."""
-
-    said: list[Command]
-    decided: list[DecideApproval]
-    given: dict[str, list[GivenFile]]
-    reader: Visitor
-    """Who has what is said again."""
 
 
 async def turn_of(visit: Visit, asked: Asked) -> Turn:
