@@ -292,6 +292,9 @@ class ChatConf:
         "A socket that does not take a frame for so long is closed with 4408; it can resume.",
         variable="SOCKET_SEND_SECONDS",
     )
+    keep_alive_seconds: float = 15.0
+    """After so long without a word a stream over HTTP says that it is alive: proxies give up a connection on which nothing comes for
+    30 or 60 s."""
     answers_outlive_connections: bool = SESSIONS.field(
         False,
         FLAG,

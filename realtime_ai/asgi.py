@@ -13,6 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.developmen
 http_application: Any = get_asgi_application()  # loads the apps; what is imported below needs them
 
 from chat.runtime import shutdown, startup  # noqa: E402
+from chat.wire.events.app import PATHS as EVENTS_PATHS  # noqa: E402
+from chat.wire.events.app import events_application  # noqa: E402
 from chat.wire.responses.app import PATHS as RESPONSES_PATHS  # noqa: E402
 from chat.wire.responses.app import responses_application  # noqa: E402
 from chat.wire.socket import websocket_application  # noqa: E402
@@ -43,8 +45,12 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
             return
 
 
-BESIDE_DJANGO = ((RESPONSES_PATHS, responses_application), (UI_PATHS, ui_application))
-"""Calls that know no cookie, no form and no page."""
+BESIDE_DJANGO = (
+    (RESPONSES_PATHS, responses_application),
+    (UI_PATHS, ui_application),
+    (EVENTS_PATHS, events_application),
+)
+"""Calls that know no form and no page."""
 
 
 async def http(scope: dict[str, Any], receive: Receive, send: Send) -> None:

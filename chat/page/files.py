@@ -17,6 +17,7 @@ from chat.page.views import error_response
 from chat.quota.subjects import address_of, payers_of, subjects_of
 from chat.quota.uploads import count_upload
 from chat.wire.codes import FrameCode
+from chat.wire.http.errors import told
 from sessions_app.conf import conf
 from sessions_app.errors import (
     FileBroken,
@@ -82,7 +83,9 @@ def _keep(request: HttpRequest, person: Person) -> StoredFile | HttpResponseBase
         count_upload(_payers(request, owner), sent.size or 0)
         row = keep_file(sent.read(), name=sent.name or "", owner=owner)
     except LimitReached as error:
-        return error_response(429, error.code, error.message)
+        response = error_response(429, error.code, error.message)
+        response["Retry-After"] = told(error).headers["retry-after"]
+        return response
     except FileError as error:
         return _refused(error)
     return row
@@ -114,7 +117,7 @@ def link(request: HttpRequest, person: Person, file_id: str) -> HttpResponseBase
     if row is None:
         return _refused(FileNotFound())
     token = _signer.sign(row.file_id).partition(":")[2]
-    address = reverse("chat:file", args=[row.file_id])
+    address = reverse("api:file", args=[row.file_id])
     return JsonResponse({"url": f"{address}?token={token}", "expires_at": int(time.time()) + LINK_SECONDS})
 
 
@@ -127,7 +130,7 @@ def as_json(row: StoredFile) -> dict[str, Any]:
         "width": row.width or None,
         "height": row.height or None,
         "pages": row.pages or None,
-        "url": reverse("chat:file", args=[row.file_id]),
+        "url": reverse("api:file", args=[row.file_id]),
     }
 
 

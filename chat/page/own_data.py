@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_cookie
 
@@ -17,7 +18,7 @@ from chat.page.views import error_response
 from chat.wire.auth import welcome
 from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from identity.models import Scope
-from identity.principal import Kind, principal_of_request
+from identity.principal import Kind, Principal, principal_of_request
 from identity.tokens import CredentialsRefused
 from sessions_app.models import EraseActor
 from sessions_app.privacy.erase import By, erase_person
@@ -34,32 +35,62 @@ _BY_COOKIE = (Kind.LOGIN, Kind.GUEST)
 
 _WHOSE = "Say whose: external_user_id=ID for one of your users, or everybody=1 for all conversations of the key's user."
 
+CSRF_FAILED = "csrf_failed"
+_CSRF = "A page that comes by its cookie sends its CSRF token along, in the header X-CSRFToken. Reload the page and try again."
+
 View = Callable[..., HttpResponseBase]
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
+class Refused(Exception):
+    """Whoever asks may not. The error that they are told."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+    def response(self) -> JsonResponse:
+        return error_response(self.status, self.code, self.message)
+
+
+def admitted(request: HttpRequest, *, nameless: bool = False) -> Principal:
+    """Who asks. ``nameless``: it may be nobody in particular. Raises `Refused`: 401 for nobody whom we know, 403 for what would
+    change something, by a key that only reads or from a page that is not ours."""
+    try:
+        principal = welcome(principal_of_request(request))
+    except (CredentialsInvalid, CredentialsRefused) as error:
+        raise Refused(401, CredentialsInvalid.code, str(error)) from None
+    if principal.kind is Kind.NOBODY and not nameless:
+        raise Refused(401, CredentialsInvalid.code, "Sign in first.")
+    if request.method not in _READING:
+        if not principal.may(Scope.CHAT):
+            raise Refused(403, ReadOnlyKey.code, ReadOnlyKey().message)
+        if principal.kind in _BY_COOKIE and not _is_of_our_pages(request):
+            raise Refused(403, CSRF_FAILED, _CSRF)
+    return principal
+
+
+def _is_of_our_pages(request: HttpRequest) -> bool:
+    """A browser sends its cookies along with whatever a page of somebody else's asks; a key it does not send by itself."""
+    return CsrfViewMiddleware(_no_answer).process_view(request, _no_answer, (), {}) is None
+
+
+def _no_answer(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=403)
+
+
 def for_its_owner(view: View) -> View:
-    """The view, given who asks as a `Person` that owns what they own; 401 for nobody in particular, 403 for a key that
-    only reads and what would change something."""
+    """The view, given who asks as a `Person` that owns what they own; else what `admitted` refuses."""
 
-    def of_its_owner(request: HttpRequest, person: Person, **kwargs: Any) -> HttpResponseBase:
-        return view(request, person, **kwargs)
-
-    by_cookie = csrf_protect(of_its_owner)
-
-    @csrf_exempt  # a browser sends no key by itself; who comes by a cookie is looked at within
+    @csrf_exempt  # `admitted` looks
     @never_cache
     @vary_on_cookie
     @wraps(view)
     def asked(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
-            principal = welcome(principal_of_request(request))
-        except (CredentialsInvalid, CredentialsRefused) as error:
-            return error_response(401, CredentialsInvalid.code, str(error))
-        if principal.kind is Kind.NOBODY:
-            return error_response(401, CredentialsInvalid.code, "Sign in first.")
-        if request.method not in _READING and not principal.may(Scope.CHAT):
-            return error_response(403, ReadOnlyKey.code, ReadOnlyKey().message)
+            principal = admitted(request)
+        except Refused as refused:
+            return refused.response()
         person = Person(
             user_id=principal.user_id,
             guest_id=principal.guest_id,
@@ -67,8 +98,7 @@ def for_its_owner(view: View) -> View:
         )
         if request.method == "DELETE" and principal.kind is Kind.KEY and not _says_whose(request, kwargs):
             return error_response(400, "whose_missing", _WHOSE)
-        answer = by_cookie if principal.kind in _BY_COOKIE else of_its_owner
-        return answer(request, person, **kwargs)
+        return view(request, person, **kwargs)
 
     return asked
 

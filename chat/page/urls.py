@@ -3,9 +3,8 @@
 from django.urls import path, re_path
 
 from chat.door.views import SignIn, SignOut
-from chat.page import embedding, files, own_data, own_session, shell, views, words
+from chat.page import embedding, files, shell, views, words
 from chat.page.client_secrets import client_secrets
-from chat.page.feedback import feedback
 
 app_name = "chat"
 
@@ -26,16 +25,7 @@ urlpatterns = [
     path("words/<str:language>.js", words.words, name="words"),
     re_path(r"^shades/(?P<color>[0-9a-f]{6})\.css$", shell.shades, name="shades"),
     path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
-    path("api/sessions", views.sessions, name="sessions"),
-    re_path(r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})$", own_session.one, name="own-session"),
-    re_path(
-        r"^api/sessions/(?P<session_id>[A-Za-z0-9._~-]{1,128})/feedback$", feedback, name="session-feedback"
-    ),
-    path("api/files", files.upload, name="files"),
-    re_path(r"^api/files/(?P<file_id>file_[0-9a-f]{24})$", files.one, name="file"),
-    re_path(r"^api/files/(?P<file_id>file_[0-9a-f]{24})/link$", files.link, name="file-link"),
     path("v1/files", files.upload_as_openai, name="openai-files"),
-    path("api/my-conversations", own_data.all_of_them, name="own-sessions"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", SignOut.as_view(), name="logout"),
 ]

@@ -8,9 +8,10 @@ above all, check neither, nor what it means that the database is gone, or takes 
 import logging
 
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 
+from chat.wire.codes import FrameCode
 from realtime_ai.front.middleware import Middleware
 from sessions_app.errors import DatabaseAway
 from sessions_app.postgres.outage import Verdict, is_read_only, verdict
@@ -22,21 +23,22 @@ _IMPOSSIBLE = (DataError, OverflowError)
 _NUL_IN_QUERY = "%00"
 _NUL = "\x00"
 _RETRY_AFTER_S = 5
+_FOR_PROGRAMS = "/api/"
 
 
 class UnanswerableRequestMiddleware(Middleware):
     """A view with the attribute ``answers_any_query`` looks into its query itself, and answers with codes of its own."""
 
     def refused(self, request: HttpRequest) -> HttpResponse | None:
-        return _malformed() if _has_nul(request) else None
+        return _malformed(request) if _has_nul(request) else None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, _IMPOSSIBLE):
             logger.warning("%s: a value that makes no sense: %s", request.path, str(error).strip())
-            return _malformed()
+            return _malformed(request)
         if isinstance(error, DatabaseAway) or verdict(error) is Verdict.AWAY:
             logger.warning("%s: the database is away: %s", request.path, " ".join(str(error).split()))
-            return _unavailable(read_only=is_read_only(error))
+            return _unavailable(request, read_only=is_read_only(error))
         return None
 
 
@@ -54,15 +56,20 @@ def _answers_any_query(path: str) -> bool:
         return False
 
 
-def _malformed() -> HttpResponse:
-    return HttpResponse("The request makes no sense.", status=400, content_type="text/plain")
+def _malformed(request: HttpRequest) -> HttpResponse:
+    return _told(request, 400, FrameCode.INVALID_TEXT, "The request makes no sense.")
 
 
-def _unavailable(*, read_only: bool) -> HttpResponse:
+def _unavailable(request: HttpRequest, *, read_only: bool) -> HttpResponse:
     why = "takes no changes" if read_only else "cannot be reached"
-    return HttpResponse(
-        f"The database {why} right now. Nothing was changed; try again in a moment.",
-        status=503,
-        content_type="text/plain",
-        headers={"Retry-After": str(_RETRY_AFTER_S)},
-    )
+    message = f"The database {why} right now. Nothing was changed; try again in a moment."
+    response = _told(request, 503, DatabaseAway.code, message)
+    response["Retry-After"] = str(_RETRY_AFTER_S)
+    return response
+
+
+def _told(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    """A person reads a sentence, a program what `/api` says of any error."""
+    if request.path_info.startswith(_FOR_PROGRAMS):
+        return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+    return HttpResponse(message, status=status, content_type="text/plain")

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
@@ -28,6 +28,8 @@ from sessions_app.selectors.choices import choices_on
 
 
 BOUND = 10_000
+_FAR = 5
+"""Pages up to this one are read as they are."""
 
 
 def bounded_count(queryset: QuerySet[Any]) -> int:
@@ -48,6 +50,15 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # cannot be subscr
     @property
     def overflows(self) -> bool:
         return self._counted > BOUND
+
+    def page(self, number: int | str) -> Page[Any]:
+        """The rows before it are skipped in an index, where there is one, and not read."""
+        found = super().page(number)
+        if found.number > _FAR:
+            rows: Any = found.object_list
+            keys = list(rows.values_list("pk", flat=True))
+            found.object_list = self.object_list.filter(pk__in=keys)
+        return found
 
     @cached_property
     def estimate(self) -> int | None:

@@ -134,8 +134,8 @@ def _set_state(session_id: str, form: Any, by: Reviewer) -> str:
     except ValueError:
         raise ActRefused("There is no such state.") from None
     acts.set_state(session_id=session_id, state=state, by=by, undoes=undoes)
-    if undoes and form.get("handed"):
-        queue.give_back(session_id=form["handed"].replace("\x00", ""), by=by)
+    if undoes:
+        _give_back_handed(form, by)
     return f"Undone: {state.label.lower()} again." if undoes else f"{state.label}."
 
 
@@ -178,6 +178,18 @@ def _skip(session_id: str, form: Any, by: Reviewer) -> str:
     return "Skipped: others are given it."
 
 
+def _take_again(session_id: str, form: Any, by: Reviewer) -> str:
+    queue.take_again(session_id=session_id, by=by)
+    _give_back_handed(form, by)
+    return "Undone: it is yours again."
+
+
+def _give_back_handed(form: Any, by: Reviewer) -> None:
+    """What came up in the place of what is undone."""
+    if form.get("handed"):
+        queue.give_back(session_id=form["handed"].replace("\x00", ""), by=by)
+
+
 ACTS: dict[str, Callable[[str, Any, Reviewer], str]] = {
     "state": _set_state,
     "assign": _assign,
@@ -186,6 +198,7 @@ ACTS: dict[str, Callable[[str, Any, Reviewer], str]] = {
     "score": _score,
     "note": _note,
     "skip": _skip,
+    "unskip": _take_again,
 }
 """What the form's ``act`` may be. Each gives a sentence for who did it, and raises `ActRefused`."""
 
@@ -236,14 +249,17 @@ def _tell_in_list(request: HttpRequest, session: Session, words: str, by: Review
 
 @dataclass(frozen=True)
 class Undo:
-    """What is offered after a change of state."""
+    """What is offered after a change of state, or a skip."""
 
     made: str
     before: str
+    act: str = "state"
 
 
 def _undo_of(before: Session, form: Any) -> Undo | None:
     """``before``: as it was read before the act. None: the state was not changed, or was changed back."""
+    if form.get("act") == "skip":
+        return Undo(ReviewState.NEW, ReviewState.IN_REVIEW, act="unskip")
     made = form.get("state", "")
     if form.get("act") != "state" or form.get("undo") or before.review_state == made:
         return None

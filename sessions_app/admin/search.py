@@ -98,7 +98,7 @@ def _newest_with_words(sessions: QuerySet[Session], query: SearchQuery) -> list[
     vector = SearchVector("title", "summary", said.NO_INDEX, config="simple")
     times = sessions.order_by("-start_time").values("start_time")
     bound = Subquery(times[NEWEST_SESSIONS : NEWEST_SESSIONS + 1])
-    newest = sessions.filter(start_time__gt=Coalesce(bound, _BEFORE_ALL)).order_by("-start_time")
+    newest = sessions.filter(start_time__gt=Coalesce(bound, _BEFORE_ALL)).order_by("-start_time", "-pk")
     matching = newest.alias(words=vector).filter(words=query)
     return list(matching.values_list("pk", flat=True)[: said.MAX_HITS + 1])
 

@@ -76,14 +76,18 @@ def take_next(sessions: QuerySet[Session], *, reviewer: Reviewer, skipped: bool 
         session = due.select_for_update(skip_locked=True, of=("self",)).first()
         if session is None:
             return None
-        Session.objects.filter(pk=session.pk).update(
-            review_state=ReviewState.IN_REVIEW, assignee_id=reviewer.user_id
-        )
-        SessionReview.objects.update_or_create(
-            pk=session.pk, defaults={"claimed_by_id": reviewer.user_id, "claimed_at": Now()}
-        )
-        record(session.pk, ReviewAct.TAKEN, reviewer)
+        _hand(session.pk, reviewer)
     return session
+
+
+def _hand(session_id: str, reviewer: Reviewer) -> None:
+    Session.objects.filter(pk=session_id).update(
+        review_state=ReviewState.IN_REVIEW, assignee_id=reviewer.user_id
+    )
+    SessionReview.objects.update_or_create(
+        pk=session_id, defaults={"claimed_by_id": reviewer.user_id, "claimed_at": Now()}
+    )
+    record(session_id, ReviewAct.TAKEN, reviewer)
 
 
 @transaction.atomic
@@ -99,19 +103,34 @@ def skip(*, session_id: str, by: Reviewer) -> None:
 
 
 @transaction.atomic
+def take_again(*, session_id: str, by: Reviewer) -> None:
+    """What the reviewer just skipped. Raises `ActRefused` when anything was done with it since, and `SessionNotFound`."""
+    session = lock(session_id)
+    last = _last_act(session_id)
+    skipped = last and last.act == ReviewAct.SKIPPED and last.staff_id == by.user_id
+    if not skipped or session.review_state != ReviewState.NEW or session.assignee_id is not None:
+        raise ActRefused("Somebody has taken it up since: nothing was undone.")
+    _hand(session_id, by)
+
+
+@transaction.atomic
 def give_back(*, session_id: str, by: Reviewer) -> bool:
     """What the reviewer was just handed, and has done nothing with, is handed out again, to them as well. Whether it is."""
     try:
         session = lock(session_id)
     except SessionNotFound:
         return False
-    last = ReviewEvent.objects.filter(session_id=session_id).order_by("-id").first()
+    last = _last_act(session_id)
     handed = last and last.act == ReviewAct.TAKEN and last.staff_id == by.user_id
     if session.review_state != ReviewState.IN_REVIEW or not handed:
         return False
     _give_back(session_id)
     record(session_id, ReviewAct.STATE, by, old=ReviewState.IN_REVIEW.label, new=ReviewState.NEW.label)
     return True
+
+
+def _last_act(session_id: str) -> ReviewEvent | None:
+    return ReviewEvent.objects.filter(session_id=session_id).order_by("-id").first()
 
 
 def take_back_abandoned() -> int:

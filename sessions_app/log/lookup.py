@@ -13,6 +13,7 @@ from sessions_app.log.events import (
     Event,
     ItemDeleted,
     Record,
+    ResponseDone,
     ResponseQueued,
     ResponseStarted,
     ToolApproval,
@@ -136,6 +137,21 @@ def answer_of(*, session_id: str) -> list[Place]:
             break
         rows = began.filter(response=before)
     return places
+
+
+_LAST_BEGUN = 64
+"""More turns than may wait."""
+
+
+def goes_on(*, session_id: str) -> bool:
+    """Whether a response runs or waits, as far as the log tells: one of the last ones has no end."""
+    begun = SessionEvent.objects.filter(session_id=session_id, event_type__in=BEGUN_EVENTS).order_by("-seq")
+    seqs = dict(begun.values_list(KT("payload__response_id"), "seq")[:_LAST_BEGUN])
+    if not seqs:
+        return False
+    ends = SessionEvent.objects.filter(session_id=session_id, event_type=ResponseDone.event_type)
+    ended = ends.filter(seq__gt=min(seqs.values())).values_list(KT("payload__response_id"), flat=True)
+    return not seqs.keys() <= set(ended)
 
 
 def find_items(*, item_ids: Iterable[str], visitor: Visitor) -> dict[str, Record]:

@@ -55,10 +55,20 @@ def read_finished(*, session_id: str, after: int, until: int) -> list[Record]:
     return list(_decoded(rows.exclude(event_type=AssistantDelta.event_type).values_list(*COLUMNS)))
 
 
+def read_without_deltas(*, session_id: str, after: int, limit: int) -> list[Record]:
+    """A page as `read_records` gives it, but for the pieces of answers: seqs are missing in it."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after)
+    page = _cut(rows.exclude(event_type=AssistantDelta.event_type).order_by("seq")[:limit])
+    return list(_decoded(page.values_list(*COLUMNS)))
+
+
 def _page(session_id: str, after: int, limit: int) -> QuerySet[SessionEvent]:
+    return _cut(SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")[:limit])
+
+
+def _cut(rows: QuerySet[SessionEvent]) -> QuerySet[SessionEvent]:
     """The rows before which there are less than `PAGE_BYTES`, so always the first; cut by the database, since a page that
     is cut here would have been in memory. ``octet_length`` reads no text that is stored out of line."""
-    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")[:limit]
     size = Func("content", function="octet_length", output_field=IntegerField())
     folded = Cast(KT("payload__length"), IntegerField())
     bytes_ = Coalesce(size, Case(When(_FOLDED, then=folded)), Value(0)) + Func(

@@ -19,6 +19,7 @@ _DIALECTS = {
     "realtime": "",
     "admin": "staff, from the admin",
     "http": "a call over HTTP",
+    "events": "a program that follows the log, over HTTP",
     "responses": "OpenAI's API, over HTTP",
 }
 _REOPENED = {

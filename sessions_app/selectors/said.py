@@ -13,7 +13,7 @@ from sessions_app.log.events import AssistantMessage, UserMessage
 from sessions_app.models import Session, SessionEvent
 from sessions_app.postgres.threads import time_limit
 
-MAX_HITS = 1_000
+MAX_HITS = 500
 """More than these are too many to gather; then only the newest rows are looked at."""
 MAX_SESSIONS = 5_000
 """Of so many it is known whose they are; among these a common word is found whatever its age."""

@@ -1,5 +1,6 @@
 """The session list: what it shows, what it finds, what it costs."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -121,6 +122,34 @@ def test_beyond_the_bound_there_is_no_page(admin: Client, monkeypatch: pytest.Mo
     many(170)
     assert admin.get(f"{LIST}?show=all&p=2").status_code == 200
     assert admin.get(f"{LIST}?show=all&p=3").status_code == 302
+
+
+def test_a_page_far_down_is_the_one_that_follows(admin: Client) -> None:
+    Session.objects.bulk_create(
+        Session(session_id=f"s{n:03}", start_time=NOON + timedelta(minutes=n // 2), first_words="Hello")
+        for n in range(320)
+    )
+    shown = []
+    for page in range(1, 8):
+        html = admin.get("/admin/sessions_app/session/", {"p": page}).content.decode()
+        shown += re.findall(r"/session/(s\d{3})/change/", html)
+    assert list(dict.fromkeys(shown)) == [f"s{n:03}" for n in reversed(range(320))]
+
+
+@pytest.mark.parametrize(
+    "query", ["errors=yes", "feedback=bad", "feedback=good", "outcome__exact=unresolved"]
+)
+def test_what_a_filter_finds_is_counted_in_its_index(admin: Client, query: str) -> None:
+    """Else a large list is counted by reading a row here and there all over the table."""
+    with CaptureQueriesContext(connection) as made:
+        admin.get(f"/admin/sessions_app/session/?{query}")
+    count = next(one["sql"] for one in made.captured_queries if one["sql"].startswith("SELECT COUNT(*)"))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {count}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Only Scan" in plan
 
 
 def test_the_size_of_a_large_list_is_the_databases_estimate(

@@ -68,6 +68,28 @@ def test_what_was_skipped_is_taken_up_again(rita: Client) -> None:
     assert "1 skipped by you" in rita.get(QUEUE).content.decode()
 
 
+def test_a_skip_is_undone(rita: Client) -> None:
+    for number in range(2):
+        ended(f"s{number}", hours_ago=number)
+    handed_out(rita)
+    answer = do(rita, "s0", "skip", "?queue=", then="next")
+    html = rita.get(answer.url).content.decode()
+    assert "Skipped: others are given it." in html
+    undo = re.search(
+        r'action="([^"]*s0[^"]*)"[^>]*>.*?name="act" value="unskip".*?name="handed" value="s1"', html
+    )
+    assert undo
+    rita.post(unescape(undo[1]), {"act": "unskip", "handed": "s1"})
+    states = dict(Session.objects.values_list("pk", "review_state"))
+    assert states == {"s0": ReviewState.IN_REVIEW, "s1": ReviewState.NEW}
+    assert Session.objects.get(pk="s0").assignee == User.objects.get()
+    assert handed_out(rita) == "s1"
+    do(rita, "s1", "skip")
+    assert handed_out(reviewer("omar")) == "s1"
+    do(rita, "s1", "unskip")
+    assert Session.objects.get(pk="s1").assignee == User.objects.get(username="omar")
+
+
 def test_done_leads_to_the_next_of_the_queue(rita: Client) -> None:
     for number in range(3):
         ended(f"s{number}", hours_ago=number)

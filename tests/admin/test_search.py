@@ -199,10 +199,11 @@ def test_the_time_limit_ends_with_its_block() -> None:
 def test_the_list_shows_the_hits_and_the_note(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(said, "MAX_HITS", 1)
     for number in range(3):
-        write_session(session_id=f"s{number}", title="Lost luggage")
+        write_session(session_id=f"s{number}", title="Lost luggage", at=NOON + timedelta(minutes=number))
     write_session(session_id="other", title="Something else")
     html = admin.get("/admin/sessions_app/session/", {"q": "luggage"}).content.decode()
-    assert "/s0/change/" in html
+    assert "/s2/change/" in html
+    assert "/s0/change/" not in html
     assert "/other/change/" not in html
     assert "More than 1 sessions have these words" in html
 

@@ -42,6 +42,13 @@ def pgbouncer() -> str:
 
 
 @pytest.fixture(scope="session")
+def nginx() -> str:
+    """The path of an nginx: it stands in for the proxy of a production."""
+    found = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    return found or missing("nginx", "install nginx-light")
+
+
+@pytest.fixture(scope="session")
 def redis_program() -> str:
     """The path of a redis-server."""
     return redis_executable() or missing("Redis", "install redis-server, or name one in REDIS_URL")

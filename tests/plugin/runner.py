@@ -15,6 +15,7 @@ APP_TESTS = {
     "sessions_app": ("admin", "files", "log", "moving", "privacy", "privileges"),
     "identity": ("identity",),
     "chat": (
+        "api",
         "contract",
         "door",
         "engine",

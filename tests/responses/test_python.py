@@ -351,3 +351,5 @@ async def test_a_body_that_comes_again_is_the_same_turn(
     named = await post(**{"Idempotency-Key": "one"})
     assert await post(**{"Idempotency-Key": "one"}) == named
     assert (await post(**{"Idempotency-Key": "two"}))["id"] != named["id"]
+    at_once = await asyncio.gather(*(post(**{"Idempotency-Key": "three"}) for _ in range(4)))
+    assert len({one["id"] for one in at_once}) == 1

@@ -62,7 +62,7 @@ def told(error: AnyError, *, stored: bool = False) -> Told:
     headers = {}
     if wait := _WAIT.search(error.message):
         headers["retry-after"] = wait[1]
-    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+    elif status in _SOON and error.retryable:
         headers["retry-after"] = str(math.ceil(_AWAY_S))
     if not error.retryable or (stored and status != HTTPStatus.SERVICE_UNAVAILABLE):
         headers["x-should-retry"] = "false"
@@ -70,6 +70,7 @@ def told(error: AnyError, *, stored: bool = False) -> Told:
 
 
 _AWAY_S = 1.0
+_SOON = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def object_of(error: AnyError) -> dict[str, Any]:

@@ -22,8 +22,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 KEEP_ALIVE = b": keep-alive\n\n"
-KEEP_ALIVE_S = 15.0
-"""Proxies give up a connection on which nothing comes for 30 or 60 s."""
 _STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store, no-transform",
@@ -112,9 +110,11 @@ class Exchange:
     async def begin_stream(self) -> None:
         await self._begin(200, _STREAM_HEADERS)
 
-    async def event(self, name: str, data: bytes) -> None:
-        """Raises `ClientGone`."""
+    async def event(self, name: str, data: bytes, *, cursor: str = "") -> None:
+        """``cursor``: what an `EventSource` brings along when it connects again. Raises `ClientGone`."""
         head = b"event: %b\n" % name.encode() if name else b""
+        if cursor:
+            head += b"id: %b\n" % cursor.encode()
         await self._give(b"%bdata: %b\n\n" % (head, data))
 
     async def keep_alive(self) -> None:

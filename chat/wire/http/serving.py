@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from chat.errors import ChatError, ObjectNotFound
+from chat.errors import ChatError, CredentialsInvalid, ObjectNotFound
 from chat.runtime import runtime
 from chat.supervision import within
 from chat.tools.forks import serves_on
@@ -54,6 +54,13 @@ class HttpApi:
         """What an API of browsers' looks at first. False: it is answered."""
         return True
 
+    def shown(self, one: Exchange) -> dict[str, str]:
+        """The headers by which somebody comes. Raises `CredentialsInvalid`."""
+        authorization = one.headers.get("authorization")
+        if authorization is None:
+            raise CredentialsInvalid("Send a key: Authorization: Bearer KEY.")
+        return {"authorization": authorization}
+
     async def _answered(self, one: Exchange, body: bytes) -> None:
         """Raises `Aborted`."""
         try:
@@ -75,7 +82,10 @@ class HttpApi:
         serves_on(one.scope.get("server"))
         found, names = self._routed(one)
         server = await within(_OPEN_SECONDS, runtime())
-        visit = await within(_OPEN_SECONDS, visit_of(one, server, dialect=self._dialect, begins=found.begins))
+        coming = visit_of(
+            one, server, dialect=self._dialect, begins=found.begins, shown=lambda: self.shown(one)
+        )
+        visit = await within(_OPEN_SECONDS, coming)
         try:
             await found.answer(one, visit, *names, *([body] if found.takes_body else []))
         finally:

@@ -1,12 +1,12 @@
-"""Who sends an HTTP request, and by what right: the same doors as a socket's. A browser's cookies count for nothing here, so
-that no page of somebody else's can ask in its user's name."""
+"""Who sends an HTTP request, and by what right: the same doors as a socket's. A browser's cookies count for nothing where a request
+changes something, so that no page of somebody else's can ask in its user's name."""
 
 import contextlib
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from chat.assistants import PLAIN, Assistant, shelf
-from chat.errors import ChatError, CredentialsInvalid, ReadOnlyKey
+from chat.errors import ChatError, ReadOnlyKey
 from chat.quota.quotas import left_headers
 from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
 from chat.runtime import Runtime
@@ -162,15 +162,15 @@ class Visit:
 _DONE = 1000
 
 
-async def visit_of(one: Exchange, server: Runtime, *, dialect: str, begins: bool) -> Visit:
-    """``begins``: the request may make a session. Raises `CredentialsInvalid`, `TooManySockets`."""
+async def visit_of(
+    one: Exchange, server: Runtime, *, dialect: str, begins: bool, shown: Callable[[], dict[str, str]]
+) -> Visit:
+    """``begins``: the request may make a session. ``shown`` gives the headers that say who it is. Raises `CredentialsInvalid`,
+    `TooManySockets`."""
     network = address_of(one.address)
     if begins:
         server.quotas.connect(network.id)
-    authorization = one.headers.get("authorization")
-    if authorization is None:
-        raise CredentialsInvalid("Send a key: Authorization: Bearer KEY.")
-    principal = await identify({"authorization": authorization}, [])
+    principal = await identify(shown(), [])
     subjects = subjects_of(principal)
     payers = payers_of([*subjects, network], is_anonymous=principal.is_anonymous)
     visit = Visit(server, principal, payers, dialect)

@@ -2,25 +2,31 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import Enum
+from typing import Any, Protocol
 
 from chat.conf import conf
 from chat.errors import ChatError
 from chat.session.commands import CancelResponse
 from chat.supervision import Tasks
 from chat.wire.http.errors import told
-from chat.wire.http.exchange import KEEP_ALIVE_S, Aborted, ClientGone, Exchange
+from chat.wire.http.exchange import Aborted, ClientGone, Exchange
 from chat.wire.http.visit import Visit
 from chat.wire.responses.follow import Follower
-from chat.wire.responses.objects import ErrorEvent, Response, ResponseEvent, StreamEvent, encode, name_of
+from chat.wire.responses.objects import ErrorEvent, Response, ResponseEvent, encode, name_of
 from sessions_app.errors import SessionsError
 from sessions_app.log.lookup import Place
 
 COMES_AGAIN_S = 12.0
 """For whoever lost the connection before the answer began: SDKs ask again within 8 s, and that is the same turn."""
 
-Render = Callable[[StreamEvent], Sequence[tuple[str, bytes]]]
+
+class Source(Protocol):
+    def events(self) -> AsyncGenerator[list[Any], None]: ...
+
+
+Render = Callable[[Any], Sequence[tuple[str, bytes]]]
 """An event as the name and the data of those that its client is sent; an empty name: data alone."""
 
 _stopping = Tasks()
@@ -84,7 +90,7 @@ class Reading:
     """The events go to the client as they come; one task waits for them, so that nothing is made anew for each."""
 
     def __init__(
-        self, one: Exchange, visit: Visit, follower: Follower, *, render: Render | None = None
+        self, one: Exchange, visit: Visit, follower: Source, *, render: Render | None = None
     ) -> None:
         """``render`` None: nothing is given before all is there."""
         self._one, self._visit, self._follower = one, visit, follower
@@ -121,7 +127,7 @@ class Reading:
             return error
         return None
 
-    async def _send(self, events: list[StreamEvent], render: Render) -> None:
+    async def _send(self, events: list[Any], render: Render) -> None:
         for event in events:
             for name, data in render(event):
                 await self._one.event(name, data)
@@ -132,9 +138,13 @@ class Reading:
             raise self._visit.refused
         self._silent_s = 0.0 if self._given else self._silent_s + _LOOK_S
         self._given = False
-        if self._render and self._silent_s >= KEEP_ALIVE_S:
+        if self._render and self._silent_s >= conf().keep_alive_seconds:
             self._silent_s = 0.0
-            await self._one.keep_alive()
+            await self._quiet()
+
+    async def _quiet(self) -> None:
+        """Nothing has come for a while. Raises `ClientGone`."""
+        await self._one.keep_alive()
 
     _silent_s = 0.0
 

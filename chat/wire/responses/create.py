@@ -21,7 +21,7 @@ from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.branch import said_until
 from chat.wire.responses.continuing import held_already
 from chat.wire.responses.files import GivenFile, with_files
-from chat.wire.responses.follow import Follower
+from chat.wire.responses.follow import Follower, until_stored
 from chat.wire.responses.input import Command, Item, Message, Reference, commands_of
 from chat.wire.responses.objects import Response
 from chat.wire.responses.request import Asked, echoed, unsupported
@@ -249,6 +249,7 @@ async def _converse(
             after=after,
         )
     )
+    await until_stored(session, done.seq)  # its repeat looks for it in the database
     return Place(session.session_id, done.response_id, done.seq)
 
 

@@ -1,0 +1,1 @@
+"""Plain HTTP for programs: docs/http.md."""

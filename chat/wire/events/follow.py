@@ -1,0 +1,80 @@
+"""The log of one session from a place on: what is stored, then as it goes on, in whatever process, until nothing runs any more."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from chat.errors import ShuttingDown
+from chat.wire.http.visit import Visit
+from chat.wire.responses.follow import Follower
+from sessions_app.errors import JournalFenced, SessionElsewhere
+from sessions_app.log import events as ev
+from sessions_app.log.lookup import answer_of, goes_on
+from sessions_app.log.replay import kept_until, read_records
+from sessions_app.postgres.threads import in_db_thread
+
+_POLL_S = 0.25
+_PATIENCE_S = 90.0
+"""As `chat.wire.responses.follow` has it."""
+_MAY_BE_THE_LAST = (ev.ResponseDone, ev.SessionEnded)
+
+
+class LogFollower:
+    def __init__(self, visit: Visit, session_id: str, *, after: int) -> None:
+        self._visit = visit
+        self._session_id = session_id
+        self._after = after
+        self._silent_s = 0.0
+
+    async def stored(self) -> Sequence[ev.Record]:
+        """The next ones that are in the database; none: there are no more. A reader that has seen what a takeover found lost goes
+        back to where the log agrees with it."""
+        self._after = await in_db_thread(kept_until, session_id=self._session_id, seq=self._after)
+        return await self._page()
+
+    async def runs(self) -> bool:
+        """Whether something is to come by itself: a response runs, waits, or is to be tried again."""
+        if await in_db_thread(goes_on, session_id=self._session_id):
+            return True
+        places = await in_db_thread(answer_of, session_id=self._session_id)
+        if not places:
+            return False
+        follower = Follower(self._visit, places[-1])
+        await follower.stored_now()
+        return not follower.over
+
+    async def events(self) -> AsyncGenerator[list[ev.Record], None]:
+        """Raises `ShuttingDown`, and what makes it impossible to read on."""
+        while True:
+            try:
+                async for records in self._records():
+                    self._silent_s = 0.0
+                    self._after = records[-1].seq
+                    yield list(records)
+                return
+            except (SessionElsewhere, JournalFenced):
+                await self._lost_its_place()
+
+    async def _records(self) -> AsyncGenerator[Sequence[ev.Record], None]:
+        """Ends where nothing runs any more."""
+        while records := await self.stored():
+            yield records
+        if not await self.runs():
+            return
+        session = await self._visit.enter(self._session_id, reopen=False)
+        async for records in session.follow(self._after):
+            yield records
+            if any(isinstance(one.event, _MAY_BE_THE_LAST) for one in records) and not await self.runs():
+                return
+        raise SessionElsewhere  # it has ended, or moved: the database knows
+
+    async def _page(self) -> Sequence[ev.Record]:
+        return await in_db_thread(read_records, session_id=self._session_id, after=self._after)
+
+    async def _lost_its_place(self) -> None:
+        self._visit.leave()
+        if self._visit.server.hub.closing:
+            raise ShuttingDown
+        if self._silent_s > _PATIENCE_S:
+            raise SessionElsewhere
+        await asyncio.sleep(_POLL_S)
+        self._silent_s += _POLL_S

@@ -1,0 +1,79 @@
+"""What was said in a session, as those whose it is may read it: a list of messages, or Markdown. As the conversation goes on now:
+without what was taken back, tried again or said anew."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+from sessions_app.log import events as ev
+from sessions_app.models import Session
+from sessions_app.review.reader import chosen_items, fold_rows, read_rows
+from sessions_app.review.text import entry_text, head_text
+from sessions_app.review.transcript import Answer, Entry, Said, Text, ToolRun
+
+STAFF = "staff"
+
+
+def messages_of(session: Session) -> Iterator[ev.JSON]:
+    for entry in _entries(session):
+        yield _said(entry) if isinstance(entry, Said) else _answered(entry)
+
+
+def markdown_of(session: Session) -> Iterator[str]:
+    yield head_text(session)
+    for entry in _entries(session):
+        yield entry_text(entry)
+
+
+def _entries(session: Session) -> Iterator[Said | Answer]:
+    chosen = chosen_items(session)
+    for rows in read_rows(session):
+        for entry in fold_rows(rows):
+            if shown := _shown(entry, chosen):
+                yield shown
+
+
+def _shown(entry: Entry, chosen: Collection[str] | None) -> Said | Answer | None:
+    match entry:
+        case Said(removed=False, whispered=False) if chosen is None or entry.item_id in chosen:
+            return replace(entry, author=STAFF if entry.author else "")
+        case Answer(tried_again=False):
+            items = [one for one in entry.items if not one.removed and (not chosen or one.item_id in chosen)]
+            done = entry.done
+            return replace(entry, items=items) if items or (done and not chosen) else None
+    return None
+
+
+def _said(said: Said) -> ev.JSON:
+    return {
+        "id": said.item_id,
+        "role": "system" if said.author else "user",
+        "at": said.at,
+        "text": said.text,
+        "files": [{"id": one.id, "name": one.name, "media_type": one.media_type} for one in said.files],
+    }
+
+
+def _answered(answer: Answer) -> ev.JSON:
+    about: dict[str, Any] = {
+        "id": answer.response_id,
+        "role": "assistant",
+        "at": answer.at,
+        "text": "\n\n".join(item.text for item in answer.items if isinstance(item, Text) and item.text),
+        "model": "" if answer.person else answer.model,
+        "status": answer.done.status if answer.done else "completed" if answer.told else "in_progress",
+        "tools": [_ran(item) for item in answer.items if isinstance(item, ToolRun)],
+    }
+    if answer.done and answer.done.message:
+        about["message"] = answer.done.message
+    return about
+
+
+def _ran(run: ToolRun) -> ev.JSON:
+    return {
+        "call_id": run.call_id,
+        "name": run.name,
+        "arguments": run.arguments,
+        "output": run.output,
+        "outcome": run.outcome,
+    }
