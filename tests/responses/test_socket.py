@@ -30,7 +30,7 @@ async def test_a_response_in_the_order_of_the_http_stream(server: ServerProcess,
         assert "count to 5" in (await until_over(socket))[-1].response.output_text
 
 
-@pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager")  # the SDK does not
+@pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager")  # made for an older one
 def test_the_client_that_is_not_async(shared_server: ServerProcess, transactional_db: None) -> None:
     with (
         OpenAI(api_key="guest", base_url=f"{shared_server.url}/v1") as client,

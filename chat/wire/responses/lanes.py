@@ -6,6 +6,7 @@ A lane writes under its lock, so that what the client is told of its steering st
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -69,6 +70,9 @@ class Socket(Protocol):
 
     async def tell(self, error: ChatError | SessionsError, stream_id: str | None, *, midway: bool) -> None:
         """``midway``: an answer cannot be brought to its end here."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +140,9 @@ class Lane:
             await self._give(Running(visit, place, after=-1, reads=False))
         except (ChatError, SessionsError) as error:
             await self._socket.tell(error, self.stream_id, midway=began)
+        except Exception:
+            logger.exception("lane %s: a response could not be given", self.stream_id)
+            await self._socket.tell(ChatError(), self.stream_id, midway=began)
         finally:
             self.running = None
             visit.close()
@@ -148,7 +155,11 @@ class Lane:
             if not await self._given(running):
                 await self._left(running)
                 return
-            running = await self._following(running)
+            try:
+                running = await self._following(running)
+            except OSError:
+                await self._left(running)
+                return
 
     async def _given(self, running: Running) -> bool:
         """False: the client went away before."""

@@ -52,6 +52,8 @@ MOST_LANES = 16
 _MOST_MADE = 1000
 """Responses of a socket that are kept in mind."""
 _OPEN_SECONDS = 12.0
+_SUBPROTOCOL = "realtime"
+"""Which a browser offers beside its key."""
 _LOST = 1006
 """RFC 6455, 7.4.1: the connection ended without a close frame."""
 _LEFT = (1000, 1001, 1005)
@@ -119,7 +121,11 @@ class ResponsesSocket:
             logger.exception("socket %s could not be opened", self.connection_id)
             await self._deny(ChatError())
             return False
-        await self._send({"type": "websocket.accept"})
+        named = _SUBPROTOCOL in (self._scope.get("subprotocols") or [])
+        with contextlib.suppress(
+            OSError, RuntimeError
+        ):  # the client may have gone meanwhile, which is heard of next
+            await self._send({"type": "websocket.accept", "subprotocol": _SUBPROTOCOL if named else None})
         self._heard()
         for stream_id, job in resumed:
             self._lane(stream_id).put(job)
