@@ -245,6 +245,13 @@ class Whisper(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
 
 
+class WithdrawWhisper(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Before a model is told it."""
+
+    item_id: str
+    by: str
+
+
 class TakeOver(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A person answers from here on: what runs is stopped, and no model is asked until they hand back."""
 
@@ -268,7 +275,7 @@ class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     shown_as: str
 
 
-Steering = Whisper | TakeOver | Speak | HandBack
+Steering = Whisper | WithdrawWhisper | TakeOver | Speak | HandBack
 
 
 Durable = DecideApproval | CancelResponse | ChooseVersion | GiveFeedback | Steering

@@ -55,6 +55,7 @@ from chat.session.commands import (
     TurnPolicy,
     UpdateSession,
     Whisper,
+    WithdrawWhisper,
 )
 from chat.session.compaction import Compaction
 from chat.session.context import Context
@@ -457,6 +458,8 @@ class Session:
         match command:
             case Whisper():
                 self.log.append(steering.whispered(command))
+            case WithdrawWhisper():
+                self.log.append(steering.withdrawn(command, self.history))
             case TakeOver():
                 await self._take_over(command)
             case Speak():

@@ -336,6 +336,16 @@ class OperatorWhispered(EventBase, frozen=True, kw_only=True):
     client_event_id: str | None = None
 
 
+class WhisperWithdrawn(EventBase, frozen=True, kw_only=True):
+    """A member of staff took back what no model had been told yet."""
+
+    event_type = "whisper_withdrawn"
+    role = Role.OPERATOR
+    item_id: str
+    """The whisper's."""
+    author: str
+
+
 class SteppedEvent(PlacedEvent, frozen=True, kw_only=True):
     """Staff stepped in or out: an item that clients are shown, in words, and that the model reads later."""
 
@@ -707,6 +717,7 @@ Event = (
     | UserMessage
     | OperatorMessage
     | OperatorWhispered
+    | WhisperWithdrawn
     | OperatorTookOver
     | OperatorHandedBack
     | VersionChosen

@@ -66,16 +66,6 @@ def act(client: Client, item: InboxItem, what: str, **more: str) -> str:
     return str(response.content.decode()) if response.status_code == 200 else str(response.status_code)
 
 
-@pytest.fixture
-def operator(db: None) -> Client:
-    user = User.objects.create_user("grace", password=PASSWORD, is_staff=True)
-    wanted = Permission.objects.filter(
-        codename__in=["view_session", "operate_session"], content_type__app_label="sessions_app"
-    )
-    user.user_permissions.set(wanted)
-    return signed_in(user)
-
-
 def test_a_reviewer_puts_away_and_brings_back_and_decides_nothing(
     db: None, decisions: list[hooks.Decision]
 ) -> None:
