@@ -66,7 +66,9 @@ _NEWS = """
     ON CONFLICT (session_id, kind, ref) DO UPDATE
         SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
-    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log', settled_by = '' FROM news n
+    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log',
+        settled_by = CASE WHEN i.settled_at IS NULL THEN i.settled_by ELSE '' END  -- who has asked again, while it waited
+    FROM news n
     WHERE i.session_id = n.session_id AND i.kind = ANY(n.settles) AND n.ref IN (i.ref, i.response_id)
         AND i.settled_how <> 'log'
 ), agreed AS (

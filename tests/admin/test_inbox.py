@@ -210,6 +210,7 @@ def test_a_failed_answer_is_run_again_and_a_failed_summary_as_well(
     answer, summary = InboxItem.objects.order_by("session_id")
     said = act(operator, answer, "again")
     assert "The model is asked again." in said
+    assert "Asked again by grace: it leaves this list once it is answered." in said
     assert f'<a href="/admin/sessions_app/session/{answer.session_id}/change/">Look at the conv' in said
     assert "The summary is being written." in act(operator, summary, "again")
     assert agains == [
