@@ -156,10 +156,11 @@ class Lane:
                 await self._left(running)
                 return
             try:
-                running = await self._following(running)
+                following = await self._following(running)
             except OSError:
                 await self._left(running)
                 return
+            running = following
 
     async def _given(self, running: Running) -> bool:
         """False: the client went away before."""
