@@ -181,6 +181,9 @@ class Converse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request_key: str = ""
     after: str = ""
     """The response that has to be the last that was asked for; empty: any."""
+    steers: str = ""
+    """The response into which it is said: that one is stopped, and the next one, with its settings, takes this up. Where its
+    calls are the client's to answer first, no other one is asked for: what is said waits for that answer."""
 
     @property
     def parts(self) -> "list[AddMessage | AddToolCall | AddToolOutput | DecideApproval | RequestResponse]":

@@ -87,6 +87,8 @@ class Reason(StrEnum):
 
     CLIENT_CANCELLED = "client_cancelled"
     """The client stopped it."""
+    STEERED = "steered"
+    """The client said more while it was given: the next one answers that, too."""
     OPERATOR_STOPPED = "operator_stopped"
     """A member of staff stopped it."""
     OPERATOR_TOOK_OVER = "operator_took_over"

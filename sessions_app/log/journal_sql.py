@@ -149,10 +149,14 @@ def first_words(records: Sequence[ev.Record]) -> str:
     """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
     for record in records:
         if isinstance(record.event, ev.UserMessage):
-            beginning = record.event.text[: 8 * FIRST_WORDS_CHARS] or _names(record.event)
-            words = textwrap.shorten(beginning, FIRST_WORDS_CHARS, placeholder="…")
-            return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
+            return beginning_of(record.event.text or _names(record.event))
     return ""
+
+
+def beginning_of(text: str) -> str:
+    beginning = text[: 8 * FIRST_WORDS_CHARS]
+    words = textwrap.shorten(beginning, FIRST_WORDS_CHARS, placeholder="…")
+    return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
 
 
 def _names(event: ev.UserMessage) -> str:

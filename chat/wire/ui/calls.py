@@ -5,6 +5,7 @@ comes twice is one turn, and whoever comes back reads the same answer from its b
 """
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -14,6 +15,7 @@ from chat.wire.http.exchange import Aborted, ClientGone, Exchange
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.answers import Reading, Render
+from chat.wire.responses.files import GivenFiles, with_files
 from chat.wire.responses.follow import Follower
 from chat.wire.responses.objects import StreamEvent
 from chat.wire.turns import (
@@ -99,7 +101,8 @@ async def _say(one: Exchange, visit: Visit, session: AnySession, said: Say) -> P
     item_id, replaces = await in_db_thread(_version_of, session.session_id, said)
     key = key_of(one, visit, f"say {session.session_id} {item_id}")
     message = AddMessage(text=said.text, item_id=item_id, replaces=replaces)
-    return await _once(one, visit, session, key, Converse(items=[message], request=RequestResponse()))
+    command = Converse(items=[message], request=RequestResponse())
+    return await _once(one, visit, session, key, command, {item_id: said.files} if said.files else {})
 
 
 def _version_of(session_id: str, said: Say) -> tuple[str, str | None]:
@@ -159,11 +162,19 @@ async def _again(one: Exchange, visit: Visit, session: AnySession) -> Place:
 
 
 async def _once(
-    one: Exchange, visit: Visit, session: AnySession, key: RequestKey, command: Converse
+    one: Exchange,
+    visit: Visit,
+    session: AnySession,
+    key: RequestKey,
+    command: Converse,
+    given: GivenFiles = MappingProxyType({}),
 ) -> Place:
     """The turn that it became before, or becomes now."""
     async with one_at_a_time(key):
-        return await known_turn(visit, key) or await take_turn(one, visit, session, key, command)
+        if known := await known_turn(visit, key):
+            return known
+        items = await with_files(visit, session.session_id, command.items, given, reader=visit.visitor)
+        return await take_turn(one, visit, session, key, msgspec.structs.replace(command, items=items))
 
 
 # Its stream
