@@ -93,10 +93,8 @@ def visit(browser: Browser, url: str, guest_id: str) -> Iterator[Page]:
 def opening_ms(page: Page, path: str, last: str) -> float:
     """From the click on the address until the last answer is there."""
     page.goto(path, wait_until="commit")
-    page.wait_for_function(
-        "(last) => document.querySelector('.answer:last-of-type')?.innerText.includes(last)", arg=last
-    )
-    return float(page.evaluate("() => performance.now()"))
+    shown = "(last) => document.querySelector('.answer:last-of-type')?.textContent.includes(last) && performance.now()"
+    return float(page.wait_for_function(shown, arg=last).json_value())
 
 
 def measure(options: argparse.Namespace) -> None:

@@ -154,6 +154,12 @@ class Shelf:
             raise AssistantNotFound
         return _or_not_found(self._remember(assistant_version(slug=slug, version=version)))
 
+    def all(self) -> list[Assistant]:
+        """Those that people get, the default first."""
+        kept = {slug for slug, one in self._live.items() if one is not None}
+        of_settings = conf().assistants.keys() - self._live.keys()
+        return [self._of_memory(slug) for slug in [DEFAULT, *sorted((kept | of_settings) - {DEFAULT})]]
+
     def _of_memory(self, slug: str) -> Assistant:
         """Raises `AssistantNotFound`."""
         name = slug or DEFAULT

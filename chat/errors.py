@@ -267,7 +267,7 @@ class OriginRefused(AccessError):
 
 
 class UnknownAddress(AccessError):
-    """There is no WebSocket at this address. The addresses are /v1/realtime, /ws/session and /ws/session/{session_id}."""
+    """There is no WebSocket at this address. The addresses are /v1/realtime, /v1/responses, /ws/session and /ws/session/{session_id}."""
 
     code = "unknown_address"
     close_code = 4404

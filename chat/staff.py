@@ -17,6 +17,7 @@ from chat.session.commands import (
     Speak,
     TakeOver,
     Whisper,
+    WithdrawWhisper,
 )
 from chat.session.opening import for_its_owner, state_of
 from chat.session.subscribers import Guest
@@ -94,6 +95,8 @@ def _command(step: Step) -> Command:
             return CancelResponse(by=by)
         case Act.WHISPER:
             return Whisper(text=step.text, by=by, client_event_id=said)
+        case Act.WITHDRAW:
+            return WithdrawWhisper(item_id=step.item_id, by=by)
         case Act.TAKE_OVER:
             return TakeOver(by=by, shown_as=name)
         case Act.SPEAK:

@@ -13,6 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "realtime_ai.settings.developmen
 http_application: Any = get_asgi_application()  # loads the apps; what is imported below needs them
 
 from chat.runtime import shutdown, startup  # noqa: E402
+from chat.wire.agui.app import PATHS as AGUI_PATHS  # noqa: E402
+from chat.wire.agui.app import agui_application  # noqa: E402
 from chat.wire.events.app import PATHS as EVENTS_PATHS  # noqa: E402
 from chat.wire.events.app import events_application  # noqa: E402
 from chat.wire.responses.app import PATHS as RESPONSES_PATHS  # noqa: E402
@@ -48,6 +50,7 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
 BESIDE_DJANGO = (
     (RESPONSES_PATHS, responses_application),
     (UI_PATHS, ui_application),
+    (AGUI_PATHS, agui_application),
     (EVENTS_PATHS, events_application),
 )
 """Calls that know no form and no page."""

@@ -153,7 +153,7 @@ class Env:
     max_api_body_bytes: int = BEFORE.field(
         1_048_576,
         whole(1024, 1_073_741_824),
-        "The same for `/v1/`, where a request may hold a whole conversation.",
+        "The same for `/v1/`, `/api/ui/` and `/ag-ui`, where a request may hold a whole conversation.",
     )
     request_seconds: float = BEFORE.field(
         20.0,

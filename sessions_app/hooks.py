@@ -202,6 +202,8 @@ class Act(StrEnum):
     """The answer that runs."""
     WHISPER = "whisper"
     """To the model, for its next answer."""
+    WITHDRAW = "withdraw"
+    """A whisper that no model was told yet."""
     TAKE_OVER = "take_over"
     """A person answers from here on."""
     SPEAK = "speak"
@@ -219,6 +221,8 @@ class Step:
     """The name of the member of staff."""
     text: str = ""
     """Of a whisper, and of what is said."""
+    item_id: str = ""
+    """The whisper that is withdrawn."""
     nonce: str = ""
     """Of this one wish to say it: what is sent again with it is not said again. Empty: it is not known."""
 

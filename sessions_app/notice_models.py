@@ -47,7 +47,7 @@ class InboxItem(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
     settled_how = models.CharField(max_length=16, choices=Settled, blank=True, default="", db_default="")
     settled_by = models.CharField(max_length=150, blank=True, default="", db_default="")
-    """The member of staff who dismissed it, or was done with its session."""
+    """The member of staff who dismissed it, or was done with its session; or, also while it waits, who asked for another try."""
     agreed = ArrayField(
         models.TextField(), default=list, db_default=models.Value([], ArrayField(models.TextField()))
     )

@@ -11,6 +11,7 @@ from chat.api import others, sessions, webhooks
 from chat.api.errors import handle_errors, in_our_shape, not_offered
 from chat.api.reading import page
 from chat.api.stream import STREAM
+from chat.page.cross_origin import from_other_origins
 
 _ABOUT = (
     "Sessions, what was said in them, and what came of it. Who may what is the same on every wire: a key, a token or a client "
@@ -56,6 +57,8 @@ def _urls() -> tuple[list[URLPattern], str, str]:
     offered = [one for one in patterns if isinstance(one, URLPattern) and one.name != "api-root"]
     for one in offered:
         one.callback = in_our_shape(one.callback)
+        if str(one.pattern).startswith("files"):
+            one.callback = from_other_origins(one.callback)
         one.callback.answers_any_query = one.name == "sessions"  # type: ignore[attr-defined]
     to_read = path("docs", lambda request: page(request, api.get_openapi_schema()), name="docs")
     return [*offered, to_read, re_path("", csrf_exempt(in_our_shape(not_offered)))], app, namespace

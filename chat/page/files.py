@@ -50,6 +50,25 @@ _signer = signing.TimestampSigner(salt="chat.page.files")
 @for_its_owner
 def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
     """A form with the one field ``file``: 201 and what was kept of it, as `as_json` gives it."""
+    kept = _keep(request, person)
+    return JsonResponse(as_json(kept), status=201) if isinstance(kept, StoredFile) else kept
+
+
+@require_POST
+@for_its_owner
+def upload_as_openai(request: HttpRequest, person: Person) -> HttpResponseBase:
+    """The same, as ``client.files.create`` of OpenAI's SDKs asks for it; what it is for is not asked."""
+    kept = _keep(request, person)
+    if not isinstance(kept, StoredFile):
+        return kept
+    about = {"id": kept.file_id, "object": "file", "bytes": kept.size, "filename": kept.name}
+    created_at = int(kept.created_at.timestamp())
+    purpose = request.POST.get("purpose", "")[:64] or "user_data"
+    return JsonResponse({**about, "created_at": created_at, "purpose": purpose, "status": "processed"})
+
+
+def _keep(request: HttpRequest, person: Person) -> StoredFile | HttpResponseBase:
+    """Or why it is refused."""
     if not conf().max_files_per_message:
         return _refused(FileTypeRefused("This server takes no pictures and files."))
     sent = request.FILES.get(FIELD)
@@ -69,7 +88,7 @@ def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
         return response
     except FileError as error:
         return _refused(error)
-    return JsonResponse(as_json(row), status=201)
+    return row
 
 
 @csrf_exempt  # whoever comes by a cookie is looked at within

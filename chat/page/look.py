@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from chat.assistants import Assistant
+from chat.llm.demo.suggestions import SUGGESTIONS
 from sessions_app.assistant import DEFAULT, Prompt
 
 PRODUCT = "Realtime AI"
@@ -22,16 +22,6 @@ _LIGHT_PAGE = (252, 252, 250)
 _INK = (11, 18, 18)
 
 Color = tuple[int, int, int]
-
-EXAMPLES = (
-    (gettext_lazy("Explain WebSocket streaming"), gettext_lazy("How an answer reaches you word by word")),
-    (gettext_lazy("What time is it in Tokyo?"), gettext_lazy("Looks it up with a tool")),
-    (
-        gettext_lazy("What do you know about my account?"),
-        gettext_lazy("Reads your own profile, nobody else's"),
-    ),
-    (gettext_lazy("What is 17.5% of 2,340?"), gettext_lazy("Calculated, not guessed")),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +43,7 @@ def look_of(assistant: Assistant) -> Look:
     settings = assistant.settings
     prompts = settings.prompts
     if not (prompts or settings.name):  # nobody has made it a shop's own yet
-        prompts = tuple(Prompt(text=str(text), about=str(about)) for text, about in EXAMPLES)
+        prompts = tuple(Prompt(text=str(text), about=str(about)) for text, about in SUGGESTIONS)
     return Look(
         slug="" if assistant.slug == DEFAULT else assistant.slug,
         name=settings.name or PRODUCT,

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 from chat.assistants import Assistant, shelf
 from chat.conf import conf
 from chat.errors import AssistantNotFound
+from chat.page import bundle
 from chat.page.look import COLOR, PAGE_COLOR, Look, button_colors, look_of, stylesheet
 from chat.page.model_choice import model_choices
-from chat.page.modules import imported
 from chat.page.words import is_right_to_left, language_of, words_url
 from identity.principal import principal_of_request
 from identity.tokens import CredentialsRefused
@@ -64,7 +64,9 @@ def shell(
                 "frame_origins": " ".join(assistant.origins) if framed else "",
                 "model": assistant.choices[0],
                 "models": model_choices(assistant),
-                "modules": imported(),
+                "script_url": bundle.script_url(),
+                "styles_url": bundle.styles_url(),
+                "vendors": bundle.vendors(),
                 "socket_query": _socket_query(request, look),
                 "is_staff": not framed and _is_staff(request),
                 "shows_notices": settings.DEBUG and not framed and _is_staff(request),

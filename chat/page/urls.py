@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 
 from chat.door.views import SignIn, SignOut
-from chat.page import embedding, shell, views, words
+from chat.page import bundle, embedding, files, shell, views, words
 from chat.page.client_secrets import client_secrets
 
 app_name = "chat"
@@ -22,9 +22,11 @@ urlpatterns = [
     path("embed/", embedding.frame, name="frame"),
     path("embed/<slug:slug>/", embedding.frame, name="assistant-frame"),
     path("widget.js", embedding.widget, name="widget"),
+    re_path(r"^page/(?P<version>[0-9a-f]{12})\.(?P<kind>js|css)$", bundle.bundle, name="bundle"),
     path("words/<str:language>.js", words.words, name="words"),
     re_path(r"^shades/(?P<color>[0-9a-f]{6})\.css$", shell.shades, name="shades"),
     path("v1/realtime/client_secrets", client_secrets, name="client-secrets"),
+    path("v1/files", files.upload_as_openai, name="openai-files"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", SignOut.as_view(), name="logout"),
 ]

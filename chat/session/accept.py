@@ -4,7 +4,7 @@ Only the session appends them. What is refused here has changed nothing.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -35,6 +35,7 @@ from chat.session.commands import (
     DecideApproval,
     DeleteItem,
     RequestResponse,
+    ResponseOptions,
     SessionConfig,
     UpdateSession,
 )
@@ -166,23 +167,27 @@ async def check_tool_choice(
 
 # Items.
 
+Files = Mapping[str, ev.FileRef]
 Told = ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage | ev.ToolCall | ev.ToolResult
 
 
 async def files_of(
-    command: AddMessage, *, session_id: str, owner: Visitor, model: str | None
-) -> list[ev.FileRef]:
-    """What it brings along, which is the session's from now on. ``model`` is the one that is going to read it, PROVIDER:NAME; None:
+    command: AddMessage | Converse, *, session_id: str, owner: Visitor, model: str | None
+) -> Files:
+    """What it brings along, by id, which is the session's from now on. ``model`` is the one that is going to read it, PROVIDER:NAME; None:
     a person does. Raises `FileNotFound`, `ModelCannotRead`."""
-    if not command.files:
-        return []
-    return await in_db_thread(
+    messages = command.items if isinstance(command, Converse) else [command]
+    named = [file_id for one in messages if isinstance(one, AddMessage) for file_id in one.files]
+    if not named:
+        return {}
+    files = await in_db_thread(
         use_files,
-        list(dict.fromkeys(command.files)),
+        list(dict.fromkeys(named)),
         session_id=session_id,
         owner=owner,
         check=lambda files: check_readable(files, model),
     )
+    return {file.id: file for file in files}
 
 
 def check_readable(files: Sequence[ev.FileRef], model: str | None) -> None:
@@ -203,7 +208,7 @@ def check_readable(files: Sequence[ev.FileRef], model: str | None) -> None:
 
 
 def message(
-    command: AddMessage, history: SessionState, files: list[ev.FileRef]
+    command: AddMessage, history: SessionState, files: Files
 ) -> ev.UserMessage | ev.OperatorMessage | ev.AssistantMessage:
     """Raises `SessionFull`, `ItemExists`, `ItemNotFound`."""
     _check_room(history)
@@ -215,8 +220,9 @@ def message(
             return ev.AssistantMessage(text=command.text, response_id="", output_index=0, **place)
         case _:
             replaces = _replaced(command, history)
+            brought = [files[file_id] for file_id in dict.fromkeys(command.files)]
             return ev.UserMessage(
-                text=command.text, files=files, respond=command.respond, replaces=replaces, **place
+                text=command.text, files=brought, respond=command.respond, replaces=replaces, **place
             )
 
 
@@ -289,15 +295,23 @@ def _output_of(
     return ev.ToolResult(call_id=command.call_id, name=call.name, output=command.output, **place)
 
 
-def conversed(command: Converse, history: SessionState, *, person_id: int | None) -> list[ev.Event]:
+def conversed(
+    command: Converse, history: SessionState, *, person_id: int | None, files: Files
+) -> list[ev.Event]:
     """All that it says and decides, in its order. Raises what refuses any of it."""
     check_last(command.after, history)
-    events: list[ev.Event] = [*said(command.items, history)]
+    events: list[ev.Event] = [*said(command.items, history, files)]
     for one in command.decisions:
         event = decision(one, history, person_id=person_id)
         after = events[-1].new_item_id if events else event.after_item_id
         events.append(msgspec.structs.replace(event, after_item_id=after))
     return events
+
+
+def with_settings_of(options: ResponseOptions, request: RequestResponse) -> RequestResponse:
+    """The same wishes once more; of what the client said beside, what it says now counts."""
+    asked = {**(options.asked or {}), **(request.options.asked or {})}
+    return msgspec.structs.replace(request, options=msgspec.structs.replace(options, asked=asked))
 
 
 def to_take_in(events: Sequence[ev.Event]) -> list[str]:
@@ -312,14 +326,16 @@ def check_last(response_id: str, history: SessionState) -> None:
         raise NotTheLastResponse(param="previous_response_id")
 
 
-def said(commands: Sequence[AddMessage | AddToolCall | AddToolOutput], history: SessionState) -> list[Told]:
+def said(
+    commands: Sequence[AddMessage | AddToolCall | AddToolOutput], history: SessionState, files: Files
+) -> list[Told]:
     """All that is said at once, without what is there already: each behind the one before it. Raises as the single ones do."""
     made: list[Told] = []
     calls: dict[str, ev.ToolCall] = {}
     for command in commands:
         if _is_there(command, history):
             continue
-        event = _one_said(command, history, calls)
+        event = _one_said(command, history, calls, files)
         if any(event.item_id == one.item_id for one in made):
             raise ItemExists(param="input")
         if made:
@@ -334,11 +350,14 @@ def _is_there(command: AddMessage | AddToolCall | AddToolOutput, history: Sessio
 
 
 def _one_said(
-    command: AddMessage | AddToolCall | AddToolOutput, history: SessionState, calls: dict[str, ev.ToolCall]
+    command: AddMessage | AddToolCall | AddToolOutput,
+    history: SessionState,
+    calls: dict[str, ev.ToolCall],
+    files: Files,
 ) -> Told:
     match command:
         case AddMessage():
-            return message(command, history, files=[])
+            return message(command, history, files)
         case AddToolCall():
             if command.call_id in calls:
                 raise ItemExists(f"There are two calls {command.call_id!r}.", param="input")

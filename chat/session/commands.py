@@ -181,6 +181,9 @@ class Converse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request_key: str = ""
     after: str = ""
     """The response that has to be the last that was asked for; empty: any."""
+    steers: str = ""
+    """The response into which it is said: that one is stopped, and the next one, with its settings, takes this up. Where its
+    calls are the client's to answer first, no other one is asked for: what is said waits for that answer."""
 
     @property
     def parts(self) -> "list[AddMessage | AddToolCall | AddToolOutput | DecideApproval | RequestResponse]":
@@ -242,6 +245,13 @@ class Whisper(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
 
 
+class WithdrawWhisper(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Before a model is told it."""
+
+    item_id: str
+    by: str
+
+
 class TakeOver(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A person answers from here on: what runs is stopped, and no model is asked until they hand back."""
 
@@ -265,7 +275,7 @@ class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     shown_as: str
 
 
-Steering = Whisper | TakeOver | Speak | HandBack
+Steering = Whisper | WithdrawWhisper | TakeOver | Speak | HandBack
 
 
 Durable = DecideApproval | CancelResponse | ChooseVersion | GiveFeedback | Steering

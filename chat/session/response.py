@@ -71,6 +71,7 @@ class Stop:
 
 
 CANCELLED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.CLIENT_CANCELLED)
+STEERED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.STEERED)
 OPERATOR_STOPPED = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.OPERATOR_STOPPED)
 TAKEN_OVER = Stop(ev.ResponseStatus.CANCELLED, ev.Reason.OPERATOR_TOOK_OVER)
 INTERRUPTED = Stop(
@@ -153,6 +154,9 @@ class Response:
     def __init__(self, context: Context, turn: Turn, view: SessionState | None) -> None:
         """``view``: what it looks at; None: the conversation."""
         self.response_id = turn.response_id
+        self.options = turn.options
+        self.waits_for_others = False
+        """It has made calls that the client answers, or a person allows."""
         self._session_id = context.session_id
         self.ended = asyncio.Event()
         self._continues = turn.continues
@@ -185,6 +189,11 @@ class Response:
         self._stop = self._stop or why
         if self._work:
             self._work.cancel()
+
+    @property
+    def takes_words(self) -> bool:
+        """It goes on, and may be steered."""
+        return not (self._stop or self._over or self._outside)
 
     @property
     def candidate(self) -> Candidate:
@@ -242,8 +251,9 @@ class Response:
                 for call in calls
                 if isinstance(call, ev.ToolCall) and call.location == ev.Location.SERVER
             ]
+            self.waits_for_others = len(ours) < len(calls)
             await self._run_tools(ours)
-            if len(ours) < len(calls):  # the client answers the others, or a person has to allow them
+            if self.waits_for_others:
                 return ev.ResponseStatus.COMPLETED, ""
         return ev.ResponseStatus.INCOMPLETE, ev.Reason.MAX_TOOL_ROUNDS
 

@@ -55,6 +55,7 @@ from chat.session.commands import (
     TurnPolicy,
     UpdateSession,
     Whisper,
+    WithdrawWhisper,
 )
 from chat.session.compaction import Compaction
 from chat.session.context import Context
@@ -66,6 +67,7 @@ from chat.session.response import (
     INTERRUPTED,
     OPERATOR_STOPPED,
     SESSION_ENDED,
+    STEERED,
     STORAGE_AWAY,
     TAKEN_OVER,
     Response,
@@ -226,9 +228,9 @@ class Session:
             instructions=self._assistant.shown_instructions,
         )
 
-    def candidates(self) -> list[Candidate]:
-        """The models for the next response, in the order in which they are asked."""
-        return self._assistant.candidates(self.config.model or self._model)
+    def candidates(self, chosen: str | None = None) -> list[Candidate]:
+        """The models for the next response, in the order in which they are asked. ``chosen``: once that is."""
+        return self._assistant.candidates(chosen or self.config.model or self._model)
 
     def tool_context(self, call_id: str) -> ToolContext:
         return ToolContext(
@@ -273,17 +275,18 @@ class Session:
             case EndSession():
                 self._on_end(self)
             case RequestResponse() | Converse():
-                return await self._asked(command)
+                return await self._asked(command, files)
             case _:
                 same_seq = await self._take(command)
                 await self.durable()
                 return Done(repeated_seq=same_seq)
         return Done()
 
-    async def _files_of(self, command: Command) -> list[ev.FileRef]:
-        if not isinstance(command, AddMessage):
-            return []
-        model = None if self.held else self.candidates()[0].spec
+    async def _files_of(self, command: Command) -> accept.Files:
+        if not isinstance(command, AddMessage | Converse):
+            return {}
+        chosen = command.changes.get("model") if isinstance(command, Converse) else None
+        model = None if self.held else self.candidates(chosen)[0].spec
         return await accept.files_of(command, session_id=self.session_id, owner=self.owner, model=model)
 
     async def _take(self, command: Durable) -> int | None:
@@ -314,7 +317,7 @@ class Session:
         self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
         self.config = config
 
-    def _add(self, command: AddMessage | AddToolCall | AddToolOutput, files: list[ev.FileRef]) -> None:
+    def _add(self, command: AddMessage | AddToolCall | AddToolOutput, files: accept.Files) -> None:
         match command:
             case AddMessage():
                 self._add_message(command, files)
@@ -328,7 +331,7 @@ class Session:
         if self.answering or self._queue:
             raise ActiveResponse
 
-    def _add_message(self, command: AddMessage, files: list[ev.FileRef]) -> None:
+    def _add_message(self, command: AddMessage, files: accept.Files) -> None:
         if command.replaces:
             self._check_quiet()
         event = accept.message(command, self.history, files)
@@ -361,10 +364,12 @@ class Session:
         self._ask(turn, policy)
         return Done()
 
-    async def _asked(self, command: RequestResponse | Converse) -> Done:
+    async def _asked(self, command: RequestResponse | Converse, files: accept.Files) -> Done:
         if isinstance(command, RequestResponse):
             return self._request_response(command)
-        events = accept.conversed(command, self.history, person_id=self.owner.person_id)
+        events = accept.conversed(command, self.history, person_id=self.owner.person_id, files=files)
+        if command.steers:
+            return await self._said_into(command, events)
         turn = self._turn_of(command, command.request, events) if command.request else None
         if command.changes:
             self._update(UpdateSession(changes=command.changes))
@@ -374,6 +379,25 @@ class Session:
             self.log.append(*events)
         await self.durable()
         return Done(config=msgspec.to_builtins(self.config))
+
+    async def _said_into(self, command: Converse, events: Sequence[ev.Event]) -> Done:
+        """Raises `NoActiveResponse`. One that waits itself is answered first, and not stopped."""
+        running = self._response if self._response and self._response.takes_words else None
+        takes_it = [turn.options for turn in self._queue if turn.response_id == command.steers]
+        if running and running.response_id == command.steers:
+            if running.waits_for_others:
+                self.log.append(*events)
+                await self.durable()
+                return Done()
+            takes_it = [running.options]
+        if not takes_it or command.request is None:
+            raise NoActiveResponse("This response takes nothing in any more: it is over, or about to be.")
+        request = accept.with_settings_of(takes_it[0], command.request)
+        turn = self._turn_of(command, request, events)
+        seq = self._ask(turn, TurnPolicy.ENQUEUE, *events)
+        if running and running.response_id == command.steers:
+            running.stop(STEERED)
+        return Done(response_id=turn.response_id, seq=seq)
 
     def _turn_of(self, command: Converse, request: RequestResponse, events: Sequence[ev.Event]) -> Turn:
         """Raises what refuses it."""
@@ -434,6 +458,8 @@ class Session:
         match command:
             case Whisper():
                 self.log.append(steering.whispered(command))
+            case WithdrawWhisper():
+                self.log.append(steering.withdrawn(command, self.history))
             case TakeOver():
                 await self._take_over(command)
             case Speak():

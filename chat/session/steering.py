@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chat.errors import NotTakenOver, TakenOver
-from chat.session.commands import HandBack, Speak, TakeOver, Whisper
+from chat.errors import ItemNotFound, NotTakenOver, TakenOver
+from chat.session.commands import HandBack, Speak, TakeOver, Whisper, WithdrawWhisper
 from chat.session.turns import Turn
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
@@ -25,6 +25,13 @@ def whispered(command: Whisper) -> ev.OperatorWhispered:
         author=command.by,
         client_event_id=command.client_event_id,
     )
+
+
+def withdrawn(command: WithdrawWhisper, history: SessionState) -> ev.WhisperWithdrawn:
+    """Raises `ItemNotFound`: a model was told it, or there is none."""
+    if not any(command.item_id in said.item_ids for said in history.items.whispers):
+        raise ItemNotFound("The model was told it already, or it was taken back.")
+    return ev.WhisperWithdrawn(item_id=command.item_id, author=command.by)
 
 
 def taken_over(command: TakeOver, history: SessionState, queue: Sequence[Turn]) -> list[ev.Event]:

@@ -12,6 +12,7 @@ from sessions_app.log.events import Reason, ResponseDone, ResponseStatus
 
 REASONS: dict[str, str] = {
     Reason.CLIENT_CANCELLED: "The answer was stopped.",
+    Reason.STEERED: "The answer was stopped for what was said into it; the next one takes that up.",
     Reason.OPERATOR_STOPPED: "The answer was stopped by a member of staff.",
     Reason.OPERATOR_TOOK_OVER: "The answer was stopped: a person answers from here on.",
     Reason.ANSWERED_BY_PERSON: "A person has answered this already.",

@@ -47,12 +47,14 @@ class OnlookerConsumer(StaffConsumer):
         """It is an opening as the page's own: whoever comes here without the page reads no less. Raises `SessionNotFound`,
         `InvalidSessionId`, `DatabaseAway`, `CredentialsInvalid`."""
         self.session_id = check_session_id(self.scope["url_route"]["kwargs"]["session_id"])
+        operates = await self.may(OPERATE)
         live = await in_db_thread(
             LiveTranscript.of_page,
             self.session_id,
             first=self._number("first"),
             seen=self._number("seen"),
-            may_decide=await self.may(OPERATE) or await self.may("sessions_app.change_session"),
+            may_decide=operates or await self.may("sessions_app.change_session"),
+            may_operate=operates,
         )
         await in_db_thread(_opened, self.session_id, self.user_id)
         await server.presence.add(self)

@@ -42,6 +42,7 @@ from chat.wire.inbox import InboxConsumer
 from chat.wire.onlooker import OnlookerConsumer
 from chat.wire.plain import PlainDialect
 from chat.wire.realtime.dialect import RealtimeDialect
+from chat.wire.responses.socket import responses_socket
 from identity.guests import resume_token
 from identity.models import Scope
 from identity.principal import Kind, Principal
@@ -422,6 +423,7 @@ websocket_urlpatterns = [
     path("ws/session/", _session),
     re_path(r"^ws/session/(?P<session_id>.+?)/?$", _session),  # any text: a bad id gets its own error
     re_path(r"^v1/realtime/?$", _session),
+    re_path(r"^v1/responses/?$", responses_socket),  # type: ignore[arg-type]  # Channels' router takes any application
     re_path(
         r"^(?P<unknown>.*)$", _session
     ),  # opened, to be told so: a browser learns nothing of a refused handshake

@@ -160,12 +160,17 @@ HTTP_BODY_LIMITS = {  # bytes by the beginning of the path; the longest that fit
     "/v1/": ENV.max_api_body_bytes,
     "/v1/realtime/": ENV.max_body_bytes,
     "/api/ui/": ENV.max_api_body_bytes,
+    "/ag-ui": ENV.max_api_body_bytes,
     "/admin/": ENV.max_admin_body_bytes,
     "/admin/login/": ENV.max_body_bytes,
     "/api/files": ENV.sessions.max_file_bytes + ENV.max_body_bytes,
+    "/v1/files": ENV.sessions.max_file_bytes + ENV.max_body_bytes,
 }
 HTTP_REQUEST_SECONDS = ENV.request_seconds
-HTTP_LONG_REQUESTS = {"/api/files": ENV.upload_seconds}  # seconds by the beginning of the path
+HTTP_LONG_REQUESTS = {  # seconds by the beginning of the path
+    "/api/files": ENV.upload_seconds,
+    "/v1/files": ENV.upload_seconds,
+}
 HTTP_MAX_UNFINISHED = ENV.max_unfinished_requests
 RUNSERVER_WORKER = False
 

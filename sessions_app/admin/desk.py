@@ -224,6 +224,8 @@ def act(request: HttpRequest, model_admin: Any, session: Session) -> HttpRespons
         context = {**panel_context(request, fresh), "said": words, "failed": not done, "undo": undo}
         return render(request, "admin/sessions_app/desk/panel.html", context, status=200 if done else 409)
     handed = _next_of_queue(request, model_admin, way[QUEUE]) if done and goes_on and QUEUE in way else None
+    if goes_on:  # the page that comes is another's
+        words = f"{session.heading}: {words}"
     if undo:
         told = {**way_context(request), "session": session, "said": words, "undo": undo, "handed": handed}
         words = render_to_string("admin/sessions_app/desk/undo.html", told, request=request)

@@ -87,11 +87,11 @@ class Now:
 
 
 class LiveTranscript:
-    def __init__(self, session: Session, *, seen: int, may_decide: bool) -> None:
+    def __init__(self, session: Session, *, seen: int, may_decide: bool, may_operate: bool) -> None:
         """``seen``: the last seq that the page has."""
         self._session = session
         self._seen = seen
-        self._may_decide = may_decide
+        self._may = {"may_decide": may_decide, "may_operate": may_operate}
         self._folding = Folding()
         self._streams: set[str] = set()
         """The items whose text the page has as far as it came, so that the rest can be added."""
@@ -104,7 +104,9 @@ class LiveTranscript:
         """From where the log is to be read on."""
 
     @classmethod
-    def of_page(cls, session_id: str, *, first: int, seen: int, may_decide: bool) -> "LiveTranscript":
+    def of_page(
+        cls, session_id: str, *, first: int, seen: int, may_decide: bool = False, may_operate: bool = False
+    ) -> "LiveTranscript":
         """For a page that shows the log from ``first`` to ``seen``. Raises `SessionNotFound`, also for an erased one.
 
         It reads on from where the first answer began that was not over by then, for its deltas stand nowhere else.
@@ -112,7 +114,7 @@ class LiveTranscript:
         session = Session.objects.select_related("user").filter(pk=session_id, erased_at__isnull=True).first()
         if session is None:
             raise SessionNotFound
-        live = cls(session, seen=seen, may_decide=may_decide)
+        live = cls(session, seen=seen, may_decide=may_decide, may_operate=may_operate)
         records = read_before(session, first=first, until=seen)
         begun = {
             one.event.response_id: one.seq for one in records if isinstance(one.event, ev.ResponseStarted)
@@ -198,7 +200,7 @@ class LiveTranscript:
             "entry": entry,
             "session": self._session,
             "visitor": visitor_name(self._session),
-            "may_decide": self._may_decide,
+            **self._may,
             "csrf_token": "NOTPROVIDED",  # the page puts its own in
         }
         return render_to_string("admin/sessions_app/session/entry.html", context)

@@ -9,19 +9,19 @@ from django.db.models import Count, QuerySet
 from sessions_app.admin.walk import PERSON, session_url
 from sessions_app.log import events as ev
 from sessions_app.models import (
-    AttentionKind,
-    InboxItem,
     ReviewNote,
     Session,
+    SessionEvent,
     SessionStatus,
     SessionTag,
-    Settled,
 )
 from sessions_app.selectors.inbox import read_events
 
 LATEST = 5
 """So many notes, and bad ratings, are shown."""
 MOST_TAGS = 12
+MOST_RATINGS = 40
+"""So many are read: of an answer the last one counts."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def story_of(newest: QuerySet[Session], here: str) -> dict[str, Any]:
     return {
         "tags": list(tags.order_by("-count", "tag__name")[:MOST_TAGS]),
         "notes": _notes(ids, way),
-        "ratings": _bad_ratings(ids, way),
+        "ratings": _bad_ratings(newest, way),
         "live_url": session_url(live.pk, **way) if live else "",
     }
 
@@ -63,18 +63,26 @@ def _notes(ids: QuerySet[Any], way: dict[str, str]) -> list[Line]:
     ]
 
 
-def _bad_ratings(ids: QuerySet[Any], way: dict[str, str]) -> list[Line]:
-    """The latest that stand; what was seen to a month ago is not kept."""
-    items = InboxItem.objects.filter(kind=AttentionKind.BAD_RATING, session_id__in=ids)
-    standing = items.exclude(settled_how=Settled.LOG).select_related("session").defer("session__summary")
-    found = list(standing.order_by("-at", "-id")[:LATEST])
-    records = read_events([(item.session_id, item.seq) for item in found]) if found else {}
-    lines = []
-    for item in found:
-        record = records.get((item.session_id, item.seq))
-        event = record.event if record else None
-        said = event.comment or event.reason if isinstance(event, ev.FeedbackGiven) else ""
-        words = said or "Rated bad, without a word"
-        url = session_url(item.session_id, hit=str(item.seq), **way)
-        lines.append(Line(words, item.session.heading, item.at, url))
-    return lines
+def _bad_ratings(newest: QuerySet[Session], way: dict[str, str]) -> list[Line]:
+    """Those that stand, of the latest conversations that have any."""
+    bad = newest.filter(feedback_down__gt=0).defer("summary")[:LATEST]
+    sessions = {session.pk: session for session in bad}
+    given = SessionEvent.objects.filter(session_id__in=sessions, event_type=ev.FeedbackGiven.event_type)
+    places = list(given.order_by("-created_at").values_list("session_id", "seq")[:MOST_RATINGS])
+    records = read_events(places) if places else {}
+    last = {}
+    for place in sorted(records):
+        event = records[place].event
+        if isinstance(event, ev.FeedbackGiven):
+            last[place[0], event.item_id] = (place, event)
+    lines = [
+        Line(
+            event.comment or event.reason or "Rated bad, without a word",
+            sessions[session_id].heading,
+            records[session_id, seq].at,
+            session_url(session_id, hit=str(seq), **way),
+        )
+        for (session_id, seq), event in last.values()
+        if event.rating == ev.Rating.DOWN
+    ]
+    return sorted(lines, key=lambda line: line.at, reverse=True)[:LATEST]

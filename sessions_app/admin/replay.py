@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sessions_app.admin import pages
+from sessions_app.admin.way import back_to_answer
 from sessions_app.log.replay import operator_now
 from sessions_app.models import Session
 from sessions_app.review.humanize import duration
@@ -34,6 +35,7 @@ def replay_page(request: HttpRequest, model_admin: Any, session: Session) -> Htt
         "steps": steps[:MOST_IN_TABLE],
         "more_steps": max(0, len(steps) - MOST_IN_TABLE),
         "waterfalls": waterfalls(part.records),
+        **back_to_answer(request, session, at),
     }
     return pages.respond(request, model_admin, session, "replay", context)
 

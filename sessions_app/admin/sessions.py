@@ -346,6 +346,10 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         return format_html('<span class="cell-line" title="{}">{}</span>', session.model, name or provider)
 
     @column("Score", ordering=Coalesce("review__score", 0), empty_value="-")
-    def score(self, session: Session) -> int | None:
+    def score(self, session: Session) -> SafeString | None:
         review = getattr(session, "review", None)
-        return review.score if review else None
+        return (
+            format_html('<span class="cell-score">{}</span>', review.score)
+            if review and review.score
+            else None
+        )

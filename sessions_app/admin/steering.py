@@ -1,4 +1,4 @@
-"""What staff do in a conversation that goes on, from its page: stop, whisper, take over, answer as a person, hand back."""
+"""What staff do in a conversation that goes on, from its page: stop, whisper (and take that back), take over, answer as a person, hand back."""
 
 import re
 
@@ -16,6 +16,7 @@ MAX_CHARS = 20_000
 _DONE = {
     Act.STOP: "The answer was stopped.",
     Act.WHISPER: "The model reads it before its next answer.",
+    Act.WITHDRAW: "Taken back: the model does not read it.",
     Act.TAKE_OVER: "You answer from here on; the user is told that a person does.",
     Act.SPEAK: "Sent.",
     Act.HAND_BACK: "The model answers again.",
@@ -55,6 +56,7 @@ def steer(request: HttpRequest, session: Session) -> HttpResponse:
                 act=act,
                 by=request.user.get_username(),
                 text=text,
+                item_id=request.POST.get("item", "").replace("\x00", ""),
                 nonce=_nonce_of(request),
             )
         )

@@ -99,6 +99,14 @@ def place_in(request: HttpRequest) -> dict[str, str]:
     }
 
 
+def back_to_answer(request: HttpRequest, session: Session, seq: int | None) -> dict[str, str]:
+    """For the replay that was opened at a place of the transcript: the way back is to that place. Else nothing."""
+    if not seq:
+        return {}
+    url = session_url(session.pk, hit=str(seq), **way_of(request))
+    return {"list_url": url, "back_words": "Back to the transcript"}
+
+
 def back_of_person(request: HttpRequest) -> tuple[str, str]:
     """The same for a person's page."""
     session_id = request.GET.get(OF, "").replace("\x00", "")[:128]

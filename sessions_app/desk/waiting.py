@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from sessions_app.models import AttentionKind, InboxItem, Settled
@@ -28,8 +28,9 @@ def bring_back(item_ids: Iterable[int]) -> int:
 
 
 def ran_again(item_id: int, *, by: str) -> None:
-    """What the log has settled by then was settled because somebody asked for it."""
-    InboxItem.objects.filter(pk=item_id, settled_how=Settled.LOG).update(settled_by=by[:150])
+    """Until it is settled it says so; and what the log has settled by then was settled because somebody asked for it."""
+    asked = Q(settled_at__isnull=True) | Q(settled_how=Settled.LOG)
+    InboxItem.objects.filter(asked, pk=item_id).update(settled_by=by[:150])
 
 
 def settle_session(session_id: str, *, by: str) -> None:

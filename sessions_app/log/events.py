@@ -87,6 +87,8 @@ class Reason(StrEnum):
 
     CLIENT_CANCELLED = "client_cancelled"
     """The client stopped it."""
+    STEERED = "steered"
+    """The client said more while it was given: the next one answers that, too."""
     OPERATOR_STOPPED = "operator_stopped"
     """A member of staff stopped it."""
     OPERATOR_TOOK_OVER = "operator_took_over"
@@ -332,6 +334,16 @@ class OperatorWhispered(EventBase, frozen=True, kw_only=True):
     text: str
     author: str
     client_event_id: str | None = None
+
+
+class WhisperWithdrawn(EventBase, frozen=True, kw_only=True):
+    """A member of staff took back what no model had been told yet."""
+
+    event_type = "whisper_withdrawn"
+    role = Role.OPERATOR
+    item_id: str
+    """The whisper's."""
+    author: str
 
 
 class SteppedEvent(PlacedEvent, frozen=True, kw_only=True):
@@ -705,6 +717,7 @@ Event = (
     | UserMessage
     | OperatorMessage
     | OperatorWhispered
+    | WhisperWithdrawn
     | OperatorTookOver
     | OperatorHandedBack
     | VersionChosen

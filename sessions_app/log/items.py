@@ -184,6 +184,9 @@ class Items:
     def whisper(self, seq: int, event: ev.OperatorWhispered) -> None:
         self.whispers.append(Said(event, seq, seq))
 
+    def withdraw_whisper(self, item_id: str) -> None:
+        self.whispers = [said for said in self.whispers if item_id not in said.item_ids]
+
     def take_in_whispers(self, seq: int) -> None:
         for said in self.whispers:
             said.entered = seq

@@ -66,7 +66,9 @@ _NEWS = """
     ON CONFLICT (session_id, kind, ref) DO UPDATE
         SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
-    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log', settled_by = '' FROM news n
+    UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log',
+        settled_by = CASE WHEN i.settled_at IS NULL THEN i.settled_by ELSE '' END  -- who has asked again, while it waited
+    FROM news n
     WHERE i.session_id = n.session_id AND i.kind = ANY(n.settles) AND n.ref IN (i.ref, i.response_id)
         AND i.settled_how <> 'log'
 ), agreed AS (
@@ -147,10 +149,14 @@ def first_words(records: Sequence[ev.Record]) -> str:
     """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
     for record in records:
         if isinstance(record.event, ev.UserMessage):
-            beginning = record.event.text[: 8 * FIRST_WORDS_CHARS] or _names(record.event)
-            words = textwrap.shorten(beginning, FIRST_WORDS_CHARS, placeholder="…")
-            return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
+            return beginning_of(record.event.text or _names(record.event))
     return ""
+
+
+def beginning_of(text: str) -> str:
+    beginning = text[: 8 * FIRST_WORDS_CHARS]
+    words = textwrap.shorten(beginning, FIRST_WORDS_CHARS, placeholder="…")
+    return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
 
 
 def _names(event: ev.UserMessage) -> str:

@@ -19,6 +19,7 @@ from sessions_app.log.events import (
     ToolApproval,
     ToolResult,
 )
+from sessions_app.log.journal_sql import beginning_of
 from sessions_app.log.lifecycle import Visitor, visible_to
 from sessions_app.log.replay import read_history
 from sessions_app.log.rows import COLUMNS, Row, decode_row
@@ -63,6 +64,17 @@ def find_request(*, request_key: str, visitor: Visitor) -> Place | None:
     return _place(asked.filter(_mine(visitor) | _NOBODYS, key=request_key).order_by("-created_at", "-seq"))
 
 
+def steered_from(place: Place) -> Place | None:
+    """The response that takes up what was said into this one."""
+    asked = SessionEvent.objects.filter(
+        session_id=place.session_id,
+        event_type=ResponseQueued.event_type,
+        seq__gt=place.seq,
+        payload__options__asked__steers=place.response_id,
+    )
+    return _place(asked.order_by("seq"))
+
+
 def find_session(*, session_id: str, visitor: Visitor) -> KeptSession | None:
     mine = Session.objects.filter(visible_to(visitor), session_id=session_id)
     created_at = mine.values_list("created_at", flat=True).first()
@@ -70,6 +82,23 @@ def find_session(*, session_id: str, visitor: Visitor) -> KeptSession | None:
         return None
     state = SessionState(read_history(session_id=session_id))
     return KeptSession(session_id, created_at.timestamp(), state)
+
+
+_LATELY = 50
+
+
+def begun_with(*, text: str, visitor: Visitor) -> list[str]:
+    """Of a user's last sessions those that began with it, as far as `Session.first_words` tells; the newest first."""
+    if visitor.user_id is None:
+        return []
+    mine = Session.objects.filter(user_id=visitor.user_id)
+    if visitor.external_user_id:
+        mine = mine.filter(external_user_id=visitor.external_user_id)
+    lately = mine.order_by("-start_time").values_list(
+        "session_id", "external_user_id", "first_words", "erased_at"
+    )[:_LATELY]
+    wanted = visitor.external_user_id, beginning_of(text), None
+    return [session_id for session_id, *about in lately if tuple(about) == wanted]
 
 
 def is_there(*, session_id: str, visitor: Visitor) -> bool:
@@ -81,6 +110,13 @@ def denied_in(*, session_id: str) -> list[str]:
     """The approval requests of a session that somebody has said no to."""
     said = SessionEvent.objects.filter(session_id=session_id, event_type=ToolApproval.event_type)
     return list(said.filter(payload__approve=False).values_list(KT("payload__approval_id"), flat=True))
+
+
+def settled_in(*, session_id: str) -> set[str]:
+    """The approval requests of a session that are decided about: a no, or the last yes that was missing."""
+    said = SessionEvent.objects.filter(session_id=session_id, event_type=ToolApproval.event_type)
+    rows = said.exclude(payload__approve=True, payload__missing__gt=0)
+    return set(rows.values_list(KT("payload__approval_id"), flat=True))
 
 
 _MOST_PARTS = 64

@@ -246,6 +246,8 @@ class SessionState:
                 self._put(seq, event)
             case ev.OperatorWhispered() | ev.OperatorTookOver() | ev.OperatorHandedBack():
                 self._step_in(seq, event)
+            case ev.WhisperWithdrawn():
+                self.items.withdraw_whisper(event.item_id)
             case ev.AssistantMessage() | ev.ToolCall() if not event.response_id:
                 self._put(seq, event)
             case ev.AssistantDelta() | ev.AssistantMessage() | ev.ToolCall() | ev.ToolApprovalRequested():

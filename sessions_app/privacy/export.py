@@ -51,7 +51,7 @@ _SESSION_FIELDS = (
 )
 _USER_FIELDS = ("username", "email", "first_name", "last_name", "date_joined", "last_login")
 _FOR_STAFF = {"author", "cause", "extra", "parts", "error", "stopped_by"}
-_WORDS_FOR_STAFF = ("model_attempt_failed", "operator_whispered", "summary_failed")
+_WORDS_FOR_STAFF = ("model_attempt_failed", "operator_whispered", "whisper_withdrawn", "summary_failed")
 
 
 def export_person(person: Person) -> Iterator[str]:

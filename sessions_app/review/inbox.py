@@ -67,6 +67,8 @@ class Row:
     can_come_back: bool = False
     decides: bool = False
     runs_again: bool = False
+    asked_again_by: str = ""
+    """Another try is under way, or has come to nothing yet."""
     others: "Sequence[Row]" = ()
     """Of the same conversation, that are worked through with it."""
 
@@ -97,6 +99,7 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         can_come_back=item.settled_how in BY_STAFF,
         decides=waits and item.kind == AttentionKind.APPROVAL,
         runs_again=waits and item.kind in CAN_RUN_AGAIN,
+        asked_again_by=item.settled_by if waits else "",
     )
 
 

@@ -11,6 +11,7 @@ from sessions_app.log.replay import kept_until, read_records, read_without_delta
 UNTOLD: frozenset[type[ev.Event]] = frozenset(
     {
         ev.OperatorWhispered,
+        ev.WhisperWithdrawn,
         ev.ModelAttemptFailed,
         ev.HistoryCompacted,
         ev.SummaryFailed,

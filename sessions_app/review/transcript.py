@@ -21,6 +21,8 @@ _DIALECTS = {
     "http": "a call over HTTP",
     "events": "a program that follows the log, over HTTP",
     "responses": "OpenAI's API, over HTTP",
+    "ui": "the AI SDK's chat, over HTTP",
+    "agui": "AG-UI, over HTTP",
 }
 _REOPENED = {
     ev.ReopenCause.RETURNED: ("Session reopened: the client came back", "info"),
@@ -192,6 +194,9 @@ class Said:
     author: str = ""
     whispered: bool = False
     """To the model alone."""
+    waits: bool = False
+    """No model was told the whisper yet, as far as the records go."""
+    withdrawn: bool = False
     removed: bool = False
     """The client took it out of the model's history."""
     edited: bool = False
@@ -319,6 +324,9 @@ class Folding:
                 answer = self._answer(record, event.response_id)
                 answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
                 self._retry(answer, event)
+                self._whispers_heard(event)
+            case ev.WhisperWithdrawn():
+                self._withdrawn(event.item_id)
             case ev.ModelAttemptFailed():
                 self._answer(record, event.response_id).failed_attempts.append(event)
             case ev.AssistantDelta():
@@ -378,12 +386,26 @@ class Folding:
             files=event.files if isinstance(event, ev.UserMessage) else [],
             author="" if isinstance(event, ev.UserMessage) else event.author,
             whispered=isinstance(event, ev.OperatorWhispered),
+            waits=isinstance(event, ev.OperatorWhispered),
         )
         if isinstance(event, ev.UserMessage) and event.replaces:
             said.edited = True
             self._edited(event.replaces)
         self._items[event.item_id] = self._homes[event.item_id] = said
         self._add(said)
+
+    def _whispers_heard(self, event: ev.ResponseStarted) -> None:
+        if event.shown_as or event.options.get("conversation") == "none":
+            return
+        for entry in self.entries:
+            if isinstance(entry, Said) and entry.waits:
+                entry.waits = False
+                self.touched[entry.seq] = entry
+
+    def _withdrawn(self, item_id: str) -> None:
+        if isinstance(said := self._items.get(item_id), Said):
+            said.waits, said.withdrawn = False, True
+            self._touch(item_id)
 
     def _edited(self, item_id: str) -> None:
         if isinstance(said := self._items.get(item_id), Said):

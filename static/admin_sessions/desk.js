@@ -34,4 +34,10 @@ const [replay, transcript] = [document.querySelector("[data-replay]"), document.
 if (replay && transcript) {
   beginsOnScreen(replay, transcript);
 }
+const where = document.querySelector("[data-where]");
+const head = document.querySelector(".sx-head h2");
+if (where && head) {
+  // Whose conversation it is stays in sight where its head does not.
+  new IntersectionObserver(([{ isIntersecting }]) => (where.hidden = isIntersecting)).observe(head);
+}
 keys.begin();

@@ -168,7 +168,7 @@ export class Keys {
   }
 
   #byData(name, key) {
-    return [...document.querySelectorAll(`[data-${name}]`)].find((element) => element.dataset[name] === key);
+    return [...document.querySelectorAll(`[data-${name}]`)].find((element) => element.dataset[name].split(" ").includes(key));
   }
 
   #doesInList(key, target) {

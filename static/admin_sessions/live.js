@@ -235,7 +235,19 @@ async function post(event, form) {
     acts.elements.text.value = "";
     acts.elements.text.focus();
   }
-  if (went && body.get("act") === "take_over") acts.elements.text.focus();
+  if (went && body.get("act") === "take_over") {
+    acts.elements.text.focus();
+    focusedAt = performance.now();
+  }
+}
+
+/** The field has come by itself: the key that leads to it, from habit, is no word for the customer. */
+let focusedAt = -Infinity;
+const HABIT_MS = 3_000;
+function isHabit({ key }) {
+  const first = performance.now() - focusedAt < HABIT_MS && key !== "Shift";
+  if (first) focusedAt = -Infinity;
+  return first && key === acts.elements.text.dataset.focus && !acts.elements.text.value;
 }
 
 function tell(form, words, went) {
@@ -259,6 +271,7 @@ to?.addEventListener("change", () => {
 });
 acts?.addEventListener("submit", (event) => post(event, acts));
 acts?.elements.text.addEventListener("keydown", (event) => {
+  if (isHabit(event)) event.preventDefault();
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   acts.requestSubmit(acts.querySelector(`button[value=${act()}]`));

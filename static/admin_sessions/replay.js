@@ -303,7 +303,7 @@ speed.addEventListener("change", remember);
 place.addEventListener("input", () => go((Number(place.value) / 1000) * whole));
 
 addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || root.hidden) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || !steps.length) return;
   const writes = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select, summary, a");
   if (writes || (event.key === " " && event.target.matches("button, [type=checkbox]"))) return;
   const keys = {
@@ -334,8 +334,7 @@ function open() {
 }
 
 const answerOfServer = await fetch(root.dataset.steps, { headers: { Accept: "application/json" } });
-if (answerOfServer.ok) {
-  ({ steps, visitor } = await answerOfServer.json());
-  root.hidden = steps.length === 0;
-  open();
-}
+if (answerOfServer.ok) ({ steps, visitor } = await answerOfServer.json());
+root.removeAttribute("aria-busy");
+root.hidden = steps.length === 0;
+if (steps.length) open();

@@ -92,7 +92,7 @@ function meanwhile({ phase, code }, answering, sending) {
 
 const RESTARTS = new Set([1001, 1012]);
 const OFFLINE = {
-  answer: gettext("You are offline. Your answer goes on being written, and is shown as soon as you are back."),
+  answer: gettext("You are offline. As soon as you are back, your answer goes on, or is written again."),
   message: gettext("You are offline. Your message is sent as soon as you are back."),
 };
 const RESTARTING = {
@@ -100,7 +100,7 @@ const RESTARTING = {
   message: gettext("The server is restarting. Your message is sent in a moment."),
 };
 const LOST = {
-  answer: gettext("The connection was lost. Your answer goes on being written, and is shown once you are connected again."),
+  answer: gettext("The connection was lost, and is being made again. Then your answer goes on, or is written again."),
   message: gettext("The connection was lost. Your message is sent once you are connected again."),
 };
 

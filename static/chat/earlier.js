@@ -7,35 +7,62 @@ import { gettext } from "./words.js";
 const NEAR_PX = 800;
 
 export class Earlier {
-  #loading = false;
+  #loading = null;
+  #going = null;
 
   /** `button` is for the keyboard, and for whoever does not scroll; `session()` is the one that is shown. */
   constructor({ scroller, content, button, session }) {
     Object.assign(this, { scroller, content, button, session });
     scroller.addEventListener("scroll", () => this.look(), { passive: true });
-    button.addEventListener("click", () => this.#load({ byHand: true }));
+    for (const type of ["wheel", "touchmove", "pointerdown"]) {
+      scroller.addEventListener(type, () => this.stay(), { passive: true });
+    }
+    button.addEventListener("click", () => this.#loadByHand());
   }
 
   /** Fetch the next page where its end is near, or where what is there does not fill the screen. */
   look() {
     const { hasEarlier, caughtUp } = this.session();
     this.button.hidden = !hasEarlier;
-    if (hasEarlier && caughtUp && this.scroller.scrollTop < NEAR_PX) this.#load({ byHand: false });
+    if (hasEarlier && caughtUp && this.scroller.scrollTop < NEAR_PX) this.#load();
   }
 
-  async #load({ byHand }) {
-    if (this.#loading) return;
-    this.#loading = true;
+  /** To the first word of all, however many pages that takes, unless the user wants to be elsewhere meanwhile. */
+  async toBeginning() {
+    const going = (this.#going = {});
+    const session = this.session();
+    let found = true;
+    while (found && going === this.#going && session === this.session()) {
+      this.scroller.scrollTop = 0;
+      found = session.hasEarlier && (await this.#load());
+    }
+  }
+
+  /** Not to the beginning after all. */
+  stay() {
+    this.#going = null;
+  }
+
+  async #loadByHand() {
+    if (await this.#load()) announce(gettext("Earlier messages are shown above."));
+  }
+
+  /** True: there is more now. */
+  #load() {
+    this.#loading ??= this.#fetch().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #fetch() {
     const session = this.session();
     const first = this.content.querySelector("[data-id]");
     const topBefore = first?.getBoundingClientRect().top;
     const found = await session.showEarlier();
-    this.#loading = false;
-    if (session !== this.session()) return;
+    if (session !== this.session()) return false;
     this.button.hidden = !session.hasEarlier;
-    if (!found) return;
+    if (!found) return false;
     if (first?.isConnected) this.scroller.scrollTop += first.getBoundingClientRect().top - topBefore;
-    if (byHand) announce(gettext("Earlier messages are shown above."));
     requestAnimationFrame(() => this.look());
+    return true;
   }
 }

@@ -101,7 +101,6 @@ export class FeedbackView {
     this.comment = el("textarea", {
       rows: "2",
       maxlength: commentChars,
-      "aria-label": gettext("Comment"),
       placeholder: gettext("Say more (optional)"),
       dir: "auto",
     });
@@ -112,7 +111,7 @@ export class FeedbackView {
       "form",
       { class: "feedback-form", hidden: true, "aria-label": gettext("Why this rating") },
       this.reasons,
-      this.comment,
+      el("label", { class: "feedback-comment" }, gettext("Comment"), this.comment),
       el("div", { class: "feedback-buttons" }, send, skip),
     );
     form.addEventListener("submit", (event) => {

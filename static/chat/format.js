@@ -67,8 +67,22 @@ export function fileSize(bytes) {
   return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: digits }).format(amount);
 }
 
-/** `get_user_profile` as "Get user profile". */
+/** Those that ship with the server. */
+const OWN_TOOLS = {
+  get_time: gettext("Get time"),
+  calculate: gettext("Calculate"),
+  get_my_profile: gettext("Get my profile"),
+  get_user_data: gettext("Get user data"),
+  get_session_analytics: gettext("Get session analytics"),
+  search_my_sessions: gettext("Search my sessions"),
+};
+
+const speaksEnglish = (locale ?? "en").startsWith("en");
+
+/** `get_order_status` as "Get order status"; where the page speaks another language than such names, what it is. */
 export function toolTitle(name) {
+  if (Object.hasOwn(OWN_TOOLS, name)) return OWN_TOOLS[name];
+  if (!speaksEnglish) return gettext("A tool is used");
   const words = name.replace(/[_-]+/g, " ").trim();
   return words ? words[0].toUpperCase() + words.slice(1) : gettext("Tool");
 }

@@ -12,6 +12,7 @@ import { Drawer } from "./drawer.js";
 import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
 import { FrameHost } from "./frame_host.js";
+import { FrameList } from "./frame_list.js";
 import { FramePlace } from "./frame_place.js";
 import { Keys } from "./keys.js";
 import { ModelPicker } from "./model_picker.js";
@@ -41,6 +42,9 @@ class Page {
       ? new FramePlace({ homeUrl, assistant })
       : new Addresses({ homeUrl, sessionUrl, assistant, elsewhere });
     this.host = isFramed ? new FrameHost(settings) : null;
+    this.before = isFramed
+      ? new FrameList({ button: byId("open-frame-list"), menu: byId("frame-list"), place: this.addresses })
+      : null;
     this.announcements = new Announcements(byId("announcer"));
     this.title = new TabTitle();
     this.view = new TranscriptView(byId("transcript"), {
@@ -95,7 +99,7 @@ class Page {
       list: byId("shortcuts"),
       input: byId("message"),
       act: {
-        scroll: (key) => this.follow.byKey(key),
+        scroll: (key) => this.#scroll(key),
         write: () => this.composer.focus(),
         editLast: () => document.querySelector(".edit:not([hidden])")?.click(),
         newChat: isFramed ? null : () => document.querySelector(".new-chat").click(),
@@ -164,7 +168,15 @@ class Page {
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
     if (this.attachments) this.attachments.enabled = Boolean(token);
+    this.before.forget();
     this.#session?.renew(token);
+  }
+
+  /** Home is where the conversation began, also where that is not here yet. */
+  #scroll(key) {
+    this.earlier.stay();
+    this.follow.byKey(key);
+    if (key === "Home") this.earlier.toBeginning();
   }
 
   #search() {
@@ -257,7 +269,7 @@ class Page {
 
   #onConnection(state) {
     const isGone = state.phase === Phase.STOPPED && state.code === 4404;
-    if (isFramed && isGone && this.addresses.sessionId) return this.addresses.home(); // of another visit, or of somebody else
+    if (isFramed && isGone && this.addresses.sessionId) return this.addresses.drop(); // of another visit, or of somebody else
     if (state.phase === Phase.ONLINE) this.host?.letIn();
     if (state.phase === Phase.STOPPED && state.code === 4401) this.host?.askForToken();
     const { state: said, outbox } = this.#session;
@@ -321,6 +333,7 @@ class Page {
     for (const link of document.querySelectorAll("[data-login-link]")) link.href = loginUrl();
     this.composer.keepDraft(id);
     this.panel.mark(id, beginning);
+    this.before?.name(id, beginning);
   }
 
   async #refreshList() {

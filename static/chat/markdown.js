@@ -80,8 +80,10 @@ export function renderMarkdown(text) {
 
 /** A block that is wider than its place says so: not every screen shows a scrollbar. */
 const widths = new ResizeObserver((entries) => {
-  for (const { target } of entries)
-    target.parentElement?.classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 1);
+  for (const { target } of entries) {
+    const box = target.tagName === "TABLE" ? target.parentElement : target;
+    box?.parentElement?.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
+  }
 });
 
 function dressCode(pre) {
@@ -108,8 +110,13 @@ function dressCode(pre) {
 
 function dressTable(table) {
   const frame = el("div", { class: "table-frame", tabindex: "0" });
-  table.replaceWith(frame);
+  const hint = el("p", { class: "table-scrolls", text: gettext("Scroll sideways for more") });
+  const block = el("div", { class: "table-block" });
+  table.replaceWith(block);
   frame.append(table);
+  block.append(frame, hint);
+  widths.observe(frame);
+  widths.observe(table); // its frame keeps its width as it grows
   const columns = table.rows[0]?.cells.length ?? 0;
   for (let column = 0; column < columns; column += 1) alignNumbers(table, column);
 }
@@ -119,6 +126,7 @@ const NUMBER = /^[-+−±~≈<>]?\s?[$€£¥]?\s?\d[\d.,\s'’]*\s?[%€£¥$]?
 
 function alignNumbers(table, column) {
   const cells = Array.from(table.rows, (row) => row.cells[column]).filter(Boolean);
+  for (const cell of cells) if (NUMBER.test(cell.textContent.trim())) cell.dir = "ltr"; // a sign stands before its number
   const filled = cells.filter((cell) => cell.tagName === "TD" && cell.textContent.trim());
   if (filled.length === 0 || cells.some((cell) => cell.className)) return;
   if (filled.every((cell) => NUMBER.test(cell.textContent.trim()))) {

@@ -10,18 +10,18 @@ const AGAIN = gettext("The answer did not come through. Please try again.");
 const BUSY = gettext("Very many people are asking at the moment. Please try again in a moment.");
 const NEW_CHAT = gettext("This conversation has become too long. Please start a new one.");
 const FAILED = gettext("That did not work. Please try again.");
-const GONE = gettext("This is not there any more.");
+const GONE = gettext("This is not there any more. Load the page again.");
 const SIGN_IN = gettext("Please sign in to go on.");
 const WAIT = gettext("That was much in a short time. Please wait a little, then send it again.");
 const NOT_KEPT = gettext("The chat cannot keep anything at the moment. Please try again in a moment.");
 const OTHER_FILE = gettext("Files of this kind are not taken. Send a picture, a PDF or a text.");
-const NOT_HERE = gettext("This page may not open the chat.");
+const NOT_HERE = gettext("This page may not open the chat. Please write to us in another way.");
 
 export const SENTENCES = {
   model_bad_credentials: LATER,
   model_not_found: LATER,
   model_bad_request: LATER,
-  model_not_allowed: gettext("This model cannot be chosen here."),
+  model_not_allowed: gettext("This model cannot be chosen here. Choose another one."),
   model_error: LATER,
   model_quota_exceeded: BUSY,
   model_overloaded: BUSY,
@@ -31,18 +31,18 @@ export const SENTENCES = {
   model_empty_answer: AGAIN,
   internal_error: AGAIN,
   interrupted: AGAIN,
-  model_refused: gettext("The assistant does not answer this."),
-  content_filter: gettext("The assistant does not answer this."),
+  model_refused: gettext("The assistant does not answer this. Ask in other words, or something else."),
+  content_filter: gettext("The assistant does not answer this. Ask in other words, or something else."),
   model_context_too_long: NEW_CHAT,
   session_full: NEW_CHAT,
   budget_exceeded: gettext("This conversation has come to its end for today. Please start a new one, or come back tomorrow."),
   max_output_tokens: gettext("It had become too long. Ask for the rest to have it go on."),
   max_tool_rounds: gettext("It took too many steps. Ask for less at once."),
-  message_too_large: gettext("The message is too long."),
+  message_too_large: gettext("The message is too long. Shorten it, or send it in parts."),
   rate_limit_exceeded: WAIT,
   rate_limited: WAIT,
   queue_full: gettext("Several messages wait for an answer already. Send it again when one is answered."),
-  conversation_already_has_active_response: gettext("An answer is being written already."),
+  conversation_already_has_active_response: gettext("An answer is being written already. Wait for its end, or stop it."),
   too_many_connections: gettext("The chat is open too often. Close it in other tabs, then try again."),
   invalid_credentials: SIGN_IN,
   credentials_ended: SIGN_IN,
@@ -50,11 +50,11 @@ export const SENTENCES = {
   origin_refused: NOT_HERE,
   chosen_id_refused: NOT_HERE,
   forbidden: NOT_HERE,
-  read_only_key: gettext("You can read this conversation, and not write in it."),
-  assistant_not_found: gettext("This assistant is not there any more."),
+  read_only_key: gettext("You can read this conversation, and not write in it. Start a new one to write."),
+  assistant_not_found: gettext("This assistant is not there any more. Please write to us in another way."),
   invalid_session_id: gettext("There is no such session here, or it is not yours."),
   session_not_found: gettext("There is no such session here, or it is not yours."),
-  session_over: gettext("This conversation has ended."),
+  session_over: gettext("This conversation has ended. Please start a new one."),
   item_not_found: GONE,
   not_an_answer: GONE,
   nothing_to_retry: GONE,
@@ -64,12 +64,12 @@ export const SENTENCES = {
   too_much_feedback: gettext("This answer was rated often enough. The last rating counts."),
   file_type_refused: OTHER_FILE,
   unsupported_content: OTHER_FILE,
-  file_unreadable: gettext("This file cannot be read: it is damaged, locked or too large."),
-  file_too_large: gettext("This file is too large."),
+  file_unreadable: gettext("This file cannot be read: it is damaged, locked or too large. Send another one."),
+  file_too_large: gettext("This file is too large. Send a smaller one."),
   file_not_found: gettext("This file is not there any more. Please send it again."),
   file_storage_unavailable: gettext("Files cannot be kept at the moment. Please try again in a moment."),
   upload_failed: gettext("The file could not be sent. Please try again."),
-  too_many_files: gettext("These are too many files for one message."),
+  too_many_files: gettext("These are too many files for one message. Send some of them with the next one."),
   model_cannot_read_file: gettext("The assistant cannot read this file. Send it as a picture, a PDF or a text."),
   server_restarting: gettext("The server is being renewed. The chat goes on in a moment."),
   session_moved: gettext("The chat is being moved. It goes on in a moment."),

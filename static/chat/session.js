@@ -36,7 +36,7 @@ export class ChatSession extends EventTarget {
     if (!sessionId) this.outbox.bind(`new${socketUrl.slice(socketUrl.indexOf("/ws/"))}`);
     const access = { sessionId, resumeToken, key: token, csrfToken };
     this.client = new RealtimeClient(socketUrl, { ...access, outbox: this.outbox });
-    this.client.addEventListener("frame", ({ detail }) => this.#take(detail));
+    this.client.addEventListener("frame", ({ detail }) => this.#hear(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
     this.client.addEventListener("refused", ({ detail }) => this.#onRefused(detail));
     this.client.addEventListener("caughtup", () => this.#onCaughtUp());
@@ -202,9 +202,15 @@ export class ChatSession extends EventTarget {
     this.#take({ type: "local.message", item: { ...item, x_replaces: replaces }, at });
   }
 
-  #take(frame) {
+  /** What was there before is shown at once when all of it is here, not picture by picture as it comes in. */
+  #hear(frame) {
     if (frame.type === "error" && [undefined, null, "", this.#choosing].includes(frame.error.event_id))
       this.#onError(frame.error);
+    this.#frames.push(frame);
+    if (this.caughtUp) this.#schedule();
+  }
+
+  #take(frame) {
     this.#frames.push(frame);
     this.#schedule();
   }

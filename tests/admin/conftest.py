@@ -34,6 +34,17 @@ def viewer(db: None) -> Client:
 
 
 @pytest.fixture
+def operator(db: None) -> Client:
+    """Signed in as staff who may read sessions and step in."""
+    user = User.objects.create_user("grace", password=PASSWORD, is_staff=True)
+    wanted = Permission.objects.filter(
+        codename__in=["view_session", "operate_session"], content_type__app_label="sessions_app"
+    )
+    user.user_permissions.set(wanted)
+    return signed_in(user)
+
+
+@pytest.fixture
 def nobody(db: None) -> Client:
     """Signed in as staff without any permission."""
     return signed_in(User.objects.create_user("nobody", password=PASSWORD, is_staff=True))

@@ -66,16 +66,6 @@ def act(client: Client, item: InboxItem, what: str, **more: str) -> str:
     return str(response.content.decode()) if response.status_code == 200 else str(response.status_code)
 
 
-@pytest.fixture
-def operator(db: None) -> Client:
-    user = User.objects.create_user("grace", password=PASSWORD, is_staff=True)
-    wanted = Permission.objects.filter(
-        codename__in=["view_session", "operate_session"], content_type__app_label="sessions_app"
-    )
-    user.user_permissions.set(wanted)
-    return signed_in(user)
-
-
 def test_a_reviewer_puts_away_and_brings_back_and_decides_nothing(
     db: None, decisions: list[hooks.Decision]
 ) -> None:
@@ -220,6 +210,7 @@ def test_a_failed_answer_is_run_again_and_a_failed_summary_as_well(
     answer, summary = InboxItem.objects.order_by("session_id")
     said = act(operator, answer, "again")
     assert "The model is asked again." in said
+    assert "Asked again by grace: it leaves this list once it is answered." in said
     assert f'<a href="/admin/sessions_app/session/{answer.session_id}/change/">Look at the conv' in said
     assert "The summary is being written." in act(operator, summary, "again")
     assert agains == [

@@ -40,3 +40,34 @@ def test_the_figures_of_the_head_follow() -> None:
     new = records_of("s1", [*before, *deltas("It is"), message("It is"), done()])[2:]
     assert "line" not in live.take(new[:1])
     assert [one["value"] for one in live.take(new[1:])["line"]] == ["2 messages", "$0.00"]
+
+
+@pytest.mark.django_db
+def test_a_whisper_waits_and_can_be_taken_back_until_a_model_is_told_it(
+    operator: Client, viewer: Client
+) -> None:
+    psst = ev.OperatorWhispered(item_id="item_w", text="Offer 10 %.", author="ann")
+    write_session([user_says("x"), psst], session_id="s1", status="active")
+    page = "/admin/sessions_app/session/s1/change/"
+    waits, button = "Waits for the model", 'name="act" value="withdraw"'
+    assert [part in operator.get(page).content.decode() for part in (waits, button)] == [True, True]
+    assert [part in viewer.get(page).content.decode() for part in (waits, button)] == [True, False]
+    live = LiveTranscript.of_page("s1", first=1, seen=2, may_operate=True)
+    before: list[ev.Event] = [user_says("x"), psst]
+    of_a_person = ev.ResponseStarted(response_id="r0", provider="", model="", shown_as="Staff")
+    for news, expected in ((of_a_person, None), (started(), [False, False])):
+        before.append(news)
+        sent = live.take(records_of("s1", before)[-1:])
+        html = next((one["html"] for one in sent["entries"] if "Offer 10" in one["html"]), None)
+        assert (html and [part in html for part in (waits, button)]) == expected
+
+
+@pytest.mark.django_db
+def test_a_whisper_that_was_taken_back_says_so(operator: Client) -> None:
+    psst = ev.OperatorWhispered(item_id="item_w", text="Offer 10 %.", author="ann")
+    write_session(
+        [psst, ev.WhisperWithdrawn(item_id="item_w", author="ann")], session_id="s1", status="active"
+    )
+    html = operator.get("/admin/sessions_app/session/s1/change/").content.decode()
+    assert "Taken back, the model was not told" in html
+    assert 'value="withdraw"' not in html

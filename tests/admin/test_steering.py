@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from chat.staff import _command
@@ -12,7 +11,6 @@ from sessions_app import hooks
 from sessions_app.admin.steering import MAX_CHARS
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Act, Step
-from tests.admin.conftest import PASSWORD, signed_in
 from tests.admin.rows import user_says, write_session
 
 URL = "/admin/sessions_app/session/s1/steer/"
@@ -29,22 +27,18 @@ def steps() -> Iterator[list[Step]]:
     hooks._steppers[:] = kept
 
 
-@pytest.fixture
-def operator(db: None) -> Client:
-    user = User.objects.create_user("grace", password=PASSWORD, is_staff=True)
-    rights = Permission.objects.filter(
-        codename__in=["view_session", "operate_session"], content_type__app_label="sessions_app"
-    )
-    user.user_permissions.set(rights)
+@pytest.fixture(autouse=True)
+def session(db: None) -> None:
     write_session([user_says("Hi")], session_id="s1")
-    return signed_in(user)
 
 
 def test_each_act_goes_to_the_hook_with_its_author(operator: Client, steps: list[Step]) -> None:
     for act in Act:
-        answer = operator.post(URL, {"act": act, "text": " Be\x00 kind. "}, headers=JSON)
+        answer = operator.post(URL, {"act": act, "text": " Be\x00 kind. ", "item": "item_w"}, headers=JSON)
         assert (answer.status_code, bool(answer.json()["words"])) == (200, True)
-    assert steps == [Step(session_id="s1", act=act, by="grace", text="Be kind.") for act in Act]
+    assert steps == [
+        Step(session_id="s1", act=act, by="grace", text="Be kind.", item_id="item_w") for act in Act
+    ]
 
 
 def test_what_is_sent_again_is_known_by_its_form(operator: Client, steps: list[Step]) -> None:
@@ -65,7 +59,6 @@ def test_without_a_script_the_page_comes_anew_where_it_was(operator: Client, ste
 
 
 def test_who_may_only_read_does_nothing(viewer: Client, steps: list[Step]) -> None:
-    write_session([user_says("Hi")], session_id="s1")
     assert viewer.post(URL, {"act": "take_over"}).status_code == 403
     assert "lv-acts" not in viewer.get(PAGE).content.decode()
     assert steps == []

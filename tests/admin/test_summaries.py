@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 
@@ -12,7 +11,6 @@ from sessions_app.admin.live import LiveTranscript
 from sessions_app.log import events as ev
 from sessions_app.log.rows import encode_rows
 from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
-from tests.admin.conftest import signed_in
 from tests.admin.rows import NOON, turn, write_session
 from tests.admin.test_session_page import ATTACK, html_of, url, visible
 
@@ -47,16 +45,6 @@ def reviewed(*versions: ev.SummaryWritten, **fields: Any) -> Session:
         "summary_seq": len(turn(1)) + 1,
     }
     return write_session(events, **{**given, **fields})
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    user = User.objects.create_user("olga", is_staff=True)
-    for codename in ("view_session", "operate_session"):
-        user.user_permissions.add(
-            Permission.objects.get(codename=codename, content_type__app_label="sessions_app")
-        )
-    return signed_in(user)
 
 
 @pytest.fixture
@@ -103,7 +91,7 @@ def test_an_operator_has_it_written_again_by_another_model(
     assert '<option value="gemini:pro">with gemini:pro</option>' in html_of(operator, session)
     response = operator.post(url(session, "summary/"), {"model": "gemini:pro", "back": "after=3"})
     assert response["Location"].endswith("/change/?after=3")
-    assert asked == [hooks.Again(session_id=session.pk, by="olga", anew=True, model="gemini:pro")]
+    assert asked == [hooks.Again(session_id=session.pk, by="grace", anew=True, model="gemini:pro")]
 
 
 def test_after_that_the_same_page_is_shown(operator: Client, asked: list[hooks.Again]) -> None:
@@ -153,7 +141,7 @@ def test_another_summary_is_a_job_and_only_one(operator: Client) -> None:
         "again": True,
         "asked_seq": session.last_seq,
         "model": "demo",
-        "author": "olga",
+        "author": "grace",
     }
 
 
@@ -192,12 +180,12 @@ def test_who_cannot_be_asked_is_named_before_and_nobody_else_is_asked_in_its_pla
 def test_a_page_that_is_open_is_given_the_new_version(db: None) -> None:
     session = reviewed(FOUND)
     live = LiveTranscript.of_page(session.pk, first=1, seen=session.last_seq, may_decide=False)
-    newer = ev.SummaryWritten(title="Lamp mended", summary="A *new* lamp came.", model="demo", author="olga")
+    newer = ev.SummaryWritten(title="Lamp mended", summary="A *new* lamp came.", model="demo", author="grace")
     Session.objects.filter(pk=session.pk).update(title=newer.title, summary=newer.summary)
     record = ev.Record(session.pk, session.last_seq + 1, NOON, newer)
     SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows([record])))
     told = live.take([record])
     assert told["heading"] == "Lamp mended"
     assert "A <em>new</em> lamp came." in told["summary"]
-    assert "asked for by olga" in told["summary"]
+    assert "asked for by grace" in told["summary"]
     assert "1 earlier version" in told["summary"]

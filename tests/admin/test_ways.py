@@ -448,6 +448,8 @@ def test_from_the_replay_back_to_its_place(rita: Client) -> None:
     assert found
     html = follow(rita, found[1])
     assert back_link(html) == (f"{LIST}s1/replay/?queue=&at={found[2]}", "Back to the replay")
+    html = follow(rita, f"{LIST}s1/replay/?queue=&at={found[2]}")
+    assert back_link(html) == (f"{LIST}s1/change/?hit={found[2]}&queue=", "Back to the transcript")
     assert back_link(follow(rita, f"{LIST}s1/change/?replay=x"))[1] == "Back to list"
 
 

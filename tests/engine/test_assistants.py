@@ -148,6 +148,18 @@ class TestShelf:
             found = Shelf().find_now("")
         assert (found.slug, found.version, found.settings.name) == ("default", 1, "Of the admin")
 
+    def test_those_that_people_get_are_told_and_no_draft_and_no_retired_one(self) -> None:
+        save_version(slug="old", settings=SHOP, by="ada")
+        publish(slug="old", version=1, by="ada")
+        retire(slug="old")
+        shelf = Shelf()
+        with override_settings(CHAT_ASSISTANTS={"desk": SHOP, "old": SHOP}):
+            shelf.refresh()
+            assert [one.slug for one in shelf.all()] == ["", "desk"]
+            publish(slug="shop", version=1, by="ada")
+            shelf.refresh()
+            assert [one.slug for one in shelf.all()] == ["", "desk", "shop"]
+
     def test_the_same_again_is_no_other_version(self) -> None:
         assert save_version(slug="shop", settings=SHOP, by="bob").number == 1
 

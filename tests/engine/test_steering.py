@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from django.contrib.auth.models import User
 
-from chat.errors import NotTakenOver, OwnApproval, QueueFull, TakenOver
+from chat.errors import ItemNotFound, NotTakenOver, OwnApproval, QueueFull, TakenOver
 from chat.llm.prompts import HANDED_BACK, TOOK_OVER
 from chat.llm.provider import AssistantText, OperatorText, UserText
 from chat.session.commands import (
@@ -20,6 +20,7 @@ from chat.session.commands import (
     Speak,
     TakeOver,
     Whisper,
+    WithdrawWhisper,
 )
 from chat.session.session import Session
 from chat.session.turns import asks_for_more
@@ -74,6 +75,23 @@ async def test_a_whisper_is_heard_by_the_next_answer_alone(process: Process, mod
     assert heard(model)[3] == "They are a friend of the house.", "it stays where it was said"
     whispers = [one.event for one in await log_of(session) if isinstance(one.event, ev.OperatorWhispered)]
     assert [(one.author, one.text) for one in whispers] == [("ann", "They are a friend of the house.")]
+
+
+async def test_a_whisper_is_withdrawn_until_a_model_is_told_it(process: Process, model: EngineModel) -> None:
+    session = await process.join()
+    await session.do(Whisper(text="Offer 10 % off.", by="ann"))
+    await session.do(Whisper(text="Be brief.", by="ann"))
+    first, second = [
+        one.event for one in await log_of(session) if isinstance(one.event, ev.OperatorWhispered)
+    ]
+    await session.do(WithdrawWhisper(item_id=first.item_id, by="ben"))
+    await say(session, "Hello")
+    assert heard(model) == ["Hello", "Be brief."]
+    for item_id in (first.item_id, second.item_id, "item_none"):
+        with pytest.raises(ItemNotFound):
+            await session.do(WithdrawWhisper(item_id=item_id, by="ann"))
+    events = [one.event for one in await log_of(session)]
+    assert [one.author for one in events if isinstance(one, ev.WhisperWithdrawn)] == ["ben"]
 
 
 async def test_a_whisper_survives_its_process_and_a_summary_of_older_turns(
@@ -181,6 +199,10 @@ async def test_the_model_reads_later_what_the_person_said_and_answers_what_is_le
         HANDED_BACK,
     ]
     assert len(model.requests) == 2
+    log = [one.event for one in await log_of(session)]
+    left = next(one for one in log if isinstance(one, ev.OperatorHandedBack))
+    last = [one for one in log if isinstance(one, ev.ResponseStarted)][-1]
+    assert last.after_item_id == left.item_id  # where clients show it
 
 
 async def test_the_first_of_two_has_it(process: Process, model: EngineModel) -> None:

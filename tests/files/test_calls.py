@@ -232,3 +232,35 @@ def test_the_body_has_room_for_the_largest_file(settings: Any) -> None:
 
 def test_what_is_sent_is_told_as_json() -> None:
     assert json.loads(send(guest(), WHOLE[MediaType.PDF], "a.pdf").content)["pages"] == 2
+
+
+ELSEWHERE = "https://shop.example.com"
+
+
+def test_a_page_of_another_origin_sends_files_by_its_token(settings: Any) -> None:
+    settings.CHAT_ALLOWED_ORIGINS = (ELSEWHERE,)
+    row = make_key(user=User.objects.create_user("shop"), label="m", scope=Scope.CHAT).row
+    client = by_key(make_secret(key=row, external_user_id="c1", seconds=600, session={}).value)
+    asked = client.options(
+        "/api/files", headers={"Origin": ELSEWHERE, "Access-Control-Request-Method": "POST"}
+    )
+    assert asked.status_code == 204
+    assert asked.headers["Access-Control-Allow-Origin"] == ELSEWHERE
+    assert "authorization" in asked.headers["Access-Control-Allow-Headers"]
+    response = send(client, headers={"Origin": ELSEWHERE})
+    assert response.status_code == 201
+    assert response.headers["Access-Control-Allow-Origin"] == ELSEWHERE
+    assert "Access-Control-Allow-Credentials" not in response.headers
+    address = f"/api/files/{response.json()['id']}"
+    link = client.get(f"{address}/link", headers={"Origin": ELSEWHERE})
+    gone = client.delete(address, headers={"Origin": ELSEWHERE})
+    assert [one.headers["Access-Control-Allow-Origin"] for one in (link, gone)] == [ELSEWHERE] * 2
+
+
+def test_others_are_told_nothing_that_their_pages_could_read(settings: Any) -> None:
+    settings.CHAT_ALLOWED_ORIGINS = (ELSEWHERE,)
+    client = by_key(make_key(user=User.objects.create_user("shop"), label="k").value)
+    origin = {"Origin": "https://evil.example.com"}
+    for answer in (client.options("/api/files", headers=origin), send(client, headers=origin)):
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Origin" in answer.headers["Vary"]

@@ -1,11 +1,12 @@
 """What comes to wait for the staff is written with its cause, and a batch without any costs what it did before."""
 
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
-from sessions_app.desk.waiting import bring_back, put_away
+from sessions_app.desk.waiting import bring_back, put_away, ran_again
 from sessions_app.log import events as ev
 from sessions_app.log import journal_sql
 from sessions_app.log.live import LiveLog
@@ -85,6 +86,22 @@ async def test_what_was_put_away_and_then_tried_again_is_settled_by_the_log(open
     assert (item.settled_how, item.settled_by) == (Settled.LOG, "")
     assert await in_db_thread(lambda: bring_back([item.pk])) == 0
     assert await waiting(log) == []
+
+
+async def test_who_asked_for_another_try_is_known_once_it_has_begun(open_log: OpenLog) -> None:
+    """Whether it begins before that is written down, or after."""
+    log = await open_log()
+    for number, asks_first in ((1, True), (3, False)):
+        await write(log, started(f"resp_{number}"), failed(f"resp_{number}"))
+        item = next(one for one in await items(log) if one.ref == f"resp_{number}")
+        ask = partial(ran_again, item.pk, by="grace")
+        if asks_first:
+            await in_db_thread(ask)
+        await write(log, started(f"resp_{number + 1}", retry_of=f"resp_{number}"))
+        if not asks_first:
+            await in_db_thread(ask)
+        await in_db_thread(item.refresh_from_db)
+        assert (item.settled_how, item.settled_by) == (Settled.LOG, "grace")
 
 
 async def test_what_a_response_asked_waits_no_more_when_it_is_tried_again(open_log: OpenLog) -> None:

@@ -107,7 +107,9 @@ def test_a_swallowed_answer_is_missed_asked_for_and_whole(
     chat.say("Count to 400")
     chat.expect_streaming("5, 6")
     line.swallow()
-    expect(chat.page.locator("#banner")).to_contain_text("Your answer goes on being written", timeout=DEAD_MS)
+    expect(chat.page.locator("#banner")).to_contain_text(
+        "Then your answer goes on, or is written again", timeout=DEAD_MS
+    )
     expect(chat.answers.first).to_have_attribute("data-status", "completed", timeout=DEAD_MS)
     wanted = ", ".join(map(str, range(1, 401))) + "."
     assert chat.answers.first.locator(".prose").inner_text().strip() == wanted
@@ -141,7 +143,9 @@ def test_offline_is_told_at_once_and_online_goes_on(slow: ServerProcess, open_pa
     chat.expect_streaming("5, 6")
     chat.page.context.set_offline(True)
     chat.expect_connection("You are offline")
-    expect(chat.page.locator("#banner")).to_contain_text("shown as soon as you are back")
+    expect(chat.page.locator("#banner")).to_contain_text(
+        "As soon as you are back, your answer goes on, or is written again"
+    )
     expect(chat.page.locator("#announcer")).to_have_text("You are offline")
     chat.page.context.set_offline(False)
     chat.expect_ended(chat.answers.first)

@@ -1,6 +1,7 @@
 """The chat on somebody else's page: another origin, with a strict policy of its own, in Chromium."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -139,6 +140,35 @@ def test_a_guest_talks_and_finds_the_talk_again_on_the_next_page(visit: Host, sh
     expect(again.locator(".message")).to_have_count(0)
     say(again, "something else")
     expect(again.locator(".message")).to_have_count(1)
+
+
+def test_from_a_new_chat_one_comes_back_to_those_before(visit: Host, shop: Shop) -> None:
+    page = visit()
+    frame = opened(page)
+    before = frame.get_by_role("button", name="Earlier conversations")
+    say(frame, "the first one")
+    expect(before).to_be_hidden()
+    frame.get_by_role("link", name="New chat").click()
+    say(frame, "the second one")
+    before.click()
+    frame.get_by_role("button", name="the first one").click()
+    expect(frame.locator(".message")).to_have_text(re.compile("the first one"))
+    page.goto(f"{shop.origin}/?next")
+    page.goto(shop.origin)
+    frame = opened(page)
+    expect(frame.locator(".message")).to_have_text(re.compile("the first one"))
+    frame.get_by_role("link", name="New chat").click()
+    expect(frame.locator(".message")).to_have_count(0)
+    before = frame.get_by_role("button", name="Earlier conversations")
+    before.press("Enter")
+    expect(frame.locator(".frame-list button")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(frame.locator(".frame-list")).to_be_hidden()
+    expect(before).to_be_focused()
+    before.click()
+    frame.locator(".frame-list button").nth(1).click()
+    expect(frame.locator(".message")).to_have_text(re.compile("the second one"))
+    assert "one" not in str([cookie["value"] for cookie in page.context.cookies()]), "not a word is kept"
 
 
 def test_nothing_is_asked_of_the_server_before_something_is_said(visit: Host) -> None:

@@ -56,6 +56,47 @@ def test_arabic_on_a_phone_scrolls_in_one_direction(open_page: OpenPage) -> None
     )
 
 
+def test_arabic_is_whole(open_page: OpenPage) -> None:
+    chat = open_page(locale="ar", viewport={"width": 1280, "height": 800})
+    chat.go("/")
+    page = chat.page
+    style = "(node, name) => getComputedStyle(node)[name]"
+    for field in (chat.input, page.locator("#search-sessions")):
+        assert field.evaluate(style, "direction") == "rtl", "a placeholder stands where one begins to write"
+    chat.input.fill("hello")
+    assert chat.input.evaluate(style, "direction") == "ltr"
+    chat.input.fill("")
+    page.locator("[data-prompt]").nth(1).click()
+    chat.expect_ended(chat.answers.first)
+    expect(chat.answers.first.locator(".tool-name")).to_have_text("الوقت")
+    expect(chat.answers.first.locator(".prose")).to_contain_text("الساعة في")
+    assert chat.answers.first.locator(".prose code").first.evaluate(style, "direction") == "ltr"
+    chat.ask("an English question")
+    for bubble in page.locator(".message-text").all():
+        assert bubble.evaluate(style, "borderBottomLeftRadius") == "6px", "the corner is the page's"
+        assert bubble.evaluate(style, "borderBottomRightRadius") == "18px"
+
+
+def test_arabic_words_on_an_english_page_keep_its_corners_and_its_title(open_page: OpenPage) -> None:
+    chat = open_page(viewport={"width": 1280, "height": 800})
+    chat.go("/")
+    chat.ask("مرحبا بكم")
+    style = "(node, name) => getComputedStyle(node)[name]"
+    bubble = chat.page.locator(".message-text")
+    assert bubble.evaluate(style, "direction") == "rtl"
+    assert bubble.evaluate(style, "borderBottomRightRadius") == "6px"
+    title = chat.page.locator("#session-title")
+    expect(title).to_have_text("مرحبا بكم")
+    assert title.evaluate(style, "textAlign") == "left"
+
+
+def test_a_tool_of_somebody_elses_is_told_in_the_pages_language(open_page: OpenPage) -> None:
+    chat = open_page(locale="de-DE")
+    chat.go("/")
+    titles = chat.module("format", "({ toolTitle }) => ['get_time', 'get_weather'].map(toolTitle)")
+    assert titles == ["Uhrzeit", "Ein Werkzeug wird verwendet"]
+
+
 def _left(page: Page, selector: str) -> float:
     box = page.locator(selector).first.bounding_box()
     assert box is not None

@@ -308,3 +308,12 @@ def test_a_breach_of_the_policy_would_be_noticed(chat: ChatPage) -> None:
     assert chat.page.evaluate("() => window.ran") is None
     assert any("Content Security Policy" in found for found in chat.complaints.found)
     chat.complaints.found.clear()
+
+
+def test_nothing_moves_that_one_reads_as_the_next_message_is_sent(chat: ChatPage) -> None:
+    chat.ask("Count to 2")
+    chat.ask("Count to 3")
+    heights = "() => Array.from(document.querySelectorAll('.message, .answer'), (node) => node.offsetHeight)"
+    before = chat.page.evaluate(heights)
+    chat.ask("Count to 4")
+    assert chat.page.evaluate(heights)[: len(before)] == before

@@ -94,6 +94,19 @@ def test_by_keyboard_and_what_was_said_of_what_is_not_there_yet(long_one: tuple[
     expect(chat.page.locator("#announcer")).to_have_text("Earlier messages are shown above.")
 
 
+def test_home_goes_to_the_beginning_and_end_to_the_end(long_one: tuple[ChatPage, str]) -> None:
+    chat, session_id = long_one
+    chat.go(f"/s/{session_id}")
+    expect(chat.messages.last).to_be_in_viewport(timeout=ANSWER_MS)
+    assert chat.messages.count() < TURNS
+    chat.input.press("Home")
+    expect(chat.messages.first).to_contain_text("Turn 1:", timeout=ANSWER_MS)
+    expect(chat.messages.first).to_be_in_viewport()
+    expect(chat.messages).to_have_count(TURNS)
+    chat.input.press("End")
+    expect(chat.answers.last).to_be_in_viewport()
+
+
 def test_a_session_of_one_page_offers_nothing_more(chat: ChatPage) -> None:
     chat.ask("Count to 2")
     chat.page.reload()

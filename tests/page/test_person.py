@@ -64,6 +64,34 @@ def test_the_user_sees_that_a_person_speaks_and_who_answers_what(open_page: Open
     server.log(ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED))
 
 
+def test_what_waited_for_the_person_is_answered_below_the_words_that_they_left(open_page: OpenPage) -> None:
+    chat: ChatPage = open_page()
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    server.log(TOOK_OVER)
+    chat.say("Thank you!")
+    wait_until(chat, lambda: bool(server.wishes()))
+    server.accept(server.messages()[-1])
+    wish = server.wishes()[0]
+    server.log(ev.ResponseQueued(response_id="resp_1", position=1, client_event_id=wish["event_id"]))
+    expect(chat.answers.last.locator(".waiting")).to_be_visible()
+    server.log(HANDED_BACK)
+    server.begin(wish, "resp_1")
+    expect(chat.answers.last.locator(".waiting")).to_be_hidden()
+    order = chat.page.eval_on_selector_all(
+        ".message, .answer",
+        "all => all.map(one => one.matches('.answer') ? 'answer' : one.querySelector('.message-text').textContent)",
+    )
+    assert order == [
+        f"{NAME} has joined and answers from here on.",
+        "Thank you!",
+        f"{NAME} has left. The assistant answers again.",
+        "answer",
+    ]
+    server.log(ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED))
+
+
 def test_an_answer_that_staff_cut_off_says_why_and_offers_no_other_try(open_page: OpenPage) -> None:
     chat: ChatPage = open_page()
     server = ScriptedServer(chat.page)

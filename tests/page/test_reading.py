@@ -190,3 +190,19 @@ def test_it_is_the_same_whether_it_streams_or_comes_whole(chat: ChatPage, cuts: 
     pieces = [RICH[one:other] for one, other in pairwise(places)]
     in_pieces = chat.module("streaming_markdown", RENDER_IN_PIECES, pieces)
     assert in_pieces == chat.module("streaming_markdown", RENDER_IN_PIECES, [RICH])
+
+
+def test_a_table_that_is_wider_than_its_place_says_so(chat: ChatPage) -> None:
+    draw = """({ renderMarkdown }, columns) => {
+      const row = (word) => `| ${Array(columns).fill(word).join(" | ")} |`;
+      const text = [row("a long heading"), row("---"), row("-5")].join("\\n");
+      const box = document.querySelector("#content");
+      box.replaceChildren(renderMarkdown(text));
+    }"""
+    hint = chat.page.locator(".table-scrolls")
+    chat.module("markdown", draw, 2)
+    expect(chat.page.locator(".table-frame")).to_be_visible()
+    expect(hint).to_be_hidden()
+    chat.module("markdown", draw, 30)
+    expect(hint).to_be_visible()
+    expect(chat.page.locator("td").first).to_have_attribute("dir", "ltr")

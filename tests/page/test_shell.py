@@ -150,7 +150,7 @@ def test_the_admin_is_not_translated_by_it() -> None:
 
 def test_the_scripts_words_are_kept_by_browsers_and_change_their_address() -> None:
     html = page("/", accept="de")
-    (url,) = re.findall(r'<script src="(/words/de\.js\?v=[0-9a-f]{12})">', html)
+    (url,) = re.findall(r'<script defer src="(/words/de\.js\?v=[0-9a-f]{12})">', html)
     response = Client().get(url)
     assert "immutable" in response.headers["Cache-Control"]
     assert "Verbindung wird wiederhergestellt" in response.content.decode()
@@ -243,18 +243,3 @@ def test_the_widget_may_stand_in_any_page() -> None:
     assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert "RealtimeChat" in response.content.decode()
     assert not response.cookies
-
-
-def test_all_that_the_page_imports_is_fetched_at_once() -> None:
-    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page("/"))
-    scripts = {
-        str(path.relative_to(BASE_DIR / "static"))
-        for folder in ("chat", "chat/realtime")
-        for path in (BASE_DIR / "static" / folder).glob("*.js")
-    }
-    apart = {"chat/main.js", "chat/theme.js", "chat/widget.js", "chat/key_trouble.js"}
-    assert {one for one in preloaded if one.startswith("chat/")} == scripts - apart
-    assert {one for one in preloaded if one.startswith("vendor/")} == {
-        "vendor/markdown-it/markdown-it.esm.min.js",
-        "vendor/dompurify/purify.min.js",
-    }

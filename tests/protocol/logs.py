@@ -206,6 +206,7 @@ _BYSTANDERS = [
     lambda names: ev.UserMessage(item_id=names.new("item"), text="and then?"),
     lambda names: ev.OperatorMessage(item_id=names.new("item"), text="be kind", author="ann"),
     lambda names: ev.OperatorWhispered(item_id=names.new("item"), text="psst", author="ann"),
+    lambda names: ev.WhisperWithdrawn(item_id=names.new("item"), author="ann"),
     lambda names: ev.OperatorTookOver(item_id=names.new("item"), author="ann", shown_as="Support"),
     lambda names: ev.OperatorHandedBack(item_id=names.new("item"), author="ann", shown_as="Support"),
     lambda names: ev.AssistantMessage(

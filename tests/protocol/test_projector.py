@@ -543,6 +543,7 @@ def test_records_out_of_order_are_refused() -> None:
 
 def test_a_whisper_is_in_no_frame() -> None:
     assert wire(ev.OperatorWhispered(item_id="item_w", text="psst", author="ann")) == []
+    assert wire(ev.WhisperWithdrawn(item_id="item_w", author="ann")) == []
 
 
 def test_a_person_is_shown_by_the_name_for_users_and_no_model_is_named() -> None:

@@ -4,16 +4,18 @@ import json
 import re
 
 import pytest
+from django.utils import translation
 
 from chat.jobs.summary_text import read_summary
 from chat.llm import prompts
 from chat.llm.demo.provider import DemoProvider
 from chat.llm.demo.script import MAX_CALLS
+from chat.llm.demo.suggestions import STREAMING, SUGGESTIONS, no_account, time_told
 from chat.llm.provider import JSON, AssistantText, HistoryItem, OperatorText, ToolCallItem, ToolSpec, UserText
-from chat.page.look import EXAMPLES
 from chat.tools import builtin
 from chat.tools.registry import default_registry
 from chat.tools.runner import as_text
+from sessions_app.assistant import LANGUAGES
 from tests.providers.rounds import calls_of, events_of, request, result, text_of
 
 DEMO = DemoProvider()
@@ -236,11 +238,37 @@ async def test_it_says_what_it_is(asked: str) -> None:
 
 async def test_all_that_it_offers_to_try_works() -> None:
     """Each thing is answered by a rule of its own."""
-    offered = [str(prompt) for prompt, _ in EXAMPLES] + re.findall("“(.+?)”", await said("help"))
+    offered = [str(prompt) for prompt, _ in SUGGESTIONS] + re.findall("“(.+?)”", await said("help"))
     assert len(offered) > 12
     for words in offered:
         events = await events_of(DEMO, request("Hi", words, tools=TOOLS))
         assert calls_of(events) or "I do not understand" not in await said("Hi", words), words
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+async def test_what_the_page_suggests_is_answered_in_the_pages_language(language: str) -> None:
+    with translation.override(language):
+        streaming, time, account, share = (str(prompt) for prompt, _ in SUGGESTIONS)
+        tokyo, nobody = time_told("Asia/Tokyo", "09:30", "Monday", "2026-11-30T09:30:00+09:00"), no_account()
+        explained = str(STREAMING).partition("{code}")[0]
+    assert (await said(streaming)).startswith(explained)
+    for words, name, arguments, output, told in (
+        (
+            time,
+            "get_time",
+            {"zone": "Tokyo"},
+            '{"zone": "Asia/Tokyo", "time": "2026-11-30T09:30:00+09:00", "weekday": "Monday"}',
+            tokyo,
+        ),
+        (account, "get_my_profile", {}, builtin.account.NO_ACCOUNT, nobody),
+        (share, "calculate", {"expression": "17.5 / 100 * 2340"}, '{"result": "409.5"}', "409.5"),
+    ):
+        (asked,) = calls_of(await events_of(DEMO, request(words, tools=TOOLS)))
+        assert (asked.name, json.loads(asked.arguments)) == (name, arguments)
+        call = ToolCallItem("i1", "c1", name, asked.arguments)
+        assert told in await text_of(DEMO, request(words, call, result(call, output), tools=TOOLS))
+    with translation.override("en"):
+        assert tokyo != time_told("Asia/Tokyo", "09:30", "Monday", "2026-11-30T09:30:00+09:00")
 
 
 @pytest.mark.parametrize(

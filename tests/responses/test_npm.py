@@ -24,6 +24,14 @@ async def test_npm(node: list[str], server: ServerProcess, tmp_path: Path) -> No
     assert told["chat"] == "1, 2, 3."
 
 
+async def test_npm_on_the_socket(node: list[str], server: ServerProcess, tmp_path: Path) -> None:
+    told = await report_of(node, "responses_socket.mjs", tmp_path / "none", baseURL=f"{server.url}/v1")
+    assert told["lanes"] == [["short", "1, 2, 3."], ["long", ", ".join(map(str, range(1, 41))) + "."]]
+    assert told["refused"] == "previous_response_not_found"
+    assert told["steered"] == [True, "steered", True, "1, 2, 3, 4."]
+    assert told["resumed"] is True
+
+
 async def test_the_ai_sdk(node: list[str], server: ServerProcess, tmp_path: Path) -> None:
     """It names the items of earlier answers by their ids alone, without a session."""
     told = await report_of(node, "ai_sdk.mjs", tmp_path / "none", baseURL=f"{server.url}/v1")

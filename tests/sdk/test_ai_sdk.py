@@ -13,6 +13,8 @@ import pytest
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
+from tests.files.samples import png
+from tests.responses.test_files import data_url
 from tests.sockets.conftest import StartServer
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.server import ServerProcess
@@ -48,6 +50,20 @@ async def test_what_is_said_is_answered_and_stands_in_the_history(
     assert "Ada" in text_of(last["messages"][-1])
     told = [(one["id"], one["role"], text_of(one)) for one in last["messages"]]
     assert [(one["id"], one["role"], text_of(one)) for one in report["history"]] == told
+
+
+async def test_pictures_and_files_go_with_what_is_said(node: list[str], server: ServerProcess) -> None:
+    picture = {"type": "file", "mediaType": "image/png", "filename": "bike.png", "url": data_url(png())}
+    report = await chat(node, server, {"say": "Look:", "files": [picture]})
+    assert "bike.png" in text_of(report["steps"][-1]["messages"][-1])
+    first = report["history"][0]
+    assert [part["type"] for part in first["parts"]] == ["text", "file"]
+    kept = first["parts"][1]
+    assert (kept["mediaType"], kept["filename"]) == ("image/png", "bike.png")
+    anew = {**first, "parts": [{"type": "text", "text": "Look again:"}, kept]}
+    async with httpx2.AsyncClient(headers=GUEST, timeout=30) as http:
+        answer = await http.post(f"{server.url}/api/ui/talk", json={**message("x"), "messages": [anew]})
+    assert "bike.png" in said(chunks_of(answer.text))
 
 
 async def test_a_servers_tool_is_a_part_of_the_message(node: list[str], server: ServerProcess) -> None:
@@ -213,8 +229,20 @@ async def test_what_is_refused_is_told(server: ServerProcess) -> None:
             ({**message("x"), "model": "none"}, "model_not_allowed"),
             ({**message("x"), "assistant": "none"}, "assistant_not_found"),
             (
-                {"messages": [{"id": "a", "role": "user", "parts": [{"type": "file", "url": "data:,"}]}]},
+                {"messages": [{"id": "a", "role": "user", "parts": [{"type": "data-x", "data": 1}]}]},
                 "unsupported_content",
+            ),
+            (
+                {
+                    "messages": [
+                        {"id": "a", "role": "user", "parts": [{"type": "file", "url": "https://e.org/a"}]}
+                    ]
+                },
+                "unsupported_content",
+            ),
+            (
+                {"messages": [{"id": "a", "role": "user", "parts": [{"type": "file", "url": "data:,"}]}]},
+                "invalid_event",
             ),
             ({"messages": [{"id": "a", "role": "system", "parts": []}]}, "invalid_event"),
             ({"messages": [{"id": "a", "role": "assistant", "parts": []}]}, "invalid_event"),

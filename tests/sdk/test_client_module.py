@@ -1,5 +1,6 @@
 """The client module of ``static/chat`` in Node.js, against a running server; its package, its types, its example."""
 
+import asyncio
 import base64
 import json
 import os
@@ -120,7 +121,7 @@ async def test_files_go_along(node: list[str], start_server: StartServer, tmp_pa
 async def test_the_documented_example(node: list[str], server: ServerProcess) -> None:
     page = (BASE_DIR / "docs" / "clients.md").read_text()
     examples = re.findall(r"^```js\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    (example,) = (one for one in examples if "RealtimeClient" in one)
+    example = next(one for one in examples if "RealtimeClient" in one)
     program = example.replace("https://chat.example.com/static/chat", CHAT.as_uri())
     program = program.replace("wss://chat.example.com", server.ws_url)
     around = "const show = (text) => process.stdout.write(text);\nconst finished = () => chat.close();\n"
@@ -128,6 +129,47 @@ async def test_the_documented_example(node: list[str], server: ServerProcess) ->
     printed = await run([*node, "--input-type=module"], certificate=Path("none"), stdin=around + program)
     async with realtime(server.ws_url) as client:
         assert printed == (await client.ask("Explain WebSocket streaming"))[0]
+
+
+async def test_the_installed_package_as_documented(
+    node: list[str], server: ServerProcess, tmp_path: Path
+) -> None:
+    """In a folder of its own, with the package ``ws`` in the place of a WebSocket of the runtime's."""
+    npm = shutil.which("npm")
+    assert npm
+    pack = [npm, "pack", "--silent", "--pack-destination", str(tmp_path)]
+    packed = await asyncio.to_thread(
+        subprocess.run, pack, cwd=PACKAGE, check=True, capture_output=True, text=True, timeout=60
+    )
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    (modules / "ws").symlink_to(FOLDER / "node_modules" / "ws")
+    with tarfile.open(tmp_path / packed.stdout.strip()) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "package").rename(modules / "realtime-ai-client")
+    page = (BASE_DIR / "docs" / "clients.md").read_text()
+    examples = re.findall(r"^```js\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    program = next(one for one in examples if 'from "realtime-ai-client"' in one)
+    program = program.replace("ws://localhost:8000", server.ws_url)
+    (tmp_path / "program.mjs").write_text(program)
+    command = [node[0], "program.mjs"]
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "In Asia/Tokyo it is" in done.stdout
+
+
+def test_without_a_websocket_it_says_what_to_give(node: list[str]) -> None:
+    program = (
+        "delete globalThis.WebSocket;\n"
+        f"const {{ RealtimeClient }} = await import({json.dumps((PACKAGE / 'index.js').as_uri())});\n"
+        "try { new RealtimeClient('ws://127.0.0.1:1'); } catch (error) { console.log(error.message); }"
+    )
+    done = subprocess.run(
+        [*node, "--input-type=module", "-e", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "Give one as the option WebSocket, such as that of the package ws" in done.stdout
 
 
 def test_every_public_name_is_documented() -> None:

@@ -25,10 +25,11 @@ TEMPLATES = tuple(
         str(path.relative_to(BASE_DIR / "templates"))
         for where in ("chat", "account", "mfa", "allauth", ".")
         for path in (BASE_DIR / "templates" / where).glob("*.html" if where == "." else "**/*.html")
+        if path.name != "api.html"
     )
 )
-"""All but the admin's."""
-PYTHON = ("chat/page/look.py", "chat/door/adapter.py")
+"""All but the admin's, and the page for whoever writes programs."""
+PYTHON = ("chat/page/look.py", "chat/llm/demo/suggestions.py", "chat/door/adapter.py")
 
 Key = tuple[str, str]
 """The English words, and their plural or nothing."""

@@ -5,12 +5,14 @@ The same conversation gives the same step, but for the ids of calls.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import Any
 
 import msgspec
+from django.utils import translation
 
+from chat.llm.demo.suggestions import STREAMING, no_account, table_head, time_told, understood
 from chat.llm.provider import (
     JSON,
     AnsweredCall,
@@ -87,7 +89,9 @@ _TEXT_FILE = re.compile(r"^The file (.+):\n<file>\n(.*?)\n</file>", re.MULTILINE
 def next_step(request: ModelRequest) -> tuple[str, list[ToolCallRequest]]:
     """What to say, and the tools to ask for."""
     turn = turn_of(request)
-    text, calls = _step(request, turn)
+    said, language = understood(turn.said)
+    with translation.override(language):
+        text, calls = _step(request, replace(turn, said=said))
     return (_following(turn.hints, text) if turn.hints and not calls else text), calls
 
 
@@ -212,11 +216,13 @@ def _told(call: ToolCallItem, result: ToolResultItem) -> str:
         return f"The tool `{call.name}` could not help: {result.output}"
     match call.name, object_in(result.output, max_depth=20):
         case "get_time", {"zone": zone, "time": time, "weekday": weekday}:
-            return f"In {zone} it is **{str(time)[11:16]}** ({weekday}, {time})."
+            return time_told(zone, str(time)[11:16], weekday, time)
         case "calculate", {"result": outcome}:
             return f"`{(object_in(call.arguments, max_depth=2) or {}).get('expression')}` = **{outcome}**"
         case name, {**fields}:
-            return f"**{name}**\n\n{_table(('Field', 'Value'), *fields.items())}"
+            return f"**{name}**\n\n{_table(table_head(), *fields.items())}"
+    if call.name == "get_my_profile" and translation.get_language() != "en":
+        return no_account()
     return result.output
 
 
@@ -306,20 +312,6 @@ async def main():
 
 asyncio.run(main())
 ```"""
-_STREAMING = f"""\
-**WebSocket streaming** means that the answer is sent in pieces over one open connection, as the model produces them.
-
-1. The browser opens a WebSocket: an HTTP request that is upgraded to a connection on which both sides may speak.
-2. You send a message. The server stores it *before* it says that it has it.
-3. The model writes word by word. Each piece goes to every open tab at once, and into the log within a tenth of a second.
-4. When the answer is whole, its final text is committed, and only then is it called done.
-
-{_JAVASCRIPT}
-
-Compared with asking again and again there is no waiting for the next question, and compared with waiting for the whole \
-answer you read the first words after a moment.
-
-*From the built-in pages of the demo model. With `GEMINI_API_KEY` set, a real model answers here.*"""
 _NAME = r"\bmy name is ([^.,!?\n]{1,80}?)(?= and | but |[.,!?\n]|$)"
 
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
@@ -330,7 +322,7 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"\btable\b", lambda _: _table(("Number", "Square"), *((number, number**2) for number in range(1, 6)))),
     (r"\bpython\b", lambda _: f"A client of this server (`pip install websockets`):\n\n{_PYTHON}"),
     (r"\bcode\b", lambda _: f"Paste this into the browser's console, on this page:\n\n{_JAVASCRIPT}"),
-    (r"\bstreaming\b", lambda _: _STREAMING),
+    (r"\bstreaming\b", lambda _: str(STREAMING).replace("{code}", _JAVASCRIPT)),
     (r"^(?:hi|hello|hey)\b", lambda _: f"Hello! {_WHAT_I_AM}"),
     (r"\b(?:who|what) are you\b|\bwhat can you do\b|^help\b", lambda _: _WHAT_I_AM),
 )

@@ -95,8 +95,11 @@ def completion(response: Response) -> Completion:
 
 
 def finish_of(response: Response) -> Finish:
-    if response.incomplete_details and response.incomplete_details.reason:
-        return "length" if response.incomplete_details.reason == "max_output_tokens" else "content_filter"
+    reason = response.incomplete_details.reason if response.incomplete_details else None
+    if reason == "max_output_tokens":
+        return "length"
+    if reason == "content_filter":
+        return "content_filter"
     called = any(isinstance(one, ro.FunctionCall) for one in response.output)
     return "tool_calls" if called else "stop"
 

@@ -121,7 +121,9 @@ def _items(message: Message) -> list[JSON]:
                 "output": message.content or "",
             }
         ]
-    said = [{"role": message.role, "content": message.content}] if message.content else []
+    content = message.content
+    parts = content if isinstance(content, str) or not content else [_part(one) for one in content]
+    said = [{"role": message.role, "content": parts}] if parts else []
     calls = [
         {
             "type": "function_call",
@@ -136,6 +138,16 @@ def _items(message: Message) -> list[JSON]:
             "The message is empty. Send some text.", code=FrameCode.EMPTY_MESSAGE, param="messages"
         )
     return [*said, *calls]
+
+
+def _part(part: JSON) -> JSON:
+    match part:
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            return {"type": "input_image", "image_url": url}
+        case {"type": "file", "file": dict(file)}:
+            return {"type": "input_file", **file}
+        case _:
+            return part
 
 
 def _tool(tool: JSON) -> JSON:

@@ -41,6 +41,11 @@ _STATUS: dict[str, HTTPStatus] = {
     ce.ShuttingDown.code: HTTPStatus.SERVICE_UNAVAILABLE,
     se.SessionElsewhere.code: HTTPStatus.SERVICE_UNAVAILABLE,
     se.DatabaseAway.code: HTTPStatus.SERVICE_UNAVAILABLE,
+    se.FileTypeRefused.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    se.FileBroken.code: HTTPStatus.UNPROCESSABLE_ENTITY,
+    se.FileTooLarge.code: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    se.FileNotFound.code: HTTPStatus.NOT_FOUND,
+    se.FileStorageAway.code: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _WAIT = re.compile(r"Try again in (\d+) s")
 

@@ -2,7 +2,7 @@
 changes something, so that no page of somebody else's can ask in its user's name."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from chat.assistants import PLAIN, Assistant, shelf
@@ -42,6 +42,8 @@ class Visit:
         self.refused: ChatError | SessionsError | None = None
         """Why it may not go on: its credentials have ended, or its session has."""
         self.held = contextlib.ExitStack()
+        self.made: Container[str] = ()
+        """Responses that its client may go on from though they are not to be given out."""
 
     # As a subscriber
 
@@ -66,9 +68,13 @@ class Visit:
         """It has no name by which it could come back, but what it was told."""
         return self.principal.kind is Kind.NOBODY
 
+    @property
+    def may_write(self) -> bool:
+        return self.principal.may(Scope.CHAT)
+
     def check_may_write(self) -> None:
         """Raises `ReadOnlyKey`."""
-        if not self.principal.may(Scope.CHAT):
+        if not self.may_write:
             raise ReadOnlyKey
 
     def ask(self) -> dict[str, str]:

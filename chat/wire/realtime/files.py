@@ -26,7 +26,7 @@ async def with_files(command: Command, event: ce.ClientEvent, socket: Socket, se
 
 async def _kept(part: ce.InputImage | ce.InputFile, socket: Socket, session_id: str) -> str:
     url, name = part.given
-    data = _decoded(url)
+    data = decoded(url, param="item.content")
 
     def keep() -> str:
         count_upload(socket.payers, len(data))
@@ -35,12 +35,12 @@ async def _kept(part: ce.InputImage | ce.InputFile, socket: Socket, session_id: 
     return await in_db_thread(keep)
 
 
-def _decoded(url: str) -> bytes:
-    """What it says of its type is not looked at: `sessions_app.files.kinds` does."""
+def decoded(url: str, *, param: str) -> bytes:
+    """What it says of its type is not looked at: `sessions_app.files.kinds` does. Raises `FrameError`."""
     head, comma, data = url.partition(",")
     try:
         return base64.b64decode(data if comma and head.endswith(";base64") else "?", validate=True)
     except binascii.Error:
         raise FrameError(
-            "item.content: the data URL is not data:TYPE;base64,... with base64 in it.", param="item.content"
+            f"{param}: the data URL is not data:TYPE;base64,... with base64 in it.", param=param
         ) from None

@@ -18,7 +18,7 @@ from chat.wire.responses.objects import ErrorEvent, Response, ResponseEvent, enc
 from sessions_app.errors import SessionsError
 from sessions_app.log.lookup import Place
 
-_COMES_AGAIN_S = 12.0
+COMES_AGAIN_S = 12.0
 """For whoever lost the connection before the answer began: SDKs ask again within 8 s, and that is the same turn."""
 
 
@@ -160,28 +160,37 @@ async def _say(one: Exchange, error: ChatError | SessionsError) -> None:
 
 
 async def _lost(one: Exchange, visit: Visit, place: Place, follower: Follower, wanted: Wanted) -> None:
-    """An answer that nobody waits for any more is stopped; the session keeps what there is of it."""
-    if wanted is not Wanted.ANSWER or conf().answers_outlive_connections:
+    if wanted is Wanted.ANSWER:
+        await lost(visit, place, lambda: follower.tail, wait_s=0.0 if one.began else COMES_AGAIN_S)
+
+
+async def lost(
+    visit: Visit, place: Place, tail: Callable[[], str], *, wait_s: float, spares_others: bool = False
+) -> None:
+    """An answer that nobody waits for any more is stopped; the session keeps what there is of it. ``tail``: by which id its
+    session knows it; ``spares_others``: others may wait for it, from the beginning on."""
+    if conf().answers_outlive_connections:
         return
-    wait_s = 0.0 if one.began else _COMES_AGAIN_S
-    work = _stop(visit, place, lambda: follower.tail, wait_s)
+    work = _stop(visit, place, tail, wait_s, spares_others or wait_s > 0)
     await asyncio.shield(_stopping.spawn(work, name=f"stop {place.response_id}"))
 
 
-async def _stop(visit: Visit, place: Place, tail: Callable[[], str], wait_s: float) -> None:
+async def _stop(
+    visit: Visit, place: Place, tail: Callable[[], str], wait_s: float, spares_others: bool
+) -> None:
     if wait_s:
         await asyncio.sleep(wait_s)
     session = visit.session
     if session is None or session.session_id != place.session_id:
         return
-    if wait_s and _others(visit):
+    if spares_others and _others(visit):
         return
     with contextlib.suppress(ChatError, SessionsError):  # it has ended meanwhile, or its process has
         await session.do(CancelResponse(response_id=tail()))
 
 
 def _others(visit: Visit) -> bool:
-    """Somebody else is there by HTTP: the same client, who asks again."""
+    """Somebody else is there by this wire: the same client, who asks again."""
     assert visit.session
     others = (one for name, one in visit.session.subscribers.items() if name != visit.connection_id)
     return any(one.dialect == visit.dialect for one in others)

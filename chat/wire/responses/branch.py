@@ -43,7 +43,8 @@ def _told(entry: Entry) -> list[Command]:
         return _calls(entry)
     match entry.event:
         case ev.UserMessage() as event:
-            return [AddMessage(text=event.text, item_id=event.item_id)]
+            files = [file.id for file in event.files]
+            return [AddMessage(text=event.text, files=files, item_id=event.item_id)]
         case ev.OperatorMessage() as event:
             return [AddMessage(text=event.text, role="system", item_id=event.item_id)]
         case ev.AssistantMessage() as event if event.text:

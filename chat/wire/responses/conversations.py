@@ -9,17 +9,17 @@ from chat.errors import ChosenIdRefused, FrameError, ItemNotFound
 from chat.llm.provider import JSON
 from chat.session.commands import Converse, DeleteItem
 from chat.wire.http.exchange import Exchange
-from chat.wire.http.visit import Visit
+from chat.wire.http.visit import AnySession, Visit
 from chat.wire.realtime.checks import invalid
 from chat.wire.realtime.client import Metadata
-from chat.wire.responses.create import enter_conversation, no_conversation
-from chat.wire.responses.input import Command, commands_of, items_in
+from chat.wire.responses.create import Turn, enter_conversation, no_conversation, said_in
+from chat.wire.responses.files import with_files
+from chat.wire.responses.input import Command, Reference, items_in
 from chat.wire.responses.items import item_of
 from chat.wire.responses.lists import listed, paging_of
 from chat.wire.responses.objects import Conversation, Deleted, Item
 from chat.wire.responses.request import object_in
 from chat.wire.responses.response import conversation_id, session_of
-from sessions_app.ids import new_id
 from sessions_app.log.lookup import KeptSession, find_session, item_page, items_of
 from sessions_app.models import EraseActor
 from sessions_app.postgres.threads import in_db_thread
@@ -46,8 +46,9 @@ class NewItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 async def create(one: Exchange, visit: Visit, body: bytes) -> None:
     _check_name(visit)
     wanted = _as(New, body or b"{}")
-    said = _commands(wanted.items or [])
+    turn = _turn(visit, wanted.items or [])
     session = await visit.begin(model=None, assistant=one.first("assistant") or "")
+    said = await _with_files(visit, session, turn)
     changes = {"metadata": wanted.metadata} if wanted.metadata else {}
     await session.do(Converse(items=said, changes=changes))
     await one.answer(200, _conversation(await _kept(visit, conversation_id(session.session_id))))
@@ -88,8 +89,9 @@ async def items(one: Exchange, visit: Visit, conversation: str) -> None:
 
 async def add_items(one: Exchange, visit: Visit, conversation: str, body: bytes) -> None:
     _check_name(visit)
-    said = _commands(_as(NewItems, body).items)
+    turn = _turn(visit, _as(NewItems, body).items)
     session = await enter_conversation(visit, conversation)
+    said = await _with_files(visit, session, turn)
     await session.do(Converse(items=said))
     kept = await _kept(visit, conversation)
     found = await _items(kept, [str(one.item_id) for one in said])
@@ -125,11 +127,16 @@ async def _items(kept: KeptSession, ids: list[str]) -> list[Item]:
     return [item for one in found.values() if (item := item_of(one.event, one.result))]
 
 
-def _commands(given: list[JSON]) -> list[Command]:
-    said, decided = commands_of(items_in(given, "items"))
-    if decided:
+def _turn(visit: Visit, given: list[JSON]) -> Turn:
+    """Raises `FrameError`."""
+    turn = said_in(visit, [one for one in items_in(given, "items") if not isinstance(one, Reference)])
+    if turn.decided:
         raise FrameError("An approval is decided by POST /v1/responses.", param="items")
-    return [one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in said]
+    return turn
+
+
+async def _with_files(visit: Visit, session: AnySession, turn: Turn) -> list[Command]:
+    return await with_files(visit, session.session_id, turn.said, turn.given, reader=turn.reader)
 
 
 def _check_name(visit: Visit) -> None:

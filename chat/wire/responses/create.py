@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,12 +19,14 @@ from chat.session.commands import (
 from chat.wire.http.repeats import RequestKey
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.branch import said_until
+from chat.wire.responses.continuing import held_already
+from chat.wire.responses.files import GivenFile, with_files
 from chat.wire.responses.follow import Follower, until_stored
-from chat.wire.responses.input import Command, Reference, commands_of
+from chat.wire.responses.input import Command, Item, Message, Reference, commands_of
 from chat.wire.responses.objects import Response
 from chat.wire.responses.request import Asked, echoed, unsupported
 from chat.wire.responses.response import session_of
-from sessions_app.errors import InvalidSessionId, SessionNotFound
+from sessions_app.errors import InvalidSessionId, SessionElsewhere, SessionNotFound, SessionsError
 from sessions_app.ids import check_session_id, new_id
 from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import Visitor
@@ -37,6 +39,16 @@ _JUST_NOW_S = 10.0
 """So long after its end an answer may not have reached a client that repeats its request: longer than SDKs wait."""
 
 
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said, each item under an id, and what is decided."""
+
+    said: list[Command]
+    decided: list[DecideApproval]
+    given: dict[str, list[GivenFile]]
+    reader: Visitor
+    """Who has what is said again."""
+
+
 async def known(visit: Visit, key: RequestKey) -> Place | None:
     """The turn that this request has become already."""
     if not key.repeated:
@@ -44,7 +56,7 @@ async def known(visit: Visit, key: RequestKey) -> Place | None:
     place = await in_db_thread(find_request, request_key=key.value, visitor=visit.visitor)
     if place is None:
         return None
-    _let_in(visit, place)
+    let_in(visit, place)
     if key.named:
         return place
     follower = Follower(visit, place)
@@ -57,14 +69,15 @@ async def place_of(visit: Visit, response_id: str, *, param: str) -> tuple[Place
     """Where it is, and as the database has it. Raises `ObjectNotFound`."""
     place = await in_db_thread(find_response, response_id=response_id, visitor=visit.visitor)
     if place is not None:
-        _let_in(visit, place)
+        let_in(visit, place)
         response = await Follower(visit, place).stored_now()
-        if response is not None and response.store:
+        if response is not None and (response.store or response_id in visit.made):
             return place, response
     raise ObjectNotFound(f"There is no response {response_id!r} here, or it is not yours.", param=param)
 
 
-def _let_in(visit: Visit, place: Place) -> None:
+def let_in(visit: Visit, place: Place) -> None:
+    """Into nobody's session, who knows of the response."""
     if place.is_nobodys:
         visit.knows_secret_of(place.session_id)
 
@@ -72,31 +85,52 @@ def _let_in(visit: Visit, place: Place) -> None:
 async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str = "") -> Place:
     """Take the request into the log of its session. Raises what refuses it, and then no turn was made."""
     asked = _with_our_model(asked)
-    said, decided = await _commands(visit, asked)
+    turn = await turn_of(visit, asked)
     body = asked.body
     if body.previous_response_id:
         place, response = await place_of(visit, body.previous_response_id, param="previous_response_id")
         session = await visit.enter(place.session_id)
         try:
-            return await _converse(visit, session, asked, key, said, decided, after=place.response_id)
+            return await _converse(visit, session, asked, key, turn, after=place.response_id)
         except ChatError as error:
-            if error.code != NotTheLastResponse.code or decided:
+            if error.code != NotTheLastResponse.code or turn.decided:
                 raise
         before, slug = await said_until(place)
+        reader = visit.visitor
         session = await visit.begin(model=body.model or response.model, assistant=slug)
-        return await _converse(visit, session, asked, key, [*before, *said], [])
+        turn = msgspec.structs.replace(turn, said=[*before, *turn.said], reader=reader)
+        return await _converse(visit, session, asked, key, turn)
     if body.conversation_id:
         session = await enter_conversation(visit, body.conversation_id)
+    elif gone_on := await _gone_on(visit, asked, key, turn, assistant):
+        return gone_on
     else:
         session = await visit.begin(model=body.model, assistant=assistant)
-    return await _converse(visit, session, asked, key, said, decided)
+    return await _converse(visit, session, asked, key, turn)
+
+
+async def _gone_on(visit: Visit, asked: Asked, key: RequestKey, turn: Turn, assistant: str) -> Place | None:
+    """In the session that holds what was said before, if there is one and nobody was faster."""
+    found = None if turn.decided else await held_already(visit, turn.said, turn.given, assistant=assistant)
+    if found is None:
+        return None
+    turn = msgspec.structs.replace(turn, said=found.rest)
+    try:
+        session = await visit.enter(found.session_id)
+        return await _converse(visit, session, asked, key, turn, after=found.response_id)
+    except (ChatError, SessionsError) as error:
+        if error.code in _BETTER_ELSEWHERE:
+            return None
+        raise
+
+
+_BETTER_ELSEWHERE = (NotTheLastResponse.code, SessionNotFound.code, SessionElsewhere.code)
 
 
 async def begin_in(visit: Visit, session: AnySession, asked: Asked, key: RequestKey) -> Place:
     """The same, in a session that the request did not name in its body."""
     asked = _with_our_model(asked)
-    said, decided = await _commands(visit, asked)
-    return await _converse(visit, session, asked, key, said, decided)
+    return await _converse(visit, session, asked, key, await turn_of(visit, asked))
 
 
 def _with_our_model(asked: Asked) -> Asked:
@@ -121,27 +155,37 @@ def no_conversation(conversation: str) -> ObjectNotFound:
     )
 
 
-async def _commands(visit: Visit, asked: Asked) -> tuple[list[Command], list[DecideApproval]]:
-    """What is said, each item under an id; references by what they stand for. Raises `ObjectNotFound`."""
+async def turn_of(visit: Visit, asked: Asked) -> Turn:
+    """Raises `ObjectNotFound`."""
     if asked.body.background and asked.body.store is False:
         raise unsupported("store", "an answer in the background has to be stored, or nobody could fetch it.")
-    items = asked.items
-    named = [one.id for one in items if isinstance(one, Reference)]
+    named = [one.id for one in asked.items if isinstance(one, Reference)]
     found = await in_db_thread(_with_results, named, visit.visitor) if named else {}
+    return said_in(visit, asked.items, found)
+
+
+def said_in(
+    visit: Visit, items: Sequence[Item], found: Mapping[str, tuple[ev.Event, ev.Event | None]] | None = None
+) -> Turn:
+    """References by what they stand for: the ``found``. Raises `ObjectNotFound`."""
     said: list[Command] = []
     decided: list[DecideApproval] = []
+    given: dict[str, list[GivenFile]] = {}
     for item in items:
         if isinstance(item, Reference):
-            if item.id not in found:
+            if not found or item.id not in found:
                 raise ObjectNotFound(f"There is no item {item.id!r} here, or it is not yours.", param="input")
             said += told_again(*found[item.id])
             continue
         more, decisions = commands_of([item])
-        said += [one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in more]
+        more = [one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in more]
+        said += more
+        if isinstance(item, Message) and item.files:
+            given[str(more[0].item_id)] = item.files
         decided += [
             one if one.item_id else msgspec.structs.replace(one, item_id=new_id("item")) for one in decisions
         ]
-    return said, decided
+    return Turn(said=said, decided=decided, given=given, reader=visit.visitor)
 
 
 def _with_results(item_ids: Sequence[str], visitor: Visitor) -> dict[str, tuple[ev.Event, ev.Event | None]]:
@@ -158,7 +202,8 @@ def told_again(event: ev.Event, result: ev.Event | None) -> list[Command]:
     """Of a session that may be another one."""
     match event:
         case ev.UserMessage():
-            return [AddMessage(text=event.text, item_id=event.item_id)]
+            files = [file.id for file in event.files]
+            return [AddMessage(text=event.text, files=files, item_id=event.item_id)]
         case ev.OperatorMessage():
             return [AddMessage(text=event.text, role="system", item_id=event.item_id)]
         case ev.AssistantMessage() if event.text:
@@ -179,25 +224,25 @@ async def _converse(
     session: AnySession,
     asked: Asked,
     key: RequestKey,
-    said: Sequence[Command],
-    decided: Sequence[DecideApproval],
+    turn: Turn,
     *,
     after: str = "",
 ) -> Place:
+    said = await with_files(visit, session.session_id, turn.said, turn.given, reader=turn.reader)
     model = _model(visit, asked.body.model)
     changes = {"model": model} if model and model != session.info().model else {}
-    input_ids = [str(one.item_id) for one in (*said, *decided)]
+    input_ids = [str(one.item_id) for one in (*said, *turn.decided)]
     about = echoed(
         asked.body,
         model=model or session.info().model,
         conversation=not visit.is_nobody,
         input_ids=input_ids,
     )
-    options = msgspec.structs.replace(asked.options, asked=about)
+    options = msgspec.structs.replace(asked.options, asked={**about, **asked.beside})
     done = await session.do(
         Converse(
-            items=list(said),
-            decisions=list(decided),
+            items=said,
+            decisions=turn.decided,
             changes=changes,
             request=RequestResponse(options=options),
             request_key=key.value,

@@ -47,6 +47,11 @@ class Follower:
         return self._projector.tail
 
     @property
+    def after(self) -> int:
+        """The number of the last event that was given."""
+        return self._after
+
+    @property
     def ended_at(self) -> float | None:
         return self._projector.ended_at
 
@@ -56,11 +61,16 @@ class Follower:
 
     async def stored_now(self) -> Response | None:
         """As the database has it."""
+        async for _ in self.stored_events():
+            pass
+        return self.response
+
+    async def stored_events(self) -> AsyncGenerator[list[StreamEvent], None]:
+        """What the database has of them. Where to go on is `after`, for another one."""
         seq = self._place.seq - 1
         while not self.over and (records := await self._page(seq)):
-            self._take(records)
+            yield self._take(records)
             seq = records[-1].seq
-        return self.response
 
     async def events(self) -> AsyncGenerator[list[StreamEvent], None]:
         """Until the response is over. Raises `ShuttingDown`, and what makes it impossible to read on."""

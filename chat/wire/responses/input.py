@@ -13,6 +13,7 @@ from chat.wire.codes import FrameCode
 from chat.wire.dialect import too_long
 from chat.wire.realtime.checks import invalid
 from chat.wire.realtime.client import ItemId, ToolName
+from chat.wire.responses.files import GivenFile, check_given
 
 MAX_INPUT_ITEMS = 1000
 _TEXTS = ("input_text", "output_text", "text")
@@ -22,10 +23,18 @@ _IGNORED = ("reasoning", "mcp_list_tools", "compaction")
 Command = AddMessage | AddToolCall | AddToolOutput
 
 
+_FILES = ("input_image", "input_file")
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     text: str = ""
     refusal: str = ""
+    file_id: str | None = None
+    filename: str | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    image_url: str | None = None
 
 
 Content = str | Annotated[list[Part], Meta(min_length=1)]
@@ -35,6 +44,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["user", "assistant", "system", "developer"]
     content: Content
     id: ItemId | None = None
+
+    @property
+    def files(self) -> list[GivenFile]:
+        parts = [] if isinstance(self.content, str) else self.content
+        return [_file_in(part) for part in parts if part.type in _FILES]
 
 
 class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,8 +135,9 @@ def _item(given: JSON, param: str) -> Item | None:
 def _checked(item: Item, param: str) -> Item:
     match item:
         case Message():
-            _check_parts(item.content, f"{param}.content")
-            if not text_in(item.content).strip():
+            _check_parts(item.content, f"{param}.content", files=item.role == "user")
+            check_given(item.files, f"{param}.content")
+            if not text_in(item.content).strip() and not item.files:
                 raise FrameError(
                     "The message is empty. Send some text.",
                     code=FrameCode.EMPTY_MESSAGE,
@@ -141,11 +156,25 @@ def _checked(item: Item, param: str) -> Item:
     return item
 
 
-def _check_parts(content: Content, param: str) -> None:
+def _file_in(part: Part) -> GivenFile:
+    """The vendor's data of a file may lack the head of a data URL."""
+    url = part.image_url if part.type == "input_image" else part.file_url or part.file_data
+    if (
+        part.type == "input_file"
+        and part.file_data
+        and not part.file_url
+        and not part.file_data.startswith("data:")
+    ):
+        url = f"data:;base64,{part.file_data}"
+    return GivenFile(file_id=part.file_id or "", url=url or "", name=part.filename or "")
+
+
+def _check_parts(content: Content, param: str, *, files: bool = False) -> None:
     for index, part in enumerate([] if isinstance(content, str) else content):
-        if part.type not in _TEXTS and part.type != "refusal":
+        if part.type not in (*_TEXTS, "refusal", *(_FILES if files else ())):
+            taken = "text, input_image and input_file" if files else "text alone"
             raise FrameError(
-                f"{param}[{index}].type: this server takes text alone, no {part.type[:64]!r}.",
+                f"{param}[{index}].type: {taken} can stand here, and no {part.type[:64]!r}.",
                 code=FrameCode.UNSUPPORTED_CONTENT,
                 param=f"{param}[{index}].type",
             )
@@ -155,7 +184,8 @@ def text_in(content: Content) -> str:
     """The parts of a message are paragraphs of one text."""
     if isinstance(content, str):
         return content
-    return "\n\n".join(part.refusal if part.type == "refusal" else part.text for part in content)
+    parts = [part for part in content if part.type not in _FILES]
+    return "\n\n".join(part.refusal if part.type == "refusal" else part.text for part in parts)
 
 
 def check_length(text: str, param: str) -> None:

@@ -13,6 +13,7 @@ from chat.llm.provider import JSON
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 CallStatus = Literal["in_progress", "calling", "completed", "incomplete", "failed"]
+VendorReason = Literal["max_output_tokens", "content_filter", "steered"]
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
 
@@ -146,7 +147,7 @@ class ResponseError(WireObject, kw_only=True):
 
 
 class Incomplete(WireObject, kw_only=True):
-    reason: Literal["max_output_tokens", "content_filter"] | None = None
+    reason: VendorReason | None = None
 
 
 class ConversationRef(WireObject, kw_only=True):

@@ -88,6 +88,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     body: Create
     items: list[Item]
     options: ResponseOptions
+    beside: JSON = {}
+    """What the log is to keep of the request beside what the response repeats."""
 
 
 def decode(body: bytes) -> Asked:

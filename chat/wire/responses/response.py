@@ -22,6 +22,7 @@ from chat.wire.responses.objects import (
     ResponseEvent,
     Status,
     Usage,
+    VendorReason,
 )
 from sessions_app.log import events as ev
 
@@ -112,19 +113,21 @@ def status_of(done: ev.ResponseDone) -> Status:
         case ev.ResponseStatus.COMPLETED:
             return "completed"
         case ev.ResponseStatus.CANCELLED:
-            return "cancelled"
+            return "incomplete" if done.reason == ev.Reason.STEERED else "cancelled"
         case ev.ResponseStatus.INCOMPLETE if done.reason != ev.Reason.INTERRUPTED:
             return "incomplete"
         case _:
             return "failed"
 
 
-def _vendor_reason(reason: str) -> Literal["max_output_tokens", "content_filter"] | None:
+def _vendor_reason(reason: str) -> VendorReason | None:
     match reason:
         case ev.Reason.MAX_OUTPUT_TOKENS:
             return "max_output_tokens"
         case ev.Reason.CONTENT_FILTER:
             return "content_filter"
+        case ev.Reason.STEERED:
+            return "steered"
         case _:
             return None
 

@@ -4,32 +4,38 @@ The client's list of messages is a copy; the log is the truth. What the log has 
 comes twice is one turn, and whoever comes back reads the same answer from its beginning.
 """
 
-import contextlib
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from chat.errors import ChatError, FrameError, NoActiveResponse
-from chat.llm.catalog import chosen
-from chat.session.commands import AddMessage, CancelResponse, Converse, DecideApproval, RequestResponse
-from chat.wire.auth import is_development_here
+from chat.errors import ChatError, FrameError
+from chat.session.commands import AddMessage, Converse, DecideApproval, RequestResponse
 from chat.wire.http.exchange import Aborted, ClientGone, Exchange
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.answers import Reading, Render
-from chat.wire.responses.follow import Follower, until_stored
+from chat.wire.responses.files import GivenFiles, with_files
+from chat.wire.responses.follow import Follower
 from chat.wire.responses.objects import StreamEvent
+from chat.wire.turns import (
+    enter_chat,
+    find_chat,
+    known_turn,
+    log_of,
+    questions_of,
+    stop_answer,
+    stored,
+    take_turn,
+)
 from chat.wire.ui.chunks import JSON, UiProjector
 from chat.wire.ui.messages import VERSION_MARK, conversation_of
 from chat.wire.ui.request import Asked, Decide, Regenerate, Say, asked_in
-from sessions_app.errors import SessionElsewhere, SessionsError
+from sessions_app.errors import SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
-from sessions_app.log.lookup import Place, answer_of, denied_in, find_request, items_of
-from sessions_app.log.replay import read_finished, stored_until
-from sessions_app.models import Session
+from sessions_app.log.lookup import Place, answer_of, denied_in, items_of
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.review.reader import chosen_items
 
 STREAM_HEADER = {"x-vercel-ai-ui-message-stream": "v1"}
 _MOST_VERSIONS = 50
@@ -39,9 +45,7 @@ async def send(one: Exchange, visit: Visit, chat: str, body: bytes) -> None:
     """The answer to the last message, as a stream."""
     visit.check_may_write()
     asked = asked_in(body)
-    session = await visit.enter_named(
-        chat, open_house=_open_house(one), model=_model(visit, asked.model), assistant=asked.assistant
-    )
+    session = await enter_chat(one, visit, chat, model=asked.model, assistant=asked.assistant)
     place, message_id = await _turn(one, visit, session, asked)
     denied = _denied(asked.what) if message_id else ()
     chunks = UiProjector(message_id or place.response_id, denied=denied, told_before=bool(message_id))
@@ -50,9 +54,9 @@ async def send(one: Exchange, visit: Visit, chat: str, body: bytes) -> None:
 
 async def resume(one: Exchange, visit: Visit, chat: str) -> None:
     """The running answer from its beginning; 204 where nothing runs."""
-    session_id = await visit.find_named(chat, open_house=_open_house(one))
+    session_id = await find_chat(one, visit, chat)
     places = await in_db_thread(answer_of, session_id=session_id) if session_id else []
-    if not places or (await _stored(visit, places[-1])).over:
+    if not places or (await stored(visit, places[-1])).over:
         await one.nothing()
         return
     denied = await in_db_thread(denied_in, session_id=session_id) if len(places) > 1 else ()
@@ -62,28 +66,21 @@ async def resume(one: Exchange, visit: Visit, chat: str) -> None:
 async def stop(one: Exchange, visit: Visit, chat: str) -> None:
     """Of the running answer, and those that wait: 204, also where nothing runs."""
     visit.check_may_write()
-    session_id = await visit.find_named(chat, open_house=_open_house(one))
-    places = await in_db_thread(answer_of, session_id=session_id) if session_id else []
-    last = await _stored(visit, places[-1]) if places else None
-    if last and not last.over:
-        with contextlib.suppress(NoActiveResponse, SessionElsewhere):
-            session = await visit.enter(places[-1].session_id, reopen=False)
-            await session.do(CancelResponse(response_id=last.tail))
+    session_id = await find_chat(one, visit, chat)
+    if session_id:
+        await stop_answer(visit, session_id)
     await one.nothing()
 
 
 async def history(one: Exchange, visit: Visit, chat: str) -> None:
     """``UIMessage`` objects, for ``useChat({messages})``; none for a conversation that is not there."""
-    session_id = await visit.find_named(chat, open_house=_open_house(one))
+    session_id = await find_chat(one, visit, chat)
     messages = await in_db_thread(_messages, session_id) if session_id else []
     await one.answer(200, {"id": chat, "messages": messages})
 
 
 def _messages(session_id: str) -> list[JSON]:
-    session = Session.objects.get(pk=session_id)
-    last = stored_until(session_id=session_id)
-    records = read_finished(session_id=session_id, after=0, until=last)
-    return conversation_of(session_id, records, chosen_items(session))
+    return conversation_of(session_id, *log_of(session_id))
 
 
 # A turn
@@ -104,7 +101,8 @@ async def _say(one: Exchange, visit: Visit, session: AnySession, said: Say) -> P
     item_id, replaces = await in_db_thread(_version_of, session.session_id, said)
     key = key_of(one, visit, f"say {session.session_id} {item_id}")
     message = AddMessage(text=said.text, item_id=item_id, replaces=replaces)
-    return await _once(one, visit, session, key, Converse(items=[message], request=RequestResponse()))
+    command = Converse(items=[message], request=RequestResponse())
+    return await _once(one, visit, session, key, command, {item_id: said.files} if said.files else {})
 
 
 def _version_of(session_id: str, said: Say) -> tuple[str, str | None]:
@@ -132,7 +130,7 @@ async def _decide(one: Exchange, visit: Visit, session: AnySession, decide: Deci
     places = await in_db_thread(answer_of, session_id=session.session_id)
     ids = sorted(answer.id for answer in decide.answers)
     key = key_of(one, visit, f"decide {session.session_id} {' '.join(ids)}")
-    open_ids = await _open_questions(visit, places[-1]) if places else set()
+    open_ids = questions_of(await stored(visit, places[-1])) if places else set()
     decisions = [
         DecideApproval(
             approval_id=answer.id,
@@ -154,15 +152,9 @@ def _denied(what: Say | Decide | Regenerate) -> list[str]:
     return [answer.id for answer in answers if not answer.approved]
 
 
-async def _open_questions(visit: Visit, place: Place) -> set[str]:
-    response = (await _stored(visit, place)).response
-    output = response.output if response else []
-    return {item.id for item in output if item.__struct_config__.tag == "mcp_approval_request"}
-
-
 async def _again(one: Exchange, visit: Visit, session: AnySession) -> Place:
     places = await in_db_thread(answer_of, session_id=session.session_id)
-    last = (await _stored(visit, places[-1])).tail if places else ""
+    last = (await stored(visit, places[-1])).tail if places else ""
     key = key_of(one, visit, f"again {session.session_id} {last}")
     return await _once(
         one, visit, session, key, Converse(request=RequestResponse(retry_of=last or "resp_none"))
@@ -170,37 +162,19 @@ async def _again(one: Exchange, visit: Visit, session: AnySession) -> Place:
 
 
 async def _once(
-    one: Exchange, visit: Visit, session: AnySession, key: RequestKey, command: Converse
+    one: Exchange,
+    visit: Visit,
+    session: AnySession,
+    key: RequestKey,
+    command: Converse,
+    given: GivenFiles = MappingProxyType({}),
 ) -> Place:
     """The turn that it became before, or becomes now."""
     async with one_at_a_time(key):
-        known = await in_db_thread(find_request, request_key=key.value, visitor=visit.visitor)
-        if known is not None:
+        if known := await known_turn(visit, key):
             return known
-        one.answer_headers |= visit.ask()
-        done = await session.do(msgspec.structs.replace(command, request_key=key.value))
-        await until_stored(session, done.seq)  # the next one looks for it in the database
-    return Place(session.session_id, done.response_id, done.seq)
-
-
-# Its session
-
-
-def _open_house(one: Exchange) -> bool:
-    """On a developer's own machine a chat is whose who names it, as a session is."""
-    return is_development_here(one.headers, one.address)
-
-
-def _model(visit: Visit, name: str | None) -> str | None:
-    """Raises `ModelNotAllowed`."""
-    return chosen(name) if name else None
-
-
-async def _stored(visit: Visit, place: Place) -> Follower:
-    """The response as the database has it."""
-    follower = Follower(visit, place)
-    await follower.stored_now()
-    return follower
+        items = await with_files(visit, session.session_id, command.items, given, reader=visit.visitor)
+        return await take_turn(one, visit, session, key, msgspec.structs.replace(command, items=items))
 
 
 # Its stream

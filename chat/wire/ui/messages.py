@@ -14,6 +14,15 @@ def as_known(item_id: str) -> str:
     return item_id.partition(VERSION_MARK)[0]
 
 
+def file_part(file: ev.FileRef) -> JSON:
+    return {
+        "type": "file",
+        "mediaType": file.media_type,
+        "filename": file.name,
+        "url": f"/api/files/{file.id}",
+    }
+
+
 class Answer:
     """A message of the assistant's, as it grows."""
 
@@ -76,8 +85,9 @@ class Conversation:
         event = record.event
         match event:
             case ev.UserMessage():
-                text = {"type": "text", "text": event.text}
-                message = {"id": as_known(event.item_id), "role": "user", "parts": [text]}
+                text = [{"type": "text", "text": event.text}] if event.text or not event.files else []
+                parts = [*text, *map(file_part, event.files)]
+                message = {"id": as_known(event.item_id), "role": "user", "parts": parts}
                 self._messages.append((event.item_id, message))
             case ev.ResponseQueued() | ev.ResponseStarted():
                 self._begin(event)

@@ -8,11 +8,13 @@ import msgspec
 
 from chat.errors import FrameError
 from chat.wire.codes import FrameCode
+from chat.wire.responses.files import GivenFile, check_given
 from chat.wire.responses.input import check_length
 from chat.wire.responses.request import object_in
 
 JSON = dict[str, Any]
 
+_FILE_URL = re.compile(r"/api/files/(file_[0-9a-f]{24})(?:\?.*)?$")
 _ITEM_ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 
@@ -26,6 +28,8 @@ class Part(msgspec.Struct):
     type: str
     text: str = ""
     state: str = ""
+    url: str = ""
+    filename: str | None = None
     approval: Approval | None = None
 
 
@@ -46,6 +50,7 @@ class Body(msgspec.Struct):
 class Say:
     message_id: str
     text: str
+    files: list[GivenFile]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +113,24 @@ def _said(message: UiMessage) -> Say:
         )
     if not _ITEM_ID.fullmatch(message.id):
         raise FrameError("messages: an id has 1 to 120 characters of A-Z a-z 0-9 . _ -", param="messages")
-    others = {part.type for part in message.parts} - {"text"}
+    others = {part.type for part in message.parts} - {"text", "file"}
     if others:
         raise FrameError(
-            f"messages: this wire takes text, and no {min(others)[:40]!r}. Send files over the Realtime socket.",
+            f"messages: this wire takes text and files, and no {min(others)[:40]!r}.",
             code=FrameCode.UNSUPPORTED_CONTENT,
             param="messages",
         )
-    text = "\n\n".join(part.text for part in message.parts).strip()
-    if not text:
+    text = "\n\n".join(part.text for part in message.parts if part.type == "text").strip()
+    files = [_file(part) for part in message.parts if part.type == "file"]
+    check_given(files, "messages")
+    if not text and not files:
         raise FrameError("The message has no text.", code=FrameCode.EMPTY_MESSAGE, param="messages")
     check_length(text, "messages")
-    return Say(message_id=message.id, text=text)
+    return Say(message_id=message.id, text=text, files=files)
+
+
+def _file(part: Part) -> GivenFile:
+    """A data URL, as the client makes of what is picked; or an address that a message of ours had (`messages.file_part`)."""
+    if ours := _FILE_URL.search(part.url):
+        return GivenFile(file_id=ours[1])
+    return GivenFile(url=part.url, name=part.filename or "")

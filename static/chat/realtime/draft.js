@@ -61,6 +61,16 @@ export class Draft {
     return item;
   }
 
+  /** Where an entry like that stands below it, it goes below the last of these. */
+  moveBelow(entry, isLike) {
+    const from = this.#position(entry.id);
+    const to = this.state.entries.findLastIndex(isLike);
+    if (to <= from) return;
+    this.#ownLists();
+    this.state.entries.splice(to, 0, ...this.state.entries.splice(from, 1));
+    this.#positions = null;
+  }
+
   replace(entries) {
     this.state.entries = entries;
     this.state.homes = new Map();

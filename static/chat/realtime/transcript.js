@@ -215,8 +215,9 @@ function isAside(response) {
   return response.conversation_id === null;
 }
 
-/** Its turn has come, at once or after a while. */
+/** Its turn has come, at once or after a while. What waited while a person answered begins below the words that they have left. */
 function begin(draft, entry, response) {
+  if (entry.status === "queued") draft.moveBelow(entry, (other) => other.stepped === "handed_back");
   Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
   entry.person = response.x_person ?? "";
   entry.retryOf ||= response.x_retry_of ?? "";

@@ -56,7 +56,7 @@ const history = async () => (await (await fetch(api, { headers })).json()).messa
 let chat = make(given.from === "history" ? await history() : []);
 const steps = [];
 for (const step of given.steps) {
-  if (step.say) await chat.sendMessage({ text: step.say });
+  if (step.say) await chat.sendMessage({ text: step.say, files: step.files });
   if (step.edit) await chat.sendMessage({ text: step.edit, messageId: chat.messages.findLast((one) => one.role === "user").id });
   if (step.again) await chat.regenerate();
   if (step.approve !== undefined) {
