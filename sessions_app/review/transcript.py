@@ -65,7 +65,7 @@ def notice_text(event: ev.Event, *, operator: str = "") -> tuple[str, str]:
             | ev.FeedbackGiven()
         ):
             return _of_the_talk(event, operator)
-        case ev.OperatorTookOver() | ev.OperatorHandedBack():
+        case ev.OperatorTookOver() | ev.OperatorHandedBack() | ev.WhisperWithdrawn():
             return _stepped(event), "info"
         case ev.HistoryCompacted():
             return _compacted(event)
@@ -104,7 +104,9 @@ def _summary(event: ev.SummaryWritten | ev.SummaryFailed) -> tuple[str, str]:
     return f"Summary failed after {event.attempts} attempts: {event.error}", "danger"
 
 
-def _stepped(event: ev.OperatorTookOver | ev.OperatorHandedBack) -> str:
+def _stepped(event: ev.OperatorTookOver | ev.OperatorHandedBack | ev.WhisperWithdrawn) -> str:
+    if isinstance(event, ev.WhisperWithdrawn):
+        return f"{event.author} took back what they had told the model"
     if isinstance(event, ev.OperatorTookOver):
         return f"{event.author} took the conversation over: a person answers from here on"
     return f"{event.author} handed the conversation back: the model answers again"
@@ -325,8 +327,9 @@ class Folding:
                 answer.started, answer.model = True, ev.model_spec(event.provider, event.model)
                 self._retry(answer, event)
                 self._whispers_heard(event)
-            case ev.WhisperWithdrawn():
-                self._withdrawn(event.item_id)
+            case ev.WhisperWithdrawn() if isinstance(said := self._items.get(event.item_id), Said):
+                said.waits, said.withdrawn = False, True
+                self._touch(event.item_id)
             case ev.ModelAttemptFailed():
                 self._answer(record, event.response_id).failed_attempts.append(event)
             case ev.AssistantDelta():
@@ -401,11 +404,6 @@ class Folding:
             if isinstance(entry, Said) and entry.waits:
                 entry.waits = False
                 self.touched[entry.seq] = entry
-
-    def _withdrawn(self, item_id: str) -> None:
-        if isinstance(said := self._items.get(item_id), Said):
-            said.waits, said.withdrawn = False, True
-            self._touch(item_id)
 
     def _edited(self, item_id: str) -> None:
         if isinstance(said := self._items.get(item_id), Said):

@@ -162,8 +162,8 @@ def test_names_with_dots_are_no_links(tab: ChatPage) -> None:
 
 def test_tables_keep_their_alignment_without_inline_styles(tab: ChatPage) -> None:
     html = whole(tab, "| a | b |\n|:-:|--:|\n| 1 | 2 |")
-    assert '<td class="align-center">1</td>' in html
-    assert '<td class="align-right">2</td>' in html
+    assert '<td class="align-center" dir="ltr">1</td>' in html
+    assert '<td class="align-right" dir="ltr">2</td>' in html
     assert "style=" not in html
 
 

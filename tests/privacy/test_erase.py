@@ -72,7 +72,7 @@ def figures(session_id: str = "s1") -> list[Any]:
 
 def test_no_word_is_left_and_every_figure_is() -> None:
     session = session_full_of(MARK)
-    assert len(rows_with(MARK)) == 25, "the session's own row, and all events but those without a word"
+    assert len(rows_with(MARK)) == 26, "the session's own row, and all events but those without a word"
     before = (places(), figures(), Session.objects.values(*KEPT_OF_SESSIONS).get())
     assert erase_session(session_id="s1", by=STAFF)
     assert rows_with(MARK) == []
