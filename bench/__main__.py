@@ -37,6 +37,7 @@ NAMES = (
     "summaries",
     "words",
     "readers",
+    "wires",
     "growth",
     "size",
     "page",

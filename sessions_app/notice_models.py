@@ -136,6 +136,8 @@ class WebhookDelivery(models.Model):
     status_code = models.IntegerField(null=True, blank=True)
     answer = models.CharField(max_length=500, blank=True, default="", db_default="")
     """The beginning of what the receiver said, or why nobody could be asked."""
+    attempts = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
+    """The last tries, the newest at the end: `sessions_app.notices.deliveries.Attempt`."""
 
     class Meta:
         db_table = "webhook_deliveries"

@@ -11,6 +11,7 @@ import hmac
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import aiohttp
 
@@ -44,6 +45,12 @@ def signed(due: Due, *, at: int) -> Mapping[str, str]:
 
 async def send(due: Due) -> Answer:
     """One try. Raises nothing but CancelledError."""
+    begun = time.monotonic()
+    answer = await _answer_to(due)
+    return replace(answer, took_ms=round((time.monotonic() - begun) * 1000))
+
+
+async def _answer_to(due: Due) -> Answer:
     try:
         check_address(due.url, inward=conf().webhook_private_addresses)
         async with asyncio.timeout(conf().webhook_seconds):

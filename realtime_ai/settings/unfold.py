@@ -116,6 +116,7 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may("sessions_app.view_session"),
                     },
                     _item("Webhooks", "webhook", *_list("webhook")),
+                    _item("Deliveries", "outgoing_mail", *_list("webhookdelivery")),
                 ],
             },
             {
@@ -129,7 +130,6 @@ UNFOLD: dict[str, Any] = {
                         "procrastinate_procrastinatejob_changelist",
                         "procrastinate.view_procrastinatejob",
                     ),
-                    _item("Deliveries", "outgoing_mail", *_list("webhookdelivery")),
                 ],
             },
             {

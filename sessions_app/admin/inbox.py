@@ -17,7 +17,6 @@ from unfold.admin import ModelAdmin
 from sessions_app import hooks
 from sessions_app.admin.changelist import ReadOnlyAdminMixin
 from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide, may_put_away
-from sessions_app.admin.pages import visitor_name
 from sessions_app.admin.saved_views import number_of
 from sessions_app.admin.walk import session_url
 from sessions_app.admin.way import inbox_url, item_url
@@ -25,6 +24,7 @@ from sessions_app.desk.waiting import bring_back, put_away, ran_again
 from sessions_app.errors import DecisionRefused, SessionsError
 from sessions_app.models import AttentionKind, InboxItem
 from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of, together
+from sessions_app.review.text import visitor_name
 from sessions_app.selectors.inbox import (
     MOST_COUNTED,
     PAGE_ITEMS,

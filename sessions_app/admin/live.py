@@ -12,13 +12,14 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from sessions_app.admin.facts import line
-from sessions_app.admin.pages import render_texts, visitor_name
+from sessions_app.admin.pages import render_texts
 from sessions_app.admin.summaries import summary_shown
 from sessions_app.errors import SessionNotFound
 from sessions_app.log import events as ev
 from sessions_app.log.replay import operator_now
 from sessions_app.models import Session, SessionEvent, SessionStatus
 from sessions_app.review.reader import read_before
+from sessions_app.review.text import visitor_name
 from sessions_app.review.transcript import Answer, Folding, Text
 
 ENTRIES_KEPT = 400

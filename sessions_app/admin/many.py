@@ -17,6 +17,7 @@ from sessions_app.desk import acts
 from sessions_app.desk.acts import ActRefused, Reviewer
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import ReviewState, ReviewTag, Session
+from sessions_app.review.text import visitor_name
 
 AT_ONCE = 200
 """So many sessions take an action of the list at once."""
@@ -69,13 +70,13 @@ def _do(act: Act, made: str, session_id: str, by: Reviewer) -> bool:
 def ask_bulk(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]) -> HttpResponse:
     """Asks for the tag, or for whom to assign the chosen ones to."""
     reviewer_of(request)
-    chosen = list(sessions[: AT_ONCE + 1])
+    chosen = list(sessions.select_related("user")[: AT_ONCE + 1])
     if len(chosen) > AT_ONCE:
         messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
         return HttpResponseRedirect(list_url(request.GET.urlencode()))
     context = {
         "title": "Tag or assign",
-        "chosen": chosen,
+        "chosen": [(session, visitor_name(session)) for session in chosen],
         "staff": acts.reviewers(),
         "known_tags": ReviewTag.objects.values_list("name", flat=True)[:SUGGESTED_TAGS],
         "back": request.GET.urlencode(),

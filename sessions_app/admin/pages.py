@@ -15,13 +15,13 @@ from sessions_app.admin.facts import facts, line
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.summaries import summary_context
 from sessions_app.admin.walk import way_of
-from sessions_app.admin.way import OF, back_to_replay, way_context
+from sessions_app.admin.way import OF, back_to_replay, place_in, way_context
 from sessions_app.log.events import AssistantDelta
-from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import Session, SessionEvent, SessionStatus
 from sessions_app.review.forms import FORMS
 from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.reader import page_with, read_page
+from sessions_app.review.text import visitor_name
 from sessions_app.review.transcript import Answer, Entry, Text
 
 MARKDOWN_CHARS = 100_000
@@ -29,18 +29,6 @@ MARKDOWN_CHARS = 100_000
 EVENT_ROWS = 100
 EVENT_CHARS = 4_000
 _MAX_SEQ = 2**62
-
-
-def visitor_name(session: Session) -> str:
-    if session.erased_at:
-        return "Erased"
-    if session.user and session.external_user_id:
-        return f"{session.external_user_id} of {session.user.get_username()}"
-    if session.user:
-        return session.user.get_username()
-    if session.external_user_id == ACCOUNT_DELETED:
-        return "Account deleted"
-    return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
 
 
 def transcript_page(request: HttpRequest, model_admin: Any, session: Session) -> HttpResponse:
@@ -97,7 +85,7 @@ def respond(
         "model_admin": model_admin,
         "session": session,
         "visitor": visitor_name(session),
-        "person_url": person_url(session, **{OF: session.pk}, **way_of(request)),
+        "person_url": person_url(session, **{OF: session.pk}, **place_in(request), **way_of(request)),
         **way_context(request),
         "tab": name,
         "line": line(session),

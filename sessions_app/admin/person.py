@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from sessions_app.admin.changelist import NEWEST_FIRST, BoundedPaginator
 from sessions_app.admin.desk import page
 from sessions_app.admin.person_address import EXTERNAL, USER, address, person_at
+from sessions_app.admin.person_story import story_of
 from sessions_app.admin.saved_views import may_review
 from sessions_app.admin.walk import PERSON, session_url
 from sessions_app.admin.way import back_of_person
@@ -75,6 +76,7 @@ def person_page(request: HttpRequest, model_admin: Any, kind: str) -> HttpRespon
         "overflows": paginator.overflows,
         "only": only if only in _ONLY else "",
         "urls": {name or "all": _url_of(request, name) for name in ("", *_ONLY)},
+        "story": story_of(_newest(who.person.sessions()), here),
         "figures": _figures(who.person.sessions()),
         "others": _users_of_a_shop(who.person, here) if kind == USER else [],
         "counted": COUNTED,
@@ -139,8 +141,13 @@ def _narrowed(sessions: QuerySet[Session], only: str) -> QuerySet[Session]:
     return Session.objects.filter(_ONLY[only], pk__in=newest)
 
 
+def _newest(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    found = Session.objects.filter(pk__in=sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED])
+    return found.order_by(*NEWEST_FIRST)
+
+
 def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
-    newest = Session.objects.filter(pk__in=sessions.order_by(*NEWEST_FIRST).values("pk")[:COUNTED]).order_by()
+    newest = _newest(sessions).order_by()
     recent = Q(start_time__gte=Now() - PERIOD)
     before = Q(start_time__gte=Now() - 2 * PERIOD) & ~recent
     bad = Q(feedback_down__gt=0)

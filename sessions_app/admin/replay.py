@@ -15,6 +15,7 @@ from sessions_app.models import Session
 from sessions_app.review.humanize import duration
 from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.replay import JSON, Part, beginning_of_part, read_part, steps_of, waterfalls
+from sessions_app.review.text import visitor_name
 
 MOST_IN_TABLE = 500
 
@@ -51,7 +52,7 @@ def replay_steps(request: HttpRequest, session: Session) -> HttpResponse:
         if step["kind"] != "text":
             at = timezone.localtime(part.records[0].at + timedelta(milliseconds=step["ms"]))
             step["time"] = f"{at:%H:%M:%S}"
-    return JsonResponse({"visitor": pages.visitor_name(session), "steps": steps})
+    return JsonResponse({"visitor": visitor_name(session), "steps": steps})
 
 
 def _steps(session: Session, part: Part, after: int) -> list[JSON]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -48,6 +49,7 @@ from sessions_app.models import OpenedView, ReviewState, Session, SessionStatus
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize
 from sessions_app.review.forms import FORMS
+from sessions_app.review.text import visitor_name
 
 _UNUSED_IN_LIST = ("summary",)
 
@@ -64,6 +66,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         "tokens",
         "cost",
         "model_used",
+        "score",
     )
     list_filter = (
         filters.ReviewFilter,
@@ -89,9 +92,8 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     list_filter_sheet = True
     list_fullwidth = True
     list_per_page = 50
-    list_select_related = ("user", "assignee")
+    list_select_related = ("user", "assignee", "review")
     list_max_show_all = 0
-    list_disable_select_all = True
     date_hierarchy = "start_time"
     ordering = NEWEST_FIRST
     paginator = BoundedPaginator
@@ -99,7 +101,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     search_help_text = HELP
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    actions = ("mark_done", "assign_to_me", "tag_or_assign", "erase")
+    actions = ("mark_done", "mark_flagged", "assign_to_me", "tag_or_assign", "erase")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
         return FilteredSessions if getattr(request, "only_the_sessions", False) else SessionChangeList
@@ -110,6 +112,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         context = {
             "desk": saved_views.desk_of(request),
             "forms": FORMS,
+            "choose_all": many.AT_ONCE,
             "list_query": request.GET.urlencode(),
             **(extra_context or {}),
         }
@@ -239,6 +242,10 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def mark_done(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         many.bulk(request, sessions, "state", ReviewState.DONE, "done")
 
+    @admin.action(description="Flag", permissions=["review"])
+    def mark_flagged(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        many.bulk(request, sessions, "state", ReviewState.FLAGGED, "flagged")
+
     @admin.action(description="Assign to me", permissions=["review"])
     def assign_to_me(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         many.bulk(request, sessions, "assign", str(request.user.pk), "assigned to you")
@@ -256,6 +263,15 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return erasing.may_erase(request)
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = ()) -> list[Any]:
+        """What cannot be undone stands apart."""
+        choices: list[Any] = super().get_action_choices(
+            request, default_choices or [("", "Choose what to do")]
+        )
+        erasing_ones = [choice for choice in choices if choice[0] == "erase"]
+        others = [choice for choice in choices if choice[0] != "erase"]
+        return [*others, ("Cannot be undone", erasing_ones)] if erasing_ones else others
 
     @admin.action(description="Erase what was said", permissions=["erase"])
     def erase(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
@@ -279,7 +295,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     @column("Who")
     def visitor(self, session: Session) -> SafeString:
         query = getattr(session, "list_query", "")
-        name, url = pages.visitor_name(session), person_url(session, **({FILTERS: query} if query else {}))
+        name, url = visitor_name(session), person_url(session, **({FILTERS: query} if query else {}))
         if not url:
             return format_html('<span class="cell-line cell-muted">{}</span>', name)
         return format_html('<a class="cell-line cell-who" href="{}" title="{}">{}</a>', url, name, name)
@@ -328,3 +344,12 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
         if not session.model:
             return None
         return format_html('<span class="cell-line" title="{}">{}</span>', session.model, name or provider)
+
+    @column("Score", ordering=Coalesce("review__score", 0), empty_value="-")
+    def score(self, session: Session) -> SafeString | None:
+        review = getattr(session, "review", None)
+        return (
+            format_html('<span class="cell-score">{}</span>', review.score)
+            if review and review.score
+            else None
+        )

@@ -34,6 +34,7 @@ from sessions_app.review.inbox import settled_words
 from sessions_app.selectors.figures import last_failures
 from sessions_app.selectors.inbox import SETTLED, decisions_of, next_item, place_of
 
+MAX_PLACE_CHARS = 200
 OF = "of"
 """In the address of a person's page: the session that it was opened from."""
 REPLAY = "replay"
@@ -89,6 +90,15 @@ def back_to_replay(request: HttpRequest, session: Session) -> dict[str, str]:
     }
 
 
+def place_in(request: HttpRequest) -> dict[str, str]:
+    """At which message a session was opened, with what was looked for, and from where in its replay."""
+    return {
+        name: request.GET[name][:MAX_PLACE_CHARS]
+        for name in ("hit", "words", "replay")
+        if name in request.GET
+    }
+
+
 def back_to_answer(request: HttpRequest, session: Session, seq: int | None) -> dict[str, str]:
     """For the replay that was opened at a place of the transcript: the way back is to that place. Else nothing."""
     if not seq:
@@ -101,7 +111,7 @@ def back_of_person(request: HttpRequest) -> tuple[str, str]:
     """The same for a person's page."""
     session_id = request.GET.get(OF, "").replace("\x00", "")[:128]
     if session_id:
-        return session_url(session_id, **way_of(request)), "Back to the conversation"
+        return session_url(session_id, **place_in(request), **way_of(request)), "Back to the conversation"
     if PERSON in request.GET and (url := _person_page(request.GET[PERSON])):
         return url, "Back"
     return list_url(request.GET.get(FILTERS, "")), "Back to list"

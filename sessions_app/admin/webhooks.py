@@ -1,11 +1,9 @@
 """Webhooks and e-mails in the admin: who is told of what, and what became of it."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms import Script
@@ -14,30 +12,23 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import formats, timezone
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from sessions_app import hooks
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, ReadOnlyAdminMixin, column
+from sessions_app.admin.deliveries import may_deliver_again, row_of
 from sessions_app.admin.inbox import may_see
 from sessions_app.admin.saved_views import number_of
-from sessions_app.models import DeliveryState, MailSubscription, Session, Topic, Webhook, WebhookDelivery
-from sessions_app.notices.deliveries import deliver_again, deliver_ping
-from sessions_app.notices.messages import PING
+from sessions_app.models import MailSubscription, Topic, Webhook, WebhookDelivery
+from sessions_app.notices.deliveries import deliver_ping
 from sessions_app.notices.secrets import new_secret, sealed
 
 _CHOICES = [(topic.value, topic.label[0].upper() + topic.label[1:]) for topic in Topic]
-_STATES = {"waiting": "info", "delivered": "success", "failing": "danger", "failed": "danger"}
 LAST = 10
 """So many deliveries stand on the page of a webhook."""
-AGAIN_AT_ONCE = 500
-"""So many messages are delivered again by one action."""
 PAUSES = ((1, "every minute"), (15, "every 15 minutes"), (60, "once an hour"), (1440, "once a day"))
 
 
@@ -84,9 +75,13 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         )
 
     def get_urls(self) -> list[URLPattern]:
-        test = self.admin_site.admin_view(self.test_view)
+        test, renew = map(self.admin_site.admin_view, (self.test_view, self.renew_view))
         urls: list[URLPattern] = super().get_urls()
-        return [path("<int:webhook_id>/test/", test, name="sessions_app_webhook_test"), *urls]
+        return [
+            path("<int:webhook_id>/test/", test, name="sessions_app_webhook_test"),
+            path("<int:webhook_id>/secret/", renew, name="sessions_app_webhook_renew"),
+            *urls,
+        ]
 
     def change_view(
         self,
@@ -97,7 +92,12 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ) -> HttpResponse:
         number = number_of(object_id)
         last = WebhookDelivery.objects.filter(webhook_id=number)[:LAST] if number is not None else ()
-        context = {"last": [(one, what_of(one), *state_of(one)) for one in last], **(extra_context or {})}
+        context = {
+            "last": [row_of(one) for one in last],
+            "may_see_deliveries": request.user.has_perm("sessions_app.view_webhookdelivery"),
+            "may_send": may_deliver_again(request),
+            **(extra_context or {}),
+        }
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
@@ -108,6 +108,14 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             raise PermissionDenied
         deliver_ping(get_object_or_404(Webhook, pk=webhook_id))
         messages.success(request, "A test is on its way: look below what became of it.")
+        return HttpResponseRedirect(reverse("admin:sessions_app_webhook_change", args=[webhook_id]))
+
+    @method_decorator(require_POST)
+    def renew_view(self, request: HttpRequest, webhook_id: int) -> HttpResponse:
+        """Make a new secret, which the page shows once. Raises PermissionDenied, Http404."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        self.renew(request, Webhook.objects.filter(pk=get_object_or_404(Webhook, pk=webhook_id).pk))
         return HttpResponseRedirect(reverse("admin:sessions_app_webhook_change", args=[webhook_id]))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
@@ -153,100 +161,6 @@ def _give_secret(request: HttpRequest, webhook: Webhook) -> None:
     webhook.secret = sealed(secret)
     told = {"name": webhook.name, "secret": secret}
     messages.warning(request, render_to_string("admin/sessions_app/webhook_secret.html", told))
-
-
-class DeliveryChangeList(BoundedChangeList):
-    """Each row has its ``heading``, what people call its conversation: one query for the page."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list: list[Any] = list(self.result_list)
-        named = ("title", "first_words", "erased_at")
-        sessions = Session.objects.filter(pk__in=[row.session_id for row in self.result_list]).only(*named)
-        headings = {session.pk: session.heading for session in sessions}
-        for row in self.result_list:
-            row.heading = headings.get(row.session_id, "")
-
-
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]
-    list_display = ("what", "webhook", "session", "state_label", "tries", "said", "happened", "last_try")
-    list_display_links = None
-    list_filter = (("state", ChoicesDropdownFilter), "webhook")
-    list_filter_submit = True
-    list_select_related = ("webhook",)
-    ordering = ("-id",)
-    search_fields = ("=session_id",)
-    search_help_text = "A session's id"
-    paginator = BoundedPaginator
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
-    actions = ("again",)
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
-        return DeliveryChangeList
-
-    def has_again_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("sessions_app.change_webhook")
-
-    @admin.action(description="Deliver again", permissions=["again"])
-    def again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
-        chosen = list(deliveries[: AGAIN_AT_ONCE + 1])
-        if len(chosen) > AGAIN_AT_ONCE:
-            messages.error(request, f"At most {AGAIN_AT_ONCE} at once. Choose fewer.")
-            return
-        sent = sum(deliver_again(delivery) for delivery in chosen)
-        if sent:
-            messages.success(request, f"On their way again: {sent}.")
-        else:
-            messages.info(request, "On their way again: 0. They are on their way already.")
-
-    @column("What")
-    def what(self, delivery: WebhookDelivery) -> str:
-        return what_of(delivery)
-
-    @column("Conversation", empty_value="-")
-    def session(self, delivery: Any) -> SafeString | None:
-        if not delivery.session_id:
-            return None
-        page = reverse("admin:sessions_app_session_change", args=[quote(delivery.session_id)])
-        return format_html('<a href="{}?hit={}">{}</a>', page, delivery.seq, delivery.heading or "Open")
-
-    @column("Answer", empty_value="-")
-    def said(self, delivery: WebhookDelivery) -> str:
-        return " ".join(filter(None, (str(delivery.status_code or ""), delivery.answer)))
-
-    @column("Happened", ordering="id")
-    def happened(self, delivery: WebhookDelivery) -> str:
-        return formats.date_format(timezone.localtime(delivery.at), "j M, H:i:s")
-
-    @column("Last try", empty_value="-")
-    def last_try(self, delivery: WebhookDelivery) -> str | None:
-        at = delivery.tried_at
-        return formats.date_format(timezone.localtime(at), "j M, H:i:s") if at else None
-
-    @column("State", tones=_STATES)
-    def state_label(self, delivery: WebhookDelivery) -> tuple[str, str]:
-        return state_of(delivery)
-
-
-def what_of(delivery: WebhookDelivery) -> str:
-    return "A test" if delivery.topic == PING else str(Topic(delivery.topic).label).capitalize()
-
-
-def state_of(delivery: WebhookDelivery) -> tuple[str, str]:
-    """Its state (one that was tried in vain has a word of its own), and that in words."""
-    if delivery.state == DeliveryState.WAITING and delivery.tries:
-        return "failing", f"Failing: tried again {_when(delivery.next_try_at)}"
-    return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
-
-
-def _when(at: datetime | None) -> str:
-    if at is None or at <= timezone.now():
-        return "soon"
-    local = timezone.localtime(at)
-    today = local.date() == timezone.localdate()
-    return f"at {formats.date_format(local, 'H:i' if today else 'j M, H:i')}"
 
 
 class MailForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -1,8 +1,9 @@
 """Deliveries of webhooks: what is to be sent, and what came of it. The row is written with its cause (`sessions_app.log.attention`)."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
@@ -14,6 +15,8 @@ from sessions_app.notices.messages import PING, message_of
 from sessions_app.notices.secrets import key_of
 
 ANSWER_CHARS = 300
+ATTEMPTS_KEPT = 10
+"""So many of a delivery's last tries are kept, also over a *Deliver again*."""
 KEEP = timedelta(days=30)
 _PAGE = 5_000
 _QUEUE = """
@@ -43,6 +46,16 @@ class Due:
     """So many before this one."""
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try, as `WebhookDelivery.attempts` keeps it."""
+
+    at: datetime
+    """When it was over."""
+    status_code: int | None = None
+    took_ms: int = 0
+    answer: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What came of one try."""
@@ -53,6 +66,7 @@ class Answer:
     """The beginning of the answer, or why there is none."""
     gone: bool = False
     """The receiver wants no more of them."""
+    took_ms: int = 0
 
     @property
     def taken(self) -> bool:
@@ -91,21 +105,32 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0
         state = DeliveryState.DELIVERED
     elif gives_up or answer.gone:
         state = DeliveryState.FAILED
+    words = storable(answer.words)[:ANSWER_CHARS]
+    attempt = Attempt(at=timezone.now(), status_code=answer.status_code, took_ms=answer.took_ms, answer=words)
     with transaction.atomic():
+        locked = WebhookDelivery.objects.select_for_update().filter(pk=due.delivery_id)
+        before = locked.values_list("attempts", flat=True).first() or []
         WebhookDelivery.objects.filter(pk=due.delivery_id).update(
             state=state,
             tries=F("tries") + 1,
             tried_at=Now(),
             next_try_at=Now() + timedelta(seconds=wait_s) if state == DeliveryState.WAITING else None,
             status_code=answer.status_code,
-            answer=storable(answer.words)[:ANSWER_CHARS],
+            answer=words,
+            attempts=[*before, msgspec.to_builtins(attempt)][-ATTEMPTS_KEPT:],
         )
         if answer.gone:
             Webhook.objects.filter(pk=due.webhook_id).update(active=False)
 
 
+def attempts_of(delivery: WebhookDelivery) -> list[Attempt]:
+    """Its last tries, the newest first."""
+    return msgspec.convert(delivery.attempts, list[Attempt])[::-1]
+
+
 def deliver_again(delivery: WebhookDelivery) -> bool:
-    """For staff, whatever became of it: the same message once more, now, with all its tries. False: it is on its way already."""
+    """For staff, whatever became of it: the same message once more, now, with all its tries. What came of those before is kept.
+    False: it is on its way already."""
     fresh = {
         "state": DeliveryState.WAITING,
         "tries": 0,

@@ -236,7 +236,7 @@ def forget_notices(session_id: str) -> None:
     """Nothing of it waits for anybody any more; that others were told of it stays, without what they said."""
     InboxItem.objects.filter(session_id=session_id).delete()
     MailNotice.objects.filter(session_id=session_id).delete()
-    WebhookDelivery.objects.filter(session_id=session_id).update(answer="")
+    WebhookDelivery.objects.filter(session_id=session_id).update(answer="", attempts=[])
 
 
 def _record(session_id: str, scope: EraseScope, by: By) -> None:

@@ -17,7 +17,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.rows import Row
 from sessions_app.models import Session
 from sessions_app.review.reader import chosen_items, fold_rows, read_rows
-from sessions_app.review.text import entry_text, head_text
+from sessions_app.review.text import entry_text, head_text, visitor_name
 from sessions_app.review.transcript import Answer, Said, Text, ToolRun
 from sessions_app.selectors.reviewed import REVIEW_FIELDS, read_reviews
 
@@ -51,6 +51,8 @@ FIELDS = (
     "output_tokens",
     "cost_microusd",
     *REVIEW_FIELDS,
+    "who",
+    "cost_usd",
 )
 _ASKED_AT_ONCE = 100
 _OF_AN_EVENT = ("seq", "created_at", "role", "event_type", "content")
@@ -85,7 +87,8 @@ def _reviewed(sessions: Iterable[Session]) -> Iterator[Reviewed]:
 
 def _head(reviewed: Reviewed) -> dict[str, Any]:
     session, review = reviewed
-    return {name: review[name] if name in review else getattr(session, name) for name in FIELDS}
+    made = {**review, "who": visitor_name(session), "cost_usd": session.cost_microusd / 1_000_000}
+    return {name: made[name] if name in made else getattr(session, name) for name in FIELDS}
 
 
 def _event(row: Row) -> dict[str, Any]:
@@ -159,6 +162,8 @@ def _cell(value: Any) -> Any:
     """What a spreadsheet would take for a formula, or for the end of a cell, begins with an apostrophe: then it is a text."""
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, float) and 0 < value < 0.001:
+        return f"{value:.6f}"  # no spreadsheet reads 3e-05 as the price that it is
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     if not isinstance(value, str):

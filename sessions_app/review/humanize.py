@@ -1,6 +1,9 @@
 """Figures as people read them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.timesince import timesince, timeuntil
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -33,6 +36,18 @@ def span(seconds: float | None) -> str:
 def duration_so_far(span: timedelta) -> str:
     """Its largest unit alone: ``3 min``. It grows while one looks."""
     return " ".join(duration(max(round(span.total_seconds()), 10)).split(" ")[:2])
+
+
+def ago(at: datetime) -> str:
+    """``3 minutes ago``, ``just now``."""
+    recent = timezone.now() - at < timedelta(minutes=1)
+    return "just now" if recent else f"{timesince(at)} ago"
+
+
+def ahead(at: datetime) -> str:
+    """``in 4 minutes``; its largest unit alone."""
+    left = at - timezone.now()
+    return f"in {timeuntil(at, depth=1)}" if left >= timedelta(minutes=1) else "in less than a minute"
 
 
 def milliseconds(ms: float | None) -> str:

@@ -3,9 +3,23 @@
 from datetime import UTC, datetime
 
 from sessions_app.log.events import ResponseStatus
+from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import Session
 from sessions_app.review import humanize
 from sessions_app.review.transcript import Answer, Entry, Notice, Said, Text, ToolRun
+
+
+def visitor_name(session: Session) -> str:
+    """Who talked in it, as staff read it."""
+    if session.erased_at:
+        return "Erased"
+    if session.user and session.external_user_id:
+        return f"{session.external_user_id} of {session.user.get_username()}"
+    if session.user:
+        return session.user.get_username()
+    if session.external_user_id == ACCOUNT_DELETED:
+        return "Account deleted"
+    return f"Guest {session.guest_id[:8]}" if session.guest_id else "Anonymous"
 
 
 def head_text(session: Session) -> str:

@@ -54,6 +54,17 @@ def rows_of_list(context: Any, cl: Any) -> dict[str, Any]:
     }
 
 
+@register.filter
+def used_first(specs: list[Any]) -> list[tuple[Any, bool]]:
+    """(a list's filter, whether it narrows the list): those that do come first."""
+    found = [(spec, _is_used(spec)) for spec in specs]
+    return sorted(found, key=lambda one: not one[1])
+
+
+def _is_used(spec: Any) -> bool:
+    return any(value not in (None, "", [], [""]) for value in spec.used_parameters.values())
+
+
 def _is_rare(model_admin: Any, name: str) -> bool:
     own = getattr(model_admin, name, None)
     return bool(getattr(own, "header", False) or getattr(own, "dropdown", False))

@@ -18,6 +18,8 @@ export function offerNames(root) {
 class Mentions {
   #found = [];
   #at = 0;
+  /** Behind the blank that a name was given; null once something else was done. */
+  #given = null;
 
   constructor(field, names) {
     this.field = field;
@@ -30,6 +32,7 @@ class Mentions {
     field.setAttribute("aria-autocomplete", "list");
     field.setAttribute("aria-controls", this.list.id);
     field.setAttribute("aria-describedby", this.warning.id);
+    field.addEventListener("beforeinput", (event) => this.#goesOn(event));
     field.addEventListener("input", () => this.#typed());
     field.addEventListener("click", () => this.#typed());
     field.addEventListener("keydown", (event) => this.#pressed(event));
@@ -110,9 +113,25 @@ class Mentions {
   #take(place) {
     const begun = BEGUN.exec(this.#before)[1];
     const end = this.field.selectionStart;
-    this.field.setRangeText(`${this.#found[place]} `, end - begun.length, end, "end");
+    const blank = /^\s/.test(this.field.value.slice(end)) ? "" : " ";
+    this.field.setRangeText(this.#found[place] + blank, end - begun.length, end, "end");
+    this.#given = blank && this.field.selectionStart;
     this.#close();
     this.#warn(this.field.value);
+  }
+
+  /** Who types on after a name types a blank of their own, or a comma that stands right behind it. */
+  #goesOn(event) {
+    const at = this.#given;
+    this.#given = null;
+    if (!at || event.inputType !== "insertText" || this.field.selectionStart !== at || this.field.selectionEnd !== at) {
+      return;
+    }
+    if (event.data === " ") {
+      event.preventDefault();
+    } else if (/^[.,;:!?)]$/.test(event.data ?? "")) {
+      this.field.setSelectionRange(at - 1, at);
+    }
   }
 
   #warn(text) {

@@ -1,5 +1,7 @@
 """Reviewing a session: what the panel does, what it leaves behind, and who may."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import formats, timezone
 
 from sessions_app.admin import erasing, filters, many
 from sessions_app.admin.sessions import SessionAdmin
@@ -284,6 +287,55 @@ def test_many_are_marked_and_assigned_from_the_list(rita: Client) -> None:
     rita.post(LIST, {"action": "assign_to_me", **chosen})
     assert listed(rita, "assignee=me") == ["s0", "s2"]
     assert ReviewEvent.objects.count() == 4
+
+
+def test_many_are_flagged_and_that_is_taken_back(rita: Client) -> None:
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number)
+    chosen = {"_selected_action": ["s0"], "select_across": "1"}
+    said = rita.post(LIST, {"action": "mark_flagged", **chosen}, follow=True).content.decode()
+    assert "3 sessions flagged." in said
+    assert listed(rita, "review=flagged") == ["s0", "s1", "s2"]
+    (change,) = re.findall(r'name="undo" value="([^"]*)"', said)
+    rita.post(f"{LIST}many/", {"undo": unescape(change), "here": LIST})
+    assert listed(rita, "review=new") == ["s0", "s1", "s2"]
+
+
+def test_all_that_match_may_be_chosen_while_they_are_few(
+    rita: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SessionAdmin, "list_per_page", 2)
+    for number in range(5):
+        ended(f"s{number}")
+    assert "Select all 5" in rita.get(LIST).content.decode()
+    monkeypatch.setattr(many, "AT_ONCE", 4)
+    assert "Select all 5" not in rita.get(LIST).content.decode()
+
+
+def test_erasing_stands_apart_from_what_can_be_undone(db: None) -> None:
+    ended("s1")
+    page = signed_in(User.objects.create_superuser("root")).get(LIST).content.decode()
+    (apart,) = re.findall(r"<optgroup[^>]*>(.*?)</optgroup>", page, re.DOTALL)
+    assert re.findall(r'value="(\w+)"', apart) == ["erase"]
+    assert 'value="tag_or_assign"' in page.replace(apart, "")
+
+
+def test_the_list_tells_and_sorts_by_the_reviewers_score(rita: Client) -> None:
+    for number, score in enumerate((2, 5, 0)):
+        ended(f"s{number}", hours_ago=number)
+        if score:
+            do(rita, f"s{number}", "score", score=str(score), reason="x")
+    page = rita.get(LIST).content.decode()
+    assert re.findall(r"field-score[^>]*>(?:<span[^>]*>)?([\d-])", page) == ["2", "5", "-"]
+    column = SessionAdmin.list_display.index("score") + 1
+    assert listed(rita, f"o=-{column}") == ["s1", "s0", "s2"]
+
+
+def test_the_question_before_tagging_many_names_who_and_when(rita: Client) -> None:
+    ended("s1", guest_id="c0ffee5599aa")
+    asked = rita.post(LIST, {"action": "tag_or_assign", "_selected_action": ["s1"]}).content.decode()
+    day = formats.date_format(timezone.localtime(Session.objects.get().start_time), "j M Y, H:i")
+    assert f"Guest c0ffee55 &middot; {day}" in asked
 
 
 def test_many_are_tagged_after_a_question(rita: Client) -> None:

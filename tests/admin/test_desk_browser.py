@@ -240,7 +240,7 @@ def test_the_help_shows_the_keys_and_the_slash_goes_to_the_search(page: Page) ->
     listens(page)
     press(page, "?")
     expect(page.locator("dialog.desk-keys")).to_be_visible()
-    for key in "jkoxdfsawtnu/?":
+    for key in "jkoxdfsawtnu/F?":
         expect(
             page.locator("dialog.desk-keys kbd", has_text=re.compile(f"^{re.escape(key)}$"))
         ).to_have_count(1)
@@ -251,6 +251,26 @@ def test_the_help_shows_the_keys_and_the_slash_goes_to_the_search(page: Page) ->
     page.keyboard.type("/jd?")
     expect(page.locator("#searchbar")).to_have_value("/jd?")
     assert states() == {"s0": "new"}
+
+
+def test_filters_open_by_a_key_take_the_focus_and_give_it_back(page: Page) -> None:
+    several(1)
+    page.goto(f"{LIST}?errors=no")
+    listens(page)
+    drawer, button = page.get_by_role("dialog", name="Filters"), page.get_by_role("button", name="Filters")
+    expect(drawer).to_be_hidden()
+    press(page, "F")
+    expect(drawer).to_be_visible()
+    groups = drawer.locator("details")
+    expect(groups.first).to_contain_text("Errors")  # what is in use is on top, and alone is open
+    expect(drawer.locator("details[open]")).to_have_count(1)
+    expect(groups.first.locator(":focus")).to_have_count(1)
+    press(page, "Escape")
+    expect(drawer).to_be_hidden()
+    expect(button).to_be_focused()
+    press(page, "Enter")
+    expect(drawer).to_be_visible()
+    expect(groups.first.locator(":focus")).to_have_count(1)
 
 
 def test_a_hit_is_opened_scrolled_to_and_marked(page: Page) -> None:

@@ -78,6 +78,7 @@ def test_what_the_desk_knows_is_in_it_by_one_query_for_many(viewer: Client) -> N
         "tags": ["angry", "refund"],
         "assignee": "rita",
         "notes": 2,
+        "notes_text": "rita: One\n\nrita: Two",
     }
     none: dict[str, Any] = {
         "review_state": "new",
@@ -86,6 +87,7 @@ def test_what_the_desk_knows_is_in_it_by_one_query_for_many(viewer: Client) -> N
         "tags": [],
         "assignee": "",
         "notes": 0,
+        "notes_text": "",
     }
     heads = {one["session"]["session_id"]: one["session"] for one in json.loads(many(viewer, "json"))}
     assert {name: heads["s001"][name] for name in told} == told
@@ -93,11 +95,28 @@ def test_what_the_desk_knows_is_in_it_by_one_query_for_many(viewer: Client) -> N
     line = json.loads(one(viewer, Session.objects.get(pk="s001"), "ndjson").splitlines()[0])
     assert {name: line[name] for name in told} == told
     row = next(row for row in rows_of(many(viewer, "csv")) if row["session_id"] == "s001")
-    words = ["flagged", "2", "It guessed", "angry, refund", "rita", "2"]
+    words = ["flagged", "2", "It guessed", "angry, refund", "rita", "2", "rita: One\n\nrita: Two"]
     assert [row[name] for name in told] == words
     with CaptureQueriesContext(connection) as queries:
         many(viewer, "csv")
     assert sum("session_tags" in query["sql"] for query in queries) == 1
+
+
+def test_csv_names_people_as_the_list_does_and_tells_dollars(viewer: Client) -> None:
+    shop = User.objects.create(username="shop")
+    given: dict[str, dict[str, Any]] = {
+        "guest": {"guest_id": "c0ffee5599aa", "cost_microusd": 1_234_500},
+        "theirs": {"user": shop, "external_user_id": "=ada", "cost_microusd": 31},
+        "own": {"user": shop},
+    }
+    for name, fields in given.items():
+        write_session(turn(1), session_id=name, **fields)
+    rows = {row["session_id"]: row for row in rows_of(many(viewer, "csv"))}
+    assert {name: (row["who"], row["cost_usd"], row["cost_microusd"]) for name, row in rows.items()} == {
+        "guest": ("Guest c0ffee55", "1.2345", "1234500"),
+        "theirs": ("'=ada of shop", "0.000031", "31"),
+        "own": ("shop", "0.0", "0"),
+    }
 
 
 def test_csv_of_a_session_is_its_events(viewer: Client) -> None:

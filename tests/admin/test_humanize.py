@@ -1,7 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
+from sessions_app.review import humanize
 from sessions_app.review.humanize import compact, duration, duration_so_far, milliseconds, short_cost, span
 
 
@@ -65,6 +67,14 @@ def test_milliseconds_become_seconds_from_one_second_on(ms: float | None, words:
 )
 def test_compact_counts_keep_three_figures(count: int | None, words: str) -> None:
     assert compact(count) == words
+
+
+def test_when_it_was_is_told_without_noughts() -> None:
+    now = timezone.now()
+    assert humanize.ago(now - timedelta(seconds=20)) == "just now"
+    assert humanize.ago(now - timedelta(minutes=3, seconds=5)).replace("\xa0", " ") == "3 minutes ago"
+    assert humanize.ahead(now + timedelta(minutes=4, seconds=30)).replace("\xa0", " ") == "in 4 minutes"
+    assert humanize.ahead(now + timedelta(seconds=5)) == "in less than a minute"
 
 
 def test_a_conversation_of_a_day_is_said_to_lie_within_it() -> None:

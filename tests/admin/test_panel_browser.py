@@ -47,6 +47,22 @@ def test_names_of_colleagues_are_offered_while_one_types(page: Page) -> None:
     assert set(ReviewMention.objects.values_list("user__username", flat=True)) == {"omar", "olga"}
 
 
+def test_a_name_that_was_taken_is_typed_on_after_as_one_would(page: Page) -> None:
+    staff("omar", "view_session", "review_session")
+    ended("s1")
+    page.goto(f"{LIST}s1/change/")
+    listens(page)
+    press(page, "n")
+    for words in ("@om", " and @om", ", see @om"):
+        page.keyboard.type(words)
+        press(page, "Enter")
+    page.keyboard.type("it")
+    expect(page.get_by_label("Note")).to_have_value("@omar and @omar, see @omar it")
+    press(page, "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    page.keyboard.type(" ")
+    expect(page.get_by_label("Note")).to_have_value("@omar and @omar, see @omar  it")
+
+
 def test_the_keys_go_on_after_a_tag_and_a_note(page: Page) -> None:
     several(2)
     page.goto(f"{LIST}s0/change/")

@@ -69,6 +69,7 @@ RULES: dict[str, tuple[str, str]] = {
     "sessions_app_inboxitem_many": (REVIEW, "post"),
     "sessions_app_mailsubscription_changelist": (READ, "get"),
     "sessions_app_webhook_test": (OTHER, "post"),
+    "sessions_app_webhook_renew": (OTHER, "post"),
     "sessions_app_assistant_publish": (OTHER, "post"),
     "sessions_app_assistant_retire": (OTHER, "post"),
 }
@@ -174,6 +175,7 @@ def path_of(name: str) -> str:
         "sessions_app_inboxitem_many": f"{base}inboxitem/many/",
         "sessions_app_mailsubscription_changelist": f"{base}mailsubscription/",
         "sessions_app_webhook_test": f"{base}webhook/1/test/",
+        "sessions_app_webhook_renew": f"{base}webhook/1/secret/",
         "sessions_app_assistant_publish": f"{base}assistant/shop/publish/",
         "sessions_app_assistant_retire": f"{base}assistant/shop/retire/",
     }[name]

@@ -224,6 +224,40 @@ def test_from_a_session_to_its_person_and_back_to_that_session(rita: Client) -> 
     assert back_link(follow(rita, way)) == (f"{LIST}s1/change/?{filters}", "Back to the conversation")
 
 
+def test_back_from_a_person_is_the_very_place(rita: Client) -> None:
+    ended("s1", guest_id="g1")
+    page = page_of(rita, "s1", "?hit=3&replay=3")
+    way = unescape(re.findall(rf'href="({LIST}person/guest/[^"]*)"', page)[0])
+    assert back_link(follow(rita, way)) == (f"{LIST}s1/change/?hit=3&replay=3", "Back to the conversation")
+
+
+def test_a_persons_page_tells_their_story(rita: Client) -> None:
+    ended("s1", guest_id="g1", title="The lost bag")
+    do(rita, "s1", "tag", tag="luggage")
+    do(rita, "s1", "note", note="Promised <b>a voucher</b>")
+    ended("s2", guest_id="g2", title="A stranger's")
+    do(rita, "s2", "note", note="Nobody's business")
+    rating = ev.FeedbackGiven(item_id="item_b", rating=ev.Rating.DOWN, comment="It lied to me.")
+    write(
+        [user_says("x"), started(), message("Yes.", "resp_1", "item_b"), done(), rating], "s3", guest_id="g1"
+    )
+    Session.objects.filter(pk="s3").update(status="active", end_time=None)
+    seq = InboxItem.objects.get(session_id="s3").seq
+    page = follow(rita, f"{LIST}person/guest/?key=g1")
+    for words in (
+        "luggage",
+        "Promised &lt;b&gt;a voucher&lt;/b&gt;",
+        "It lied to me.",
+        f"s3/change/?hit={seq}",
+    ):
+        assert words in page
+    assert "In a conversation now" in page
+    assert re.search(r'href="[^"]*/s3/change/[^"]*">watch', page)
+    assert "Nobody&#x27;s business" not in page
+    Session.objects.update(status="ended")
+    assert "In a conversation now" not in follow(rita, f"{LIST}person/guest/?key=g1")
+
+
 def test_a_way_that_grew_too_long_is_forgotten(rita: Client) -> None:
     ended("s1", guest_id="g1")
     page = page_of(rita, "s1", f"?{urlencode({'_changelist_filters': 'q=' + 'x' * 1900})}")

@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
-from sessions_app.admin.pages import visitor_name
 from sessions_app.errors import SessionNotFound
 from sessions_app.log.lifecycle import Visitor, open_session, owners_of
 from sessions_app.models import Session
+from sessions_app.review.text import visitor_name
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-long-password-for-tests"

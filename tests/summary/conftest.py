@@ -9,10 +9,11 @@ from chat.llm.catalog import Candidate
 from chat.llm.provider import ModelRequest, Usage
 from chat.testing import Round, ScriptedModel
 from tests.summary.program import Program
+from tests.summary.receiver import receiver
 from tests.support.database import database_url
 from tests.support.jobs import no_jobs
 
-__all__ = ["no_jobs"]
+__all__ = ["no_jobs", "receiver"]
 
 UseModel = Callable[..., ScriptedModel]
 StartWorker = Callable[..., Program]

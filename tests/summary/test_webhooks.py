@@ -2,18 +2,13 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
 import re
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,70 +23,16 @@ from pytest_django.fixtures import Settings
 
 from chat.jobs.addresses import AddressRefused, PublicResolver, check_address, is_public
 from chat.jobs.webhooks import WAITS_S, send, signed
-from chat.jobs.worker import Worker
 from sessions_app.log import events as ev
 from sessions_app.models import DeliveryState, EraseActor, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.deliveries import Due, deliver_again, due_delivery, forget_deliveries
 from sessions_app.notices.secrets import key_of, sealed
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.erase import By, erase_session
+from tests.summary.receiver import SECRET, Receiver, run_jobs, webhook
 from tests.summary.support import end_it, ended_session, open_it, said, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SECRET = "whsec_plJ3nmyCDGBKInavdOK15jsl"
-
-
-@dataclass
-class Receiver:
-    """Somebody else's server."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    """Then 204 for ever."""
-    words: bytes = b""
-    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.taken]
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    settings.CHAT_WEBHOOK_PRIVATE_ADDRESSES = True
-    found = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            found.taken.append((headers, body))
-            self.send_response(found.answers.pop(0) if found.answers else 204)
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", str(len(found.words)))
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(found.words)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def webhook(url: str, *topics: Topic, **fields: Any) -> Webhook:
-    given = {"name": "crm", "topics": list(topics or Topic), "secret": sealed(SECRET), **fields}
-    return Webhook.objects.create(url=url, **given)
-
-
-def run_jobs() -> None:
-    asyncio.run(Worker(concurrency=2, listen=False, once=True).run())
 
 
 def waiting_jobs() -> list[tuple[str, int]]:

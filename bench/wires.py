@@ -1,0 +1,188 @@
+"""What a streamed chunk costs the server on each wire, beside the Realtime socket in the same run; and a thousand readers of
+server-sent events on one process.
+
+    python -m bench wires
+
+The clients are a process of their own. Of each wire the same answers are read twice, long and short ones: what a chunk costs is
+the difference, so that who comes, and what a turn costs, does not count.
+"""
+
+import bench.django_setup  # noqa: F401, I001 - before everything of Django's
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from uuid import uuid4
+
+import psutil
+from websockets.asyncio.client import connect
+
+from bench.streams import serve
+from bench.support import proxied_database, table
+from tests.support.server import ServerProcess
+
+_CLIENT = "--client"
+_AT_ONCE = 50
+_SHORT = 1
+REALTIME = "Realtime, socket"
+SSE = "Responses, SSE"
+_EVENTS = {  # the frame that carries a piece of the text
+    REALTIME: b'"type":"response.output_text.delta"',
+    SSE: b"event: response.output_text.delta",
+    "useChat, SSE": b'"type":"text-delta"',
+    "AG-UI, SSE": b'"type":"TEXT_MESSAGE_CONTENT"',
+}
+
+
+def _request(wire: str, words: str) -> tuple[str, object]:
+    """(path, body)."""
+    chat, message = uuid4().hex, {"id": uuid4().hex, "role": "user"}
+    if wire == SSE:
+        return "/v1/responses", {"input": words, "stream": True}
+    if wire.startswith("useChat"):
+        said = {**message, "parts": [{"type": "text", "text": words}]}
+        return f"/api/ui/{chat}", {"id": chat, "trigger": "submit-message", "messages": [said]}
+    return "/ag-ui", {"threadId": chat, "runId": uuid4().hex, "messages": [{**message, "content": words}]}
+
+
+async def read_stream(port: int, wire: str, words: str) -> int:
+    """How many pieces came."""
+    path, value = _request(wire, words)
+    body = json.dumps(value).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer guest\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200"), answer + await reader.read(2_000)
+    pieces = 0
+    async for line in reader:
+        pieces += line.count(_EVENTS[wire])
+    writer.close()
+    return pieces
+
+
+async def read_socket(port: int, words: str) -> int:
+    async with connect(
+        f"ws://127.0.0.1:{port}/v1/realtime", compression=None, ping_interval=None, open_timeout=60
+    ) as socket:
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+        await socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        await socket.send(json.dumps({"type": "response.create"}))
+        pieces = 0
+        async for frame in socket:
+            text = frame if isinstance(frame, bytes) else frame.encode()
+            pieces += _EVENTS[REALTIME] in text
+            if b'"type":"response.done"' in text:
+                return pieces
+    raise ConnectionError("cut off in the middle of an answer")
+
+
+async def read_all(port: int, wire: str, readers: int, words: str) -> int:
+    gate = asyncio.Semaphore(_AT_ONCE)  # to come at their ease, not to be held there
+    there = asyncio.Event()
+    left = readers
+
+    async def one() -> int:
+        nonlocal left
+        async with gate:
+            await asyncio.sleep(0.02)
+            reading = asyncio.create_task(
+                read_socket(port, words) if wire == REALTIME else read_stream(port, wire, words)
+            )
+            await asyncio.sleep(0.1)
+        left -= 1
+        if not left:
+            there.set()
+        return await reading
+
+    counts = await asyncio.gather(*(one() for _ in range(readers)))
+    return sum(counts)
+
+
+def spent(server: ServerProcess, wire: str, readers: int, words: str) -> tuple[float, int, float]:
+    """(seconds of the server's CPU, pieces that came, MiB that the server took at the most)."""
+    process = psutil.Process(server.process.pid)
+    before, memory = process.cpu_times(), process.memory_info().rss
+    command = [sys.executable, "-m", "bench.wires", _CLIENT, wire, str(server.port), str(readers), words]
+    client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    most = memory
+    while client.poll() is None:
+        most = max(most, process.memory_info().rss)
+        time.sleep(0.2)
+    assert client.stdout
+    pieces = int(client.stdout.read())
+    time.sleep(1.5)  # what is stored behind the last piece
+    after = process.cpu_times()
+    return after.user + after.system - before.user - before.system, pieces, (most - memory) / 2**20
+
+
+def measure_chunks(server: ServerProcess, options: argparse.Namespace) -> None:
+    long = int(options.seconds * options.per_second)
+    found: dict[str, list[float]] = {wire: [] for wire in _EVENTS}
+    whole: dict[str, int] = {}
+    for wire in _EVENTS:  # what is made with the first one
+        spent(server, wire, 5, f"0 {_SHORT} {options.per_second}")
+    for _ in range(options.times):
+        for wire, costs in found.items():
+            short_s, few, _ = spent(server, wire, options.readers, f"0 {_SHORT} {options.per_second}")
+            long_s, many, _ = spent(server, wire, options.readers, f"0 {long} {options.per_second}")
+            costs.append((long_s - short_s) / (many - few) * 1e6)
+            whole[wire] = many
+    base = statistics.median(found[REALTIME])
+    rows = [
+        (wire, str(whole[wire]), f"{(cost := statistics.median(costs)):.0f}", f"{cost / base:.2f}")
+        for wire, costs in found.items()
+    ]
+    print(f"{options.readers} answers at once, {options.per_second:g} chunks a second each\n")
+    print(table(("wire", "pieces read", "us of CPU a piece", "beside the socket"), rows))
+
+
+def measure_readers(server: ServerProcess, options: argparse.Namespace) -> None:
+    began = time.perf_counter()
+    cpu_s, pieces, mib = spent(server, SSE, options.held, f"0 {options.held_seconds} 1")
+    wall_s = time.perf_counter() - began
+    wanted = options.held * options.held_seconds
+    row = (
+        str(options.held),
+        f"{pieces} of {wanted}",
+        f"{mib / options.held * 1024:.0f}",
+        f"{cpu_s / wall_s:.0%}",
+    )
+    print(
+        f"\nreaders of server-sent events on one process, one chunk a second each for {options.held_seconds} s\n"
+    )
+    print(table(("readers", "pieces read", "KiB each, with its session", "server CPU"), [row]))
+
+
+def main() -> None:
+    if sys.argv[1:2] == [_CLIENT]:
+        wire, port, readers, words = sys.argv[2:]
+        print(asyncio.run(read_all(int(port), wire, int(readers), words)))
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readers", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--per-second", type=float, default=15)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--held", type=int, default=1000)
+    parser.add_argument("--held-seconds", type=int, default=60)
+    options = parser.parse_args()
+    with proxied_database():
+        server = serve(MAX_SOCKETS_PER_USER="100000", MAX_LIVE_SESSIONS="100000")
+        try:
+            measure_chunks(server, options)
+            measure_readers(server, options)
+        finally:
+            server.stop()
+            server.close()
+
+
+if __name__ == "__main__":
+    main()

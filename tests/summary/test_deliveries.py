@@ -1,0 +1,161 @@
+"""What staff see of a message's way to a webhook, and do about it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from sessions_app.log import events as ev
+from sessions_app.models import DeliveryState, EraseActor, Topic, Webhook, WebhookDelivery
+from sessions_app.notices.deliveries import ATTEMPTS_KEPT, Answer, due_delivery, note_answer
+from sessions_app.notices.secrets import key_of
+from sessions_app.privacy.erase import By, erase_session
+from tests.summary.receiver import Receiver, run_jobs, webhook
+from tests.summary.support import end_it, ended_session, open_it, said, say
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LIST = "/admin/sessions_app/webhookdelivery/"
+
+
+def text_of(client: Client, url: str) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    text = re.sub(r"<[^>]+>", " ", answer.content.decode().split('id="content"')[-1])
+    return " ".join(text.split())
+
+
+def page_of(delivery: WebhookDelivery) -> str:
+    return reverse("admin:sessions_app_webhookdelivery_change", args=[delivery.pk])
+
+
+def one_delivery(receiver: Receiver, *answers: int) -> WebhookDelivery:
+    receiver.answers = list(answers)
+    webhook(receiver.url, Topic.SESSION_ENDED)
+    ended_session()
+    run_jobs()
+    return WebhookDelivery.objects.get()
+
+
+def again(client: Client, delivery: WebhookDelivery, **form: str) -> str:
+    chosen = {"action": "again", "_selected_action": [delivery.pk], **form}
+    return client.post(LIST, chosen, follow=True).content.decode()
+
+
+def test_a_webhooks_page_says_when_it_is_tried_again_and_tries_it_now(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    receiver.words = b"out of order"
+    delivery = one_delivery(receiver, 503, 200)
+    WebhookDelivery.objects.update(next_try_at=timezone.now() + timedelta(minutes=4, seconds=30))
+    url = f"/admin/sessions_app/webhook/{delivery.webhook_id}/change/"
+    shown = text_of(admin_client, url)
+    assert re.search(r"Failing 1 at [\w ,]*\d\d:\d\d(:\d\d)?, in 4 minutes 503 out of order", shown)
+    form = admin_client.get(url).content.decode().split(f'action="{LIST}"')[1].split("</form>")[0]
+    given = dict(re.findall(r'name="(action|_selected_action|back)" value="([^"]*)"', form))
+    answer = admin_client.post(LIST, given, follow=True)
+    assert answer.redirect_chain[-1][0] == url
+    assert "On their way again: 1." in answer.content.decode()
+    run_jobs()
+    assert "Delivered 1 200" in text_of(admin_client, url)
+
+
+def test_what_came_of_each_try_stays_over_another_delivery(admin_client: Client, receiver: Receiver) -> None:
+    receiver.words = b"out of order"
+    delivery = one_delivery(receiver, 500, 200)
+    assert "On their way again: 1." in again(admin_client, delivery)
+    waiting = text_of(admin_client, page_of(delivery))
+    assert re.search(r"Waiting .* Tries 0 Next try soon", waiting)
+    assert re.search(r"\d\d:\d\d:\d\d 500 [\d.]+ m?s out of order", waiting)
+    run_jobs()
+    assert re.search(
+        r"Answer \d+ \w+, \d\d:\d\d:\d\d 200 .* 500 [\d.]+ m?s out of order",
+        text_of(admin_client, page_of(delivery)),
+    )
+
+
+def test_so_many_tries_are_kept(receiver: Receiver) -> None:
+    delivery = one_delivery(receiver, 500)
+    for status in range(501, 515):
+        due = due_delivery(delivery.pk)
+        assert due
+        note_answer(due, Answer(status_code=status, took_ms=1_200), gives_up=False, wait_s=60)
+    delivery.refresh_from_db()
+    assert [one["status_code"] for one in delivery.attempts] == list(range(515 - ATTEMPTS_KEPT, 515))
+    assert delivery.tries == 15
+
+
+def test_erasing_takes_what_receivers_answered(admin_client: Client, receiver: Receiver) -> None:
+    receiver.words = b"You said Bad."
+    hook = webhook(receiver.url, Topic.FEEDBACK_GIVEN, with_words=True)
+    opened = open_it()
+    say(opened, said("x"), ev.FeedbackGiven(item_id="item_2", rating=ev.Rating.DOWN, comment="Terrible."))
+    end_it(opened)
+    receiver.answers = [500]
+    run_jobs()
+    delivery = WebhookDelivery.objects.get(webhook=hook)
+    before = text_of(admin_client, page_of(delivery))
+    assert "You said Bad." in before
+    assert "Terrible." in before
+    erase_session(session_id=opened.session_id, by=By(actor=EraseActor.STAFF))
+    after = text_of(admin_client, page_of(delivery))
+    assert "Bad." not in after
+    assert "Terrible." not in after
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT attempts::text FROM webhook_deliveries WHERE id = %s", [delivery.pk])
+        assert cursor.fetchall() == [("[]",)]
+
+
+def test_what_was_sent_is_for_those_who_may_see_the_session(receiver: Receiver) -> None:
+    delivery = one_delivery(receiver, 204)
+    clients = {}
+    for name, rights in {
+        "a": ["view_webhookdelivery"],
+        "b": ["view_webhookdelivery", "view_session"],
+    }.items():
+        user = User.objects.create_user(name, is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        clients[name] = Client()
+        clients[name].force_login(user)
+    assert "What is sent" not in text_of(clients["a"], page_of(delivery))
+    assert "session.ended" in text_of(clients["b"], page_of(delivery))
+    assert "Deliver again" not in text_of(clients["b"], page_of(delivery))
+    assert clients["b"].post(page_of(delivery)).status_code == 403
+
+
+def test_what_was_taken_is_sent_a_second_time_only_by_who_is_sure(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    delivery = one_delivery(receiver, 200)
+    asked = again(admin_client, delivery)
+    assert "It was taken already" in asked
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.DELIVERED
+    assert 'name="sure"' in asked
+    assert "On their way again: 1." in again(admin_client, delivery, sure="1")
+    run_jobs()
+    assert len(receiver.taken) == 2
+
+
+def test_one_is_led_back_to_no_other_server(admin_client: Client, receiver: Receiver) -> None:
+    delivery = one_delivery(receiver, 500)
+    chosen = {"action": "again", "_selected_action": [delivery.pk], "back": "https://elsewhere.example/"}
+    assert admin_client.post(LIST, chosen)["Location"] == LIST
+
+
+def test_a_new_secret_is_made_on_the_webhooks_own_page(admin_client: Client) -> None:
+    hook = webhook("https://example.com/hook", Topic.SESSION_ENDED)
+    before = key_of(hook.secret)
+    page = f"/admin/sessions_app/webhook/{hook.pk}/change/"
+    (url,) = re.findall(r'action="([^"]+/secret/)"', admin_client.get(page).content.decode())
+    made = admin_client.post(url)
+    assert (made["Location"], "no-store" in made["Cache-Control"]) == (page, True)
+    (shown,) = (str(one) for one in get_messages(made.wsgi_request))
+    assert "whsec_" in shown
+    assert key_of(Webhook.objects.get().secret) != before
+    assert admin_client.get(url).status_code == 405
