@@ -1,4 +1,4 @@
-"""The npm packages of ``tests/sdk/node`` and the Node.js to run them with."""
+"""The npm packages of ``tests/sdk/node`` (and of a folder beside it) and the Node.js to run them with."""
 
 import asyncio
 import fcntl
@@ -25,31 +25,32 @@ def node_command() -> list[str]:
     return [node, "--no-warnings", *(["--experimental-websocket"] if major in (20, 21) else [])]
 
 
-def install() -> None:
-    """What ``package-lock.json`` names, once: whichever process comes first, the others wait for it."""
-    lock_file = FOLDER / "package-lock.json"
+def install(folder: Path = FOLDER) -> None:
+    """What its ``package-lock.json`` names, once: whichever process comes first, the others wait for it."""
+    lock_file = folder / "package-lock.json"
     wanted = hashlib.sha256(lock_file.read_bytes()).hexdigest()
-    stamp = FOLDER / "node_modules" / ".installed"
+    stamp = folder / "node_modules" / ".installed"
     with lock_file.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
-            _npm_ci()
+            _npm_ci(folder)
             stamp.write_text(wanted)
 
 
-def _npm_ci() -> None:
+def _npm_ci(folder: Path) -> None:
     npm = shutil.which("npm") or missing("npm", "install nodejs and npm")
     retries = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     command = [npm, "ci", "--ignore-scripts", "--prefer-offline", "--loglevel=error", *retries]
+    packages = f"npm packages of tests/sdk/{folder.name}"
     try:
         subprocess.run(
-            command, cwd=FOLDER, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS
+            command, cwd=folder, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS
         )
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no reason given"])[0]
-        missing("npm packages of tests/sdk/node", f"`npm ci` there failed: {last}")
+        missing(packages, f"`npm ci` there failed: {last}")
     except subprocess.TimeoutExpired:
-        missing("npm packages of tests/sdk/node", f"`npm ci` there took more than {_INSTALL_SECONDS} s")
+        missing(packages, f"`npm ci` there took more than {_INSTALL_SECONDS} s")
 
 
 async def run(command: list[str], *, certificate: Path, stdin: str = "") -> str:
