@@ -28,6 +28,7 @@ from sessions_app.selectors.choices import choices_on
 
 
 BOUND = 10_000
+FOUND_PER_PAGE = 25
 _FAR = 5
 """Pages up to this one are read as they are."""
 
@@ -154,6 +155,8 @@ class SessionChangeList(BoundedChangeList):
         return queryset
 
     def get_results(self, request: HttpRequest) -> None:
+        if self.query:  # each row has its excerpt then, which is dear to find and long to read
+            self.list_per_page = min(self.list_per_page, FOUND_PER_PAGE)
         super().get_results(request)
         self.periods = Periods.of(self, choices_on(request).span)
         self.result_list: list[Any] = rows_of(
