@@ -17,7 +17,7 @@ __all__ = ["server", "start_server"]
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
     env = {"DJANGO_SETTINGS_MODULE": "tests.shop.quiet_settings", "SHOP_LEDGER": os.devnull}
-    shared = ServerProcess(SESSION_GRACE_SECONDS="0.2", DEMO_DELAY_MS="8", **env).start()
+    shared = ServerProcess(SESSION_GRACE_SECONDS="1", DEMO_DELAY_MS="8", **env).start()
     yield shared
     shared.close()
 

@@ -74,7 +74,8 @@ async def test_what_follows_upon_a_seq_may_be_asked_for_in_the_address(
     rest = await follow(client, server.url, session_id, key, after=told.ids[2])
     assert rest.events == told.events[3:]
     behind = await follow(client, server.url, session_id, {**key, "Last-Event-ID": told.ids[-2]}, after=0)
-    assert behind.events == told.events[-1:]
+    assert behind.events[:1] == told.events[-1:]
+    assert [event["type"] for event in behind.events[1:]] in ([], ["session_ended"])
     for cursor in ("x", "-1", "1.5", "9" * 16):
         assert (await follow(client, server.url, session_id, key, after=cursor)).status == 400
 
@@ -93,9 +94,9 @@ async def test_two_answers_that_wait_are_followed_to_the_end_of_the_last(
 async def test_another_process_goes_on_with_it(
     start_server: StartServer, client: httpx2.AsyncClient, key: KEY, end: signal.Signals
 ) -> None:
-    env = {"REDIS_URL": "", "DEMO_DELAY_MS": "15", "SESSION_LEASE_SECONDS": "1", "DRAIN_SECONDS": "0.1"}
+    env = {"REDIS_URL": "", "DEMO_DELAY_MS": "30", "SESSION_LEASE_SECONDS": "1", "DRAIN_SECONDS": "0.1"}
     one, two = start_server(**env), start_server(**env)
-    session_id = await ask(one, "count to 400", key)
+    session_id = await ask(one, "count to 300", key)
 
     async def until_cut() -> list[str]:
         first = await follow(client, one.url, session_id, key, enough=30)
@@ -116,7 +117,7 @@ async def test_another_process_goes_on_with_it(
     assert told.events[-1]["type"] == "response_done"
     later = await follow(client, two.url, session_id, key)
     assert [*kept, *map(int, told.ids)] == [*map(int, later.ids)]
-    assert later.text.endswith(counted(400))
+    assert later.text.endswith(counted(300))
 
 
 async def test_who_does_not_read_is_cut_off_and_can_go_on(

@@ -3,5 +3,5 @@
 from realtime_ai.settings.development import *  # noqa: F403
 
 CHAT_MODEL_FIRST_EVENT_SECONDS = 1.0
-CHAT_MODEL_SILENCE_SECONDS = 1.0
+CHAT_MODEL_SILENCE_SECONDS = 3.0
 CHAT_SWEEP_PAUSE_SECONDS = 1.0
