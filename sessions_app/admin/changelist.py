@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Page, Paginator
 from django.db import connections
 from django.db.models import QuerySet
@@ -121,7 +121,12 @@ class ReadOnlyAdminMixin:
         """The object, whatever is to be done with it. Raises PermissionDenied for who may not read it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = self.model.objects.select_related(*related).filter(pk=unquote(object_id)).first()
+        try:
+            key = self.opts.pk.to_python(unquote(object_id))
+        except (ValidationError, ValueError):
+            found = None
+        else:
+            found = self.model.objects.select_related(*related).filter(pk=key).first()
         if found is None:
             raise Http404(f"There is no {self.opts.verbose_name} with the id {unquote(object_id)}.")
         return found
@@ -156,7 +161,7 @@ class SessionChangeList(BoundedChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         if self.query:  # each row has its excerpt then, which is dear to find and long to read
-            self.list_per_page = min(self.list_per_page, FOUND_PER_PAGE)
+            self.list_per_page: int = min(self.model_admin.list_per_page, FOUND_PER_PAGE)
         super().get_results(request)
         self.periods = Periods.of(self, choices_on(request).span)
         self.result_list: list[Any] = rows_of(
