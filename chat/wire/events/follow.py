@@ -1,20 +1,15 @@
 """The log of one session from a place on: what is stored, then as it goes on, in whatever process, until nothing runs any more."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from chat.errors import ShuttingDown
 from chat.wire.http.visit import Visit
-from chat.wire.responses.follow import Follower
+from chat.wire.responses.follow import Follower, Patience
 from sessions_app.errors import JournalFenced, SessionElsewhere
 from sessions_app.log import events as ev
 from sessions_app.log.lookup import answer_of, goes_on
 from sessions_app.log.replay import kept_until, read_records
 from sessions_app.postgres.threads import in_db_thread
 
-_POLL_S = 0.25
-_PATIENCE_S = 90.0
-"""As `chat.wire.responses.follow` has it."""
 _MAY_BE_THE_LAST = (ev.ResponseDone, ev.SessionEnded)
 
 
@@ -23,7 +18,7 @@ class LogFollower:
         self._visit = visit
         self._session_id = session_id
         self._after = after
-        self._silent_s = 0.0
+        self._patience = Patience(visit)
 
     async def stored(self) -> Sequence[ev.Record]:
         """The next ones that are in the database; none: there are no more. A reader that has seen what a takeover found lost goes
@@ -47,12 +42,12 @@ class LogFollower:
         while True:
             try:
                 async for records in self._records():
-                    self._silent_s = 0.0
+                    self._patience.heard()
                     self._after = records[-1].seq
                     yield list(records)
                 return
             except (SessionElsewhere, JournalFenced):
-                await self._lost_its_place()
+                await self._patience.lost_its_place()
 
     async def _records(self) -> AsyncGenerator[Sequence[ev.Record], None]:
         """Ends where nothing runs any more."""
@@ -69,12 +64,3 @@ class LogFollower:
 
     async def _page(self) -> Sequence[ev.Record]:
         return await in_db_thread(read_records, session_id=self._session_id, after=self._after)
-
-    async def _lost_its_place(self) -> None:
-        self._visit.leave()
-        if self._visit.server.hub.closing:
-            raise ShuttingDown
-        if self._silent_s > _PATIENCE_S:
-            raise SessionElsewhere
-        await asyncio.sleep(_POLL_S)
-        self._silent_s += _POLL_S

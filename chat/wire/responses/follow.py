@@ -25,6 +25,27 @@ _PATIENCE_S = 90.0
 """Nothing comes of a response for so long that no process holds: longer than a lease, and than the look for orphans."""
 
 
+class Patience:
+    """Of a reader that has lost its place, with a session that is to come up in some process."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._silent_s = 0.0
+
+    def heard(self) -> None:
+        self._silent_s = 0.0
+
+    async def lost_its_place(self) -> None:
+        """Raises `ShuttingDown`, and `SessionElsewhere` where nothing has come for too long."""
+        self._visit.leave()
+        if self._visit.server.hub.closing:
+            raise ShuttingDown
+        if self._silent_s > _PATIENCE_S:
+            raise SessionElsewhere
+        await asyncio.sleep(_POLL_S)
+        self._silent_s += _POLL_S
+
+
 class Follower:
     """``stored``: no event is given before it is in the database, so that none is ever given and then lost. Else a delta is
     given at once, and the last tenth of a second of a process that dies may have been shown in vain."""
@@ -36,7 +57,7 @@ class Follower:
         """The number of the last event that was given."""
         self._stored = stored
         self._projector = ResponseProjector(place.session_id, place.response_id)
-        self._silent_s = 0.0
+        self._patience = Patience(visit)
 
     @property
     def response(self) -> Response | None:
@@ -77,13 +98,14 @@ class Follower:
         while not self.over:
             try:
                 async for records in self._records():
-                    self._silent_s = 0.0
+                    self._patience.heard()
                     if events := self._take(records):
                         yield events
                     if self._projector.over:
                         return
             except (SessionElsewhere, JournalFenced):
-                await self._lost_its_place()
+                await self._patience.lost_its_place()
+                self._projector = ResponseProjector(self._place.session_id, self._place.response_id)
 
     def _take(self, records: Sequence[Record]) -> list[StreamEvent]:
         events = [event for record in records for event in self._projector.events(record)]
@@ -91,16 +113,6 @@ class Follower:
         if new:
             self._after = new[-1].sequence_number
         return new
-
-    async def _lost_its_place(self) -> None:
-        self._visit.leave()
-        if self._visit.server.hub.closing:
-            raise ShuttingDown
-        if self._silent_s > _PATIENCE_S:
-            raise SessionElsewhere
-        await asyncio.sleep(_POLL_S)
-        self._silent_s += _POLL_S
-        self._projector = ResponseProjector(self._place.session_id, self._place.response_id)
 
     async def _records(self) -> AsyncGenerator[Sequence[Record], None]:
         seq = self._place.seq - 1
