@@ -215,7 +215,7 @@ function prepareForms(root) {
 async function post(event, form) {
   event.preventDefault();
   const body = new FormData(form, event.submitter);
-  const buttons = [...form.querySelectorAll("button")];
+  const buttons = form === acts ? [] : [...form.querySelectorAll("button")]; // of these the next one waits, below
   for (const button of buttons) button.disabled = true;
   let words = "This could not be sent. Try again.";
   let went = false;
@@ -232,7 +232,7 @@ async function post(event, form) {
   if (went && form === acts) renewNonce();
   if (went && form === acts && body.get("act") !== "stop") toEnd(); // where what one did stands in a moment
   if (went && form === acts && ["speak", "whisper"].includes(body.get("act"))) {
-    acts.elements.text.value = "";
+    if (acts.elements.text.value.trim() === body.get("text").trim()) acts.elements.text.value = "";
     acts.elements.text.focus();
   }
   if (went && body.get("act") === "take_over") {
@@ -269,7 +269,24 @@ to?.addEventListener("change", () => {
   show({});
   acts.elements.text.focus();
 });
-acts?.addEventListener("submit", (event) => post(event, acts));
+
+/** One act at a time: what is pressed while another is under way, as Enter right after taking over, comes after it. */
+let underWay = false;
+let next = null;
+acts?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (underWay) {
+    next = event.submitter;
+    return;
+  }
+  underWay = true;
+  await post(event, acts);
+  underWay = false;
+  const button = next;
+  next = null;
+  const wordless = ["speak", "whisper"].includes(button?.value) && !acts.elements.text.value.trim();
+  if (button && !button.hidden && !wordless) acts.requestSubmit(button);
+});
 acts?.elements.text.addEventListener("keydown", (event) => {
   if (isHabit(event)) event.preventDefault();
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from sessions_app.log import events as ev
 from sessions_app.log.rows import encode_rows
@@ -124,7 +124,9 @@ def test_who_acts_from_above_is_led_to_what_they_did(
         expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
         expect(page.locator(".sx-head-words .sx-line").first).to_have_text("4 messages", timeout=WAIT_MS)
         page.mouse.wheel(0, -5_000)
-        page.wait_for_function("scrollY === 0")
+        page.wait_for_function(
+            "() => scrollY === 0"
+        )  # a bare expression is an eval at its second look: refused
         page.locator("body").press("h")  # nobody has taken over: there is nothing to hand back
         page.locator("body").press("p")
         expect(page.locator("#live-state")).to_contain_text("You answer", timeout=WAIT_MS)
@@ -133,6 +135,30 @@ def test_who_acts_from_above_is_led_to_what_they_did(
         expect(page.locator(".sx-answer").last).to_contain_text("A person.", timeout=WAIT_MS)
         expect(page.locator(".sx-answer").last).to_be_in_viewport()
         expect(page.locator(".sx-head-words .sx-line").first).to_have_text("5 messages", timeout=WAIT_MS)
+
+
+def test_what_is_sent_while_an_act_is_under_way_comes_after_it(
+    browser: Browser, server: ServerProcess, chat: ChatPage
+) -> None:
+    session_id = session_of(chat)
+    with staff_page(browser, server, "grace") as page:
+        page.goto(address_of(session_id))
+        expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
+        held: list[Route] = []
+        page.route(lambda url: url.endswith("/steer/"), lambda route: held.append(route), times=1)
+        page.locator("body").press("p")
+        while not held:
+            page.wait_for_timeout(20)
+        taken_over = held[0].fetch()
+        expect(page.locator("#live-state")).to_contain_text("You answer", timeout=WAIT_MS)
+        page.locator("#live-text").fill("I am a person.")
+        page.locator("#live-text").press("Enter")
+        page.locator("#live-text").press("Enter")
+        expect(page.locator("#live-text")).to_have_value("I am a person.")
+        held[0].fulfill(response=taken_over)
+        expect(chat.answers.last).to_contain_text("I am a person.", timeout=WAIT_MS)
+        expect(page.locator("#live-text")).to_have_value("")
+        expect(page.locator(".sx-answer")).to_have_count(2)  # and the hello before
 
 
 def test_a_whisper_never_goes_out_to_the_customer_by_enter(
