@@ -145,7 +145,11 @@ def test_what_is_sent_while_an_act_is_under_way_comes_after_it(
         page.goto(address_of(session_id))
         expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
         held: list[Route] = []
-        page.route(lambda url: url.endswith("/steer/"), lambda route: held.append(route), times=1)
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route(lambda url: url.endswith("/steer/"), hold, times=1)
         page.locator("body").press("p")
         while not held:
             page.wait_for_timeout(20)
