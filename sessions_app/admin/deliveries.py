@@ -159,7 +159,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
         if sent:
             messages.success(request, f"On their way again: {sent}.")
         else:
-            messages.info(request, "On their way again: 0. They are on their way already.")
+            words = "They are on their way already, or told by the next one."
+            messages.info(request, f"On their way again: 0. {words}")
         return HttpResponseRedirect(back)
 
     @column("What")

@@ -12,8 +12,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.log.rows import storable
-from sessions_app.models import DeliveryState, Webhook, WebhookDelivery
+from sessions_app.models import DeliveryState, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.messages import PING, message_of
+from sessions_app.notices.ratings import replaced
 from sessions_app.notices.renewal import keys_of
 
 ANSWER_CHARS = 300
@@ -91,6 +92,9 @@ def due_delivery(delivery_id: int) -> Due | None:
     if delivery is None:
         webhook = Webhook.objects.filter(pk=OuterRef("webhook_id"))
         waiting.filter(~Exists(webhook), pk=delivery_id).delete()
+        return None
+    if delivery.topic == Topic.FEEDBACK_GIVEN and replaced([(delivery.session_id, delivery.seq)]):
+        waiting.filter(pk=delivery_id).update(state=DeliveryState.REPLACED, next_try_at=None)
         return None
     keys = keys_of(delivery.webhook)
     if not delivery.webhook.active or not keys:
@@ -176,7 +180,7 @@ def attempts_of(delivery: WebhookDelivery) -> list[Attempt]:
 
 def deliver_again(delivery: WebhookDelivery) -> bool:
     """For staff, whatever became of it: the same message once more, now, tried as often as a new one. What came of the tries
-    before is kept, and they count. False: it is on its way already."""
+    before is kept, and they count. False: it is on its way already, or a later message tells of it."""
     fresh = {
         "state": DeliveryState.WAITING,
         "tries_before": F("tries"),
@@ -186,7 +190,7 @@ def deliver_again(delivery: WebhookDelivery) -> bool:
     }
     with transaction.atomic():
         found = WebhookDelivery.objects.select_for_update().filter(pk=delivery.pk).first()
-        if found is None:
+        if found is None or found.state == DeliveryState.REPLACED:
             return False
         with connection.cursor() as cursor:
             if found.state != DeliveryState.WAITING:

@@ -105,7 +105,7 @@ def test_a_deliverys_page_has_what_a_receivers_engineer_asks_for(
     delivery = one_delivery(receiver, 422)
     ((headers, body),) = receiver.taken
     shown = unescape(text_of(admin_client, page_of(delivery)))
-    assert f"webhook-id {headers['webhook-id']}" in shown
+    assert f"webhook-id: {headers['webhook-id']}" in shown
     assert f"POST {receiver.url}" in shown
     assert f"webhook-timestamp: {headers['webhook-timestamp']}" in shown
     assert "Content-Type: application/json" in shown
