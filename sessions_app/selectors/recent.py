@@ -155,9 +155,9 @@ def _title() -> Coalesce:
     messages = SessionEvent.objects.filter(
         session_id=OuterRef("session_id"), event_type=UserMessage.event_type
     )
-    first_words = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
-    said = NullIf(Subquery(first_words), Value(""))
-    return Coalesce(NullIf(F("title"), Value("")), said, F("first_words"))  # the last of what has files alone
+    beginning = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
+    called = [NullIf(F(name), Value("")) for name in ("title", "first_words")]
+    return Coalesce(*called, Subquery(beginning))  # the last for a row of a release that wrote no first words
 
 
 def _last_word_at() -> Coalesce:
