@@ -169,6 +169,7 @@ class SessionChangeList(BoundedChangeList):
         )
         for row in self.result_list:
             row.list_query = request.GET.urlencode()
+            row.waits_for_you = row.waits_for == request.user.get_username()
         self.words = " ".join(words_of(self.query))
 
     @property

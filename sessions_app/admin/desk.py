@@ -178,6 +178,11 @@ def _skip(session_id: str, form: Any, by: Reviewer) -> str:
     return "Skipped: others are given it."
 
 
+def _look(_session_id: str, _form: Any, _by: Reviewer) -> str:
+    """The page's own script has reason to think that there is something new in it."""
+    return ""
+
+
 def _take_again(session_id: str, form: Any, by: Reviewer) -> str:
     queue.take_again(session_id=session_id, by=by)
     _give_back_handed(form, by)
@@ -199,6 +204,7 @@ ACTS: dict[str, Callable[[str, Any, Reviewer], str]] = {
     "note": _note,
     "skip": _skip,
     "unskip": _take_again,
+    "look": _look,
 }
 """What the form's ``act`` may be. Each gives a sentence for who did it, and raises `ActRefused`."""
 

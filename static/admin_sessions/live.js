@@ -235,6 +235,7 @@ async function post(event, form) {
     if (acts.elements.text.value.trim() === body.get("text").trim()) acts.elements.text.value = "";
     acts.elements.text.focus();
   }
+  if (went && ["take_over", "hand_back"].includes(body.get("act"))) document.dispatchEvent(new Event("desk:stale"));
   if (went && body.get("act") === "take_over") {
     acts.elements.text.focus();
     focusedAt = performance.now();

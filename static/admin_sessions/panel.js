@@ -63,11 +63,25 @@ export class Panel {
         event.target.form.requestSubmit();
       }
     });
+    document.addEventListener("desk:stale", () => this.#look());
     addEventListener("beforeunload", (event) => {
       if (element.querySelector("textarea[name=note]")?.value.trim()) {
         event.preventDefault();
       }
     });
+  }
+
+  /** As it is by now; what was begun in it stays. */
+  async #look() {
+    const form = this.element.querySelector("form[data-in-place]");
+    if (!form) {
+      return;
+    }
+    const body = new URLSearchParams({ act: "look", csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value });
+    const answer = await post(form.action, body);
+    if (answer) {
+      this.#show(answer.inside, this.#drafts(() => this.#given));
+    }
   }
 
   async #submitted(event) {
