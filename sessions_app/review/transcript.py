@@ -133,7 +133,7 @@ def _of_the_talk(
         case ev.VersionChosen():
             return "The user went back to another version of what stands above", "info"
         case ev.ResponseQueued() if operator:
-            return f"The user waits for the answer of {operator}", "neutral"
+            return f"The customer asked {operator} for an answer", "neutral"
         case ev.ResponseQueued(request_key=key) if key:
             return "An answer was asked for over HTTP", "neutral"
         case ev.ResponseQueued():

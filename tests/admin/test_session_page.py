@@ -398,10 +398,10 @@ def test_what_is_asked_while_a_person_has_the_word_waits_for_that_person(viewer:
     took = ev.OperatorTookOver(item_id="item_t", author="grace", shown_as="Staff")
     back = ev.OperatorHandedBack(item_id="item_h", author="grace", shown_as="Staff")
     held = visible(html_of(viewer, write_session([took, queued])))
-    assert "The user waits for the answer of grace" in held
+    assert "The customer asked grace for an answer" in held
     long = [event for number in range(40) for event in turn(number)]
     later = write_session([took, *long, queued])
-    assert "The user waits for the answer of grace" in visible(html_of(viewer, later))
+    assert "The customer asked grace for an answer" in visible(html_of(viewer, later))
     free = visible(html_of(viewer, write_session([took, back, queued])))
     assert "waits for the answer" not in free
     assert "it is answered next" in free
