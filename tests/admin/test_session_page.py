@@ -51,7 +51,7 @@ def test_what_the_user_thinks_of_an_answer_stands_under_it(viewer: Client) -> No
     session = write_session(events)
     html = html_of(viewer, session)
     text = visible(html)
-    assert text.index("answer 1") < text.index("Bad answer, says the user off topic: No.")
+    assert text.index("answer 1") < text.index("Bad answer, says the customer off topic: No.")
     assert text.index("off topic") < text.index("question 2")
     assert ATTACK not in html
 
@@ -63,9 +63,9 @@ def test_a_word_that_comes_much_later_stands_under_its_answer_too(viewer: Client
     session = write_session(events, status=SessionStatus.ENDED)
     first = html_of(viewer, session)
     assert "answer 59" not in first
-    assert visible(first).index("answer 1") < visible(first).index("Good answer, says the user")
+    assert visible(first).index("answer 1") < visible(first).index("Good answer, says the customer")
     last = html_of(viewer, session, f"change/?before={session.last_seq + 1}")
-    assert "The user called an earlier answer good" in visible(last)
+    assert "The customer called an earlier answer good" in visible(last)
 
 
 def test_a_rating_that_was_taken_back_is_not_shown(viewer: Client) -> None:
