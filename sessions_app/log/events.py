@@ -308,6 +308,8 @@ class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     files: list[FileRef] = []
     replaces: str | None = None
     """The message of the user's in whose place it stands: that one, and all that came after it, is set aside."""
+    begins: bool = False
+    """True: that one was the first, so that the session is called by this one now (`Session.first_words`)."""
     respond: bool = False
     """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
 

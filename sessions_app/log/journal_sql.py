@@ -27,7 +27,7 @@ WITH wanted AS MATERIALIZED (
         session_id text, epoch bigint, after bigint, upto bigint, last_at timestamptz, rows json,
         user_messages int, assistant_messages int, tool_calls int, responses int, failed_responses int,
         input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int, feedback_up int, feedback_down int,
-        first_words text)
+        first_words text, begins boolean)
     ORDER BY session_id
 ), moved AS (
     UPDATE sessions s SET
@@ -43,7 +43,7 @@ WITH wanted AS MATERIALIZED (
         unpriced = s.unpriced + coalesce(w.unpriced, 0),
         feedback_up = s.feedback_up + coalesce(w.feedback_up, 0),
         feedback_down = s.feedback_down + coalesce(w.feedback_down, 0),
-        first_words = CASE s.first_words WHEN '' THEN coalesce(w.first_words, '') ELSE s.first_words END
+        first_words = CASE WHEN w.begins OR s.first_words = '' THEN coalesce(w.first_words, '') ELSE s.first_words END
     FROM wanted w
     WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
     RETURNING s.session_id, w.epoch, w.rows
@@ -148,10 +148,22 @@ class Counters:
 
 def first_words(records: Sequence[ev.Record]) -> str:
     """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
-    for record in records:
-        if isinstance(record.event, ev.UserMessage):
-            return beginning_of(record.event.text or _names(record.event))
-    return ""
+    event = _first_message(records)
+    return beginning_of(event.text or _names(event)) if event else ""
+
+
+def _first_message(records: Sequence[ev.Record]) -> ev.UserMessage | None:
+    """Or what the user put in its place last."""
+    said = [record.event for record in records if isinstance(record.event, ev.UserMessage)]
+    return next((event for event in reversed(said) if event.begins), next(iter(said), None))
+
+
+def _called(records: Sequence[ev.Record]) -> dict[str, object]:
+    words, event = first_words(records), _first_message(records)
+    return {
+        **({"first_words": words} if words else {}),
+        **({"begins": True} if event and event.begins else {}),
+    }
 
 
 def beginning_of(text: str) -> str:
@@ -191,7 +203,7 @@ class Append:
                 "last_at": self.records[-1].at,
                 "rows": self.rows,
                 **counted,
-                **({"first_words": words} if (words := first_words(self.records)) else {}),
+                **_called(self.records),
                 **({"news": self.news} if self.news else {}),
             }
         )
