@@ -15,13 +15,13 @@ SESSION = "sessions_app.Session"
 class AttentionKind(models.TextChoices):
     """What waits for a person of the staff."""
 
+    CUSTOMER = "customer", "waiting customer"
     APPROVAL = "approval", "approval"
     FAILED_TOOL = "failed_tool", "failed tool"
     FAILED_ANSWER = "failed_answer", "failed answer"
     BUDGET = "budget", "stopped by a budget"
     BAD_RATING = "bad_rating", "bad rating"
     FAILED_SUMMARY = "failed_summary", "failed summary"
-    CUSTOMER = "customer", "waiting customer"
 
 
 class Settled(models.TextChoices):

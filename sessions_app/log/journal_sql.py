@@ -64,7 +64,11 @@ _NEWS = """
     INSERT INTO inbox_items (session_id, kind, ref, response_id, waits_for, seq, at)
     SELECT session_id, opens, ref, coalesce(response_id, ''), coalesce(waits_for, ''), seq, at FROM news WHERE opens IS NOT NULL
     ON CONFLICT (session_id, kind, ref) DO UPDATE
-        SET seq = excluded.seq, at = excluded.at, waits_for = excluded.waits_for, response_id = excluded.response_id,
+        SET seq = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.seq ELSE excluded.seq END,
+            at = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.at ELSE excluded.at END,  -- since the first of their messages
+            waits_for = excluded.waits_for, response_id = excluded.response_id,
             settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
     UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log',

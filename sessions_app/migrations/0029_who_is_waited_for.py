@@ -12,13 +12,13 @@ class Migration(migrations.Migration):
             "kind",
             models.CharField(
                 choices=[
+                    ("customer", "waiting customer"),
                     ("approval", "approval"),
                     ("failed_tool", "failed tool"),
                     ("failed_answer", "failed answer"),
                     ("budget", "stopped by a budget"),
                     ("bad_rating", "bad rating"),
                     ("failed_summary", "failed summary"),
-                    ("customer", "waiting customer"),
                 ],
                 max_length=16,
             ),

@@ -227,7 +227,12 @@ def read_words(waiting: Iterable[InboxItem]) -> dict[int, Words]:
     is_rating = Q(kind=AttentionKind.BAD_RATING)
     placed = InboxItem.objects.annotate(
         place=Coalesce(
-            Case(When(is_rating, then=Subquery(rated.values("seq")[:1])), default=Subquery(starts)), F("seq")
+            Case(
+                When(is_rating, then=Subquery(rated.values("seq")[:1])),
+                When(kind=AttentionKind.CUSTOMER, then=F("session__last_seq")),  # what they said last
+                default=Subquery(starts),
+            ),
+            F("seq"),
         )
     )
     before = of_session.filter(seq__lte=OuterRef("place"), seq__gt=OuterRef("place") - _LOOKED_BACK)

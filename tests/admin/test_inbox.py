@@ -496,13 +496,14 @@ def held(by: str) -> ev.Event:
 
 
 def test_a_customer_waits_for_the_one_who_has_taken_over_alone(operator: Client, viewer: Client) -> None:
-    write([user_says("Where is it?"), held("grace")], title="Parcel")
+    write([user_says("Hm"), held("grace"), user_says("Where is it?", "item_2")], title="Parcel")
     write([user_says("And mine?"), held("alan")], "s2", title="Refund")
     write([started(), ASKED], "s3")
     page = operator.get(PAGE).content.decode()
     assert "you have taken the conversation over" in page
     assert ("Parcel" in page, "Refund" in page) == (True, False)
-    assert [row.kind for row in operator.get(PAGE).context["rows"]] == ["customer", "approval"]
+    rows = operator.get(PAGE).context["rows"]
+    assert [(row.kind, row.question) for row in rows] == [("customer", "Where is it?"), ("approval", "")]
     assert [row.kind for row in viewer.get(PAGE).context["rows"]] == ["approval"]
     assert operator.get(COUNT).json() == {"count": 2, "words": "2"}
     assert viewer.get(COUNT).json() == {"count": 1, "words": "1"}

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from sessions_app.models import Session, SessionTag
 from tests.admin.desk import LIST
 from tests.admin.test_desk_browser import listens, press, reads, several, states
+from tests.admin.test_inbox_browser import fails
 
 KEYS = [*"abcdefghijklmnopqrstuvwyz", "A", "F", "/", *"12345", "Enter", "x"]
 MEANS = """async (key) => {
@@ -60,6 +61,15 @@ def test_the_sheet_of_a_session_has_the_keys_that_work_there(page: Page) -> None
     page.goto(f"{LIST}s1/change/")
     reads(page, "Conversation 1")
     assert shown_keys(page) | set("2345") == working_keys(page) == set("jkdfsaA12345wtnu/")
+
+
+def test_the_sheet_of_what_waits_has_the_keys_that_work_there(page: Page) -> None:
+    fails(0)
+    page.goto("/admin/sessions_app/inboxitem/")
+    listens(page)
+    shown = shown_keys(page)
+    press(page, "j")
+    assert shown == working_keys(page) == set("jkoxedr") | {"Enter"}
 
 
 def test_a_key_acts_on_all_rows_that_are_ticked(page: Page) -> None:

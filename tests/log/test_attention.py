@@ -276,6 +276,8 @@ async def test_a_customer_waits_for_who_has_taken_over_until_it_is_over(
     await write(log, queued(), said())
     (item,) = await items(log)
     assert (item.kind, item.waits_for, item.settled_at) == (AttentionKind.CUSTOMER, "grace", None)
+    await write(log, queued())  # another message: since the first one they wait
+    assert [one.seq for one in await items(log)] == [item.seq]
     await write(log, settles)
     assert await waiting(log) == []
 

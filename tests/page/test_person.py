@@ -110,7 +110,7 @@ def test_what_waits_says_what_is_true_once_the_person_has_left(open_page: OpenPa
     server.log(HANDED_BACK)
     server.begin(server.wishes()[0], "resp_1")
     expect(chat.page.locator(".waiting:visible")).to_have_count(1)
-    expect(chat.page.locator(".waiting:visible")).not_to_contain_text("answers this")
+    expect(chat.page.locator(".waiting:visible")).to_contain_text("Waits for the answer before it")
     order = chat.page.eval_on_selector_all(
         ".message, .answer",
         "all => all.map(one => one.matches('.answer') ? 'answer' : one.querySelector('.message-text').textContent)",

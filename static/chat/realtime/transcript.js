@@ -214,9 +214,12 @@ function stepped(draft, item) {
   const came = item.x_operator === "took_over";
   draft.state.person = came ? item.x_person : "";
   const waiting = draft.state.entries.filter((entry) => entry.status === "queued").map((entry) => entry.id);
-  for (const id of waiting.reverse()) {
-    draft.entry(id).person = draft.state.person;
-    if (!came) draft.moveBelow(draft.entry(id), (other) => other.stepped === "handed_back");
+  for (const [index, id] of [...waiting.entries()].reverse()) {
+    const entry = draft.entry(id);
+    entry.person = draft.state.person;
+    if (came) continue;
+    entry.position = Math.max(1, index); // the first one begins at once
+    draft.moveBelow(entry, (other) => other.stepped === "handed_back");
   }
 }
 
