@@ -105,7 +105,9 @@ def seq_of(request: HttpRequest, name: str) -> int | None:
 def render_texts(entries: Sequence[Entry]) -> None:
     left = MARKDOWN_CHARS
     for entry in entries:
-        for item in entry.items if isinstance(entry, Answer) else ():
+        if not isinstance(entry, Answer):
+            continue
+        for item in entry.items:
             if isinstance(item, Text):
                 text, item.tail = item.text, ""
                 if item.status == "partial" and not entry.done:

@@ -42,7 +42,6 @@ from sessions_app.admin.facts import cost_hint
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FILTERS, FilteredSessions
-from sessions_app.desk.acts import reviewers
 from sessions_app.errors import FileError
 from sessions_app.files.keeping import files_in
 from sessions_app.files.serving import file_response
@@ -114,7 +113,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             "desk": saved_views.desk_of(request),
             "forms": FORMS,
             "choose_all": many.AT_ONCE,
-            "staff": reviewers() if saved_views.may_review(request) else (),
+            "staff": filters.reviewers_on(request) if saved_views.may_review(request) else (),
             "list_query": request.GET.urlencode(),
             **(extra_context or {}),
         }

@@ -247,7 +247,9 @@ def queued(response_id: str = "resp_1", waits_for: str = "grace") -> ev.Response
     return ev.ResponseQueued(response_id=response_id, position=1, waits_for=waits_for)
 
 
-def stepped(event: type[ev.SteppedEvent], author: str = "grace", **fields: Any) -> ev.Event:
+def stepped(
+    event: type[ev.OperatorTookOver | ev.OperatorHandedBack], author: str = "grace", **fields: Any
+) -> ev.Event:
     return event(item_id=f"item_{event.event_type}", author=author, shown_as="Ms. G", **fields)
 
 
