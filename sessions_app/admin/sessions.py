@@ -254,7 +254,10 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     @admin.action(description="Assign to…", permissions=["review"])
     def assign_to(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         """Takes ``assignee`` (an id; nothing: nobody) from the form."""
-        assignee = request.POST.get("assignee", "")
+        assignee = request.POST.get("assignee", "-")
+        if assignee == "-":
+            messages.error(request, "Nothing was done: choose whom to assign them to.")
+            return
         many.bulk(request, sessions, "assign", assignee, f"assigned to {many.name_of(assignee)}")
 
     @admin.action(description="Tag or assign…", permissions=["review"])
