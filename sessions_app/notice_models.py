@@ -100,6 +100,11 @@ class Webhook(models.Model):
     """Whether what people and models said is sent along."""
     secret = models.TextField(editable=False)
     """Sealed: `sessions_app.notices.secrets`."""
+    old_secret = models.TextField(blank=True, default="", db_default="", editable=False)
+    """The one before it, sealed as well; empty: there is none that messages are still signed with."""
+    old_until = models.DateTimeField(null=True, blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    """The first try in vain after the last message that was taken; None: the last try was not in vain."""
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -114,6 +119,7 @@ class DeliveryState(models.TextChoices):
     WAITING = "waiting", "waiting"
     DELIVERED = "delivered", "delivered"
     FAILED = "failed", "failed"
+    REPLACED = "replaced", "told by the next one"
 
 
 class WebhookDelivery(models.Model):
@@ -133,6 +139,9 @@ class WebhookDelivery(models.Model):
         max_length=16, choices=DeliveryState, default=DeliveryState.WAITING, db_default=DeliveryState.WAITING
     )
     tries = models.IntegerField(default=0, db_default=0)
+    """All of them, also those before it was delivered again."""
+    tries_before = models.IntegerField(default=0, db_default=0)
+    """So many of them before it was delivered again: what is waited between two tries begins anew there."""
     tried_at = models.DateTimeField(null=True, blank=True)
     next_try_at = models.DateTimeField(null=True, blank=True)
     """None: as soon as a worker comes to it, or never."""

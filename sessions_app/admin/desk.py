@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from sessions_app.admin.saved_views import MAX_VIEWS, may_review, number_of, source_of, visible_views
 from sessions_app.admin.undoing import Change, before, is_anothers, tell, tell_unchanged
-from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, session_url, way_of
+from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, said_at, session_url, way_of
 from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context, went_wrong_at
 from sessions_app.desk import acts, queue
 from sessions_app.desk.acts import ActRefused, Reviewer
@@ -342,12 +342,13 @@ def _next_of_queue(
 
 
 def _to_handed(request: HttpRequest, key: str, session: Session | None) -> HttpResponse:
-    """At what went wrong in it, where anything did."""
+    """At the words that the queue looks for, or at what went wrong in it, where anything did."""
     source = source_of(request, key)
     if session is None:
         messages.success(request, "Nothing is left to review here.")
         return HttpResponseRedirect(queue_url(source.key))
-    return HttpResponseRedirect(session_url(session.pk, **went_wrong_at(session), **{QUEUE: source.key}))
+    place = said_at(request, session, source.query) or went_wrong_at(session)
+    return HttpResponseRedirect(session_url(session.pk, **place, **{QUEUE: source.key}))
 
 
 # Mentions

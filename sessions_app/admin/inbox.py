@@ -22,7 +22,8 @@ from sessions_app.admin.walk import session_url
 from sessions_app.admin.way import inbox_url, item_url
 from sessions_app.desk.waiting import KEPT, bring_back, put_away, ran_again
 from sessions_app.errors import DecisionRefused, SessionsError
-from sessions_app.models import AttentionKind, InboxItem
+from sessions_app.models import AttentionKind, InboxItem, Webhook
+from sessions_app.notices.deliveries import failing
 from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of, together
 from sessions_app.review.text import visitor_name
 from sessions_app.selectors.inbox import (
@@ -107,6 +108,7 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
             "kind": kind,
             "settled": kind == SETTLED,
             "tabs": _tabs(kind, counts),
+            "webhooks_failing": _webhooks_failing(request),
             "more": len(found) == PAGE_ITEMS,
             "may_act": may_act(request),
             "may_put_away": may_put_away(request),
@@ -125,6 +127,13 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
 
     def act_view(self, request: HttpRequest, item_id: int) -> HttpResponse:
         return _act(request, item_id)
+
+
+def _webhooks_failing(request: HttpRequest) -> int:
+    """They wait for no answer and are not counted among what does; for who may see them."""
+    if not request.user.has_perm("sessions_app.view_webhook"):
+        return 0
+    return failing(Webhook.objects.all()).count()
 
 
 def _tabs(kind: str, counts: dict[str, int]) -> list[tuple[str, str, str]]:

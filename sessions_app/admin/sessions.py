@@ -70,19 +70,19 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     )
     list_filter = (
         filters.ReviewFilter,
-        filters.AssigneeFilter,
-        filters.TagFilter,
-        filters.ShownFilter,
-        ("status", filters.StatusFilter),
-        filters.ModelFilter,
-        filters.AssistantFilter,
-        ("summary_state", filters.SummaryFilter),
         ("start_time", filters.StartedFilter),
-        filters.ErrorsFilter,
         filters.FeedbackFilter,
+        filters.ErrorsFilter,
         ("outcome", filters.OutcomeFilter),
+        filters.TagFilter,
+        filters.AssigneeFilter,
         ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
+        ("status", filters.StatusFilter),
+        filters.AssistantFilter,
+        filters.ModelFilter,
+        ("summary_state", filters.SummaryFilter),
+        filters.ShownFilter,
         figure_filters.FailureFilter,
         figure_filters.ToolFilter,
         figure_filters.FailedToolFilter,
@@ -142,6 +142,11 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path("many/", view(many.do_bulk), name="sessions_app_session_many"),
             path("views/", view(saved_views.save), name="sessions_app_session_save_view"),
             path("views/<int:view_id>/", view(saved_views.remove), name="sessions_app_session_remove_view"),
+            path(
+                "views/<int:view_id>/name/",
+                view(saved_views.rename),
+                name="sessions_app_session_rename_view",
+            ),
             path("person/<str:kind>/", view(self.person_view), name="sessions_app_session_person"),
             path("<path:object_id>/review/", view(self.review_view), name="sessions_app_session_review"),
             path(
@@ -321,7 +326,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             '<time class="cell-line" datetime="{}" title="{}">{}</time>',
             at.isoformat(),
             formats.date_format(at, "DATETIME_FORMAT"),
-            formats.date_format(at, "j M Y, H:i"),
+            formats.date_format(at, "j M, H:i" if at.year == timezone.localdate().year else "j M Y, H:i"),
         )
 
     @column("Duration", ordering="duration_seconds", empty_value="-")

@@ -24,12 +24,13 @@ from sessions_app.admin.walk import (
     beside,
     list_url,
     neighbour,
+    said_at,
     session_url,
     way_of,
 )
 from sessions_app.desk.waiting import BY_STAFF, KEPT
 from sessions_app.models import AttentionKind, InboxItem, Session
-from sessions_app.review.dashboard import listed
+from sessions_app.review.dashboard import SLOWEST, listed, slowest_places
 from sessions_app.review.inbox import settled_words
 from sessions_app.selectors.figures import last_failures
 from sessions_app.selectors.inbox import SETTLED, decisions_of, next_item, place_of
@@ -232,8 +233,20 @@ def walk_to(request: HttpRequest, found: Session | None, *, forward: bool = True
         messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
         return HttpResponseRedirect(back_of(request)[0])
     way = way_of(request)
-    hit = went_wrong_at(found) if DASHBOARD in way else {}
+    if DASHBOARD in way:
+        hit = _shown_at(way[DASHBOARD], found)
+    else:
+        hit = said_at(request, found, way.get(FILTERS, ""))
     return HttpResponseRedirect(session_url(found.pk, **hit, **way))
+
+
+def _shown_at(value: str, session: Session) -> dict[str, str]:
+    """The place for which the dashboard's list names it."""
+    window, _, which = value.partition(":")
+    if which != SLOWEST:
+        return went_wrong_at(session)
+    seq = slowest_places(window).get(session.pk)
+    return {"hit": str(seq)} if seq else {}
 
 
 def went_wrong_at(session: Session) -> dict[str, str]:

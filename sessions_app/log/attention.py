@@ -15,6 +15,8 @@ from sessions_app.models import AttentionKind, Topic
 
 BUDGET = "budget_exceeded"
 """The reason of an answer that a budget stopped: `chat.errors.BudgetExceeded`."""
+COMMENT_WAIT_S = 60
+"""Who presses a thumb is asked for a comment; what they write is another event, and one message is enough for both."""
 OF_A_SUMMARY = "summary"
 """The ``ref`` of what is about a session's summary: it has one."""
 OF_A_PERSON = "operator"
@@ -37,6 +39,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     agrees: str | None = None
     """Who said yes to it, where it takes others' yes as well."""
     tells: Topic | None = None
+    tells_in_s: int = 0
+    """So much later, as what completes it may follow."""
 
 
 def news_of(records: Iterable[ev.Record]) -> list[News]:
@@ -138,7 +142,8 @@ def _started(event: ev.ResponseStarted) -> ev.JSON | None:
 
 
 def _rated(event: ev.FeedbackGiven) -> ev.JSON:
-    about = {"ref": event.item_id, "tells": Topic.FEEDBACK_GIVEN}
+    waits = COMMENT_WAIT_S if event.rating != ev.Rating.NONE and not event.comment else 0
+    about = {"ref": event.item_id, "tells": Topic.FEEDBACK_GIVEN, "tells_in_s": waits}
     if event.rating == ev.Rating.DOWN:
         return {**about, "opens": AttentionKind.BAD_RATING}
     return {**about, "settles": [AttentionKind.BAD_RATING]}

@@ -13,7 +13,14 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Left, Now
 from django.http import HttpRequest
 
-from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, ToolApproval, UserMessage
+from sessions_app.log.events import (
+    AssistantMessage,
+    FeedbackGiven,
+    Record,
+    ResponseStarted,
+    ToolApproval,
+    UserMessage,
+)
 from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.models import AttentionKind, InboxItem, ReviewMention, SessionEvent, Settled
@@ -245,6 +252,36 @@ def read_words(waiting: Iterable[InboxItem]) -> dict[int, Words]:
     return {
         pk: Words(question or "", answer or "")
         for pk, question, answer in found.order_by().values_list("pk", "question", "answer")
+    }
+
+
+def read_ratings(session_ids: Iterable[str], limit: int) -> list[Record]:
+    """The newest ones of these sessions, at most ``limit``, in the order in which they were given."""
+    given = SessionEvent.objects.filter(
+        session_id__in=session_ids, event_type=FeedbackGiven.event_type
+    ).order_by("-created_at")
+    rows = given.values_list(*COLUMNS)[:limit]
+    return [record for row in reversed(rows) for record in _decoded(Row(*row))]
+
+
+def read_answers(places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, Words]]:
+    """Where these answers, (session, item), stand, and what was said; in one query. What is gone is left out."""
+    wanted = reduce(or_, (Q(session_id=one, item=item) for one, item in places), Q(pk__in=[]))
+    answers = SessionEvent.objects.annotate(item=KT("payload__item_id"))
+    answers = answers.filter(wanted, event_type=AssistantMessage.event_type).order_by()
+    asked = SessionEvent.objects.filter(
+        session_id=OuterRef("session_id"),
+        seq__lt=OuterRef("seq"),
+        seq__gt=OuterRef("seq") - _LOOKED_BACK,
+        event_type=UserMessage.event_type,
+    )
+    found = answers.annotate(
+        question=_beginning(asked.order_by("-seq")), answer=Left("content", EXCERPT_CHARS)
+    )
+    rows = found.values_list("session_id", "item", "seq", "question", "answer")
+    return {
+        (session_id, item): (seq, Words(question or "", answer or ""))
+        for session_id, item, seq, question, answer in rows
     }
 
 
