@@ -15,6 +15,7 @@ SESSION = "sessions_app.Session"
 class AttentionKind(models.TextChoices):
     """What waits for a person of the staff."""
 
+    CUSTOMER = "customer", "waiting customer"
     APPROVAL = "approval", "approval"
     FAILED_TOOL = "failed_tool", "failed tool"
     FAILED_ANSWER = "failed_answer", "failed answer"
@@ -26,7 +27,7 @@ class AttentionKind(models.TextChoices):
 class Settled(models.TextChoices):
     """Why it does not wait any more."""
 
-    LOG = "log", "decided, tried again or taken back"
+    LOG = "log", "decided, answered, tried again or taken back"
     DISMISSED = "dismissed", "dismissed"
     REVIEWED = "reviewed", "done with its session"
 
@@ -48,6 +49,8 @@ class InboxItem(models.Model):
     settled_how = models.CharField(max_length=16, choices=Settled, blank=True, default="", db_default="")
     settled_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     """The member of staff who dismissed it, or was done with its session; or, also while it waits, who asked for another try."""
+    waits_for = models.CharField(max_length=150, blank=True, default="", db_default="")
+    """Of a customer: the member of staff who has taken the conversation over, and whose it is alone."""
     agreed = ArrayField(
         models.TextField(), default=list, db_default=models.Value([], ArrayField(models.TextField()))
     )

@@ -101,7 +101,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     search_help_text = HELP
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    actions = ("mark_done", "mark_flagged", "assign_to_me", "tag_or_assign", "erase")
+    actions = ("mark_done", "mark_flagged", "assign_to_me", "assign_to", "tag_or_assign", "erase")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
         return FilteredSessions if getattr(request, "only_the_sessions", False) else SessionChangeList
@@ -113,6 +113,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             "desk": saved_views.desk_of(request),
             "forms": FORMS,
             "choose_all": many.AT_ONCE,
+            "staff": filters.reviewers_on(request) if saved_views.may_review(request) else (),
             "list_query": request.GET.urlencode(),
             **(extra_context or {}),
         }
@@ -254,6 +255,15 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     @admin.action(description="Assign to me", permissions=["review"])
     def assign_to_me(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         many.bulk(request, sessions, "assign", str(request.user.pk), "assigned to you")
+
+    @admin.action(description="Assign to…", permissions=["review"])
+    def assign_to(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        """Takes ``assignee`` (an id; nothing: nobody) from the form."""
+        assignee = request.POST.get("assignee", "-")
+        if assignee == "-":
+            messages.error(request, "Nothing was done: choose whom to assign them to.")
+            return
+        many.bulk(request, sessions, "assign", assignee, f"assigned to {many.name_of(assignee)}")
 
     @admin.action(description="Tag or assign…", permissions=["review"])
     def tag_or_assign(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:

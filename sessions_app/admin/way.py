@@ -28,7 +28,7 @@ from sessions_app.admin.walk import (
     session_url,
     way_of,
 )
-from sessions_app.desk.waiting import BY_STAFF
+from sessions_app.desk.waiting import BY_STAFF, KEPT
 from sessions_app.models import AttentionKind, InboxItem, Session
 from sessions_app.review.dashboard import SLOWEST, listed, slowest_places
 from sessions_app.review.inbox import settled_words
@@ -147,7 +147,7 @@ class Waits:
 
     @property
     def can_be_put_away(self) -> bool:
-        return self.item.settled_at is None and self.item.kind != AttentionKind.APPROVAL
+        return self.item.settled_at is None and self.item.kind not in KEPT
 
     @property
     def can_come_back(self) -> bool:
@@ -191,7 +191,8 @@ def walk(request: HttpRequest, model_admin: Any, session: Session, *, forward: b
 
 def walk_inbox(request: HttpRequest, *, forward: bool = True) -> HttpResponse:
     waits = waits_of(way_of(request).get(INBOX, ""))
-    found = waits and next_item(waits.item, kind=waits.kind, forward=forward)
+    me = request.user.get_username()
+    found = waits and next_item(waits.item, name=me, kind=waits.kind, forward=forward)
     if not waits or not found:
         which = "is settled" if waits and waits.kind == SETTLED else "waits"
         messages.info(request, f"That was the {'last' if forward else 'first'} of what {which}.")

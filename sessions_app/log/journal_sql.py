@@ -59,12 +59,18 @@ SELECT session_id, epoch FROM moved
 _NEWS = """
 ), news AS (
     SELECT m.session_id, n.* FROM moved m, json_to_recordset(m.news) AS n(
-        seq bigint, at timestamptz, ref text, response_id text, opens text, settles text[], agrees text, tells text, tells_in_s int)
+        seq bigint, at timestamptz, ref text, response_id text, waits_for text, opens text, settles text[], agrees text, tells text,
+        tells_in_s int)
 ), opened AS (
-    INSERT INTO inbox_items (session_id, kind, ref, response_id, seq, at)
-    SELECT session_id, opens, ref, coalesce(response_id, ''), seq, at FROM news WHERE opens IS NOT NULL
+    INSERT INTO inbox_items (session_id, kind, ref, response_id, waits_for, seq, at)
+    SELECT session_id, opens, ref, coalesce(response_id, ''), coalesce(waits_for, ''), seq, at FROM news WHERE opens IS NOT NULL
     ON CONFLICT (session_id, kind, ref) DO UPDATE
-        SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
+        SET seq = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.seq ELSE excluded.seq END,
+            at = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.at ELSE excluded.at END,  -- since the first of their messages
+            waits_for = excluded.waits_for, response_id = excluded.response_id,
+            settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
     UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log',
         settled_by = CASE WHEN i.settled_at IS NULL THEN i.settled_by ELSE '' END  -- who has asked again, while it waited

@@ -11,7 +11,7 @@ STATES = (
 
 
 class Migration(migrations.Migration):
-    dependencies = (("sessions_app", "0028_delivery_attempts"),)
+    dependencies = (("sessions_app", "0029_who_is_waited_for"),)
 
     operations = (
         migrations.AddField(
