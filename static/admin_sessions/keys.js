@@ -176,6 +176,7 @@ export class Keys {
       return () => {
         field.focus();
         field.select?.();
+        (field.closest(".desk form") ?? field).scrollIntoView({ block: "nearest" }); // with the button that sends it
         field.dataset.byKey = "";
       };
     }

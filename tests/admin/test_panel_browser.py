@@ -153,6 +153,25 @@ def test_the_search_is_reached_from_a_session_and_from_a_person(page: Page) -> N
     assert set(states().values()) == {"new"}
 
 
+def test_a_note_and_the_names_for_it_come_into_sight(page: Page) -> None:
+    for name in ("omar", "olga", "oskar", "otto", "ophelia", "oliver"):
+        staff(name, "view_session", "review_session")
+    ended("s1")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto(f"{LIST}s1/change/")
+    listens(page)
+    press(page, "n")
+    form = page.locator(".desk-note")
+    expect(form).to_be_in_viewport(ratio=1)
+    page.keyboard.type("Ask @o")
+    names = page.locator(".desk-names [role=option]")
+    expect(names).to_have_count(6)
+    expect(names.first).to_be_in_viewport(ratio=1)
+    expect(names.last).to_be_in_viewport(ratio=1)
+    expect(page.get_by_label("Note")).to_be_in_viewport(ratio=1)
+    page.get_by_label("Note").fill("")
+
+
 def test_a_view_that_a_colleague_shared_is_theirs_to_remove(browser: Browser, server: ServerProcess) -> None:
     several(2)
     ended("bad", hours_ago=5, title="The bad one", failed_responses=1)
