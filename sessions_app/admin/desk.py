@@ -33,7 +33,6 @@ from sessions_app.models import (
     Session,
     SessionTag,
 )
-from sessions_app.review import onlookers
 
 HISTORY = 100
 """So many of the newest acts are shown."""
@@ -68,6 +67,7 @@ class Happened:
 def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     reviewing = may_review(request) and not session.erased_at
     known = _known_tags(session)
+    events = list(ReviewEvent.objects.filter(session_id=session.pk)[:HISTORY])
     return {
         "session": session,
         "may_review": reviewing,
@@ -77,8 +77,8 @@ def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "tags": [name for name, has in known if has],
         "known_tags": [name for name, _ in known] if reviewing else (),
         "staff": list(acts.reviewers()) if reviewing else (),
-        "history": _history(session),
-        "reviewed": onlookers.reviewed([session.pk]).get(session.pk, 0),
+        "history": _history(session, events),
+        "reviewed": events[0].pk if events else 0,
         **way_context(request),
     }
 
@@ -90,16 +90,14 @@ def _known_tags(session: Session) -> list[tuple[str, bool]]:
     return sorted(found.values_list("name", "has")[:SUGGESTED_TAGS])
 
 
-def _history(session: Session) -> list[Happened]:
+def _history(session: Session, events: list[ReviewEvent]) -> list[Happened]:
     notes = list(ReviewNote.objects.filter(session_id=session.pk).order_by("-id")[:HISTORY])
     told = [Happened(note.author_name, "wrote", note.at, _note_html(note.text), note.pk) for note in notes]
-    events = ReviewEvent.objects.filter(session_id=session.pk)
     if notes:
-        events = events.exclude(act=ReviewAct.NOTED)
-    newest = list(events[:HISTORY])
-    tags = {event.old or event.new for event in newest if event.act in (ReviewAct.TAGGED, ReviewAct.UNTAGGED)}
+        events = [event for event in events if event.act != ReviewAct.NOTED]
+    tags = {event.old or event.new for event in events if event.act in (ReviewAct.TAGGED, ReviewAct.UNTAGGED)}
     names = dict(ReviewTag.objects.filter(pk__in=map(int, tags)).values_list("pk", "name")) if tags else {}
-    told += [Happened(event.staff_name, _in_words(event, names), event.at) for event in newest]
+    told += [Happened(event.staff_name, _in_words(event, names), event.at) for event in events]
     return sorted(told, key=lambda one: one.at, reverse=True)[:HISTORY]
 
 
