@@ -163,7 +163,10 @@ const TO_MODEL = "Tell the model something; the customer does not see it, but a 
 function show(news) {
   const before = now.operator;
   Object.assign(now, news);
-  if (acts && now.operator !== before) resetSwitch();
+  if (acts && now.operator !== before) {
+    resetSwitch();
+    if (!underWay) tell(acts, byAnother(before), true);
+  }
   setText("live-state", words());
   live.dataset.status = now.status;
   if (now.status === "active") live.hidden = false; // its end is told here, one of long ago above
@@ -187,6 +190,14 @@ function act() {
 /** What was begun for the model stays for it when one takes over. */
 function resetSwitch() {
   acts.elements.to.value = acts.elements.text.value.trim() ? "whisper" : "speak";
+}
+
+/** What a colleague's act means for who writes here; what was told of one's own before is not true any more. */
+function byAnother(before) {
+  if (before !== live.dataset.me) return "";
+  return now.operator
+    ? `${now.operator} has taken over from you: what you write is for the model alone.`
+    : "It was handed back: the model answers again, and what you write is for it alone.";
 }
 
 function showStaff(names) {

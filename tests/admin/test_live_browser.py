@@ -110,6 +110,8 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         expect(page.locator("#live-text")).to_have_value("")
         other.get_by_role("button", name="Hand back").click()
         expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
+        expect(page.locator("#live-said")).to_contain_text("It was handed back: the model answers again")
+        expect(other.locator("#live-said")).to_have_text("The model answers again.")
         answer = chat.ask("Thanks")
         expect(answer.locator(".author")).to_be_hidden()
         assert "grace" not in chat.page.content()
