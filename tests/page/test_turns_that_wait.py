@@ -1,6 +1,7 @@
 """Answers that wait for their turn, and tool calls that wait for a yes, on the page."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -74,19 +75,44 @@ def test_an_answer_that_waits_says_so_and_then_runs_where_it_stands(
     assert order == ["message", "answer"] * 3
 
 
-def test_an_answer_that_waits_can_be_taken_back(scripted: tuple[ChatPage, ScriptedServer]) -> None:
+def test_a_message_that_waits_for_its_answer_is_taken_back_whole(chat: ChatPage, open_page: OpenPage) -> None:
+    """Out of the conversation, here and in every tab, and into the message box."""
+    chat.say("Count to 3000")
+    chat.expect_streaming("40, 41")
+    chat.say("A secret word")
+    chat.say("What did I say last?")
+    expect(chat.answers.nth(2)).to_contain_text("Waits for its turn, place 2")
+    chat.input.fill("A draft")
+    chat.answers.nth(1).get_by_role("button", name="Take back").click()
+    expect(chat.messages).to_have_text([re.compile("Count to 3000"), re.compile("What did I say last")])
+    expect(chat.input).to_have_value("A secret word\n\nA draft")
+    expect(chat.input).to_be_focused()
+    expect(chat.answers.first).to_have_attribute("data-status", "in_progress")
+    other = open_page(like=chat)
+    other.go(chat.page.url)
+    expect(other.messages).to_have_count(2)
+    chat.stop_button.click()
+    chat.expect_ended(chat.answers.last)
+    expect(chat.answers.last).to_contain_text("You said: “Count to 3000”")
+    expect(other.answers).to_have_count(2)
+
+
+def test_taken_back_as_it_begins_both_stay_in_sight(scripted: tuple[ChatPage, ScriptedServer]) -> None:
     chat, server = scripted
     server.begin(said(chat, server, "One", 1))
-    queue(server, said(chat, server, "Two", 2), "resp_2", 1)
+    wish = said(chat, server, "Two", 2)
+    queue(server, wish, "resp_2", 1)
     chat.answers.nth(1).get_by_role("button", name="Take back").click()
     wait_until(chat, lambda: cancels(server) == ["resp_2"])
-    server.log(
-        ev.ResponseDone(
-            response_id="resp_2", status=ev.ResponseStatus.CANCELLED, reason="client_cancelled", waited=True
-        )
+    server.finish("First answer")
+    server.begin(wish, "resp_2")
+    server.write("Sec", response_id="resp_2", item_id="item_b")
+    server.finish(
+        "Sec", response_id="resp_2", item_id="item_b", status="cancelled", reason="client_cancelled"
     )
+    server.log(ev.ItemDeleted(item_id=server.messages()[1]["item"]["id"]))
     expect(chat.answers.nth(1)).to_contain_text("This answer was stopped.")
-    expect(chat.answers.first).to_have_attribute("data-status", "in_progress")
+    expect(chat.messages.nth(1)).to_have_class(re.compile("removed"))
 
 
 @pytest.mark.parametrize(("button", "approve"), [("Approve", True), ("Refuse", False)])

@@ -30,7 +30,7 @@
  *          deciding: true while the user's answer is on its way }
  *
  * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable},
- * `local.decision` {approval_id, deciding} and `local.feedback`, as the server's `x_feedback.given`.
+ * `local.dropped` {item_id} of one that was refused, `local.decision` {approval_id, deciding} and `local.feedback`, as the server's `x_feedback.given`.
  */
 
 import { Draft } from "./draft.js";
@@ -123,6 +123,9 @@ const HANDLERS = {
     const entry = draft.entry(item_id);
     if (entry?.state === "pending")
       Object.assign(entry, { state: "refused", problem: { message, retryable } });
+  },
+  "local.dropped"(draft, { item_id }) {
+    if (draft.entry(item_id)?.state === "refused") draft.replace(draft.state.entries.filter(({ id }) => id !== item_id));
   },
   "conversation.item.added"(draft, { item }) {
     if (item.type === "message" && item.role !== "assistant" && !draft.has(item.id)) {

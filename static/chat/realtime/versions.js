@@ -7,13 +7,20 @@
 
 /**
  * @param {object[]} entries of a transcript, as they came
+ * A message that was taken back before its answer had begun is not among them.
  * @returns {{entries: object[], versions: Map<string, {index: number, all: {id: string, itemId: string}[]}>}} the entries to show,
  *   and for each that has others in its place: which one it is, and an item by which each of them is chosen
  */
 export function chosenPath(entries) {
   const path = new Path(entries);
   for (const entry of entries) path.take(entry);
-  return { entries: path.entries, versions: path.versions() };
+  return { entries: path.entries.filter(isNotTakenBack), versions: path.versions() };
+}
+
+/** Neither the message that was taken back, nor the answer behind it that never was. */
+function isNotTakenBack(entry, index, all) {
+  const [message, answer] = entry.kind === "message" ? [entry, all[index + 1]] : [all[index - 1], entry];
+  return !(message?.removed && message.role === "user" && answer?.status === "cancelled" && answer.items.length === 0);
 }
 
 class Path {
