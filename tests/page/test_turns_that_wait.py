@@ -75,6 +75,21 @@ def test_an_answer_that_waits_says_so_and_then_runs_where_it_stands(
     assert order == ["message", "answer"] * 3
 
 
+def test_an_answer_that_pauses_shows_that_it_goes_on(scripted: tuple[ChatPage, ScriptedServer]) -> None:
+    chat, server = scripted
+    server.begin(said(chat, server, "One", 1))
+    typing = chat.answers.first.locator(".typing")
+    expect(typing).to_be_visible()
+    server.write("First")
+    expect(typing).to_be_hidden()
+    expect(typing).to_be_visible()
+    server.write(" answer", offset=5)
+    expect(typing).to_be_hidden()
+    server.finish("First answer")
+    chat.expect_ended(chat.answers.first)
+    expect(typing).to_be_hidden()
+
+
 def test_a_message_that_waits_for_its_answer_is_taken_back_whole(chat: ChatPage, open_page: OpenPage) -> None:
     """Out of the conversation, here and in every tab, and into the message box."""
     chat.say("Count to 3000")
