@@ -162,10 +162,9 @@ export class ChatSession extends EventTarget {
 
   /** Take an answer out of the queue, and the message that it would be to out of the conversation: that is returned, or null. */
   takeBack(entry) {
-    if (!this.#cancel(entry.id)) return null;
-    const { entries } = this.path;
-    const message = entries[entries.indexOf(entry) - 1];
-    if (message?.role !== "user" || message.state !== "sent" || message.removed) return null;
+    if (!this.#cancel(entry.id) || entry.answers.length !== 1) return null;
+    const message = this.path.entries.find(({ id, removed }) => id === entry.answers[0] && !removed);
+    if (!message) return null;
     this.client.sendNow({ type: "conversation.item.delete", event_id: newId("event"), item_id: message.id });
     return message;
   }

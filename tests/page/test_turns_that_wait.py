@@ -42,8 +42,11 @@ def said(chat: ChatPage, server: ScriptedServer, text: str, count: int) -> Frame
 
 
 def queue(server: ScriptedServer, wish: Frame, response_id: str, position: int) -> None:
+    item_ids = [server.messages()[position]["item"]["id"]]
     server.log(
-        ev.ResponseQueued(response_id=response_id, position=position, client_event_id=wish["event_id"])
+        ev.ResponseQueued(
+            response_id=response_id, position=position, item_ids=item_ids, client_event_id=wish["event_id"]
+        )
     )
 
 
@@ -73,6 +76,26 @@ def test_an_answer_that_waits_says_so_and_then_runs_where_it_stands(
         "nodes => nodes.map((node) => node.className.split(' ')[0])"
     )
     assert order == ["message", "answer"] * 3
+
+
+def test_what_waits_stands_below_its_question_however_fast_they_were_written(
+    scripted: tuple[ChatPage, ScriptedServer],
+) -> None:
+    """The server has the wish for the first one's answer before it has the second one."""
+    chat, server = scripted
+    server.begin(said(chat, server, "One", 1))
+    chat.say("Two")
+    chat.say("Three")
+    wait_until(chat, lambda: len(server.wishes()) == 3)
+    for number in (1, 2):
+        server.accept(server.messages()[number])
+        queue(server, server.wishes()[number], f"resp_{number + 1}", number)
+    expect(chat.answers.nth(2)).to_contain_text("Waits for its turn, place 2")
+    shown = chat.page.locator("#transcript > article")
+    for _ in range(2):
+        expect(shown).to_contain_text(["One", "", "Two", "Waits for the answer", "Three", "place 2"])
+        chat.page.reload()
+        chat.expect_connection("Connected")
 
 
 def test_an_answer_that_pauses_shows_that_it_goes_on(scripted: tuple[ChatPage, ScriptedServer]) -> None:

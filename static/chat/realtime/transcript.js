@@ -14,6 +14,7 @@
  *          replaces: id of the message in whose place it stands, or "",
  *          files: [{id, name, media_type, bytes, width, height}] that go with it }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
+ *          answers: ids of the messages that it answers,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
  *          person: who gives it, or is going to, or "" for a model,
@@ -243,7 +244,7 @@ function begin(draft, entry, response) {
 }
 
 function addResponse(draft, response) {
-  markTried(draft, draft.add(responseEntry(response, draft.place)));
+  markTried(draft, draft.addAbovePending(responseEntry(response, draft.place)));
 }
 
 function markTried(draft, { retryOf }) {
@@ -268,6 +269,7 @@ function responseEntry(response, place) {
     person: response.x_person ?? "",
     position: 0,
     begunAt: place,
+    answers: response.x_input_item_ids ?? [],
     retryOf: response.x_retry_of ?? "",
     retried: false,
     retryAfterS: null,

@@ -14,13 +14,17 @@
 export function chosenPath(entries) {
   const path = new Path(entries);
   for (const entry of entries) path.take(entry);
-  return { entries: path.entries.filter(isNotTakenBack), versions: path.versions() };
+  return { entries: withoutTakenBack(path.entries), versions: path.versions() };
 }
 
-/** Neither the message that was taken back, nor the answer behind it that never was. */
-function isNotTakenBack(entry, index, all) {
-  const [message, answer] = entry.kind === "message" ? [entry, all[index + 1]] : [all[index - 1], entry];
-  return !(message?.removed && message.role === "user" && answer?.status === "cancelled" && answer.items.length === 0);
+/** Neither the messages that were taken back, nor the answers to them that never were. */
+function withoutTakenBack(entries) {
+  const removed = new Set(entries.filter((entry) => entry.removed).map(({ id }) => id));
+  if (removed.size === 0) return entries;
+  const neverBegan = entries.filter(({ status, items }) => status === "cancelled" && items.length === 0);
+  const ofThem = neverBegan.filter(({ answers }) => answers.length > 0 && answers.every((id) => removed.has(id)));
+  const gone = new Set(ofThem.flatMap(({ id, answers }) => [id, ...answers]));
+  return entries.filter(({ id }) => !gone.has(id));
 }
 
 class Path {
