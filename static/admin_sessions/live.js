@@ -165,7 +165,7 @@ function show(news) {
   Object.assign(now, news);
   if (acts && now.operator !== before) {
     resetSwitch();
-    if (!underWay) tell(acts, byAnother(before), true);
+    if (before === live.dataset.me && lastAct !== "hand_back") tell(acts, byAnother(), true);
   }
   setText("live-state", words());
   live.dataset.status = now.status;
@@ -193,8 +193,7 @@ function resetSwitch() {
 }
 
 /** What a colleague's act means for who writes here; what was told of one's own before is not true any more. */
-function byAnother(before) {
-  if (before !== live.dataset.me) return "";
+function byAnother() {
   return now.operator
     ? `${now.operator} has taken over from you: what you write is for the model alone.`
     : "It was handed back: the model answers again, and what you write is for it alone.";
@@ -285,6 +284,7 @@ to?.addEventListener("change", () => {
 /** One act at a time: what is pressed while another is under way, as Enter right after taking over, comes after it. */
 let underWay = false;
 let next = null;
+let lastAct = "";
 acts?.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (underWay) {
@@ -292,6 +292,7 @@ acts?.addEventListener("submit", async (event) => {
     return;
   }
   underWay = true;
+  lastAct = event.submitter?.value ?? "";
   await post(event, acts);
   underWay = false;
   const button = next;

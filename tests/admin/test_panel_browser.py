@@ -139,6 +139,7 @@ def test_a_view_that_a_colleague_shared_is_theirs_to_remove(browser: Browser, se
     ):
         rita.goto(f"{LIST}?errors=yes")
         rita.locator(".desk-save summary").click()
+        expect(rita.locator(".desk-save input[name=name]")).to_be_focused()
         rita.keyboard.type("Bad ones")
         rita.get_by_label("Share with the team").check()
         press(rita, "Enter")
