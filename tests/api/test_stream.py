@@ -100,10 +100,11 @@ async def test_another_process_goes_on_with_it(
 
     async def until_cut() -> list[str]:
         first = await follow(client, one.url, session_id, key, enough=30)
+        begun = asyncio.Event()
         cut = asyncio.create_task(
-            follow(client, one.url, session_id, {**key, "Last-Event-ID": first.ids[-1]})
+            follow(client, one.url, session_id, {**key, "Last-Event-ID": first.ids[-1]}, begun=begun)
         )
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(begun.wait(), 30)
         one.signal(end)
         rest = await cut
         assert not rest.clean, rest.events[-3:]
@@ -201,8 +202,9 @@ async def test_an_erased_one_is_told_of_to_nobody(
     server: ServerProcess, client: httpx2.AsyncClient, key: KEY
 ) -> None:
     session_id = await ask(server, "count to 300", key)
-    reading = asyncio.create_task(follow(client, server.url, session_id, key))
-    await asyncio.sleep(0.5)
+    begun = asyncio.Event()
+    reading = asyncio.create_task(follow(client, server.url, session_id, key, begun=begun))
+    await asyncio.wait_for(begun.wait(), 30)
     gone = await client.delete(f"{server.url}/api/sessions/{session_id}", headers=key)
     assert gone.status_code == 204
     told = await reading
@@ -217,8 +219,9 @@ async def test_the_connections_of_one_person_are_counted(
 ) -> None:
     server = start_server(MAX_SOCKETS_PER_USER="1", DEMO_DELAY_MS="30")
     session_id = await ask(server, "count to 200", key)
-    reading = asyncio.create_task(follow(client, server.url, session_id, key, enough=60))
-    await asyncio.sleep(0.5)
+    begun = asyncio.Event()
+    reading = asyncio.create_task(follow(client, server.url, session_id, key, enough=60, begun=begun))
+    await asyncio.wait_for(begun.wait(), 30)
     refused = await follow(client, server.url, session_id, key)
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     await reading
