@@ -10,5 +10,5 @@ _FOUND = re.compile(f"{START}([^{START}{STOP}]*){STOP}")
 
 def pieces(cut: str) -> list[str]:
     """A piece of Markdown as a search has cut it, without its signs: in turn what is around the words, and the words."""
-    line = " ".join(in_a_line(cut).split())
+    line = re.sub(r"\s+", " ", in_a_line(cut))
     return [piece.replace(START, "").replace(STOP, "") for piece in _FOUND.split(line)]
