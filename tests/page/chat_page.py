@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import Complaints
 
-ANSWER_MS = 20_000
+ANSWER_MS = 30_000
 
 
 class ChatPage:

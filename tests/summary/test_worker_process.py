@@ -57,7 +57,7 @@ def listens() -> bool:
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND query LIKE 'LISTEN %' AND state = 'idle'"
         )
-        return cursor.fetchone() == (1,)
+        return bool(cursor.fetchone() == (1,))
 
 
 def test_with_listen_a_summary_does_not_wait_for_the_next_look(start_worker: StartWorker) -> None:
@@ -81,7 +81,7 @@ def test_the_job_of_a_killed_worker_is_done_by_another(start_worker: StartWorker
     second = start_worker()
     wait_for_summary(session_id, worker=second)
     second.wait_for_line("its worker died; queued again after attempt 1")
-    wait_until(lambda: jobs() == [], timeout_s=5, what=lambda: "the job's end")
+    wait_until(lambda: jobs() == [], timeout_s=30, what=lambda: "the job's end")
 
 
 def test_a_frozen_worker_that_wakes_up_writes_no_second_summary(start_worker: StartWorker) -> None:
