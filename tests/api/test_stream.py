@@ -72,7 +72,9 @@ async def test_what_follows_upon_a_seq_may_be_asked_for_in_the_address(
     session_id = await ask(server, "count to 3", key)
     told = await follow(client, server.url, session_id, key)
     rest = await follow(client, server.url, session_id, key, after=told.ids[2])
-    assert rest.events == told.events[3:]
+    known = told.events[3:]
+    assert rest.events[: len(known)] == known
+    assert [event["type"] for event in rest.events[len(known) :]] in ([], ["session_ended"])
     behind = await follow(client, server.url, session_id, {**key, "Last-Event-ID": told.ids[-2]}, after=0)
     assert behind.events[:1] == told.events[-1:]
     assert [event["type"] for event in behind.events[1:]] in ([], ["session_ended"])
