@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from sessions_app.admin.search import Found
-from sessions_app.models import Session, SessionEvent, SessionTag
+from sessions_app.models import AttentionKind, Session, SessionEvent, SessionTag
 from sessions_app.review.excerpts import pieces
 from sessions_app.selectors.inbox import open_items
 from sessions_app.selectors.said import START, headline
@@ -24,20 +24,32 @@ class Hit:
 
 
 def rows_of(sessions: Sequence[Session], found: Found | None) -> list[Any]:
-    """The same sessions, each with its ``tag_names``, what of it ``waits`` (kinds of the inbox), and its ``hit`` (None where there is
+    """The same sessions, each with its ``tag_names``, what of it ``waits`` (kinds of the inbox), whom a
+    customer ``waits_for`` (a name; empty: nobody), and its ``hit`` (None where there is
     none). One query."""
     ids = [session.pk for session in sessions]
     told = Session.objects.filter(pk__in=ids).order_by()
     names = SessionTag.objects.filter(session_id=OuterRef("pk")).order_by("tag__name").values("tag__name")
     waits = open_items().filter(session_id=OuterRef("pk")).order_by("kind").values("kind")
-    beside = told.annotate(names=ArraySubquery(names), waits=ArraySubquery(waits), **_cuts(ids, found))
+    held = open_items().filter(session_id=OuterRef("pk"), kind=AttentionKind.CUSTOMER).values("waits_for")[:1]
+    beside = told.annotate(
+        names=ArraySubquery(names),
+        waits=ArraySubquery(waits),
+        waits_for=Subquery(held),
+        **_cuts(ids, found),
+    )
     by_id: dict[str, Any] = (
-        {each["pk"]: each for each in beside.values("pk", "names", "waits", "cut", "seq")} if ids else {}
+        {each["pk"]: each for each in beside.values("pk", "names", "waits", "waits_for", "cut", "seq")}
+        if ids
+        else {}
     )
     rows: list[Any] = list(sessions)
     for row in rows:
-        one: dict[str, Any] = by_id.get(row.pk, {"names": [], "waits": [], "cut": None, "seq": 0})
+        one: dict[str, Any] = by_id.get(
+            row.pk, {"names": [], "waits": [], "waits_for": None, "cut": None, "seq": 0}
+        )
         row.tag_names, row.waits, row.hit = one["names"], one["waits"], _hit(one["cut"], one["seq"])
+        row.waits_for = one["waits_for"] or ""
     return rows
 
 

@@ -59,12 +59,18 @@ SELECT session_id, epoch FROM moved
 _NEWS = """
 ), news AS (
     SELECT m.session_id, n.* FROM moved m, json_to_recordset(m.news) AS n(
-        seq bigint, at timestamptz, ref text, response_id text, opens text, settles text[], agrees text, tells text)
+        seq bigint, at timestamptz, ref text, response_id text, waits_for text, opens text, settles text[], agrees text, tells text,
+        tells_in_s int)
 ), opened AS (
-    INSERT INTO inbox_items (session_id, kind, ref, response_id, seq, at)
-    SELECT session_id, opens, ref, coalesce(response_id, ''), seq, at FROM news WHERE opens IS NOT NULL
+    INSERT INTO inbox_items (session_id, kind, ref, response_id, waits_for, seq, at)
+    SELECT session_id, opens, ref, coalesce(response_id, ''), coalesce(waits_for, ''), seq, at FROM news WHERE opens IS NOT NULL
     ON CONFLICT (session_id, kind, ref) DO UPDATE
-        SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
+        SET seq = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.seq ELSE excluded.seq END,
+            at = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.at ELSE excluded.at END,  -- since the first of their messages
+            waits_for = excluded.waits_for, response_id = excluded.response_id,
+            settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
     UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log',
         settled_by = CASE WHEN i.settled_at IS NULL THEN i.settled_by ELSE '' END  -- who has asked again, while it waited
@@ -79,13 +85,13 @@ _NEWS = """
     SELECT s.id, n.session_id, n.tells, n.seq, n.at
     FROM news n JOIN mail_subscriptions s ON n.tells = ANY(s.topics)
 ), told AS (
-    INSERT INTO webhook_deliveries (webhook_id, topic, session_id, seq, at)
-    SELECT w.id, n.tells, n.session_id, n.seq, n.at
+    INSERT INTO webhook_deliveries (webhook_id, topic, session_id, seq, at, next_try_at)
+    SELECT w.id, n.tells, n.session_id, n.seq, n.at, now() + make_interval(secs => n.tells_in_s)
     FROM news n JOIN webhooks w ON w.active AND n.tells = ANY(w.topics)
-    RETURNING id
+    RETURNING id, next_try_at
 ), queued AS (
-    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
-    SELECT 'webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', id) FROM told
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, scheduled_at)
+    SELECT 'webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', id), next_try_at FROM told
 )
 SELECT session_id, epoch FROM moved
 """

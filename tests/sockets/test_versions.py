@@ -217,6 +217,6 @@ async def test_staff_see_every_version(start_server: StartServer) -> None:
         return staff.get(f"/admin/sessions_app/session/{client.session_id}/change/").content.decode()
 
     html = await in_db_thread(page)
-    for shown in ("The first wording", "The second wording", "Edited by the user", "Edited below"):
+    for shown in ("The first wording", "The second wording", "Edited by the customer", "Edited below"):
         assert shown in html
     assert "went back to another version" in html
