@@ -1,13 +1,13 @@
-"""How much waits for the staff, told to whoever has a page of the admin open, in every process.
+"""How much waits for each of the staff, told to whoever has a page of the admin open, in every process.
 
-One query for all listeners of a process, and none while there are none: docs/decisions/0074.
+Two queries for all listeners of a process, and none while there are none: docs/decisions/0074.
 """
 
 from typing import Protocol
 
 from chat.supervision import Looks
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.selectors.inbox import count_waiting
+from sessions_app.selectors.inbox import counts_waiting
 from sessions_app.selectors.users import has_permission
 
 MAY_HEAR = "sessions_app.view_session"
@@ -19,6 +19,9 @@ _LOOKS_PER_CHECK = 10
 class Listener(Protocol):
     @property
     def user_id(self) -> int | None: ...
+
+    @property
+    def name(self) -> str: ...
 
     def tell(self, count: int) -> None: ...
 
@@ -38,26 +41,27 @@ class Bell:
             seconds=LOOK_SECONDS,
             failed="what waits for the staff cannot be counted",
         )
-        self._count: int | None = None
-        """As it was told last; None: nobody listened, or it could not be found out."""
+        self._counts: dict[str, int] = {}
+        """By the listeners' names, as it was told last."""
 
     def add(self, listener: Listener) -> None:
         self._listeners.add(listener)
         self.looks.begin()
-        if self._count is not None:
-            listener.tell(self._count)
+        if (count := self._counts.get(listener.name)) is not None:
+            listener.tell(count)
 
     def discard(self, listener: Listener) -> None:
         self._listeners.discard(listener)
         if not self._listeners:
             self.looks.pause()
-            self._count = None
+            self._counts = {}
 
     async def _look(self) -> None:
-        count = await in_db_thread(count_waiting)
-        if self._listeners and count != self._count:
-            self._count = count
-            for listener in list(self._listeners):
+        counts = await in_db_thread(counts_waiting, {one.name for one in self._listeners})
+        before, self._counts = self._counts, counts if self._listeners else {}
+        for listener in list(self._listeners):
+            count = counts.get(listener.name)  # None: it came meanwhile
+            if count is not None and count != before.get(listener.name):
                 listener.tell(count)
 
     async def _check(self) -> None:

@@ -48,6 +48,7 @@ from sessions_app.log.summaries import (
 )
 from sessions_app.notices.deliveries import due_delivery, forget_deliveries, note_answer
 from sessions_app.notices.mails import due_subscriptions, forget_old_notices, send_digest
+from sessions_app.notices.renewal import forget_old_secrets
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.retention import Retention
 from sessions_app.selectors.inbox import forget_settled
@@ -311,7 +312,8 @@ async def delete_files(timestamp: int) -> None:
 @app.task(name="clean_up", queue=UPKEEP, queueing_lock="clean_up", pass_context=True)
 async def clean_up(context: JobContext, timestamp: int) -> None:
     """Delete jobs that failed two weeks ago (those that succeeded are not kept), rows of processes long gone, client secrets that
-    ended a day ago, files that nobody used for a day, and what was settled or delivered a month ago; give old processes' sessions their first words."""
+    ended a day ago, files that nobody used for a day, webhooks' old secrets, and what was settled or delivered a month ago; give old processes' sessions
+    their first words."""
     await context.app.job_manager.delete_old_jobs(
         nb_hours=_KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
@@ -322,6 +324,7 @@ async def clean_up(context: JobContext, timestamp: int) -> None:
     await in_db_thread(forget_unused)
     await in_db_thread(forget_settled)
     await in_db_thread(forget_old_notices)
+    await in_db_thread(forget_old_secrets)
     while await in_db_thread(forget_deliveries):
         pass
     while await in_db_thread(look_up_first_words):

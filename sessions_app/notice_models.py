@@ -15,6 +15,7 @@ SESSION = "sessions_app.Session"
 class AttentionKind(models.TextChoices):
     """What waits for a person of the staff."""
 
+    CUSTOMER = "customer", "waiting customer"
     APPROVAL = "approval", "approval"
     FAILED_TOOL = "failed_tool", "failed tool"
     FAILED_ANSWER = "failed_answer", "failed answer"
@@ -26,7 +27,7 @@ class AttentionKind(models.TextChoices):
 class Settled(models.TextChoices):
     """Why it does not wait any more."""
 
-    LOG = "log", "decided, tried again or taken back"
+    LOG = "log", "decided, answered, tried again or taken back"
     DISMISSED = "dismissed", "dismissed"
     REVIEWED = "reviewed", "done with its session"
 
@@ -48,6 +49,8 @@ class InboxItem(models.Model):
     settled_how = models.CharField(max_length=16, choices=Settled, blank=True, default="", db_default="")
     settled_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     """The member of staff who dismissed it, or was done with its session; or, also while it waits, who asked for another try."""
+    waits_for = models.CharField(max_length=150, blank=True, default="", db_default="")
+    """Of a customer: the member of staff who has taken the conversation over, and whose it is alone."""
     agreed = ArrayField(
         models.TextField(), default=list, db_default=models.Value([], ArrayField(models.TextField()))
     )
@@ -97,6 +100,11 @@ class Webhook(models.Model):
     """Whether what people and models said is sent along."""
     secret = models.TextField(editable=False)
     """Sealed: `sessions_app.notices.secrets`."""
+    old_secret = models.TextField(blank=True, default="", db_default="", editable=False)
+    """The one before it, sealed as well; empty: there is none that messages are still signed with."""
+    old_until = models.DateTimeField(null=True, blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    """The first try in vain after the last message that was taken; None: the last try was not in vain."""
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -111,6 +119,7 @@ class DeliveryState(models.TextChoices):
     WAITING = "waiting", "waiting"
     DELIVERED = "delivered", "delivered"
     FAILED = "failed", "failed"
+    REPLACED = "replaced", "told by the next one"
 
 
 class WebhookDelivery(models.Model):
@@ -130,6 +139,9 @@ class WebhookDelivery(models.Model):
         max_length=16, choices=DeliveryState, default=DeliveryState.WAITING, db_default=DeliveryState.WAITING
     )
     tries = models.IntegerField(default=0, db_default=0)
+    """All of them, also those before it was delivered again."""
+    tries_before = models.IntegerField(default=0, db_default=0)
+    """So many of them before it was delivered again: what is waited between two tries begins anew there."""
     tried_at = models.DateTimeField(null=True, blank=True)
     next_try_at = models.DateTimeField(null=True, blank=True)
     """None: as soon as a worker comes to it, or never."""

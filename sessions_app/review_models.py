@@ -32,6 +32,8 @@ class ReviewAct(models.TextChoices):
     TAKEN = "taken", "took it from the queue"
     SKIPPED = "skipped", "skipped it"
     GIVEN_BACK = "given_back", "was away too long: back into the queue"
+    TOOK_OVER = "took_over", "took the conversation over"
+    HANDED_BACK = "handed_back", "handed the conversation back"
 
 
 def _staff(**fields: Any) -> models.ForeignKey:  # type: ignore[type-arg]

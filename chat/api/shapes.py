@@ -36,6 +36,12 @@ class SessionShown(Schema):
     status: Literal["active", "ended"]
     assistant: str
     summary: Annotated[str, Field(description="Markdown; empty where there is none.")]
+    excerpt: Annotated[
+        list[str],
+        Field(
+            description="Of a search: what was said around the words, and the words, in turn. Empty: they are in the title."
+        ),
+    ]
 
 
 class Sessions(Schema):

@@ -27,34 +27,47 @@ MOST_AT_ONCE = 3
 _MOST_BYTES = 2_048
 """Of an answer: nobody reads on."""
 _GONE = 410
+SIGNATURE = "webhook-signature"
+_SIGNATURE_SHOWN = len("v1,") + 8
 
 under_way: Counter[int] = Counter()
 """By webhook."""
 
 
 def signed(due: Due, *, at: int) -> Mapping[str, str]:
-    """The headers that say whose message it is, and when it was sent."""
+    """The headers that say whose message it is, and when it was sent; a receiver may know any of the keys."""
     content = b".".join((due.message_id.encode(), str(at).encode(), due.body))
-    signature = base64.b64encode(hmac.new(due.key, content, hashlib.sha256).digest()).decode()
+    digests = (hmac.new(key, content, hashlib.sha256).digest() for key in due.keys)
     return {
         "webhook-id": due.message_id,
         "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{signature}",
+        SIGNATURE: " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests),
     }
+
+
+def shown(headers: Mapping[str, str]) -> dict[str, str]:
+    """As they may be written down: of a signature enough to compare it with another, and not to send it."""
+    masked = " ".join(f"{one[:_SIGNATURE_SHOWN]}..." for one in headers[SIGNATURE].split())
+    return {**headers, SIGNATURE: masked}
 
 
 async def send(due: Due) -> Answer:
     """One try. Raises nothing but CancelledError."""
     begun = time.monotonic()
-    answer = await _answer_to(due)
-    return replace(answer, took_ms=round((time.monotonic() - begun) * 1000))
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "realtime-ai-webhooks",
+        **signed(due, at=int(time.time())),
+    }
+    answer = await _answer_to(due, headers)
+    return replace(answer, took_ms=round((time.monotonic() - begun) * 1000), sent=shown(headers))
 
 
-async def _answer_to(due: Due) -> Answer:
+async def _answer_to(due: Due, headers: Mapping[str, str]) -> Answer:
     try:
         check_address(due.url, inward=conf().webhook_private_addresses)
         async with asyncio.timeout(conf().webhook_seconds):
-            return await _post(due)
+            return await _post(due, headers)
     except AddressRefused as error:
         return Answer(words=str(error))
     except TimeoutError:
@@ -63,14 +76,9 @@ async def _answer_to(due: Due) -> Answer:
         return Answer(words=_why(error))
 
 
-async def _post(due: Due) -> Answer:
+async def _post(due: Due, headers: Mapping[str, str]) -> Answer:
     resolver = None if conf().webhook_private_addresses else PublicResolver()
     connector = aiohttp.TCPConnector(resolver=resolver, force_close=True, limit=1)
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "realtime-ai-webhooks",
-        **signed(due, at=int(time.time())),
-    }
     async with (
         aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False

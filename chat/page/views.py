@@ -22,6 +22,7 @@ from identity.adoption import set_guest_cookie
 from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
 from identity.principal import Kind, Principal, principal_of_request
 from identity.tokens import CredentialsRefused
+from sessions_app.review.excerpts import pieces
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
 _MOST_SESSIONS_PER_PAGE = 100
@@ -112,6 +113,7 @@ def as_json(session: RecentSession) -> dict[str, Any]:
         "status": session.status,
         "assistant": session.assistant,
         "summary": session.summary,
+        "excerpt": pieces(session.cut) if session.cut else [],
     }
 
 

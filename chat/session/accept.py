@@ -222,7 +222,12 @@ def message(
             replaces = _replaced(command, history)
             brought = [files[file_id] for file_id in dict.fromkeys(command.files)]
             return ev.UserMessage(
-                text=command.text, files=brought, respond=command.respond, replaces=replaces, **place
+                text=command.text,
+                files=brought,
+                respond=command.respond,
+                replaces=replaces,
+                begins=replaces is not None and _is_first(replaces, history),
+                **place,
             )
 
 
@@ -238,6 +243,15 @@ def _replaced(command: AddMessage, history: SessionState) -> str | None:
         )
     check_decided(history)
     return command.replaces
+
+
+def _is_first(item_id: str, history: SessionState) -> bool:
+    said = (
+        one
+        for one in history.items.entries
+        if isinstance(one, Said) and isinstance(one.event, ev.UserMessage)
+    )
+    return history.compaction is None and next(said).item_id == item_id
 
 
 def check_decided(history: SessionState) -> None:

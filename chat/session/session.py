@@ -471,7 +471,12 @@ class Session:
                 self._go_on()
 
     async def _take_over(self, command: TakeOver) -> None:
-        if events := steering.taken_over(command, self.history, self._queue):
+        if events := steering.taken_over(
+            command,
+            self.history,
+            self._queue,
+            answering=bool(self._response and self._response.options.conversation != "none"),
+        ):
             self.log.append(*events)
         if response := self._response:
             response.stop(replace(TAKEN_OVER, by=command.by))
@@ -503,7 +508,9 @@ class Session:
         Raises a `JournalError`, and then nothing has happened.
         """
         waits = self.held or (self.answering and policy != TurnPolicy.INTERRUPT)
-        queued = [turn.queued(len(self._queue) + 1)] if waits or turn.request_key else []
+        operator = self.history.operator
+        told = turn.queued(len(self._queue) + 1, waits_for=operator.author if operator else "")
+        queued = [told] if waits or turn.request_key else []
         seq = self.log.last_seq
         if events or queued:
             seq = self.log.append(*events, *queued).seq

@@ -34,7 +34,9 @@ def withdrawn(command: WithdrawWhisper, history: SessionState) -> ev.WhisperWith
     return ev.WhisperWithdrawn(item_id=command.item_id, author=command.by)
 
 
-def taken_over(command: TakeOver, history: SessionState, queue: Sequence[Turn]) -> list[ev.Event]:
+def taken_over(
+    command: TakeOver, history: SessionState, queue: Sequence[Turn], *, answering: bool
+) -> list[ev.Event]:
     """Nothing where they have it already; else what was about to begin waits in the log from here on, so that it outlives this
     process. What is tried again it brings back by itself. Raises `TakenOver`: who came first has it."""
     if history.operator and history.operator.author != command.by:
@@ -47,9 +49,10 @@ def taken_over(command: TakeOver, history: SessionState, queue: Sequence[Turn]) 
             after_item_id=history.order.place(None),
             author=command.by,
             shown_as=command.shown_as,
+            awaited=answering or any(turn.for_a_person for turn in queue),
         ),
         *(
-            turn.queued(position)
+            turn.queued(position, waits_for=command.by)
             for position, turn in enumerate(queue, 1)
             if turn.response_id not in history.queued and turn.attempt == 1
         ),

@@ -31,7 +31,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """It is no part of the conversation."""
         return self.options.conversation == "none"
 
-    def queued(self, position: int) -> ev.ResponseQueued:
+    def queued(self, position: int, *, waits_for: str = "") -> ev.ResponseQueued:
+        """``waits_for``: the member of staff who is to give it."""
         return ev.ResponseQueued(
             response_id=self.response_id,
             position=position,
@@ -41,6 +42,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             retry_of=self.retry_of,
             continues=self.continues,
             request_key=self.request_key,
+            waits_for=waits_for if self.for_a_person else "",
         )
 
     @property

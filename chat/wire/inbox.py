@@ -1,4 +1,4 @@
-"""The socket of the admin's pages: how much waits for the staff, as it changes. Nothing is said on it by the page."""
+"""The socket of the admin's pages: how much waits for the member of staff, as it changes. Nothing is said on it by the page."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,9 @@ from typing import Any
 from chat.runtime import Runtime
 from chat.supervision import heard
 from chat.wire.staff import StaffConsumer
+from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.inbox import MOST_COUNTED
+from sessions_app.selectors.users import name_of
 
 
 class InboxConsumer(StaffConsumer):
@@ -17,8 +19,10 @@ class InboxConsumer(StaffConsumer):
         self._sending: asyncio.Task[None] | None = None
         self._count: int | None = None
         """The one to tell next; None: it is told."""
+        self.name = ""
 
     async def entered(self, server: Runtime) -> None:
+        self.name = await in_db_thread(name_of, user_id=self.user_id)
         server.bell.add(self)
         self.held.callback(server.bell.discard, self)
 

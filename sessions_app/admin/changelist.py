@@ -167,8 +167,11 @@ class SessionChangeList(BoundedChangeList):
         self.result_list: list[Any] = rows_of(
             list(self.result_list), getattr(request, "session_search", None)
         )
+        reviews = request.user.has_perm("sessions_app.review_session")
         for row in self.result_list:
             row.list_query = request.GET.urlencode()
+            row.may_review = reviews
+            row.waits_for_you = row.waits_for == request.user.get_username()
         self.words = " ".join(words_of(self.query))
 
     @property

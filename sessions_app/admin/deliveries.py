@@ -19,11 +19,17 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, ReadOnlyAdminMixin, column
 from sessions_app.admin.desk import page
 from sessions_app.models import DeliveryState, Session, Topic, WebhookDelivery
-from sessions_app.notices.deliveries import attempts_of, deliver_again
+from sessions_app.notices.deliveries import attempts_of, deliver_again, message_id_of
 from sessions_app.notices.messages import PING, message_of
 from sessions_app.review import humanize
 
-_TONES = {"waiting": "info", "delivered": "success", "failing": "danger", "failed": "danger"}
+_TONES = {
+    "waiting": "info",
+    "delivered": "success",
+    "failing": "danger",
+    "failed": "danger",
+    "replaced": "neutral",
+}
 AGAIN_AT_ONCE = 500
 """So many messages are delivered again by one action."""
 
@@ -38,7 +44,7 @@ def what_of(delivery: WebhookDelivery) -> str:
 
 def state_of(delivery: WebhookDelivery) -> tuple[str, str]:
     """Its state (one that was tried in vain has a word of its own), and that in words."""
-    if delivery.state == DeliveryState.WAITING and delivery.tries:
+    if delivery.state == DeliveryState.WAITING and delivery.tries > delivery.tries_before:
         return "failing", "Failing"
     return delivery.state, str(DeliveryState(delivery.state).label).capitalize()
 
@@ -97,7 +103,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
     actions = ("again",)
 
     class Media:
-        js = (Script("admin_sessions/deliveries.js", type="module"),)
+        js = (
+            Script("admin_sessions/copy.js", type="module"),
+            Script("admin_sessions/deliveries.js", type="module"),
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return DeliveryChangeList
@@ -113,10 +122,13 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
         delivery: WebhookDelivery = self.object_or_404(request, object_id, "webhook")
         session = Session.objects.filter(pk=delivery.session_id).first() if delivery.session_id else None
         may_read = delivery.topic == PING or request.user.has_perm("sessions_app.view_session")
+        attempts = attempts_of(delivery)
         context = {
             **row_of(delivery),
             "title": what_of(delivery),
-            "attempts": attempts_of(delivery),
+            "attempts": attempts,
+            "message_id": message_id_of(delivery),
+            "address": (attempts and attempts[0].url) or delivery.webhook.url,
             "session": session,
             "body": message_of(delivery).decode() if may_read else None,
             "may_send": may_deliver_again(request),
@@ -147,7 +159,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
         if sent:
             messages.success(request, f"On their way again: {sent}.")
         else:
-            messages.info(request, "On their way again: 0. They are on their way already.")
+            words = "They are on their way already, or told by the next one."
+            messages.info(request, f"On their way again: 0. {words}")
         return HttpResponseRedirect(back)
 
     @column("What")

@@ -17,8 +17,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
 from sessions_app.admin.saved_views import MAX_VIEWS, may_review, number_of, source_of, visible_views
-from sessions_app.admin.undoing import Change, before, is_anothers, tell
-from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, session_url, way_of
+from sessions_app.admin.undoing import Change, before, is_anothers, tell, tell_unchanged
+from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, said_at, session_url, way_of
 from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context, went_wrong_at
 from sessions_app.desk import acts, queue
 from sessions_app.desk.acts import ActRefused, Reviewer
@@ -178,6 +178,11 @@ def _skip(session_id: str, form: Any, by: Reviewer) -> str:
     return "Skipped: others are given it."
 
 
+def _look(_session_id: str, _form: Any, _by: Reviewer) -> str:
+    """The page's own script has reason to think that there is something new in it."""
+    return ""
+
+
 def _take_again(session_id: str, form: Any, by: Reviewer) -> str:
     queue.take_again(session_id=session_id, by=by)
     _give_back_handed(form, by)
@@ -199,6 +204,7 @@ ACTS: dict[str, Callable[[str, Any, Reviewer], str]] = {
     "note": _note,
     "skip": _skip,
     "unskip": _take_again,
+    "look": _look,
 }
 """What the form's ``act`` may be. Each gives a sentence for who did it, and raises `ActRefused`."""
 
@@ -243,7 +249,7 @@ def _tell_in_list(request: HttpRequest, session: Session, words: str, by: Review
     was = before(act, session)
     made = str(by.user_id) if act == "assign" else request.POST.get("state", "")
     if act not in ("state", "assign") or made == was:
-        messages.success(request, words)
+        tell_unchanged(request, words)
         return
     change = Change("state" if act == "state" else "assign", made, {session.pk: was})
     tell(request, words, change, here=request.POST.get("here", ""), warns=is_anothers(session, by))
@@ -336,12 +342,13 @@ def _next_of_queue(
 
 
 def _to_handed(request: HttpRequest, key: str, session: Session | None) -> HttpResponse:
-    """At what went wrong in it, where anything did."""
+    """At the words that the queue looks for, or at what went wrong in it, where anything did."""
     source = source_of(request, key)
     if session is None:
         messages.success(request, "Nothing is left to review here.")
         return HttpResponseRedirect(queue_url(source.key))
-    return HttpResponseRedirect(session_url(session.pk, **went_wrong_at(session), **{QUEUE: source.key}))
+    place = said_at(request, session, source.query) or went_wrong_at(session)
+    return HttpResponseRedirect(session_url(session.pk, **place, **{QUEUE: source.key}))
 
 
 # Mentions

@@ -173,12 +173,21 @@ class ReviewFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(review_state=self.value()) if self.value() else queryset
 
 
+def reviewers_on(request: HttpRequest) -> list[Any]:
+    """`reviewers`, asked once for a page."""
+    staff: list[Any] | None = getattr(request, "_reviewers", None)
+    if staff is None:
+        staff = list(reviewers())
+        request._reviewers = staff  # type: ignore[attr-defined]
+    return staff
+
+
 class AssigneeFilter(DropdownFilter):  # type: ignore[misc]
     title = "assignee"
     parameter_name = "assignee"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        others = () if _only_sessions(request) else reviewers()
+        others = () if _only_sessions(request) else reviewers_on(request)
         staff = [(str(user.pk), user.get_username()) for user in others if user.pk != request.user.pk]
         return [("me", "Me"), ("nobody", "Nobody"), *staff]
 

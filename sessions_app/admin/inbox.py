@@ -20,9 +20,10 @@ from sessions_app.admin.deciding import MAX_REASON_CHARS, may_decide, may_put_aw
 from sessions_app.admin.saved_views import number_of
 from sessions_app.admin.walk import session_url
 from sessions_app.admin.way import inbox_url, item_url
-from sessions_app.desk.waiting import bring_back, put_away, ran_again
+from sessions_app.desk.waiting import KEPT, bring_back, put_away, ran_again
 from sessions_app.errors import DecisionRefused, SessionsError
-from sessions_app.models import AttentionKind, InboxItem
+from sessions_app.models import AttentionKind, InboxItem, Webhook
+from sessions_app.notices.deliveries import failing
 from sessions_app.review.inbox import CAN_RUN_AGAIN, TITLES, row_of, together
 from sessions_app.review.text import visitor_name
 from sessions_app.selectors.inbox import (
@@ -95,8 +96,9 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
             raise PermissionDenied
         kind = request.GET.get("kind", "")
         kind = kind if kind in (*AttentionKind.values, SETTLED) else ""
-        counts = count_by_kind()
-        found = read_settled() if kind == SETTLED else read_inbox(kind=kind)
+        me = request.user.get_username()
+        counts = count_by_kind(me)
+        found = read_settled() if kind == SETTLED else read_inbox(me, kind=kind)
         rows = [row_of(waiting, who=visitor_name(waiting.item.session)) for waiting in found]
         request.current_app = self.admin_site.name
         context = {
@@ -106,6 +108,7 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
             "kind": kind,
             "settled": kind == SETTLED,
             "tabs": _tabs(kind, counts),
+            "webhooks_failing": _webhooks_failing(request),
             "more": len(found) == PAGE_ITEMS,
             "may_act": may_act(request),
             "may_put_away": may_put_away(request),
@@ -126,6 +129,13 @@ class InboxAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unfol
         return _act(request, item_id)
 
 
+def _webhooks_failing(request: HttpRequest) -> int:
+    """They wait for no answer and are not counted among what does; for who may see them."""
+    if not request.user.has_perm("sessions_app.view_webhook"):
+        return 0
+    return failing(Webhook.objects.all()).count()
+
+
 def _tabs(kind: str, counts: dict[str, int]) -> list[tuple[str, str, str]]:
     """(kind, title, how many); of what is settled nobody counts."""
     shown = [one for one in AttentionKind if counts[one] or one == kind]
@@ -141,7 +151,7 @@ def _count(request: HttpRequest) -> HttpResponse:
     """For a page whose socket cannot be had."""
     if not may_see(request):
         raise PermissionDenied
-    count = count_waiting()
+    count = count_waiting(request.user.get_username())
     return JsonResponse({"count": count, "words": badge_words(count)})
 
 
@@ -194,7 +204,7 @@ def _many_in_place(request: HttpRequest, ids: list[int], *, back: bool) -> JsonR
     else:
         changed = len(put_away(ids, by=request.user.get_username()))
         words = GONE if not changed else "Put away." if changed == 1 else f"{changed} put away."
-    counts = count_by_kind()
+    counts = count_by_kind(request.user.get_username())
     told = {"": sum(counts.values()), **counts}  # a kind of which none is left has a tab on the page
     return JsonResponse(
         {"words": words, "counts": {kind: badge_words(count) for kind, count in told.items()}}
@@ -247,7 +257,7 @@ def _act(request: HttpRequest, item_id: int) -> HttpResponse:
             messages.error(request, f"Nothing was done. {error.message}")
     then = request.POST.get("then")
     if item and then == "next":
-        found = next_item(item, kind=_kind(request.POST))
+        found = next_item(item, name=request.user.get_username(), kind=_kind(request.POST))
         return HttpResponseRedirect(item_url(found, _kind(request.POST))) if found else _back(request)
     return (
         HttpResponseRedirect(item_url(item, _kind(request.POST)))
@@ -268,7 +278,7 @@ def _carry_out(request: HttpRequest, item: InboxItem, act: str) -> None:
         words = "The model is asked again." if response_id else "The summary is being written."
         link = format_html('<a href="{}">Look at the conversation</a>', session_url(item.session_id))
         messages.success(request, format_html("{} {}", words, link))
-    elif act == "dismiss" and item.kind != AttentionKind.APPROVAL:
+    elif act == "dismiss" and item.kind not in KEPT:
         opened = item if request.POST.get("then") == "next" else None
         _put_away(request, sorted({item.pk, *_items(request.POST)}), opened)
     elif act == "back":

@@ -2,7 +2,7 @@
 
 An entry is sent whole whenever it has changed, under the seq at which it began, so that one that is sent again takes its own
 place: a page that was away begins at the last seq that it has, and nothing is missed or shown twice. Of a text that is being
-written only what is new is sent, as text. What a page is sent depends on the log alone, and on where the page stands.
+written only what is new is sent, as text, until a paragraph of it is whole. What a page is sent depends on the log alone, and on where the page stands.
 """
 
 from collections.abc import Iterable, Sequence
@@ -152,7 +152,8 @@ class LiveTranscript:
             if isinstance(event, ev.AssistantDelta) and event.item_id in self._streams:
                 touched = dict(self._folding.touched)
                 self._folding.apply(record)
-                self._folding.touched = touched
+                if not self._folding.ends_paragraph(event):
+                    self._folding.touched = touched
                 added.setdefault(self._folding.seq_of(event.item_id), []).append(event.text)
             else:
                 self._folding.apply(record)

@@ -11,7 +11,15 @@ from django.views.decorators.http import require_POST
 
 from sessions_app.admin.desk import SUGGESTED_TAGS, page, reviewer_of
 from sessions_app.admin.saved_views import number_of
-from sessions_app.admin.undoing import Change, before, is_anothers, take_back, tell
+from sessions_app.admin.undoing import (
+    Change,
+    before,
+    is_anothers,
+    take_back,
+    tell,
+    tell_unchanged,
+    tell_undone,
+)
 from sessions_app.admin.walk import list_url
 from sessions_app.desk import acts
 from sessions_app.desk.acts import ActRefused, Reviewer
@@ -47,7 +55,7 @@ def bulk(
     if others:
         words += f" {others} of them {'is' if others == 1 else 'are'} assigned to somebody else."
     if not changed:
-        messages.success(request, words)
+        tell_unchanged(request, words)
         return
     change = Change(act, made, {session.pk: before(act, session) for session in changed})
     tell(request, words, change, here=here or request.get_full_path(), warns=others > 0)
@@ -98,11 +106,11 @@ def do_bulk(request: HttpRequest) -> HttpResponse:
     if tag.strip():
         bulk(request, sessions, "tag", tag, "tagged", here=here)
     if assignee != "keep":
-        bulk(request, sessions, "assign", assignee, f"assigned to {_name_of(assignee)}", here=here)
+        bulk(request, sessions, "assign", assignee, f"assigned to {name_of(assignee)}", here=here)
     return HttpResponseRedirect(here)
 
 
-def _name_of(assignee: str) -> str:
+def name_of(assignee: str) -> str:
     number = number_of(assignee)
     user = None if number is None else get_user_model()._default_manager.filter(pk=number).first()
     return user.get_username() if user else "nobody"
@@ -110,14 +118,15 @@ def _name_of(assignee: str) -> str:
 
 def _undo(request: HttpRequest) -> HttpResponse:
     by = reviewer_of(request)
+    here = request.POST.get("here", "")
     try:
-        undone, left = take_back(request.POST["undo"].replace("\x00", ""), by)
+        text = request.POST["undo"].replace("\x00", "")
+        undone, left = take_back(text, by)
     except ActRefused as refused:
         messages.error(request, str(refused))
     else:
         words = "Undone." if undone == 1 and not left else f"Undone for {undone} of {undone + left} sessions."
         words += " The others were changed by somebody since." if left else ""
-        (messages.warning if left else messages.success)(request, words)
-    here = request.POST.get("here", "")
+        tell_undone(request, text, words, here=here, warns=left > 0)
     safe = url_has_allowed_host_and_scheme(here, {request.get_host()}, require_https=request.is_secure())
     return HttpResponseRedirect(here if safe else list_url(""))

@@ -22,7 +22,7 @@ from sessions_app.review.forms import FORMS
 from sessions_app.review.markdown import plain, render_markdown
 from sessions_app.review.reader import page_with, read_page
 from sessions_app.review.text import visitor_name
-from sessions_app.review.transcript import Answer, Entry, Text
+from sessions_app.review.transcript import PARAGRAPH, Answer, Entry, Text
 
 MARKDOWN_CHARS = 100_000
 """Markdown rendered on one page (0.3 s of prose, 3 s of the worst); what comes after it stands as plain text."""
@@ -105,7 +105,12 @@ def seq_of(request: HttpRequest, name: str) -> int | None:
 def render_texts(entries: Sequence[Entry]) -> None:
     left = MARKDOWN_CHARS
     for entry in entries:
-        for item in entry.items if isinstance(entry, Answer) else ():
+        if not isinstance(entry, Answer):
+            continue
+        for item in entry.items:
             if isinstance(item, Text):
-                item.html = render_markdown(item.text) if len(item.text) <= left else plain(item.text)
-                left -= min(len(item.text), left)
+                text, item.tail = item.text, ""
+                if item.status == "partial" and not entry.done:
+                    text, _, item.tail = item.text.rpartition(PARAGRAPH)
+                item.html = render_markdown(text) if len(text) <= left else plain(text)
+                left -= min(len(text), left)

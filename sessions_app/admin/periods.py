@@ -47,7 +47,7 @@ class _Drill:
     def periods(self) -> Periods:
         year, month, day = (_number(self._changelist.params.get(name)) for name in (_YEAR, _MONTH, _DAY))
         if not year:
-            return Periods("", None, list(self._years()))
+            return Periods("", None, self._widest())
         if not month:
             return Periods(str(year), self._link("All dates"), list(self._months(year)))
         title = formats.date_format(dt.date(year, month, 1), "YEAR_MONTH_FORMAT")
@@ -55,6 +55,15 @@ class _Drill:
             return Periods(title, self._link(str(year), year), list(self._days(year, month)))
         date = formats.date_format(dt.date(year, month, day), "DATE_FORMAT")
         return Periods(date, self._link(title, year, month))
+
+    def _widest(self) -> list[Link]:
+        """Years; months where all is of one year, days where it is of one month. One choice alone is none."""
+        last = self._last
+        for choices in (self._years(), self._months(last.year), self._days(last.year, last.month)):
+            found = list(choices)
+            if len(found) > 1:
+                return found
+        return []
 
     def _years(self) -> Iterator[Link]:
         for year in range(self._first.year, self._last.year + 1):

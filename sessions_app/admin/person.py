@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import EmptyPage, Page, PageNotAnInteger
-from django.db.models import Avg, Count, F, Q, QuerySet, Sum
+from django.db.models import Avg, Case, Count, F, Max, Q, QuerySet, Sum, When
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -64,7 +64,7 @@ def person_page(request: HttpRequest, model_admin: Any, kind: str) -> HttpRespon
         row.url = session_url(row.pk, **{PERSON: here})
         row.messages = row.user_messages + row.assistant_messages
     context = {
-        "title": who.name,
+        "title": f"Person: {who.name}",
         "back_url": back_url,
         "back_words": back_words,
         "rows": rows,
@@ -99,7 +99,7 @@ def _who(request: HttpRequest, kind: str, key: str) -> Who:
     details: list[tuple[str, Any]] = [("Name", user.get_full_name()), ("Since", user.date_joined)]
     account_url = ""
     if request.user.has_perm("auth.view_user"):
-        details += [("E-mail", user.email), ("Last sign-in", user.last_login)]
+        details += [("E-mail", user.email or "none"), ("Last sign-in", user.last_login)]
         account_url = reverse("admin:auth_user_change", args=[user.pk])
     kind_words = "Staff" if user.is_staff else "A signed-in user"
     known = [(label, value) for label, value in details if value]
@@ -158,6 +158,7 @@ def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
         sessions=Count("pk"),
         to_review=Count("pk", filter=_WAITS),
         score=Avg("review__score"),
+        last_seen=Max(Case(When(status=SessionStatus.ENDED, then="end_time"), default="last_event_at")),
         cost=Sum("cost_microusd", default=0),
         recent=Count("pk", filter=recent),
         before=Count("pk", filter=before),

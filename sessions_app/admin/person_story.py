@@ -11,11 +11,10 @@ from sessions_app.log import events as ev
 from sessions_app.models import (
     ReviewNote,
     Session,
-    SessionEvent,
     SessionStatus,
     SessionTag,
 )
-from sessions_app.selectors.inbox import read_events
+from sessions_app.selectors.inbox import Words, read_answers, read_ratings
 
 LATEST = 5
 """So many notes, and bad ratings, are shown."""
@@ -33,6 +32,8 @@ class Line:
     at: datetime
     url: str
     who: str = ""
+    said: Words | None = None
+    """Of a rating: what was asked, and the answer that was rated."""
 
 
 def story_of(newest: QuerySet[Session], here: str) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def story_of(newest: QuerySet[Session], here: str) -> dict[str, Any]:
         "tags": list(tags.order_by("-count", "tag__name")[:MOST_TAGS]),
         "notes": _notes(ids, way),
         "ratings": _bad_ratings(newest, way),
+        "most": LATEST,
         "live_url": session_url(live.pk, **way) if live else "",
     }
 
@@ -67,22 +69,21 @@ def _bad_ratings(newest: QuerySet[Session], way: dict[str, str]) -> list[Line]:
     """Those that stand, of the latest conversations that have any."""
     bad = newest.filter(feedback_down__gt=0).defer("summary")[:LATEST]
     sessions = {session.pk: session for session in bad}
-    given = SessionEvent.objects.filter(session_id__in=sessions, event_type=ev.FeedbackGiven.event_type)
-    places = list(given.order_by("-created_at").values_list("session_id", "seq")[:MOST_RATINGS])
-    records = read_events(places) if places else {}
-    last = {}
-    for place in sorted(records):
-        event = records[place].event
-        if isinstance(event, ev.FeedbackGiven):
-            last[place[0], event.item_id] = (place, event)
-    lines = [
-        Line(
-            event.comment or event.reason or "Rated bad, without a word",
-            sessions[session_id].heading,
-            records[session_id, seq].at,
-            session_url(session_id, hit=str(seq), **way),
-        )
-        for (session_id, seq), event in last.values()
+    standing: dict[tuple[str, str], tuple[datetime, ev.FeedbackGiven]] = {}
+    for record in read_ratings(sessions, MOST_RATINGS):
+        if isinstance(record.event, ev.FeedbackGiven):
+            standing[record.session_id, record.event.item_id] = (record.at, record.event)
+    bad_ones = [
+        (at, session_id, event)
+        for (session_id, _), (at, event) in standing.items()
         if event.rating == ev.Rating.DOWN
     ]
-    return sorted(lines, key=lambda line: line.at, reverse=True)[:LATEST]
+    bad_ones = sorted(bad_ones, key=lambda one: one[0], reverse=True)[:LATEST]
+    answers = read_answers((session_id, event.item_id) for _, session_id, event in bad_ones)
+    lines = []
+    for at, session_id, event in bad_ones:
+        seq, said = answers.get((session_id, event.item_id), (None, None))
+        url = session_url(session_id, hit=str(seq or ""), **way)
+        words = event.comment or event.reason or "Rated bad, without a word"
+        lines.append(Line(words, sessions[session_id].heading, at, url, said=said))
+    return lines

@@ -123,7 +123,7 @@ def save(request: HttpRequest) -> HttpResponse:
     """Takes ``name``, ``query`` and ``shared`` from the form; a name of one's own is given its new filters. Raises
     PermissionDenied."""
     _only_reviewers(request)
-    name = " ".join(request.POST.get("name", "").replace("\x00", "").split())[:60]
+    name = _name_of(request)
     query = normal(request.POST.get("query", "").replace("\x00", ""))
     if not name:
         messages.error(request, "A view needs a name.")
@@ -149,6 +149,30 @@ def remove(request: HttpRequest, view_id: int) -> HttpResponse:
     else:
         messages.error(request, "Only who made a view can remove it.")
     return HttpResponseRedirect(list_url(""))
+
+
+@require_POST
+def rename(request: HttpRequest, view_id: int) -> HttpResponse:
+    """One's own; takes ``name`` from the form. Raises PermissionDenied."""
+    _only_reviewers(request)
+    mine = SavedView.objects.filter(owner_id=request.user.pk)
+    view, name = mine.filter(pk=view_id).first(), _name_of(request)
+    if view is None:
+        messages.error(request, "Only who made a view can rename it.")
+        return HttpResponseRedirect(list_url(""))
+    if not name:
+        messages.error(request, "A view needs a name.")
+    elif mine.filter(name=name).exclude(pk=view_id).exists():
+        messages.error(request, f"You have a view called “{name}” already.")
+    else:
+        view.name = name
+        view.save(update_fields=["name"])
+        messages.success(request, f"It is called “{name}” now.")
+    return HttpResponseRedirect(list_url(view.query))
+
+
+def _name_of(request: HttpRequest) -> str:
+    return " ".join(request.POST.get("name", "").replace("\x00", "").split())[:60]
 
 
 def _only_reviewers(request: HttpRequest) -> None:

@@ -70,19 +70,19 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     )
     list_filter = (
         filters.ReviewFilter,
-        filters.AssigneeFilter,
-        filters.TagFilter,
-        filters.ShownFilter,
-        ("status", filters.StatusFilter),
-        filters.ModelFilter,
-        filters.AssistantFilter,
-        ("summary_state", filters.SummaryFilter),
         ("start_time", filters.StartedFilter),
-        filters.ErrorsFilter,
         filters.FeedbackFilter,
+        filters.ErrorsFilter,
         ("outcome", filters.OutcomeFilter),
+        filters.TagFilter,
+        filters.AssigneeFilter,
         ("sentiment", filters.SentimentFilter),
         filters.VisitorFilter,
+        ("status", filters.StatusFilter),
+        filters.AssistantFilter,
+        filters.ModelFilter,
+        ("summary_state", filters.SummaryFilter),
+        filters.ShownFilter,
         figure_filters.FailureFilter,
         figure_filters.ToolFilter,
         figure_filters.FailedToolFilter,
@@ -101,7 +101,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     search_help_text = HELP
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    actions = ("mark_done", "mark_flagged", "assign_to_me", "tag_or_assign", "erase")
+    actions = ("mark_done", "mark_flagged", "assign_to_me", "assign_to", "tag_or_assign", "erase")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SessionChangeList]:
         return FilteredSessions if getattr(request, "only_the_sessions", False) else SessionChangeList
@@ -113,6 +113,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             "desk": saved_views.desk_of(request),
             "forms": FORMS,
             "choose_all": many.AT_ONCE,
+            "staff": filters.reviewers_on(request) if saved_views.may_review(request) else (),
             "list_query": request.GET.urlencode(),
             **(extra_context or {}),
         }
@@ -141,6 +142,11 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             path("many/", view(many.do_bulk), name="sessions_app_session_many"),
             path("views/", view(saved_views.save), name="sessions_app_session_save_view"),
             path("views/<int:view_id>/", view(saved_views.remove), name="sessions_app_session_remove_view"),
+            path(
+                "views/<int:view_id>/name/",
+                view(saved_views.rename),
+                name="sessions_app_session_rename_view",
+            ),
             path("person/<str:kind>/", view(self.person_view), name="sessions_app_session_person"),
             path("<path:object_id>/review/", view(self.review_view), name="sessions_app_session_review"),
             path(
@@ -250,6 +256,15 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def assign_to_me(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
         many.bulk(request, sessions, "assign", str(request.user.pk), "assigned to you")
 
+    @admin.action(description="Assign to…", permissions=["review"])
+    def assign_to(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        """Takes ``assignee`` (an id; nothing: nobody) from the form."""
+        assignee = request.POST.get("assignee", "-")
+        if assignee == "-":
+            messages.error(request, "Nothing was done: choose whom to assign them to.")
+            return
+        many.bulk(request, sessions, "assign", assignee, f"assigned to {many.name_of(assignee)}")
+
     @admin.action(description="Tag or assign…", permissions=["review"])
     def tag_or_assign(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse:
         return many.ask_bulk(request, self, sessions)
@@ -311,7 +326,7 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
             '<time class="cell-line" datetime="{}" title="{}">{}</time>',
             at.isoformat(),
             formats.date_format(at, "DATETIME_FORMAT"),
-            formats.date_format(at, "j M Y, H:i"),
+            formats.date_format(at, "j M, H:i" if at.year == timezone.localdate().year else "j M Y, H:i"),
         )
 
     @column("Duration", ordering="duration_seconds", empty_value="-")

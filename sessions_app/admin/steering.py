@@ -1,5 +1,6 @@
 """What staff do in a conversation that goes on, from its page: stop, whisper (and take that back), take over, answer as a person, hand back."""
 
+import contextlib
 import re
 
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -8,19 +9,22 @@ from django.views.decorators.http import require_POST
 
 from sessions_app import hooks
 from sessions_app.admin.deciding import answered, may_operate
-from sessions_app.errors import DecisionRefused, SessionsError
+from sessions_app.desk.acts import Reviewer, stepped
+from sessions_app.errors import DecisionRefused, SessionNotFound, SessionsError
 from sessions_app.hooks import Act
-from sessions_app.models import Session
+from sessions_app.log.replay import operator_now
+from sessions_app.models import ReviewAct, Session
 
 MAX_CHARS = 20_000
 _DONE = {
     Act.STOP: "The answer was stopped.",
     Act.WHISPER: "The model reads it before its next answer.",
     Act.WITHDRAW: "Taken back: the model does not read it.",
-    Act.TAKE_OVER: "You answer from here on; the user is told that a person does.",
+    Act.TAKE_OVER: "You answer from here on; the customer is told that a person does.",
     Act.SPEAK: "Sent.",
     Act.HAND_BACK: "The model answers again.",
 }
+_IN_HISTORY = {Act.TAKE_OVER: ReviewAct.TOOK_OVER, Act.HAND_BACK: ReviewAct.HANDED_BACK}
 _WITH_WORDS = (Act.WHISPER, Act.SPEAK)
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
@@ -49,12 +53,14 @@ def steer(request: HttpRequest, session: Session) -> HttpResponse:
         return answered(request, session, "Write something first.", went_well=False)
     if len(text) > MAX_CHARS:
         return answered(request, session, f"At most {MAX_CHARS:,} characters at once.", went_well=False)
+    me = request.user.get_username()
+    held_by = operator_now(session_id=session.pk)
     try:
         hooks.step_in(
             hooks.Step(
                 session_id=session.pk,
                 act=act,
-                by=request.user.get_username(),
+                by=me,
                 text=text,
                 item_id=request.POST.get("item", "").replace("\x00", ""),
                 nonce=_nonce_of(request),
@@ -62,4 +68,7 @@ def steer(request: HttpRequest, session: Session) -> HttpResponse:
         )
     except (DecisionRefused, SessionsError) as error:
         return answered(request, session, error.message, went_well=False)
+    if act in _IN_HISTORY and not (act == Act.TAKE_OVER and held_by == me):
+        with contextlib.suppress(SessionNotFound):  # erased meanwhile
+            stepped(session_id=session.pk, act=_IN_HISTORY[act], by=Reviewer(request.user.pk, me))
     return answered(request, session, _DONE[act])

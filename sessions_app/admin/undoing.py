@@ -1,6 +1,7 @@
-"""What was done from a list, to one session or to many, and the button beside its words that takes it back."""
+"""What was done from a list, to one session or to many, and the button beside its words that takes it back; then the one before."""
 
-from typing import Literal
+import time
+from typing import Any, Literal
 
 import msgspec
 from django.contrib import messages
@@ -12,6 +13,11 @@ from sessions_app.desk import acts
 from sessions_app.desk.acts import ActRefused, Reviewer
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import ReviewState, Session
+
+STEPS = "desk.steps"
+"""In the session of the sign-in: what was done from lists, the last at the end."""
+MOST_STEPS = 20
+KEPT_SECONDS = 1_800
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -33,9 +39,45 @@ def before(act: str, session: Session) -> str:
 
 def tell(request: HttpRequest, words: str, change: Change, *, here: str, warns: bool = False) -> None:
     """Say it on the page that is shown next, with the button. ``here``: the list's address, where taking it back leads."""
-    told = {"said": words, "change": msgspec.json.encode(change).decode(), "here": here}
+    step = {"change": msgspec.json.encode(change).decode(), "here": here}
+    steps = [*_steps(request), {**step, "at": time.time()}]
+    request.session[STEPS] = steps[-MOST_STEPS:]
+    _say(request, {"said": words, **step}, warns=warns)
+
+
+def tell_undone(request: HttpRequest, text: str, words: str, *, here: str, warns: bool = False) -> None:
+    """Say that ``text`` (a `Change`) was taken back, with a button for what was done before it."""
+    steps = [step for step in _steps(request) if step["change"] != text]
+    request.session[STEPS] = steps
+    before_it: dict[str, Any] = {}
+    if steps:
+        change = msgspec.json.decode(steps[-1]["change"], type=Change)
+        before_it = {**steps[-1], "earlier": _in_words(change), "here": here}
+    _say(request, {"said": words, **before_it}, warns=warns)
+
+
+def tell_unchanged(request: HttpRequest, words: str) -> None:
+    """Where nothing was changed there is nothing to take back."""
+    _say(request, {"said": words}, warns=False)
+
+
+def _say(request: HttpRequest, told: dict[str, Any], *, warns: bool) -> None:
+    """In the one place for it, whose height moves nothing."""
     html = render_to_string("admin/sessions_app/desk/undo_many.html", told, request=request)
     (messages.warning if warns else messages.success)(request, html)
+
+
+def _steps(request: HttpRequest) -> list[dict[str, Any]]:
+    """Those of long ago are nothing that one remembers."""
+    return [step for step in request.session.get(STEPS, []) if step["at"] > time.time() - KEPT_SECONDS]
+
+
+def _in_words(change: Change) -> str:
+    """Without a word of anybody's: it is kept beside the sign-in."""
+    count = f"{len(change.was)} session{'s' if len(change.was) > 1 else ''}"
+    if change.act == "state":
+        return f"{count}: {ReviewState(change.made).label.lower()}"
+    return f"{count} {'assigned' if change.act == 'assign' else 'tagged'}"
 
 
 def is_anothers(session: Session, by: Reviewer) -> bool:

@@ -5,13 +5,15 @@ from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from sessions_app.admin.changelist import BOUND, SessionChangeList
+from sessions_app.admin.hits import Hit, rows_of
+from sessions_app.admin.search import Found, words_of
 from sessions_app.models import Session
 
 FILTERS = "_changelist_filters"
@@ -45,9 +47,20 @@ def filtered(request: HttpRequest, model_admin: Any, query: str) -> QuerySet[Ses
     asked.only_the_sessions = True  # type: ignore[attr-defined]
     try:
         sessions: QuerySet[Session] = model_admin.get_changelist_instance(asked).queryset
+        request.session_search = getattr(asked, "session_search", None)  # type: ignore[attr-defined]
     except IncorrectLookupParameters:
         return filtered(request, model_admin, "") if query else model_admin.get_queryset(request)
     return sessions
+
+
+def said_at(request: HttpRequest, session: Session, query: str) -> dict[str, str]:
+    """For the address of one of `filtered` that was found by what was said: the place of that, and the words to mark."""
+    term = QueryDict(query[:MAX_QUERY_CHARS]).get(SEARCH_VAR, "")
+    found: Found | None = getattr(request, "session_search", None)
+    if not term or not found:
+        return {}
+    hit: Hit | None = rows_of([session], found)[0].hit
+    return {"hit": str(hit.seq), "words": " ".join(words_of(term))} if hit and hit.seq else {}
 
 
 def neighbour(

@@ -24,12 +24,13 @@ from sessions_app.admin.walk import (
     beside,
     list_url,
     neighbour,
+    said_at,
     session_url,
     way_of,
 )
-from sessions_app.desk.waiting import BY_STAFF
+from sessions_app.desk.waiting import BY_STAFF, KEPT
 from sessions_app.models import AttentionKind, InboxItem, Session
-from sessions_app.review.dashboard import listed
+from sessions_app.review.dashboard import SLOWEST, listed, slowest_places
 from sessions_app.review.inbox import settled_words
 from sessions_app.selectors.figures import last_failures
 from sessions_app.selectors.inbox import SETTLED, decisions_of, next_item, place_of
@@ -146,7 +147,7 @@ class Waits:
 
     @property
     def can_be_put_away(self) -> bool:
-        return self.item.settled_at is None and self.item.kind != AttentionKind.APPROVAL
+        return self.item.settled_at is None and self.item.kind not in KEPT
 
     @property
     def can_come_back(self) -> bool:
@@ -190,7 +191,8 @@ def walk(request: HttpRequest, model_admin: Any, session: Session, *, forward: b
 
 def walk_inbox(request: HttpRequest, *, forward: bool = True) -> HttpResponse:
     waits = waits_of(way_of(request).get(INBOX, ""))
-    found = waits and next_item(waits.item, kind=waits.kind, forward=forward)
+    me = request.user.get_username()
+    found = waits and next_item(waits.item, name=me, kind=waits.kind, forward=forward)
     if not waits or not found:
         which = "is settled" if waits and waits.kind == SETTLED else "waits"
         messages.info(request, f"That was the {'last' if forward else 'first'} of what {which}.")
@@ -231,8 +233,20 @@ def walk_to(request: HttpRequest, found: Session | None, *, forward: bool = True
         messages.info(request, f"That was the {'last' if forward else 'first'} session of this list.")
         return HttpResponseRedirect(back_of(request)[0])
     way = way_of(request)
-    hit = went_wrong_at(found) if DASHBOARD in way else {}
+    if DASHBOARD in way:
+        hit = _shown_at(way[DASHBOARD], found)
+    else:
+        hit = said_at(request, found, way.get(FILTERS, ""))
     return HttpResponseRedirect(session_url(found.pk, **hit, **way))
+
+
+def _shown_at(value: str, session: Session) -> dict[str, str]:
+    """The place for which the dashboard's list names it."""
+    window, _, which = value.partition(":")
+    if which != SLOWEST:
+        return went_wrong_at(session)
+    seq = slowest_places(window).get(session.pk)
+    return {"hit": str(seq)} if seq else {}
 
 
 def went_wrong_at(session: Session) -> dict[str, str]:

@@ -5,14 +5,18 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import formats, timezone
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -22,11 +26,14 @@ from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, R
 from sessions_app.admin.deliveries import may_deliver_again, row_of
 from sessions_app.admin.inbox import may_see
 from sessions_app.admin.saved_views import number_of
-from sessions_app.models import MailSubscription, Topic, Webhook, WebhookDelivery
-from sessions_app.notices.deliveries import deliver_ping
+from sessions_app.models import DeliveryState, MailSubscription, Topic, Webhook, WebhookDelivery
+from sessions_app.notices.deliveries import counts_of_a_day, deliver_ping, failing
+from sessions_app.notices.renewal import renew
 from sessions_app.notices.secrets import new_secret, sealed
+from sessions_app.review import humanize
 
 _CHOICES = [(topic.value, topic.label[0].upper() + topic.label[1:]) for topic in Topic]
+FAILING = "failing"
 LAST = 10
 """So many deliveries stand on the page of a webhook."""
 PAUSES = ((1, "every minute"), (15, "every 15 minutes"), (60, "once an hour"), (1440, "once a day"))
@@ -58,10 +65,36 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subsc
         return url
 
 
+class HealthFilter(admin.SimpleListFilter):
+    title = "health"
+    parameter_name = "health"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:
+        return (FAILING, "Failing"), ("ok", "Not failing")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Webhook]) -> QuerySet[Webhook]:
+        if self.value() == FAILING:
+            return failing(queryset)
+        return queryset.exclude(pk__in=failing(queryset)) if self.value() == "ok" else queryset
+
+
+class WebhookChangeList(BoundedChangeList):
+    """Each row has its ``counts``: how many messages of the last day are in which state."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: list[Any] = list(self.result_list)
+        counts = counts_of_a_day([row.pk for row in self.result_list])
+        for row in self.result_list:
+            row.counts = counts.get(row.pk, {})
+
+
 @admin.register(Webhook)
 class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     form = WebhookForm
-    list_display = ("name", "url", "topics_in_words", "active")
+    list_display = ("name", "url", "topics_in_words", "active", "health", "lately")
+    list_filter = (HealthFilter, "active")
+    warn_unsaved_form = True
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     paginator = BoundedPaginator
@@ -92,8 +125,10 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ) -> HttpResponse:
         number = number_of(object_id)
         last = WebhookDelivery.objects.filter(webhook_id=number)[:LAST] if number is not None else ()
+        renewed = Webhook.objects.filter(pk=number, old_until__gt=Now())
         context = {
             "last": [row_of(one) for one in last],
+            "old_until": renewed.values_list("old_until", flat=True).first(),
             "may_see_deliveries": request.user.has_perm("sessions_app.view_webhookdelivery"),
             "may_send": may_deliver_again(request),
             **(extra_context or {}),
@@ -106,20 +141,26 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """Send a message that tries the way. Raises PermissionDenied, Http404."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        deliver_ping(get_object_or_404(Webhook, pk=webhook_id))
+        sent = deliver_ping(get_object_or_404(Webhook, pk=webhook_id))
         messages.success(request, "A test is on its way: look below what became of it.")
-        return HttpResponseRedirect(reverse("admin:sessions_app_webhook_change", args=[webhook_id]))
+        here = reverse("admin:sessions_app_webhook_change", args=[webhook_id])
+        return HttpResponseRedirect(f"{here}#delivery-{sent.pk}")
 
     @method_decorator(require_POST)
     def renew_view(self, request: HttpRequest, webhook_id: int) -> HttpResponse:
-        """Make a new secret, which the page shows once. Raises PermissionDenied, Http404."""
+        """Make a new secret, which the page shows once; the old one works for a day more. Raises PermissionDenied, Http404."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         self.renew(request, Webhook.objects.filter(pk=get_object_or_404(Webhook, pk=webhook_id).pk))
         return HttpResponseRedirect(reverse("admin:sessions_app_webhook_change", args=[webhook_id]))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
-        return BoundedChangeList
+        return WebhookChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
+        tried = WebhookDelivery.objects.filter(webhook=OuterRef("pk"), tried_at__isnull=False).order_by("-id")
+        found: QuerySet[Webhook] = super().get_queryset(request)
+        return found.annotate(last_try=Subquery(tried.values("tried_at")[:1]))
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -131,9 +172,35 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def topics_in_words(self, webhook: Webhook) -> str:
         return ", ".join(label for value, label in _CHOICES if value in webhook.topics)
 
+    @column("Health", tones={"ok": "success", FAILING: "danger", "off": "neutral", "none": "neutral"})
+    def health(self, webhook: Any) -> tuple[str, str]:
+        if not webhook.active:
+            return "off", "Switched off"
+        if webhook.failing_since:
+            since = formats.date_format(timezone.localtime(webhook.failing_since), "j M, H:i")
+            return FAILING, f"Failing since {since}"
+        if webhook.last_try is None:
+            return "none", "Nothing sent yet"
+        return "ok", f"Taken {humanize.ago(webhook.last_try)}"
+
+    @column("Last 24 hours", empty_value="-")
+    def lately(self, webhook: Any) -> SafeString | None:
+        told = [
+            f"{webhook.counts[state]:,} {label}"
+            for state, label in DeliveryState.choices
+            if state in webhook.counts
+        ]
+        url = reverse("admin:sessions_app_webhookdelivery_changelist")
+        words = ", ".join(told)
+        return (
+            format_html('<a href="{}?webhook__id__exact={}">{}</a>', url, webhook.pk, words) if told else None
+        )
+
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
         if not change:
-            _give_secret(request, obj)
+            secret = new_secret()
+            obj.secret = sealed(secret)
+            _show_secret(request, obj, secret)
         super().save_model(request, obj, form, change)
 
     def response_add(
@@ -152,13 +219,10 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     @admin.action(description="Make a new secret", permissions=["change"])
     def renew(self, request: HttpRequest, webhooks: QuerySet[Webhook]) -> None:
         for webhook in webhooks:
-            _give_secret(request, webhook)
-            webhook.save(update_fields=["secret"])
+            _show_secret(request, webhook, renew(webhook))
 
 
-def _give_secret(request: HttpRequest, webhook: Webhook) -> None:
-    secret = new_secret()
-    webhook.secret = sealed(secret)
+def _show_secret(request: HttpRequest, webhook: Webhook, secret: str) -> None:
     told = {"name": webhook.name, "secret": secret}
     messages.warning(request, render_to_string("admin/sessions_app/webhook_secret.html", told))
 

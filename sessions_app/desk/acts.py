@@ -93,6 +93,17 @@ def assign(*, session_id: str, assignee_id: int | None, by: Reviewer) -> bool:
 
 
 @transaction.atomic
+def stepped(*, session_id: str, act: ReviewAct, by: Reviewer) -> None:
+    """Somebody has taken the conversation over, or handed it back: the history tells it. Whoever takes over one that is assigned to
+    nobody, and may review, has it from then on. Raises `SessionNotFound`."""
+    session = lock(session_id)
+    record(session_id, act, by)
+    may_have_it = act == ReviewAct.TOOK_OVER and session.assignee_id is None
+    if may_have_it and any(user.pk == by.user_id for user in reviewers()):
+        assign(session_id=session_id, assignee_id=by.user_id, by=by)
+
+
+@transaction.atomic
 def add_tag(*, session_id: str, name: str, by: Reviewer) -> bool:
     """A new name makes a new tag; the same with other capitals is the same. Raises `ActRefused` and `SessionNotFound`."""
     session = lock(session_id)

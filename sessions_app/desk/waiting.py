@@ -9,12 +9,14 @@ from django.db.models.functions import Now
 from sessions_app.models import AttentionKind, InboxItem, Settled
 from sessions_app.selectors.inbox import open_items
 
+KEPT = (AttentionKind.APPROVAL, AttentionKind.CUSTOMER)
+"""Somebody waits for an answer: these are given it, never put away."""
 BY_STAFF = (Settled.DISMISSED, Settled.REVIEWED)
 """What a person settled, a person can bring back; what the log settled is over."""
 
 
 def put_away(item_ids: Iterable[int], *, by: str) -> list[int]:
-    """Those of them that waited. An approval is decided, never put away."""
+    """Those of them that waited. Of `KEPT` none did."""
     with transaction.atomic():
         waiting = _can_be_put_away().filter(pk__in=list(item_ids)).order_by("pk").select_for_update()
         ids = list(waiting.values_list("pk", flat=True))
@@ -44,7 +46,7 @@ def unsettle_session(session_id: str) -> None:
 
 
 def _can_be_put_away() -> QuerySet[InboxItem]:
-    return open_items().exclude(kind=AttentionKind.APPROVAL)
+    return open_items().exclude(kind__in=KEPT)
 
 
 def _settled(how: Settled, by: str) -> dict[str, object]:

@@ -15,8 +15,12 @@ from sessions_app.models import AttentionKind, Topic
 
 BUDGET = "budget_exceeded"
 """The reason of an answer that a budget stopped: `chat.errors.BudgetExceeded`."""
+COMMENT_WAIT_S = 60
+"""Who presses a thumb is asked for a comment; what they write is another event, and one message is enough for both."""
 OF_A_SUMMARY = "summary"
 """The ``ref`` of what is about a session's summary: it has one."""
+OF_A_PERSON = "operator"
+"""The ``ref`` of a customer who waits for whoever has taken the session over: nobody else has it meanwhile."""
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,9 +34,13 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opens: AttentionKind | None = None
     settles: list[AttentionKind] = []
     """Those of ``ref``, and those of the response that is called so."""
+    waits_for: str = ""
+    """The member of staff whom alone it waits for; empty: any of them."""
     agrees: str | None = None
     """Who said yes to it, where it takes others' yes as well."""
     tells: Topic | None = None
+    tells_in_s: int = 0
+    """So much later, as what completes it may follow."""
 
 
 def news_of(records: Iterable[ev.Record]) -> list[News]:
@@ -89,7 +97,33 @@ def _done(event: ev.ResponseDone) -> ev.JSON | None:
         return {**about, "opens": AttentionKind.FAILED_ANSWER, "tells": Topic.ANSWER_FAILED}
     if event.reason == ev.Reason.INTERRUPTED and not event.waited:
         return {**about, "opens": AttentionKind.FAILED_ANSWER}
-    return None
+    return {"ref": event.response_id, "settles": [AttentionKind.CUSTOMER]} if event.waited else None
+
+
+def _queued(event: ev.ResponseQueued) -> ev.JSON | None:
+    if not event.waits_for:
+        return None
+    return {**_waits_for(event.waits_for), "response_id": event.response_id}
+
+
+def _taken_over(event: ev.OperatorTookOver) -> ev.JSON | None:
+    return _waits_for(event.author) if event.awaited else None
+
+
+def _waits_for(operator: str) -> ev.JSON:
+    return {"ref": OF_A_PERSON, "opens": AttentionKind.CUSTOMER, "waits_for": operator}
+
+
+def _said(event: ev.AssistantMessage) -> ev.JSON | None:
+    """A person's word answers all that was said."""
+    return _NOBODY_WAITS if event.author else None
+
+
+def _handed_back(_event: ev.OperatorHandedBack) -> ev.JSON:
+    return _NOBODY_WAITS
+
+
+_NOBODY_WAITS: ev.JSON = {"ref": OF_A_PERSON, "settles": [AttentionKind.CUSTOMER]}
 
 
 def _started(event: ev.ResponseStarted) -> ev.JSON | None:
@@ -108,7 +142,8 @@ def _started(event: ev.ResponseStarted) -> ev.JSON | None:
 
 
 def _rated(event: ev.FeedbackGiven) -> ev.JSON:
-    about = {"ref": event.item_id, "tells": Topic.FEEDBACK_GIVEN}
+    waits = COMMENT_WAIT_S if event.rating != ev.Rating.NONE and not event.comment else 0
+    about = {"ref": event.item_id, "tells": Topic.FEEDBACK_GIVEN, "tells_in_s": waits}
     if event.rating == ev.Rating.DOWN:
         return {**about, "opens": AttentionKind.BAD_RATING}
     return {**about, "settles": [AttentionKind.BAD_RATING]}
@@ -129,7 +164,8 @@ def _reopened(event: ev.SessionReopened) -> ev.JSON | None:
 
 
 def _ended(event: ev.SessionEnded) -> ev.JSON | None:
-    return None if event.reason == ev.EndReason.ERASED else {"tells": Topic.SESSION_ENDED}
+    """It ends what was taken over."""
+    return None if event.reason == ev.EndReason.ERASED else {**_NOBODY_WAITS, "tells": Topic.SESSION_ENDED}
 
 
 def _summed_up(_event: ev.SummaryWritten) -> ev.JSON:
@@ -150,6 +186,10 @@ _MAKERS: dict[type[ev.Event], Callable[[Any], ev.JSON | None]] = {
     ev.ToolApprovalRequested: _asked,
     ev.ToolApproval: _decided,
     ev.ToolResult: _ran,
+    ev.ResponseQueued: _queued,
+    ev.OperatorTookOver: _taken_over,
+    ev.OperatorHandedBack: _handed_back,
+    ev.AssistantMessage: _said,
     ev.ResponseDone: _done,
     ev.ResponseStarted: _started,
     ev.FeedbackGiven: _rated,

@@ -308,6 +308,8 @@ class UserMessage(PlacedEvent, frozen=True, kw_only=True):
     files: list[FileRef] = []
     replaces: str | None = None
     """The message of the user's in whose place it stands: that one, and all that came after it, is set aside."""
+    begins: bool = False
+    """True: that one was the first, so that the session is called by this one now (`Session.first_words`)."""
     respond: bool = False
     """True: the message asks for a response by itself (plain text); else a `ResponseStarted` follows on request."""
 
@@ -360,6 +362,8 @@ class OperatorTookOver(SteppedEvent, frozen=True, kw_only=True):
     """A person answers from here on, and no model is asked: until they hand back, or the session ends."""
 
     event_type = "operator_took_over"
+    awaited: bool = False
+    """A user waited for an answer: one was stopped for it, or had not begun."""
 
 
 class OperatorHandedBack(SteppedEvent, frozen=True, kw_only=True):
@@ -405,6 +409,8 @@ class ResponseQueued(EventBase, frozen=True, kw_only=True):
     continues: str | None = None
     request_key: str = ""
     """By which the HTTP request that asked for it is known when it comes again; it was asked for together with what was said."""
+    waits_for: str = ""
+    """The member of staff who has taken the conversation over and is to give it."""
 
 
 class ResponseStarted(EventBase, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ WITH wanted AS MATERIALIZED (
         session_id text, epoch bigint, after bigint, upto bigint, last_at timestamptz, rows json,
         user_messages int, assistant_messages int, tool_calls int, responses int, failed_responses int,
         input_tokens bigint, output_tokens bigint, cost_microusd bigint, unpriced int, feedback_up int, feedback_down int,
-        first_words text)
+        first_words text, begins boolean)
     ORDER BY session_id
 ), moved AS (
     UPDATE sessions s SET
@@ -43,7 +43,7 @@ WITH wanted AS MATERIALIZED (
         unpriced = s.unpriced + coalesce(w.unpriced, 0),
         feedback_up = s.feedback_up + coalesce(w.feedback_up, 0),
         feedback_down = s.feedback_down + coalesce(w.feedback_down, 0),
-        first_words = CASE s.first_words WHEN '' THEN coalesce(w.first_words, '') ELSE s.first_words END
+        first_words = CASE WHEN w.begins OR s.first_words = '' THEN coalesce(w.first_words, '') ELSE s.first_words END
     FROM wanted w
     WHERE s.session_id = w.session_id AND s.lease_epoch = w.epoch AND s.last_seq = w.after
     RETURNING s.session_id, w.epoch, w.rows
@@ -59,12 +59,18 @@ SELECT session_id, epoch FROM moved
 _NEWS = """
 ), news AS (
     SELECT m.session_id, n.* FROM moved m, json_to_recordset(m.news) AS n(
-        seq bigint, at timestamptz, ref text, response_id text, opens text, settles text[], agrees text, tells text)
+        seq bigint, at timestamptz, ref text, response_id text, waits_for text, opens text, settles text[], agrees text, tells text,
+        tells_in_s int)
 ), opened AS (
-    INSERT INTO inbox_items (session_id, kind, ref, response_id, seq, at)
-    SELECT session_id, opens, ref, coalesce(response_id, ''), seq, at FROM news WHERE opens IS NOT NULL
+    INSERT INTO inbox_items (session_id, kind, ref, response_id, waits_for, seq, at)
+    SELECT session_id, opens, ref, coalesce(response_id, ''), coalesce(waits_for, ''), seq, at FROM news WHERE opens IS NOT NULL
     ON CONFLICT (session_id, kind, ref) DO UPDATE
-        SET seq = excluded.seq, at = excluded.at, settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
+        SET seq = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.seq ELSE excluded.seq END,
+            at = CASE WHEN inbox_items.kind = 'customer' AND inbox_items.settled_at IS NULL
+                THEN inbox_items.at ELSE excluded.at END,  -- since the first of their messages
+            waits_for = excluded.waits_for, response_id = excluded.response_id,
+            settled_at = NULL, settled_how = '', settled_by = '', agreed = '{}'
 ), settled AS (
     UPDATE inbox_items i SET settled_at = n.at, settled_how = 'log',
         settled_by = CASE WHEN i.settled_at IS NULL THEN i.settled_by ELSE '' END  -- who has asked again, while it waited
@@ -79,13 +85,13 @@ _NEWS = """
     SELECT s.id, n.session_id, n.tells, n.seq, n.at
     FROM news n JOIN mail_subscriptions s ON n.tells = ANY(s.topics)
 ), told AS (
-    INSERT INTO webhook_deliveries (webhook_id, topic, session_id, seq, at)
-    SELECT w.id, n.tells, n.session_id, n.seq, n.at
+    INSERT INTO webhook_deliveries (webhook_id, topic, session_id, seq, at, next_try_at)
+    SELECT w.id, n.tells, n.session_id, n.seq, n.at, now() + make_interval(secs => n.tells_in_s)
     FROM news n JOIN webhooks w ON w.active AND n.tells = ANY(w.topics)
-    RETURNING id
+    RETURNING id, next_try_at
 ), queued AS (
-    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
-    SELECT 'webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', id) FROM told
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, scheduled_at)
+    SELECT 'webhooks', 'deliver_webhook', -10, jsonb_build_object('delivery_id', id), next_try_at FROM told
 )
 SELECT session_id, epoch FROM moved
 """
@@ -147,10 +153,22 @@ class Counters:
 
 def first_words(records: Sequence[ev.Record]) -> str:
     """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
-    for record in records:
-        if isinstance(record.event, ev.UserMessage):
-            return beginning_of(record.event.text or _names(record.event))
-    return ""
+    event = _first_message(records)
+    return beginning_of(event.text or _names(event)) if event else ""
+
+
+def _first_message(records: Sequence[ev.Record]) -> ev.UserMessage | None:
+    """Or what the user put in its place last."""
+    said = [record.event for record in records if isinstance(record.event, ev.UserMessage)]
+    return next((event for event in reversed(said) if event.begins), next(iter(said), None))
+
+
+def _called(records: Sequence[ev.Record]) -> dict[str, object]:
+    words, event = first_words(records), _first_message(records)
+    return {
+        **({"first_words": words} if words else {}),
+        **({"begins": True} if event and event.begins else {}),
+    }
 
 
 def beginning_of(text: str) -> str:
@@ -190,7 +208,7 @@ class Append:
                 "last_at": self.records[-1].at,
                 "rows": self.rows,
                 **counted,
-                **({"first_words": words} if (words := first_words(self.records)) else {}),
+                **_called(self.records),
                 **({"news": self.news} if self.news else {}),
             }
         )

@@ -1,20 +1,24 @@
 """Deliveries of webhooks: what is to be sent, and what came of it. The row is written with its cause (`sessions_app.log.attention`)."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.log.rows import storable
-from sessions_app.models import DeliveryState, Webhook, WebhookDelivery
+from sessions_app.models import DeliveryState, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.messages import PING, message_of
-from sessions_app.notices.secrets import key_of
+from sessions_app.notices.ratings import replaced
+from sessions_app.notices.renewal import keys_of
 
 ANSWER_CHARS = 300
+ATTEMPT_ANSWER_CHARS = 1_000
 ATTEMPTS_KEPT = 10
 """So many of a delivery's last tries are kept, also over a *Deliver again*."""
 KEEP = timedelta(days=30)
@@ -40,10 +44,11 @@ class Due:
     webhook_id: int
     message_id: str
     url: str
-    key: bytes
+    keys: Sequence[bytes]
+    """Each signs it: the webhook's, and for a day the one before."""
     body: bytes
     tries: int
-    """So many before this one."""
+    """So many before this one, since it was last asked for."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +59,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     status_code: int | None = None
     took_ms: int = 0
     answer: str = ""
+    url: str = ""
+    """Where it went; empty: it was made before that was written down."""
+    headers: dict[str, str] = {}
+    """What was sent along, without all of the signature."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,8 @@ class Answer:
     gone: bool = False
     """The receiver wants no more of them."""
     took_ms: int = 0
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """The headers of the try, without all of the signature; empty: nothing was sent."""
 
     @property
     def taken(self) -> bool:
@@ -82,20 +93,30 @@ def due_delivery(delivery_id: int) -> Due | None:
         webhook = Webhook.objects.filter(pk=OuterRef("webhook_id"))
         waiting.filter(~Exists(webhook), pk=delivery_id).delete()
         return None
-    key = key_of(delivery.webhook.secret)
-    if not delivery.webhook.active or key is None:
+    if delivery.topic == Topic.FEEDBACK_GIVEN and replaced([(delivery.session_id, delivery.seq)]):
+        waiting.filter(pk=delivery_id).update(state=DeliveryState.REPLACED, next_try_at=None)
+        return None
+    keys = keys_of(delivery.webhook)
+    if not delivery.webhook.active or not keys:
         words = NO_KEY if delivery.webhook.active else SWITCHED_OFF
         waiting.filter(pk=delivery_id).update(state=DeliveryState.FAILED, answer=words)
+        if delivery.webhook.active:
+            _note_health(delivery.webhook_id, taken=False)
         return None
     return Due(
         delivery_id=delivery_id,
         webhook_id=delivery.webhook_id,
-        message_id=f"msg_{delivery.message_id.hex}",
+        message_id=message_id_of(delivery),
         url=delivery.webhook.url,
-        key=key,
+        keys=keys,
         body=message_of(delivery),
-        tries=delivery.tries,
+        tries=delivery.tries - delivery.tries_before,
     )
+
+
+def message_id_of(delivery: WebhookDelivery) -> str:
+    """The header ``webhook-id``."""
+    return f"msg_{delivery.message_id.hex}"
 
 
 def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0) -> None:
@@ -105,8 +126,15 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0
         state = DeliveryState.DELIVERED
     elif gives_up or answer.gone:
         state = DeliveryState.FAILED
-    words = storable(answer.words)[:ANSWER_CHARS]
-    attempt = Attempt(at=timezone.now(), status_code=answer.status_code, took_ms=answer.took_ms, answer=words)
+    words = storable(answer.words)
+    attempt = Attempt(
+        at=timezone.now(),
+        status_code=answer.status_code,
+        took_ms=answer.took_ms,
+        answer=words[:ATTEMPT_ANSWER_CHARS],
+        url=due.url,
+        headers=dict(answer.sent),
+    )
     with transaction.atomic():
         locked = WebhookDelivery.objects.select_for_update().filter(pk=due.delivery_id)
         before = locked.values_list("attempts", flat=True).first() or []
@@ -116,11 +144,33 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0
             tried_at=Now(),
             next_try_at=Now() + timedelta(seconds=wait_s) if state == DeliveryState.WAITING else None,
             status_code=answer.status_code,
-            answer=words,
+            answer=words[:ANSWER_CHARS],
             attempts=[*before, msgspec.to_builtins(attempt)][-ATTEMPTS_KEPT:],
         )
         if answer.gone:
             Webhook.objects.filter(pk=due.webhook_id).update(active=False)
+        _note_health(due.webhook_id, taken=answer.taken)
+
+
+def _note_health(webhook_id: int, *, taken: bool) -> None:
+    """Its row is written only where that changes."""
+    changes = Webhook.objects.filter(pk=webhook_id, failing_since__isnull=not taken)
+    changes.update(failing_since=None if taken else Now())
+
+
+def failing(webhooks: QuerySet[Webhook]) -> QuerySet[Webhook]:
+    """Those whose last try was in vain; one that is switched off is tried no more."""
+    return webhooks.filter(active=True, failing_since__isnull=False)
+
+
+def counts_of_a_day(webhook_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Of each webhook, how many messages of the last 24 hours are in which state."""
+    rows = WebhookDelivery.objects.filter(webhook_id__in=webhook_ids, at__gte=Now() - timedelta(days=1))
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    grouped = rows.order_by().values("webhook_id", "state").annotate(count=Count("pk"))
+    for webhook_id, state, count in grouped.values_list("webhook_id", "state", "count"):
+        counts[webhook_id][state] = count
+    return counts
 
 
 def attempts_of(delivery: WebhookDelivery) -> list[Attempt]:
@@ -129,18 +179,18 @@ def attempts_of(delivery: WebhookDelivery) -> list[Attempt]:
 
 
 def deliver_again(delivery: WebhookDelivery) -> bool:
-    """For staff, whatever became of it: the same message once more, now, with all its tries. What came of those before is kept.
-    False: it is on its way already."""
+    """For staff, whatever became of it: the same message once more, now, tried as often as a new one. What came of the tries
+    before is kept, and they count. False: it is on its way already, or a later message tells of it."""
     fresh = {
         "state": DeliveryState.WAITING,
-        "tries": 0,
+        "tries_before": F("tries"),
         "answer": "",
         "status_code": None,
         "next_try_at": None,
     }
     with transaction.atomic():
         found = WebhookDelivery.objects.select_for_update().filter(pk=delivery.pk).first()
-        if found is None:
+        if found is None or found.state == DeliveryState.REPLACED:
             return False
         with connection.cursor() as cursor:
             if found.state != DeliveryState.WAITING:

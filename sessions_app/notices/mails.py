@@ -7,17 +7,21 @@ from datetime import datetime, timedelta
 
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
+from sessions_app.log.attention import COMMENT_WAIT_S
 from sessions_app.models import MailNotice, MailSubscription, Topic
+from sessions_app.notices.ratings import replaced
 
 MOST_NOTICES = 10_000
 """What one mail counts; of more it says so."""
 MOST_LINES = 20
 """The newest of them, one by one."""
+MOST_RATINGS = 200
+"""So many are read in the log; those before them are counted as they came."""
 KEEP = timedelta(days=2)
 """A notice that could not be sent for so long is nobody's news any more."""
 _MAY_SEE = "sessions_app.view_session"
@@ -36,10 +40,15 @@ def _rested() -> QuerySet[MailSubscription]:
     return rows.filter(Q(sent_at__isnull=True) | Q(sent_at__lte=Now() - F("pause")))
 
 
+def _ripe() -> Q:
+    """A rating waits for its comment."""
+    return ~Q(topic=Topic.FEEDBACK_GIVEN) | Q(at__lte=Now() - timedelta(seconds=COMMENT_WAIT_S))
+
+
 def due_subscriptions() -> list[int]:
     """Those who have something to hear, and whose last mail is long enough ago. A first thing is told at once."""
-    due = _rested().filter(notices__isnull=False)
-    return list(due.order_by("pk").values_list("pk", flat=True).distinct())
+    due = _rested().filter(Exists(MailNotice.objects.filter(_ripe(), subscription=OuterRef("pk"))))
+    return list(due.order_by("pk").values_list("pk", flat=True))
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,11 @@ def _claim(subscription_id: int, public_url: str) -> _Claim | None:
     subscription = rows.select_related("user").filter(pk=subscription_id).first()
     if subscription is None:
         return None
-    notices = list(subscription.notices.order_by("-id")[: MOST_NOTICES + 1])
+    notices = list(subscription.notices.filter(_ripe()).order_by("-id")[: MOST_NOTICES + 1])
+    passed_over = _passed_over(notices)
+    notices = [one for one in notices if one.pk not in passed_over]
     if not notices:
+        subscription.notices.filter(pk__in=passed_over).delete()
         return None
     user, before, now = subscription.user, subscription.sent_at, timezone.now()
     subscription.sent_at = now
@@ -90,11 +102,18 @@ def _claim(subscription_id: int, public_url: str) -> _Claim | None:
         subscription.notices.all().delete()
         return None
     # by their ids, as one of a lower id may be committed later; of so many that they are not all read, whatever is older too
-    told = Q(id__in=[one.pk for one in notices])
+    told = Q(id__in=[*passed_over, *(one.pk for one in notices)])
     if len(notices) > MOST_NOTICES:
         told = Q(id__lte=notices[0].pk)
     digest = digest_of(user.email, notices, public_url=public_url)
     return _Claim(subscription_id, before, now, told, digest)
+
+
+def _passed_over(notices: Sequence[MailNotice]) -> set[int]:
+    """Of the newest ratings, those after which another one of the same answer came: that one is told."""
+    ratings = [one for one in notices if one.topic == Topic.FEEDBACK_GIVEN][:MOST_RATINGS]
+    places = replaced([(one.session_id, one.seq) for one in ratings])
+    return {one.pk for one in ratings if (one.session_id, one.seq) in places}
 
 
 def digest_of(to: str, notices: Sequence[MailNotice], *, public_url: str = "") -> Digest:

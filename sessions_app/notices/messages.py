@@ -58,7 +58,14 @@ def _facts(event: ev.Event, *, words: bool) -> ev.JSON:
             return {"response_id": event.response_id, "status": event.status, "reason": event.reason}
         case ev.FeedbackGiven():
             said = {"comment": event.comment} if words else {}
-            return {"item_id": event.item_id, "rating": event.rating, "reason": event.reason, **said}
+            updated = event.replaces != ev.Rating.NONE
+            return {
+                "item_id": event.item_id,
+                "rating": event.rating,
+                "reason": event.reason,
+                "updated": updated,
+                **said,
+            }
     return {}
 
 

@@ -50,7 +50,7 @@ _SESSION_FIELDS = (
     "tool_data_erased_at",
 )
 _USER_FIELDS = ("username", "email", "first_name", "last_name", "date_joined", "last_login")
-_FOR_STAFF = {"author", "cause", "extra", "parts", "error", "stopped_by"}
+_FOR_STAFF = {"author", "cause", "extra", "parts", "error", "stopped_by", "waits_for"}
 _WORDS_FOR_STAFF = ("model_attempt_failed", "operator_whispered", "whisper_withdrawn", "summary_failed")
 
 

@@ -76,6 +76,7 @@ WORDS = {
     "text",
     "title",
     "topics",
+    "waits_for",
 }
 """Those that go; named so that a test can tell a new field from them."""
 _TOOL_EVENTS = (ev.ToolCall.event_type, ev.ToolApprovalRequested.event_type, ev.ToolResult.event_type)

@@ -26,6 +26,7 @@ from sessions_app.selectors.inbox import MOST_COUNTED, all_put_away, count_waiti
 LATEST_SESSIONS = 8
 TROUBLES_SHOWN = 6
 TROUBLES = "troubles"
+SLOWEST = "slowest"
 """The list of what went wrong, as the address of a session that was opened from it calls it."""
 SLOW_MS = 10_000
 """An answer that takes longer is one of the slow ones."""
@@ -198,10 +199,20 @@ def _change(now: int, before: int) -> tuple[str, str]:
 
 
 def listed(window_key: str, which: str) -> list[str]:
-    """The sessions of a list of the page, in its order: of `TROUBLES`, or of the latest ones."""
+    """The sessions of a list of the page, in its order: of `TROUBLES`, of `SLOWEST`, or of the latest ones."""
+    if which == SLOWEST:
+        return list(slowest_places(window_key))
     if which != TROUBLES:
         return list(Session.objects.values_list("pk", flat=True)[:LATEST_SESSIONS])
     return figures.troubled_since(_window(window_key).starts()[0], TROUBLES_SHOWN)
+
+
+def slowest_places(window_key: str) -> dict[str, int]:
+    """By the session, the seq of its slowest answer; the slowest first."""
+    places: dict[str, int] = {}
+    for answer in figures.slowest_since(_window(window_key).starts()[0]):
+        places.setdefault(answer.session_id, answer.seq)
+    return places
 
 
 def _window(key: str) -> Window:

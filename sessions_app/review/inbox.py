@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sessions_app.desk.waiting import BY_STAFF
+from sessions_app.desk.waiting import BY_STAFF, KEPT
 from sessions_app.log import events as ev
 from sessions_app.models import AttentionKind, InboxItem, Settled
 from sessions_app.review.markdown import in_a_line
 from sessions_app.selectors.inbox import Waiting
 
 TITLES = {
+    AttentionKind.CUSTOMER: "Customers who wait",
     AttentionKind.APPROVAL: "Approvals",
     AttentionKind.FAILED_TOOL: "Failed after a yes",
     AttentionKind.FAILED_ANSWER: "Failed answers",
@@ -20,6 +21,7 @@ TITLES = {
     AttentionKind.FAILED_SUMMARY: "Missing summaries",
 }
 ICONS = {
+    AttentionKind.CUSTOMER: "chat",
     AttentionKind.APPROVAL: "approval_delegation",
     AttentionKind.FAILED_TOOL: "build_circle",
     AttentionKind.FAILED_ANSWER: "error",
@@ -28,6 +30,7 @@ ICONS = {
     AttentionKind.FAILED_SUMMARY: "summarize",
 }
 _SETTLED_BY_LOG = {
+    AttentionKind.CUSTOMER: "Answered, handed back, or the conversation ended",
     AttentionKind.APPROVAL: "Not asked any more: the answer was tried again, or its question deleted",
     AttentionKind.FAILED_TOOL: "Answered by another try",
     AttentionKind.FAILED_ANSWER: "Answered by another try",
@@ -66,6 +69,7 @@ class Row:
     settled_at: datetime | None = None
     can_come_back: bool = False
     decides: bool = False
+    can_be_put_away: bool = False
     runs_again: bool = False
     asked_again_by: str = ""
     """Another try is under way, or has come to nothing yet."""
@@ -98,16 +102,17 @@ def row_of(waiting: Waiting, *, who: str) -> Row:
         settled_at=item.settled_at,
         can_come_back=item.settled_how in BY_STAFF,
         decides=waits and item.kind == AttentionKind.APPROVAL,
+        can_be_put_away=waits and item.kind not in KEPT,
         runs_again=waits and item.kind in CAN_RUN_AGAIN,
         asked_again_by=item.settled_by if waits else "",
     )
 
 
 def together(rows: Sequence[Row]) -> list[Row]:
-    """What waits in one conversation is one row, where its first one stood. An approval stays alone: it is decided by itself."""
+    """What waits in one conversation is one row, where its first one stood. What keeps somebody waiting stays alone."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        key = f"approval {row.pk}" if row.decides else row.session_id
+        key = f"alone {row.pk}" if row.kind in KEPT and not row.settled else row.session_id
         found.setdefault(key, []).append(row)
     return [replace(first, others=others) for first, *others in found.values()]
 
@@ -134,6 +139,8 @@ def _shortened(text: str) -> str:
 
 def _words(item: InboxItem, event: ev.Event | None) -> tuple[str, list[str]]:
     match event:
+        case ev.ResponseQueued() | ev.OperatorTookOver():
+            return "A customer waits for your answer: you have taken the conversation over.", []
         case ev.ToolApprovalRequested():
             return _question(event)
         case ev.ToolResult():

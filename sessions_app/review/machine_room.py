@@ -18,9 +18,12 @@ from sessions_app.models import (
     Webhook,
     WebhookDelivery,
 )
+from sessions_app.notices.deliveries import failing
 from sessions_app.selectors.figures import bounded
 
 NEWEST_RUNS = 5
+_FAILING = 5
+"""So many webhooks that fail are named."""
 _LATE = 10
 """The jobs that have waited longest."""
 
@@ -39,6 +42,7 @@ def machine_room() -> dict[str, Any]:
         "waiting_jobs": _waiting_jobs(),
         "summaries_failed": bounded(Session.objects.filter(summary_state=SummaryState.FAILED)),
         "webhooks": Webhook.objects.count(),
+        "failing": list(failing(Webhook.objects.all())[:_FAILING]),
         "deliveries": {
             state: bounded(WebhookDelivery.objects.filter(state=state))
             for state in (DeliveryState.WAITING, DeliveryState.FAILED)

@@ -87,9 +87,9 @@ def _reopened(event: ev.SessionReopened) -> tuple[str, str]:
 
 
 _RATED = {
-    ev.Rating.UP: ("The user called an earlier answer good", "success"),
-    ev.Rating.DOWN: ("The user called an earlier answer bad", "danger"),
-    ev.Rating.NONE: ("The user took back what they thought of an earlier answer", "neutral"),
+    ev.Rating.UP: ("The customer called an earlier answer good", "success"),
+    ev.Rating.DOWN: ("The customer called an earlier answer bad", "danger"),
+    ev.Rating.NONE: ("The customer took back what they thought of an earlier answer", "neutral"),
 }
 
 
@@ -131,13 +131,13 @@ def _of_the_talk(
         case ev.ItemDeleted():
             return "The client removed an item from the model's history", "neutral"
         case ev.VersionChosen():
-            return "The user went back to another version of what stands above", "info"
+            return "The customer went back to another version of what stands above", "info"
         case ev.ResponseQueued() if operator:
-            return f"The user waits for the answer of {operator}", "neutral"
+            return f"The customer asked {operator} for an answer", "neutral"
         case ev.ResponseQueued(request_key=key) if key:
             return "An answer was asked for over HTTP", "neutral"
         case ev.ResponseQueued():
-            return "The user asked for more while an answer was under way; it is answered next", "neutral"
+            return "The customer asked for more while an answer was under way; it is answered next", "neutral"
         case ev.ResponseDone():
             return _with("An answer that waited was not given", event.reason), "warning"
         case ev.FeedbackGiven():
@@ -160,6 +160,10 @@ def _dialect(name: str) -> str:
 
 def _with(text: str, detail: str) -> str:
     return f"{text} \N{MIDDLE DOT} {detail}" if detail else text
+
+
+PARAGRAPH = "\n\n"
+"""Ends one, in Markdown."""
 
 
 class Tone(StrEnum):
@@ -222,6 +226,8 @@ class Text:
     """The user's last word on it among the records; None when that is nothing."""
     html: str = ""
     """Set by who renders it."""
+    tail: str = ""
+    """Of one that is being written: what stands below ``html``, after its last whole paragraph. Set by who renders it."""
 
     def rated(self, word: ev.FeedbackGiven) -> None:
         self.feedback = None if word.rating == ev.Rating.NONE else word
@@ -348,6 +354,11 @@ class Folding:
 
     def seq_of(self, item_id: str) -> int:
         return self._items[item_id].seq
+
+    def ends_paragraph(self, event: ev.AssistantDelta) -> bool:
+        """Whether a paragraph of the text was over with this piece, which was applied last."""
+        item = self._items.get(event.item_id)
+        return isinstance(item, Text) and item.text.find(PARAGRAPH, max(0, event.offset - 1)) >= 0
 
     def drop_from(self, seq: int) -> None:
         """What began there was never stored: its process died before."""

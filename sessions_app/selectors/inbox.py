@@ -13,7 +13,14 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Left, Now
 from django.http import HttpRequest
 
-from sessions_app.log.events import AssistantMessage, Record, ResponseStarted, ToolApproval, UserMessage
+from sessions_app.log.events import (
+    AssistantMessage,
+    FeedbackGiven,
+    Record,
+    ResponseStarted,
+    ToolApproval,
+    UserMessage,
+)
 from sessions_app.log.replay import find_item
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.models import AttentionKind, InboxItem, ReviewMention, SessionEvent, Settled
@@ -51,9 +58,22 @@ def open_items() -> QuerySet[InboxItem]:
     return InboxItem.objects.filter(settled_at__isnull=True)
 
 
-def count_waiting() -> int:
+def waiting_for(name: str) -> QuerySet[InboxItem]:
+    """What a member of staff is to look at: a customer waits for the one alone who has taken their conversation over."""
+    return open_items().filter(~Q(kind=AttentionKind.CUSTOMER) | Q(waits_for=name))
+
+
+def count_waiting(name: str) -> int:
     """At most `MOST_COUNTED`."""
-    return open_items().order_by()[:MOST_COUNTED].count()
+    return waiting_for(name).order_by()[:MOST_COUNTED].count()
+
+
+def counts_waiting(names: Iterable[str]) -> dict[str, int]:
+    """The same of each of them, in two queries."""
+    of_all = open_items().exclude(kind=AttentionKind.CUSTOMER).order_by()[:MOST_COUNTED].count()
+    customers = open_items().filter(kind=AttentionKind.CUSTOMER, waits_for__in=list(names)).order_by()
+    of_each = Counter(customers.values_list("waits_for", flat=True)[: MOST_COUNTED * MOST_COUNTED])
+    return {name: min(of_all + of_each[name], MOST_COUNTED) for name in names}
 
 
 def count_waiting_on(request: HttpRequest) -> int:
@@ -71,7 +91,12 @@ def _menu_counts(request: HttpRequest) -> tuple[int, int]:
     counted: tuple[int, int] | None = getattr(request, "_menu_counts", None)
     if counted is None:
         unseen = ReviewMention.objects.filter(user_id=request.user.pk or 0, seen_at__isnull=True)
-        waiting = open_items().order_by().annotate(of=Value(0)).values_list("of")[:MOST_COUNTED]
+        waiting = (
+            waiting_for(request.user.get_username())
+            .order_by()
+            .annotate(of=Value(0))
+            .values_list("of")[:MOST_COUNTED]
+        )
         mentions = unseen.order_by().annotate(of=Value(1)).values_list("of")[:MOST_COUNTED]
         counts = Counter(of for (of,) in waiting.union(mentions, all=True))
         counted = counts[0], counts[1]
@@ -79,22 +104,36 @@ def _menu_counts(request: HttpRequest) -> tuple[int, int]:
     return counted
 
 
-def count_by_kind() -> dict[str, int]:
+def count_by_kind(name: str) -> dict[str, int]:
     """At most `MOST_COUNTED` of each kind: one query, a part of an index for each."""
-    each = [open_items().filter(kind=kind).order_by().values_list("kind") for kind in AttentionKind.values]
+    each = [
+        waiting_for(name).filter(kind=kind).order_by().values_list("kind") for kind in AttentionKind.values
+    ]
     first, *others = [kind[:MOST_COUNTED] for kind in each]
     counts = Counter(kind for (kind,) in first.union(*others, all=True))
     return {kind: counts[kind] for kind in AttentionKind.values}
 
 
-def read_inbox(*, kind: str = "", limit: int = PAGE_ITEMS) -> list[Waiting]:
-    """Those that keep somebody waiting first, then the newest first: no number of others pushes an approval out."""
-    items = _with_sessions(open_items()).order_by("-at", "-id")
-    first = kind or AttentionKind.APPROVAL
-    found = list(items.filter(kind=first)[:limit])
-    if not kind and len(found) < limit:
-        found += items.exclude(kind=first)[: limit - len(found)]
+FIRST = (AttentionKind.CUSTOMER, AttentionKind.APPROVAL)
+"""Those that keep somebody waiting."""
+
+
+def read_inbox(name: str, *, kind: str = "", limit: int = PAGE_ITEMS) -> list[Waiting]:
+    """`FIRST` first, then the newest first: no number of others pushes an approval out."""
+    found: list[InboxItem] = []
+    for group in _groups(name, kind):
+        found += _with_sessions(group).order_by("-at", "-id")[: limit - len(found)]
+        if len(found) == limit:
+            break
     return _with_words(found)
+
+
+def _groups(name: str, kind: str) -> list[QuerySet[InboxItem]]:
+    """In the order in which they stand."""
+    items = waiting_for(name)
+    if kind:
+        return [items.filter(kind=kind)]
+    return [*(items.filter(kind=first) for first in FIRST), items.exclude(kind__in=FIRST)]
 
 
 def read_settled(*, limit: int = PAGE_ITEMS) -> list[Waiting]:
@@ -147,7 +186,7 @@ def decisions_of(items: Iterable[InboxItem]) -> dict[int, list[ToolApproval]]:
     return found
 
 
-def next_item(item: InboxItem, *, kind: str = "", forward: bool = True) -> InboxItem | None:
+def next_item(item: InboxItem, *, name: str, kind: str = "", forward: bool = True) -> InboxItem | None:
     """The one after it, or before it, in the order of `read_inbox`; it need not wait itself any more. Along `SETTLED`, that of
     `read_settled`. None: at its end."""
     if kind == SETTLED:
@@ -156,14 +195,10 @@ def next_item(item: InboxItem, *, kind: str = "", forward: bool = True) -> Inbox
         there = Q(at__lt=item.at) | Q(at=item.at, pk__lt=item.pk)
     else:
         there = Q(at__gt=item.at) | Q(at=item.at, pk__gt=item.pk)
-    items = open_items().order_by(*(("-at", "-id") if forward else ("at", "id")))
-    if kind:
-        return items.filter(there, kind=kind).first()
-    approvals, others = items.filter(kind=AttentionKind.APPROVAL), items.exclude(kind=AttentionKind.APPROVAL)
-    mine, theirs = (approvals, others) if item.kind == AttentionKind.APPROVAL else (others, approvals)
-    if found := mine.filter(there).first():
-        return found
-    return theirs.first() if (mine is approvals) == forward else None
+    groups = [group.order_by(*(("-at", "-id") if forward else ("at", "id"))) for group in _groups(name, kind)]
+    place = FIRST.index(AttentionKind(item.kind)) if not kind and item.kind in FIRST else len(groups) - 1
+    beyond = groups[place + 1 :] if forward else reversed(groups[:place])
+    return next((found for one in (groups[place].filter(there), *beyond) if (found := one.first())), None)
 
 
 def _next_settled(item: InboxItem, *, forward: bool) -> InboxItem | None:
@@ -199,7 +234,12 @@ def read_words(waiting: Iterable[InboxItem]) -> dict[int, Words]:
     is_rating = Q(kind=AttentionKind.BAD_RATING)
     placed = InboxItem.objects.annotate(
         place=Coalesce(
-            Case(When(is_rating, then=Subquery(rated.values("seq")[:1])), default=Subquery(starts)), F("seq")
+            Case(
+                When(is_rating, then=Subquery(rated.values("seq")[:1])),
+                When(kind=AttentionKind.CUSTOMER, then=F("session__last_seq")),  # what they said last
+                default=Subquery(starts),
+            ),
+            F("seq"),
         )
     )
     before = of_session.filter(seq__lte=OuterRef("place"), seq__gt=OuterRef("place") - _LOOKED_BACK)
@@ -212,6 +252,36 @@ def read_words(waiting: Iterable[InboxItem]) -> dict[int, Words]:
     return {
         pk: Words(question or "", answer or "")
         for pk, question, answer in found.order_by().values_list("pk", "question", "answer")
+    }
+
+
+def read_ratings(session_ids: Iterable[str], limit: int) -> list[Record]:
+    """The newest ones of these sessions, at most ``limit``, in the order in which they were given."""
+    given = SessionEvent.objects.filter(
+        session_id__in=session_ids, event_type=FeedbackGiven.event_type
+    ).order_by("-created_at")
+    rows = given.values_list(*COLUMNS)[:limit]
+    return [record for row in reversed(rows) for record in _decoded(Row(*row))]
+
+
+def read_answers(places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, Words]]:
+    """Where these answers, (session, item), stand, and what was said; in one query. What is gone is left out."""
+    wanted = reduce(or_, (Q(session_id=one, item=item) for one, item in places), Q(pk__in=[]))
+    answers = SessionEvent.objects.annotate(item=KT("payload__item_id"))
+    answers = answers.filter(wanted, event_type=AssistantMessage.event_type).order_by()
+    asked = SessionEvent.objects.filter(
+        session_id=OuterRef("session_id"),
+        seq__lt=OuterRef("seq"),
+        seq__gt=OuterRef("seq") - _LOOKED_BACK,
+        event_type=UserMessage.event_type,
+    )
+    found = answers.annotate(
+        question=_beginning(asked.order_by("-seq")), answer=Left("content", EXCERPT_CHARS)
+    )
+    rows = found.values_list("session_id", "item", "seq", "question", "answer")
+    return {
+        (session_id, item): (seq, Words(question or "", answer or ""))
+        for session_id, item, seq, question, answer in rows
     }
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Left, NullIf
 
 from sessions_app.log.events import UserMessage
 from sessions_app.models import Session, SessionEvent
-from sessions_app.selectors.said import SPOKEN, with_words
+from sessions_app.selectors.said import SPOKEN, cuts, with_words
 
 _TITLE_CHARS = 120
 _COLUMNS = (
@@ -47,6 +47,8 @@ class RecentSession:
     """By its name in addresses; empty: the server's own."""
     summary: str
     """Of the last end that has one, as Markdown."""
+    cut: str = ""
+    """Where the words that were looked for were said last (`sessions_app.selectors.said.cuts`); empty: nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +84,21 @@ def recent_sessions(
     TimeoutError for words that are too common.
     """
     place = _decode_cursor(cursor) if cursor else None
-    found = [
-        session
-        for owner in _owners(user_id, guest_id, external_user_id)
-        for session in _page(_spoken(owner, words), place, limit + 1, as_begun=as_begun)
-    ]
+    found: list[RecentSession] = []
+    said: dict[str, int] = {}
+    for owner in _owners(user_id, guest_id, external_user_id):
+        sessions = Session.objects.filter(owner, user_messages__gt=0, erased_at__isnull=True)
+        if words:
+            said |= with_words(sessions, words)
+            sessions = sessions.filter(pk__in=said)
+        found += _page(sessions, place, limit + 1, as_begun=as_begun)
     found.sort(key=lambda one: _place_of(one, as_begun=as_begun), reverse=True)
     more = len(found) > limit
     page = found[:limit]
     next_cursor = _encode_cursor(_place_of(page[-1], as_begun=as_begun)) if more else None
+    if words:
+        cut = cuts([said[one.session_id] for one in page], words)
+        page = [replace(one, cut=cut.get(one.session_id, "")) for one in page]
     return RecentSessions(sessions=page, next_cursor=next_cursor)
 
 
@@ -107,11 +115,6 @@ def _owners(user_id: int | None, guest_id: str, external_user_id: str) -> list[Q
     if guest_id:
         owners.append(Q(user_id__isnull=True, guest_id=guest_id))
     return owners
-
-
-def _spoken(owner: Q, words: str) -> QuerySet[Session]:
-    sessions = Session.objects.filter(owner, user_messages__gt=0, erased_at__isnull=True)
-    return sessions.filter(pk__in=with_words(sessions, words)) if words else sessions
 
 
 def _page(
@@ -155,9 +158,9 @@ def _title() -> Coalesce:
     messages = SessionEvent.objects.filter(
         session_id=OuterRef("session_id"), event_type=UserMessage.event_type
     )
-    first_words = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
-    said = NullIf(Subquery(first_words), Value(""))
-    return Coalesce(NullIf(F("title"), Value("")), said, F("first_words"))  # the last of what has files alone
+    beginning = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
+    called = [NullIf(F(name), Value("")) for name in ("title", "first_words")]
+    return Coalesce(*called, Subquery(beginning))  # the last for a row of a release that wrote no first words
 
 
 def _last_word_at() -> Coalesce:

@@ -44,6 +44,12 @@ def find_users(*, reference: str, limit: int = 5) -> list[UserProfile]:
     return _profiles(_meant_by(reference.strip().replace("\x00", "")), limit=limit)
 
 
+def name_of(*, user_id: int | None) -> str:
+    """Empty: there is no such user."""
+    users = get_user_model()._default_manager.filter(pk=user_id or 0)
+    return users.values_list(get_user_model().USERNAME_FIELD, flat=True).first() or ""
+
+
 def is_active_staff(*, user_id: int | None) -> bool:
     """Whether the user is staff now, whatever they were when they connected."""
     if user_id is None:

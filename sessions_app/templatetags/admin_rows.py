@@ -55,10 +55,22 @@ def rows_of_list(context: Any, cl: Any) -> dict[str, Any]:
 
 
 @register.filter
-def used_first(specs: list[Any]) -> list[tuple[Any, bool]]:
-    """(a list's filter, whether it narrows the list): those that do come first."""
-    found = [(spec, _is_used(spec)) for spec in specs]
+def used_first(specs: list[Any]) -> list[tuple[Any, bool, str]]:
+    """(a list's filter, whether it narrows the list, what is chosen in words, where it says so): those that do come first."""
+    found = [(spec, _is_used(spec), _chosen(spec)) for spec in specs]
     return sorted(found, key=lambda one: not one[1])
+
+
+def _chosen(spec: Any) -> str:
+    values = {str(value) for given in spec.used_parameters.values() for value in _several(given)}
+    offered = getattr(spec, "lookup_choices", None) or getattr(
+        getattr(spec, "field", None), "flatchoices", ()
+    )
+    return ", ".join(str(title) for value, title in offered if str(value) in values)
+
+
+def _several(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, list | tuple) else [given]
 
 
 def _is_used(spec: Any) -> bool:

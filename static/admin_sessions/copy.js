@@ -1,15 +1,21 @@
-// A button beside a field that copies what is in it; where the browser lets no page copy, the field is chosen instead.
+// A button that copies what stands in a field or another element; where the browser lets no page copy, that is chosen instead.
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  const field = document.getElementById(button.dataset.copy);
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    field.select();
-    try {
-      await navigator.clipboard.writeText(field.value);
-      button.textContent = "Copied";
-    } catch {
-      button.textContent = "Press Ctrl+C";
-    }
-  });
-}
+/** Also those that come to the page later. */
+const show = () => document.querySelectorAll("[data-copy][hidden]").forEach((button) => (button.hidden = false));
+
+show();
+new MutationObserver(show).observe(document.body, { childList: true, subtree: true });
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copy);
+  if (source.select) source.select();
+  else getSelection().selectAllChildren(source);
+  try {
+    await navigator.clipboard.writeText(source.value ?? source.dataset.exact ?? source.textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Press Ctrl+C";
+  }
+});

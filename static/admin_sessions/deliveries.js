@@ -4,16 +4,27 @@ const [SOON_MS, LATER_MS] = [2_000, 15_000];
 const [SOON, MOST] = [30, 240];
 
 const waits = () => document.querySelector("[data-follows][data-waits], [data-follows] [data-waits], #result_list [data-waits]");
+const rowsBelow = () => [...document.querySelectorAll("#last-deliveries tr[id]")];
+/** The row of the test that was sent from this page. */
+let marked;
+
+async function pageOf(answer) {
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
 
 async function look() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  show(await pageOf(answer));
+}
+
+function show(fresh) {
   for (const old of document.querySelectorAll("[data-follows]")) {
     const now = fresh.getElementById(old.id);
     if (now && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(now));
   }
   showRows(fresh);
+  document.getElementById(marked)?.classList.add("is-new");
 }
 
 /** A list's rows stay, with the boxes that are ticked: what stands in them is new. */
@@ -32,7 +43,50 @@ function showRows(fresh) {
   }
 }
 
-for (let looks = 0; looks < MOST && waits(); looks += 1) {
-  await new Promise((later) => setTimeout(later, looks < SOON ? SOON_MS : LATER_MS));
-  if (!document.hidden) await look().catch(() => undefined); // the next one may come through
+let follows = false;
+
+async function follow() {
+  if (follows) return;
+  follows = true;
+  for (let looks = 0; looks < MOST && waits(); looks += 1) {
+    await new Promise((later) => setTimeout(later, looks < SOON ? SOON_MS : LATER_MS));
+    if (!document.hidden) await look().catch(() => undefined); // the next one may come through
+  }
+  follows = false;
 }
+
+/** Send a form of the page and show what came of it in place: what is typed in the other form stays. */
+async function sendInPlace(form) {
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+  if (!answer.ok || new URL(answer.url).pathname !== location.pathname) throw new Error("not shown here");
+  const fresh = await pageOf(answer);
+  const known = new Set(rowsBelow().map((row) => row.id));
+  marked = [...fresh.querySelectorAll("#last-deliveries tr[id]")].find((row) => !known.has(row.id))?.id ?? marked;
+  const secret = fresh.querySelector(".sx-secret")?.parentElement;
+  show(fresh);
+  if (secret) {
+    const told = document.querySelector("[data-told]");
+    told.replaceChildren(document.adoptNode(secret));
+    form.closest("details")?.removeAttribute("open");
+    told.scrollIntoView({ block: "center" });
+  } else {
+    document.getElementById(marked)?.scrollIntoView({ block: "center" });
+  }
+  follow();
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-stays]")) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    await sendInPlace(form);
+  } catch {
+    form.submit(); // the browser asks before it leaves what was typed
+  }
+  button.disabled = false;
+});
+
+follow();

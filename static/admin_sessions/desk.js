@@ -4,13 +4,18 @@ import { Away } from "./away.js";
 import { showHit } from "./hit.js";
 import { Keys } from "./keys.js";
 import { beginsOnScreen } from "./onscreen.js";
-import { actOnRow, Panel } from "./panel.js";
+import { actOnRow, actOnTicked, Panel, takesByEnter } from "./panel.js";
 import { keepInReach } from "./reach.js";
 
 const panel = document.querySelector("[data-desk]");
 const talk = document.querySelector("[data-hit]");
 
-const keys = new Keys(actOnRow);
+const keys = new Keys({ onRow: actOnRow, onTicked: actOnTicked });
+document.addEventListener("keydown", takesByEnter);
+for (const button of document.querySelectorAll("[data-row-act]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => keys.press(button.dataset.rowAct, button.closest(".data-row")));
+}
 keepInReach(document);
 for (const details of document.querySelectorAll("details.desk-save")) {
   details.addEventListener("toggle", () => details.open && details.querySelector("input[type=text], button").focus());
@@ -19,6 +24,13 @@ for (const all of document.querySelectorAll("[data-all]")) {
   const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${all.dataset.all}"]`)];
   all.closest("label").hidden = boxes.length < 2;
   all.addEventListener("change", () => boxes.forEach((box) => (box.checked = all.checked)));
+}
+for (const toast of document.querySelectorAll("li:has(.inbox-undo) > div")) {
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "desk-close", textContent: "\u00d7" });
+  close.setAttribute("aria-label", "Close");
+  close.dataset.key = "Escape";
+  close.addEventListener("click", () => toast.closest("li").remove());
+  toast.append(close);
 }
 const many = document.getElementById("inbox-many");
 if (many) {

@@ -16,6 +16,8 @@ export const linkOf = (row) => row.querySelector("th a, [data-open]") ?? row.que
 /** One that takes the arrows and Escape for itself, as while names are offered. */
 const isChoosing = (element) => element.hasAttribute("aria-activedescendant");
 
+const offering = (root, name, key) => [...root.querySelectorAll(`[${name}]`)].filter((one) => one.getAttribute(name).split(" ").includes(key));
+
 export class Keys {
   #rows = [];
   #row = null;
@@ -24,8 +26,10 @@ export class Keys {
   #acting = false;
   #until;
 
-  constructor(actOnRow) {
-    this.actOnRow = actOnRow;
+  /** ``onRow``, ``onTicked``: what a key does to a row of a list, or to those that are ticked, as a function; null: nothing. */
+  constructor({ onRow, onTicked }) {
+    this.onRow = onRow;
+    this.onTicked = onTicked;
     this.help = document.querySelector("dialog.desk-keys");
     this.#rows = [...document.querySelectorAll("#result_list .data-row, [data-row]")];
     if (this.#rows.length) {
@@ -46,7 +50,7 @@ export class Keys {
     addEventListener("pageshow", (event) => event.persisted && this.#forget());
     for (const button of document.querySelectorAll("[data-help]")) {
       button.hidden = false;
-      button.addEventListener("click", () => this.help?.showModal());
+      button.addEventListener("click", () => this.help && this.#showHelp());
     }
   }
 
@@ -94,13 +98,21 @@ export class Keys {
     return held;
   }
 
-  #acts(key, row) {
-    const acting = this.actOnRow(key, row);
-    if (acting) {
-      this.#waits();
-      acting.then((leaves) => leaves || this.#doAll(this.#forget()));
-    }
-    return Boolean(acting);
+  /** What the button of a row does, by the key that does the same. */
+  press(key, row) {
+    this.choose(row);
+    this.#actFor(key, row)?.();
+  }
+
+  #actFor(key, row) {
+    const act = this.onRow(key, row);
+    return (
+      act &&
+      (() => {
+        this.#waits();
+        act().then((leaves) => leaves || this.#doAll(this.#forget()));
+      })
+    );
   }
 
   #pressed(event) {
@@ -127,95 +139,91 @@ export class Keys {
 
   /** Whether the key meant something here. */
   #does(key, target) {
+    const meant = this.#meaning(key, target, this.#row);
     this.#acting = true;
     try {
-      return this.#means(key, target);
+      meant?.();
     } finally {
       this.#acting = false;
     }
+    return Boolean(meant);
   }
 
-  #means(key, target) {
-    if (key === "?" && this.help) {
-      this.help.showModal();
-      return true;
+  /** It shows the keys that mean something on this page as it is now, and no others. */
+  #showHelp() {
+    const row = this.#row ?? this.#shown()[0];
+    for (const line of this.help.querySelectorAll("[data-keys]")) {
+      line.hidden = !line.dataset.keys.split(" ").some((key) => this.#meaning(key, document.body, row));
+    }
+    this.help.showModal();
+  }
+
+  /** What the key does here, as a function; null: nothing. ``row``: the chosen one. */
+  #meaning(key, target, row) {
+    if (key === "?") {
+      return this.help && (() => this.#showHelp());
     }
     const field = key === "/" ? document.querySelector("#searchbar") : this.#byData("focus", key);
     if (field) {
-      field.focus();
-      field.select?.();
-      field.dataset.byKey = "";
-      return true;
+      return () => {
+        field.focus();
+        field.select?.();
+        field.dataset.byKey = "";
+      };
     }
-    if (key === "/") {
-      document.querySelector("a[data-key=u]")?.click();
-      return true;
-    }
-    return (this.#rows.length > 0 && this.#doesInList(key, target)) || this.#presses(key, target);
+    return (this.#rows.length > 0 && this.#meaningInList(key, target, row)) || this.#press(key, target);
   }
 
-  #presses(key, target) {
+  #press(key, target) {
     if (key === "Enter" && target.closest("a, button, summary, label")) {
-      return false;
+      return null;
     }
-    const button = this.#byData("key", key);
-    if (button?.closest("[hidden]")) return false;
-    button?.click();
-    if (button?.type === "radio") {
-      button.form.requestSubmit();
-    }
-    return Boolean(button);
+    const button = this.#byData("key", key) ?? (key === "/" ? document.querySelector("a[data-key=u]") : null);
+    return (
+      button &&
+      (() => {
+        button.click();
+        if (button.type === "radio") {
+          button.form.requestSubmit();
+        }
+      })
+    );
   }
 
   #byData(name, key) {
-    return [...document.querySelectorAll(`[data-${name}]`)].find((element) => element.dataset[name].split(" ").includes(key));
+    return offering(document, `data-${name}`, key).find((element) => !element.closest("[hidden]"));
   }
 
-  #doesInList(key, target) {
-    const [row, shown] = [this.#row, this.#shown()];
+  #meaningInList(key, target, row) {
+    const shown = this.#shown();
     switch (key) {
       case "j":
-        this.choose(shown[Math.min(shown.indexOf(row) + 1, shown.length - 1)]);
-        return true;
+        return () => this.choose(shown[Math.min(shown.indexOf(row) + 1, shown.length - 1)]);
       case "k":
-        this.choose(shown[Math.max(shown.indexOf(row) - 1, 0)]);
-        return true;
+        return () => this.choose(shown[Math.max(shown.indexOf(row) - 1, 0)]);
       case "Enter":
       case "o":
-        if (!row || (key === "Enter" && target.closest("a, button, summary, label, input"))) {
-          return false;
-        }
-        linkOf(row)?.click();
-        return true;
-      case "x":
-        row?.querySelector("input.action-select")?.click();
-        return Boolean(row);
+        return row && !(key === "Enter" && target.closest("a, button, summary, label, input")) ? () => linkOf(row)?.click() : null;
+      case "x": {
+        const box = row?.querySelector("input.action-select");
+        return box && (() => box.click());
+      }
     }
-    return this.#pressesForTicked(key) || (Boolean(row) && (this.#pressesInRow(key, row) || this.#acts(key, row)));
+    return this.#forTicked(key) ?? this.onTicked(key, row) ?? (row ? (this.#inRow(key, row) ?? this.#actFor(key, row)) : null);
   }
 
   /** Where some rows are ticked, a key that acts on a row acts on all of these. */
-  #pressesForTicked(key) {
-    const button = [...document.querySelectorAll("[data-ticked-key]")].find((one) =>
-      one.dataset.tickedKey.split(" ").includes(key),
-    );
+  #forTicked(key) {
+    const [button] = offering(document, "data-ticked-key", key);
     const ticked = this.#shown().some((row) => row.querySelector("input.action-select:checked"));
-    if (button && ticked) {
-      button.click();
-    }
-    return Boolean(button) && ticked;
+    return button && ticked ? () => button.click() : null;
   }
 
   /** What the row itself offers: a button to press, or one to go to, which Enter then presses. */
-  #pressesInRow(key, row) {
-    const offered = (name) =>
-      [...row.querySelectorAll(`[data-row-${name}]`)].find((one) =>
-        one.getAttribute(`data-row-${name}`).split(" ").includes(key),
-      );
-    const [button, goal] = [offered("key"), offered("focus")];
-    button?.click();
-    goal?.focus();
-    return Boolean(button ?? goal);
+  #inRow(key, row) {
+    const [button] = offering(row, "data-row-key", key);
+    const [goal] = offering(row, "data-row-focus", key);
+    return button ? () => button.click() : goal ? () => goal.focus() : null;
   }
 
   #shown() {

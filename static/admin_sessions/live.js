@@ -147,7 +147,7 @@ const said = document.getElementById("live-said");
 
 function words() {
   if (now.status !== "active") return "Ended";
-  const who = now.here ? "The user is here" : "The user is away";
+  const who = now.here ? "The customer is here" : "The customer is away";
   if (now.operator) return `${now.operator === live.dataset.me ? "You answer" : `${now.operator} answers`} \u00b7 ${who}`;
   return `${now.answering ? "The model is answering" : "Goes on"} \u00b7 ${who}`;
 }
@@ -158,7 +158,7 @@ function setText(id, text) {
 }
 
 const TO_CUSTOMER = "The customer reads this, as written by a person";
-const TO_MODEL = "Tell the model something; the user does not see it, but a model may repeat it";
+const TO_MODEL = "Tell the model something; the customer does not see it, but a model may repeat it";
 
 function show(news) {
   const before = now.operator;
@@ -235,6 +235,7 @@ async function post(event, form) {
     if (acts.elements.text.value.trim() === body.get("text").trim()) acts.elements.text.value = "";
     acts.elements.text.focus();
   }
+  if (went && ["take_over", "hand_back"].includes(body.get("act"))) document.dispatchEvent(new Event("desk:stale"));
   if (went && body.get("act") === "take_over") {
     acts.elements.text.focus();
     focusedAt = performance.now();

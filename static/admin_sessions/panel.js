@@ -63,11 +63,25 @@ export class Panel {
         event.target.form.requestSubmit();
       }
     });
+    document.addEventListener("desk:stale", () => this.#look());
     addEventListener("beforeunload", (event) => {
       if (element.querySelector("textarea[name=note]")?.value.trim()) {
         event.preventDefault();
       }
     });
+  }
+
+  /** As it is by now; what was begun in it stays. */
+  async #look() {
+    const form = this.element.querySelector("form[data-in-place]");
+    if (!form) {
+      return;
+    }
+    const body = new URLSearchParams({ act: "look", csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value });
+    const answer = await post(form.action, body);
+    if (answer) {
+      this.#show(answer.inside, this.#drafts(() => this.#given));
+    }
   }
 
   async #submitted(event) {
@@ -136,8 +150,44 @@ export class Panel {
   }
 }
 
-/** An act on a session of the list, by its row: a promise of whether the list is shown anew for it. Null: there is no such act for
- * the key. */
+const FOR_TICKED = { d: "mark_done", f: "mark_flagged", a: "assign_to_me", t: "tag_or_assign", A: "assign_to" };
+/** That can be done to one by itself no other way. */
+const FOR_ONE_AS_WELL = ["t", "A"];
+
+/** What a key does to the ticked rows of the list, by its bar of actions; null: nothing. */
+export function actOnTicked(key, row) {
+  const choice = document.querySelector("#changelist-form select[name=action]");
+  const ticked = document.querySelector("#changelist-form input.action-select:checked");
+  const box = FOR_ONE_AS_WELL.includes(key) ? row?.querySelector("input.action-select") : null;
+  const offered = [...(choice?.options ?? [])].some((one) => one.value === FOR_TICKED[key]);
+  if (!offered || !(ticked ?? box)) {
+    return null;
+  }
+  return () => {
+    if (!ticked) {
+      box.click();
+    }
+    choice.value = FOR_TICKED[key];
+    choice.dispatchEvent(new Event("change"));
+    if (key === "A") {
+      choice.form.elements.assignee.focus();
+    } else {
+      choice.form.requestSubmit(choice.form.querySelector("button[name=index]"));
+    }
+  };
+}
+
+/** In a choice of colleagues Enter takes the one that stands there. */
+export function takesByEnter(event) {
+  if (event.key === "Enter" && event.target.matches("select[name=assignee]")) {
+    event.preventDefault();
+    const { form } = event.target;
+    form.requestSubmit(form.querySelector("button[name=index]") ?? undefined);
+  }
+}
+
+/** An act on a session of the list, by its row: a function that gives a promise of whether the list is shown anew for it. Null:
+ * there is no such act for the key. */
 export function actOnRow(key, row) {
   const given = {
     d: { act: "state", state: "done" },
@@ -154,12 +204,13 @@ export function actOnRow(key, row) {
   url.pathname = url.pathname.replace(/change\/$/, "review/");
   const here = location.pathname + location.search;
   const body = new URLSearchParams({ ...given, here, csrfmiddlewaretoken: token.value });
-  return post(url, body, FROM_LIST).then((answer) => {
+  return async () => {
+    const answer = await post(url, body, FROM_LIST);
     if (answer?.done) {
       location.reload(); // which says what was done, with a button that takes it back
     } else if (answer) {
       say(answer.words, true);
     }
     return Boolean(answer?.done);
-  });
+  };
 }

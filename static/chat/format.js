@@ -2,7 +2,7 @@
 
 import { gettext, locale, ngettext } from "./words.js";
 
-const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
 const dayAndClock = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
 const count = new Intl.NumberFormat(locale);

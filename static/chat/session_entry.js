@@ -15,6 +15,7 @@ export function sessionEntry(session, { url, isCurrent, act }) {
   if (session.pinned) link.append(pinned());
   link.append(el("span", { class: "session-title", dir: "auto", text: name }));
   link.append(el("time", { datetime: at, text: shortTime(at) }));
+  if (session.excerpt?.length) link.append(excerpt(session.excerpt));
   const node = el("li", { "data-session": session.id }, link);
   const more = iconButton("dots", gettext("Options for “{title}”", { title: name }), {
     class: "more",
@@ -23,6 +24,12 @@ export function sessionEntry(session, { url, isCurrent, act }) {
   });
   node.append(more, menu(node, more, session, act));
   return node;
+}
+
+/** Where the words that are looked for were said: in turn what stands around them, and they. */
+function excerpt(pieces) {
+  const parts = pieces.map((text, place) => (place % 2 ? el("mark", { text }) : text));
+  return el("span", { class: "excerpt", dir: "auto" }, ...parts);
 }
 
 function pinned() {

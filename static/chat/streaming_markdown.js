@@ -7,6 +7,7 @@
  */
 
 import { highlight } from "./highlighting.js";
+import { closeOpenEnds } from "./markdown_open_ends.js";
 import { parseBlocks, renderTokens } from "./markdown.js";
 
 const OPEN_BLOCKS = 2;
@@ -22,6 +23,7 @@ export class StreamingMarkdown {
   #notBefore = 0;
   #hasDefinitions = false;
   #isWhole = false;
+  #isClosed = false;
   #taken = 0;
 
   constructor(root, { restFactor = REST_FACTOR } = {}) {
@@ -44,9 +46,10 @@ export class StreamingMarkdown {
   /** The text is whole. Links may have been defined below their use: then all is rendered anew, once. */
   finish(text) {
     if (this.#hasDefinitions) this.#restart();
+    if (this.#isClosed) this.#shown = ""; // as it stands, also where nothing comes any more
     this.#notBefore = 0;
-    this.update(text);
     this.#isWhole = true;
+    this.update(text);
     highlight(this.#root);
   }
 
@@ -68,9 +71,12 @@ export class StreamingMarkdown {
   }
 
   #render(text) {
-    const source = text.slice(this.#start);
-    const env = {};
-    const tokens = parseBlocks(source, env);
+    const written = text.slice(this.#start);
+    let env = {};
+    let tokens = parseBlocks(written, env);
+    const source = this.#isWhole ? written : closeOpenEnds(written, tokens);
+    this.#isClosed = source !== written;
+    if (this.#isClosed) tokens = parseBlocks(source, (env = {}));
     this.#hasDefinitions ||= Object.keys(env.references ?? {}).length > 0;
     const cut = this.#hasDefinitions ? 0 : cutIndex(tokens);
     for (const node of this.#tail) node.remove();

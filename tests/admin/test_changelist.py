@@ -265,8 +265,26 @@ def test_periods_lead_from_years_to_days(admin: Client) -> None:
     assert ids_shown(days) == {"a"}
 
 
+def test_a_choice_of_one_period_is_none(admin: Client) -> None:
+    write_session(session_id="a")
+    assert 'aria-label="Period"' not in page(admin)
+    write_session(session_id="b", at=NOON - timedelta(days=2))
+    assert escape("?show=all&start_time__day=4&start_time__month=3&start_time__year=2026") in page(admin)
+    write_session(session_id="c", at=NOON - timedelta(days=32))
+    months = page(admin)
+    assert escape("?show=all&start_time__month=2&start_time__year=2026") in months
+    assert escape('?show=all&start_time__year=2026"') not in months
+
+
+def test_a_filter_says_what_is_chosen_in_it(admin: Client) -> None:
+    html = page(admin, "?review=flagged&status__exact=ended&errors=yes")
+    said = re.findall(r'<summary>([^<]+) <span class="filter-chosen">([^<]+)</span>', html)
+    assert dict(said) >= {"Review": "Flagged", "Status": "ended", "Errors": "With failed answers"}
+
+
 def test_periods_keep_the_other_filters(admin: Client) -> None:
     write_session(session_id="a")
+    write_session(session_id="b", at=NOON.replace(year=2025))
     assert escape("?errors=no&show=all&start_time__year=2026") in page(admin, "?errors=no")
 
 

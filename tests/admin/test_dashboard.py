@@ -16,7 +16,7 @@ from sessions_app.models import InboxItem, ServerProcess, Session, SessionEvent,
 from sessions_app.review.dashboard import dashboard
 from sessions_app.review.machine_room import machine_room
 from sessions_app.selectors.figures import SUM_NAMES, Kept, kept
-from tests.admin.rows import call, done, result, started, turn, user_says, write_session
+from tests.admin.rows import call, done, message, result, started, turn, user_says, write_session
 
 
 @pytest.fixture(autouse=True)
@@ -280,6 +280,23 @@ def test_what_went_wrong_is_walked_along_in_its_own_order(viewer: Client) -> Non
     assert led("well", "previous") == "/admin/?window=day"
     latest = viewer.get(f"{page}/newer/next-session/?dashboard=day")["Location"]
     assert latest == f"{page}/well/change/?dashboard=day"
+
+
+def test_the_slowest_answers_are_walked_along_in_their_order(viewer: Client) -> None:
+    for session_id, minutes, took in (("slow", 9, 9_000.0), ("slower", 5, 90_000.0), ("quick", 7, 900.0)):
+        timed = done(timings=ev.Timings(first_token_ms=1.0, total_ms=took))
+        events = [user_says("x"), started(), message("y"), timed]
+        write_session(events, at=a_while_ago(minutes), session_id=session_id)
+    html = unescape(viewer.get("/admin/").content.decode())
+    page = "/admin/sessions_app/session"
+    assert f"{page}/slower/change/?hit=4&dashboard=day:slowest" in html
+
+    def led(session_id: str, where: str) -> str:
+        return viewer.get(f"{page}/{session_id}/{where}-session/?dashboard=day:slowest")["Location"]
+
+    assert led("slower", "next") == f"{page}/slow/change/?hit=4&dashboard=day%3Aslowest"
+    assert led("slow", "next") == f"{page}/quick/change/?hit=4&dashboard=day%3Aslowest"
+    assert led("quick", "next") == "/admin/?window=day"
 
 
 def test_rows_say_who_it_was_and_what_has_been_done(viewer: Client) -> None:

@@ -1,9 +1,12 @@
 """What is on its way to a webhook, followed in a real Chromium."""
 
+import re
+
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from sessions_app.models import DeliveryState, Webhook, WebhookDelivery
+from sessions_app.notices.messages import message_of
 from sessions_app.notices.secrets import new_secret, sealed
 
 LIST = "/admin/sessions_app/webhookdelivery/"
@@ -46,3 +49,65 @@ def test_a_webhooks_page_and_that_of_a_delivery_follow_without_losing_what_was_t
     page.bring_to_front()
     expect(page.locator("#last-deliveries .sx-badge")).to_have_text("Delivered")
     expect(page.get_by_label("Name")).to_have_value("Another name")
+
+
+def test_a_test_and_a_new_secret_leave_what_is_typed_and_show_what_came_of_them(page: Page) -> None:
+    hook = waiting().webhook
+    others = [
+        WebhookDelivery(
+            webhook=hook, topic="session.ended", session_id="", seq=n, at=timezone.now(), state="failed"
+        )
+        for n in range(12)
+    ]
+    WebhookDelivery.objects.bulk_create(others)
+    page.set_viewport_size({"width": 1366, "height": 700})
+    page.goto(f"/admin/sessions_app/webhook/{hook.pk}/change/")
+    page.get_by_label("Name").fill("Another name")
+    page.get_by_role("button", name="Send a test").click()
+    row = page.locator("#last-deliveries tr.is-new")
+    expect(row).to_contain_text("A test")
+    expect(row).to_be_in_viewport(ratio=1)
+    bar = page.locator("#submit-row").bounding_box()
+    where = row.bounding_box()
+    assert bar
+    assert where
+    assert where["y"] + where["height"] <= bar["y"]
+    expect(page.get_by_label("Name")).to_have_value("Another name")
+    is_taken()
+    expect(row.locator(".sx-badge")).to_have_text("Delivered")  # still marked once the rows are new
+    page.get_by_text("Make a new secret").click()
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_label("The secret")).to_have_value(re.compile("whsec_.+"))
+    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+    expect(page.get_by_text("The old secret works until")).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value("Another name")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Another name").first).to_be_visible()
+    hook.refresh_from_db()
+    assert hook.name == "Another name"
+
+
+def test_what_is_typed_is_not_left_without_a_question(page: Page) -> None:
+    hook = waiting().webhook
+    page.goto(f"/admin/sessions_app/webhook/{hook.pk}/change/")
+    page.get_by_label("Name").press_sequentially("x")
+    asked: list[str] = []
+
+    def stays(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stays)
+    with page.expect_event("dialog"):
+        page.evaluate("location.href = '/admin/'")
+    assert asked == ["beforeunload"]
+    expect(page.get_by_label("Name")).to_have_value("xcrm")
+
+
+def test_the_body_of_a_message_is_copied_as_it_is_signed(page: Page) -> None:
+    delivery = waiting()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{LIST}{delivery.pk}/change/")
+    page.get_by_role("button", name="Copy the body").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == message_of(delivery).decode()

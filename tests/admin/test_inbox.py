@@ -22,6 +22,7 @@ from sessions_app.selectors.inbox import (
     PAGE_ITEMS,
     count_by_kind,
     count_waiting,
+    counts_waiting,
     read_inbox,
 )
 from tests.admin.conftest import PASSWORD, signed_in
@@ -50,6 +51,7 @@ def write(events: list[ev.Event], session_id: str = "s1", **fields: Any) -> Sess
                 kind=news.opens,
                 ref=news.ref,
                 response_id=news.response_id,
+                waits_for=news.waits_for,
                 seq=news.seq,
                 at=news.at,
             )
@@ -249,11 +251,11 @@ def test_many_are_put_away_at_once_and_brought_back(operator: Client) -> None:
     html = page.content.decode()
     assert "2 put away." in html
     assert "Pay 5" in html
-    assert count_waiting() == 2
+    assert count_waiting("ada") == 2
     undo = {"act": "back", "item": re.findall(r'name="item" value="(\d+)">', html)[:2]}
     assert sorted(undo["item"]) == [str(ids[0]), str(ids[1])]
     assert "2 wait again." in operator.post(many, undo, follow=True).content.decode()
-    assert count_waiting() == 4
+    assert count_waiting("ada") == 4
     assert "Nothing was chosen." in operator.post(many, {"act": "dismiss"}, follow=True).content.decode()
 
 
@@ -292,7 +294,7 @@ def test_only_what_a_person_settled_can_be_brought_back(operator: Client) -> Non
     assert "Answered by another try" in page
     assert "Bring back" not in page
     assert "settled by what happened" in act(operator, item, "back")
-    assert count_waiting() == 0
+    assert count_waiting("ada") == 0
 
 
 def test_the_settled_ones_say_how_and_by_whom(operator: Client) -> None:
@@ -302,7 +304,7 @@ def test_the_settled_ones_say_how_and_by_whom(operator: Client) -> None:
     page = operator.get(f"{PAGE}?kind=settled").content.decode()
     assert "Put away by grace" in page
     assert "It waits again." in act(operator, item, "back")
-    assert count_waiting() == 1
+    assert count_waiting("ada") == 1
 
 
 def test_an_approval_says_what_was_said_to_it_and_by_whom(operator: Client) -> None:
@@ -366,7 +368,7 @@ def test_a_row_shows_what_was_asked_and_answered(viewer: Client) -> None:
         disliked,
     ]
     write(events)
-    rated, other = (one.words for one in read_inbox())
+    rated, other = (one.words for one in read_inbox("ada"))
     assert (rated.question, rated.answer[:26]) == ("How <long> is the Rhine?", "**It** is `1,233 km` long.")
     assert (other.question, other.answer) == ("And the Elbe?", "The Elbe")
     html = viewer.get(PAGE).content.decode()
@@ -432,7 +434,7 @@ def fill(kind: str, count: int, session: Session, *, days: int = 0) -> None:
 def test_an_approval_stands_first_however_many_newer_ones_there_are(viewer: Client) -> None:
     approval()
     fill("failed_answer", PAGE_ITEMS + 5, Session.objects.get(), days=1)
-    found = read_inbox()
+    found = read_inbox("ada")
     assert [one.item.kind for one in found[:2]] == ["approval", "failed_answer"]
     assert len(found) == PAGE_ITEMS
     assert "Pay 5" in viewer.get(PAGE).content.decode()
@@ -441,7 +443,7 @@ def test_an_approval_stands_first_however_many_newer_ones_there_are(viewer: Clie
 def test_each_kind_is_counted_by_itself(viewer: Client) -> None:
     approval()
     fill("failed_answer", MOST_COUNTED + 20, Session.objects.get(), days=1)
-    counts = count_by_kind()
+    counts = count_by_kind("ada")
     assert (counts["approval"], counts["failed_answer"], counts["budget"]) == (1, MOST_COUNTED, 0)
     tabs = viewer.get(PAGE).context["tabs"]
     assert tabs == [
@@ -455,7 +457,7 @@ def test_each_kind_is_counted_by_itself(viewer: Client) -> None:
 def test_an_approval_cannot_be_put_away(operator: Client) -> None:
     item = approval()
     assert "That cannot be done with it." in act(operator, item, "dismiss")
-    assert count_waiting() == 1
+    assert count_waiting("ada") == 1
 
 
 def test_the_page_costs_the_same_queries_for_1_and_for_40(viewer: Client) -> None:
@@ -487,3 +489,34 @@ def test_what_is_erased_or_deleted_waits_no_more(db: None) -> None:
     write([started(), ASKED], "s2", status="ended")
     delete_session(session_id="s2", by=By(actor=EraseActor.STAFF))
     assert not InboxItem.objects.exists()
+
+
+def held(by: str) -> ev.Event:
+    return ev.OperatorTookOver(item_id="item_over", author=by, shown_as="A person", awaited=True)
+
+
+def test_a_customer_waits_for_the_one_who_has_taken_over_alone(operator: Client, viewer: Client) -> None:
+    write([user_says("Hm"), held("grace"), user_says("Where is it?", "item_2")], title="Parcel")
+    write([user_says("And mine?"), held("alan")], "s2", title="Refund")
+    write([started(), ASKED], "s3")
+    page = operator.get(PAGE).content.decode()
+    assert "you have taken the conversation over" in page
+    assert ("Parcel" in page, "Refund" in page) == (True, False)
+    rows = operator.get(PAGE).context["rows"]
+    assert [(row.kind, row.question) for row in rows] == [("customer", "Where is it?"), ("approval", "")]
+    assert [row.kind for row in viewer.get(PAGE).context["rows"]] == ["approval"]
+    assert operator.get(COUNT).json() == {"count": 2, "words": "2"}
+    assert viewer.get(COUNT).json() == {"count": 1, "words": "1"}
+    assert counts_waiting(["grace", "viewer"]) == {"grace": 2, "viewer": 1}
+    customer = InboxItem.objects.get(waits_for="grace")
+    assert "That cannot be done with it." in act(operator, customer, "dismiss")
+    operator.post(f"{PAGE}many/", {"act": "dismiss", "item": str(customer.pk)})
+    assert count_waiting("grace") == 2
+
+
+def test_the_rows_of_the_list_say_for_whom_a_customer_waits(operator: Client) -> None:
+    write([user_says("Where is it?"), held("grace")])
+    write([user_says("And mine?"), held("alan")], "s2")
+    write([user_says("Hello")], "s3")
+    page = operator.get("/admin/sessions_app/session/").content.decode()
+    assert sorted(re.findall(r"Waits for (\w+)<", page)) == ["alan", "you"]

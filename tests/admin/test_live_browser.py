@@ -67,7 +67,9 @@ def test_the_page_grows_and_is_never_loaded_anew(
         loads: list[str] = []
         page.goto(address_of(session_id))
         page.on("load", lambda _: loads.append("load"))
-        expect(page.locator("#live-state")).to_have_text("Goes on \u00b7 The user is here", timeout=WAIT_MS)
+        expect(page.locator("#live-state")).to_have_text(
+            "Goes on \u00b7 The customer is here", timeout=WAIT_MS
+        )
         chat.say("count to 40")
         expect(page.locator("#live-state")).to_contain_text("The model is answering", timeout=WAIT_MS)
         expect(page.locator("[data-stream]")).to_contain_text("5, 6", timeout=WAIT_MS)
@@ -112,6 +114,39 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         expect(answer.locator(".author")).to_be_hidden()
         assert "grace" not in chat.page.content()
         assert "friend" not in chat.page.locator(".message").all_inner_texts()
+
+
+def test_a_customer_who_waits_for_a_person_is_seen(
+    browser: Browser, server: ServerProcess, chat: ChatPage
+) -> None:
+    session_id = session_of(chat)
+    rights = ("view_session", "operate_session", "review_session")
+    with staff_page(browser, server, "grace", rights) as page, staff_page(browser, server, "alan") as other:
+        page.goto(address_of(session_id))
+        other.goto("/admin/sessions_app/session/")
+        badge = page.locator("#inbox-count")
+        expect(badge).to_have_text("0")
+        page.keyboard.press("p")
+        expect(page.locator("#live-state")).to_contain_text("You answer", timeout=WAIT_MS)
+        expect(page.locator(".desk-history")).to_contain_text("grace took the conversation over")
+        expect(page.locator(".desk-history")).to_contain_text("grace assigned it to grace")
+        expect(page.locator("select[name=assignee] > :checked")).to_have_text("grace (you)")
+        chat.say("Who is there?")
+        expect(badge).to_have_text("1", timeout=WAIT_MS)
+        expect(other.locator("#inbox-count")).to_have_text("0")
+        other.reload()
+        expect(other.locator(".cell-marks")).to_contain_text("Waits for grace")
+        page.locator("#live-text").fill("A person.")
+        page.keyboard.press("Enter")
+        expect(badge).to_have_text("0", timeout=WAIT_MS)
+        other.reload()
+        expect(other.locator(".cell-marks")).not_to_contain_text("Waits for")
+        chat.say("Thanks")
+        expect(badge).to_have_text("1", timeout=WAIT_MS)
+        page.keyboard.press("Escape")
+        page.keyboard.press("h")
+        expect(badge).to_have_text("0", timeout=WAIT_MS)
+        expect(page.locator(".desk-history")).to_contain_text("grace handed the conversation back")
 
 
 def test_who_acts_from_above_is_led_to_what_they_did(

@@ -11,11 +11,12 @@ from django.test import Client
 
 from sessions_app.admin.hits import marked
 from sessions_app.admin.search import words_of
+from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import ReviewState, Session
 from tests.admin.conftest import signed_in
 from tests.admin.desk import LIST, do, ended, page_of, reviewer, staff
-from tests.admin.rows import message, started, turn, user_says, write_session
+from tests.admin.rows import NOON, message, started, turn, user_says, write_session
 
 pytestmark = pytest.mark.django_db
 
@@ -125,6 +126,30 @@ def test_many_sessions_of_a_person_are_paged(rita: Client) -> None:
     assert "s34/change" not in first
     assert "s34/change" in person(rita, "guest/g1", page="2")
     assert person(rita, "guest/g1", page="x")
+
+
+def test_a_bad_rating_stands_beside_what_was_asked_and_answered(rita: Client) -> None:
+    ada = User.objects.create_user("ada")
+    bad = [
+        ev.FeedbackGiven(item_id=item, rating=ev.Rating.DOWN, comment=comment)
+        for item, comment in (("item_1", "Wrong shop."), ("item_2", ""))
+    ]
+    events = [*turn(1, words="about zebras"), *turn(2, words="about yaks"), *bad]
+    write_session(events, session_id="s1", user=ada, status="ended", end_time=NOON, feedback_down=2)
+    html = unescape(person(rita, f"user/{ada.pk}"))
+    rated = html.split('aria-label="What they rated bad"')[1].split("</section>")[0]
+    assert "2 answers" in rated
+    first = rated.split("<li>")[2]
+    way = urlencode({"hit": "7", "person": f"user?key={ada.pk}"})
+    assert "Wrong shop." in first
+    assert "<dd>question 1 about zebras</dd>" in first
+    assert f'<a href="{LIST}s1/change/?{way}">answer 1 about zebras</a>' in first
+    assert "answer 2 about yaks" in rated.split("<li>")[1]
+    page = page_of(rita, "s1", f"?{way}")
+    assert 'data-hit="7"' in page
+    assert "Of these with a bad rating" in html
+    assert f'<time datetime="{NOON.isoformat()}"' in html.split("Last seen")[1]
+    assert "Person: ada" in html
 
 
 # Search

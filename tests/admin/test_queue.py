@@ -5,7 +5,7 @@ import threading
 from datetime import timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -362,6 +362,50 @@ def test_empty_sessions_are_left_out_until_somebody_wants_them(rita: Client) -> 
     assert listed(rita, "show=empty") == ["empty-one"]
     assert listed(rita, "q=empty-one") == ["empty-one"]
     assert 'href="/admin/sessions_app/session/?show=all"' in rita.get(LIST).content.decode()
+
+
+def test_a_queue_of_what_was_said_leads_to_the_words(rita: Client) -> None:
+    for session_id in ("s1", "s2"):
+        filler = [event for number in range(2) for event in turn(number)]
+        write_session(
+            [*filler, user_says("a platypus, please", "item_hit")],
+            session_id=session_id,
+            status=SessionStatus.ENDED,
+        )
+    query = urlencode({"q": "text:platypus"})
+    handed = rita.post(QUEUE, {"view": query})["Location"]
+    assert "hit=17" in handed
+    assert "words=platypus" in handed
+    assert 'data-hit="17" data-words="platypus"' in rita.get(handed).content.decode()
+    way = urlencode({"_changelist_filters": query})
+    walked = rita.get(f"{LIST}s2/next-session/?{way}")["Location"]
+    assert walked.startswith(f"{LIST}s1/change/?hit=17&words=platypus")
+
+
+def test_a_view_is_renamed_by_who_made_it(rita: Client) -> None:
+    for name in ("Ours", "Other"):
+        rita.post(f"{LIST}views/", {"name": name, "query": f"review=flagged&tag={name}", "shared": "yes"})
+    view = SavedView.objects.get(name="Ours")
+    url = f"{LIST}views/{view.pk}/name/"
+    assert f'action="{url}"' in rita.get(f"{LIST}?{view.query}", follow=True).content.decode()
+    omar = reviewer("omar")
+    assert "Only who made" in omar.post(url, {"name": "Mine"}, follow=True).content.decode()
+    assert "already" in rita.post(url, {"name": "Other"}, follow=True).content.decode()
+    assert "needs a name" in rita.post(url, {"name": " "}, follow=True).content.decode()
+    assert SavedView.objects.get(pk=view.pk).name == "Ours"
+    html = rita.post(url, {"name": " Team  flags "}, follow=True).content.decode()
+    assert 'aria-current="page" title="Shared with the team">Team flags' in html
+    assert SavedView.objects.get(pk=view.pk).query == view.query
+
+
+def test_a_list_without_rows_says_why_and_how_to_clear_it(rita: Client) -> None:
+    ended("s1")
+    html = rita.get(f"{LIST}?review=flagged").content.decode()
+    assert "No conversation matches these filters" in html
+    assert re.search(r'<a href="\?"[^>]*>Clear the filters</a>', html)
+    assert "No conversation matches this search" in rita.get(f"{LIST}?q=nothing").content.decode()
+    Session.objects.all().delete()
+    assert "No conversations yet" in rita.get(LIST).content.decode()
 
 
 def test_a_view_is_saved_shared_and_removed(rita: Client) -> None:

@@ -78,10 +78,10 @@ def test_who_waits_for_a_person_is_not_said_to_ask_for_more() -> None:
     taken = ev.OperatorTookOver(item_id="t", author="ann", shown_as="A person")
     back = ev.OperatorHandedBack(item_id="b", author="ann", shown_as="A person")
     steps = steps_of(records_of("s1", [taken, queued, back, queued]))
-    assert steps[1]["text"] == "The user waits for the answer of ann"
+    assert steps[1]["text"] == "The customer asked ann for an answer"
     assert "asked for more" in steps[3]["text"]
     later = steps_of(records_of("s1", [queued]), operator="ann")
-    assert "waits for the answer of ann" in later[0]["text"]
+    assert "asked ann for an answer" in later[0]["text"]
 
 
 @pytest.mark.django_db

@@ -58,6 +58,7 @@ RULES: dict[str, tuple[str, str]] = {
     f"{S}_many": (REVIEW, "post"),
     f"{S}_save_view": (REVIEW, "post"),
     f"{S}_remove_view": (REVIEW, "post"),
+    f"{S}_rename_view": (REVIEW, "post"),
     f"{S}_review": (REVIEW, "post"),
     f"{S}_decide": (DECIDE, "post"),
     f"{S}_erase": (ERASE, "post"),

@@ -51,7 +51,7 @@ def test_what_the_user_thinks_of_an_answer_stands_under_it(viewer: Client) -> No
     session = write_session(events)
     html = html_of(viewer, session)
     text = visible(html)
-    assert text.index("answer 1") < text.index("Bad answer, says the user off topic: No.")
+    assert text.index("answer 1") < text.index("Bad answer, says the customer off topic: No.")
     assert text.index("off topic") < text.index("question 2")
     assert ATTACK not in html
 
@@ -63,9 +63,9 @@ def test_a_word_that_comes_much_later_stands_under_its_answer_too(viewer: Client
     session = write_session(events, status=SessionStatus.ENDED)
     first = html_of(viewer, session)
     assert "answer 59" not in first
-    assert visible(first).index("answer 1") < visible(first).index("Good answer, says the user")
+    assert visible(first).index("answer 1") < visible(first).index("Good answer, says the customer")
     last = html_of(viewer, session, f"change/?before={session.last_seq + 1}")
-    assert "The user called an earlier answer good" in visible(last)
+    assert "The customer called an earlier answer good" in visible(last)
 
 
 def test_a_rating_that_was_taken_back_is_not_shown(viewer: Client) -> None:
@@ -398,10 +398,10 @@ def test_what_is_asked_while_a_person_has_the_word_waits_for_that_person(viewer:
     took = ev.OperatorTookOver(item_id="item_t", author="grace", shown_as="Staff")
     back = ev.OperatorHandedBack(item_id="item_h", author="grace", shown_as="Staff")
     held = visible(html_of(viewer, write_session([took, queued])))
-    assert "The user waits for the answer of grace" in held
+    assert "The customer asked grace for an answer" in held
     long = [event for number in range(40) for event in turn(number)]
     later = write_session([took, *long, queued])
-    assert "The user waits for the answer of grace" in visible(html_of(viewer, later))
+    assert "The customer asked grace for an answer" in visible(html_of(viewer, later))
     free = visible(html_of(viewer, write_session([took, back, queued])))
     assert "waits for the answer" not in free
     assert "it is answered next" in free

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from chat.staff import _command
@@ -11,6 +12,8 @@ from sessions_app import hooks
 from sessions_app.admin.steering import MAX_CHARS
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Act, Step
+from sessions_app.log import events as ev
+from sessions_app.models import Session
 from tests.admin.rows import user_says, write_session
 
 URL = "/admin/sessions_app/session/s1/steer/"
@@ -92,3 +95,42 @@ def test_a_page_of_another_site_does_nothing(operator: Client, steps: list[Step]
     strict.cookies = operator.cookies
     assert strict.post(URL, {"act": "stop"}).status_code == 403
     assert steps == []
+
+
+def history(client: Client) -> list[str]:
+    found = re.findall(r"<li>\s*<p>(.*?)<time", client.get(PAGE).content.decode(), re.DOTALL)
+    return [" ".join(re.sub("<[^>]*>", "", one).split()) for one in found]
+
+
+def test_a_takeover_is_in_the_history_and_assigns_what_nobody_has(
+    operator: Client, steps: list[Step]
+) -> None:
+    grace = User.objects.get(username="grace")
+    operator.post(URL, {"act": "take_over"}, headers=JSON)
+    assert history(operator) == ["grace took the conversation over"]  # who may not review is assigned nothing
+    grace.user_permissions.add(Permission.objects.get(codename="review_session"))
+    operator.post(URL, {"act": "hand_back"}, headers=JSON)
+    operator.post(URL, {"act": "take_over"}, headers=JSON)
+    assert Session.objects.get().assignee == grace
+    assert history(operator)[:3] == [
+        "grace assigned it to grace",
+        "grace took the conversation over",
+        "grace handed the conversation back",
+    ]
+
+
+def test_a_colleagues_session_stays_theirs(operator: Client, steps: list[Step]) -> None:
+    User.objects.get(username="grace").user_permissions.add(Permission.objects.get(codename="review_session"))
+    alan = User.objects.create_user("alan", is_staff=True)
+    Session.objects.update(assignee=alan)
+    operator.post(URL, {"act": "take_over"}, headers=JSON)
+    assert Session.objects.get().assignee == alan
+
+
+def test_who_has_it_already_takes_nothing_over(operator: Client, steps: list[Step]) -> None:
+    Session.objects.all().delete()
+    write_session(
+        [ev.OperatorTookOver(item_id="item_o", author="grace", shown_as="A person")], session_id="s1"
+    )
+    operator.post(URL, {"act": "take_over"}, headers=JSON)
+    assert history(operator) == []

@@ -63,7 +63,7 @@ def test_a_word_on_an_answer_that_stands_elsewhere_is_a_notice() -> None:
         ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN, reason="too_long", comment="Shorter!")
     )
     assert isinstance(notice, Notice)
-    assert notice.text == "The user called an earlier answer bad \N{MIDDLE DOT} too long: Shorter!"
+    assert notice.text == "The customer called an earlier answer bad \N{MIDDLE DOT} too long: Shorter!"
     assert notice.tone is Tone.DANGER
 
 

@@ -57,7 +57,7 @@ def follow(client: Client, path: str) -> str:
 
 def test_from_an_item_to_the_next_one_and_back(grace: Client) -> None:
     first, second = fails("s1"), fails("s2")
-    assert [one.item.pk for one in read_inbox()] == [second.pk, first.pk]
+    assert [one.item.pk for one in read_inbox("ada")] == [second.pk, first.pk]
     html = follow(grace, grace.get(f"{PAGE}{second.pk}/open/?kind=failed_answer")["Location"])
     assert back_link(html) == (f"{PAGE}?kind=failed_answer", "Back to Waiting for you")
     assert "Put away" in html
@@ -72,14 +72,14 @@ def test_the_next_item_is_that_of_the_list(grace: Client) -> None:
     for number in range(3):
         write([user_says("x"), started(), ASKED, done()], f"a{number}")
         fails(f"f{number}")
-    order = [one.item for one in read_inbox()]
+    order = [one.item for one in read_inbox("ada")]
     walked = [order[0]]
-    while (found := next_item(walked[-1])) is not None:
+    while (found := next_item(walked[-1], name="ada")) is not None:
         walked.append(found)
     assert walked == order
-    assert [next_item(item, forward=False) for item in order] == [None, *order[:-1]]
-    alone = [one.item for one in read_inbox(kind="failed_answer")]
-    assert [next_item(item, kind="failed_answer") for item in alone] == [*alone[1:], None]
+    assert [next_item(item, name="ada", forward=False) for item in order] == [None, *order[:-1]]
+    alone = [one.item for one in read_inbox("ada", kind="failed_answer")]
+    assert [next_item(item, name="ada", kind="failed_answer") for item in alone] == [*alone[1:], None]
 
 
 def test_put_away_on_its_page_leads_to_the_next(grace: Client) -> None:
@@ -120,8 +120,11 @@ def test_what_is_settled_is_a_walk_of_its_own(grace: Client) -> None:
     assert [one.session_id for one in order] == ["s2", "s1", "s0"]
     html = follow(grace, grace.get(f"{PAGE}{order[0].pk}/open/?kind=settled")["Location"])
     assert back_link(html) == (f"{PAGE}?kind=settled", "Back to Settled")
-    assert [next_item(item, kind="settled") for item in order] == [*order[1:], None]
-    assert [next_item(item, kind="settled", forward=False) for item in order] == [None, *order[:-1]]
+    assert [next_item(item, name="ada", kind="settled") for item in order] == [*order[1:], None]
+    assert [next_item(item, name="ada", kind="settled", forward=False) for item in order] == [
+        None,
+        *order[:-1],
+    ]
     answer: Any = grace.get(f"{LIST}s2/next-session/?inbox={order[0].pk}:settled")
     assert urlsplit(answer.url).path == f"{LIST}s1/change/"
     assert "settled" in answer.url

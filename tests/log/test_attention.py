@@ -241,3 +241,52 @@ async def test_an_answer_that_was_cut_off_waits_unless_another_try_follows(open_
     assert await waiting(log) == [(AttentionKind.FAILED_ANSWER, "resp_1")]
     await write(log, started("resp_2", retry_of="resp_1"))
     assert await waiting(log) == []
+
+
+def queued(response_id: str = "resp_1", waits_for: str = "grace") -> ev.ResponseQueued:
+    return ev.ResponseQueued(response_id=response_id, position=1, waits_for=waits_for)
+
+
+def stepped(
+    event: type[ev.OperatorTookOver | ev.OperatorHandedBack], author: str = "grace", **fields: Any
+) -> ev.Event:
+    return event(item_id=f"item_{event.event_type}", author=author, shown_as="Ms. G", **fields)
+
+
+def said(author: str = "") -> ev.AssistantMessage:
+    return ev.AssistantMessage(
+        item_id="item_a", response_id="resp_1", output_index=0, text="Yes.", author=author
+    )
+
+
+@pytest.mark.parametrize(
+    "settles",
+    [
+        said("grace"),
+        stepped(ev.OperatorHandedBack, "alan"),
+        ev.SessionEnded(reason=ev.EndReason.CLOSED),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.CANCELLED, waited=True),
+    ],
+    ids=["answered", "handed back", "ended", "taken back"],
+)
+async def test_a_customer_waits_for_who_has_taken_over_until_it_is_over(
+    open_log: OpenLog, settles: ev.Event
+) -> None:
+    log = await open_log()
+    await write(log, stepped(ev.OperatorTookOver), queued("resp_0", waits_for=""))
+    assert await waiting(log) == []
+    await write(log, queued(), said())
+    (item,) = await items(log)
+    assert (item.kind, item.waits_for, item.settled_at) == (AttentionKind.CUSTOMER, "grace", None)
+    await write(log, queued())  # another message: since the first one they wait
+    assert [one.seq for one in await items(log)] == [item.seq]
+    await write(log, settles)
+    assert await waiting(log) == []
+
+
+async def test_who_takes_over_amid_an_answer_is_waited_for(open_log: OpenLog) -> None:
+    log = await open_log()
+    await write(log, stepped(ev.OperatorTookOver, awaited=True), stepped(ev.OperatorHandedBack))
+    await write(log, stepped(ev.OperatorTookOver, "alan", awaited=True))
+    (item,) = await items(log)
+    assert (item.waits_for, item.settled_at) == ("alan", None)

@@ -1,5 +1,7 @@
+import inspect
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +17,20 @@ from tests.support.browser import Complaints, launched
 from tests.support.server import ServerProcess
 
 OpenPage = Callable[..., ChatPage]
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser and the rows of its visitors outlive each test, and a worker may take any of the tests next.
+
+    Whatever needs an event loop or empty tables of its own belongs into another folder.
+    """
+    for item in items:
+        if item.path.parent == HERE and isinstance(item, pytest.Function):
+            mark = item.get_closest_marker("django_db")
+            emptied = "transactional_db" in item.fixturenames or (mark and mark.kwargs.get("transaction"))
+            if emptied or inspect.iscoroutinefunction(item.function):
+                raise pytest.UsageError(f"{item.nodeid} cannot stand beside the browser of tests/page")
 
 
 @pytest.fixture(scope="package")

@@ -222,6 +222,73 @@ def test_any_document_ends_the_same_however_it_is_cut(
     assert in_pieces(tab, pieces) == whole(tab, text)
 
 
+OPEN = """Yours is **ready on *Thursday* at noon**, says `a ** b` and [the *order*](https://shop.example.com/a_b_c), ~~not~~ __you__.
+
+- [x] It is ***all*** of 2 * 3 snake_case_names and 5*4
+- a **bold [link](https://example.com)**[^1] \\* too
+
+| what | price |
+|---|---|
+| **Chain** and | `39` |
+
+[^1]: Note"""
+
+
+def test_no_sign_is_seen_while_what_it_opens_is_written(tab: ChatPage) -> None:
+    """And no word waits for what closes it."""
+    script = """async ({ StreamingMarkdown }, text) => {
+      const shown = [];
+      for (let end = 1; end <= text.length; end += 1) {
+        const box = document.createElement("div");
+        new StreamingMarkdown(box, { restFactor: 0 }).update(text.slice(0, end));
+        shown.push(box.textContent);
+      }
+      return shown;
+    }"""
+    for end, shown in enumerate(tab.module("streaming_markdown", script, OPEN), start=1):
+        written = OPEN[:end]
+        plain = shown.replace("a ** b", "").replace("a **", "")
+        for sign in ("**", "`", "](", "~~", "__", "*Th", "[the", "[link", "https"):
+            assert sign not in plain, (written[-30:], shown[-30:])
+        if written.endswith(("Thursday", "order", "noon", "names", "all", "Chain", "39")):
+            assert written.split()[-1].strip("*`[") in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a **b", "<p>a <strong>b</strong></p>"),
+        ("a **b *c", "<p>a <strong>b <em>c</em></strong></p>"),
+        ("a **b*", "<p>a <strong>b</strong></p>"),
+        ("a **", "<p>a</p>"),
+        ("a *", "<p>a</p>"),
+        ("2 * 3 = 6", "<p>2 * 3 = 6</p>"),
+        ("snake_case", "<p>snake_case</p>"),
+        ("a `b", "<p>a <code>b</code></p>"),
+        ("a `", "<p>a</p>"),
+        ("a `` b ` c", "<p>a <code> b ` c</code></p>"),
+        ("**a `b**", "<p><strong>a <code>b**</code></strong></p>"),
+        ("a [b", "<p>a b</p>"),
+        ("a **[b](https://x", "<p>a <strong>b</strong></p>"),
+        (r"a \**b", "<p>a *<em>b</em></p>"),
+        ("```\n**a", None),
+        ("    **a", None),
+    ],
+)
+def test_an_open_end_is_closed_for_now(tab: ChatPage, text: str, html: str | None) -> None:
+    script = """({ StreamingMarkdown }, text) => {
+      const box = document.createElement("div");
+      const markdown = new StreamingMarkdown(box, { restFactor: 0 });
+      markdown.update(text);
+      const before = box.innerHTML.trim();
+      markdown.finish(text);
+      return [before, box.innerHTML.trim()];
+    }"""
+    before, after = tab.module("streaming_markdown", script, text)
+    assert before == (after if html is None else html)
+    assert after.strip() == whole(tab, text).strip()
+
+
 def test_a_link_may_be_defined_after_its_use(tab: ChatPage) -> None:
     text = "See [the docs].\n\nOne.\n\nTwo.\n\nThree.\n\n[the docs]: https://example.org/docs\n"
     html = in_pieces(tab, list(text))

@@ -92,6 +92,36 @@ def test_what_waited_for_the_person_is_answered_below_the_words_that_they_left(o
     server.log(ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED))
 
 
+def test_what_waits_says_what_is_true_once_the_person_has_left(open_page: OpenPage) -> None:
+    chat: ChatPage = open_page()
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    server.log(TOOK_OVER)
+    for number, words in enumerate(("Thank you!", "And where is it?"), 1):
+        chat.say(words)
+        wait_until(chat, lambda number=number: len(server.wishes()) == number)  # type: ignore[misc]
+        server.accept(server.messages()[-1])
+        wish = server.wishes()[-1]
+        server.log(
+            ev.ResponseQueued(response_id=f"resp_{number}", position=number, client_event_id=wish["event_id"])
+        )
+        expect(chat.answers.last.locator(".waiting")).to_contain_text(f"{NAME} answers this")
+    server.log(HANDED_BACK)
+    server.begin(server.wishes()[0], "resp_1")
+    expect(chat.page.locator(".waiting:visible")).to_have_count(1)
+    expect(chat.page.locator(".waiting:visible")).to_contain_text("Waits for the answer before it")
+    order = chat.page.eval_on_selector_all(
+        ".message, .answer",
+        "all => all.map(one => one.matches('.answer') ? 'answer' : one.querySelector('.message-text').textContent)",
+    )
+    assert order[-3:] == [f"{NAME} has left. The assistant answers again.", "answer", "answer"]
+    server.log(ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED))
+    server.begin(server.wishes()[1], "resp_2")
+    expect(chat.page.locator(".waiting:visible")).to_have_count(0)
+    server.log(ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED))
+
+
 def test_an_answer_that_staff_cut_off_says_why_and_offers_no_other_try(open_page: OpenPage) -> None:
     chat: ChatPage = open_page()
     server = ScriptedServer(chat.page)

@@ -196,7 +196,7 @@ def test_a_table_that_is_wider_than_its_place_says_so(chat: ChatPage) -> None:
     draw = """({ renderMarkdown }, columns) => {
       const row = (word) => `| ${Array(columns).fill(word).join(" | ")} |`;
       const text = [row("a long heading"), row("---"), row("-5")].join("\\n");
-      const box = document.querySelector("#content");
+      const box = document.querySelector("#transcript");
       box.replaceChildren(renderMarkdown(text));
     }"""
     hint = chat.page.locator(".table-scrolls")

@@ -159,7 +159,7 @@ def test_what_is_listed_of_a_session(client: Client) -> None:
     (session,) = response.json()["sessions"]
     assert session.keys() == {
         *("id", "title", "named", "pinned", "started_at", "last_word_at", "last_event_at"),
-        *("status", "assistant", "summary"),
+        *("status", "assistant", "summary", "excerpt"),
     }
     assert (session["id"], session["title"], session["status"]) == ("s000", "No. 0", "active")
     assert session["started_at"] == "2026-03-01T00:00:00+00:00"

@@ -30,7 +30,7 @@ class _Zygote:
             listener.bind(path)
             listener.listen(64)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.zygote", str(listener.fileno()), str(self._folder)],
+                [sys.executable, "-m", "tests.support.zygote", str(listener.fileno())],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],

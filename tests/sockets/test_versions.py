@@ -11,6 +11,7 @@ from sessions_app.log.state import SessionState
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.review.downloads import form_named
+from sessions_app.selectors.recent import one_session
 from tests.fakes.gemini_script import Chunk, Reply, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.support.sockets import Frame, Realtime, realtime
@@ -87,6 +88,29 @@ async def test_a_message_is_said_anew_and_one_can_go_back(
     assert [one["content"] for one in chat["messages"]] == [
         "Where am I?", "In Berlin.", "The weather in Rome?", "Sun.", "Thanks", "Bye.",
     ]  # fmt: skip
+
+
+async def test_a_session_is_called_by_what_its_first_message_became(
+    start_shop: StartShop, gemini: GeminiServer
+) -> None:
+    def titles() -> list[str]:
+        listed = one_session(Session.objects.all())
+        assert listed is not None
+        return [Session.objects.get().heading, listed.title]
+
+    server = start_shop()
+    gemini.then(*(says("Yes.") for _ in range(5)))
+    async with realtime(server.ws_url) as client:
+        for item_id, text, replaced, called in (
+            ("u1", "Whree am I?", {}, "Whree am I?"),
+            ("u2", "Where am I?", {"x_replaces": "u1"}, "Where am I?"),
+            ("u3", "The weather?", {}, "Where am I?"),
+            ("u4", "The weather in Rome?", {"x_replaces": "u3"}, "Where am I?"),
+            ("u5", "Where are you?", {"x_replaces": "u2"}, "Where are you?"),
+        ):
+            await put(client, text, item_id, **replaced)
+            await answer(client)
+            assert set(await in_db_thread(titles)) == {called}
 
 
 async def test_an_answer_is_asked_for_again_and_every_version_survives_its_process(
@@ -193,6 +217,6 @@ async def test_staff_see_every_version(start_server: StartServer) -> None:
         return staff.get(f"/admin/sessions_app/session/{client.session_id}/change/").content.decode()
 
     html = await in_db_thread(page)
-    for shown in ("The first wording", "The second wording", "Edited by the user", "Edited below"):
+    for shown in ("The first wording", "The second wording", "Edited by the customer", "Edited below"):
         assert shown in html
     assert "went back to another version" in html

@@ -1,7 +1,11 @@
 """What staff see of a message's way to a webhook, and do about it."""
 
+import base64
+import hashlib
+import hmac
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -11,12 +15,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from chat.jobs.webhooks import WAITS_S
 from sessions_app.log import events as ev
 from sessions_app.models import DeliveryState, EraseActor, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.deliveries import ATTEMPTS_KEPT, Answer, due_delivery, note_answer
+from sessions_app.notices.renewal import forget_old_secrets, renew
 from sessions_app.notices.secrets import key_of
 from sessions_app.privacy.erase import By, erase_session
-from tests.summary.receiver import Receiver, run_jobs, webhook
+from tests.summary.receiver import SECRET, Receiver, run_jobs, webhook
 from tests.summary.support import end_it, ended_session, open_it, said, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +68,7 @@ def test_a_webhooks_page_says_when_it_is_tried_again_and_tries_it_now(
     assert answer.redirect_chain[-1][0] == url
     assert "On their way again: 1." in answer.content.decode()
     run_jobs()
-    assert "Delivered 1 200" in text_of(admin_client, url)
+    assert "Delivered 2 200" in text_of(admin_client, url)
 
 
 def test_what_came_of_each_try_stays_over_another_delivery(admin_client: Client, receiver: Receiver) -> None:
@@ -70,13 +76,56 @@ def test_what_came_of_each_try_stays_over_another_delivery(admin_client: Client,
     delivery = one_delivery(receiver, 500, 200)
     assert "On their way again: 1." in again(admin_client, delivery)
     waiting = text_of(admin_client, page_of(delivery))
-    assert re.search(r"Waiting .* Tries 0 Next try soon", waiting)
+    assert re.search(r"Waiting .* Tries 1 Next try soon", waiting)
     assert re.search(r"\d\d:\d\d:\d\d 500 [\d.]+ m?s out of order", waiting)
     run_jobs()
     assert re.search(
-        r"Answer \d+ \w+, \d\d:\d\d:\d\d 200 .* 500 [\d.]+ m?s out of order",
+        r"Tries 2 .*Beginning of the body \d+ \w+, \d\d:\d\d:\d\d 200 .* 500 [\d.]+ m?s out of order",
         text_of(admin_client, page_of(delivery)),
     )
+
+
+def test_delivered_again_it_is_tried_as_often_as_a_new_one_and_all_tries_count(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    delivery = one_delivery(receiver, 500, 500, 500)
+    WebhookDelivery.objects.update(tries=len(WAITS_S), state=DeliveryState.FAILED, next_try_at=None)
+    again(admin_client, delivery)
+    run_jobs()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.tries) == (DeliveryState.WAITING, len(WAITS_S) + 1)
+    assert delivery.next_try_at is not None
+    assert timedelta() < delivery.next_try_at - timezone.now() < timedelta(seconds=10)
+
+
+def test_a_deliverys_page_has_what_a_receivers_engineer_asks_for(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    receiver.words = b'{"error": "unknown session"}'
+    delivery = one_delivery(receiver, 422)
+    ((headers, body),) = receiver.taken
+    shown = unescape(text_of(admin_client, page_of(delivery)))
+    assert f"webhook-id: {headers['webhook-id']}" in shown
+    assert f"POST {receiver.url}" in shown
+    assert f"webhook-timestamp: {headers['webhook-timestamp']}" in shown
+    assert "Content-Type: application/json" in shown
+    assert f"webhook-signature: {headers['webhook-signature'][:11]}..." in shown
+    assert re.search(r"422 [\d.]+ m?s \{\"error\": \"unknown session\"\}", shown)
+    page = unescape(admin_client.get(page_of(delivery)).content.decode())
+    assert headers["webhook-signature"] not in page
+    assert f'data-exact="{body.decode()}"' in page  # copied as it was signed
+    assert '"type": "session.ended",' in page
+
+
+def test_the_address_of_a_webhook_is_for_those_who_may_see_webhooks(receiver: Receiver) -> None:
+    delivery = one_delivery(receiver, 500)
+    user = User.objects.create_user("a", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_webhookdelivery"))
+    client = Client()
+    client.force_login(user)
+    shown = text_of(client, page_of(delivery))
+    assert "webhook-timestamp" in shown
+    assert receiver.url not in shown
 
 
 def test_so_many_tries_are_kept(receiver: Receiver) -> None:
@@ -150,12 +199,88 @@ def test_one_is_led_back_to_no_other_server(admin_client: Client, receiver: Rece
 
 def test_a_new_secret_is_made_on_the_webhooks_own_page(admin_client: Client) -> None:
     hook = webhook("https://example.com/hook", Topic.SESSION_ENDED)
-    before = key_of(hook.secret)
+    before = hook.secret
     page = f"/admin/sessions_app/webhook/{hook.pk}/change/"
     (url,) = re.findall(r'action="([^"]+/secret/)"', admin_client.get(page).content.decode())
     made = admin_client.post(url)
     assert (made["Location"], "no-store" in made["Cache-Control"]) == (page, True)
     (shown,) = (str(one) for one in get_messages(made.wsgi_request))
     assert "whsec_" in shown
-    assert key_of(Webhook.objects.get().secret) != before
+    made_anew = Webhook.objects.get()
+    assert key_of(made_anew.secret) not in (None, key_of(before))
+    assert made_anew.old_secret == before
+    assert "The old secret works until" in text_of(admin_client, page)
     assert admin_client.get(url).status_code == 405
+
+
+def test_for_a_day_a_message_is_signed_with_the_old_secret_too(receiver: Receiver) -> None:
+    hook = webhook(receiver.url, Topic.SESSION_ENDED)
+    secret = renew(hook)
+    ended_session()
+    run_jobs()
+    headers, body = receiver.taken[-1]
+    assert headers["webhook-signature"].split() == [
+        signature_of(headers, body, secret),
+        signature_of(headers, body, SECRET),
+    ]
+    Webhook.objects.update(old_until=timezone.now())
+    ended_session()
+    run_jobs()
+    headers, body = receiver.taken[-1]
+    assert headers["webhook-signature"] == signature_of(headers, body, secret)
+    forget_old_secrets()
+    hook.refresh_from_db()
+    assert (hook.old_secret, hook.old_until) == ("", None)
+
+
+def signature_of(headers: dict[str, str], body: bytes, secret: str) -> str:
+    """As a receiver that knows one secret makes it."""
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(base64.b64decode(secret[6:]), content, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+HOOKS = "/admin/sessions_app/webhook/"
+
+
+def test_the_list_says_how_each_webhook_does(admin_client: Client, receiver: Receiver) -> None:
+    webhook(receiver.url, Topic.SESSION_ENDED, name="fine")
+    webhook("http://127.0.0.1:9/", Topic.SESSION_ENDED, name="broken")
+    webhook(receiver.url, Topic.SUMMARY_FAILED, name="idle")
+    ended_session()
+    ended_session()
+    run_jobs()
+    shown = text_of(admin_client, HOOKS)
+    assert re.search(r"broken .* Failing since \d+ \w+, \d\d:\d\d\s+2 waiting", shown)
+    assert re.search(r"fine .* Taken just now\s+2 delivered", shown)
+    assert re.search(r"idle .* Nothing sent yet\s+-", shown)
+    failing = text_of(admin_client, HOOKS + "?health=failing")
+    assert "broken" in failing
+    assert "fine" not in failing
+    assert "fine" in text_of(admin_client, HOOKS + "?health=ok")
+    room = text_of(admin_client, reverse("admin:sessions_app_serverprocess_changelist"))
+    assert re.search(r"broken\s+Failing since", room)
+    inbox = reverse("admin:sessions_app_inboxitem_changelist")
+    assert "1 webhook is failing" in text_of(admin_client, inbox)
+    Webhook.objects.filter(name="broken").update(url=receiver.url)
+    for delivery in WebhookDelivery.objects.filter(webhook__name="broken"):
+        again(admin_client, delivery)
+    run_jobs()
+    assert re.search(r"broken .* Taken just now\s+2 delivered", text_of(admin_client, HOOKS))
+    assert "failing" not in text_of(admin_client, inbox)
+
+
+def test_a_webhook_fails_since_the_first_try_in_vain_and_not_where_it_is_switched_off(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    delivery = one_delivery(receiver, 500, 500)
+    hook = Webhook.objects.get()
+    since = hook.failing_since
+    assert since is not None
+    again(admin_client, delivery)
+    run_jobs()
+    hook.refresh_from_db()
+    assert hook.failing_since == since
+    Webhook.objects.update(active=False)
+    assert "Switched off" in text_of(admin_client, HOOKS)
+    assert "crm" not in text_of(admin_client, HOOKS + "?health=failing")

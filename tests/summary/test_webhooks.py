@@ -48,7 +48,7 @@ def test_the_signature_is_the_one_of_the_specification() -> None:
     key = key_of(sealed(SECRET))
     assert key
     due = Due(
-        delivery_id=1, webhook_id=1, message_id="msg_loFOjxBNrRLzqYUf", url="", key=key, body=body, tries=0
+        delivery_id=1, webhook_id=1, message_id="msg_loFOjxBNrRLzqYUf", url="", keys=[key], body=body, tries=0
     )
     expected = "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="
     assert signed(due, at=1731705121)["webhook-signature"] == expected
@@ -185,14 +185,14 @@ def test_who_hangs_is_left_after_a_while(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_PRIVATE_ADDRESSES, settings.CHAT_WEBHOOK_SECONDS = True, 0.3
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        due = Due(delivery_id=1, webhook_id=1, message_id="m", url=url, key=b"k", body=b"{}", tries=0)
+        due = Due(delivery_id=1, webhook_id=1, message_id="m", url=url, keys=[b"k"], body=b"{}", tries=0)
         answer = asyncio.run(send(due))
     assert (answer.status_code, answer.words) == (None, "No answer within 0.3 seconds.")
 
 
 def test_an_endless_answer_is_read_no_further_than_it_is_shown(receiver: Receiver) -> None:
     receiver.words, receiver.answers = b"x" * 5_000_000, [200]
-    due = Due(delivery_id=1, webhook_id=1, message_id="m", url=receiver.url, key=b"k", body=b"{}", tries=0)
+    due = Due(delivery_id=1, webhook_id=1, message_id="m", url=receiver.url, keys=[b"k"], body=b"{}", tries=0)
     answer = asyncio.run(send(due))
     assert (answer.status_code, 0 < len(answer.words) <= 2_048) == (200, True)
 
@@ -274,7 +274,7 @@ async def test_a_name_that_leads_inward_is_refused_when_it_is_resolved(
     with pytest.raises(AddressRefused):
         await PublicResolver().resolve(name, 443)
     due = Due(
-        delivery_id=1, webhook_id=1, message_id="m", url=f"https://{name}/", key=b"k", body=b"{}", tries=0
+        delivery_id=1, webhook_id=1, message_id="m", url=f"https://{name}/", keys=[b"k"], body=b"{}", tries=0
     )
     answer = await send(due)
     assert answer.status_code is None

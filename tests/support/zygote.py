@@ -1,7 +1,7 @@
 """One Python that has imported what every server imports, and forks: a server is up in a fifth of the CPU time.
 
-``python -m tests.support.zygote FD FOLDER`` (a listening socket, a folder of the run), started once a run by `tests.plugin.zygote`;
-`tests.support.pythons` asks it. A request is one message: JSON, and the file descriptors that the program is to have. The answer is its process id
+``python -m tests.support.zygote FD`` (a listening socket), started once a run by `tests.plugin.zygote`; `tests.support.pythons` asks it.
+A request is one message: JSON, and the file descriptors that the program is to have. The answer is its process id
 (0: start it yourself), and at its end its exit code. It ends when its stdin does.
 
 Only packages of others are imported before the fork, and only such as start nothing: what we wrote, and whatever
@@ -138,9 +138,8 @@ def _fits(env: Mapping[str, str]) -> bool:
 
 
 class _Zygote:
-    def __init__(self, listener: socket.socket, folder: str) -> None:
+    def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self._folder = folder
         self._running: dict[int, socket.socket] = {}
         signal.signal(signal.SIGCHLD, lambda *_: self._bury())  # also while a package is imported
 
@@ -167,7 +166,7 @@ class _Zygote:
         if pid == 0:
             for known in (asker, self._listener, *self._running.values()):
                 known.detach()  # its number is about to be another's
-            _become(request, fds, self._folder)
+            _become(request, fds)
             return request
         for fd in fds:
             os.close(fd)
@@ -193,7 +192,7 @@ class _Zygote:
             asker.send(NUMBER.pack(code))
 
 
-def _become(request: Request, fds: list[int], folder: str) -> None:
+def _become(request: Request, fds: list[int]) -> None:
     """Leaves nothing of the zygote but its imports."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if request.group:
@@ -204,8 +203,6 @@ def _become(request: Request, fds: list[int], folder: str) -> None:
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
-    if sys.dont_write_bytecode:  # beside the sources; else each program would compile all of ours again
-        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(write_through="PYTHONUNBUFFERED" in request.env)  # type: ignore[union-attr]
 
@@ -235,11 +232,11 @@ def _run(arguments: list[str]) -> Any:
     return runpy.run_path(arguments[0], run_name="__main__")
 
 
-def main(fd: int, folder: str) -> None:
-    program = _Zygote(socket.socket(fileno=fd), folder).serve()
+def main(fd: int) -> None:
+    program = _Zygote(socket.socket(fileno=fd)).serve()
     if program:
         _run(program.arguments)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]))

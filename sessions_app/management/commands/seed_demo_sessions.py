@@ -213,6 +213,7 @@ def _waiting(session: DemoSession) -> Iterator[InboxItem]:
                 kind=news.opens,
                 ref=news.ref,
                 response_id=news.response_id,
+                waits_for=news.waits_for,
                 seq=news.seq,
                 at=news.at,
             )

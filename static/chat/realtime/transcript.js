@@ -131,8 +131,8 @@ const HANDLERS = {
   },
   "conversation.item.done"(draft, event) {
     const { item } = event;
-    if (item.x_operator) draft.state.person = item.x_operator === "took_over" ? item.x_person : "";
-    if (item.type === "message" && item.role !== "assistant") committed(draft, item);
+    if (item.x_operator) stepped(draft, item);
+    else if (item.type === "message" && item.role !== "assistant") committed(draft, item);
     else if (TOLD.includes(item.type) && !draft.has(item.id)) told(draft, item);
     else if (item.type === "function_call_output") answered(draft, item) || setAside(draft, event);
     else if (item.type === "mcp_approval_request") approvalAsked(draft, item);
@@ -208,6 +208,21 @@ function committed(draft, item) {
   Object.assign(entry, { state: "sent", at: item.x_created_at ?? entry.at, problem: null });
 }
 
+/** A person has come, or has left: what waits is theirs to answer, or stands below the words that they have left. */
+function stepped(draft, item) {
+  committed(draft, item);
+  const came = item.x_operator === "took_over";
+  draft.state.person = came ? item.x_person : "";
+  const waiting = draft.state.entries.filter((entry) => entry.status === "queued").map((entry) => entry.id);
+  for (const [index, id] of [...waiting.entries()].reverse()) {
+    const entry = draft.entry(id);
+    entry.person = draft.state.person;
+    if (came) continue;
+    entry.position = Math.max(1, index); // the first one begins at once
+    draft.moveBelow(entry, (other) => other.stepped === "handed_back");
+  }
+}
+
 // Responses
 
 /** Asked for with `conversation: "none"`: it is no part of what was said. */
@@ -215,9 +230,8 @@ function isAside(response) {
   return response.conversation_id === null;
 }
 
-/** Its turn has come, at once or after a while. What waited while a person answered begins below the words that they have left. */
+/** Its turn has come, at once or after a while. */
 function begin(draft, entry, response) {
-  if (entry.status === "queued") draft.moveBelow(entry, (other) => other.stepped === "handed_back");
   Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
   entry.person = response.x_person ?? "";
   entry.retryOf ||= response.x_retry_of ?? "";

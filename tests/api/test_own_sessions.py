@@ -251,6 +251,18 @@ def test_words_are_found_in_what_was_said_and_in_what_it_is_called() -> None:
     assert listed(Client(), "?q=parcel") == []
 
 
+def test_what_is_found_shows_where_it_was_said_last() -> None:
+    talk("asked", "Where is my **parcel**? It is a Parcel\nfrom Oslo.", "Your parcel is *late*.")
+    talk("called", title="Parcel, again")
+    found = guest().get("/api/sessions?q=my+parc").json()["sessions"]
+    assert [one["excerpt"] for one in found] == [
+        ["Where is ", "my", " ", "parcel", "? It is a ", "Parcel", " from Oslo."]
+    ]
+    excerpts = {one["id"]: one["excerpt"] for one in guest().get("/api/sessions?q=parcel").json()["sessions"]}
+    assert excerpts == {"asked": ["Your ", "parcel", " is late."], "called": []}
+    assert {tuple(one["excerpt"]) for one in guest().get("/api/sessions").json()["sessions"]} == {()}
+
+
 def test_the_name_is_found_and_what_it_was_called_before_is_not() -> None:
     talk("s1", "Hm", title="Lost luggage")
     change(guest(), title="Oslo")
