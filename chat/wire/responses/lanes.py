@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -39,18 +38,6 @@ from sessions_app.log.lookup import Place, steered_from
 from sessions_app.postgres.threads import in_db_thread
 
 
-class LaneVisit(Visit):
-    """One response's: its credentials are its socket's, its session is its own."""
-
-    stop: Callable[[], object] | None = None
-    """Of what is given by it."""
-
-    def refuse(self, error: ChatError | SessionsError) -> None:
-        super().refuse(error)
-        if self.stop:
-            self.stop()
-
-
 class Socket(Protocol):
     """As its lanes see it."""
 
@@ -62,7 +49,7 @@ class Socket(Protocol):
     def lost_for_s(self) -> float | None:
         """For so long somebody may come back to what the socket was told; None: nothing is to be stopped for its end."""
 
-    def visit(self) -> LaneVisit: ...
+    def visit(self) -> Visit: ...
     def made(self, response_id: str) -> None: ...
     def over(self, lane: "Lane") -> None: ...
     async def send(self, frame: str) -> None:
@@ -86,7 +73,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 class Running:
     """The response that a lane gives now."""
 
-    def __init__(self, visit: LaneVisit, place: Place, *, after: int, reads: bool) -> None:
+    def __init__(self, visit: Visit, place: Place, *, after: int, reads: bool) -> None:
         """``reads``: it was asked for by another connection, of which nothing may be known here but the log."""
         self.visit, self.place, self.reads = visit, place, reads
         self.follower = Follower(visit, place, after=after, stored=reads)
