@@ -73,10 +73,13 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 class Running:
     """The response that a lane gives now."""
 
-    def __init__(self, visit: Visit, place: Place, *, after: int, reads: bool) -> None:
-        """``reads``: it was asked for by another connection, of which nothing may be known here but the log."""
-        self.visit, self.place, self.reads = visit, place, reads
-        self.follower = Follower(visit, place, after=after, stored=reads)
+    def __init__(
+        self, visit: Visit, place: Place, *, after: int, reads: bool, background: bool = False
+    ) -> None:
+        """``reads``: it was asked for by another connection, of which nothing may be known here but the log. ``background``: it
+        goes on without anybody, and what is given of it is stored."""
+        self.visit, self.place, self.reads, self.background = visit, place, reads, background
+        self.follower = Follower(visit, place, after=after, stored=reads or background)
         self.last = max(after, 0)
         """The number of the last event that was given."""
         self.next: Place | None = None
@@ -124,7 +127,8 @@ class Lane:
             key = RequestKey(new_id("req"), named=False, repeated=False)
             place = await begin(visit, job.asked, key, assistant=self._socket.assistant)
             began = True
-            await self._give(Running(visit, place, after=-1, reads=False))
+            background = bool(job.asked.body.background)
+            await self._give(Running(visit, place, after=-1, reads=False, background=background))
         except (ChatError, SessionsError) as error:
             await self._socket.tell(error, self.stream_id, midway=began)
         except Exception:
@@ -197,7 +201,9 @@ class Lane:
             place = running.next
         if place is None and running.reads:
             place = await in_db_thread(steered_from, running.place)
-        return Running(running.visit, place, after=-1, reads=running.reads) if place else None
+        if place is None:
+            return None
+        return Running(running.visit, place, after=-1, reads=running.reads, background=running.background)
 
     async def _left(self, running: Running) -> None:
         """An answer that nobody waits for any more is stopped, as over HTTP."""
@@ -233,6 +239,7 @@ class Lane:
                 "previous_response_id": previous_response_id,
                 "steers": previous_response_id,
                 "input": [one.item_id for one in said],
+                **({"background": True} if running.background else {}),
             }
             done = await session.do(
                 Converse(
