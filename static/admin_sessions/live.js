@@ -161,12 +161,13 @@ const TO_CUSTOMER = "The customer reads this, as written by a person";
 const TO_MODEL = "Tell the model something; the customer does not see it, but a model may repeat it";
 
 function show(news) {
-  const before = now.operator;
+  const { operator: before, answering: answered } = now;
   Object.assign(now, news);
   if (acts && now.operator !== before) {
     resetSwitch();
     if (before === live.dataset.me && lastAct !== "hand_back") tell(acts, byAnother(), true);
   }
+  if (news.answering && !answered && lastAct === "whisper") setText("live-said", ""); // the model reads it by now
   setText("live-state", words());
   live.dataset.status = now.status;
   if (now.status === "active") live.hidden = false; // its end is told here, one of long ago above
