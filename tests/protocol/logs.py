@@ -34,9 +34,9 @@ OPTIONS: list[ev.JSON] = [
 ]
 
 
-def numbered(events: list[ev.Event]) -> list[ev.Record]:
+def numbered(events: list[ev.Event], session_id: str = SESSION_ID) -> list[ev.Record]:
     return [
-        ev.Record(SESSION_ID, seq, BEGAN_AT + timedelta(microseconds=33_777 * seq), event)
+        ev.Record(session_id, seq, BEGAN_AT + timedelta(microseconds=33_777 * seq), event)
         for seq, event in enumerate(events, start=1)
     ]
 
