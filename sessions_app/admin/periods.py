@@ -59,7 +59,7 @@ class _Drill:
     def _widest(self) -> list[Link]:
         """Years; months where all is of one year, days where it is of one month. One choice alone is none."""
         last = self._last
-        for choices in (self._years(), self._months(last.year), self._days(last.year, last.month)):
+        for choices in (self._years(), self._months(last.year), self._days(last.year, last.month, "j M")):
             found = list(choices)
             if len(found) > 1:
                 return found
@@ -75,10 +75,10 @@ class _Drill:
             if first <= (date := dt.date(year, month, 1)) <= last:
                 yield self._link(formats.date_format(date, "F"), year, month)
 
-    def _days(self, year: int, month: int) -> Iterator[Link]:
+    def _days(self, year: int, month: int, form: str = "j") -> Iterator[Link]:
         for day in range(1, calendar.monthrange(year, month)[1] + 1):
-            if self._first <= dt.date(year, month, day) <= self._last:
-                yield self._link(str(day), year, month, day)
+            if self._first <= (date := dt.date(year, month, day)) <= self._last:
+                yield self._link(formats.date_format(date, form), year, month, day)
 
     def _link(self, title: str, *period: int) -> Link:
         chosen = dict(zip((_YEAR, _MONTH, _DAY), period, strict=False))

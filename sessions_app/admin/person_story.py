@@ -14,6 +14,7 @@ from sessions_app.models import (
     SessionStatus,
     SessionTag,
 )
+from sessions_app.review.markdown import in_a_line
 from sessions_app.selectors.inbox import Words, read_answers, read_ratings
 
 LATEST = 5
@@ -82,8 +83,9 @@ def _bad_ratings(newest: QuerySet[Session], way: dict[str, str]) -> list[Line]:
     answers = read_answers((session_id, event.item_id) for _, session_id, event in bad_ones)
     lines = []
     for at, session_id, event in bad_ones:
-        seq, said = answers.get((session_id, event.item_id), (None, None))
+        seq, said = answers.get((session_id, event.item_id), (None, Words()))
+        plain = Words(in_a_line(said.question), in_a_line(said.answer))
         url = session_url(session_id, hit=str(seq or ""), **way)
         words = event.comment or event.reason or "Rated bad, without a word"
-        lines.append(Line(words, sessions[session_id].heading, at, url, said=said))
+        lines.append(Line(words, sessions[session_id].heading, at, url, said=plain))
     return lines

@@ -125,7 +125,7 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ) -> HttpResponse:
         number = number_of(object_id)
         last = WebhookDelivery.objects.filter(webhook_id=number)[:LAST] if number is not None else ()
-        renewed = Webhook.objects.filter(pk=number, old_until__gt=Now())
+        renewed = Webhook.objects.filter(pk=number or 0, old_until__gt=Now())
         context = {
             "last": [row_of(one) for one in last],
             "old_until": renewed.values_list("old_until", flat=True).first(),

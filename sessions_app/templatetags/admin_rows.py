@@ -63,7 +63,7 @@ def used_first(specs: list[Any]) -> list[tuple[Any, bool, str]]:
 
 def _chosen(spec: Any) -> str:
     values = {str(value) for given in spec.used_parameters.values() for value in _several(given)}
-    offered = getattr(spec, "lookup_choices", None) or getattr(
+    offered: Any = getattr(spec, "lookup_choices", None) or getattr(
         getattr(spec, "field", None), "flatchoices", ()
     )
     return ", ".join(str(title) for value, title in offered if str(value) in values)

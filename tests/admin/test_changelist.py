@@ -61,7 +61,7 @@ def test_a_row_tells_what_a_reviewer_looks_for(admin: Client) -> None:
         "question 1",  # the first words, below the title
         "New",
         "ada",
-        "4 Mar 2026, 12:00",
+        "4 Mar, 12:00" if timezone.localdate().year == 2026 else "4 Mar 2026, 12:00",
         "3 min 12 s",
         ">340<",
         "gemini-3.8-flash",
@@ -279,7 +279,7 @@ def test_a_choice_of_one_period_is_none(admin: Client) -> None:
 def test_a_filter_says_what_is_chosen_in_it(admin: Client) -> None:
     html = page(admin, "?review=flagged&status__exact=ended&errors=yes")
     said = re.findall(r'<summary>([^<]+) <span class="filter-chosen">([^<]+)</span>', html)
-    assert dict(said) >= {"Review": "Flagged", "Status": "ended", "Errors": "With failed answers"}
+    assert {("Review", "Flagged"), ("Status", "Ended"), ("Errors", "With failed answers")} <= set(said)
 
 
 def test_periods_keep_the_other_filters(admin: Client) -> None:
@@ -301,3 +301,20 @@ def test_one_that_goes_on_says_how_long_already(admin: Client) -> None:
     assert ">so far 3 min<" in html
     assert ">$0.001 +<" in html
     assert 'title="$0.001404 + unknown. US dollars' in html
+
+
+@pytest.mark.parametrize(
+    ("title", "first_words", "beginning"),
+    [
+        ("A refund", "Where is my money?", "Where is my money?"),
+        ("Where is my…", "Where is my money?", ""),
+        ("", "Where is my money?", ""),
+    ],
+)
+def test_a_row_tells_the_first_words_where_the_title_does_not(
+    admin: Client, title: str, first_words: str, beginning: str
+) -> None:
+    write_session(turn(1), title=title, first_words=first_words)
+    html = page(admin)
+    assert html.count(f"<small>{first_words}</small>") == bool(beginning)
+    assert escape(title or first_words) in html

@@ -166,6 +166,7 @@ def path_of(name: str) -> str:
         f"{S}_many": f"{base}session/many/",
         f"{S}_save_view": f"{base}session/views/",
         f"{S}_remove_view": f"{base}session/views/{view}/",
+        f"{S}_rename_view": f"{base}session/views/{view}/name/",
         f"{S}_review": f"{base}session/{session}/review/",
         f"{S}_decide": f"{base}session/{session}/approvals/none/",
         f"{S}_erase": f"{base}session/erase/",

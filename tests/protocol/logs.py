@@ -162,7 +162,7 @@ def _call(draw: st.DrawFn, names: _Names, response_id: str, number: int, index: 
         arguments=draw(arguments),
         round=number,
         location=draw(st.sampled_from([ev.Location.SERVER, ev.Location.CLIENT])),
-        approval_id=draw(st.none() | st.just("apr_of_old")),
+        approval_id=names.new("apr_of_old") if draw(st.booleans()) else None,  # one yes runs one call
         extra={"gemini": {"thought_signature": "secret"}},
     )
 

@@ -31,8 +31,8 @@ def a_minute_later() -> None:
     MailNotice.objects.update(at=F("at") - minute)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - %s WHERE task_name = 'deliver_webhook'",
-            [minute],
+            "UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - make_interval(secs => %s) WHERE task_name = 'deliver_webhook'",
+            [COMMENT_WAIT_S],
         )
 
 
