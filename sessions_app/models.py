@@ -311,6 +311,12 @@ class Session(models.Model):
             return "Erased session"
         return self.title or self.first_words or "Nothing was said"
 
+    @property
+    def beginning(self) -> str:
+        """The first words, where the title does not tell them."""
+        told = self.title.rstrip(".… ")
+        return self.first_words if told and not self.first_words.startswith(told) else ""
+
 
 class SessionEvent(models.Model):
     """One event, or one run of deltas, of a session. Rows are never updated (a trigger refuses it)."""

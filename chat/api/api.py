@@ -9,6 +9,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from chat.api import others, sessions, webhooks
 from chat.api.errors import handle_errors, in_our_shape, not_offered
+from chat.api.log_events import log_event_schemas
 from chat.api.reading import page
 from chat.api.stream import STREAM
 from chat.page.cross_origin import from_other_origins
@@ -35,6 +36,7 @@ class _Api(NinjaAPI):
         found = super().get_openapi_schema(path_prefix=ROOT)
         found["paths"] |= STREAM
         found["components"]["securitySchemes"] = _SCHEMES
+        found["components"]["schemas"] |= log_event_schemas()
         return found
 
 

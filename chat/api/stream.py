@@ -26,7 +26,14 @@ _AFTER = {"type": "integer", "minimum": 0, "default": 0}
 _EVENT: JSON = {
     "type": "object",
     "description": "One of them; `data` is a LogEvent as JSON.",
-    "properties": {"id": TEXT, "data": {"type": "string", "contentMediaType": "application/json"}},
+    "properties": {
+        "id": TEXT,
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/LogEvent"},
+        },
+    },
     "required": ["id", "data"],
 }
 

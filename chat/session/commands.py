@@ -38,6 +38,8 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """What the model looks at instead of the conversation; see `chat.session.out_of_band`."""
     answer_schema: JSON | None = None
     """As `chat.llm.provider.ModelRequest` has it."""
+    context: str | None = None
+    """What the application that the user is in tells of itself: the model is told it behind its instructions."""
     asked: JSON | None = None
     """What the client said beside, on a wire whose answers repeat it; nothing here follows it."""
 
@@ -68,7 +70,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def for_response(self, options: ResponseOptions) -> "SessionConfig":
         given = msgspec.to_builtins(options)
-        for name in ("metadata", "conversation", "input", "answer_schema", "asked"):
+        for name in ("metadata", "conversation", "input", "answer_schema", "context", "asked"):
             given.pop(name, None)
         return self.updated(given)
 

@@ -16,7 +16,7 @@ from chat.conf import conf
 from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
 from chat.llm.catalog import Candidate
 from chat.llm.prices import text_bytes
-from chat.llm.prompts import NOT_RUN
+from chat.llm.prompts import APPLICATION, NOT_RUN
 from chat.llm.provider import (
     JSON,
     Completed,
@@ -170,6 +170,7 @@ class Response:
         self._meter = Meter(lambda: self._route.current.spec, context.history.tokens_per_byte)
         self._config = context.config().for_response(turn.options)
         self._instructions = context.instructions
+        self._told_beside = APPLICATION.format(context=turn.options.context) if turn.options.context else ""
         self._registry = context.registry
         self._tool_context = context.tool_context
         self._text: OpenText | None = None
@@ -308,7 +309,9 @@ class Response:
         return ModelRequest(
             model=self._route.current.model,
             history=await with_contents(items_of(self._history)),
-            instructions=self._config.instructions or self._instructions(),
+            instructions="\n\n".join(
+                filter(None, (self._config.instructions or self._instructions(), self._told_beside))
+            ),
             tools=await self._tools(),
             tool_choice=self._tool_choice(round_number),
             max_output_tokens=self._config.output_token_limit(),

@@ -2,6 +2,7 @@
 last answer as it stands, and stopping it."""
 
 import contextlib
+from typing import TypeGuard
 
 import msgspec
 
@@ -15,7 +16,7 @@ from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.follow import Follower, until_stored
 from chat.wire.responses.objects import McpApprovalRequest
 from sessions_app.errors import SessionElsewhere
-from sessions_app.log.events import Record
+from sessions_app.log.events import AssistantMessage, Event, ItemDeleted, Record
 from sessions_app.log.lookup import Place, answer_of, find_request
 from sessions_app.log.replay import read_finished, stored_until
 from sessions_app.models import Session
@@ -76,6 +77,18 @@ def log_of(session_id: str) -> tuple[list[Record], set[str] | None]:
     last = stored_until(session_id=session_id)
     records = read_finished(session_id=session_id, after=0, until=last)
     return records, chosen_items(session)
+
+
+def is_gone(event: Event, chosen: set[str] | None) -> TypeGuard[ItemDeleted | AssistantMessage]:
+    """Its item is not to be shown: it is deleted here; or it is the text of an answer that was set aside, but for a call of it that
+    has to stand."""
+    match event:
+        case ItemDeleted():
+            return not event.response
+        case AssistantMessage():
+            return chosen is not None and event.item_id not in chosen
+        case _:
+            return False
 
 
 async def stop_answer(visit: Visit, session_id: str) -> bool:

@@ -166,10 +166,10 @@ def bounded(application: Application) -> Application:
                 raise _BodyTooLarge
             return message
 
-        async def noted(message: Message) -> None:
+        def noted(message: Message) -> Coroutine[Any, Any, None]:
             nonlocal answering
             answering = True
-            await send(message)
+            return send(message)
 
         if _declared_bytes(scope) > limit:
             await _refuse_body(receive, send)

@@ -31,7 +31,7 @@ from sessions_app.admin.walk import (
 from sessions_app.desk.waiting import BY_STAFF, KEPT
 from sessions_app.models import AttentionKind, InboxItem, Session
 from sessions_app.review.dashboard import SLOWEST, listed, slowest_places
-from sessions_app.review.inbox import settled_words
+from sessions_app.review.inbox import TITLES, settled_words
 from sessions_app.selectors.figures import last_failures
 from sessions_app.selectors.inbox import SETTLED, decisions_of, next_item, place_of
 
@@ -194,8 +194,9 @@ def walk_inbox(request: HttpRequest, *, forward: bool = True) -> HttpResponse:
     me = request.user.get_username()
     found = waits and next_item(waits.item, name=me, kind=waits.kind, forward=forward)
     if not waits or not found:
-        which = "is settled" if waits and waits.kind == SETTLED else "waits"
-        messages.info(request, f"That was the {'last' if forward else 'first'} of what {which}.")
+        kind = waits.kind if waits else ""
+        which = {"": "what waits", SETTLED: "what is settled"}.get(kind) or f"“{TITLES[AttentionKind(kind)]}”"
+        messages.info(request, f"That was the {'last' if forward else 'first'} of {which}.")
         return HttpResponseRedirect(inbox_url(waits.kind if waits else ""))
     return HttpResponseRedirect(item_url(found, waits.kind))
 

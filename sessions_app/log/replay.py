@@ -83,8 +83,8 @@ def kept_until(*, session_id: str, seq: int) -> int:
     """Up to where the log agrees with a reader that has seen ``seq``: ``seq`` itself, or the last event before the
     takeover in which what that reader saw after it was lost."""
     rows = SessionEvent.objects.filter(session_id=session_id, seq__gte=seq).order_by("seq")
-    row = rows.values_list("event_type", "first_seq").first()
-    if row and row[0] == SessionReopened.event_type and row[1] <= seq:
+    row = rows.values_list("event_type", "first_seq", "seq").first()
+    if row and row[0] == SessionReopened.event_type and row[1] <= seq < row[2]:
         return int(row[1]) - 1
     return seq
 

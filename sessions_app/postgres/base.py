@@ -17,7 +17,8 @@ from sessions_app.postgres.link import Link
 from sessions_app.postgres.outage import Verdict, verdict
 
 _FRESH_S = 1.0
-"""What was opened a moment ago is the best that there is; if it is read-only, reading goes on."""
+"""What was opened a moment ago needs no question. Opened since it was asked for, it is the best that there is: if it is
+read-only, reading goes on. Read-only from before, it may be of an outage that is over."""
 _ANSWER_S = 3.0
 """For a connection from the pool to say that it is there; a database that takes 2 s a query still does."""
 _SPARE_TRIES = 2
@@ -31,21 +32,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.ended = False
+        asked_at = time.monotonic()
         link = super().get_new_connection(conn_params)
         if self.pool is None:
             return link
         for _ in range(self.pool.max_size + _SPARE_TRIES):
-            if self._is_fit(link):
+            if self._is_fit(link, asked_at):
                 break
             link.close()
             self.pool.putconn(link)  # it puts a new one in the place of a closed one
             link = super().get_new_connection(conn_params)
         return link
 
-    def _is_fit(self, link: Any) -> bool:
+    def _is_fit(self, link: Any, asked_at: float) -> bool:
         if not isinstance(link, Link):
             return True
-        if time.monotonic() - link.opened_at < _FRESH_S and not link.was_hung_up:
+        is_of_before = link.opened_at < asked_at and self._is_read_only(link)
+        if time.monotonic() - link.opened_at < _FRESH_S and not link.was_hung_up and not is_of_before:
             return True
         if link.answers(within_s=_ANSWER_S):
             return not self._is_read_only(link)

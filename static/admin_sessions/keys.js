@@ -64,7 +64,14 @@ export class Keys {
   begin() {
     const [at, before] = JSON.parse(sessionStorage.getItem(TYPED) ?? "[0, []]");
     sessionStorage.removeItem(TYPED);
-    this.#doAll([...(Date.now() - at < COMES_MS ? before : []), ...(window.deskTyped?.() ?? [])]);
+    const keys = [...(Date.now() - at < COMES_MS ? before : []), ...(window.deskTyped?.() ?? [])];
+    const field = document.querySelector("[autofocus]");
+    if (field) {
+      field.focus();
+      field.value = keys.filter((key) => key.length === 1).join("") + field.value; // words, for the field that one came for
+    } else {
+      this.#doAll(keys);
+    }
   }
 
   #doAll(keys) {
@@ -296,6 +303,9 @@ export class Keys {
     }
     const at = sessionStorage.getItem(AT);
     const walked = link && new URL(link).pathname !== at ? this.#rows.findIndex((row) => linkOf(row)?.pathname === at) : -1;
-    this.choose([walked, same, place].map((one) => this.#rows[one]).find(Boolean));
+    const row = [walked, same, place].map((one) => this.#rows[one]).find(Boolean);
+    this.choose(row);
+    // What stands above it may grow until then, and the browser may put back how far the page was scrolled before.
+    addEventListener("load", () => setTimeout(() => row === this.#row && row?.scrollIntoView({ block: "nearest" })), { once: true });
   }
 }

@@ -161,9 +161,13 @@ const TO_CUSTOMER = "The customer reads this, as written by a person";
 const TO_MODEL = "Tell the model something; the customer does not see it, but a model may repeat it";
 
 function show(news) {
-  const before = now.operator;
+  const { operator: before, answering: answered } = now;
   Object.assign(now, news);
-  if (acts && now.operator !== before) resetSwitch();
+  if (acts && now.operator !== before) {
+    resetSwitch();
+    if (before === live.dataset.me && lastAct !== "hand_back") tell(acts, byAnother(), true);
+  }
+  if (news.answering && !answered && lastAct === "whisper") setText("live-said", ""); // the model reads it by now
   setText("live-state", words());
   live.dataset.status = now.status;
   if (now.status === "active") live.hidden = false; // its end is told here, one of long ago above
@@ -187,6 +191,13 @@ function act() {
 /** What was begun for the model stays for it when one takes over. */
 function resetSwitch() {
   acts.elements.to.value = acts.elements.text.value.trim() ? "whisper" : "speak";
+}
+
+/** What a colleague's act means for who writes here; what was told of one's own before is not true any more. */
+function byAnother() {
+  return now.operator
+    ? `${now.operator} has taken over from you: what you write is for the model alone.`
+    : "It was handed back: the model answers again, and what you write is for it alone.";
 }
 
 function showStaff(names) {
@@ -279,6 +290,7 @@ to?.addEventListener("change", () => {
 /** One act at a time: what is pressed while another is under way, as Enter right after taking over, comes after it. */
 let underWay = false;
 let next = null;
+let lastAct = "";
 acts?.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (underWay) {
@@ -286,6 +298,7 @@ acts?.addEventListener("submit", async (event) => {
     return;
   }
   underWay = true;
+  lastAct = event.submitter?.value ?? "";
   await post(event, acts);
   underWay = false;
   const button = next;

@@ -5,6 +5,8 @@ import { linkOf } from "./keys.js";
 import { offerNames } from "./mentions.js";
 
 const [IN_PLACE, FROM_LIST] = [{ "X-Desk": "1" }, { "X-Desk": "list" }];
+/** One tag seldom comes alone: who adds one stays there, since a key that is meant for the next one would act on the session. */
+const TAG = "input[type=text][name=tag]";
 const NO_ANSWER = "No answer from the server. Look whether it was done, then try again.";
 
 const actOf = (form) => form.elements.act.value;
@@ -61,6 +63,9 @@ export class Panel {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea")) {
         event.preventDefault();
         event.target.form.requestSubmit();
+      } else if (event.key === "Enter" && event.target.matches(TAG) && !event.target.value.trim()) {
+        event.preventDefault();
+        element.focus(); // enough of them
       }
     });
     document.addEventListener("desk:stale", () => this.#look());
@@ -99,7 +104,7 @@ export class Panel {
     }
     const typed = document.activeElement;
     this.#show(answer.inside, this.#drafts((field) => (answer.done && actOf(field.form) === act ? sent : this.#given)));
-    if (answer.done && typed?.form === form && typed.matches("[data-focus]:not([name=reason]), [data-by-key]")) {
+    if (answer.done && typed?.form === form && typed.matches(`[data-focus]:not([name=reason], ${TAG}), [data-by-key]:not(${TAG})`)) {
       this.element.focus(); // who came by a key goes on by keys
     }
     say(answer.words, !answer.done);

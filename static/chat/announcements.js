@@ -80,10 +80,13 @@ function pieces(node) {
   return rows.length > 0 ? rows : cut(plain(node));
 }
 
-/** A formula is there twice, once for the eye. */
+/** A formula is there three times: it is said as it was written, which alone tells a fraction and a power in a line. */
 function plain(node) {
   const copy = node.cloneNode(true);
-  for (const drawn of copy.querySelectorAll(".katex-html")) drawn.remove();
+  for (const formula of copy.querySelectorAll(".katex")) {
+    const written = formula.querySelector("annotation");
+    if (written) formula.replaceWith(written.textContent);
+  }
   return copy.textContent.trim().replace(/\s+/g, " ");
 }
 

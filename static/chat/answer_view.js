@@ -28,11 +28,15 @@ class TextBlock {
   }
 }
 
+/** So long after its last word, an answer shows that it is still being given. */
+const SILENCE_MS = 2_000;
+
 const BLOCKS = { text: TextBlock, tool: ToolCard, approval: ApprovalCard };
 export class AnswerView {
   #blocks = new Map();
   #entry = null;
   #around = "";
+  #silence = 0;
 
   /** Called with the entry: `onRetry` for "try again", `onTakeBack` while it waits; `onDecide(item, approve)`, `onRate(item, word)`;
    * `onRead(id, nodes)`: parts of its text that change no more; `onChoose`: see `VersionsView`. */
@@ -103,7 +107,7 @@ export class AnswerView {
     this.node.dataset.status = entry.status;
     this.node.toggleAttribute("data-retried", entry.retried);
     this.node.setAttribute("aria-busy", String(running));
-    this.typing.hidden = !running || entry.items.at(-1)?.status === "streaming";
+    this.#updateTyping(running, entry.items.at(-1)?.status === "streaming");
     this.#updatePerson(entry);
     this.#updateWaiting(entry);
     this.#updateEnding(entry, isLast);
@@ -138,6 +142,13 @@ export class AnswerView {
       block.node.remove();
       this.#blocks.delete(id);
     }
+  }
+
+  /** Before a word comes, and where none has come for a while. */
+  #updateTyping(running, isWriting) {
+    clearTimeout(this.#silence);
+    this.typing.hidden = !running || isWriting;
+    if (running && isWriting) this.#silence = setTimeout(() => (this.typing.hidden = false), SILENCE_MS);
   }
 
   /** A model has no name on its answers; whoever answers in its place has. */

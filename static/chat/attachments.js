@@ -53,7 +53,15 @@ export class Attachments extends EventTarget {
     if (files.length > left) this.#problem(tooMany(this.most));
     for (const file of files.slice(0, Math.max(0, left))) {
       if (file.size > this.maxBytes) this.#problem(tooLarge(file, this.maxBytes));
-      else this.#begin(file);
+      else this.#send(this.#show(file));
+    }
+  }
+
+  /** The files of a message that is not said any more; they have been sent. */
+  giveBack(files) {
+    for (const file of files) {
+      const chip = this.#show({ name: file.name, size: file.bytes });
+      this.#arrived(Object.assign(chip, { stored: file, isKept: true }));
     }
   }
 
@@ -62,9 +70,9 @@ export class Attachments extends EventTarget {
     for (const chip of [...this.#chips]) this.#takeOut(chip, discard);
   }
 
-  #begin(file) {
-    const controller = new AbortController();
-    const chip = { file, controller, stored: null, client: this.client() };
+  /** A chip for it. */
+  #show(file) {
+    const chip = { file, controller: new AbortController(), stored: null, client: this.client() };
     const remove = iconButton("close", gettext("Remove {name}", { name: file.name }), {
       on: { click: () => this.#takeOut(chip, true) },
     });
@@ -76,7 +84,7 @@ export class Attachments extends EventTarget {
     this.#chips.push(chip);
     this.list.append(chip.node);
     this.#changed();
-    this.#send(chip);
+    return chip;
   }
 
   async #send(chip) {
@@ -90,6 +98,10 @@ export class Attachments extends EventTarget {
       this.#problem(`${file.name}: ${sentence(error.code)}`);
       return;
     }
+    await this.#arrived(chip);
+  }
+
+  async #arrived(chip) {
     chip.bar.remove();
     if (chip.stored.media_type.startsWith("image/")) await this.#showPicture(chip);
     this.#changed();
@@ -104,7 +116,7 @@ export class Attachments extends EventTarget {
     chip.controller.abort();
     this.#chips = this.#chips.filter((one) => one !== chip);
     chip.node.remove();
-    if (discard && chip.stored) chip.client.discard(chip.stored.id).catch(() => {}); // a day later it goes by itself
+    if (discard && chip.stored && !chip.isKept) chip.client.discard(chip.stored.id).catch(() => {}); // a day later it goes by itself
     this.#changed();
   }
 

@@ -54,6 +54,13 @@ export class Composer extends EventTarget {
     this.focus();
   }
 
+  /** The text of a message that is not said any more, before what has been written since. */
+  giveBack(text) {
+    if (this.#edited) this.#leave();
+    this.fill([text, this.input.value].filter(Boolean).join("\n\n"));
+    this.focus();
+  }
+
   /** Which message may be said anew; that of another one is left. */
   keepEditing(id) {
     if (this.#edited && this.#edited.id !== id) this.#leave();

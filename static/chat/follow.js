@@ -20,6 +20,7 @@ export class Follow {
     scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     button.addEventListener("click", () => this.jump());
     content.addEventListener("click", (event) => this.#onClick(event));
+    content.addEventListener("focusin", () => this.#onHand()); // what it scrolls to is where the user wants to be
     const watch = new ResizeObserver(() => this.#settle());
     watch.observe(content);
     watch.observe(scroller);
@@ -48,9 +49,9 @@ export class Follow {
     this.#handAt = performance.now();
   }
 
-  /** What is unfolded stays where it is, and is not pushed away by what it shows. */
+  /** What is unfolded stays where it is, and is not pushed away by what it shows; nor is what is pressed further up. */
   #onClick({ target }) {
-    if (target.closest("summary")) this.#following = false;
+    if (target.closest("summary") || this.#gap() > NEAR_PX) this.#following = false;
   }
 
   /** Upwards by hand: the user wants to read there. Down to the end: they want to see it grow again. */

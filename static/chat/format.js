@@ -82,7 +82,7 @@ const speaksEnglish = (locale ?? "en").startsWith("en");
 /** `get_order_status` as "Get order status"; where the page speaks another language than such names, what it is. */
 export function toolTitle(name) {
   if (Object.hasOwn(OWN_TOOLS, name)) return OWN_TOOLS[name];
-  if (!speaksEnglish) return gettext("A tool is used");
+  if (!speaksEnglish) return gettext("A tool");
   const words = name.replace(/[_-]+/g, " ").trim();
   return words ? words[0].toUpperCase() + words.slice(1) : gettext("Tool");
 }

@@ -3,28 +3,49 @@
 import "../vendor/dompurify/purify.min.js";
 
 const MOST_CHARS = 50_000;
+/** More than this takes longer than a picture has, so it is coloured when it is whole. */
+const MOST_WRITTEN_CHARS = 8_000;
 const SPANS = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
 
-let highlighter = null;
+let fetching = null;
+/** highlight.js, once it is here. */
+let here = null;
 const waiting = [];
 const seen = new WeakSet();
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 50));
 
-/** Colour the blocks below a node that name their language. They are whole: one that is still being written has to wait. */
+/** Colour the blocks below a node that name their language. */
 export function highlight(root) {
-  for (const code of root.querySelectorAll('pre > code[class*="language-"]')) {
-    if (seen.has(code) || code.textContent.length > MOST_CHARS) continue;
+  for (const code of blocks(root, MOST_CHARS)) {
     seen.add(code);
     if (waiting.push(code) === 1) whenIdle(next);
   }
 }
 
-async function next() {
-  highlighter ??= import("../vendor/highlight/highlight.min.js").then(
-    (module) => module.default,
+/** The same at once, for those that are being written: their colours may not come and go with each word. */
+export function highlightWritten(root) {
+  for (const code of blocks(root, MOST_WRITTEN_CHARS)) {
+    if (!here) return void fetchHighlighter();
+    seen.add(code);
+    colour(here, code);
+  }
+}
+
+function blocks(root, mostChars) {
+  const all = [...root.querySelectorAll('pre > code[class*="language-"]')];
+  return all.filter((code) => !seen.has(code) && code.textContent.length <= mostChars);
+}
+
+function fetchHighlighter() {
+  fetching ??= import("../vendor/highlight/highlight.min.js").then(
+    (module) => (here = module.default),
     () => null,
   );
-  const hljs = await highlighter;
+  return fetching;
+}
+
+async function next() {
+  const hljs = await fetchHighlighter();
   const code = waiting.shift();
   if (hljs && code.isConnected) colour(hljs, code);
   if (waiting.length) whenIdle(next);

@@ -50,8 +50,9 @@ class Page {
     this.view = new TranscriptView(byId("transcript"), {
       tryAgain: (entry) => this.#session.tryAgain(entry),
       sendAgain: (entry) => this.#session.sendAgain(entry),
-      takeBack: (entry) => this.#session.takeBack(entry),
+      takeBack: (entry) => this.#giveBack(this.#session.takeBack(entry)),
       edit: (entry) => this.composer.edit(entry),
+      reword: (entry) => this.#reword(entry),
       choose: (itemId) => this.#session.choose(itemId),
       decide: (item, approve) => this.#session.decide(item, approve),
       rate: (item, word) => this.#session.rate(item, word),
@@ -243,6 +244,18 @@ class Page {
     this.#session.say(text, parts, replaces);
     this.follow.jump();
     this.#onConnection(this.#session.client.state);
+  }
+
+  #reword(message) {
+    this.#session.dropRefused(message);
+    this.#giveBack(message);
+  }
+
+  /** What was said and is not, any more, is there to be said in other words. */
+  #giveBack(message) {
+    if (!message) return;
+    this.composer.giveBack(message.text);
+    this.attachments?.giveBack(message.files);
   }
 
   #onClick({ target }) {

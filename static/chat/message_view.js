@@ -21,9 +21,9 @@ export class MessageView {
 
   #around = "";
 
-  /** Called with the entry: `onRetry` for "send again", `onEdit` to say it anew; `onChoose`: see `VersionsView`; `urlOf`: see
+  /** Called with the entry: `onRetry` for "send again", `onEdit` to say it anew, `onReword` where it was refused; `onChoose`: see `VersionsView`; `urlOf`: see
    * `filesView`. */
-  constructor(entry, { onRetry, onEdit, onChoose, urlOf }) {
+  constructor(entry, { onRetry, onEdit, onReword, onChoose, urlOf }) {
     const isUser = entry.role === "user";
     const words = stepped(entry) || entry.text;
     this.text = el("div", { class: "message-text", dir: "auto", text: words, hidden: !words });
@@ -36,6 +36,12 @@ export class MessageView {
       on: { click: () => onRetry(this.#entry) },
     });
     this.retry.append(icon("retry"), gettext("Send again"));
+    this.reword = el(
+      "button",
+      { type: "button", class: "button", on: { click: () => onReword(this.#entry) } },
+      icon("pencil"),
+      gettext("Edit"),
+    );
     const author = isUser || entry.stepped ? null : el("p", { class: "author", text: gettext("Our team") });
     this.versions = new VersionsView({ onChoose });
     this.edit = iconButton("pencil", gettext("Edit this message"), { class: "edit", on: { click: () => onEdit(this.#entry) } });
@@ -95,7 +101,7 @@ export class MessageView {
     this.problem.hidden = !problem;
     if (!problem) return;
     const text = el("p", {}, el("strong", { text: gettext("Not sent.") }), ` ${problem.message}`);
-    this.problem.replaceChildren(icon("alert"), text, problem.retryable ? this.retry : "");
+    this.problem.replaceChildren(icon("alert"), text, this.reword, problem.retryable ? this.retry : "");
   }
 }
 

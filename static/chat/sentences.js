@@ -70,7 +70,7 @@ export const SENTENCES = {
   file_storage_unavailable: gettext("Files cannot be kept at the moment. Please try again in a moment."),
   upload_failed: gettext("The file could not be sent. Please try again."),
   too_many_files: gettext("These are too many files for one message. Send some of them with the next one."),
-  model_cannot_read_file: gettext("The assistant cannot read this file. Send it as a picture, a PDF or a text."),
+  model_cannot_read_file: gettext("The assistant cannot read a file of this message. Take it out, or send what stands in it as text."),
   server_restarting: gettext("The server is being renewed. The chat goes on in a moment."),
   session_moved: gettext("The chat is being moved. It goes on in a moment."),
   storage_unavailable: NOT_KEPT,

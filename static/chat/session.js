@@ -160,9 +160,18 @@ export class ChatSession extends EventTarget {
     if (this.state.active) this.#cancel(this.state.active);
   }
 
-  /** Take an answer out of the queue. */
+  /** Take an answer out of the queue, and the message that it would be to out of the conversation: that is returned, or null. */
   takeBack(entry) {
-    this.#cancel(entry.id);
+    if (!this.#cancel(entry.id) || entry.answers.length !== 1) return null;
+    const message = this.path.entries.find(({ id, removed }) => id === entry.answers[0] && !removed);
+    if (!message) return null;
+    this.client.sendNow({ type: "conversation.item.delete", event_id: newId("event"), item_id: message.id });
+    return message;
+  }
+
+  /** A message that was refused is not shown any more. */
+  dropRefused(message) {
+    this.#take({ type: "local.dropped", item_id: message.id });
   }
 
   /** Take in what was said before; false: there is no more, or it did not come. */
@@ -176,8 +185,9 @@ export class ChatSession extends EventTarget {
   }
 
   #cancel(responseId) {
-    if (!this.client.stop(responseId))
-      this.#tell("problem", { message: gettext("Not connected: the answer cannot be stopped now.") });
+    const isSent = this.client.stop(responseId);
+    if (!isSent) this.#tell("problem", { message: gettext("Not connected: the answer cannot be stopped now.") });
+    return isSent;
   }
 
   /** Take in what came since the last change. */

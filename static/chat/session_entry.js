@@ -1,4 +1,4 @@
-/** One of the visitor's own sessions in the list: the way to it, and a menu to name it, pin it, or have it gone. */
+/** One of the visitor's own sessions in the list: the way to it, and a menu to name it, pin it, take it along, or have it gone. */
 
 import { el, icon, iconButton } from "./dom.js";
 import { fullTime, shortTime } from "./format.js";
@@ -6,8 +6,8 @@ import { gettext } from "./words.js";
 
 const TITLE_CHARS = 200;
 
-/** `act`: {rename(session, title), pin(session, pinned), remove(session)}. */
-export function sessionEntry(session, { url, isCurrent, act }) {
+/** `transcriptUrl`: of all that was said in it, as Markdown; `act`: {rename(session, title), pin(session, pinned), remove(session)}. */
+export function sessionEntry(session, { url, transcriptUrl, isCurrent, act }) {
   const name = session.title || gettext("Untitled");
   const at = session.last_word_at;
   const link = el("a", { href: url, title: `${name}\n${fullTime(at)}` });
@@ -22,7 +22,8 @@ export function sessionEntry(session, { url, isCurrent, act }) {
     "aria-haspopup": "true",
     "aria-expanded": "false",
   });
-  node.append(more, menu(node, more, session, act));
+  const download = el("a", { href: transcriptUrl, download: true }, icon("down"), gettext("Download"));
+  node.append(more, menu(node, more, session, download, act));
   return node;
 }
 
@@ -36,7 +37,7 @@ function pinned() {
   return el("span", { class: "pinned" }, icon("pin"), el("span", { class: "visually-hidden", text: gettext("Pinned") }));
 }
 
-function menu(node, more, session, act) {
+function menu(node, more, session, download, act) {
   const show = (open) => {
     box.hidden = !open;
     more.setAttribute("aria-expanded", String(open));
@@ -49,8 +50,10 @@ function menu(node, more, session, act) {
     { class: "menu", hidden: true },
     item("pencil", gettext("Rename"), () => rename(node, session, act.rename)),
     item("pin", session.pinned ? gettext("Unpin") : gettext("Pin"), () => act.pin(session, !session.pinned)),
+    download,
     item("bin", gettext("Delete"), () => act.remove(session)),
   );
+  download.addEventListener("click", () => show(false));
   more.addEventListener("click", () => show(box.hidden));
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || box.hidden) return;

@@ -165,6 +165,7 @@ export class SessionsPanel extends EventTarget {
   #entry(session) {
     return sessionEntry(session, {
       url: this.sessionUrl(session.id, session.assistant),
+      transcriptUrl: `${this.ownUrl(session.id)}/transcript?form=md`,
       isCurrent: session.id === this.#current,
       act: this.act,
     });

@@ -6,7 +6,7 @@
  * are long themselves, updates are put off so that rendering takes no more than a share of the time.
  */
 
-import { highlight } from "./highlighting.js";
+import { highlight, highlightWritten } from "./highlighting.js";
 import { closeOpenEnds } from "./markdown_open_ends.js";
 import { parseBlocks, renderTokens } from "./markdown.js";
 
@@ -79,14 +79,17 @@ export class StreamingMarkdown {
     if (this.#isClosed) tokens = parseBlocks(source, (env = {}));
     this.#hasDefinitions ||= Object.keys(env.references ?? {}).length > 0;
     const cut = this.#hasDefinitions ? 0 : cutIndex(tokens);
+    const isBeingWritten = this.#shown !== null;
     for (const node of this.#tail) node.remove();
     if (cut > 0) {
       const settled = renderTokens(tokens.slice(0, cut), env);
+      if (isBeingWritten) highlightWritten(settled);
       highlight(settled);
       this.#root.append(settled);
       this.#start += offsetOfLine(source, tokens[cut].map[0]);
     }
     const tail = renderTokens(tokens.slice(cut), env);
+    if (isBeingWritten) highlightWritten(tail);
     this.#tail = [...tail.childNodes];
     this.#root.append(tail);
   }

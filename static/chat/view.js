@@ -12,7 +12,7 @@ export class TranscriptView {
   isWhole = true;
   #chosen = null;
 
-  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), edit(entry), choose(itemId), decide(item, approve),
+  /** `actions`: {tryAgain(entry), sendAgain(entry), takeBack(entry), edit(entry), reword(entry), choose(itemId), decide(item, approve),
    * rate(item, word), read(answerId, nodes)}. */
   constructor(root, actions) {
     this.root = root;
@@ -80,6 +80,7 @@ export class TranscriptView {
         : new MessageView(entry, {
             onRetry: this.actions.sendAgain,
             onEdit: this.actions.edit,
+            onReword: this.actions.reword,
             urlOf: this.actions.urlOf,
             onChoose: (version, direction) => this.#choose(version, direction),
           });

@@ -6,15 +6,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from tests.support.browser import Complaints, launched
 from tests.support.server import ServerProcess
 
 PASSWORD = "a-long-password-for-tests"
-expect.set_options(
-    timeout=30_000
-)  # a machine with other things to do answers late, and no test is about that
 
 
 @pytest.fixture

@@ -301,3 +301,20 @@ def test_one_that_goes_on_says_how_long_already(admin: Client) -> None:
     assert ">so far 3 min<" in html
     assert ">$0.001 +<" in html
     assert 'title="$0.001404 + unknown. US dollars' in html
+
+
+@pytest.mark.parametrize(
+    ("title", "first_words", "beginning"),
+    [
+        ("A refund", "Where is my money?", "Where is my money?"),
+        ("Where is my…", "Where is my money?", ""),
+        ("", "Where is my money?", ""),
+    ],
+)
+def test_a_row_tells_the_first_words_where_the_title_does_not(
+    admin: Client, title: str, first_words: str, beginning: str
+) -> None:
+    write_session(turn(1), title=title, first_words=first_words)
+    html = page(admin)
+    assert html.count(f"<small>{first_words}</small>") == bool(beginning)
+    assert escape(title or first_words) in html

@@ -96,6 +96,9 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         expect(other.locator(".sx-whisper .sx-bubble")).to_have_text(
             "They are a <b>friend</b>.", timeout=WAIT_MS
         )
+        expect(page.locator("#live-said")).to_have_text("The model reads it before its next answer.")
+        chat.ask("Who am I?")
+        expect(page.locator("#live-said")).to_have_text("", timeout=WAIT_MS)
         page.get_by_role("button", name="Take over").click()
         expect(page.locator("#live-state")).to_contain_text("You answer", timeout=WAIT_MS)
         expect(other.locator("#live-state")).to_contain_text("grace answers", timeout=WAIT_MS)
@@ -110,6 +113,8 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         expect(page.locator("#live-text")).to_have_value("")
         other.get_by_role("button", name="Hand back").click()
         expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
+        expect(page.locator("#live-said")).to_contain_text("It was handed back: the model answers again")
+        expect(other.locator("#live-said")).to_have_text("The model answers again.")
         answer = chat.ask("Thanks")
         expect(answer.locator(".author")).to_be_hidden()
         assert "grace" not in chat.page.content()

@@ -75,7 +75,11 @@ def test_the_keys_go_on_after_a_tag_and_a_note(page: Page) -> None:
     page.keyboard.type("vip")
     press(page, "Enter")
     expect(page.locator(".desk .desk-tag")).to_contain_text("vip")
-    press(page, "n")
+    expect(page.get_by_label("Add a tag")).to_be_focused()
+    page.keyboard.type("sad")  # of which each letter is a key as well
+    press(page, "Enter")
+    expect(page.locator(".desk .desk-tag")).to_have_count(2)
+    press(page, "Enter", "n")
     page.keyboard.type("Fine, 5 of 5")
     press(page, "Control+Enter")
     expect(page.locator(".desk-history blockquote")).to_have_text("Fine, 5 of 5")
@@ -84,7 +88,7 @@ def test_the_keys_go_on_after_a_tag_and_a_note(page: Page) -> None:
     press(page, "d")
     reads(page, "Conversation 1")
     assert SessionReview.objects.get(pk="s0").score == 5
-    assert SessionTag.objects.get().tag.name == "vip"
+    assert set(SessionTag.objects.values_list("tag__name", flat=True)) == {"vip", "sad"}
     assert states() == {"s0": "done", "s1": "new"}
 
 
@@ -181,6 +185,7 @@ def test_a_view_that_a_colleague_shared_is_theirs_to_remove(browser: Browser, se
     ):
         rita.goto(f"{LIST}?errors=yes")
         rita.locator(".desk-save summary").click()
+        expect(rita.locator(".desk-save input[name=name]")).to_be_focused()
         rita.keyboard.type("Bad ones")
         rita.get_by_label("Share with the team").check()
         press(rita, "Enter")
@@ -268,3 +273,31 @@ def test_done_and_flagged_are_taken_back_by_a_key(page: Page) -> None:
     listens(page)
     press(page, "?")
     expect(page.locator("dialog.desk-keys")).to_be_visible()
+
+
+def test_what_is_typed_for_the_tags_of_many_before_their_page_is_there_is_the_tag(page: Page) -> None:
+    several(2)
+    page.goto(LIST)
+    listens(page)
+    press(page, "j", "t")
+    page.keyboard.type("vip")
+    expect(page.get_by_label("Add the tag")).to_have_value("vip")
+    press(page, "Enter")
+    expect(page.get_by_text("1 session tagged.")).to_be_visible()
+    assert SessionTag.objects.get().tag.name == "vip"
+
+
+def test_the_chosen_row_is_seen_when_one_comes_back_to_it(page: Page) -> None:
+    several(25)
+    page.goto(LIST)
+    listens(page)
+    press(page, *["j"] * 22, "Enter")
+    reads(page, "Conversation 21")
+    press(page, "u")
+    expect(page.locator(".desk-chosen")).to_contain_text("Conversation 21")
+    expect(page.locator(".desk-chosen")).to_be_in_viewport(ratio=1)
+    page.reload()
+    expect(page.locator(".desk-chosen")).to_be_in_viewport(ratio=1)
+    page.goto("about:blank")
+    page.goto(LIST)
+    expect(page.locator(".desk-chosen")).to_be_in_viewport(ratio=1)

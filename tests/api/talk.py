@@ -1,5 +1,6 @@
 """A question over HTTP, and the stream of the session's log, read as an `EventSource` reads it."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,9 +50,10 @@ async def follow(
     headers: dict[str, str],
     *,
     enough: int = 10**9,
+    begun: asyncio.Event | None = None,
     **query: Any,
 ) -> Told:
-    """``enough``: so many events, then it goes away."""
+    """``enough``: so many events, then it goes away. ``begun`` is set with the first one."""
     address = f"{url}/api/sessions/{session_id}/stream"
     async with client.stream("GET", address, headers=headers, params=query) as response:
         told = Told(response.status_code, headers=dict(response.headers))
@@ -60,6 +62,8 @@ async def follow(
         try:
             async for line in response.aiter_lines():
                 _take(told, line)
+                if begun and told.events:
+                    begun.set()
                 if len(told.events) >= enough:
                     return told
         except httpx2.HTTPError:

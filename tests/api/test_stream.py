@@ -72,7 +72,9 @@ async def test_what_follows_upon_a_seq_may_be_asked_for_in_the_address(
     session_id = await ask(server, "count to 3", key)
     told = await follow(client, server.url, session_id, key)
     rest = await follow(client, server.url, session_id, key, after=told.ids[2])
-    assert rest.events == told.events[3:]
+    known = told.events[3:]
+    assert rest.events[: len(known)] == known
+    assert [event["type"] for event in rest.events[len(known) :]] in ([], ["session_ended"])
     behind = await follow(client, server.url, session_id, {**key, "Last-Event-ID": told.ids[-2]}, after=0)
     assert behind.events[:1] == told.events[-1:]
     assert [event["type"] for event in behind.events[1:]] in ([], ["session_ended"])
@@ -100,10 +102,11 @@ async def test_another_process_goes_on_with_it(
 
     async def until_cut() -> list[str]:
         first = await follow(client, one.url, session_id, key, enough=30)
+        begun = asyncio.Event()
         cut = asyncio.create_task(
-            follow(client, one.url, session_id, {**key, "Last-Event-ID": first.ids[-1]})
+            follow(client, one.url, session_id, {**key, "Last-Event-ID": first.ids[-1]}, begun=begun)
         )
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(begun.wait(), 30)
         one.signal(end)
         rest = await cut
         assert not rest.clean, rest.events[-3:]
@@ -201,8 +204,9 @@ async def test_an_erased_one_is_told_of_to_nobody(
     server: ServerProcess, client: httpx2.AsyncClient, key: KEY
 ) -> None:
     session_id = await ask(server, "count to 300", key)
-    reading = asyncio.create_task(follow(client, server.url, session_id, key))
-    await asyncio.sleep(0.5)
+    begun = asyncio.Event()
+    reading = asyncio.create_task(follow(client, server.url, session_id, key, begun=begun))
+    await asyncio.wait_for(begun.wait(), 30)
     gone = await client.delete(f"{server.url}/api/sessions/{session_id}", headers=key)
     assert gone.status_code == 204
     told = await reading
@@ -217,8 +221,9 @@ async def test_the_connections_of_one_person_are_counted(
 ) -> None:
     server = start_server(MAX_SOCKETS_PER_USER="1", DEMO_DELAY_MS="30")
     session_id = await ask(server, "count to 200", key)
-    reading = asyncio.create_task(follow(client, server.url, session_id, key, enough=60))
-    await asyncio.sleep(0.5)
+    begun = asyncio.Event()
+    reading = asyncio.create_task(follow(client, server.url, session_id, key, enough=60, begun=begun))
+    await asyncio.wait_for(begun.wait(), 30)
     refused = await follow(client, server.url, session_id, key)
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     await reading

@@ -119,7 +119,7 @@ async def test_an_answer_that_breaks_off(vendor: Vendor, provider: Provider, end
 
 
 async def test_silence_in_the_middle(vendor: Vendor, provider: Provider, settings: Settings) -> None:
-    settings.CHAT_MODEL_SILENCE_SECONDS = 0.2
+    settings.CHAT_MODEL_SILENCE_SECONDS = 1.0
     vendor.then(Reply(text=("Hel",), ending=Ending.SILENT))
     async with asyncio.timeout(30):
         assert type(await interrupted(vendor, provider)) is ModelTimeout
@@ -136,27 +136,28 @@ async def test_a_model_that_never_begins(vendor: Vendor, provider: Provider, set
 async def test_a_first_byte_that_takes_longer_than_any_silence_may(
     vendor: Vendor, provider: Provider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_SILENCE_SECONDS = 1.0
-    vendor.then(Reply(text=("Hello",), first_byte_after_s=2.0))
+    settings.CHAT_MODEL_SILENCE_SECONDS = 1.5
+    vendor.then(Reply(text=("Hello",), first_byte_after_s=2.5))
     assert joined(await events(provider, ask(vendor, "Hi"))) == "Hello"
 
 
 async def test_silence_is_counted_anew_with_every_piece(
     vendor: Vendor, provider: Provider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_SILENCE_SECONDS = 1.5
-    vendor.then(Reply(text=tuple("abcde"), pause_s=0.5))
+    settings.CHAT_MODEL_SILENCE_SECONDS = 2.0
+    vendor.then(Reply(text=tuple("abcde"), pause_s=0.6))
     assert joined(await events(provider, ask(vendor, "Hi"))) == "abcde"
 
 
 async def test_a_reader_that_takes_its_time_is_not_the_models_silence(
     vendor: Vendor, provider: Provider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_SILENCE_SECONDS = 0.2
+    settings.CHAT_MODEL_SILENCE_SECONDS = 1.5
     vendor.then(Reply(text=("a", "b")))
-    texts = []
+    texts: list[str] = []
     async for event in provider.stream(ask(vendor, "Hi")):
-        await asyncio.sleep(0.4)
+        if not texts:
+            await asyncio.sleep(2.0)
         texts.append(event.text if isinstance(event, TextDelta) else "")
     assert "".join(texts) == "ab"
 

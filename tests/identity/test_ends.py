@@ -297,7 +297,8 @@ async def test_a_fresh_secret_on_the_open_socket_goes_on(start_server: StartServ
         made = await in_db_thread(make_secret, key=row, external_user_id=name, seconds=seconds, session={})
         return str(made.value)
 
-    short, long = await secret("kim", 4), await secret("kim", 600)
+    short, long = await secret("kim", 8), await secret("kim", 600)
+    ends_at = time.monotonic() + 8
     async with realtime(server.ws_url, V1, additional_headers=bearer(short)) as client:
         for wrong in (await secret("lee", 600), "rta_wrong", "guest", "x" * 9000):
             await client.send(type="session.update", session={"type": "realtime", "x_token": wrong})
@@ -305,7 +306,8 @@ async def test_a_fresh_secret_on_the_open_socket_goes_on(start_server: StartServ
             assert code == ("invalid_event" if len(wrong) > 8192 else "token_refused")
         await client.send(type="session.update", session={"type": "realtime", "x_token": long})
         await client.until("session.updated")
-        await asyncio.sleep(4.5)
+        assert time.monotonic() < ends_at
+        await asyncio.sleep(ends_at + 0.5 - time.monotonic())
         await client.ask("count to 3")
     events = await in_db_thread(lambda: list(Session.objects.get(pk=client.session_id).events.values()))
     for shown_value in (short, long):

@@ -102,7 +102,7 @@ def test_it_signs_in_chats_and_outlives_its_token(
     server = start_server(SUPABASE_URL=issuer.url, ALLOWED_ORIGINS=issuer.url)
     auth = SupabaseAuth(issuer)
     page = browser.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     complaints = Complaints(page)
     issuer.page = front_end.replace("wss://chat.example.com", server.ws_url).encode()
     sent: list[Any] = []

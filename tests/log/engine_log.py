@@ -30,6 +30,8 @@ class Engine:
         self.ended = False
         self._count = 0
         self._text = ""
+        self._text_index = 0
+        self._next_index = 0
         self._round = 0
         self.append(ev.SessionStarted(model="demo"))
 
@@ -230,8 +232,11 @@ class Engine:
             wish = {"response_id": queued.response_id, "options": queued.options, "item_ids": queued.item_ids}
         elif decided:
             wish = {"continues": decided[0]}
+        elif cut_off := self.state.to_retry():
+            attempt = cut_off.attempt + 1
+            wish = {"retry_of": cut_off.response_id, "attempt": attempt, "continues": cut_off.continues}
         elif last and done and done.status != "completed" and self.chance(2):
-            wish = {"retry_of": last.response_id, "attempt": last.attempt + 1, "continues": last.continues}
+            wish = {"retry_of": last.response_id, "continues": last.continues}
         elif self.chance(5):
             wish = {"options": {"conversation": "none"}}
         self._start(**wish)
@@ -249,6 +254,7 @@ class Engine:
         )
         asked = [one.asked for one in self.state.approvals.to_call(started.continues or "")]
         self.append(started)
+        self._next_index = 0
         for one in asked:
             self.append(self._call(one.call_id, approval_id=one.item_id, side_effects=one.side_effects))
 
@@ -258,20 +264,29 @@ class Engine:
             response_id=self.state.open.started.response_id,
             item_id=self.new("item"),
             call_id=call_id,
-            output_index=0,
+            output_index=self._index(),
             name="look",
             arguments="{}",
             round=self._round,
             **fields,
         )
 
+    def _index(self) -> int:
+        self._next_index += 1
+        return self._next_index - 1
+
     def stream(self) -> None:
         if not self.state.open or self.state.open.unanswered:
             return
         response_id = self.state.open.started.response_id
-        self._text = self._text or self.new("item")
+        if not self._text:
+            self._text, self._text_index = self.new("item"), self._index()
         offset = sum(len(one.text) for one in self.state.open.texts.get(self._text, []))
-        fields: dict[str, Any] = {"response_id": response_id, "item_id": self._text, "output_index": 0}
+        fields: dict[str, Any] = {
+            "response_id": response_id,
+            "item_id": self._text,
+            "output_index": self._text_index,
+        }
         self.append(ev.AssistantDelta(offset=offset, text=self.one_of(["a", "bc"]), **fields))
 
     def _close_text(self, status: ev.TextStatus) -> list[ev.Event]:
@@ -282,7 +297,7 @@ class Engine:
             ev.AssistantMessage(
                 response_id=deltas[0].response_id,
                 item_id=deltas[0].item_id,
-                output_index=0,
+                output_index=deltas[0].output_index,
                 text="".join(one.text for one in deltas),
                 status=status,
             )

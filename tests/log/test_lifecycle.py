@@ -348,3 +348,4 @@ def test_a_reader_that_has_seen_what_a_takeover_found_lost_does_not_read_on() ->
         with pytest.raises(SessionElsewhere):
             read_records(session_id="s1", after=seen)
         assert kept_until(session_id="s1", seq=seen) == 1
+    assert kept_until(session_id="s1", seq=102) == 102, "who has the takeover itself lacks nothing"

@@ -1,12 +1,14 @@
 """The chat page, as a test uses it."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import Complaints
 
-ANSWER_MS = 20_000
+ANSWER_MS = 30_000
 
 
 class ChatPage:
@@ -44,6 +46,13 @@ class ChatPage:
         """The last answer has come as far as ``text`` and goes on."""
         expect(self.answers.last).to_contain_text(text, timeout=ANSWER_MS)
         expect(self.answers.last).to_have_attribute("data-status", "in_progress")
+
+    def until(self, happened: Callable[[], object]) -> None:
+        """For what the page itself does not show; it goes on meanwhile."""
+        deadline = time.monotonic() + ANSWER_MS / 1000
+        while not happened():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self.page.wait_for_timeout(20)
 
     def module(self, name: str, script: str, argument: Any = None) -> Any:
         """Evaluate ``(module, argument) => ...`` with one of the page's own modules."""

@@ -44,11 +44,7 @@ class Stage:
         return self.server.wishes()[-1]
 
     def until(self, happened: Callable[[], object]) -> None:
-        for _ in range(500):
-            if happened():
-                return
-            self.chat.page.wait_for_timeout(20)
-        raise AssertionError("it did not happen in time")
+        self.chat.until(happened)
 
     def answer(self, question: str, text: str, number: int = 1, **done: Any) -> None:
         self.server.begin(self.hear(question), f"resp_{number}")

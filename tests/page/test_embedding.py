@@ -92,7 +92,7 @@ def visit(browser: Browser, shop: Shop, embedded: ServerProcess) -> Iterator[Hos
         shop.shows(embedded.url, attributes)
         contexts.append(browser.new_context(**context))
         page = contexts[-1].new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         complaints.append(Complaints(page))
         if script:
             page.add_init_script(f"if (window === window.parent) {{ {script} }}")

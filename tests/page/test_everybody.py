@@ -123,6 +123,14 @@ def test_how_an_answer_ended_is_told_after_what_there_is_of_it(
     assert words in ending
 
 
+def test_a_formula_is_told_once_as_it_was_written(stage: Stage) -> None:
+    stage.answer("The third?", "It is $3^{-1}$.")
+    expect(stage.chat.page.locator(".katex")).to_be_visible()
+    stage.answer("The half?", r"It is $\frac{1}{2}$, always.", 2)
+    expect(stage.chat.page.locator("#announcer")).to_contain_text("always")
+    assert told(stage)[-1] == r"It is \frac{1}{2}, always."
+
+
 def test_a_long_answer_is_told_in_pieces_while_it_is_written(stage: Stage) -> None:
     stage.server.begin(stage.hear("Tell me a story"))
     sentence = "There was a **bicycle** with a quiet bell. "

@@ -2,10 +2,12 @@
 
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from sessions_app.models import SessionEvent
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
 from tests.support.server import ServerProcess
@@ -41,7 +43,7 @@ def test_a_model_that_cannot_be_reached_is_said_and_can_be_tried_again(
 
 
 def test_a_server_killed_in_mid_answer_is_waited_for_and_the_answer_settled(
-    start_server: StartServer, open_page: OpenPage
+    start_server: StartServer, open_page: OpenPage, in_database: Callable[[Callable[[], Any]], Any]
 ) -> None:
     server = start_server(DEMO_DELAY_MS="20", SESSION_LEASE_SECONDS="1")
     chat = open_page(server=server)
@@ -49,6 +51,11 @@ def test_a_server_killed_in_mid_answer_is_waited_for_and_the_answer_settled(
     chat.expect_connection("Ready")
     chat.say("Count to 300")
     chat.expect_streaming("20")
+    session_id = chat.page.url.rsplit("/", 1)[-1]
+    stored = SessionEvent.objects.filter(
+        session_id=session_id, event_type="assistant_delta", content__contains="5"
+    )
+    chat.until(lambda: in_database(stored.exists))  # what is shown may not be: the commit comes after it
     server.kill()
     chat.expect_connection("Reconnecting…")
     chat.say("Are you back?")

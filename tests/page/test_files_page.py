@@ -138,6 +138,42 @@ def test_what_is_refused_is_said_and_the_rest_goes(chat: ChatPage) -> None:
     chat.complaints.found.clear()
 
 
+def test_a_message_that_the_model_cannot_read_is_not_answered_and_can_be_mended(
+    start_server: Callable[..., ServerProcess], open_page: OpenPage, tmp_path: Path
+) -> None:
+    """The wish for its answer waits for it, so nothing else is answered in its place."""
+    chat = open_page(
+        server=start_server(
+            VAR_DIR=str(tmp_path),
+            LLM_MODEL="compatible:plain",
+            COMPATIBLE_BASE_URL="http://127.0.0.1:9/v1",
+            LLM_MODELS="demo",
+            DEMO_DELAY_MS="0",
+        )
+    )
+    chat.go("/")
+    chat.page.get_by_role("combobox", name="Model").select_option("demo")
+    chat.ask("Hello")
+    chat.page.get_by_role("combobox", name="Model").select_option("compatible:plain")
+    pick(chat, payload("offer.pdf", pdf(2), "application/pdf"), payload("bike.png", png(40, 30)))
+    expect_whole(chat, 2)
+    chat.say("What is this?")
+    refused = chat.messages.nth(1)
+    expect(refused).to_contain_text("The assistant cannot read a file of this message.")
+    chat.page.get_by_role("combobox", name="Model").select_option("demo")
+    refused.get_by_role("button", name="Edit").click()
+    expect(chat.messages).to_have_count(1)
+    expect(chat.input).to_have_value("What is this?")
+    expect_whole(chat, 2)
+    expect_loaded(chips(chat).locator("img"))
+    chat.page.get_by_role("button", name="Remove offer.pdf").click()
+    chat.input.press("Enter")
+    answer = chat.answers.nth(1)
+    chat.expect_ended(answer)
+    expect(answer).to_contain_text("bike.png (image/png")
+    expect(chat.answers).to_have_count(2)
+
+
 def test_there_are_only_so_many(chat: ChatPage) -> None:
     pick(chat, *(payload(f"{number}.png", png()) for number in range(7)))
     expect_whole(chat, 5)

@@ -123,6 +123,21 @@ def test_nothing_and_too_much_cannot_be_sent(chat: ChatPage) -> None:
     expect(send).to_be_enabled()
 
 
+def test_who_goes_up_by_the_keyboard_alone_stays_there(chat: ChatPage) -> None:
+    """Nothing is scrolled by hand: the focus is moved, and what it is on pressed."""
+    chat.ask("Hello")
+    chat.ask("Write 800 words of filler")
+    thumb = chat.answers.first.get_by_role("button", name="Bad answer")
+    thumb.focus()
+    thumb.press("Enter")
+    expect(chat.page.locator(".feedback-form")).to_be_visible()
+    expect(thumb).to_be_in_viewport()
+    chat.page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    expect(thumb).to_be_in_viewport()
+
+
 def test_the_end_is_followed_until_the_user_scrolls_away(chat: ChatPage) -> None:
     server = ScriptedServer(chat.page)
     chat.go(server.path)

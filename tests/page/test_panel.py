@@ -53,6 +53,20 @@ def test_it_is_named_by_keyboard_and_the_name_stays(two: ChatPage) -> None:
     expect_listed(two, "Vegetables", "echo first aubergine")
 
 
+def test_one_of_them_is_taken_along(two: ChatPage) -> None:
+    entry = two.sessions.filter(has_text="first")
+    entry.hover()
+    entry.get_by_role("button", name="Options").click()
+    with two.page.expect_download() as taken:
+        entry.get_by_role("link", name="Download").click()
+    assert taken.value.suggested_filename.endswith(".md")
+    text = taken.value.path().read_text()
+    assert "aubergine" in text
+    assert "courgette" not in text
+    expect(entry.get_by_role("link", name="Download")).to_be_hidden()
+    expect(two.page.locator("#session-title")).to_have_text("echo second courgette")
+
+
 def test_what_is_pinned_stays_above_what_was_said_last(two: ChatPage) -> None:
     choose(two, "first", "Pin")
     expect_listed(two, "echo first aubergine", "echo second courgette")

@@ -150,6 +150,32 @@ def test_code_has_colours_and_says_that_it_scrolls(chat: ChatPage) -> None:
     assert prose.locator("pre").nth(2).locator("span").count() == 0
 
 
+WRITTEN = """async ({ StreamingMarkdown }, [text, written]) => {
+  const box = document.createElement("div");
+  document.querySelector("#transcript").replaceChildren(box);
+  const markdown = new StreamingMarkdown(box, { restFactor: 0 });
+  const colours = () => [...box.querySelectorAll(".hljs-keyword")].map((node) => node.textContent).join(" ");
+  markdown.update(text.slice(0, 5));
+  const seen = [];
+  for (let end = text.length; end <= written.length; end += 1) {
+    markdown.update(written.slice(0, end));
+    seen.push(colours());
+  }
+  markdown.finish(written);
+  return [...seen, colours()];
+}"""
+
+
+def test_code_has_its_colours_while_it_is_written(chat: ChatPage) -> None:
+    """With each character, also as its block closes, the next one begins, and the answer ends."""
+    expect(show(chat, "```js\nlet x;\n```").locator(".hljs-keyword")).to_have_text("let")
+    begun = "Here:\n\n```python\ndef "
+    written = begun + "f():\n    pass\n```\n\nThat is it.\n\nAnd *more*.\n\nThe end."
+    seen = chat.module("streaming_markdown", WRITTEN, [begun, written])
+    assert {colours.split()[0] for colours in seen} == {"def"}
+    assert seen[-1] == "def pass"
+
+
 def test_code_cannot_hide_a_tag_in_its_colours(chat: ChatPage) -> None:
     code = '<img src=x onerror="window.hacked=1">\n<script>window.hacked=1</script>'
     prose = show(chat, f"```html\n{code}\n```\n")

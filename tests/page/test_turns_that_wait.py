@@ -1,6 +1,7 @@
 """Answers that wait for their turn, and tool calls that wait for a yes, on the page."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -41,8 +42,11 @@ def said(chat: ChatPage, server: ScriptedServer, text: str, count: int) -> Frame
 
 
 def queue(server: ScriptedServer, wish: Frame, response_id: str, position: int) -> None:
+    item_ids = [server.messages()[position]["item"]["id"]]
     server.log(
-        ev.ResponseQueued(response_id=response_id, position=position, client_event_id=wish["event_id"])
+        ev.ResponseQueued(
+            response_id=response_id, position=position, item_ids=item_ids, client_event_id=wish["event_id"]
+        )
     )
 
 
@@ -74,19 +78,79 @@ def test_an_answer_that_waits_says_so_and_then_runs_where_it_stands(
     assert order == ["message", "answer"] * 3
 
 
-def test_an_answer_that_waits_can_be_taken_back(scripted: tuple[ChatPage, ScriptedServer]) -> None:
+def test_what_waits_stands_below_its_question_however_fast_they_were_written(
+    scripted: tuple[ChatPage, ScriptedServer],
+) -> None:
+    """The server has the wish for the first one's answer before it has the second one."""
     chat, server = scripted
     server.begin(said(chat, server, "One", 1))
-    queue(server, said(chat, server, "Two", 2), "resp_2", 1)
+    chat.say("Two")
+    chat.say("Three")
+    wait_until(chat, lambda: len(server.wishes()) == 3)
+    for number in (1, 2):
+        server.accept(server.messages()[number])
+        queue(server, server.wishes()[number], f"resp_{number + 1}", number)
+    expect(chat.answers.nth(2)).to_contain_text("Waits for its turn, place 2")
+    shown = chat.page.locator("#transcript > article")
+    for _ in range(2):
+        expect(shown).to_contain_text(["One", "", "Two", "Waits for the answer", "Three", "place 2"])
+        chat.page.reload()
+        chat.expect_connection("Connected")
+
+
+def test_an_answer_that_pauses_shows_that_it_goes_on(scripted: tuple[ChatPage, ScriptedServer]) -> None:
+    chat, server = scripted
+    server.begin(said(chat, server, "One", 1))
+    typing = chat.answers.first.locator(".typing")
+    expect(typing).to_be_visible()
+    server.write("First")
+    expect(typing).to_be_hidden()
+    expect(typing).to_be_visible()
+    server.write(" answer", offset=5)
+    expect(typing).to_be_hidden()
+    server.finish("First answer")
+    chat.expect_ended(chat.answers.first)
+    expect(typing).to_be_hidden()
+
+
+def test_a_message_that_waits_for_its_answer_is_taken_back_whole(chat: ChatPage, open_page: OpenPage) -> None:
+    """Out of the conversation, here and in every tab, and into the message box."""
+    chat.say("Count to 3000")
+    chat.expect_streaming("40, 41")
+    chat.say("A secret word")
+    chat.say("What did I say last?")
+    expect(chat.answers.nth(2)).to_contain_text("Waits for its turn, place 2")
+    chat.input.fill("A draft")
+    chat.answers.nth(1).get_by_role("button", name="Take back").click()
+    expect(chat.messages).to_have_text([re.compile("Count to 3000"), re.compile("What did I say last")])
+    expect(chat.input).to_have_value("A secret word\n\nA draft")
+    expect(chat.input).to_be_focused()
+    expect(chat.answers.first).to_have_attribute("data-status", "in_progress")
+    other = open_page(like=chat)
+    other.go(chat.page.url)
+    expect(other.messages).to_have_count(2)
+    chat.stop_button.click()
+    chat.expect_ended(chat.answers.last)
+    expect(chat.answers.last).to_contain_text("You said: “Count to 3000”")
+    expect(other.answers).to_have_count(2)
+
+
+def test_taken_back_as_it_begins_both_stay_in_sight(scripted: tuple[ChatPage, ScriptedServer]) -> None:
+    chat, server = scripted
+    server.begin(said(chat, server, "One", 1))
+    wish = said(chat, server, "Two", 2)
+    queue(server, wish, "resp_2", 1)
     chat.answers.nth(1).get_by_role("button", name="Take back").click()
     wait_until(chat, lambda: cancels(server) == ["resp_2"])
-    server.log(
-        ev.ResponseDone(
-            response_id="resp_2", status=ev.ResponseStatus.CANCELLED, reason="client_cancelled", waited=True
-        )
+    server.finish("First answer")
+    server.begin(wish, "resp_2")
+    server.write("Sec", response_id="resp_2", item_id="item_b")
+    server.finish(
+        "Sec", response_id="resp_2", item_id="item_b", status="cancelled", reason="client_cancelled"
     )
+    server.log(ev.ItemDeleted(item_id=server.messages()[1]["item"]["id"]))
     expect(chat.answers.nth(1)).to_contain_text("This answer was stopped.")
-    expect(chat.answers.first).to_have_attribute("data-status", "in_progress")
+    expect(chat.messages.nth(1)).to_have_class(re.compile("removed"))
 
 
 @pytest.mark.parametrize(("button", "approve"), [("Approve", True), ("Refuse", False)])

@@ -14,6 +14,7 @@ import pytest
 from realtime_ai.processes import Child, describe_exit
 from realtime_ai.supervisor.instance import ChildRecord, sole_instance
 from realtime_ai.supervisor.plan import SupervisorError
+from tests.summary.program import wait_until
 
 
 @pytest.fixture
@@ -49,12 +50,12 @@ def test_a_crashed_child_starts_again_after_pauses_that_grow(lifeline: int) -> N
     one.kill()
 
 
-def test_a_child_that_ignores_sigterm_is_killed(lifeline: int) -> None:
-    one = child(
-        lifeline, "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-    )
+def test_a_child_that_ignores_sigterm_is_killed(lifeline: int, tmp_path: Path) -> None:
+    ignores = tmp_path / "ignores"
+    code = "import pathlib, signal, time; signal.signal(15, signal.SIG_IGN)"
+    one = child(lifeline, f"{code}; pathlib.Path({str(ignores)!r}).touch(); time.sleep(60)")
     one.start()
-    time.sleep(0.3)
+    wait_until(ignores.exists, timeout_s=30, what=lambda: "SIGTERM to be ignored")
     one.signal(signal.SIGTERM)
     assert one.pid
     one.kill()

@@ -1,10 +1,12 @@
 """From ``DATABASE_URL`` to Django's settings, and the channel layer."""
 
 import asyncio
+import time
 
 import psycopg
 import pytest
 from channels_redis.core import RedisChannelLayer
+from django.db import connection
 
 from realtime_ai.env import EnvError
 from realtime_ai.stores import channel_layer, database_settings
@@ -86,12 +88,36 @@ def test_an_unknown_option_is_refused_by_name() -> None:
 
 @pytest.mark.django_db
 def test_the_suites_own_database_answers() -> None:
-    from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_encoding")
         assert cursor.fetchone() == ("UTF8",)
     assert psycopg.pq.version() >= 150000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_an_outage_has_left_read_only_a_moment_ago_is_not_given_out() -> None:
+    """It is new and it answers; but it was there before the database was well again."""
+
+    def writes() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            return bool(cursor.fetchone() == ("off",))
+
+    connection.close()
+    pool = connection.pool  # type: ignore[attr-defined]  # of the PostgreSQL backend
+    pool.drain()
+    links = [pool.getconn() for _ in range(pool.max_size)]
+    for link in links:
+        link.execute("SET default_transaction_read_only = on")
+        link.commit()
+        link.opened_at = time.monotonic()
+        pool.putconn(link)
+    try:
+        assert writes()
+    finally:
+        connection.close()
+        pool.drain()
 
 
 async def test_a_quiet_wait_is_no_lost_connection(redis_url: str) -> None:

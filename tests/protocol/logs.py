@@ -34,9 +34,9 @@ OPTIONS: list[ev.JSON] = [
 ]
 
 
-def numbered(events: list[ev.Event]) -> list[ev.Record]:
+def numbered(events: list[ev.Event], session_id: str = SESSION_ID) -> list[ev.Record]:
     return [
-        ev.Record(SESSION_ID, seq, BEGAN_AT + timedelta(microseconds=33_777 * seq), event)
+        ev.Record(session_id, seq, BEGAN_AT + timedelta(microseconds=33_777 * seq), event)
         for seq, event in enumerate(events, start=1)
     ]
 
@@ -162,7 +162,7 @@ def _call(draw: st.DrawFn, names: _Names, response_id: str, number: int, index: 
         arguments=draw(arguments),
         round=number,
         location=draw(st.sampled_from([ev.Location.SERVER, ev.Location.CLIENT])),
-        approval_id=draw(st.none() | st.just("apr_of_old")),
+        approval_id=names.new("apr_of_old") if draw(st.booleans()) else None,  # one yes runs one call
         extra={"gemini": {"thought_signature": "secret"}},
     )
 

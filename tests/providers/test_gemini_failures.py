@@ -267,8 +267,8 @@ async def test_silence_between_two_events(
 async def test_silence_is_counted_anew_with_every_event(
     server: GeminiServer, provider: GeminiProvider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = settings.CHAT_MODEL_SILENCE_SECONDS = 0.5
-    steps = [step for word in "abcd" for step in (Sleep(0.2), Chunk((text(word),)))]
+    settings.CHAT_MODEL_FIRST_EVENT_SECONDS = settings.CHAT_MODEL_SILENCE_SECONDS = 2.0
+    steps = [step for word in "abcd" for step in (Sleep(0.6), Chunk((text(word),)))]
     server.then(reply(*steps, Chunk(finish="STOP")))
     assert await text_of(provider, request("Hi")) == "abcd"
 
@@ -276,11 +276,12 @@ async def test_silence_is_counted_anew_with_every_event(
 async def test_a_reader_that_takes_its_time_is_not_the_models_silence(
     server: GeminiServer, provider: GeminiProvider, settings: Settings
 ) -> None:
-    settings.CHAT_MODEL_SILENCE_SECONDS = 0.2
+    settings.CHAT_MODEL_SILENCE_SECONDS = 1.5
     server.then(say("a", "b"))
-    texts = []
+    texts: list[Any] = []
     async for event in provider.stream(request("Hi")):
-        await asyncio.sleep(0.3)
+        if not texts:
+            await asyncio.sleep(2.0)
         texts.append(event)
     assert len(texts) == 3
 

@@ -13,6 +13,7 @@ import pytest
 from tests.responses.conftest import Client
 from tests.responses.sdk import checked, checked_response, text_of
 from tests.sockets.conftest import StartServer
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually
 
@@ -80,7 +81,7 @@ async def test_a_client_that_repeats_its_request_elsewhere_gets_the_same_turn(
     start_server: StartServer, client_of: Client, key: str
 ) -> None:
     one, two = start_server(**ENV), start_server(**ENV)
-    body = {"model": "demo", "input": "count to 60"}
+    body = {"model": "demo", "input": "count to 150"}
     waiting = asyncio.create_task(client_of(one, key).post("/responses", body=body, cast_to=object))
     named = asyncio.create_task(
         client_of(one, key).post(
@@ -91,7 +92,7 @@ async def test_a_client_that_repeats_its_request_elsewhere_gets_the_same_turn(
         )
     )
     first = await named
-    await asyncio.sleep(0.3)
+    await committed("assistant_delta", sessions=2)
     one.signal(signal.SIGKILL)
     with contextlib.suppress(openai.APIConnectionError):
         await waiting

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from tests.responses.conftest import Client
 from tests.responses.sdk import checked, checked_response, kinds, text_of
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually
 
@@ -344,7 +345,7 @@ async def test_a_body_that_comes_again_is_the_same_turn(
         return await client.post("/responses", body=body, cast_to=object, options={"headers": headers})
 
     first = asyncio.create_task(post())
-    await asyncio.sleep(0.1)
+    await committed("response_started")
     repeated = await post(**{"x-stainless-retry-count": "1"})
     assert repeated == await first
     assert (await post())["id"] != repeated["id"]

@@ -97,7 +97,7 @@ async def test_what_is_not_stored_is_gone_on_from_on_its_own_connection(
 REFUSED: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"previous_response_id": "resp_x"}, 400, "previous_response_not_found", "previous_response_id"),
     ({"tools": [{"type": "web_search"}]}, 400, "unsupported_parameter", "tools[0].type"),
-    ({"background": True}, 400, "unsupported_parameter", "background"),
+    ({"background": "yes"}, 400, "invalid_event", "background"),
     ({"generate": False}, 400, "unsupported_parameter", "generate"),
     ({"model": "openai:nobody"}, 400, "model_not_allowed", "model"),
     ({"input": []}, 400, "missing_required_parameter", "input"),
@@ -191,6 +191,36 @@ async def test_words_that_are_not_taken_go_back(
             code,
             frame["input"],
         )
+
+
+async def test_what_runs_in_the_background_goes_on_without_its_socket(
+    server: ServerProcess, client_of: Client
+) -> None:
+    """So does what was said into it."""
+    client = client_of(server)
+    socket = await client.responses.connect().enter()
+    await socket.response.create(model="demo", input="count to 2000", background=True)
+    (first,) = await until_over(socket, lambda event: event.type == "response.created")
+    assert first.response.background
+    await until_over(socket, lambda event: event.type == "response.output_text.delta")
+    await socket.send(
+        {
+            "type": "response.steer",
+            "previous_response_id": first.response.id,
+            "input": "count to 60",
+        }
+    )
+    told = await until_over(
+        socket, lambda event: event.type == "response.created" and event.response.id != first.response.id
+    )
+    await socket.close(code=1000)
+
+    async def whole() -> None:
+        response = await client.responses.retrieve(told[-1].response.id)
+        assert (response.status, response.background) == ("completed", True)
+        assert response.output_text.endswith("60.")
+
+    await eventually(whole)
 
 
 @pytest.mark.parametrize("code", [1000, 1001])

@@ -17,6 +17,7 @@ from tests.responses.sdk import text_of
 from tests.responses.socket_sdk import ENDS, checked_frame, until_over
 from tests.responses.test_killed import ENV
 from tests.sockets.conftest import StartServer
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually
 
@@ -85,10 +86,13 @@ async def test_two_lanes_come_to_their_end_though_their_server_dies(
         for stream_id in ("a", "b"):
             await connection.response.create(model="demo", input="count to 120", stream_id=stream_id)
         ends = 0
+        ended = False
         async for event in connection:
             lanes.take(event)
-            if sum(map(len, lanes.frames.values())) == 40:
+            if not ended and all(len(lanes.frames.get(lane, ())) >= 15 for lane in ("a", "b")):
+                await committed("response_started", sessions=2)
                 one.signal(end)
+                ended = True
             ends += event.type in ENDS
             if ends == 2:
                 break

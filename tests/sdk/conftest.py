@@ -36,7 +36,7 @@ def shared_slow_server(django_db_setup: None) -> Iterator[ServerProcess]:
 def slow_server(shared_slow_server: ServerProcess, transactional_db: None) -> Iterator[ServerProcess]:
     """Its model takes its time: an answer can be stopped, or another asked for meanwhile."""
     yield shared_slow_server
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while live_sessions(shared_slow_server) and time.monotonic() < deadline:
         time.sleep(0.05)
 

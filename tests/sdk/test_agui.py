@@ -151,6 +151,25 @@ async def test_a_tool_asks_by_an_interrupt_and_the_next_run_goes_on(
 
 
 @both
+async def test_a_model_is_told_what_the_application_tells_of_itself(
+    node: list[str], start_shop: StartShop, gemini: GeminiServer, client: str
+) -> None:
+    """Behind its instructions, in each run that tells it; the state is the client's and stays as it was."""
+    context = [{"description": "The page", "value": "Invoice 7"}]
+    state = {"selected": ["row 3"]}
+    report = await talk(
+        node, start_shop(), client, {"say": "What is this?"}, thread="t9", context=context, state=state
+    )
+    (step,) = report["steps"]
+    instructions = gemini.requests[0]["systemInstruction"]["parts"][0]["text"]
+    assert '<application>\nThe page: Invoice 7\nstate: {"selected":["row 3"]}\n</application>' in instructions
+    assert step["state"] == state
+    assert step["errors"] == []
+    (told,) = (event for event in step["events"] if event["type"] == "STATE_SNAPSHOT")
+    assert told["snapshot"] == state
+
+
+@both
 async def test_the_same_run_again_is_one_turn_and_nothing_is_appended_twice(
     node: list[str], server: ServerProcess, client: str
 ) -> None:

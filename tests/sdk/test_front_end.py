@@ -27,7 +27,7 @@ DOCS = ROOT / "docs" / "ag-ui.md"
 _BUILD_SECONDS = 60
 _OF_THE_CUT = re.compile(r"^error: Failed to load resource: .*(net::ERR|503)|network error$")
 """The connection that broke, and the calls until another server serves the session."""
-_ANSWER_MS = 20_000
+_ANSWER_MS = 30_000
 
 
 def counted(until: int) -> str:

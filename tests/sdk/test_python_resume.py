@@ -8,6 +8,7 @@ import pytest
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually
 
@@ -84,10 +85,11 @@ async def test_a_server_that_dies_while_it_answers(start_server: StartServer) ->
     one, two = start_server(**env), start_server(**env)
     front = Front(one.port)
     async with front.serving(), talk(f"ws://127.0.0.1:{front.port}", resume=True) as client:
-        await client.say("count to 60")
+        await client.say("count to 200")
         await client.deliver({"type": "response.create"})
         for _ in range(20):
             await client.until("response.output_text.delta")
+        await committed("assistant_delta")
         front.target = two.port
         one.signal(signal.SIGKILL)
         created = await client.until("session.created")
@@ -101,7 +103,7 @@ async def test_a_server_that_dies_while_it_answers(start_server: StartServer) ->
         response = (await client.until("response.done")).response
     assert (response.status, response.x_retry_of) == ("completed", stopped.id)
     assert text_of(response) == deltas(client.events[again:])
-    assert text_of(response).endswith("59, 60.")
+    assert text_of(response).endswith("199, 200.")
 
 
 @pytest.mark.parametrize("lost", ["the message", "the acknowledgement"])

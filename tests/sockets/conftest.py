@@ -39,13 +39,13 @@ def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
 def server(shared_server: ServerProcess, transactional_db: None) -> Iterator[ServerProcess]:
     """A server that many tests share, one after the other; each leaves it without a session."""
     yield shared_server
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while live_sessions(shared_server) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
 def live_sessions(server: ServerProcess) -> int:
     """By its own metrics."""
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=5) as response:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as response:
         lines = response.read().decode().splitlines()
     return int(float(next(line for line in lines if line.startswith("live_sessions ")).split()[1]))

@@ -9,6 +9,7 @@ from sessions_app.log.replay import read_records
 from sessions_app.models import EraseActor, Onlooker, OpenedView, Session, TranscriptOpening
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.privacy.erase import By, erase_session
+from tests.support.log import committed
 from tests.support.sockets import joined, realtime
 from tests.support.waiting import eventually
 
@@ -90,6 +91,7 @@ async def test_a_page_survives_the_process_that_held_the_session(
         await stored("live")
         async with staff_page(other, "live", cookie) as page:
             await page.until(lambda one: any(message.get("append") for message in one.messages))
+            await committed("response_started", session_id="live")
             holder.kill()
             async with realtime(other.ws_url, "/ws/session/live") as back:
                 await back.until("response.done")

@@ -7,6 +7,7 @@ import pytest
 
 from sessions_app.models import Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.sockets import plain
 from tests.support.waiting import eventually
@@ -131,7 +132,7 @@ async def test_a_message_whose_turn_never_came_is_known_to_the_next(start_server
         await client.send("count to 500")
         await client.until("2")
         await client.send("My name is Ada.")
-        await asyncio.sleep(0.3)
+        await committed("user_message", times=2, session_id="kept")
         server.stop()
     other = start_server()  # type: ignore[operator]
     async with plain(other.ws_url, "/ws/session/kept") as client:

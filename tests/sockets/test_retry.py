@@ -7,6 +7,7 @@ from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_script import Chunk, Drop, Reply, Sleep, text
 from tests.fakes.gemini_server import GeminiServer
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.sockets import Frame, joined, realtime
 from tests.support.waiting import eventually
@@ -17,14 +18,6 @@ from .shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 __all__ = ["gemini", "ledger", "start_shop"]
 
 ENV = {"DEMO_DELAY_MS": "10", "SESSION_LEASE_SECONDS": "2", "SESSION_GRACE_SECONDS": "30"}
-
-
-async def stored(session_id: str, event_type: str) -> None:
-    async def there() -> None:
-        rows = SessionEvent.objects.filter(session_id=session_id, event_type=event_type)
-        assert await in_db_thread(rows.exists)
-
-    await eventually(there)
 
 
 async def kill(server: ServerProcess) -> None:
@@ -53,6 +46,7 @@ async def test_an_answer_cut_off_by_a_kill_is_given_again_and_comes_to_its_end(
         await client.say("count to 150")
         for _ in range(20):
             await client.until("response.output_text.delta")
+        await committed("assistant_delta", session_id="talk")
         await kill(one)
     cut_off, whole = await answers_after(start_server(**ENV), "talk", 2)
     assert (cut_off["status"], cut_off["status_details"]["x_reason"]) == ("incomplete", "interrupted")
@@ -79,7 +73,7 @@ async def test_the_model_does_not_see_what_the_failed_try_said(
     async with realtime(one.ws_url, "/ws/session/talk") as client:
         await client.say("Tell me")
         await client.until("response.output_text.delta")
-        await stored("talk", "assistant_delta")
+        await committed("assistant_delta", session_id="talk")
         await kill(one)
     await answers_after(start_shop(**ENV), "talk", 2)
     assert "The half of it" not in json.dumps(gemini.requests[-1]["contents"])
@@ -145,9 +139,10 @@ async def stream_begins(server: ServerProcess, *, say: str = "") -> None:
 
 async def test_an_answer_that_kills_every_process_is_given_up(start_server: StartServer) -> None:
     env = {**ENV, "DEMO_DELAY_MS": "40", "SESSION_LEASE_SECONDS": "1"}
-    for say in ("count to 500", "", ""):
+    for times, say in enumerate(("count to 500", "", ""), start=1):
         server = start_server(**env)
         await stream_begins(server, say=say)
+        await committed("response_started", times=times, session_id="poison")
         await kill(server)
     ends = await answers_after(start_server(**env), "poison", 3)
     assert [end["status"] for end in ends] == ["incomplete"] * 3

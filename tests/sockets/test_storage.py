@@ -11,6 +11,7 @@ from bench.support import upstream_of
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.support.database import database_url
+from tests.support.log import committed
 from tests.support.sockets import joined, realtime
 
 from .conftest import StartServer
@@ -185,6 +186,7 @@ async def test_deltas_that_were_shown_and_lost_with_their_process_are_taken_back
         await client.say("count to 500")
         for _ in range(20):
             await client.until("response.output_text.delta")
+        await committed("assistant_delta", session_id="cut")
         proxy.cut()
         for _ in range(40):
             await client.until("response.output_text.delta")

@@ -11,6 +11,7 @@ from websockets.typing import Subprotocol
 
 from sessions_app.models import Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from tests.support.log import committed
 from tests.support.sockets import Frame, joined, realtime
 from tests.support.waiting import eventually
 
@@ -87,6 +88,7 @@ async def test_a_killed_process_is_taken_over_and_its_answer_settled(
         await here.say("count to 500")
         for _ in range(30):
             await here.until("response.output_text.delta")
+        await committed("assistant_delta", session_id="shared")
         one.signal(signal.SIGKILL)
         await here.closed()
         seen = [frame for frame in here.frames[1:] if frame["event_id"].startswith("event_")]
@@ -117,7 +119,7 @@ async def test_who_comes_to_a_dead_processs_session_waits_out_its_lease_and_is_l
     one, two = start_server(REDIS_URL=redis_url, **env), start_server(REDIS_URL=redis_url, **env)
     async with realtime(one.ws_url, "/ws/session/shared") as here:
         await here.say("count to 120")
-        await here.until("response.output_text.delta")
+        await committed("response_started", session_id="shared")
         one.signal(signal.SIGKILL)
         await here.closed()
     async with realtime(two.ws_url, "/ws/session/shared") as there:
@@ -195,7 +197,7 @@ async def test_a_process_that_stops_does_not_call_it_a_fault_that_another_one_ow
         await here.ask("count to 3")
         one.signal(signal.SIGSTOP)
         await there.send(type="response.create")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2.0)  # it has asked the one that sleeps by now; nothing says so
         await asyncio.to_thread(two.stop, timeout_s=30.0)
         assert await there.closed() == 1012
         one.signal(signal.SIGCONT)

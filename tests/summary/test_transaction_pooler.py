@@ -71,7 +71,7 @@ def test_the_main_path_works_through_a_transaction_pooler(run: Any) -> None:
     worker.wait_for_line("ready: 8 jobs at once, polling")
     path = run("shell", "--verbosity", "0", "-c", "from tests.summary.pooler_path import main; main()")
     assert "OK Tell me about pools" in finished(path), worker.output
-    wait_until(lambda: "summary written" in worker.output, timeout_s=5, what=lambda: worker.output)
+    wait_until(lambda: "summary written" in worker.output, timeout_s=30, what=lambda: worker.output)
     assert worker.stop() < 5
     assert "Traceback" not in worker.output
     assert "no issues" in finished(run("check", "--database", "default"))

@@ -91,13 +91,21 @@ def status_of_the_orphan() -> str:
     return Session.objects.get(pk="orphan").status
 
 
-async def test_a_process_that_was_kept_from_renewing_its_lease_keeps_its_sessions(settings: Settings) -> None:
+async def test_a_process_that_was_kept_from_renewing_its_lease_keeps_its_sessions(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits_s = []
+
+    async def meanwhile(seconds: float) -> None:
+        waits_s.append(seconds)
+        await in_db_thread(renew_process, process_id="late")
+
     settings.CHAT_SWEEP_PAUSE_SECONDS = 1.0
     await in_db_thread(session_of_a_process_that_is_late)
-    sweep = asyncio.create_task(tasks.sweep_sessions.func(timestamp=0))
-    await asyncio.sleep(0.3)
-    await in_db_thread(renew_process, process_id="late")
-    await sweep
+    monkeypatch.setattr(asyncio, "sleep", meanwhile)
+    await tasks.sweep_sessions.func(timestamp=0)
+    monkeypatch.undo()
+    assert waits_s == [1.0]
     assert await in_db_thread(status_of_the_orphan) == "active"
 
 

@@ -51,10 +51,19 @@ def freeze_between_transactions(worker: Program) -> None:
         time.sleep(0.05)
 
 
+def listens() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN %' AND state = 'idle'"
+        )
+        return bool(cursor.fetchone() == (1,))
+
+
 def test_with_listen_a_summary_does_not_wait_for_the_next_look(start_worker: StartWorker) -> None:
     worker = start_worker(WORKER_POLL_SECONDS="30")
     worker.wait_for_line("ready: 8 jobs at once, LISTEN")
-    time.sleep(0.3)  # LISTEN is up a moment after that line
+    wait_until(listens, timeout_s=30, what=lambda: "LISTEN")  # it is up a moment after that line
     session_id, _ = ended_session()
     wait_for_summary(session_id, timeout_s=10, worker=worker)  # far less than the 150 s between two looks
     assert worker.stop() < 5
@@ -72,7 +81,7 @@ def test_the_job_of_a_killed_worker_is_done_by_another(start_worker: StartWorker
     second = start_worker()
     wait_for_summary(session_id, worker=second)
     second.wait_for_line("its worker died; queued again after attempt 1")
-    wait_until(lambda: jobs() == [], timeout_s=5, what=lambda: "the job's end")
+    wait_until(lambda: jobs() == [], timeout_s=30, what=lambda: "the job's end")
 
 
 def test_a_frozen_worker_that_wakes_up_writes_no_second_summary(start_worker: StartWorker) -> None:

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from unittest import mock
 
 from django.db import connections
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+expect.set_options(timeout=30_000)  # a machine with other things to do answers late: no test is about that
 
 _ARGUMENTS = [
     "--no-sandbox",

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], Awaitable[T]], *, timeout_s: float = 15.0) -> T:
+async def eventually(check: Callable[[], Awaitable[T]], *, timeout_s: float = 30.0) -> T:
     """What ``check`` returns as soon as it no longer raises AssertionError; its last one after the time-out."""
     deadline = time.monotonic() + timeout_s
     while True:

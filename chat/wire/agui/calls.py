@@ -115,7 +115,7 @@ async def _run(one: Exchange, visit: Visit, assistant: str, body: bytes) -> None
     if denied is None:
         await _again(one, visit, asked, place)
         return
-    events = AguiProjector(asked.thread_id, asked.run_id, newer=asked.newer, denied=denied)
+    events = AguiProjector(asked.thread_id, asked.run_id, newer=asked.newer, denied=denied, state=asked.state)
     await tell_run(one, visit, Follower(visit, place), events)
 
 
@@ -127,7 +127,8 @@ async def _turn(
     if known := await known_turn(visit, key):
         return known, None
     about = {"run_id": asked.run_id}
-    request = RequestResponse(options=ResponseOptions(tools=asked.options_tools(), asked=about))
+    options = ResponseOptions(tools=asked.options_tools(), context=asked.told_beside(), asked=about)
+    request = RequestResponse(options=options)
     items = await in_db_thread(news_in, session.session_id, asked.messages)
     places = await in_db_thread(answer_of, session_id=session.session_id)
     last = await stored(visit, places[-1]) if places else None

@@ -58,12 +58,14 @@ class AguiProjector:
         newer: bool,
         denied: Collection[str] = (),
         settled: Collection[str] = (),
+        state: Any = None,
     ) -> None:
-        """``denied``: the questions that this run answers with no. ``settled``: those that are no questions any more."""
+        """``state``: the client's own, which nothing here changes. ``denied``: the questions that this run answers with no. ``settled``: those that are no questions any more."""
         self._thread_id, self._run_id = thread_id, run_id
         self._newer = newer
         self._denied = sorted(denied)
         self._settled = settled
+        self._state = state
         self._calls: dict[str, ro.McpCall] = {}
         self._interrupts: list[JSON] = []
         self._pending: list[str] = []
@@ -85,7 +87,12 @@ class AguiProjector:
     def events(self, event: ro.StreamEvent) -> list[JSON]:
         match event:
             case ro.Created():
-                return [self.began(), *(result_event(question, NOT_APPROVED) for question in self._denied)]
+                kept = [{"type": "STATE_SNAPSHOT", "snapshot": self._state}] if self._state else []
+                return [
+                    self.began(),
+                    *kept,
+                    *(result_event(question, NOT_APPROVED) for question in self._denied),
+                ]
             case ro.ItemAdded(item=item):
                 return self._added(item)
             case ro.TextDelta():

@@ -8,6 +8,7 @@ import msgspec
 from chat.wire.agui.events import JSON, NOT_APPROVED, AguiProjector, result_id
 from chat.wire.responses import objects as ro
 from chat.wire.responses.projector import ResponseProjector
+from chat.wire.turns import is_gone
 from sessions_app.log import events as ev
 from sessions_app.log.lookup import Place
 
@@ -115,7 +116,7 @@ class History:
         self._open: list[Run] = []
         self._items_of_calls: dict[str, str] = {}
         self._settled: set[str] = set()
-        self._deleted: set[str] = set()
+        self._gone: set[str] = set()
 
     @property
     def runs(self) -> list[Run]:
@@ -133,7 +134,7 @@ class History:
             for one in self._said
             if self._is_shown(one)
             for message in one.messages
-            if message["id"] not in self._deleted
+            if message["id"] not in self._gone
         ]
 
     def _is_shown(self, said: Said) -> bool:
@@ -148,10 +149,10 @@ class History:
                 self._begin(event, record)
             case ev.ToolCall():
                 self._items_of_calls[event.call_id] = event.item_id
-            case ev.ItemDeleted(response=False):
-                self._deleted.add(event.item_id)
             case ev.ToolApproval() if not event.approve or not event.missing:
                 self._settled.add(event.approval_id)
+        if is_gone(event, self._chosen):
+            self._gone.add(event.item_id)
         if message := self._message_of(event):
             self._said.append(Said([message], {event.new_item_id or ""}))
         run = self._runs.get(getattr(event, "response_id", None) or "")

@@ -17,6 +17,9 @@ MOST_MESSAGES = 1000
 """Of the end of a list so many are looked at."""
 
 
+_MOST_CONTEXTS = 100
+
+
 class Function(msgspec.Struct):
     name: str
     arguments: str = "{}"
@@ -62,6 +65,11 @@ class Tool(msgspec.Struct):
     parameters: Any = None
 
 
+class Context(msgspec.Struct):
+    description: str = ""
+    value: Any = None
+
+
 class RunAgentInput(msgspec.Struct, rename="camel"):
     thread_id: Annotated[str, Meta(min_length=1)]
     run_id: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -69,6 +77,8 @@ class RunAgentInput(msgspec.Struct, rename="camel"):
     tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
     resume: list[Answer] | None = None
     forwarded_props: Any = None
+    context: Annotated[list[Context], Meta(max_length=_MOST_CONTEXTS)] | None = None
+    state: Any = None
     protocol_version: str | None = None
 
     @property
@@ -80,6 +90,16 @@ class RunAgentInput(msgspec.Struct, rename="camel"):
     def model(self) -> str | None:
         name = self.forwarded_props.get("model") if isinstance(self.forwarded_props, dict) else None
         return name if isinstance(name, str) else None
+
+    def told_beside(self) -> str | None:
+        """What the application tells of itself: its ``context``, and its ``state`` where there is one. Raises `FrameError`."""
+        told = [(one.description, one.value) for one in self.context or []]
+        if self.state:
+            told.append(("state", self.state))
+        lines = [f"{about}: {_as_text(value)}" if about else _as_text(value) for about, value in told]
+        text = "\n".join(lines)
+        check_length(text, "context")
+        return text or None
 
     def options_tools(self) -> list[JSON] | None:
         """As a response's options have them; None: those of its session. Raises `FrameError`."""
@@ -122,6 +142,10 @@ def approved(answer: Answer) -> tuple[bool, str]:
     reason = reason if isinstance(reason, str) else ""
     check_length(reason, "resume")
     return yes, reason
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def words(message: Message) -> str:

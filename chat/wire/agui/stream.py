@@ -12,7 +12,7 @@ import msgspec
 from chat.errors import ChatError, ShuttingDown
 from chat.wire.agui.events import JSON, AguiProjector, run_error
 from chat.wire.agui.messages import History, Run, snapshot
-from chat.wire.http.exchange import ClientGone, Exchange
+from chat.wire.http.exchange import ClientGone, Exchange, event_bytes
 from chat.wire.http.visit import Visit
 from chat.wire.responses.answers import Reading
 from chat.wire.responses.follow import Follower
@@ -68,15 +68,19 @@ def told_on(run: Run, history: History, frame: StreamEvent) -> list[JSON]:
 
 
 async def _give(one: Exchange, events: Sequence[JSON]) -> None:
-    for event in events:
-        await one.event("", msgspec.json.encode(event))
+    if events:
+        await one.give(_encoded(events))
+
+
+def _encoded(events: Sequence[JSON]) -> bytes:
+    return b"".join(event_bytes(msgspec.json.encode(event)) for event in events)
 
 
 async def _read(
     one: Exchange, visit: Visit, follower: Follower, events: Callable[[StreamEvent], list[JSON]]
 ) -> None:
-    def render(frame: StreamEvent) -> list[tuple[str, bytes]]:
-        return [("", msgspec.json.encode(event)) for event in events(frame)]
+    def render(frame: StreamEvent) -> bytes:
+        return _encoded(events(frame))
 
     await Reading(one, visit, follower, render=render).until_over()
 

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from chat.wire.http.exchange import event_bytes
 from chat.wire.responses import objects as ro
 from chat.wire.responses.objects import Response, StreamEvent
 
@@ -122,8 +123,9 @@ class Chunks:
         self._calls: dict[str, int] = {}
         """The index of each call, by its item."""
 
-    def __call__(self, event: StreamEvent) -> list[tuple[str, bytes]]:
-        return [("", one if isinstance(one, bytes) else msgspec.json.encode(one)) for one in self._of(event)]
+    def __call__(self, event: StreamEvent) -> bytes:
+        told = (one if isinstance(one, bytes) else msgspec.json.encode(one) for one in self._of(event))
+        return b"".join(map(event_bytes, told))
 
     def _of(self, event: StreamEvent) -> list[Chunk | Failure | bytes]:
         match event:

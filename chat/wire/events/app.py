@@ -6,17 +6,16 @@ stays away only after 204, or a status that is no success.
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from chat.errors import ChatError, CredentialsInvalid, FrameError
 from chat.wire.auth import check_origin
 from chat.wire.events.follow import LogFollower
-from chat.wire.http.exchange import Aborted, ClientGone, Exchange
+from chat.wire.http.exchange import Aborted, ClientGone, Exchange, event_bytes
 from chat.wire.http.origins import let_in
 from chat.wire.http.serving import HttpApi, route
 from chat.wire.http.visit import Visit
-from chat.wire.responses.answers import Reading, Render
+from chat.wire.responses.answers import Reading
 from identity.guests import holds_secret
 from identity.keys import KEY
 from sessions_app.errors import InvalidSessionId, SessionNotFound, SessionsError
@@ -50,13 +49,8 @@ class _Events:
 
 class _Reading(Reading):
     def __init__(self, one: Exchange, visit: Visit, follower: LogFollower) -> None:
-        super().__init__(one, visit, _Events(follower), render=_nothing)
+        super().__init__(one, visit, _Events(follower), render=_told)
         self._log = follower
-
-    async def _send(self, events: list[Any], render: Render) -> None:
-        for event in events:
-            await self._one.event("", encode(event), cursor=str(event["seq"]))
-        self._given = True
 
     async def _quiet(self) -> None:
         """Raises `NothingRunsError` as well."""
@@ -65,8 +59,8 @@ class _Reading(Reading):
             raise NothingRunsError
 
 
-def _nothing(_event: ev.JSON) -> Sequence[tuple[str, bytes]]:
-    return ()
+def _told(event: ev.JSON) -> bytes:
+    return event_bytes(encode(event), cursor=str(event["seq"]))
 
 
 async def stream(one: Exchange, visit: Visit, session_id: str) -> None:

@@ -7,7 +7,7 @@ answer. An ASGI application does that by an exception; `Aborted` is the one that
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,7 +19,7 @@ from sessions_app.ids import new_id
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 KEEP_ALIVE = b": keep-alive\n\n"
 _STREAM_HEADERS = {
@@ -27,6 +27,14 @@ _STREAM_HEADERS = {
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",  # nginx would keep the events until it has some pages of them
 }
+
+
+def event_bytes(data: bytes, *, name: str = "", cursor: str = "") -> bytes:
+    """A server-sent event. ``cursor``: what an `EventSource` brings along when it connects again."""
+    head = f"event: {name}\n" if name else ""
+    if cursor:
+        head += f"id: {cursor}\n"
+    return b"%bdata: %b\n\n" % (head.encode(), data)
 
 
 class Aborted(Exception):
@@ -110,12 +118,9 @@ class Exchange:
     async def begin_stream(self) -> None:
         await self._begin(200, _STREAM_HEADERS)
 
-    async def event(self, name: str, data: bytes, *, cursor: str = "") -> None:
-        """``cursor``: what an `EventSource` brings along when it connects again. Raises `ClientGone`."""
-        head = b"event: %b\n" % name.encode() if name else b""
-        if cursor:
-            head += b"id: %b\n" % cursor.encode()
-        await self._give(b"%bdata: %b\n\n" % (head, data))
+    async def give(self, events: bytes) -> None:
+        """As many as there are at once: each call is a piece of its own on the line. Raises `ClientGone`."""
+        await self._give(events)
 
     async def keep_alive(self) -> None:
         """Raises `ClientGone`."""
@@ -130,14 +135,12 @@ class Exchange:
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
-    async def _send_body(self, body: bytes, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
-
     async def _give(self, body: bytes, *, more: bool = True) -> None:
         if self._gone.is_set():
             raise ClientGone
         try:
-            await within(conf().send_seconds, self._send_body(body, more))
+            sent = self._send({"type": "http.response.body", "body": body, "more_body": more})
+            await within(conf().send_seconds, sent)
         except (TimeoutError, OSError, RuntimeError) as error:
             raise ClientGone from error
 

@@ -41,6 +41,8 @@ class Visit:
         self.session: AnySession | None = None
         self.refused: ChatError | SessionsError | None = None
         """Why it may not go on: its credentials have ended, or its session has."""
+        self.stop: Callable[[], object] | None = None
+        """Of what is given by it."""
         self.held = contextlib.ExitStack()
         self.made: Container[str] = ()
         """Responses that its client may go on from though they are not to be given out."""
@@ -60,6 +62,8 @@ class Visit:
 
     def refuse(self, error: ChatError | SessionsError) -> None:
         self.refused = error
+        if self.stop:
+            self.stop()
 
     # What it may
 

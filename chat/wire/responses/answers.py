@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from enum import Enum
 from typing import Any, Protocol
 
@@ -11,10 +11,17 @@ from chat.errors import ChatError
 from chat.session.commands import CancelResponse
 from chat.supervision import Tasks
 from chat.wire.http.errors import told
-from chat.wire.http.exchange import Aborted, ClientGone, Exchange
+from chat.wire.http.exchange import Aborted, ClientGone, Exchange, event_bytes
 from chat.wire.http.visit import Visit
 from chat.wire.responses.follow import Follower
-from chat.wire.responses.objects import ErrorEvent, Response, ResponseEvent, encode, name_of
+from chat.wire.responses.objects import (
+    ErrorEvent,
+    Response,
+    ResponseEvent,
+    StreamEvent,
+    encode,
+    name_of,
+)
 from sessions_app.errors import SessionsError
 from sessions_app.log.lookup import Place
 
@@ -26,8 +33,13 @@ class Source(Protocol):
     def events(self) -> AsyncGenerator[list[Any], None]: ...
 
 
-Render = Callable[[Any], Sequence[tuple[str, bytes]]]
-"""An event as the name and the data of those that its client is sent; an empty name: data alone."""
+Render = Callable[[Any], bytes]
+"""An event as those that its client is sent (`event_bytes`); empty: none."""
+
+
+def as_it_is(event: StreamEvent) -> bytes:
+    return event_bytes(encode(event), name=name_of(event))
+
 
 _stopping = Tasks()
 
@@ -49,7 +61,7 @@ async def stream(
     *,
     after: int = -1,
     stored: bool,
-    render: Render = lambda event: [(name_of(event), encode(event))],
+    render: Render = as_it_is,
 ) -> None:
     """Raises `Aborted` where it cannot be brought to its end."""
     follower = Follower(visit, place, after=after, stored=stored)
@@ -95,25 +107,30 @@ class Reading:
         """``render`` None: nothing is given before all is there."""
         self._one, self._visit, self._follower = one, visit, follower
         self._render = render
-        self._given = False
-        """Since the last look."""
+        self._given_at = asyncio.get_running_loop().time()
 
     async def until_over(self) -> None:
         """Raises `ClientGone`, and what `Follower.events` raises."""
         tasks = Tasks()
         pump = tasks.spawn(self._pump(), name=f"events of {self._one.request_id}")
         gone = tasks.spawn(self._one.gone(), name=f"end of {self._one.request_id}")
+        self._visit.stop = pump.cancel
         try:
             while not pump.done():
                 done, _ = await asyncio.wait(
-                    {pump, gone}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
+                    {pump, gone}, timeout=self._may_be_silent_s(), return_when=asyncio.FIRST_COMPLETED
                 )
                 if gone in done:
                     raise ClientGone
-                await self._look()
+                if self._visit.refused:
+                    raise self._visit.refused
+                if not done and self._may_be_silent_s() == 0:
+                    await self._quiet()
+                    self._given_at = asyncio.get_running_loop().time()
             if error := pump.result():
                 raise error
         finally:
+            self._visit.stop = None
             tasks.cancel()
 
     async def _pump(self) -> Exception | None:
@@ -128,35 +145,36 @@ class Reading:
         return None
 
     async def _send(self, events: list[Any], render: Render) -> None:
+        """What came at once goes at once, in portions that a client who does not read may take its time for."""
+        portion = b""
         for event in events:
-            for name, data in render(event):
-                await self._one.event(name, data)
-        self._given = True
+            portion += render(event)
+            if len(portion) > _PORTION_BYTES:
+                await self._one.give(portion)
+                portion = b""
+        if portion:
+            await self._one.give(portion)
+        self._given_at = asyncio.get_running_loop().time()
 
-    async def _look(self) -> None:
-        if self._visit.refused:
-            raise self._visit.refused
-        self._silent_s = 0.0 if self._given else self._silent_s + _LOOK_S
-        self._given = False
-        if self._render and self._silent_s >= conf().keep_alive_seconds:
-            self._silent_s = 0.0
-            await self._quiet()
+    def _may_be_silent_s(self) -> float | None:
+        """None: for ever."""
+        if self._render is None:
+            return None
+        return max(0.0, self._given_at + conf().keep_alive_seconds - asyncio.get_running_loop().time())
 
     async def _quiet(self) -> None:
         """Nothing has come for a while. Raises `ClientGone`."""
         await self._one.keep_alive()
 
-    _silent_s = 0.0
 
-
-_LOOK_S = 1.0
+_PORTION_BYTES = 65_536
 
 
 async def _say(one: Exchange, error: ChatError | SessionsError) -> None:
     about = told(error).body["error"]
     event = ErrorEvent(code=about["code"], message=about["message"], param=about["param"])
     with contextlib.suppress(ClientGone):
-        await one.event(name_of(event), encode(event))
+        await one.give(as_it_is(event))
 
 
 async def _lost(one: Exchange, visit: Visit, place: Place, follower: Follower, wanted: Wanted) -> None:

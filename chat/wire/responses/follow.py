@@ -57,6 +57,8 @@ class Follower:
         """The number of the last event that was given."""
         self._stored = stored
         self._projector = ResponseProjector(place.session_id, place.response_id)
+        self._shown: ResponseProjector | None = None
+        """The fold of what was given before the place was lost, until the log has come as far."""
         self._patience = Patience(visit)
 
     @property
@@ -105,11 +107,16 @@ class Follower:
                         return
             except (SessionElsewhere, JournalFenced):
                 await self._patience.lost_its_place()
+                self._shown = self._shown or self._projector
                 self._projector = ResponseProjector(self._place.session_id, self._place.response_id)
 
     def _take(self, records: Sequence[Record]) -> list[StreamEvent]:
-        events = [event for record in records for event in self._projector.events(record)]
-        new = [event for event in events if event.sequence_number > self._after]
+        new: list[StreamEvent] = []
+        for record in records:
+            if self._shown and self._projector.is_behind(self._after, record):
+                new += self._projector.give_up(self._shown, self._after)
+                self._shown = None
+            new += [event for event in self._projector.events(record) if event.sequence_number > self._after]
         if new:
             self._after = new[-1].sequence_number
         return new

@@ -42,7 +42,6 @@ class _Envelope(msgspec.Struct, kw_only=True):
 
     stream_id: StreamId | None = None
     generate: bool | None = None
-    background: bool | None = None
     stream: Any = None
     """Sent by habit: all is streamed here."""
 
@@ -71,8 +70,6 @@ def _create(value: JSON) -> Create:
     envelope = msgspec.convert(value, _Envelope)
     if envelope.generate is False:
         raise unsupported("generate", "an answer that is only prepared is not offered here. Leave it out.")
-    if envelope.background:
-        raise unsupported("background", "that is for POST /v1/responses. Leave it out.")
     body = {name: one for name, one in value.items() if name not in _Envelope.__struct_fields__}
     asked = asked_by(body)
     beside = {"stream_id": envelope.stream_id} if envelope.stream_id else {}

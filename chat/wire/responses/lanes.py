@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -39,18 +38,6 @@ from sessions_app.log.lookup import Place, steered_from
 from sessions_app.postgres.threads import in_db_thread
 
 
-class LaneVisit(Visit):
-    """One response's: its credentials are its socket's, its session is its own."""
-
-    stop: Callable[[], object] | None = None
-    """Of what is given by it."""
-
-    def refuse(self, error: ChatError | SessionsError) -> None:
-        super().refuse(error)
-        if self.stop:
-            self.stop()
-
-
 class Socket(Protocol):
     """As its lanes see it."""
 
@@ -62,7 +49,7 @@ class Socket(Protocol):
     def lost_for_s(self) -> float | None:
         """For so long somebody may come back to what the socket was told; None: nothing is to be stopped for its end."""
 
-    def visit(self) -> LaneVisit: ...
+    def visit(self) -> Visit: ...
     def made(self, response_id: str) -> None: ...
     def over(self, lane: "Lane") -> None: ...
     async def send(self, frame: str) -> None:
@@ -86,10 +73,13 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 class Running:
     """The response that a lane gives now."""
 
-    def __init__(self, visit: LaneVisit, place: Place, *, after: int, reads: bool) -> None:
-        """``reads``: it was asked for by another connection, of which nothing may be known here but the log."""
-        self.visit, self.place, self.reads = visit, place, reads
-        self.follower = Follower(visit, place, after=after, stored=reads)
+    def __init__(
+        self, visit: Visit, place: Place, *, after: int, reads: bool, background: bool = False
+    ) -> None:
+        """``reads``: it was asked for by another connection, of which nothing may be known here but the log. ``background``: it
+        goes on without anybody, and what is given of it is stored."""
+        self.visit, self.place, self.reads, self.background = visit, place, reads, background
+        self.follower = Follower(visit, place, after=after, stored=reads or background)
         self.last = max(after, 0)
         """The number of the last event that was given."""
         self.next: Place | None = None
@@ -137,7 +127,8 @@ class Lane:
             key = RequestKey(new_id("req"), named=False, repeated=False)
             place = await begin(visit, job.asked, key, assistant=self._socket.assistant)
             began = True
-            await self._give(Running(visit, place, after=-1, reads=False))
+            background = bool(job.asked.body.background)
+            await self._give(Running(visit, place, after=-1, reads=False, background=background))
         except (ChatError, SessionsError) as error:
             await self._socket.tell(error, self.stream_id, midway=began)
         except Exception:
@@ -210,7 +201,9 @@ class Lane:
             place = running.next
         if place is None and running.reads:
             place = await in_db_thread(steered_from, running.place)
-        return Running(running.visit, place, after=-1, reads=running.reads) if place else None
+        if place is None:
+            return None
+        return Running(running.visit, place, after=-1, reads=running.reads, background=running.background)
 
     async def _left(self, running: Running) -> None:
         """An answer that nobody waits for any more is stopped, as over HTTP."""
@@ -246,6 +239,7 @@ class Lane:
                 "previous_response_id": previous_response_id,
                 "steers": previous_response_id,
                 "input": [one.item_id for one in said],
+                **({"background": True} if running.background else {}),
             }
             done = await session.do(
                 Converse(

@@ -87,6 +87,18 @@ class ResponseProjector:
         """By which id its session knows it now."""
         return self._tail
 
+    def is_behind(self, number: int, record: ev.Record) -> bool:
+        """Whether the record comes after the event of that number."""
+        return bool(self._first_seq) and (record.seq - self._first_seq) * STEP > number
+
+    def give_up(self, shown: "ResponseProjector", after: int) -> Frames:
+        """The ends of what ``shown`` was told of by a process that died, and the log does not know: a client waits for them. They
+        are numbered behind ``after``, among the numbers that were lost as well."""
+        frames = self._items.give_up(shown._items)
+        for index, frame in enumerate(frames, start=1):
+            frame.sequence_number = after + index
+        return frames
+
     def events(self, record: ev.Record) -> Frames:
         """Raises `ReplayGap` when the record needs an earlier one that was not given."""
         if self.over:
@@ -261,6 +273,18 @@ class _Items:
                 )
             )
         return frames
+
+    def give_up(self, shown: "_Items") -> Frames:
+        """What was lost has had its place in the output."""
+        known = {*self._open, *(item.id for item in self._done.values())}
+        lost = [opened for item_id, opened in shown._open.items() if item_id not in known]
+        self._next = max([self._next, *(opened.index + 1 for opened in lost)])
+        return [
+            frame
+            for opened in lost
+            if opened.call is None
+            for frame in shown._close_text(opened, "".join(opened.texts), "incomplete")
+        ]
 
     def _add(self, item_id: str, output_index: int) -> _Open:
         opened = self._open[item_id] = _Open(item_id, self._base + output_index)

@@ -38,7 +38,7 @@ from chat.wire.http.visit import Visit
 from chat.wire.responses.answers import COMES_AGAIN_S
 from chat.wire.responses.app import DIALECT
 from chat.wire.responses.frames import Create, error_frame, frame_in, lane_of
-from chat.wire.responses.lanes import Lane, LaneVisit
+from chat.wire.responses.lanes import Lane
 from chat.wire.responses.resuming import resumed_by
 from chat.wire.responses.steering import Steering
 from identity.principal import Principal
@@ -231,9 +231,9 @@ class ResponsesSocket:
 
     # As its lanes see it
 
-    def visit(self) -> LaneVisit:
+    def visit(self) -> Visit:
         assert self._server
-        visit = LaneVisit(self._server, self.principal, self.payers, DIALECT)
+        visit = Visit(self._server, self.principal, self.payers, DIALECT)
         visit.made = self.responses
         self._server.watch.add(visit)
         visit.held.callback(self._server.watch.discard, visit)

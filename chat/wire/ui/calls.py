@@ -11,7 +11,7 @@ import msgspec
 
 from chat.errors import ChatError, FrameError
 from chat.session.commands import AddMessage, Converse, DecideApproval, RequestResponse
-from chat.wire.http.exchange import Aborted, ClientGone, Exchange
+from chat.wire.http.exchange import Aborted, ClientGone, Exchange, event_bytes
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.answers import Reading, Render
@@ -189,7 +189,7 @@ async def _stream(one: Exchange, visit: Visit, places: Sequence[Place], chunks: 
             ends_here = place is places[-1]
             reading = Reading(one, visit, Follower(visit, place), render=_render(chunks, whole=ends_here))
             await reading.until_over()
-        await one.event("", b"[DONE]")
+        await one.give(event_bytes(b"[DONE]"))
         await one.end_stream()
     except ClientGone:
         return
@@ -200,10 +200,10 @@ async def _stream(one: Exchange, visit: Visit, places: Sequence[Place], chunks: 
 def _render(chunks: UiProjector, *, whole: bool) -> Render:
     """``whole`` False: the answer goes on with the next response."""
 
-    def render(event: StreamEvent) -> list[tuple[str, bytes]]:
+    def render(event: StreamEvent) -> bytes:
         told = chunks.chunks(event)
         if not whole:
             told = [chunk for chunk in told if chunk["type"] not in ("finish-step", "finish")]
-        return [("", msgspec.json.encode(chunk)) for chunk in told]
+        return b"".join(event_bytes(msgspec.json.encode(chunk)) for chunk in told)
 
     return render

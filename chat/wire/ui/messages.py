@@ -1,8 +1,9 @@
 """A conversation as the ``UIMessage`` objects that ``useChat`` begins with: its chunks, folded as the client folds them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from chat.wire.responses.projector import ResponseProjector
+from chat.wire.turns import is_gone
 from chat.wire.ui.chunks import JSON, UiProjector
 from sessions_app.log import events as ev
 
@@ -80,6 +81,10 @@ class Conversation:
         self._chunks: dict[str, UiProjector] = {}
         """By message: it knows what was asked in it."""
         self._items: dict[str, set[str]] = {}
+        self._began: dict[str, int] = {}
+        """With which part of its message each response began."""
+        self._aside: set[str] = set()
+        """Messages whose question was asked again, where no version was ever chosen."""
 
     def take(self, record: ev.Record) -> None:
         event = record.event
@@ -103,14 +108,23 @@ class Conversation:
                 del self._open[response_id]
 
     def _begin(self, event: ev.ResponseQueued | ev.ResponseStarted) -> None:
-        again = isinstance(event, ev.ResponseStarted) and event.attempt > 1
-        if again or event.response_id in self._answers or event.options.get("conversation") == "none":
+        if event.response_id in self._answers or event.options.get("conversation") == "none":
             return
         answer = self._answers.get(event.continues or "")
+        before = self._answers.get(event.retry_of or "")
+        if before and isinstance(event, ev.ResponseStarted) and event.attempt > 1:
+            self._answers[event.response_id] = before
+            self._began[event.response_id] = self._began[event.retry_of or ""]
+            return
+        if before and before is answer:
+            del before.message["parts"][self._began[event.retry_of or ""] :]
+        elif before:
+            self._aside.add(str(before.message["id"]))
         if answer is None:
             answer = Answer(event.response_id)
             self._messages.append((event.response_id, answer.message))
         self._answers[event.response_id] = answer
+        self._began[event.response_id] = len(answer.message["parts"])
         message_id = str(answer.message["id"])
         chunks = self._chunks.setdefault(message_id, UiProjector(message_id))
         self._open[event.response_id] = ResponseProjector(self._session_id, event.response_id), chunks
@@ -131,12 +145,14 @@ class Conversation:
     def _is_chosen(self, message: JSON) -> bool:
         """An answer is, where one of what it is made of is."""
         if self._chosen is None:
-            return True
+            return message["id"] not in self._aside
         return any(self._chosen & self._items.get(str(message["id"]), set()))
 
 
-def conversation_of(session_id: str, records: Iterable[ev.Record], chosen: set[str] | None) -> list[JSON]:
+def conversation_of(session_id: str, records: Sequence[ev.Record], chosen: set[str] | None) -> list[JSON]:
     conversation = Conversation(session_id, chosen)
+    gone = {one.event.item_id for one in records if is_gone(one.event, chosen)}
     for record in records:
-        conversation.take(record)
+        if getattr(record.event, "item_id", None) not in gone:
+            conversation.take(record)
     return conversation.messages()

@@ -279,6 +279,7 @@ export class Connection extends EventTarget {
     if (place && (!this.#place || isAfter(place, this.#place))) this.#place = place;
     this.#noteAnswer(frame);
     const isTaken = this.#outbox.acknowledge(frame);
+    if (isTaken) this.#flush();
     this.#pulse.heard(isTaken || frame.type === "x_pong");
     if (frame.type === "x_pong" && this.#phase === Phase.OFFLINE) this.#onLineAfterAll();
     if (!this.#outbox.isWaiting) this.#pulse.acknowledged();
@@ -364,7 +365,9 @@ export class Connection extends EventTarget {
   #onError(error) {
     this.#lastError = error;
     const sent = error.event_id && this.#outbox.refuse(error.event_id);
-    if (sent) this.#tell("refused", { sent, error });
+    if (!sent) return;
+    this.#flush();
+    this.#tell("refused", { sent, error });
   }
 
   #closed(code, reason) {

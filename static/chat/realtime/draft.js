@@ -27,6 +27,16 @@ export class Draft {
     return entry;
   }
 
+  /** As the server has it: above the messages at the end that it does not have yet. */
+  addAbovePending(entry) {
+    const place = this.state.entries.findLastIndex(({ state }) => state !== "pending") + 1;
+    this.add(entry);
+    if (place === this.state.entries.length - 1) return entry;
+    this.state.entries.splice(place, 0, this.state.entries.pop());
+    this.#positions = null;
+    return entry;
+  }
+
   /** The entry of an item or a response, free to be changed; undefined where there is none. */
   entry(id) {
     const entryId = this.state.homes.get(id);

@@ -29,9 +29,11 @@ export class Outbox {
     return this.#events;
   }
 
-  /** Those that were not sent over this connection. */
+  /** Those to be sent over this connection: not sent yet, up to a wish that has to wait for the message before it. */
   get unsent() {
-    return this.#events.filter((event) => !this.#sentHere.has(event.event_id));
+    const held = this.#events.findIndex((event, at) => isWish(event) && this.#events.slice(0, at).some(namesFiles));
+    const free = held < 0 ? this.#events : this.#events.slice(0, held);
+    return free.filter((event) => !this.#sentHere.has(event.event_id));
   }
 
   /** True where one was sent over an earlier connection, so that it may have arrived. */
@@ -81,10 +83,12 @@ export class Outbox {
     return this.#events.length < before;
   }
 
-  /** Drop the event that the server refused, and return it. */
+  /** Drop the event that the server refused, with the wish that waited for it, and return it. */
   refuse(eventId) {
-    const refused = this.#events.find((sent) => sent.event_id === eventId);
-    if (refused) this.#keep((sent) => sent !== refused);
+    const at = this.#events.findIndex((sent) => sent.event_id === eventId);
+    const refused = this.#events[at];
+    const wish = refused && namesFiles(refused) && this.#events.slice(at + 1).find(isWish);
+    if (refused) this.#keep((sent) => sent !== refused && sent !== wish);
     return refused;
   }
 
@@ -130,6 +134,15 @@ export class Outbox {
       // full or forbidden: then a reload forgets what was not sent, as without this file
     }
   }
+}
+
+function isWish({ type }) {
+  return type === "response.create";
+}
+
+/** Such a message may be refused, as not every model reads every file; what was said before would be answered in its place. */
+function namesFiles({ item }) {
+  return Boolean(item?.content?.some(({ type }) => type !== "input_text"));
 }
 
 function common(some, others) {

@@ -14,6 +14,7 @@
  *          replaces: id of the message in whose place it stands, or "",
  *          files: [{id, name, media_type, bytes, width, height}] that go with it }
  *      | { kind: "response", id, place, status, items: [item], at, message, reason, retryable, usage, timings, model,
+ *          answers: ids of the messages that it answers,
  *          retryOf: id of the response that it is another try of, or "", retried: true where there is one of it,
  *          retryAfterS: seconds or null, failedModels: [model that was asked before and failed],
  *          person: who gives it, or is going to, or "" for a model,
@@ -30,7 +31,7 @@
  *          deciding: true while the user's answer is on its way }
  *
  * Beside the server's events there are `local.message` {item, at}, `local.refused` {item_id, message, retryable},
- * `local.decision` {approval_id, deciding} and `local.feedback`, as the server's `x_feedback.given`.
+ * `local.dropped` {item_id} of one that was refused, `local.decision` {approval_id, deciding} and `local.feedback`, as the server's `x_feedback.given`.
  */
 
 import { Draft } from "./draft.js";
@@ -126,6 +127,9 @@ const HANDLERS = {
     const entry = draft.entry(item_id);
     if (entry?.state === "pending")
       Object.assign(entry, { state: "refused", problem: { message, retryable } });
+  },
+  "local.dropped"(draft, { item_id }) {
+    if (draft.entry(item_id)?.state === "refused") draft.replace(draft.state.entries.filter(({ id }) => id !== item_id));
   },
   "conversation.item.added"(draft, { item }) {
     if (item.type === "message" && item.role !== "assistant" && !draft.has(item.id)) {
@@ -244,7 +248,7 @@ function begin(draft, entry, response) {
 }
 
 function addResponse(draft, response) {
-  markTried(draft, draft.add(responseEntry(response, draft.place)));
+  markTried(draft, draft.addAbovePending(responseEntry(response, draft.place)));
 }
 
 function markTried(draft, { retryOf }) {
@@ -269,6 +273,7 @@ function responseEntry(response, place) {
     person: response.x_person ?? "",
     position: 0,
     begunAt: place,
+    answers: response.x_input_item_ids ?? [],
     retryOf: response.x_retry_of ?? "",
     retried: false,
     retryAfterS: null,

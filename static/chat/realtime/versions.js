@@ -8,13 +8,24 @@
 
 /**
  * @param {object[]} entries of a transcript, as they came
+ * A message that was taken back before its answer had begun is not among them.
  * @returns {{entries: object[], versions: Map<string, {index: number, all: {id: string, itemId: string}[]}>}} the entries to show,
  *   and for each that has others in its place: which one it is, and an item by which each of them is chosen
  */
 export function chosenPath(entries) {
   const path = new Path(entries);
   for (const entry of entries) path.take(entry);
-  return { entries: path.entries, versions: path.versions() };
+  return { entries: withoutTakenBack(path.entries), versions: path.versions() };
+}
+
+/** Neither the messages that were taken back, nor the answers to them that never were. */
+function withoutTakenBack(entries) {
+  const removed = new Set(entries.filter((entry) => entry.removed).map(({ id }) => id));
+  if (removed.size === 0) return entries;
+  const neverBegan = entries.filter(({ status, items }) => status === "cancelled" && items.length === 0);
+  const ofThem = neverBegan.filter(({ answers }) => answers.length > 0 && answers.every((id) => removed.has(id)));
+  const gone = new Set(ofThem.flatMap(({ id, answers }) => [id, ...answers]));
+  return entries.filter(({ id }) => !gone.has(id));
 }
 
 class Path {

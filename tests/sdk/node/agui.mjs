@@ -13,6 +13,7 @@ const agent = new HttpAgent({
   headers: { Authorization: `Bearer ${given.key ?? "guest"}` },
   threadId: given.thread,
   initialMessages: given.messages ?? [],
+  initialState: given.state,
 });
 let number = 0;
 const user = (content) => ({ id: `u${++number}-${given.thread}`, role: "user", content });
@@ -38,7 +39,7 @@ for (const step of given.steps) {
     const call = agent.messages.findLast((one) => one.toolCalls).toolCalls[0];
     agent.addMessage({ id: `t-${call.id}`, role: "tool", toolCallId: call.id, content: step.output });
   }
-  const parameters = { tools: given.tools ?? [], runId: step.runId, forwardedProps: given.forwardedProps };
+  const parameters = { tools: given.tools ?? [], runId: step.runId, forwardedProps: given.forwardedProps, context: given.context };
   if (step.approve !== undefined) {
     parameters.resume = interrupts.map((one) => ({
       interruptId: one.id, status: "resolved", payload: { approved: step.approve, reason: step.reason },
@@ -56,7 +57,7 @@ for (const step of given.steps) {
   }
   const last = events.at(-1);
   interrupts = last?.outcome?.interrupts ?? [];
-  steps.push({ ...report, events, messages: structuredClone(agent.messages), interrupts });
+  steps.push({ ...report, events, messages: structuredClone(agent.messages), interrupts, state: agent.state });
 }
 await new Promise((done) => setTimeout(done, 50));
 console.log(JSON.stringify({ steps, rejections, warnings }));
