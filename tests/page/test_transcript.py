@@ -170,6 +170,36 @@ def test_a_page_that_is_read_later_gives_the_same_as_all_in_order(
         assert_read_upwards(tab, records, data.draw(st.sampled_from(pages)))
 
 
+def test_a_persons_answer_to_a_question_of_an_earlier_page_stands_below_the_later_one(tab: ChatPage) -> None:
+    records = logs.numbered(
+        [
+            ev.OperatorTookOver(item_id="t", author="ann", shown_as="Support"),
+            ev.UserMessage(item_id="one", text="One?"),
+            ev.ResponseQueued(response_id="r1", position=1),
+            ev.UserMessage(item_id="two", text="Two?"),
+            ev.ResponseQueued(response_id="r2", position=2),
+            ev.ResponseStarted(response_id="r1", provider="", model="", shown_as="Support"),
+            ev.AssistantMessage(
+                response_id="r1", item_id="a", output_index=0, text="Both.", author="ann", shown_as="Support"
+            ),
+            ev.ResponseDone(response_id="r1", status=ev.ResponseStatus.COMPLETED),
+            ev.ResponseDone(
+                response_id="r2",
+                status=ev.ResponseStatus.CANCELLED,
+                reason=ev.Reason.ANSWERED_BY_PERSON,
+                waited=True,
+            ),
+        ]
+    )
+    frames = frames_of(records)
+    script = """({ emptyTranscript, prepend, reduce }, [hello, head, tail]) =>
+      prepend(reduce(emptyTranscript(), [hello, ...tail]), head).entries.map(({ id }) => id)"""
+    for count in (3, 4, 5):
+        head = len(frames_of(records[:count]))
+        parts = [created(records[0].session_id), frames[:head], frames[head:]]
+        assert tab.module("realtime/transcript", script, parts) == ["t", "one", "two", "r2", "r1"]
+
+
 def test_what_is_said_later_of_an_earlier_page_finds_it(tab: ChatPage) -> None:
     """A question that waits for its turn, a rating, another try, a deletion."""
     records = logs.numbered(
