@@ -1,6 +1,7 @@
-"""Who of the staff looks at which session, told to all who look at the same one, in every process.
+"""Who of the staff looks at which session, and that a reviewer did something, told to all who look at the same one, in every
+process.
 
-While somebody looks, one query in two seconds for all sockets of a process; none while nobody does.
+While somebody looks, two queries in two seconds for all sockets of a process; none while nobody does.
 """
 
 import contextlib
@@ -28,7 +29,8 @@ class Present(Protocol):
     @property
     def user_id(self) -> int | None: ...
 
-    def tell_present(self, names: list[str]) -> None: ...
+    def tell_present(self, names: list[str], reviewed: int) -> None:
+        """``reviewed``: the id of the last act of a reviewer on it, 0 before there is one."""
 
     def forbid(self) -> None:
         """It may not look any more."""
@@ -39,8 +41,8 @@ class Presence:
 
     def __init__(self) -> None:
         self._here: dict[str, Present] = {}
-        self._told: dict[str, list[str]] = {}
-        """By connection: the names that it was told last."""
+        self._told: dict[str, tuple[list[str], int]] = {}
+        """By connection: what it was told last."""
         self.looks = Looks(
             self._look,
             check=self._renew,
@@ -75,12 +77,14 @@ class Presence:
         await self._leave(connections)
 
     async def _look(self) -> None:
-        there = await in_db_thread(onlookers.present, {one.session_id for one in self._here.values()})
+        sessions = {one.session_id for one in self._here.values()}
+        there = await in_db_thread(onlookers.present, sessions)
+        reviewed = await in_db_thread(onlookers.reviewed, sessions)
         for connection_id, one in list(self._here.items()):
-            names = there.get(one.session_id, [])
-            if self._told.get(connection_id) != names:
-                self._told[connection_id] = names
-                one.tell_present(names)
+            news = there.get(one.session_id, []), reviewed.get(one.session_id, 0)
+            if self._told.get(connection_id) != news:
+                self._told[connection_id] = news
+                one.tell_present(*news)
 
     async def _renew(self) -> None:
         for user_id in {one.user_id for one in self._here.values()}:

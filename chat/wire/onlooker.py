@@ -1,4 +1,4 @@
-"""The socket of a session's page in the admin: its transcript as it goes on, and who of the staff looks at it, too.
+"""The socket of a session's page in the admin: its transcript as it goes on, and who of the staff looks at it, too, and whether they did something to its review.
 
 The page names the stretch of the log that it shows (``first``) and the last seq that it has (``seen``), and is told the rest:
 docs/decisions/0076. It says nothing but that it is there. What staff do in the session they post to the admin.
@@ -40,7 +40,7 @@ class OnlookerConsumer(StaffConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connection_id = new_id("conn")
-        self._names: list[str] = []
+        self._present: dict[str, Any] = {}
         self._changed = asyncio.Event()
 
     async def entered(self, server: Runtime) -> None:
@@ -61,7 +61,7 @@ class OnlookerConsumer(StaffConsumer):
         self.held.callback(server.presence.discard, self)
         onlooker = Onlooker(server.gallery, self.session_id, self.connection_id)
         self.held.callback(onlooker.detach, onlooker, 1000)
-        for work in (self._send_log(onlooker, live), self._send_names()):
+        for work in (self._send_log(onlooker, live), self._send_present()):
             self.held.callback(heard(work, name=f"onlooker {self.connection_id}").cancel)
 
     def _number(self, name: str) -> int:
@@ -92,17 +92,17 @@ class OnlookerConsumer(StaffConsumer):
             logger.exception("session %s: cannot be shown as it goes on", self.session_id)
             self.end(CloseCode.INTERNAL_ERROR)
 
-    def tell_present(self, names: list[str]) -> None:
-        self._names = names
+    def tell_present(self, names: list[str], reviewed: int) -> None:
+        self._present = {"staff": names, "reviewed": reviewed}
         self._changed.set()
 
-    async def _send_names(self) -> None:
-        """One message at a time is under way: who reads slowly is told the last names alone."""
+    async def _send_present(self) -> None:
+        """One message at a time is under way: who reads slowly is told the last news alone."""
         with contextlib.suppress(OSError, RuntimeError):
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                await self._tell({"staff": self._names})
+                await self._tell(self._present)
 
     async def _tell(self, message: dict[str, Any]) -> None:
         """Raises TimeoutError when the page does not take it."""

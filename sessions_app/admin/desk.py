@@ -33,6 +33,7 @@ from sessions_app.models import (
     Session,
     SessionTag,
 )
+from sessions_app.review import onlookers
 
 HISTORY = 100
 """So many of the newest acts are shown."""
@@ -77,6 +78,7 @@ def panel_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "known_tags": [name for name, _ in known] if reviewing else (),
         "staff": list(acts.reviewers()) if reviewing else (),
         "history": _history(session),
+        "reviewed": onlookers.reviewed([session.pk]).get(session.pk, 0),
         **way_context(request),
     }
 

@@ -153,21 +153,22 @@ def remove(request: HttpRequest, view_id: int) -> HttpResponse:
 
 @require_POST
 def rename(request: HttpRequest, view_id: int) -> HttpResponse:
-    """One's own; takes ``name`` from the form. Raises PermissionDenied."""
+    """One's own; takes ``name`` and ``shared`` from the form. Raises PermissionDenied."""
     _only_reviewers(request)
     mine = SavedView.objects.filter(owner_id=request.user.pk)
     view, name = mine.filter(pk=view_id).first(), _name_of(request)
     if view is None:
-        messages.error(request, "Only who made a view can rename it.")
+        messages.error(request, "Only who made a view can change it.")
         return HttpResponseRedirect(list_url(""))
     if not name:
         messages.error(request, "A view needs a name.")
     elif mine.filter(name=name).exclude(pk=view_id).exists():
         messages.error(request, f"You have a view called “{name}” already.")
     else:
-        view.name = name
-        view.save(update_fields=["name"])
-        messages.success(request, f"It is called “{name}” now.")
+        view.name, view.shared = name, bool(request.POST.get("shared"))
+        view.save(update_fields=["name", "shared"])
+        whose = "your colleagues have it, too" if view.shared else "it is yours alone"
+        messages.success(request, f"Saved as “{name}”: {whose}.")
     return HttpResponseRedirect(list_url(view.query))
 
 

@@ -115,7 +115,7 @@ def denied_in(*, session_id: str) -> list[str]:
 def settled_in(*, session_id: str) -> set[str]:
     """The approval requests of a session that are decided about: a no, or the last yes that was missing."""
     said = SessionEvent.objects.filter(session_id=session_id, event_type=ToolApproval.event_type)
-    rows = said.exclude(payload__approve=True, payload__missing__gt=0)
+    rows = said.filter(Q(payload__approve=False) | Q(payload__missing__isnull=True) | Q(payload__missing=0))
     return set(rows.values_list(KT("payload__approval_id"), flat=True))
 
 

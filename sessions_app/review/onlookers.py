@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db.models import Max
 from django.db.models.functions import Now
 
-from sessions_app.models import Onlooker, Session
+from sessions_app.models import Onlooker, ReviewEvent, Session
 
 GONE = timedelta(seconds=20)
 """Whose process has said nothing for so long is not there: it died."""
@@ -32,6 +33,12 @@ def present(session_ids: Iterable[str]) -> dict[str, list[str]]:
     for session_id, name in there.order_by().values_list("session_id", "staff__username"):
         names.setdefault(session_id, set()).add(name)
     return {session_id: sorted(found) for session_id, found in names.items()}
+
+
+def reviewed(session_ids: Iterable[str]) -> dict[str, int]:
+    """By session, where reviewers did something: the id of their last act."""
+    done = ReviewEvent.objects.filter(session_id__in=list(session_ids)).order_by()
+    return dict(done.values_list("session_id").annotate(Max("id")))
 
 
 def readable(session_id: str) -> bool:

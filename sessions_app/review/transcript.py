@@ -138,6 +138,8 @@ def _of_the_talk(
             return "An answer was asked for over HTTP", "neutral"
         case ev.ResponseQueued():
             return "The customer asked for more while an answer was under way; it is answered next", "neutral"
+        case ev.ResponseDone(reason=ev.Reason.ANSWERED_BY_PERSON):
+            return "What else had been asked for is answered by this as well", "neutral"
         case ev.ResponseDone():
             return _with("An answer that waited was not given", event.reason), "warning"
         case ev.FeedbackGiven():

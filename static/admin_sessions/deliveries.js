@@ -5,7 +5,7 @@ const [SOON, MOST] = [30, 240];
 
 const waits = () => document.querySelector("[data-follows][data-waits], [data-follows] [data-waits], #result_list [data-waits]");
 const rowsBelow = () => [...document.querySelectorAll("#last-deliveries tr[id]")];
-/** The row of the test that was sent from this page. */
+/** The row of the test, or of the message again, that was sent from this page. */
 let marked;
 
 async function pageOf(answer) {
@@ -21,10 +21,23 @@ async function look() {
 function show(fresh) {
   for (const old of document.querySelectorAll("[data-follows]")) {
     const now = fresh.getElementById(old.id);
-    if (now && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(now));
+    const row = rowOfButton(old);
+    if (!now || (old.contains(document.activeElement) && !row)) continue;
+    old.replaceWith(document.adoptNode(now));
+    focusButton(row);
   }
   showRows(fresh);
   document.getElementById(marked)?.classList.add("is-new");
+}
+
+/** The id of the row whose button has the focus. */
+function rowOfButton(part) {
+  const focused = document.activeElement;
+  return part.contains(focused) && focused.matches("button") ? focused.closest("tr[id]")?.id : undefined;
+}
+
+function focusButton(row) {
+  document.getElementById(row)?.querySelector("button")?.focus({ preventScroll: true });
 }
 
 /** A list's rows stay, with the boxes that are ticked: what stands in them is new. */
@@ -57,13 +70,17 @@ async function follow() {
 
 /** Send a form of the page and show what came of it in place: what is typed in the other form stays. */
 async function sendInPlace(form) {
-  const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+  const row = form.closest("tr[id]")?.id;
+  const body = new FormData(form);
+  if (form.dataset.asks) body.set("sure", "1");
+  const answer = await fetch(form.getAttribute("action"), { method: "POST", body }); // it has a field of that name
   if (!answer.ok || new URL(answer.url).pathname !== location.pathname) throw new Error("not shown here");
   const fresh = await pageOf(answer);
   const known = new Set(rowsBelow().map((row) => row.id));
-  marked = [...fresh.querySelectorAll("#last-deliveries tr[id]")].find((row) => !known.has(row.id))?.id ?? marked;
+  marked = [...fresh.querySelectorAll("#last-deliveries tr[id]")].find(({ id }) => !known.has(id))?.id ?? row ?? marked;
   const secret = fresh.querySelector(".sx-secret")?.parentElement;
   show(fresh);
+  focusButton(row);
   if (secret) {
     const told = document.querySelector("[data-told]");
     told.replaceChildren(document.adoptNode(secret));
@@ -79,6 +96,7 @@ document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form[data-stays]")) return;
   event.preventDefault();
+  if (form.dataset.asks && !confirm(form.dataset.asks)) return;
   const button = form.querySelector("button");
   button.disabled = true;
   try {

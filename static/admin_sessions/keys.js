@@ -16,6 +16,12 @@ export const linkOf = (row) => row.querySelector("th a, [data-open]") ?? row.que
 /** One that takes the arrows and Escape for itself, as while names are offered. */
 const isChoosing = (element) => element.hasAttribute("aria-activedescendant");
 
+function writes(field, key) {
+  if (key.length === 1 && field.matches("textarea, input")) {
+    field.setRangeText(key, field.selectionStart, field.selectionEnd, "end");
+  }
+}
+
 const offering = (root, name, key) => [...root.querySelectorAll(`[${name}]`)].filter((one) => one.getAttribute(name).split(" ").includes(key));
 
 export class Keys {
@@ -72,6 +78,8 @@ export class Keys {
     for (const key of keys) {
       if (this.#held) {
         this.#hold(key);
+      } else if (isTyping(document.activeElement)) {
+        writes(document.activeElement, key); // a key before it led there
       } else if (!this.help?.open) {
         this.#does(key, document.body);
       }
@@ -175,8 +183,12 @@ export class Keys {
       return () => {
         field.focus();
         field.select?.();
+        (field.closest(".desk form") ?? field).scrollIntoView({ block: "nearest" }); // with the button that sends it
         field.dataset.byKey = "";
       };
+    }
+    if (key === "/") {
+      return this.#search();
     }
     return (this.#rows.length > 0 && this.#meaningInList(key, target, row)) || this.#press(key, target);
   }
@@ -185,13 +197,29 @@ export class Keys {
     if (key === "Enter" && target.closest("a, button, summary, label")) {
       return null;
     }
-    const button = this.#byData("key", key) ?? (key === "/" ? document.querySelector("a[data-key=u]") : null);
+    const button = this.#byData("key", key);
     return (
       button &&
       (() => {
         button.click();
         if (button.type === "radio") {
           button.form.requestSubmit();
+        }
+      })
+    );
+  }
+
+  /** A page without a search leads to that of the list: as it was left, where one came from there. */
+  #search() {
+    const all = this.help?.querySelector("a[data-search]");
+    const back = document.querySelector("a[data-key=u]");
+    const link = all && back?.pathname === all.pathname ? back : all;
+    return (
+      link &&
+      (() => {
+        link.click();
+        if (this.#held) {
+          this.#hold("/");
         }
       })
     );

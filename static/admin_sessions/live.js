@@ -205,6 +205,11 @@ function showStaff(names) {
   setText("live-staff", others.length ? `Also looking: ${others.join(", ")}` : "");
 }
 
+/** The panel of the review is asked for anew where it is not of a reviewer's last act. */
+function showReviewed(id) {
+  if (id > Number(document.querySelector(".desk-inside").dataset.reviewed)) document.dispatchEvent(new Event("desk:stale"));
+}
+
 // What staff do: no page is loaded anew for it.
 
 const token = () => live.querySelector("[name=csrfmiddlewaretoken]")?.value ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
@@ -327,6 +332,7 @@ function connect() {
     if (message.seq) update(message);
     if (message.now) show(message.now);
     if (message.staff) showStaff(message.staff);
+    if (message.reviewed) showReviewed(message.reviewed);
   });
   socket.addEventListener("close", ({ code }) => {
     clearInterval(ping);

@@ -77,6 +77,7 @@ class Mentions {
       this.field.removeAttribute("aria-activedescendant");
     } else {
       this.field.setAttribute("aria-activedescendant", `${this.list.id}-${this.#at}`);
+      this.list.scrollIntoView({ block: "nearest" });
     }
   }
 

@@ -84,8 +84,9 @@ export class Panel {
     }
     const body = new URLSearchParams({ act: "look", csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value });
     const answer = await post(form.action, body);
-    if (answer) {
-      this.#show(answer.inside, this.#drafts(() => this.#given));
+    const shown = this.element.querySelector(".desk-inside").dataset.reviewed;
+    if (answer && Number(answer.inside.dataset.reviewed) >= Number(shown)) {
+      this.#show(answer.inside, this.#drafts(() => this.#given)); // else an act was done meanwhile, whose panel is newer
     }
   }
 

@@ -87,6 +87,47 @@ def test_a_test_and_a_new_secret_leave_what_is_typed_and_show_what_came_of_them(
     assert hook.name == "Another name"
 
 
+def test_a_message_is_delivered_again_in_place_and_after_a_question_where_it_was_taken(page: Page) -> None:
+    delivery = waiting()
+    is_taken()
+    page.goto(f"/admin/sessions_app/webhook/{delivery.webhook_id}/change/")
+    page.get_by_label("Name").fill("Another name")
+    row = page.locator(f"#delivery-{delivery.pk}")
+    again = row.get_by_role("button", name="Deliver again")
+    asked: list[str] = []
+
+    def refuses(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    def agrees(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", refuses)
+    again.click()
+    expect(row.locator(".sx-badge")).to_have_text("Delivered")
+    assert WebhookDelivery.objects.get().state == DeliveryState.DELIVERED
+    page.once("dialog", agrees)
+    again.click()
+    expect(row.locator(".sx-badge")).to_have_text("Waiting")
+    assert WebhookDelivery.objects.get().state == DeliveryState.WAITING
+    assert len(asked) == 2
+    assert all("gets it a second time" in one for one in asked)
+    expect(row).to_have_class("is-new")
+    expect(again).to_be_focused()
+    expect(page.get_by_label("Name")).to_have_value("Another name")
+    WebhookDelivery.objects.update(state=DeliveryState.FAILED)
+    expect(row.locator(".sx-badge")).not_to_have_text(
+        "Waiting"
+    )  # it follows beside the button that has the focus
+    expect(again).to_be_focused()
+    again.click()
+    expect(row.locator(".sx-badge")).to_have_text("Waiting")
+    assert len(asked) == 2
+    expect(page.get_by_label("Name")).to_have_value("Another name")
+
+
 def test_what_is_typed_is_not_left_without_a_question(page: Page) -> None:
     hook = waiting().webhook
     page.goto(f"/admin/sessions_app/webhook/{hook.pk}/change/")

@@ -121,6 +121,34 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         assert "friend" not in chat.page.locator(".message").all_inner_texts()
 
 
+def test_who_looks_on_sees_what_a_colleague_does_to_the_review(
+    browser: Browser, server: ServerProcess, chat: ChatPage
+) -> None:
+    session_id = session_of(chat)
+    rights = ("view_session", "review_session")
+    with (
+        staff_page(browser, server, "grace", rights) as page,
+        staff_page(browser, server, "alan", rights) as other,
+    ):
+        for one in (page, other):
+            one.goto(address_of(session_id))
+        expect(other.locator("#live-staff")).to_have_text("Also looking: grace", timeout=WAIT_MS)
+        other.get_by_label("Note").fill("I have begun to")
+        page.get_by_label("Add a tag").fill("vip")
+        page.keyboard.press("Enter")
+        page.locator(".desk-states").get_by_role("button", name="Flagged").click()
+        page.get_by_role("button", name="Assign to me").click()
+        expect(other.locator(".desk-tags")).to_contain_text("vip", timeout=WAIT_MS)
+        expect(other.locator(".desk-states [aria-current]")).to_have_text("Flagged", timeout=WAIT_MS)
+        expect(other.get_by_label("Assignee").locator("option:checked")).to_have_text(
+            "grace", timeout=WAIT_MS
+        )
+        expect(other.locator(".desk-history")).to_contain_text("grace assigned it to grace")
+        expect(other.get_by_label("Note")).to_be_focused()
+        expect(other.get_by_label("Note")).to_have_value("I have begun to")
+        other.get_by_label("Note").fill("")
+
+
 def test_a_customer_who_waits_for_a_person_is_seen(
     browser: Browser, server: ServerProcess, chat: ChatPage
 ) -> None:

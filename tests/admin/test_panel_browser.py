@@ -1,5 +1,7 @@
 """What the keyboard does beside a session, and what two colleagues share, in a real Chromium."""
 
+import re
+
 from playwright.sync_api import Browser, Page, expect
 
 from sessions_app.models import ReviewMention, ReviewNote, SavedView, Session, SessionReview, SessionTag
@@ -128,6 +130,50 @@ def test_a_person_is_left_and_come_back_to_by_the_keyboard(page: Page) -> None:
     listens(page)
     press(page, "u")
     expect(page.locator("#result_list tbody")).to_have_count(2)
+
+
+def test_the_search_is_reached_from_a_session_and_from_a_person(page: Page) -> None:
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number, title=f"Conversation {number}", guest_id="c0ffee5599aa")
+    search = page.locator("#searchbar")
+    page.goto(f"{LIST}?review=new")
+    page.get_by_role("link", name="Conversation 1").click()
+    reads(page, "Conversation 1")
+    listens(page)
+    press(page, "/")
+    page.keyboard.type("jd")
+    expect(search).to_be_focused()
+    expect(search).to_have_value("jd")
+    expect(page).to_have_url(re.compile(r"review=new"))
+    page.goto(f"{LIST}s1/change/")
+    page.locator(".sx-person a").first.click()
+    expect(page.locator(".desk-who h2")).to_have_text("Guest c0ffee55")
+    listens(page)
+    press(page, "/")
+    expect(search).to_be_focused()
+    page.keyboard.type("Conversation 2")
+    press(page, "Enter")
+    expect(page.locator("#result_list tbody")).to_have_count(1)
+    assert set(states().values()) == {"new"}
+
+
+def test_a_note_and_the_names_for_it_come_into_sight(page: Page) -> None:
+    for name in ("omar", "olga", "oskar", "otto", "ophelia", "oliver"):
+        staff(name, "view_session", "review_session")
+    ended("s1")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto(f"{LIST}s1/change/")
+    listens(page)
+    press(page, "n")
+    form = page.locator(".desk-note")
+    expect(form).to_be_in_viewport(ratio=1)
+    page.keyboard.type("Ask @o")
+    names = page.locator(".desk-names [role=option]")
+    expect(names).to_have_count(6)
+    expect(names.first).to_be_in_viewport(ratio=1)
+    expect(names.last).to_be_in_viewport(ratio=1)
+    expect(page.get_by_label("Note")).to_be_in_viewport(ratio=1)
+    page.get_by_label("Note").fill("")
 
 
 def test_a_view_that_a_colleague_shared_is_theirs_to_remove(browser: Browser, server: ServerProcess) -> None:

@@ -382,7 +382,7 @@ def test_a_queue_of_what_was_said_leads_to_the_words(rita: Client) -> None:
     assert walked.startswith(f"{LIST}s1/change/?hit=17&words=platypus")
 
 
-def test_a_view_is_renamed_by_who_made_it(rita: Client) -> None:
+def test_a_view_is_renamed_and_shared_by_who_made_it(rita: Client) -> None:
     for name in ("Ours", "Other"):
         rita.post(f"{LIST}views/", {"name": name, "query": f"review=flagged&tag={name}", "shared": "yes"})
     view = SavedView.objects.get(name="Ours")
@@ -393,7 +393,12 @@ def test_a_view_is_renamed_by_who_made_it(rita: Client) -> None:
     assert "already" in rita.post(url, {"name": "Other"}, follow=True).content.decode()
     assert "needs a name" in rita.post(url, {"name": " "}, follow=True).content.decode()
     assert SavedView.objects.get(pk=view.pk).name == "Ours"
-    html = rita.post(url, {"name": " Team  flags "}, follow=True).content.decode()
+    assert "Ours" in omar.get(LIST).content.decode()
+    html = rita.post(url, {"name": "Ours"}, follow=True).content.decode()
+    assert "it is yours alone" in html
+    assert "Ours" not in omar.get(LIST).content.decode()
+    html = rita.post(url, {"name": " Team  flags ", "shared": "yes"}, follow=True).content.decode()
+    assert "your colleagues have it, too" in html
     assert 'aria-current="page" title="Shared with the team">Team flags' in html
     assert SavedView.objects.get(pk=view.pk).query == view.query
 

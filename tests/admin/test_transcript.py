@@ -158,6 +158,34 @@ def test_trouble_is_told_in_its_colour() -> None:
     assert tones == [Tone.WARNING, Tone.WARNING, Tone.DANGER, Tone.WARNING, Tone.NEUTRAL]
 
 
+def test_one_answer_of_a_persons_to_two_messages_stands_below_both_without_a_warning() -> None:
+    took_over = ev.OperatorTookOver(item_id="item_t", author="ann", shown_as="Support")
+    first, second = (ev.UserMessage(item_id=f"item_{one}", text=one) for one in ("one", "two"))
+    answer = ev.AssistantMessage(
+        response_id="resp_1", item_id="item_a", output_index=0, text="Both.", author="ann", shown_as="Support"
+    )
+    entries = entries_of(
+        took_over,
+        first,
+        ev.ResponseQueued(response_id="resp_1", position=1),
+        second,
+        ev.ResponseQueued(response_id="resp_2", position=2),
+        ev.ResponseStarted(response_id="resp_1", provider="", model="", shown_as="Support"),
+        answer,
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED),
+        ev.ResponseDone(
+            response_id="resp_2",
+            status=ev.ResponseStatus.CANCELLED,
+            reason=ev.Reason.ANSWERED_BY_PERSON,
+            waited=True,
+        ),
+    )
+    assert [one.kind for one in entries] == ["notice", "said", "notice", "said", "notice", "answer", "notice"]
+    last = entries[-1]
+    assert isinstance(last, Notice)
+    assert (last.text, last.tone) == ("What else had been asked for is answered by this as well", "neutral")
+
+
 def test_every_event_type_has_its_place_in_a_transcript() -> None:
     samples: dict[str, dict[str, object]] = {
         "session_updated": {"config": {"tools": []}},

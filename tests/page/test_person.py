@@ -64,6 +64,53 @@ def test_the_user_sees_that_a_person_speaks_and_who_answers_what(open_page: Open
     server.log(ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED))
 
 
+def order_on(chat: ChatPage) -> list[str]:
+    words: list[str] = chat.page.eval_on_selector_all(
+        ".message, .answer",
+        "all => all.map(one => one"
+        ".querySelector(one.matches('.answer') ? '.answer-content' : '.message-text').textContent.trim())",
+    )
+    return words
+
+
+def test_one_answer_of_a_persons_to_two_messages_stands_below_both(open_page: OpenPage) -> None:
+    chat: ChatPage = open_page()
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    server.log(TOOK_OVER)
+    for number, words in enumerate(("Are you there?", "And where is it?"), 1):
+        chat.say(words)
+        wait_until(chat, lambda number=number: len(server.wishes()) == number)  # type: ignore[misc]
+        server.accept(server.messages()[-1])
+        wish = server.wishes()[-1]
+        server.log(
+            ev.ResponseQueued(response_id=f"resp_{number}", position=number, client_event_id=wish["event_id"])
+        )
+        expect(chat.answers).to_have_count(number)
+    server.log(
+        *answered("It left today.", "resp_1", *(one["item"]["id"] for one in server.messages())),
+        ev.ResponseDone(
+            response_id="resp_2",
+            status=ev.ResponseStatus.CANCELLED,
+            reason=ev.Reason.ANSWERED_BY_PERSON,
+            waited=True,
+        ),
+    )
+    expect(chat.answers).to_have_count(1)
+    expected = [
+        f"{NAME} has joined and answers from here on.",
+        "Are you there?",
+        "And where is it?",
+        "It left today.",
+    ]
+    assert order_on(chat) == expected
+    chat.page.reload()
+    expect(chat.page.get_by_text("It left today.")).to_be_visible()
+    assert order_on(chat) == expected
+    expect(chat.page.locator("#retry, .ending:visible")).to_have_count(0)
+
+
 def test_what_waited_for_the_person_is_answered_below_the_words_that_they_left(open_page: OpenPage) -> None:
     chat: ChatPage = open_page()
     server = ScriptedServer(chat.page)

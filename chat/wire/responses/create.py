@@ -22,7 +22,7 @@ from chat.wire.responses.branch import said_until
 from chat.wire.responses.continuing import held_already
 from chat.wire.responses.files import GivenFile, with_files
 from chat.wire.responses.follow import Follower, until_stored
-from chat.wire.responses.input import Command, Item, Message, Reference, commands_of
+from chat.wire.responses.input import ApprovalResponse, Command, Item, Message, Reference, commands_of
 from chat.wire.responses.objects import Response
 from chat.wire.responses.request import Asked, echoed, unsupported
 from chat.wire.responses.response import session_of
@@ -30,7 +30,7 @@ from sessions_app.errors import InvalidSessionId, SessionElsewhere, SessionNotFo
 from sessions_app.ids import check_session_id, new_id
 from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import Visitor
-from sessions_app.log.lookup import Place, find_items, find_request, find_response, results_of
+from sessions_app.log.lookup import Place, find_items, find_request, find_response, results_of, settled_in
 from sessions_app.postgres.threads import in_db_thread
 
 _OPENAIS = re.compile(r"(gpt-|chatgpt-|o\d)[\w.-]*")
@@ -84,7 +84,7 @@ def let_in(visit: Visit, place: Place) -> None:
 
 async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str = "") -> Place:
     """Take the request into the log of its session. Raises what refuses it, and then no turn was made."""
-    asked = _with_our_model(asked)
+    asked = await _with_its_place(visit, _with_our_model(asked))
     turn = await turn_of(visit, asked)
     body = asked.body
     if body.previous_response_id:
@@ -107,6 +107,33 @@ async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str =
     else:
         session = await visit.begin(model=body.model, assistant=assistant)
     return await _converse(visit, session, asked, key, turn)
+
+
+async def _with_its_place(visit: Visit, asked: Asked) -> Asked:
+    """A history that is told again, as agents do, with answers to questions of ours: one that is still open says where it goes on,
+    with what stands behind it; those that are settled are no news."""
+    body = asked.body
+    ids = [one.approval_request_id for one in asked.items if isinstance(one, ApprovalResponse)]
+    if not ids or body.previous_response_id or body.conversation_id:
+        return asked
+    found = await in_db_thread(find_items, item_ids=ids, visitor=visit.visitor)
+    settled: set[str] = set()
+    for session_id in {record.session_id for record in found.values()}:
+        settled |= await in_db_thread(settled_in, session_id=session_id)
+    items = [
+        one
+        for one in asked.items
+        if not (isinstance(one, ApprovalResponse) and one.approval_request_id in settled)
+    ]
+    first = next((place for place, one in enumerate(items) if isinstance(one, ApprovalResponse)), None)
+    if first is None:
+        return msgspec.structs.replace(asked, items=items)
+    answer = items[first]
+    question = found.get(answer.approval_request_id) if isinstance(answer, ApprovalResponse) else None
+    if question is None or not isinstance(question.event, ev.ToolApprovalRequested):
+        return asked
+    body = msgspec.structs.replace(body, previous_response_id=question.event.response_id)
+    return msgspec.structs.replace(asked, body=body, items=items[first:])
 
 
 async def _gone_on(visit: Visit, asked: Asked, key: RequestKey, turn: Turn, assistant: str) -> Place | None:

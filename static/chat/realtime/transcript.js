@@ -63,10 +63,13 @@ export function prepend(state, events) {
   const { entries, homes, loose } = reduce({ ...emptyTranscript(), sessionId: state.sessionId }, events);
   const draft = new Draft({ ...state, loose: [] });
   const later = new Map(state.entries.map((entry) => [entry.id, entry]));
+  const staysBelow = (entry) => Boolean(entry?.person) && entry.status !== "queued"; // see `begin`
   draft.replace(
     withTries([
-      ...entries.map((entry) => begunHere(entry, later.get(entry.id))),
-      ...state.entries.filter((entry) => !homes.has(entry.id)),
+      ...entries
+        .filter(({ id }) => !staysBelow(later.get(id)))
+        .map((entry) => begunHere(entry, later.get(entry.id))),
+      ...state.entries.filter((entry) => !homes.has(entry.id) || staysBelow(entry)),
     ]),
   );
   for (const event of [...loose, ...state.loose]) HANDLERS[event.type](draft, event);
@@ -234,10 +237,11 @@ function isAside(response) {
   return response.conversation_id === null;
 }
 
-/** Its turn has come, at once or after a while. */
+/** Its turn has come, at once or after a while. A person answers all that was said until then. */
 function begin(draft, entry, response) {
   Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
   entry.person = response.x_person ?? "";
+  if (entry.person) draft.moveBelow(entry, (other) => other.role === "user" && other.state === "sent");
   entry.retryOf ||= response.x_retry_of ?? "";
   markTried(draft, entry);
   draft.state.active = response.id;

@@ -1,5 +1,6 @@
 /**
- * Which of all entries are shown: of messages that were said anew, and of answers that were asked for again, the chosen ones.
+ * Which of all entries are shown: of messages that were said anew, and of answers that were asked for again, the chosen ones; and
+ * no answer that was not given because a person's stands for it.
  *
  * A pure function of the transcript's entries, so that a reload and a second tab show the same. From where versions part, each has
  * a rest of its own; choosing swaps the two. It does as the server does with what the model is sent (docs/protocol.md, "Versions").
@@ -37,6 +38,7 @@ class Path {
   }
 
   take(entry) {
+    if (entry.reason === "answered_by_person") return; // what the person said stands for this one, too
     if (entry.kind === "choice") return this.#choose(entry);
     if (entry.kind === "message" && entry.replaces && entry.state !== "refused") this.#part(entry.replaces, entry.id);
     if (entry.kind === "response" && entry.retryOf) this.#again(entry.retryOf, entry.id);
