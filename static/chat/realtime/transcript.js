@@ -63,13 +63,16 @@ export function prepend(state, events) {
   const { entries, homes, loose } = reduce({ ...emptyTranscript(), sessionId: state.sessionId }, events);
   const draft = new Draft({ ...state, loose: [] });
   const later = new Map(state.entries.map((entry) => [entry.id, entry]));
+  const earlier = new Map(entries.map((entry) => [entry.id, entry]));
   const staysBelow = (entry) => Boolean(entry?.person) && entry.status !== "queued"; // see `begin`
   draft.replace(
     withTries([
       ...entries
         .filter(({ id }) => !staysBelow(later.get(id)))
         .map((entry) => begunHere(entry, later.get(entry.id))),
-      ...state.entries.filter((entry) => !homes.has(entry.id) || staysBelow(entry)),
+      ...state.entries
+        .filter((entry) => !homes.has(entry.id) || staysBelow(entry))
+        .map((entry) => (earlier.has(entry.id) ? begunHere(earlier.get(entry.id), entry) : entry)),
     ]),
   );
   for (const event of [...loose, ...state.loose]) HANDLERS[event.type](draft, event);
@@ -241,7 +244,7 @@ function isAside(response) {
 function begin(draft, entry, response) {
   Object.assign(entry, { status: "in_progress", begunAt: draft.place, model: response.x_model ?? entry.model });
   entry.person = response.x_person ?? "";
-  if (entry.person) draft.moveBelow(entry, (other) => other.role === "user" && other.state === "sent");
+  if (entry.person) draft.moveBelow(entry, () => true);
   entry.retryOf ||= response.x_retry_of ?? "";
   markTried(draft, entry);
   draft.state.active = response.id;
