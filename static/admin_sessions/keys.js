@@ -64,14 +64,8 @@ export class Keys {
   begin() {
     const [at, before] = JSON.parse(sessionStorage.getItem(TYPED) ?? "[0, []]");
     sessionStorage.removeItem(TYPED);
-    const keys = [...(Date.now() - at < COMES_MS ? before : []), ...(window.deskTyped?.() ?? [])];
-    const field = document.querySelector("[autofocus]");
-    if (field) {
-      field.focus();
-      field.value = keys.filter((key) => key.length === 1).join("") + field.value; // words, for the field that one came for
-    } else {
-      this.#doAll(keys);
-    }
+    document.querySelector("[autofocus]")?.focus(); // what was typed is for the field that one came for
+    this.#doAll([...(Date.now() - at < COMES_MS ? before : []), ...(window.deskTyped?.() ?? [])]);
   }
 
   #doAll(keys) {
