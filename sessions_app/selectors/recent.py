@@ -160,7 +160,9 @@ def _title() -> Coalesce:
     )
     beginning = messages.order_by("seq").values(beginning=Left("content", _TITLE_CHARS))[:1]
     called = [NullIf(F(name), Value("")) for name in ("title", "first_words")]
-    return Coalesce(*called, Subquery(beginning))  # the last for a row of a release that wrote no first words
+    return Coalesce(
+        *called, Subquery(beginning), Value("")
+    )  # the last for a row of a release that wrote no first words
 
 
 def _last_word_at() -> Coalesce:
