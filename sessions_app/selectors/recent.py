@@ -162,7 +162,7 @@ def _title() -> Coalesce:
     called = [NullIf(F(name), Value("")) for name in ("title", "first_words")]
     return Coalesce(
         *called, Subquery(beginning), Value("")
-    )  # the last for a row of a release that wrote no first words
+    )  # the log tells for a row that was written without first words
 
 
 def _last_word_at() -> Coalesce:

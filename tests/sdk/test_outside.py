@@ -11,13 +11,19 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.gemini_script import say as says
+from tests.fakes.gemini_server import GeminiServer
+from tests.sockets.conftest import start_server
+from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.server import ServerProcess
+
+__all__ = ["gemini", "ledger", "start_server", "start_shop"]
 
 PROGRAMS = Path(__file__).parent / "outside"
 _SECONDS = 120
 
 
-async def told_by(client: str, server: ServerProcess) -> dict[str, Any]:
+async def told_by(client: str, server: ServerProcess, *arguments: str, program: str = "") -> dict[str, Any]:
     """What the client's program reports; the test is skipped by name where it is not installed."""
     folder = os.environ.get("OUTSIDE_CLIENTS", "")
     python = Path(folder) / client / "bin" / "python"
@@ -25,8 +31,9 @@ async def told_by(client: str, server: ServerProcess) -> dict[str, Any]:
         pytest.skip(f"no {client} here: name a folder of environments in OUTSIDE_CLIENTS (docs/wires.md)")
     process = await asyncio.create_subprocess_exec(
         str(python),
-        str(PROGRAMS / f"{client}_talk.py"),
+        str(PROGRAMS / f"{program or client}_talk.py"),
         f"{server.url}/v1",
+        *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -76,3 +83,30 @@ async def test_openais_agents_and_langchain_over_http(server: ServerProcess) -> 
     assert "Ada" in langchain["name"]
     assert "Ada" in langchain["chained"]
     assert langchain["called"] == ["look_outside"]
+
+
+@pytest.mark.parametrize("stream", ["no", "yes"])
+@pytest.mark.parametrize("approve", ["yes", "no"])
+async def test_openais_agents_hand_off_and_ask_over_http(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger, approve: str, stream: str
+) -> None:
+    """The question of the agent's own tool is the SDK's; that of the server's tool is an approval request of its response."""
+    for name, arguments in (
+        ("get_weather", {"city": "Oslo"}),
+        ("transfer_to_billing", {}),
+        ("refund", {"amount": 3}),
+        ("pay", {"amount": 5, "to": "Ann"}),
+    ):
+        gemini.then(calls((name, arguments)), says("So it is."))
+    gemini.then(says("That is all."))
+    report = await told_by("responses", start_shop(), approve, stream, program="handoffs")
+    told, yes = report["told"], approve == "yes"
+    heard = json.dumps(gemini.requests)
+    assert "rain in Oslo, all day" in heard
+    assert ("gave 3 back" in heard, "Paid 5 to Ann." in heard) == (yes, yes)
+    assert told["handoff"]["last"] == "Billing"
+    assert told["own"]["asked"] == ["refund"]
+    assert [one["answer"] for one in told.values()] == ["So it is."] * 4
+    assert told["server"]["next"] == "That is all."
+    assert report["ran"] == ["weather Oslo", *(["refund 3"] if yes else [])]
+    assert len(ledger.lines()) == int(yes)
