@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from openai import OpenAI
 from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
@@ -149,6 +150,43 @@ async def test_a_connection_that_breaks_is_resumed_before_its_answer_is_stopped(
     assert codes == [1006]
     assert without_lane(lanes.frames[""]) == await whole_of(client, lanes.frames[""][0].response.id)
     assert lanes.frames[""][-1].type == "response.completed"
+
+
+@pytest.mark.filterwarnings(
+    "ignore:connect.. must be used as a context manager:DeprecationWarning"
+)  # the SDK's own way
+def test_the_client_that_is_not_async_says_more_and_comes_back(
+    shared_server: ServerProcess, transactional_db: None
+) -> None:
+    lanes = Lanes()
+    codes: list[int] = []
+    with (
+        OpenAI(api_key="guest", base_url=f"{shared_server.url}/v1") as client,
+        client.responses.connect(on_reconnecting=resumes(lanes, codes)) as connection,
+    ):
+        connection.response.create(model="demo", input="count to 2000")
+        steered = cut = False
+        for event in connection:
+            if event.type.startswith("response.steer."):
+                assert checked_frame(event).type == "response.steer.accepted"
+                continue
+            lanes.take(event)
+            if event.type == "response.output_text.delta" and not steered:
+                steered = True
+                connection.response.steer(
+                    previous_response_id=lanes.frames[""][0].response.id, input="count to 90"
+                )
+            follows = [one for one in lanes.frames[""] if one.type == "response.created"][1:]
+            if follows and event.type == "response.output_text.delta" and not cut:
+                cut = True
+                connection._connection.socket.shutdown(socket.SHUT_RDWR)
+            if event.type == "response.completed":
+                break
+        assert codes == [1006]
+        following = lanes.frames[""][lanes.frames[""].index(follows[0]) :]
+        whole = client.responses.retrieve(follows[0].response.id, stream=True)
+        assert without_lane(following) == [one.to_dict() for one in whole]
+        assert event.response.output_text.endswith("89, 90.")
 
 
 async def test_with_the_setting_an_answer_goes_on_without_its_connection(
