@@ -166,6 +166,7 @@ def test_the_client_that_is_not_async_says_more_and_comes_back(
     ):
         connection.response.create(model="demo", input="count to 2000")
         steered = cut = False
+        event: Any
         for event in connection:
             if event.type.startswith("response.steer."):
                 assert checked_frame(event).type == "response.steer.accepted"

@@ -1,15 +1,17 @@
 """AG-UI's own clients, of both generations, against a running server."""
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sessions_app.models import SessionEvent
+from sessions_app.models import SessionEvent, StoredFile
 from sessions_app.postgres.threads import in_db_thread
 from tests.fakes.gemini_server import GeminiServer
+from tests.files.samples import png
 from tests.sockets.conftest import StartServer
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.server import ServerProcess
@@ -202,6 +204,38 @@ async def test_an_answer_that_was_thrown_away_is_given_anew(
     assert [message["content"] for message in anew["messages"]] == ["Count to 10", TEN]
     assert anew["messages"][-1]["id"] != first["messages"][-1]["id"]
     assert after["messages"][-1]["content"] == "1, 2, 3, 4, 5."
+
+
+@both
+async def test_pictures_and_documents_go_with_what_is_said(
+    node: list[str], server: ServerProcess, client: str
+) -> None:
+    data = base64.b64encode(png()).decode()
+    forms: dict[str, dict[str, Any]] = {
+        "1.0": {"type": "image", "source": {"type": "data", "value": data, "mimeType": "image/png"}},
+        "0.0.59": {"type": "binary", "mimeType": "image/png", "data": data, "filename": "bike.png"},
+    }
+    picture = forms[client]
+    said = {"id": "m1", "role": "user", "content": [{"type": "text", "text": "Look:"}, picture]}
+    report = await talk(node, server, client, {"message": said}, thread="files")
+    (step,) = report["steps"]
+    assert step["errors"] == []
+    assert "image/png" in step["messages"][-1]["content"]
+    path = "/ag-ui/agent/default/connect"
+    report = await talk(node, server, client, {}, thread="files", path=path)
+    (step,) = report["steps"]
+    assert (step["errors"], report["rejections"]) == ([], [])
+    text, kept = step["messages"][0]["content"]
+    assert (text["text"], kept["type"], kept["source"]["mimeType"]) == ("Look:", "image", "image/png")
+    again = {"id": "m2", "role": "user", "content": [kept]}
+    report = await talk(node, server, client, {"message": again}, thread="files", messages=step["messages"])
+    assert "image/png" in report["steps"][0]["messages"][-1]["content"]
+    files = await in_db_thread(lambda: list(StoredFile.objects.values_list("session_id", "media_type")))
+    assert [media_type for _, media_type in files] == ["image/png"]
+    elsewhere = {**picture, "source": {"type": "url", "value": "https://example.com/a.png"}, "type": "image"}
+    refused = {"id": "m3", "role": "user", "content": [elsewhere]}
+    report = await talk(node, server, client, {"message": refused}, thread="others")
+    assert report["steps"][0]["errors"][-1]["payload"]["error"]["code"] == "unsupported_content"
 
 
 @both

@@ -14,13 +14,14 @@ from chat.errors import FrameError
 from chat.session.commands import Converse, DecideApproval, RequestResponse, ResponseOptions
 from chat.wire.agui.events import PROTOCOL_VERSION, AguiProjector
 from chat.wire.agui.messages import History, snapshot
-from chat.wire.agui.news import news_in
+from chat.wire.agui.news import files_of, news_in
 from chat.wire.agui.request import RunAgentInput, approved, decode
 from chat.wire.agui.stream import caught_up, tell, tell_rest, tell_run
 from chat.wire.codes import FrameCode
 from chat.wire.http.exchange import Exchange
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
+from chat.wire.responses.files import with_files
 from chat.wire.responses.follow import Follower
 from chat.wire.responses.request import object_in
 from chat.wire.turns import (
@@ -139,6 +140,8 @@ async def _turn(
         if not last.over or not _wants_another(asked, last):
             return places[-1], None
         request = msgspec.structs.replace(request, retry_of=last.tail)
+    files = files_of(asked.messages, items)
+    items = await with_files(visit, session.session_id, items, files, reader=visit.visitor)
     command = Converse(items=items, decisions=decisions, request=request)
     place = await take_turn(one, visit, session, key, command)
     return place, [each.approval_id for each in decisions if not each.approve]

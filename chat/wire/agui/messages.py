@@ -168,7 +168,7 @@ class History:
         """Of what no response of ours said."""
         match event:
             case ev.UserMessage():
-                return {"id": event.item_id, "role": "user", "content": event.text}
+                return {"id": event.item_id, "role": "user", "content": _content_of(event)}
             case ev.OperatorMessage():
                 return {"id": event.item_id, "role": "system", "content": event.text}
             case ev.AssistantMessage(response_id=""):
@@ -202,6 +202,19 @@ class History:
         self._runs[event.response_id] = run
         self._said.append(run)
         self._open.append(run)
+
+
+def _content_of(event: ev.UserMessage) -> str | list[JSON]:
+    if not event.files:
+        return event.text
+    text = [{"type": "text", "text": event.text}] if event.text else []
+    return [*text, *map(_file_part, event.files)]
+
+
+def _file_part(file: ev.FileRef) -> JSON:
+    kind = "image" if file.media_type.startswith("image/") else "document"
+    source = {"type": "url", "value": f"/api/files/{file.id}", "mimeType": file.media_type}
+    return {"type": kind, "source": source}
 
 
 def snapshot(messages: Sequence[JSON]) -> JSON:

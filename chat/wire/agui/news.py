@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from chat.errors import FrameError
 from chat.session.commands import AddMessage, AddToolCall, AddToolOutput
 from chat.wire.agui.request import MOST_MESSAGES, Call, Message, words
+from chat.wire.responses.files import GivenFile, check_given
 from chat.wire.responses.input import Command, check_length
 from sessions_app.log import events as ev
 from sessions_app.log.lookup import KeptItem, items_of
@@ -27,6 +28,15 @@ def news_in(session_id: str, messages: Sequence[Message]) -> list[Command]:
     news = looked_at[first:]
     told_calls = {call.id for message in news for call in message.calls if call.id not in kept}
     return [command for message in news for command in _commands_of(message, kept, told_calls)]
+
+
+def files_of(messages: Sequence[Message], said: Sequence[Command]) -> dict[str, list[GivenFile]]:
+    """Those of what is said that have any, by their ids. Raises `FrameError`, `TooManyFiles`."""
+    ids = {one.item_id for one in said if isinstance(one, AddMessage) and one.role == "user"}
+    found = {one.id: one.files for one in messages if one.id in ids and one.files}
+    for files in found.values():
+        check_given(files, "messages")
+    return found
 
 
 def _names_of(message: Message) -> list[str]:

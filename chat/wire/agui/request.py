@@ -10,6 +10,7 @@ from chat.wire.agui.events import JSON
 from chat.wire.codes import FrameCode
 from chat.wire.realtime.checks import MAX_TOOLS, invalid
 from chat.wire.realtime.client import FunctionTool, check_tools
+from chat.wire.responses.files import GivenFile, given_at
 from chat.wire.responses.input import check_length
 from chat.wire.responses.request import object_in
 
@@ -49,6 +50,12 @@ class Message(msgspec.Struct, rename="camel"):
         parts = self.content if isinstance(self.content, list) else []
         texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
         return "\n\n".join(text for text in texts if isinstance(text, str))
+
+    @property
+    def files(self) -> list[GivenFile]:
+        """Pictures and documents. What no model here is given is passed over: sounds, films, and what lies elsewhere."""
+        parts = self.content if isinstance(self.content, list) else []
+        return [file for part in parts if (file := _file_of(part))]
 
 
 class Answer(msgspec.Struct, rename="camel"):
@@ -128,6 +135,34 @@ def decode(body: bytes) -> RunAgentInput:
         raise invalid(str(error)) from error
 
 
+def _file_of(part: Any) -> GivenFile | None:
+    """By a part of AG-UI 1.0, or as it was before: ``binary``."""
+    match part:
+        case {"type": "image" | "document", "source": {"type": "file", "value": str(file_id)}}:
+            return GivenFile(file_id=file_id)
+        case {"type": "binary", "id": str(file_id)} if file_id:
+            return GivenFile(file_id=file_id)
+        case {"type": "image" | "document", "source": {"type": "url", "value": str(url)}}:
+            return _at(url)
+        case {"type": "binary", "url": str(url)} if url:
+            return _at(url, str(part.get("filename") or ""))
+        case {
+            "type": "image" | "document",
+            "source": {"type": "data", "value": str(data), "mimeType": str(media_type)},
+        }:
+            return GivenFile(url=f"data:{media_type};base64,{data}")
+        case {"type": "binary", "data": str(data), "mimeType": str(media_type)}:
+            return GivenFile(url=f"data:{media_type};base64,{data}", name=str(part.get("filename") or ""))
+        case _:
+            return None
+
+
+def _at(url: str, name: str = "") -> GivenFile | None:
+    """None: elsewhere, from where nothing is fetched."""
+    given = given_at(url, name)
+    return given if given.file_id or url.startswith("data:") else None
+
+
 def approved(answer: Answer) -> tuple[bool, str]:
     """Whether a tool may run, and why. Raises `FrameError` for one that says neither yes nor no."""
     if answer.status == "cancelled":
@@ -149,13 +184,17 @@ def _as_text(value: Any) -> str:
 
 
 def words(message: Message) -> str:
-    """Raises `FrameError` where there are none, or too many."""
+    """Raises `FrameError` where there are too many, or none, and no files."""
     text = message.text.strip()
-    if not text:
+    if not text and not message.files:
         has_others = isinstance(message.content, list) and message.content
         raise FrameError(
             "The message has no text."
-            + (" This wire takes text; send files over the Realtime socket." if has_others else ""),
+            + (
+                " Pictures and documents are taken as data, or by the id of a file that was sent to /api/files."
+                if has_others
+                else ""
+            ),
             code=FrameCode.UNSUPPORTED_CONTENT if has_others else FrameCode.EMPTY_MESSAGE,
             param="messages",
         )

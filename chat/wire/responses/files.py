@@ -20,6 +20,7 @@ from sessions_app.postgres.threads import in_db_thread
 Command = AddMessage | AddToolCall | AddToolOutput
 
 _OURS = re.compile(r"file_[0-9a-f]{24}")
+_OUR_ADDRESS = re.compile(r"/api/files/(file_[0-9a-f]{24})(?:\?.*)?$")
 
 
 class GivenFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,13 @@ class GivenFile(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str = ""
     url: str = ""
     name: str = ""
+
+
+def given_at(url: str, name: str = "") -> GivenFile:
+    """A data URL, as a front end makes of what is picked; or an address of ours, as a message that was told has it."""
+    if ours := _OUR_ADDRESS.search(url):
+        return GivenFile(file_id=ours[1])
+    return GivenFile(url=url, name=name)
 
 
 GivenFiles = Mapping[str, Sequence[GivenFile]]

@@ -8,13 +8,12 @@ import msgspec
 
 from chat.errors import FrameError
 from chat.wire.codes import FrameCode
-from chat.wire.responses.files import GivenFile, check_given
+from chat.wire.responses.files import GivenFile, check_given, given_at
 from chat.wire.responses.input import check_length
 from chat.wire.responses.request import object_in
 
 JSON = dict[str, Any]
 
-_FILE_URL = re.compile(r"/api/files/(file_[0-9a-f]{24})(?:\?.*)?$")
 _ITEM_ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 
@@ -121,16 +120,9 @@ def _said(message: UiMessage) -> Say:
             param="messages",
         )
     text = "\n\n".join(part.text for part in message.parts if part.type == "text").strip()
-    files = [_file(part) for part in message.parts if part.type == "file"]
+    files = [given_at(part.url, part.filename or "") for part in message.parts if part.type == "file"]
     check_given(files, "messages")
     if not text and not files:
         raise FrameError("The message has no text.", code=FrameCode.EMPTY_MESSAGE, param="messages")
     check_length(text, "messages")
     return Say(message_id=message.id, text=text, files=files)
-
-
-def _file(part: Part) -> GivenFile:
-    """A data URL, as the client makes of what is picked; or an address that a message of ours had (`messages.file_part`)."""
-    if ours := _FILE_URL.search(part.url):
-        return GivenFile(file_id=ours[1])
-    return GivenFile(url=part.url, name=part.filename or "")
