@@ -187,7 +187,7 @@ def test_the_last_place_goes_to_one_of_two() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_counts_for_nothing_any_more_is_taken_out() -> None:
-    take("old", Bound(most=1, window_s=0.001))
+    take("old", Bound(most=1, window_s=0.000_001))
     take("new", HOUR)
     hold("one", {"user:1": 2})
     clean_up()
