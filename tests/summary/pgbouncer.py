@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -68,9 +69,15 @@ def _unprivileged(server: dict[str, Any]) -> str | None:
     return pwd.getpwuid(uid).pw_name if uid else "nobody"
 
 
-def _wait_for(socket: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 5
-    while not socket.exists():
+def _listens(path: Path) -> bool:
+    """Its file is there before anybody listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+def _wait_for(path: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 15
+    while not _listens(path):
         said = log.read_text() if log.exists() else ""
         assert process.poll() is None, f"pgbouncer did not start: {said}"
         assert time.monotonic() < deadline, f"pgbouncer did not come up: {said}"
