@@ -114,6 +114,7 @@ def test_what_was_done_is_taken_back_step_by_step_and_no_row_moves(page: Page) -
     expect(page.get_by_text("Undone.", exact=True)).to_be_visible()
     assert set(states().values()) == {"new"}
     assert page.locator(".data-row").first.bounding_box() == place
+    listens(page)
     press(page, "Escape")
     expect(page.get_by_text("Undone.", exact=True)).to_be_hidden()
 
