@@ -154,21 +154,23 @@ class Counters:
 def first_words(records: Sequence[ev.Record]) -> str:
     """What of a session's row tells what it is about while it has no title; empty: no message of a user's is among them."""
     event = _first_message(records)
-    return beginning_of(event.text or _names(event)) if event else ""
+    return _words_of(event) if event else ""
 
 
 def _first_message(records: Sequence[ev.Record]) -> ev.UserMessage | None:
     """Or what the user put in its place last."""
-    said = [record.event for record in records if isinstance(record.event, ev.UserMessage)]
-    return next((event for event in reversed(said) if event.begins), next(iter(said), None))
+    said = None
+    for record in records:
+        if isinstance(record.event, ev.UserMessage) and (said is None or record.event.begins):
+            said = record.event
+    return said
 
 
 def _called(records: Sequence[ev.Record]) -> dict[str, object]:
-    words, event = first_words(records), _first_message(records)
-    return {
-        **({"first_words": words} if words else {}),
-        **({"begins": True} if event and event.begins else {}),
-    }
+    event = _first_message(records)
+    if event is None:
+        return {}
+    return {"first_words": _words_of(event), **({"begins": True} if event.begins else {})}
 
 
 def beginning_of(text: str) -> str:
@@ -177,9 +179,9 @@ def beginning_of(text: str) -> str:
     return words if words not in ("", "…") else beginning.strip()[:FIRST_WORDS_CHARS] or "…"
 
 
-def _names(event: ev.UserMessage) -> str:
-    """What a message without a word is called by."""
-    return ", ".join(file.name for file in event.files)
+def _words_of(event: ev.UserMessage) -> str:
+    """A message without a word is called by its files."""
+    return beginning_of(event.text or ", ".join(file.name for file in event.files))
 
 
 @dataclass(slots=True)
