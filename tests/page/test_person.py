@@ -73,13 +73,14 @@ def order_on(chat: ChatPage) -> list[str]:
     return words
 
 
-def test_one_answer_of_a_persons_to_two_messages_stands_below_both(open_page: OpenPage) -> None:
+def waiting_for_a_person(open_page: OpenPage, *said: str) -> tuple[ChatPage, ScriptedServer]:
+    """A person has taken over, and each of the messages waits for their answer."""
     chat: ChatPage = open_page()
     server = ScriptedServer(chat.page)
     chat.go(server.path)
     chat.expect_connection("Connected")
     server.log(TOOK_OVER)
-    for number, words in enumerate(("Are you there?", "And where is it?"), 1):
+    for number, words in enumerate(said, 1):
         chat.say(words)
         wait_until(chat, lambda number=number: len(server.wishes()) == number)  # type: ignore[misc]
         server.accept(server.messages()[-1])
@@ -88,6 +89,12 @@ def test_one_answer_of_a_persons_to_two_messages_stands_below_both(open_page: Op
             ev.ResponseQueued(response_id=f"resp_{number}", position=number, client_event_id=wish["event_id"])
         )
         expect(chat.answers).to_have_count(number)
+        expect(chat.answers.last.locator(".waiting")).to_contain_text(f"{NAME} answers this")
+    return chat, server
+
+
+def test_one_answer_of_a_persons_to_two_messages_stands_below_both(open_page: OpenPage) -> None:
+    chat, server = waiting_for_a_person(open_page, "Are you there?", "And where is it?")
     server.log(
         *answered("It left today.", "resp_1", *(one["item"]["id"] for one in server.messages())),
         ev.ResponseDone(
@@ -140,20 +147,7 @@ def test_what_waited_for_the_person_is_answered_below_the_words_that_they_left(o
 
 
 def test_what_waits_says_what_is_true_once_the_person_has_left(open_page: OpenPage) -> None:
-    chat: ChatPage = open_page()
-    server = ScriptedServer(chat.page)
-    chat.go(server.path)
-    chat.expect_connection("Connected")
-    server.log(TOOK_OVER)
-    for number, words in enumerate(("Thank you!", "And where is it?"), 1):
-        chat.say(words)
-        wait_until(chat, lambda number=number: len(server.wishes()) == number)  # type: ignore[misc]
-        server.accept(server.messages()[-1])
-        wish = server.wishes()[-1]
-        server.log(
-            ev.ResponseQueued(response_id=f"resp_{number}", position=number, client_event_id=wish["event_id"])
-        )
-        expect(chat.answers.last.locator(".waiting")).to_contain_text(f"{NAME} answers this")
+    chat, server = waiting_for_a_person(open_page, "Thank you!", "And where is it?")
     server.log(HANDED_BACK)
     server.begin(server.wishes()[0], "resp_1")
     expect(chat.page.locator(".waiting:visible")).to_have_count(1)
