@@ -55,14 +55,22 @@ export class Earlier {
 
   async #fetch() {
     const session = this.session();
-    const first = this.content.querySelector("[data-id]");
-    const topBefore = first?.getBoundingClientRect().top;
-    const found = await session.showEarlier();
+    const events = await session.earlier();
     if (session !== this.session()) return false;
     this.button.hidden = !session.hasEarlier;
-    if (!found) return false;
-    if (first?.isConnected) this.scroller.scrollTop += first.getBoundingClientRect().top - topBefore;
+    if (events.length === 0) return false;
+    this.#inPlace(() => session.showEarlier(events));
     requestAnimationFrame(() => this.look());
     return true;
+  }
+
+  /** What is read is measured when it comes, not when it is asked for: who reads goes on scrolling meanwhile, and what comes
+   * near to the screen is laid out, and has its true height, only then. */
+  #inPlace(show) {
+    const top = this.scroller.getBoundingClientRect().top;
+    const read = [...this.content.querySelectorAll("[data-id]")].find((node) => node.getBoundingClientRect().bottom > top);
+    const before = read?.getBoundingClientRect().top;
+    show();
+    if (read?.isConnected) this.scroller.scrollTop += read.getBoundingClientRect().top - before;
   }
 }

@@ -174,14 +174,16 @@ export class ChatSession extends EventTarget {
     this.#take({ type: "local.dropped", item_id: message.id });
   }
 
-  /** Take in what was said before; false: there is no more, or it did not come. */
-  async showEarlier() {
-    const events = await this.client.earlier();
-    if (events.length === 0) return false;
+  /** What was said before; none: there is no more, or it did not come. */
+  earlier() {
+    return this.client.earlier();
+  }
+
+  /** Take it in. */
+  showEarlier(events) {
     this.flush();
     this.state = prepend(this.state, events);
     this.#tell("change", []);
-    return true;
   }
 
   #cancel(responseId) {
