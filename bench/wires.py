@@ -3,19 +3,21 @@ server-sent events on one process.
 
     python -m bench wires
 
-The clients are a process of their own. Of each wire the same answers are read twice, long and short ones: what a chunk costs is
-the difference, so that who comes, and what a turn costs, does not count.
+The clients are a process of their own. The server's CPU is read while all answers run, so that who comes, and how a turn begins and
+ends, does not count. Each round begins with another wire: what is left of the one before is not always the same one's.
 """
 
 import bench.django_setup  # noqa: F401, I001 - before everything of Django's
 
 import argparse
 import asyncio
+import contextlib
 import json
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from uuid import uuid4
 
 import psutil
@@ -27,7 +29,9 @@ from tests.support.server import ServerProcess
 
 _CLIENT = "--client"
 _AT_ONCE = 50
-_SHORT = 1
+_COMING_S = 4.0
+_GOING_S = 2.5
+"""What is stored behind the last piece, and the sessions' end."""
 REALTIME = "Realtime, socket"
 SSE = "Responses, SSE"
 _EVENTS = {  # the frame that carries a piece of the text
@@ -106,54 +110,77 @@ async def read_all(port: int, wire: str, readers: int, words: str) -> int:
     return sum(counts)
 
 
-def spent(server: ServerProcess, wire: str, readers: int, words: str) -> tuple[float, int, float]:
-    """(seconds of the server's CPU, pieces that came, MiB that the server took at the most)."""
-    process = psutil.Process(server.process.pid)
-    before, memory = process.cpu_times(), process.memory_info().rss
+@contextlib.contextmanager
+def clients(server: ServerProcess, wire: str, readers: int, words: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "bench.wires", _CLIENT, wire, str(server.port), str(readers), words]
-    client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    most = memory
-    while client.poll() is None:
-        most = max(most, process.memory_info().rss)
-        time.sleep(0.2)
-    assert client.stdout
-    pieces = int(client.stdout.read())
-    time.sleep(1.5)  # what is stored behind the last piece
-    after = process.cpu_times()
-    return after.user + after.system - before.user - before.system, pieces, (most - memory) / 2**20
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        yield client
+
+
+def cpu_s(server: ServerProcess) -> float:
+    times = psutil.Process(server.process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def chunk_cost(server: ServerProcess, wire: str, options: argparse.Namespace) -> float:
+    """In seconds of CPU, while all answers run."""
+    chunks = int((_COMING_S + options.seconds) * options.per_second) + 1
+    with clients(server, wire, options.readers, f"0 {chunks} {options.per_second}") as client:
+        time.sleep(_COMING_S)
+        began, before = time.perf_counter(), cpu_s(server)
+        time.sleep(options.seconds)
+        spent, lasted = cpu_s(server) - before, time.perf_counter() - began
+        pieces, wanted = int(client.communicate()[0]), options.readers * chunks
+    assert pieces == wanted, f"{wire}: {pieces} of {wanted} pieces came"
+    time.sleep(_GOING_S)
+    return spent / (lasted * float(options.readers * options.per_second))
 
 
 def measure_chunks(server: ServerProcess, options: argparse.Namespace) -> None:
-    long = int(options.seconds * options.per_second)
-    found: dict[str, list[float]] = {wire: [] for wire in _EVENTS}
-    whole: dict[str, int] = {}
-    for wire in _EVENTS:  # what is made with the first one
-        spent(server, wire, 5, f"0 {_SHORT} {options.per_second}")
-    for _ in range(options.times):
-        for wire, costs in found.items():
-            short_s, few, _ = spent(server, wire, options.readers, f"0 {_SHORT} {options.per_second}")
-            long_s, many, _ = spent(server, wire, options.readers, f"0 {long} {options.per_second}")
-            costs.append((long_s - short_s) / (many - few) * 1e6)
-            whole[wire] = many
+    wires = list(_EVENTS)
+    found: dict[str, list[float]] = {wire: [] for wire in wires}
+    for wire in wires:  # what is made with the first one
+        with clients(
+            server, wire, options.readers, f"0 {int(options.per_second)} {options.per_second}"
+        ) as client:
+            client.communicate()
+    for turn in range(options.times):
+        first = turn % len(wires)
+        for wire in wires[first:] + wires[:first]:
+            found[wire].append(chunk_cost(server, wire, options) * 1e6)
     base = statistics.median(found[REALTIME])
     rows = [
-        (wire, str(whole[wire]), f"{(cost := statistics.median(costs)):.0f}", f"{cost / base:.2f}")
+        (
+            wire,
+            f"{(cost := statistics.median(costs)):.0f}",
+            f"{min(costs):.0f}-{max(costs):.0f}",
+            f"{cost / base:.2f}",
+        )
         for wire, costs in found.items()
     ]
-    print(f"{options.readers} answers at once, {options.per_second:g} chunks a second each\n")
-    print(table(("wire", "pieces read", "us of CPU a piece", "beside the socket"), rows))
+    print(
+        f"{options.readers} answers at once, {options.per_second:g} chunks a second each, {options.times} rounds of "
+        f"{options.seconds:g} s\n"
+    )
+    print(table(("wire", "us of CPU a piece", "lowest-highest", "beside the socket"), rows))
 
 
 def measure_readers(server: ServerProcess, options: argparse.Namespace) -> None:
     began = time.perf_counter()
-    cpu_s, pieces, mib = spent(server, SSE, options.held, f"0 {options.held_seconds} 1")
-    wall_s = time.perf_counter() - began
+    process = psutil.Process(server.process.pid)
+    spent, most = cpu_s(server), (memory := process.memory_info().rss)
+    with clients(server, SSE, options.held, f"0 {options.held_seconds} 1") as client:
+        while client.poll() is None:
+            most = max(most, process.memory_info().rss)
+            time.sleep(0.2)
+        pieces = int(client.communicate()[0])
+    spent, wall_s = cpu_s(server) - spent, time.perf_counter() - began
     wanted = options.held * options.held_seconds
     row = (
         str(options.held),
         f"{pieces} of {wanted}",
-        f"{mib / options.held * 1024:.0f}",
-        f"{cpu_s / wall_s:.0%}",
+        f"{(most - memory) / options.held / 1024:.0f}",
+        f"{spent / wall_s:.0%}",
     )
     print(
         f"\nreaders of server-sent events on one process, one chunk a second each for {options.held_seconds} s\n"
@@ -168,9 +195,9 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readers", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--per-second", type=float, default=15)
-    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--times", type=int, default=4)
     parser.add_argument("--held", type=int, default=1000)
     parser.add_argument("--held-seconds", type=int, default=60)
     options = parser.parse_args()

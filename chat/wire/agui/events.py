@@ -86,6 +86,8 @@ class AguiProjector:
 
     def events(self, event: ro.StreamEvent) -> list[JSON]:
         match event:
+            case ro.TextDelta():
+                return [{"type": "TEXT_MESSAGE_CONTENT", "messageId": event.item_id, "delta": event.delta}]
             case ro.Created():
                 kept = [{"type": "STATE_SNAPSHOT", "snapshot": self._state}] if self._state else []
                 return [
@@ -95,8 +97,6 @@ class AguiProjector:
                 ]
             case ro.ItemAdded(item=item):
                 return self._added(item)
-            case ro.TextDelta():
-                return [{"type": "TEXT_MESSAGE_CONTENT", "messageId": event.item_id, "delta": event.delta}]
             case ro.McpArgumentsDone():
                 return self._called(self._calls[event.item_id], event.arguments)
             case ro.ItemDone(item=item):

@@ -104,7 +104,8 @@ class ResponseProjector:
         if self.over:
             return []
         self._first_seq = self._first_seq or record.seq
-        frames = self._fold(record)
+        is_delta = isinstance(record.event, ev.AssistantDelta)  # most are
+        frames = self._output(record.event) if is_delta else self._fold(record)
         first = (record.seq - self._first_seq) * STEP
         for index, frame in enumerate(frames):
             frame.sequence_number = first + index

@@ -27,12 +27,12 @@ class UiProjector:
 
     def chunks(self, event: ro.StreamEvent) -> list[JSON]:
         match event:
+            case ro.TextDelta():
+                return [{"type": "text-delta", "id": event.item_id, "delta": event.delta}]
             case ro.Created():
                 return [*self._begin(), *self._say_no()]
             case ro.ItemAdded(item=item):
                 return self._added(item)
-            case ro.TextDelta():
-                return [{"type": "text-delta", "id": event.item_id, "delta": event.delta}]
             case ro.McpArgumentsDone() | ro.FunctionArgumentsDone():
                 return self._called(event.item_id, event.arguments)
             case ro.ItemDone(item=item):
