@@ -72,6 +72,7 @@ class Ours(Server):
             "WEB_PROCESSES": "1",
             "SESSION_GRACE_SECONDS": "1",
             "MAX_SOCKETS_PER_ADDRESS": _MANY,
+            "MAX_SOCKETS_PER_USER": _MANY,
             "MAX_CONNECTS_PER_10_SECONDS": _MANY,
             "LLM_MODEL": LLM_MODELS[vendor],
             "GEMINI_API_KEY": gemini_server.API_KEY,
