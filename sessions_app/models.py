@@ -11,7 +11,7 @@ from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Value
 from django.db.models.fields.json import KT
-from django.db.models.functions import Now
+from django.db.models.functions import Left, Now
 
 from sessions_app.assistant_models import Assistant, AssistantVersion
 from sessions_app.file_models import StoredFile
@@ -318,6 +318,11 @@ class Session(models.Model):
         return self.first_words if told and not self.first_words.startswith(told) else ""
 
 
+INDEXED_CHARS = 100_000
+"""Of a message, by whose words it is found. PostgreSQL's tsvector holds 1 MB, words twice where a hyphen joins them, and the
+index would refuse the event of a longer text."""
+
+
 class SessionEvent(models.Model):
     """One event, or one run of deltas, of a session. Rows are never updated (a trigger refuses it)."""
 
@@ -343,8 +348,8 @@ class SessionEvent(models.Model):
         )
         indexes = (
             GinIndex(
-                SearchVector("content", config="simple"),
-                name="session_events_text",
+                SearchVector(Left("content", INDEXED_CHARS), config="simple"),
+                name="session_events_words",
                 condition=models.Q(event_type__in=("user_message", "assistant_message")),
             ),
             models.Index(

@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Left
 
 from sessions_app.log.events import AssistantMessage, UserMessage
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import INDEXED_CHARS, Session, SessionEvent
 from sessions_app.postgres.threads import time_limit
 
 MAX_HITS = 500
@@ -31,15 +31,21 @@ SPOKEN = (UserMessage.event_type, AssistantMessage.event_type)
 """The events that the index covers."""
 START, STOP = "\ue000", "\ue001"
 """Around each word that was found: of the private use area, so that they are no words of anybody's."""
-_HEADLINE_CHARS = 100_000
+CONFIG = "simple"
+"""No stemming, no stop words: any language. The index `session_events_words` is of this configuration."""
+
+
+def words_said(*more: Value) -> SearchVector:
+    """Of a message, by which it is found; alone it is the expression of the index."""
+    return SearchVector(Left("content", INDEXED_CHARS), *more, config=CONFIG)
 
 
 def hits(sessions: QuerySet[Session], query: SearchQuery) -> tuple[list[tuple[str, int]], bool]:
     """(session, key of the event) of what was said with these words, at least of those among ``sessions``; False: of the newest
     events alone, for there are too many."""
     said = SessionEvent.objects.filter(event_type__in=SPOKEN).order_by()
-    by_index = said.alias(words=SearchVector("content", config="simple")).filter(words=query)
-    by_reading = said.alias(words=SearchVector("content", NO_INDEX, config="simple")).filter(words=query)
+    by_index = said.alias(words=words_said()).filter(words=query)
+    by_reading = said.alias(words=words_said(NO_INDEX)).filter(words=query)
     few, common = _few_and_common(sessions, by_reading)
     newest = _newest(by_reading) if common and len(few) > MAX_SESSIONS else []
     if len(newest) > MAX_HITS:
@@ -83,7 +89,7 @@ def words_query(term: str) -> SearchQuery | None:
     if not words:
         return None
     words[-1] += ":*" if len(words[-1]) >= 3 else ""
-    return SearchQuery(" & ".join(words), config="simple", search_type="raw")
+    return SearchQuery(" & ".join(words), config=CONFIG, search_type="raw")
 
 
 def with_words(sessions: QuerySet[Session], term: str) -> dict[str, int]:
@@ -118,9 +124,9 @@ def cuts(events: Iterable[int], term: str) -> dict[str, str]:
 def headline(column: str, query: SearchQuery) -> SearchHeadline:
     """What stands in a text around the words that are looked for."""
     return SearchHeadline(
-        Left(column, _HEADLINE_CHARS),
+        Left(column, INDEXED_CHARS),
         query,
-        config="simple",
+        config=CONFIG,
         start_sel=START,
         stop_sel=STOP,
         max_words=24,

@@ -7,15 +7,14 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
+from django.contrib.postgres.search import SearchHeadline, SearchQuery
 from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models.functions import Left
 
-from sessions_app.models import SessionEvent
+from sessions_app.models import INDEXED_CHARS, SessionEvent
 from sessions_app.postgres.threads import time_limit
-from sessions_app.selectors.said import LIMIT_MS, SPOKEN
+from sessions_app.selectors.said import CONFIG, LIMIT_MS, SPOKEN, words_said
 
-CONFIG = "simple"
-"""No stemming, no stop words: any language. The index `session_events_text` is of this configuration."""
 Row = Mapping[str, Any]
 
 
@@ -69,7 +68,7 @@ def _said_by_visitor(user_id: int | None, guest_id: str) -> QuerySet[SessionEven
 
 
 def _newest_sessions(said: QuerySet[SessionEvent], query: SearchQuery, limit: int) -> list[Row]:
-    matching = said.alias(words=SearchVector("content", config=CONFIG)).filter(words=query)
+    matching = said.alias(words=words_said()).filter(words=query)
     sessions = matching.order_by().values("session_id").annotate(messages=Count("pk"), seq=Max("seq"))
     return list(sessions.annotate(said_at=Max("created_at")).order_by("-said_at", "session_id")[:limit])
 
@@ -79,7 +78,13 @@ def _matches(found: list[Row], query: SearchQuery) -> list[Match]:
         return []
     places = reduce(or_, (Q(session_id=one["session_id"], seq=one["seq"]) for one in found))
     headline = SearchHeadline(
-        "content", query, config=CONFIG, start_sel="**", stop_sel="**", max_words=35, min_words=15
+        Left("content", INDEXED_CHARS),
+        query,
+        config=CONFIG,
+        start_sel="**",
+        stop_sel="**",
+        max_words=35,
+        min_words=15,
     )
     events = SessionEvent.objects.filter(places).values(
         "session_id",

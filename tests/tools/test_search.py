@@ -219,7 +219,7 @@ def test_the_index_on_the_text_is_used(make_session: MakeSession, ann: int) -> N
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {reads[0]}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Bitmap Index Scan on session_events_text" in plan, plan
+    assert "Bitmap Index Scan on session_events_words" in plan, plan
     assert "Seq Scan on session_events" not in plan, plan
 
 
@@ -243,6 +243,6 @@ def _fill(user_id: int) -> None:
         for seq in range(1, 21)
     )
     with connection.cursor() as cursor:
-        cursor.execute("SELECT gin_clean_pending_list('session_events_text')")  # as autovacuum does
+        cursor.execute("SELECT gin_clean_pending_list('session_events_words')")  # as autovacuum does
         cursor.execute("ANALYZE sessions")
         cursor.execute("ANALYZE session_events")
