@@ -31,11 +31,17 @@ logger = logging.getLogger(__name__)
 Connect = Callable[[], "psycopg.Connection[Any]"]
 RESTARTS = "This server process has to start again. Connect again."
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-_TOGETHER = 0.25
+_TOGETHER = 0.5
 """Of the time that an event may wait: what has waited for the rest of it goes along with a commit that is due. With a
 larger share there are fewer commits, and more rows with fewer deltas each."""
+_PLANNED_FOR_S = 60.0
+"""A prepared statement keeps its plan until the table is analysed; one that was made for a few rows is thrown away sooner."""
 _STUCK_S = 5.0
 """With one batch for so long: new sessions had better begin elsewhere."""
+
+
+_NOT_PREPARED = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
+"""It was prepared on another server: behind a transaction pooler that is not known for one by its port."""
 
 
 class SessionWriter:
@@ -168,6 +174,9 @@ class Journal:
         self._busy_since: float | None = None
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
+        self._prepares = True
+        """As far as the connection does."""
+        self._planned_until = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._writers: WeakSet[SessionWriter] = WeakSet()
         self._on_death = on_death
@@ -335,6 +344,13 @@ class Journal:
         while True:
             try:
                 failed = self._commit_once(appends)
+            except _NOT_PREPARED as error:
+                logger.warning(
+                    "journal: %s: a pooler stands between; no statement is prepared any more", error
+                )
+                self._prepares = False
+                self._disconnect()
+                continue
             except Exception as error:
                 if is_passing(error):
                     if self._stopping and failures >= len(_RETRY_S):
@@ -361,6 +377,9 @@ class Journal:
 
     def _commit_once(self, appends: list[Append]) -> dict[tuple[str, int], JournalError]:
         connection = self._connected()
+        if connection.prepare_threshold is not None and time.monotonic() > self._planned_until:
+            connection.execute("DISCARD PLANS")
+            self._planned_until = time.monotonic() + _PLANNED_FOR_S
         written = {(row[0], row[1]) for row in connection.execute(*append_statement(appends))}
         missing = [append for append in appends if append.key not in written]
         return self._resolve(connection, missing) if missing else {}
@@ -383,6 +402,8 @@ class Journal:
     def _connected(self) -> "psycopg.Connection[Any]":
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
+            if not self._prepares:
+                self._connection.prepare_threshold = None
         return self._connection
 
     def _disconnect(self) -> None:

@@ -7,11 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 from psycopg.abc import RV, PQGen
 
 from sessions_app.conf import conf
 from sessions_app.errors import DatabaseAway
+from sessions_app.postgres.address import pools_transactions
 
 POOLED_PATIENCE_S = 10.0
 """For one answer; queries that may take long have shorter bounds of their own (`sessions_app.postgres.threads`)."""
@@ -93,6 +95,7 @@ def _no_answer(patience_s: float) -> psycopg.OperationalError:
     return psycopg.OperationalError(f"no answer within {patience_s:g} s")
 
 
+_PREPARED_AFTER = 5
 _JOURNAL_PATIENCE_S = 5.0
 """A batch that is in after all is found to be in when it is sent again."""
 _LEAST_LEASE_PATIENCE_S = 2.5
@@ -106,10 +109,7 @@ class Own(StrEnum):
 
 
 def connect_own(own: Own) -> Link:
-    """A connection in autocommit, with server-side binding. Raises `psycopg.OperationalError`.
-
-    Never prepares statements: a transaction pooler gives each one another server.
-    """
+    """A connection in autocommit, with server-side binding. Raises `psycopg.OperationalError`."""
     params = _params()
     link = Link.connect(**params, autocommit=True, application_name=f"realtime-ai {own.value}")
     link.patience_s = _JOURNAL_PATIENCE_S
@@ -119,8 +119,12 @@ def connect_own(own: Own) -> Link:
 
 
 def connect_journal() -> "psycopg.Connection[Any]":
-    """Raises `psycopg.OperationalError`."""
-    return connect_own(Own.JOURNAL)
+    """Its statement, the same again and again, is parsed and planned once where the connection keeps its server: that is a third of what a
+    commit costs. A transaction pooler gives each statement another one. Raises `psycopg.OperationalError`."""
+    link = connect_own(Own.JOURNAL)
+    if not pools_transactions(settings.DATABASES["default"]):
+        link.prepare_threshold = _PREPARED_AFTER
+    return link
 
 
 def _params() -> dict[str, Any]:

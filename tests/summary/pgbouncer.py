@@ -20,7 +20,7 @@ PORT = 6543
 
 @contextmanager
 def transaction_pooler(
-    program: str, server: dict[str, Any], *, pool_size: int = 4, max_clients: int = 100
+    program: str, server: dict[str, Any], *, pool_size: int = 4, max_clients: int = 100, port: int = PORT
 ) -> Iterator[Path]:
     """The folder of the pooler's socket. ``server``: host, port, user, password of the PostgreSQL behind it."""
     folder = Path(tempfile.mkdtemp(prefix="rt-pgb-"))
@@ -37,7 +37,7 @@ def transaction_pooler(
         f"max_client_conn = {max_clients}\n"
         "auth_type = any\n"
         "listen_addr =\n"
-        f"listen_port = {PORT}\n"
+        f"listen_port = {port}\n"
         f"unix_socket_dir = {folder}\n"
         f"logfile = {folder}/log\n"
         "ignore_startup_parameters = extra_float_digits\n"
@@ -51,7 +51,7 @@ def transaction_pooler(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     reaper.register(folder=folder, pid=process.pid)
     try:
-        _wait_for(folder / f".s.PGSQL.{PORT}", process, folder / "log")
+        _wait_for(folder / f".s.PGSQL.{port}", process, folder / "log")
         yield folder
     finally:
         process.kill()
