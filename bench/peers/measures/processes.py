@@ -12,6 +12,7 @@ from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
 from tests.support.redis import RedisProcess, redis_executable
 
+_SESSIONS_EACH = 60
 _SETTLE_S = 0.5
 
 
@@ -105,8 +106,9 @@ class Processes(Measure):
     name = "processes"
     title = "One and two web processes"
     told = (
-        "60 sessions at pace on one listening socket, with Redis: what a chunk costs all web processes together. With two cores for "
-        "everything the load generator cannot be counted out by the clock; by CPU it is: two processes do 2 / ratio of one's work."
+        "60 sessions at pace for each process, on one listening socket, with Redis: what a chunk costs all web processes together. "
+        "With two cores for everything the load generator cannot be counted out by the clock; by CPU it is: two processes do 2 / ratio "
+        "of one's work."
     )
     figures = (Figure("web_us", "web us a chunk, all"), Figure("postgres_us", "PostgreSQL us a chunk"))
     contenders = (
@@ -121,7 +123,8 @@ class Processes(Measure):
         with redis_server() as middle:
             server = Ours(stage.model_urls, REDIS_URL=middle.url, WEB_PROCESSES=contender.server)
             with server, Load() as load:
-                load.open(port=server.port, wire=contender.wire, sockets=60)
+                sockets = _SESSIONS_EACH * int(contender.server)
+                load.open(port=server.port, wire=contender.wire, sockets=sockets)
                 load.turn(chunks=3, per_second=15, spread_s=0.5)
                 time.sleep(_SETTLE_S)
                 web, postgres = sum(map(cpu_s, server.pids)), tree_cpu_s(server.postgres_pid)
