@@ -19,8 +19,8 @@ from chat.session.commands import (
     Whisper,
     WithdrawWhisper,
 )
+from chat.session.context import Guest
 from chat.session.opening import for_its_owner, state_of
-from chat.session.subscribers import Guest
 from sessions_app.errors import DecisionRefused
 from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id

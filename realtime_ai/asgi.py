@@ -17,8 +17,8 @@ from chat.wire.agui.app import PATHS as AGUI_PATHS  # noqa: E402
 from chat.wire.agui.app import agui_application  # noqa: E402
 from chat.wire.events.app import PATHS as EVENTS_PATHS  # noqa: E402
 from chat.wire.events.app import events_application  # noqa: E402
-from chat.wire.responses.app import PATHS as RESPONSES_PATHS  # noqa: E402
-from chat.wire.responses.app import responses_application  # noqa: E402
+from chat.wire.openai import PATHS as OPENAI_PATHS  # noqa: E402
+from chat.wire.openai import openai_application  # noqa: E402
 from chat.wire.socket import websocket_application  # noqa: E402
 from chat.wire.ui.app import PATHS as UI_PATHS  # noqa: E402
 from chat.wire.ui.app import ui_application  # noqa: E402
@@ -48,7 +48,7 @@ async def lifespan(_scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 
 BESIDE_DJANGO = (
-    (RESPONSES_PATHS, responses_application),
+    (OPENAI_PATHS, openai_application),
     (UI_PATHS, ui_application),
     (AGUI_PATHS, agui_application),
     (EVENTS_PATHS, events_application),

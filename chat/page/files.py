@@ -27,8 +27,7 @@ from sessions_app.errors import (
     FileTooLarge,
     FileTypeRefused,
 )
-from sessions_app.files.keeping import find_file, forget_files, keep_file, unused_files
-from sessions_app.files.serving import file_response
+from sessions_app.files.keeping import file_response, find_file, forget_files, keep_file, unused_files
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.models import StoredFile
 from sessions_app.privacy.people import Person

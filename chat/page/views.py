@@ -22,7 +22,7 @@ from identity.adoption import set_guest_cookie
 from identity.guests import GUEST_COOKIE, issue_guest_id, read_guest_cookie
 from identity.principal import Kind, Principal, principal_of_request
 from identity.tokens import CredentialsRefused
-from sessions_app.review.excerpts import pieces
+from sessions_app.review.markdown import pieces
 from sessions_app.selectors.recent import InvalidCursor, RecentSession, recent_sessions
 
 _MOST_SESSIONS_PER_PAGE = 100

@@ -1,4 +1,5 @@
-"""What a response, and a summary of older turns, know of their session. They never see the session itself."""
+"""What a response, and a summary of older turns, know of their session, and what it knows of its sockets. They never see the session
+itself, nor it a socket."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -36,3 +37,25 @@ class Context:
     tool_context: Callable[[str], ToolContext]
     """For a call, by its id."""
     spawn: Spawn
+
+
+class Subscriber(Protocol):
+    """A socket, as its session sees it."""
+
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def dialect(self) -> str: ...
+
+    def notify(self, error: Exception) -> None:
+        """Something went wrong that is not in the log."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A subscriber that is told nothing beside the log: errors go to who asked."""
+
+    connection_id: str
+    dialect: str
+
+    def notify(self, error: Exception) -> None: ...

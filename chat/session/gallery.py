@@ -4,10 +4,10 @@ They are no subscribers: their coming and going is no event of the conversation,
 """
 
 from chat.session.commands import Command, Done
+from chat.session.context import Subscriber
 from chat.session.hub import Hub
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.session.subscribers import Subscriber
 from sessions_app.errors import SessionElsewhere, SessionOver
 from sessions_app.log.leases import holder_of, reach_of
 from sessions_app.postgres.threads import in_db_thread

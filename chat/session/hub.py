@@ -11,12 +11,13 @@ from chat.errors import ShuttingDown
 from chat.quota.quotas import Quotas
 from chat.quota.subjects import Payers
 from chat.session.commands import SessionConfig
+from chat.session.context import Subscriber
 from chat.session.departures import Departures
+from chat.session.life import State
 from chat.session.opening import Held, Join, Opening, for_its_owner
 from chat.session.relay import Relay
 from chat.session.remote import RemoteSession
-from chat.session.session import Session, State
-from chat.session.subscribers import Subscriber
+from chat.session.session import Session
 from chat.supervision import Tasks
 from chat.tools.registry import Registry
 from sessions_app import metrics
@@ -240,9 +241,9 @@ class Hub:
             is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
             quotas=self._quotas,
-            on_idle=self._on_idle,
-            on_end=self._departures.closed,
-            on_death=self._given_up,
+            on_idle=lambda: self._on_idle(session),
+            on_end=lambda: self._departures.closed(session),
+            on_death=lambda: self._given_up(session),
         )
         if row.created:
             begun = ev.SessionStarted(

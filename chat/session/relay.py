@@ -19,6 +19,7 @@ from chat.errors import ChatError
 from chat.quota.subjects import Payers
 from chat.redis_trouble import trouble_of_layer
 from chat.session.commands import Command, Done, SessionInfo
+from chat.session.context import Guest, Subscriber
 from chat.session.outbox import Outbox
 from chat.session.relay_messages import (
     Act,
@@ -42,7 +43,6 @@ from chat.session.relay_messages import (
 )
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.session.subscribers import Guest, Subscriber
 from chat.supervision import Tasks
 from sessions_app.errors import DatabaseAway, SessionElsewhere, SessionErased, SessionsError
 from sessions_app.ids import new_id

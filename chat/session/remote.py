@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 
 from chat.session.commands import Command, Done, SessionInfo
+from chat.session.context import Subscriber
 from chat.session.relay_messages import Asked, Do, Reply
-from chat.session.subscribers import Subscriber
 from sessions_app.errors import SessionErased
 from sessions_app.log.events import Record, ResponseDone, ResponseStarted
 from sessions_app.log.replay import read_records

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from sessions_app.admin.search import Found
 from sessions_app.models import AttentionKind, Session, SessionEvent, SessionTag
-from sessions_app.review.excerpts import pieces
+from sessions_app.review.markdown import pieces
 from sessions_app.selectors.inbox import open_items
 from sessions_app.selectors.said import START, headline
 

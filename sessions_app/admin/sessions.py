@@ -43,8 +43,7 @@ from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
 from sessions_app.admin.walk import FILTERS, FilteredSessions
 from sessions_app.errors import FileError
-from sessions_app.files.keeping import files_in
-from sessions_app.files.serving import file_response
+from sessions_app.files.keeping import file_response, files_in
 from sessions_app.models import OpenedView, ReviewState, Session, SessionStatus
 from sessions_app.privacy.openings import record_opening
 from sessions_app.review import downloads, humanize

@@ -8,11 +8,14 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.http import HttpResponse
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import content_disposition_header
 
 from sessions_app.conf import conf
 from sessions_app.errors import FileNotFound, FileStorageAway, FileTooLarge
 from sessions_app.files import storage
-from sessions_app.files.kinds import clean_name, kind_of
+from sessions_app.files.kinds import PICTURES, MediaType, clean_name, kind_of
 from sessions_app.ids import new_id
 from sessions_app.log.events import FileRef
 from sessions_app.log.lifecycle import Visitor
@@ -22,6 +25,8 @@ from sessions_app.postgres.outage import is_passing
 logger = logging.getLogger(__name__)
 
 _PAGE = 100
+_TYPES = {MediaType.TEXT: "text/plain; charset=utf-8"}
+_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def keep_file(data: bytes, *, name: str, owner: Visitor, session_id: str = "") -> StoredFile:
@@ -195,3 +200,16 @@ def _deleted(row: StoredFile) -> bool:
         logger.exception("file %s: its bytes cannot be deleted yet", row.pk)
         return False
     return True
+
+
+def file_response(row: StoredFile) -> HttpResponse:
+    """Pictures in their place, everything else as a download. Raises `FileNotFound`, `FileStorageAway`."""
+    media_type = MediaType(row.media_type)
+    response = HttpResponse(read_file(row), content_type=_TYPES.get(media_type, media_type.value))
+    in_place = media_type in PICTURES
+    disposition = content_disposition_header(as_attachment=not in_place, filename=row.name or row.file_id)
+    response["Content-Disposition"] = disposition or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = _POLICY
+    add_never_cache_headers(response)
+    return response

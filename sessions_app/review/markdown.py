@@ -16,6 +16,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from sessions_app.selectors.said import START, STOP
+
 MAX_CHARS = 20_000
 """A longer text is shown as it stands. The parser takes 3 us a character of prose and up to 15 of one made to hurt."""
 
@@ -114,3 +116,13 @@ _SIGNS = re.compile(
 def in_a_line(text: str) -> str:
     """A piece of Markdown without its signs, to be read among other words."""
     return _SIGNS.sub(lambda sign: " " if "|" in sign.group() else "", _LINK.sub(r"\1", text))
+
+
+_FOUND = re.compile(f"{START}([^{START}{STOP}]*){STOP}")
+"""A word that somebody looked for."""
+
+
+def pieces(cut: str) -> list[str]:
+    """A piece of Markdown as a search has cut it, without its signs: in turn what is around the words, and the words."""
+    line = re.sub(r"\s+", " ", in_a_line(cut))
+    return [piece.replace(START, "").replace(STOP, "") for piece in _FOUND.split(line)]

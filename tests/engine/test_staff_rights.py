@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth.models import User
 
+from chat.session.context import Guest
 from chat.session.opening import Join
 from chat.session.session import Session
-from chat.session.subscribers import Guest
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import Visitor, owner_of
 from sessions_app.postgres.threads import in_db_thread

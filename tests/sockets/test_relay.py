@@ -8,11 +8,11 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from chat.session.commands import SessionInfo
+from chat.session.context import Subscriber
 from chat.session.relay import Relay
 from chat.session.relay_messages import Closed, Detach, Message, Records, Request, decode, encode
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.session.subscribers import Subscriber
 from sessions_app.errors import SessionElsewhere
 from sessions_app.log import events as ev
 from sessions_app.log.events import Record

@@ -7,8 +7,8 @@ import re
 
 from chat.wire.agui import calls
 from chat.wire.http.exchange import Exchange
-from chat.wire.http.origins import let_in
 from chat.wire.http.serving import HttpApi, route
+from chat.wire.http.visit import let_in
 
 PATHS = re.compile(r"/ag-ui(/.*)?")
 DIALECT = "agui"

@@ -12,9 +12,8 @@ from chat.errors import ChatError, CredentialsInvalid, FrameError
 from chat.wire.auth import check_origin
 from chat.wire.events.follow import LogFollower
 from chat.wire.http.exchange import Aborted, ClientGone, Exchange, event_bytes
-from chat.wire.http.origins import let_in
 from chat.wire.http.serving import HttpApi, route
-from chat.wire.http.visit import Visit
+from chat.wire.http.visit import Visit, let_in
 from chat.wire.responses.answers import Reading
 from identity.guests import holds_secret
 from identity.keys import KEY

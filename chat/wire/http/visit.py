@@ -13,7 +13,7 @@ from chat.runtime import Runtime
 from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.wire.auth import identify
+from chat.wire.auth import check_origin, identify
 from chat.wire.entry import joins, own_id, visitor_of
 from chat.wire.http.exchange import Exchange
 from identity.guests import is_chosen
@@ -186,3 +186,22 @@ async def visit_of(
         visit.held.close()
         raise
     return visit
+
+
+async def let_in(one: Exchange, *, methods: str, headers: str) -> bool:
+    """A page may ask over HTTP where it may open a socket (`ALLOWED_ORIGINS`), by a key and never by a cookie of ours. False: it was
+    the question whether it may, and is answered. Raises `OriginRefused`."""
+    origin = one.headers.get("origin")
+    if origin is None:
+        return True
+    check_origin({"origin": origin, "host": one.headers.get("host", "")})
+    one.answer_headers |= {"access-control-allow-origin": origin, "vary": "origin"}
+    if one.method != "OPTIONS":
+        return True
+    one.answer_headers |= {
+        "access-control-allow-methods": methods,
+        "access-control-allow-headers": headers,
+        "access-control-max-age": "600",
+    }
+    await one.nothing()
+    return False

@@ -30,7 +30,6 @@ from chat.session.commands import (
 from chat.wire.dialect import AnySession, Socket
 from chat.wire.realtime import client as ce
 from chat.wire.realtime.files import with_files
-from chat.wire.realtime.history import page_before
 from chat.wire.realtime.objects import Item, SessionObject, StreamInfo, item_of
 from chat.wire.realtime.projector import (
     Cursor,
@@ -40,7 +39,7 @@ from chat.wire.realtime.projector import (
     parse_event_id,
     queued_response,
 )
-from chat.wire.realtime.reader import LogReader
+from chat.wire.realtime.reader import LogReader, page_before
 from chat.wire.realtime.server import (
     ErrorDetails,
     ErrorEvent,

@@ -10,11 +10,15 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from chat.conf import conf
+from chat.errors import InvalidCursor
 from chat.wire.dialect import AnySession
 from chat.wire.realtime import server as se
 from chat.wire.realtime.objects import Item, MessageItem, OutputText
-from chat.wire.realtime.projector import Cursor, RealtimeProjector
+from chat.wire.realtime.projector import Cursor, RealtimeProjector, event_id, parse_event_id
+from sessions_app.ids import new_id
 from sessions_app.log import events as ev
+from sessions_app.log.pages import page_start
+from sessions_app.log.replay import read_finished, stored_until
 
 _KEPT_RECORDS = 32
 _KEPT_CHARS = 16_384
@@ -163,3 +167,26 @@ def _item_told_once(item: Item, max_chars: int) -> Item:
         for part in item.content
     ]
     return msgspec.structs.replace(item, content=content)
+
+
+def page_before(session_id: str, until: str) -> se.HistoryGiven:
+    """What was said before a place, in one frame, for a client that began near the end and scrolls upwards: the events of the page
+    that ends with ``until``, each text as one delta, and told once.
+
+    Raises `InvalidCursor` for what is no such place.
+    """
+    last = parse_event_id(session_id, until)
+    if last.index is not None or last.seq > stored_until(session_id=session_id):
+        raise InvalidCursor(
+            "until is not a place at which an event of this session's log ends.", param="until"
+        )
+    start = page_start(session_id=session_id, until=last.seq)
+    projector = RealtimeProjector(session_id)
+    events = [
+        frame
+        for record in read_finished(session_id=session_id, after=start, until=last.seq)
+        for frame in old_frames(record, projector.frames(record))
+    ]
+    return se.HistoryGiven(
+        event_id=new_id("evt"), after=event_id(session_id, start), until=until, events=events
+    )

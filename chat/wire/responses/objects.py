@@ -11,6 +11,9 @@ from msgspec import UNSET, UnsetType
 
 from chat.llm.provider import JSON
 
+DIALECT = "responses"
+"""What the log calls those who come by it."""
+
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 CallStatus = Literal["in_progress", "calling", "completed", "incomplete", "failed"]
 VendorReason = Literal["max_output_tokens", "content_filter", "steered"]

@@ -36,9 +36,9 @@ from chat.wire.http.errors import told
 from chat.wire.http.exchange import Message, Receive, Send
 from chat.wire.http.visit import Visit
 from chat.wire.responses.answers import COMES_AGAIN_S
-from chat.wire.responses.app import DIALECT
 from chat.wire.responses.frames import Create, error_frame, frame_in, lane_of
 from chat.wire.responses.lanes import Lane
+from chat.wire.responses.objects import DIALECT
 from chat.wire.responses.resuming import resumed_by
 from chat.wire.responses.steering import Steering
 from identity.principal import Principal

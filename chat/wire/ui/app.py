@@ -6,8 +6,8 @@ It is asked by browsers, on pages of this server and of the origins that may ope
 import re
 
 from chat.wire.http.exchange import Exchange
-from chat.wire.http.origins import let_in
 from chat.wire.http.serving import HttpApi, route
+from chat.wire.http.visit import let_in
 from chat.wire.ui import calls
 
 PATHS = re.compile(r"/api/ui/.*")

@@ -10,9 +10,8 @@ from chat.wire.http.exchange import Exchange
 from chat.wire.http.serving import HttpApi, route
 from chat.wire.http.visit import Visit
 from chat.wire.responses import calls, conversations
-from chat.wire.responses.objects import Model, ModelList
+from chat.wire.responses.objects import DIALECT, Model, ModelList
 
-DIALECT = "responses"
 PATHS = re.compile(r"/v1/(responses|conversations|models|chat/completions)(/.*)?$")
 
 
@@ -47,4 +46,4 @@ ROUTES = [
     route("GET", r"/v1/models/(.{1,256})", one_model),
 ]
 
-responses_application = HttpApi(ROUTES, dialect=DIALECT)
+openai_application = HttpApi(ROUTES, dialect=DIALECT)
