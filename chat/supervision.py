@@ -4,7 +4,8 @@ import asyncio
 import logging
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Self, TypeVar
 
 from sessions_app.errors import DatabaseAway
 
@@ -50,6 +51,33 @@ def _rest_of(work: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any
                 waits_for = work.send(answer)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
+
+
+class Held:
+    """What is given back at an end, the last of it first. A context manager; the standard library's `ExitStack` does the same and takes
+    0.8 KiB, of which each open socket had three."""
+
+    __slots__ = ("_closing",)
+
+    def __init__(self) -> None:
+        self._closing: list[Callable[[], object]] = []
+
+    def callback(self, function: Callable[..., object], *args: object) -> None:
+        self._closing.append(partial(function, *args) if args else function)
+
+    def close(self) -> None:
+        """One that fails is told of, and keeps none of the others."""
+        while self._closing:
+            try:
+                self._closing.pop()()
+            except Exception:
+                logger.exception("something could not be given back")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Tasks:

@@ -42,7 +42,7 @@ class Kind(StrEnum):
     """An access token of another issuer's."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Principal:
     """Who it is, and for how long. What it was made from is not in it, but for what finds it again."""
 
@@ -96,7 +96,7 @@ def _state(kind: Kind, user: Any) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Shown:
     """What somebody brings."""
 

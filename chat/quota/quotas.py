@@ -2,8 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from chat.conf import conf
 from chat.errors import LimitReached, TooManySockets
 from chat.quota.levels import QUIET, Holds, Levels, Windows, exchange
 from chat.quota.subjects import Kind, Payers, Subject, kind_of
+from chat.supervision import Held
 from sessions_app.errors import DatabaseAway
 from sessions_app.limits.levels import Bound
 from sessions_app.postgres.threads import in_db_thread
@@ -84,17 +84,17 @@ class Quotas:
         if self._handshakes.one_more(name) + self._holds.elsewhere(name) > conf().max_connects_per_10_seconds:
             raise TooManySockets
 
-    @contextmanager
-    def sockets(self, subjects: Sequence[Subject]) -> Iterator[None]:
-        """Count one open socket of each. Raises `TooManySockets`."""
-        with ExitStack() as held:
-            for subject in subjects:
-                of_address = subject.kind is Kind.ADDRESS
-                most = conf().max_sockets_per_address if of_address else conf().max_sockets_per_user
-                if not self._holds.take(subject.name, most):
-                    raise TooManySockets(None if of_address else TooManySockets.OF_ONE_PERSON)
-                held.callback(self._holds.release, subject.name)
-            yield
+    def sockets(self, subjects: Sequence[Subject]) -> Held:
+        """Count one open socket of each, until that is closed. Raises `TooManySockets`."""
+        held = Held()
+        for subject in subjects:
+            of_address = subject.kind is Kind.ADDRESS
+            most = conf().max_sockets_per_address if of_address else conf().max_sockets_per_user
+            if not self._holds.take(subject.name, most):
+                held.close()
+                raise TooManySockets(None if of_address else TooManySockets.OF_ONE_PERSON)
+            held.callback(self._holds.release, subject.name)
+        return held
 
     # Questions and answers
 

@@ -20,7 +20,7 @@ class Spawn(Protocol):
         """Run it beside the turns, for as long as the session is here."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
     """What is a function may change from one turn to the next."""
 
@@ -51,7 +51,7 @@ class Subscriber(Protocol):
         """Something went wrong that is not in the log."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Guest:
     """A subscriber that is told nothing beside the log: errors go to who asked."""
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 from chat.errors import ShuttingDown
@@ -226,14 +227,12 @@ class Hub:
 
     def _hydrate(self, held: Held, join: Join) -> Session:
         row, session_id = held.row, held.row.session_id
-
-        async def read_log(after: int) -> list[ev.Record]:
-            return await in_db_thread(read_records, session_id=session_id, after=after)
-
         assistant = held.assistant
         changes = assistant.with_full_model(dict(join.settings)) if row.created and join.settings else {}
         session = Session(
-            log=LiveLog(held.writer, read_log, held.state, on_finished=self.folding.note),
+            log=LiveLog(
+                held.writer, partial(_read_log, session_id), held.state, on_finished=self.folding.note
+            ),
             config=SessionConfig().updated({**held.state.settings, **changes}),
             model=row.model,
             assistant=assistant,
@@ -241,9 +240,9 @@ class Hub:
             is_staff=join.is_staff and row.owner == join.visitor.as_owner(),
             registry=self._registry,
             quotas=self._quotas,
-            on_idle=lambda: self._on_idle(session),
-            on_end=lambda: self._departures.closed(session),
-            on_death=lambda: self._given_up(session),
+            on_idle=self._on_idle,
+            on_end=self._departures.closed,
+            on_death=self._given_up,
         )
         if row.created:
             begun = ev.SessionStarted(
@@ -384,3 +383,7 @@ class Hub:
 def _told_lately(session_id: str) -> bool:
     age = age_s(session_id)
     return age is not None and abs(age) < _TOLD_SECONDS
+
+
+async def _read_log(session_id: str, after: int) -> list[ev.Record]:
+    return await in_db_thread(read_records, session_id=session_id, after=after)

@@ -87,11 +87,11 @@ class Life:
         is_staff: bool,
         registry: Registry,
         quotas: Quotas,
-        on_idle: Callable[[], None],
-        on_end: Callable[[], None],
-        on_death: Callable[[], None],
+        on_idle: Callable[[Any], None],
+        on_end: Callable[[Any], None],
+        on_death: Callable[[Any], None],
     ) -> None:
-        """``on_idle``: nobody is there and nothing is to do; ``on_end``: somebody wants it to end; ``on_death``: a fault of ours
+        """Each of these is given the session. ``on_idle``: nobody is there and nothing is to do; ``on_end``: somebody wants it to end; ``on_death``: a fault of ours
         ended its loop, and nothing goes on with it here."""
         self.session_id = log.session_id
         self.log = log
@@ -357,7 +357,7 @@ class Life:
     def check_idle(self) -> None:
         self.log.idle = not self.answering
         if self.log.idle and not self.subscribers:
-            self._on_idle()
+            self._on_idle(self)
 
     def storage_away(self) -> None:
         """The database has been away for longer than the buffer: fail what runs and what waits, for their events would find
@@ -392,7 +392,7 @@ class Life:
         """By a fault of ours: whoever is there is told so, and to come again; the session is none of this process's any more."""
         self.notify(ChatError())
         self.log.fail(JournalFenced(RESTARTS))
-        self._on_death()
+        self._on_death(self)
 
     def close(self) -> None:
         """It is not here any more: readers get what is visible, and all that runs for it ends."""

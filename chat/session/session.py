@@ -79,7 +79,7 @@ class Session(Life):
             case DeleteItem():
                 await self._delete(command)
             case EndSession():
-                self._on_end()
+                self._on_end(self)
             case RequestResponse() | Converse():
                 return await self._asked(command, files)
             case _:

@@ -32,7 +32,7 @@ from chat.quota.subjects import Payers, Subject, address_of, payers_of, subjects
 from chat.runtime import Runtime, runtime
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from chat.supervision import heard, within
+from chat.supervision import Held, heard, within
 from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify, is_development_here, renewed
 from chat.wire.codes import CloseCode
@@ -80,7 +80,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         """Our own, once we close."""
         self._idle: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
-        self._held = contextlib.ExitStack()
+        self._held = Held()
         self._budget = FrameBudget()
         self._payers: Payers = ()
 
@@ -236,7 +236,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         if "unknown" in self.scope["url_route"]["kwargs"]:
             raise UnknownAddress
         headers = check_origin(headers)
-        self._held.enter_context(server.quotas.sockets([network]))
+        self._held.callback(server.quotas.sockets([network]).close)
         metrics.sockets.labels(dialect=self.dialect).inc()
         self._held.callback(metrics.sockets.labels(dialect=self.dialect).dec)
         cursor = await within(_OPEN_SECONDS, self._enter(server, headers, network))
@@ -248,7 +248,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         """Who it is, then the session; where to read on from."""
         self.principal = await identify(headers, self.scope["subprotocols"])
         subjects = subjects_of(self.principal)
-        self._held.enter_context(server.quotas.sockets(subjects))
+        self._held.callback(server.quotas.sockets(subjects).close)
         self._payers = payers_of([*subjects, network], is_anonymous=self.principal.is_anonymous)
         self.session = await self._join(server, is_development_here(headers, _address(self.scope)))
         server.watch.add(self)

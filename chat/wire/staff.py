@@ -11,7 +11,7 @@ from chat.errors import ChatError, CredentialsInvalid
 from chat.limits import FrameBudget
 from chat.quota.subjects import address_of, subjects_of
 from chat.runtime import Runtime, runtime
-from chat.supervision import heard
+from chat.supervision import Held, heard
 from chat.wire.auth import check_origin, identify
 from chat.wire.codes import CloseCode
 from identity.principal import Principal
@@ -36,7 +36,7 @@ class StaffConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.held = contextlib.ExitStack()
+        self.held = Held()
         self.budget = FrameBudget()
 
     @property
@@ -66,9 +66,9 @@ class StaffConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels h
         network = address_of(client[0] if client else "unknown")
         server.quotas.connect(network.id)
         headers = check_origin(headers)
-        self.held.enter_context(server.quotas.sockets([network]))
+        self.held.callback(server.quotas.sockets([network]).close)
         self.principal = await identify(headers, self.scope["subprotocols"])
-        self.held.enter_context(server.quotas.sockets(subjects_of(self.principal)))
+        self.held.callback(server.quotas.sockets(subjects_of(self.principal)).close)
         if not (self.principal.is_staff and await self.may(_MAY_SEE)):
             raise CredentialsInvalid("This is for staff who may see sessions.")
         server.watch.add(self)

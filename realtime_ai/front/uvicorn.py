@@ -161,12 +161,54 @@ class Messages:
         return self._messages.pop(0)
 
 
+class Writable:
+    """As uvicorn uses an `asyncio.Event`, whose queue of those who wait takes 0.7 KiB of each socket while nobody does."""
+
+    __slots__ = ("_again",)
+
+    def __init__(self) -> None:
+        self._again: asyncio.Event | None = None
+
+    def is_set(self) -> bool:
+        return self._again is None
+
+    def set(self) -> None:
+        if self._again:
+            self._again.set()
+        self._again = None
+
+    def clear(self) -> None:
+        self._again = self._again or asyncio.Event()
+
+    async def wait(self) -> bool:
+        if self._again:
+            await self._again.wait()
+        return True
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """Frames that are no messages count as well, and a connection that broke is not told as one that was closed."""
+
+    # uvicorn's own attributes, of which there are more than Python keeps in a small dict (30): 1.3 KiB of each socket.
+    __slots__ = (
+        "close_sent",
+        "frames",
+        "handshake_complete",
+        "handshake_initiated",
+        "last_ping_rtt",
+        "pending_ping_payload",
+        "ping_interval",
+        "ping_sent_at",
+        "ping_timeout",
+        "ping_timer",
+        "pong_timer",
+        "read_paused",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = Messages()  # type: ignore[assignment]
+        self.writable = Writable()  # type: ignore[assignment]
 
     async def send(self, message: Any) -> None:
         """A text on an open socket, which is nearly all that is sent, goes straight to the transport."""

@@ -29,7 +29,7 @@ ACCOUNT_DELETED = "(account deleted)"
 """The external user of a session whose user is no more: it was somebody's, so it is not open to who holds its secret."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Visitor:
     """Who asks for a session: a user, a guest with a signed cookie, both (a guest who signed in), or neither."""
 

@@ -13,6 +13,7 @@ from chat.runtime import Runtime
 from chat.session.opening import Join
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
+from chat.supervision import Held
 from chat.wire.auth import check_origin, identify
 from chat.wire.entry import joins, own_id, visitor_of
 from chat.wire.http.exchange import Exchange
@@ -43,7 +44,7 @@ class Visit:
         """Why it may not go on: its credentials have ended, or its session has."""
         self.stop: Callable[[], object] | None = None
         """Of what is given by it."""
-        self.held = contextlib.ExitStack()
+        self.held = Held()
         self.made: Container[str] = ()
         """Responses that its client may go on from though they are not to be given out."""
 
@@ -179,7 +180,7 @@ async def visit_of(
     payers = payers_of([*subjects, network], is_anonymous=principal.is_anonymous)
     visit = Visit(server, principal, payers, dialect)
     try:
-        visit.held.enter_context(server.quotas.sockets([network, *subjects]))
+        visit.held.callback(server.quotas.sockets([network, *subjects]).close)
         server.watch.add(visit)
         visit.held.callback(server.watch.discard, visit)
     except BaseException:

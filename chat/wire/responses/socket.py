@@ -28,7 +28,7 @@ from chat.errors import (
 from chat.limits import FrameBudget
 from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
 from chat.runtime import Runtime, runtime
-from chat.supervision import Tasks, heard, within
+from chat.supervision import Held, Tasks, heard, within
 from chat.tools.forks import serves_on
 from chat.wire.auth import check_origin, identify
 from chat.wire.codes import CloseCode
@@ -85,7 +85,7 @@ class ResponsesSocket:
         self._writing = asyncio.Lock()
         self._budget = FrameBudget()
         self._steering = Steering(self)
-        self._held = contextlib.ExitStack()
+        self._held = Held()
         self._tasks = Tasks()
         self._heard_at = 0.0
         self._idle: asyncio.TimerHandle | None = None
@@ -149,7 +149,7 @@ class ResponsesSocket:
         check_origin({name: one for name, one in headers.items() if name != "cookie"})
         self.principal = await identify(key, protocols)
         subjects = subjects_of(self.principal)
-        self._held.enter_context(server.quotas.sockets([network, *subjects]))
+        self._held.callback(server.quotas.sockets([network, *subjects]).close)
         self.payers = payers_of([*subjects, network], is_anonymous=self.principal.is_anonymous)
         metrics.sockets.labels(dialect=DIALECT).inc()
         self._held.callback(metrics.sockets.labels(dialect=DIALECT).dec)
