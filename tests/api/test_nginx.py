@@ -74,7 +74,11 @@ async def through(
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
 
             async def up() -> None:
-                assert (await client.get("/healthz")).status_code == 200
+                try:
+                    response = await client.get("/healthz")
+                except httpx2.ConnectError as error:  # nginx is there and does not listen yet
+                    raise AssertionError from error
+                assert response.status_code == 200
 
             await eventually(up)
             yield server, client
