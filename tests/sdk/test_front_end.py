@@ -98,6 +98,7 @@ class Front:
 
     def say(self, text: str) -> None:
         self.page.get_by_label("Message").fill(text)
+        expect(self.stop).to_be_disabled(timeout=_ANSWER_MS)  # while an answer is given the front end sends nothing
         self.page.get_by_label("Message").press("Enter")
 
     def expect_answers(self, *texts: str) -> None:
