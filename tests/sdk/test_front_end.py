@@ -98,7 +98,8 @@ class Front:
 
     def say(self, text: str) -> None:
         self.page.get_by_label("Message").fill(text)
-        expect(self.stop).to_be_disabled(timeout=_ANSWER_MS)  # while an answer is given the front end sends nothing
+        # While an answer is given the front end sends nothing.
+        expect(self.stop).to_be_disabled(timeout=_ANSWER_MS)
         self.page.get_by_label("Message").press("Enter")
 
     def expect_answers(self, *texts: str) -> None:
