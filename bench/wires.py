@@ -20,9 +20,9 @@ import time
 from collections.abc import Iterator
 from uuid import uuid4
 
-import psutil
 from websockets.asyncio.client import connect
 
+from bench.peers.cpu import cpu_s, resident_kib
 from bench.streams import serve
 from bench.support import proxied_database, table
 from tests.support.server import ServerProcess
@@ -117,19 +117,14 @@ def clients(server: ServerProcess, wire: str, readers: int, words: str) -> Itera
         yield client
 
 
-def cpu_s(server: ServerProcess) -> float:
-    times = psutil.Process(server.process.pid).cpu_times()
-    return float(times.user + times.system)
-
-
 def chunk_cost(server: ServerProcess, wire: str, options: argparse.Namespace) -> float:
     """In seconds of CPU, while all answers run."""
     chunks = int((_COMING_S + options.seconds) * options.per_second) + 1
     with clients(server, wire, options.readers, f"0 {chunks} {options.per_second}") as client:
         time.sleep(_COMING_S)
-        began, before = time.perf_counter(), cpu_s(server)
+        began, before = time.perf_counter(), cpu_s(server.process.pid)
         time.sleep(options.seconds)
-        spent, lasted = cpu_s(server) - before, time.perf_counter() - began
+        spent, lasted = cpu_s(server.process.pid) - before, time.perf_counter() - began
         pieces, wanted = int(client.communicate()[0]), options.readers * chunks
     assert pieces == wanted, f"{wire}: {pieces} of {wanted} pieces came"
     time.sleep(_GOING_S)
@@ -167,19 +162,19 @@ def measure_chunks(server: ServerProcess, options: argparse.Namespace) -> None:
 
 def measure_readers(server: ServerProcess, options: argparse.Namespace) -> None:
     began = time.perf_counter()
-    process = psutil.Process(server.process.pid)
-    spent, most = cpu_s(server), (memory := process.memory_info().rss)
+    pid = server.process.pid
+    spent, most = cpu_s(pid), (memory := resident_kib(pid))
     with clients(server, SSE, options.held, f"0 {options.held_seconds} 1") as client:
         while client.poll() is None:
-            most = max(most, process.memory_info().rss)
+            most = max(most, resident_kib(pid))
             time.sleep(0.2)
         pieces = int(client.communicate()[0])
-    spent, wall_s = cpu_s(server) - spent, time.perf_counter() - began
+    spent, wall_s = cpu_s(pid) - spent, time.perf_counter() - began
     wanted = options.held * options.held_seconds
     row = (
         str(options.held),
         f"{pieces} of {wanted}",
-        f"{(most - memory) / options.held / 1024:.0f}",
+        f"{(most - memory) / options.held:.0f}",
         f"{spent / wall_s:.0%}",
     )
     print(

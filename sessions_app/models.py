@@ -321,6 +321,13 @@ class Session(models.Model):
 INDEXED_CHARS = 100_000
 """Of a message, by whose words it is found. PostgreSQL's tsvector holds 1 MB, words twice where a hyphen joins them, and the
 index would refuse the event of a longer text."""
+SEARCH_CONFIG = "simple"
+"""No stemming, no stop words: any language."""
+
+
+def words_said(*more: models.Value) -> SearchVector:
+    """Of a message, by which it is found; alone it is the expression of the index `session_events_words`."""
+    return SearchVector(Left("content", INDEXED_CHARS), *more, config=SEARCH_CONFIG)
 
 
 class SessionEvent(models.Model):
@@ -348,7 +355,7 @@ class SessionEvent(models.Model):
         )
         indexes = (
             GinIndex(
-                SearchVector(Left("content", INDEXED_CHARS), config="simple"),
+                words_said(),
                 name="session_events_words",
                 condition=models.Q(event_type__in=("user_message", "assistant_message")),
             ),

@@ -7,12 +7,12 @@ newest sessions and parses each text on the way (6 s at a million sessions, 31 s
 import re
 from collections.abc import Iterable
 
-from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchVector
+from django.contrib.postgres.search import SearchHeadline, SearchQuery
 from django.db.models import F, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Left
 
 from sessions_app.log.events import AssistantMessage, UserMessage
-from sessions_app.models import INDEXED_CHARS, Session, SessionEvent
+from sessions_app.models import INDEXED_CHARS, SEARCH_CONFIG, Session, SessionEvent, words_said
 from sessions_app.postgres.threads import time_limit
 
 MAX_HITS = 500
@@ -31,13 +31,6 @@ SPOKEN = (UserMessage.event_type, AssistantMessage.event_type)
 """The events that the index covers."""
 START, STOP = "\ue000", "\ue001"
 """Around each word that was found: of the private use area, so that they are no words of anybody's."""
-CONFIG = "simple"
-"""No stemming, no stop words: any language. The index `session_events_words` is of this configuration."""
-
-
-def words_said(*more: Value) -> SearchVector:
-    """Of a message, by which it is found; alone it is the expression of the index."""
-    return SearchVector(Left("content", INDEXED_CHARS), *more, config=CONFIG)
 
 
 def hits(sessions: QuerySet[Session], query: SearchQuery) -> tuple[list[tuple[str, int]], bool]:
@@ -89,7 +82,7 @@ def words_query(term: str) -> SearchQuery | None:
     if not words:
         return None
     words[-1] += ":*" if len(words[-1]) >= 3 else ""
-    return SearchQuery(" & ".join(words), config=CONFIG, search_type="raw")
+    return SearchQuery(" & ".join(words), config=SEARCH_CONFIG, search_type="raw")
 
 
 def with_words(sessions: QuerySet[Session], term: str) -> dict[str, int]:
@@ -126,7 +119,7 @@ def headline(column: str, query: SearchQuery) -> SearchHeadline:
     return SearchHeadline(
         Left(column, INDEXED_CHARS),
         query,
-        config=CONFIG,
+        config=SEARCH_CONFIG,
         start_sel=START,
         stop_sel=STOP,
         max_words=24,

@@ -11,9 +11,9 @@ from django.contrib.postgres.search import SearchHeadline, SearchQuery
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Left
 
-from sessions_app.models import INDEXED_CHARS, SessionEvent
+from sessions_app.models import INDEXED_CHARS, SEARCH_CONFIG, SessionEvent, words_said
 from sessions_app.postgres.threads import time_limit
-from sessions_app.selectors.said import CONFIG, LIMIT_MS, SPOKEN, words_said
+from sessions_app.selectors.said import LIMIT_MS, SPOKEN
 
 Row = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def search_sessions(
     ``text`` in the syntax of web searches: all words, ``"a phrase"``, ``or``, ``-not``. A session that is nobody's in
     particular is in no result. Raises TimeoutError after `LIMIT_MS`.
     """
-    query = SearchQuery(text.replace("\x00", " "), config=CONFIG, search_type="websearch")
+    query = SearchQuery(text.replace("\x00", " "), config=SEARCH_CONFIG, search_type="websearch")
     said = _said_by_visitor(user_id, guest_id).exclude(session_id=without_session_id)
     with time_limit(limit_ms=LIMIT_MS):
         found = _newest_sessions(said, query, limit + 1)
@@ -80,7 +80,7 @@ def _matches(found: list[Row], query: SearchQuery) -> list[Match]:
     headline = SearchHeadline(
         Left("content", INDEXED_CHARS),
         query,
-        config=CONFIG,
+        config=SEARCH_CONFIG,
         start_sel="**",
         stop_sel="**",
         max_words=35,

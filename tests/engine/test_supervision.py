@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chat import supervision
-from chat.supervision import Tasks, within
+from chat.supervision import Held, Tasks, within
 from tests.support.waiting import eventually
 
 
@@ -109,3 +109,21 @@ async def test_what_waits_too_long_is_cut_off_and_so_is_what_its_task_is_cancell
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == ["cleaned up"] * 2
+
+
+def test_what_is_held_is_given_back_once_the_last_first_and_a_failure_keeps_none_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    given: list[str] = []
+
+    def fails() -> None:
+        raise RuntimeError("a fault of ours")
+
+    held = Held()
+    held.callback(given.append, "first")
+    held.callback(fails)
+    held.callback(given.append, "last")
+    held.close()
+    held.close()
+    assert given == ["last", "first"]
+    assert "could not be given back" in caplog.text

@@ -18,6 +18,7 @@ from .conftest import MakeJournal, OpenLog
 
 COMMITS = 10
 """More than it takes until a statement is prepared."""
+ANEW = "DISCARD PLANS"
 PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%INSERT INTO session_events%%'"
 
 
@@ -30,10 +31,19 @@ class Watched:
 
     def __init__(self) -> None:
         self.links: list[psycopg.Connection[Any]] = []
+        self.said: list[object] = []
 
     def connect(self) -> psycopg.Connection[Any]:
-        self.links.append(connect_journal())
-        return self.links[-1]
+        link = connect_journal()
+        execute = link.execute
+
+        def listened(query: Any, *arguments: Any, **options: Any) -> Any:
+            self.said.append(query)
+            return execute(query, *arguments, **options)
+
+        link.execute = listened  # type: ignore[method-assign]
+        self.links.append(link)
+        return link
 
     def prepared(self) -> int:
         found = self.links[-1].execute(PREPARED).fetchone()
@@ -44,15 +54,19 @@ async def test_it_is_planned_once_and_again_after_a_while(
     make_journal: MakeJournal, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = Watched()
-    log = await open_log(through=make_journal(watched.connect))
+    through = make_journal(watched.connect)
+    log = await open_log(through=through)
     for number in range(COMMITS):
         log.append(message(number))
         await log.durable()
     assert await in_db_thread(watched.prepared) > 0
+    assert watched.said.count(ANEW) == 1
     monkeypatch.setattr(journal, "_PLANNED_FOR_S", 0.0)
+    monkeypatch.setattr(through, "_planned_until", 0.0)
     for number in range(COMMITS):
         log.append(message(COMMITS + number))
         await log.durable()
+    assert watched.said.count(ANEW) > COMMITS / 2
     assert len(watched.links) == 1
 
 
