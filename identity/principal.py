@@ -8,13 +8,12 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.http import HttpRequest
-from django.utils.module_loading import import_string
 
 from identity import tokens
 from identity.guests import GUEST_COOKIE, read_guest_cookie
 from identity.keys import KEY, SECRET, find_key, find_secret
+from identity.logins import signed_in
 from identity.models import ASSISTANT, ApiKey, ClientSecret, Scope
 from identity.people import user_of
 from identity.second_factor import counts_as_staff, factors_that_count
@@ -143,9 +142,28 @@ def principal_of(given: Shown, claims: Claims | None = None) -> Principal:
     for the network. Raises `CredentialsRefused`."""
     if given.is_token:
         return _of_claims(claims or tokens.verified(given.key or ""))
+    [found] = principals_of([given])
+    if isinstance(found, CredentialsRefused):
+        raise found
+    return found
+
+
+def principals_of(given: Sequence[Shown]) -> list[Principal | CredentialsRefused]:
+    """Each one's, or why it is refused; without tokens. The signed-in among them are looked up together."""
+    logins = signed_in([one.login for one in given if one.key is None and one.login])
+    return [_principal_or_why_not(one, logins) for one in given]
+
+
+def _principal_or_why_not(
+    given: Shown, logins: Mapping[str, tuple[HttpRequest, Any]]
+) -> Principal | CredentialsRefused:
     if given.key is not None:
-        return _of_key(given.key)
-    return (_of_login(given) if given.login else None) or nameless(given)
+        try:
+            return _of_key(given.key)
+        except CredentialsRefused as error:
+            return error
+    login = logins.get(given.login or "")
+    return _of_login(given, *login) if login else nameless(given)
 
 
 def nameless(given: Shown) -> Principal:
@@ -208,12 +226,7 @@ def _of_secret(row: ClientSecret) -> Principal:
     )
 
 
-def _of_login(given: Shown) -> Principal | None:
-    request = HttpRequest()
-    request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(given.login)
-    user = get_user(request)
-    if not user.is_authenticated:
-        return None
+def _of_login(given: Shown, request: HttpRequest, user: Any) -> Principal:
     return Principal(
         kind=Kind.LOGIN,
         user_id=user.pk,

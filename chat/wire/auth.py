@@ -11,7 +11,7 @@ from chat.batches import Batches
 from chat.conf import LOOPBACK, conf
 from chat.errors import CredentialsInvalid, OriginRefused
 from identity import tokens
-from identity.principal import Kind, Principal, Shown, nameless, principal_of, shown
+from identity.principal import Kind, Principal, Shown, nameless, principal_of, principals_of, shown
 from identity.tokens import Claims, CredentialsRefused
 from sessions_app.postgres.threads import in_db_thread
 
@@ -108,14 +108,7 @@ async def _found(given: Shown) -> Principal:
 
 
 async def _find_all(given: Sequence[Shown]) -> list[Principal | CredentialsRefused]:
-    return await in_db_thread(lambda: [_principal_or_why_not(one) for one in given])
-
-
-def _principal_or_why_not(given: Shown) -> Principal | CredentialsRefused:
-    try:
-        return principal_of(given)
-    except CredentialsRefused as error:
-        return error
+    return await in_db_thread(principals_of, given)
 
 
 _lookups: Batches[Shown, Principal | CredentialsRefused] = Batches(
