@@ -62,12 +62,18 @@ def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def server(transactional_db: None) -> Iterator[ServerProcess]:
+@pytest.fixture(scope="session")
+def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
     server = ServerProcess().start()
     yield server
     server.stop()
     server.close()
+
+
+@pytest.fixture
+def server(shared_server: ServerProcess, transactional_db: None) -> ServerProcess:
+    """For one test after the other: they look at rows and begin no sessions."""
+    return shared_server
 
 
 @pytest.fixture

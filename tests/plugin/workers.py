@@ -3,6 +3,7 @@
 And a word where nothing ran: exit code 5 alone looks like success to whoever reads the last line.
 """
 
+import gc
 import os
 
 import pytest
@@ -12,9 +13,15 @@ _MOST = 12
 
 @pytest.hookimpl(tryfirst=True)  # else xdist's own answer, one for each CPU, comes first
 def pytest_xdist_auto_num_workers() -> int:
-    return min((os.cpu_count() or 1) + 1, _MOST)
+    return min((os.cpu_count() or 1) * 2 + 1, _MOST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         terminalreporter.write_line("error: no test ran: nothing fits what was asked for.", red=True)
+
+
+def pytest_collection_finish() -> None:
+    """All that was collected stays until the end: no collection of garbage looks through it again (0.3 s each time)."""
+    gc.collect()
+    gc.freeze()
