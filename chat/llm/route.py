@@ -167,12 +167,16 @@ class Route:
         candidates: Sequence[Candidate],
         *,
         attempts: int | None = None,
-        on_failure: Callable[[FailedAttempt], None] = lambda _: None,
+        on_failure: Callable[[FailedAttempt], None] | None = None,
     ) -> None:
         """``attempts`` at each model; None: as the settings say."""
         self._current, *self._fallbacks = candidates
         self._attempts = attempts or conf().model_attempts
         self._on_failure = on_failure
+
+    def end(self) -> None:
+        """No model is asked any more; whoever hears of failures is let go, for it may well hold this."""
+        self._on_failure = None
 
     @property
     def current(self) -> Candidate:
@@ -241,11 +245,16 @@ class Route:
         logger.warning(
             "%s, attempt %d: %s: %s; %s", self._current.spec, attempt, error.code, error.cause, then
         )
-        self._on_failure(
-            FailedAttempt(
-                spec=self._current.spec, error=error, attempt=attempt, next_spec=next_spec, delay_s=delay_s
+        if self._on_failure:
+            self._on_failure(
+                FailedAttempt(
+                    spec=self._current.spec,
+                    error=error,
+                    attempt=attempt,
+                    next_spec=next_spec,
+                    delay_s=delay_s,
+                )
             )
-        )
 
 
 class _Tries:

@@ -68,7 +68,7 @@ class Hub:
         self._opening = Opening(journal=journal, process_id=process_id, registered=registered)
         self._sessions: dict[str, Session] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._departures = Departures(self.end)
+        self._departures = Departures(self.end, staying=lambda: len(self._sessions))
         self.folding = Folding()
         self._tasks = Tasks()
         self.closing = False

@@ -112,19 +112,7 @@ class Life:
         """The one that runs."""
         self._loop: asyncio.Task[None] | None = None
         self._tasks = Tasks()
-        self._context = Context(
-            session_id=self.session_id,
-            log=log,
-            history=log.state,
-            registry=self._registry,
-            budget=self.budget,
-            config=lambda: self.config,
-            instructions=lambda: assistant.instructions,
-            candidates=self.candidates,
-            tool_context=self.tool_context,
-            spawn=self._spawn,
-        )
-        self.compaction = Compaction(self._context)
+        self._compaction: Compaction | None = None
 
     # Subscribers
 
@@ -279,6 +267,26 @@ class Life:
         if not self.answering:
             self._loop = self._spawn(self._live(), name="loop")
 
+    def _context(self) -> Context:
+        """It holds the session, which therefore does not hold it: a crowd that leaves waits for no collection of garbage."""
+        return Context(
+            session_id=self.session_id,
+            log=self.log,
+            history=self.history,
+            registry=self._registry,
+            budget=self.budget,
+            config=lambda: self.config,
+            instructions=lambda: self._assistant.instructions,
+            candidates=self.candidates,
+            tool_context=self.tool_context,
+            spawn=self._spawn,
+        )
+
+    @property
+    def compaction(self) -> Compaction:
+        self._compaction = self._compaction or Compaction(self._context())
+        return self._compaction
+
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]":
         return self._tasks.spawn(work, name=f"session {self.session_id}: {name}")
 
@@ -326,7 +334,7 @@ class Life:
             view = view_for(turn.options, self.history)
         except (FrameError, ItemNotFound):  # what it refers to was deleted while it waited
             view = SessionState()
-        response = Response(self._context, turn, view)
+        response = Response(self._context(), turn, view)
         first = response.candidate
         self.log.append(
             turn.started(provider=first.provider.name, model=first.model, history=self.history), reserved=True
@@ -372,7 +380,8 @@ class Life:
     async def finish(self, *, timeout_s: float) -> None:
         """Let the running response end; after ``timeout_s`` it is cut off as interrupted. What waits is kept in the log, for
         the next holder of the session."""
-        self.compaction.cancel()
+        if self._compaction:
+            self._compaction.cancel()
         self._queue.clear()
         loop = self._loop
         if loop is None:
@@ -399,3 +408,4 @@ class Life:
         self.state = State.CLOSED
         self.log.close()
         self._tasks.cancel()
+        self._compaction = None

@@ -167,7 +167,8 @@ class Response:
         self._view = view
         self._history = view or context.history
         self._route = Route(context.candidates(), on_failure=self._attempt_failed)
-        self._meter = Meter(lambda: self._route.current.spec, context.history.tokens_per_byte)
+        route = self._route
+        self._meter = Meter(lambda: route.current.spec, context.history.tokens_per_byte)
         self._config = context.config().for_response(turn.options)
         self._instructions = context.instructions
         self._told_beside = APPLICATION.format(context=turn.options.context) if turn.options.context else ""
@@ -237,6 +238,7 @@ class Response:
             logger.exception("session %s: response %s failed", self._session_id, self.response_id)
             self._settle(FAILED.status, FAILED.reason, message=FAILED.message, cause=safe_cause(repr(error)))
         finally:
+            self._route.end()
             self.ended.set()
 
     async def _rounds(self) -> tuple[ev.ResponseStatus, str]:

@@ -103,6 +103,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             logger.info("socket %s: the server stops and waits for it no longer", self.connection_id)
         finally:
             self._let_go(code)
+            self.__dict__.pop("_dialect", None)  # it holds this: a crowd's garbage waits for a collection
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         handler = getattr(self, message["type"].replace(".", "_"))
@@ -154,6 +155,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
         self._closed = True
         if self._pump:
             self._pump.cancel()
+            self._pump = None  # its end holds its frames, and they this
         if self.session:
             self.session.detach(self, code)
         if self._idle:

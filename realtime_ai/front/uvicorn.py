@@ -84,6 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
         unfinished.end(self)
         if not self._refused:
             super().handle_websocket_upgrade()
+            self.parser = None  # type: ignore[assignment]  # it holds us, who have nothing to do any more
 
     @property
     def _answering(self) -> bool:

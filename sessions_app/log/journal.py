@@ -275,6 +275,7 @@ class Journal:
                     self._write(batch)
                 finally:
                     self._busy_since = None
+                    del batch  # which nobody needs while this waits for the next
         except BaseException:
             logger.critical("journal: its thread died, nothing can be stored any more", exc_info=True)
             self._call(self._bury)

@@ -139,6 +139,7 @@ class LiveLog:
     def close(self) -> None:
         """Readers get what is visible, then end."""
         self.closed = True
+        self._writer.on_commit = None  # which holds this log, and this log it
         self._wake_readers()
 
     async def _next(self, after: int) -> Sequence[Record] | None:

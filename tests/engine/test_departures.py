@@ -1,6 +1,7 @@
 """chat.session.departures and chat.limits: a crowd goes a few at a time, and who stays does not notice."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import cast
@@ -46,7 +47,7 @@ async def ends() -> Ends:
 async def departures(ends: Ends, settings: Settings) -> AsyncIterator[Departures]:
     settings.SESSIONS_GRACE_SECONDS = 0.05
     settings.SESSIONS_DB_THREADS = 8
-    made = Departures(ends)
+    made = Departures(ends, staying=lambda: 0)
     yield made
     made.stop()
 
@@ -135,3 +136,32 @@ async def test_who_gives_up_waiting_holds_up_nobody() -> None:
     async with asyncio.timeout(5):
         await asyncio.gather(*waiting, return_exceptions=True)
         await pacer.turn()
+
+
+@pytest.mark.parametrize(("staying", "collects"), [(0, True), (50, True), (60, False)])
+async def test_memory_is_given_back_when_few_stay_of_a_crowd(
+    ends: Ends, settings: Settings, monkeypatch: pytest.MonkeyPatch, staying: int, collects: bool
+) -> None:
+    """A full collection looks through all that is live: not while there are many."""
+    settings.SESSIONS_GRACE_SECONDS = 0
+    monkeypatch.setattr("chat.session.departures._SETTLE_S", 0.0)
+    ends.gate.set()
+    made = Departures(ends, staying=lambda: staying)
+    full: list[str] = []
+
+    def seen(phase: str, info: dict[str, int]) -> None:
+        if info["generation"] == 2:
+            full.append(phase)
+
+    gc.callbacks.append(seen)
+    gc.disable()
+    try:
+        for number in range(500):
+            made.left(session(f"s{number}"))
+        await until(lambda: len(ends.begun) == 500)
+        await asyncio.sleep(0.1)
+    finally:
+        gc.enable()
+        gc.callbacks.remove(seen)
+        made.stop()
+    assert bool(full) == collects

@@ -1,0 +1,83 @@
+"""Whoever has gone leaves nothing that waits for a collection of garbage: a crowd's memory is free once its sessions have ended."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from sessions_app.models import Session, SessionStatus
+from sessions_app.postgres.threads import in_db_thread
+from tests.support.server import ServerProcess
+from tests.support.sockets import plain, realtime
+from tests.support.waiting import eventually
+
+from .conftest import StartServer
+
+CROWD = 25
+Visit = Callable[[ServerProcess], Awaitable[None]]
+
+
+@pytest.fixture
+def counting(start_server: StartServer, tmp_path: Path) -> ServerProcess:
+    return start_server(
+        log=tmp_path / "log",
+        module="tests.sockets.counting_server",
+        SESSION_GRACE_SECONDS="0",
+        PYTHONUNBUFFERED="1",
+    )
+
+
+def told(server: ServerProcess) -> list[int]:
+    assert server.log
+    lines = server.log.read_text().splitlines()
+    return [int(line.split()[1]) for line in lines if line.startswith("garbage:")]
+
+
+async def garbage(server: ServerProcess) -> int:
+    """What it tells once everybody's session has ended."""
+
+    async def ended() -> None:
+        others = Session.objects.exclude(status=SessionStatus.ENDED)
+        assert not await in_db_thread(others.exists)  # a request for the metrics has garbage of its own
+
+    await eventually(ended)
+    await asyncio.sleep(0.5)  # the last ones' timers
+    before = len(told(server))
+    server.signal(signal.SIGUSR2)
+
+    async def again() -> None:
+        assert len(told(server)) > before
+
+    await eventually(again)
+    return told(server)[-1]
+
+
+async def ask_by_realtime(server: ServerProcess) -> None:
+    async with realtime(server.ws_url) as client:
+        await client.ask("count to 3")
+
+
+async def ask_in_plain(server: ServerProcess) -> None:
+    async with plain(server.ws_url) as client:
+        await client.send("count to 3")
+        await client.until("3")
+
+
+async def look_in_by_realtime(server: ServerProcess) -> None:
+    async with realtime(server.ws_url):
+        pass
+
+
+async def look_in_by_plain(server: ServerProcess) -> None:
+    async with plain(server.ws_url):
+        pass
+
+
+@pytest.mark.parametrize("visit", [look_in_by_realtime, look_in_by_plain, ask_by_realtime, ask_in_plain])
+async def test_a_crowd_leaves_no_garbage(counting: ServerProcess, visit: Visit) -> None:
+    await visit(counting)
+    await garbage(counting)  # of the start
+    await asyncio.gather(*(visit(counting) for _ in range(CROWD)))
+    assert await garbage(counting) < CROWD
