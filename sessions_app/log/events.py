@@ -298,7 +298,7 @@ class ModelAttemptFailed(EventBase, frozen=True, kw_only=True):
     delay_s: float = 0.0
 
 
-class AssistantDelta(EventBase, frozen=True, kw_only=True):
+class AssistantDelta(EventBase, frozen=True, kw_only=True, gc=False):
     event_type = "assistant_delta"
     role = Role.ASSISTANT
     eager = True
@@ -585,7 +585,7 @@ Event = (
 EVENT_TYPES: dict[str, type[Event]] = {cls.event_type: cls for cls in get_args(Event)}
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An event in its place: ``seq`` counts from 1 within the session, without a gap."""
 
     session_id: str

@@ -7,14 +7,17 @@ import threading
 import time
 from typing import ClassVar
 
-from bench.peers.contenders import Ours, server_of
+import psycopg
+
+from bench.peers.contenders import Ours, Server, server_of
 from bench.peers.cpu import cpu_s, resident_kib, tree_cpu_s
 from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
 
 _REST_S = 1.0
 _GONE_S = 8.0
-"""After the sockets' end: a session's grace, its end, and what the allocator gives back."""
+"""After the sockets' end, and that of their sessions where there are any: what the allocator gives back."""
+_ENDED_S = 60.0
 
 
 class Memory(Measure):
@@ -22,7 +25,7 @@ class Memory(Measure):
     title = "Memory"
     told = (
         "A new server each time; resident memory of its web process. Idle: 1,000 sockets (whole: 3,000), each with its session. "
-        "Active: 100 more with an answer of 10 chunks a second each, beyond an idle one. After: all have gone, against before they came."
+        "Active: 100 more with an answer of 10 chunks a second each, beyond an idle one. After: all have gone and their sessions are ended, against before they came."
     )
     figures = (
         Figure("before_mib", "before, MiB"),
@@ -57,6 +60,7 @@ class Memory(Measure):
             peak = self._peak_of_a_turn(talkers, pid)
             talkers.close()
             crowd.close()
+            _wait_for_ends(server)
             time.sleep(_GONE_S)
             after = resident_kib(pid)
         return {
@@ -82,6 +86,18 @@ class Memory(Measure):
             over.set()
             watcher.join()
         return max(seen)
+
+
+def _wait_for_ends(server: Server) -> None:
+    """A crowd's sessions are ended a few at a time, for the sake of those who stay."""
+    if not isinstance(server, Ours):
+        return
+    deadline = time.monotonic() + _ENDED_S
+    with psycopg.connect(server.database_url, autocommit=True) as link:
+        while link.execute("SELECT FROM sessions WHERE status <> 'ended' LIMIT 1").fetchone() is not None:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the sessions of a crowd that has gone do not end")
+            time.sleep(0.2)
 
 
 _SIGN_IN = """

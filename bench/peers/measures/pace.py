@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
 import psycopg
 
 from bench.peers.contenders import Server
-from bench.peers.cpu import cpu_s, tree_cpu_s
+from bench.peers.cpu import core_of_its_own, cpu_s, tree_cpu_s
 from bench.peers.load import Load
 from bench.peers.measure import Contender, Figure, Figures, Measure, Stage
 from bench.peers.model import CHUNK_CHARS
@@ -69,15 +70,20 @@ class Pace(Measure):
     related: ClassVar[Sequence[str]] = ("web_us", "p99_ms")
     sessions = 60
     per_second = 15.0
+    begin_per_second: ClassVar[float] = 60.0
     seconds: ClassVar[tuple[float, float]] = (6.0, 20.0)
     """Of each answer: quick, whole."""
 
     def chunks(self, *, whole: bool) -> int:
         return int(self.seconds[whole] * self.per_second)
 
+    def cores(self, stage: Stage, server: Server, load: Load) -> AbstractContextManager[None]:
+        """Who runs where."""
+        return nullcontext()
+
     def run(self, stage: Stage, contender: Contender) -> Figures:
         server = stage.server(contender.server)
-        with Load() as load:
+        with Load() as load, self.cores(stage, server, load):
             load.open(port=server.port, wire=contender.wire, sockets=self.sessions)
             load.turn(chunks=3, per_second=15, spread_s=0.5)  # the first turn opens connections
             time.sleep(_SETTLE_S)
@@ -86,7 +92,7 @@ class Pace(Measure):
             turns = load.turn(
                 chunks=self.chunks(whole=stage.whole),
                 per_second=self.per_second,
-                spread_s=1.0 if self.per_second else 0.0,
+                spread_s=self.sessions / self.begin_per_second if self.per_second else 0.0,
             )
             time.sleep(_SETTLE_S)
             web, postgres = cpu_s(server.pids[0]) - web, tree_cpu_s(server.postgres_pid) - postgres
@@ -127,8 +133,8 @@ class Sweep(Pace):
     name = "sweep"
     title = "Sessions on one process"
     told = (
-        "As at pace, with more and more sessions on one process. A wall is where the process fills its core (85 %), or a chunk in a "
-        "hundred takes longer than 50 ms; with two cores for everything, the model and the load generator take theirs from it."
+        "As at pace, with more and more sessions on one process, which has a core of its own; database, model and load generator share "
+        "the other; as there, 60 answers begin in each second. A wall is where the process fills its core (85 %), or a chunk in a hundred takes longer than 50 ms."
     )
     contenders = tuple(
         Contender(f"{name}, {sessions}", server, wire)
@@ -139,6 +145,9 @@ class Sweep(Pace):
         )
     )
     quick_repeats = 1
+
+    def cores(self, stage: Stage, server: Server, load: Load) -> AbstractContextManager[None]:
+        return core_of_its_own(server.pids[0], (stage.model_pid, load.pid, server.postgres_pid))
 
     def run(self, stage: Stage, contender: Contender) -> Figures:
         self.sessions = int(contender.title.rpartition(" ")[2])

@@ -1,7 +1,8 @@
 """More than one process: a reader elsewhere, and what the second web process brings."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import redis
@@ -108,28 +109,44 @@ class Processes(Measure):
     told = (
         "60 sessions at pace for each process, on one listening socket, with Redis: what a chunk costs all web processes together. "
         "With two cores for everything the load generator cannot be counted out by the clock; by CPU it is: two processes do 2 / ratio "
-        "of one's work."
+        "of one's work. What the machine has of its own part in it (caches, the core's clock) is told by two servers that share nothing, "
+        "each with its own database and Redis."
     )
     figures = (Figure("web_us", "web us a chunk, all"), Figure("postgres_us", "PostgreSQL us a chunk"))
     contenders = (
         Contender("one", "1", "plain"),
-        Contender("two", "2", "plain", ("one",)),
+        Contender("two", "2", "plain", ("one", "two that share nothing")),
+        Contender("two that share nothing", "1 1", "plain", ("one",)),
     )
     related = ("web_us",)
     quick_repeats = 2
 
     def run(self, stage: Stage, contender: Contender) -> Figures:
         chunks = 225 if stage.whole else 105
-        with redis_server() as middle:
-            server = Ours(stage.model_urls, REDIS_URL=middle.url, WEB_PROCESSES=contender.server)
-            with server, Load() as load:
-                sockets = _SESSIONS_EACH * int(contender.server)
+        with ExitStack() as stack:
+            servers = []
+            for processes in contender.server.split():
+                middle = stack.enter_context(redis_server())
+                server = Ours(stage.model_urls, REDIS_URL=middle.url, WEB_PROCESSES=processes)
+                servers.append(stack.enter_context(server))
+            load = stack.enter_context(Load())
+            for server in servers:
+                sockets = _SESSIONS_EACH * len(server.pids)
                 load.open(port=server.port, wire=contender.wire, sockets=sockets)
-                load.turn(chunks=3, per_second=15, spread_s=0.5)
-                time.sleep(_SETTLE_S)
-                web, postgres = sum(map(cpu_s, server.pids)), tree_cpu_s(server.postgres_pid)
-                turns = load.turn(chunks=chunks, per_second=15, spread_s=1.0)
-                time.sleep(_SETTLE_S)
-                web, postgres = sum(map(cpu_s, server.pids)) - web, tree_cpu_s(server.postgres_pid) - postgres
-                load.close()
-        return {"web_us": web / turns.chunks * 1e6, "postgres_us": postgres / turns.chunks * 1e6}
+            load.turn(chunks=3, per_second=15, spread_s=0.5)
+            time.sleep(_SETTLE_S)
+            web, postgres = _used(servers)
+            turns = load.turn(chunks=chunks, per_second=15, spread_s=1.0)
+            time.sleep(_SETTLE_S)
+            web_after, postgres_after = _used(servers)
+            load.close()
+        return {
+            "web_us": (web_after - web) / turns.chunks * 1e6,
+            "postgres_us": (postgres_after - postgres) / turns.chunks * 1e6,
+        }
+
+
+def _used(servers: Sequence[Ours]) -> tuple[float, float]:
+    """CPU seconds of all web processes, and of all databases."""
+    web = sum(cpu_s(pid) for server in servers for pid in server.pids)
+    return web, sum(tree_cpu_s(server.postgres_pid) for server in servers)
