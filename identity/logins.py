@@ -24,7 +24,8 @@ def signed_in(session_keys: Collection[str]) -> dict[str, tuple[HttpRequest, Any
     """By its session key, each one's request with its session, and its user. Whoever is missing is not signed in.
 
     Django decides about a single login (`django.contrib.auth.get_user`). What is read here for many is only taken where it leaves
-    nothing to decide; a hash of an older ``SECRET_KEY``, another kind of backend, another place for sessions are Django's.
+    nothing to decide; another kind of backend and another place for sessions are Django's. A hash of an older ``SECRET_KEY`` counts as
+    it does there, but the session keeps its key: a new one could not be told to the browser here.
     """
     requests = _requests(session_keys)
     users = _users([request.session for request in requests.values()])
@@ -77,4 +78,5 @@ def _user_of(session: Any, users: Mapping[Any, Any]) -> Any | None:
     user = users.get(get_user_model()._meta.pk.to_python(session.get(SESSION_KEY)))
     if user is None or not backend.user_can_authenticate(user):
         return None
-    return user if constant_time_compare(digest, user.get_session_auth_hash()) else None
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return user if any(constant_time_compare(digest, one) for one in hashes) else None

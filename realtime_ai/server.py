@@ -37,9 +37,9 @@ def server_config(env: Env) -> Config:
     )
 
 
-_COLLECTIONS = (2_000, 5, 5_000)
+_COLLECTIONS = (2_000, 5, 500)
 """Young objects are collected as ever, a few milliseconds at a time. A full collection stood still for 140 ms with 350 answers, and
-found nothing: sessions leave no garbage (docs/decisions/0106-nothing-holds-itself.md)."""
+found nothing: what ends leaves no garbage (docs/decisions/0106-nothing-holds-itself.md). What does is found after five million objects."""
 
 
 def main(arguments: list[str]) -> int:

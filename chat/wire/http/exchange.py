@@ -101,6 +101,7 @@ class Exchange:
     def close(self) -> None:
         if self._listening:
             self._listening.cancel()
+            self._listening = None  # its end holds its stack, and that this
 
     # Answers
 

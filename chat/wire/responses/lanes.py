@@ -169,6 +169,7 @@ class Lane:
             if error:
                 raise error
         finally:
+            running.visit.stop = None
             pump.cancel()
             gone.cancel()
         return True

@@ -84,7 +84,6 @@ class ResponsesSocket:
         self._lanes: dict[str | None, Lane] = {}
         self._writing = asyncio.Lock()
         self._budget = FrameBudget()
-        self._steering = Steering(self)
         self._held = Held()
         self._tasks = Tasks()
         self._heard_at = 0.0
@@ -214,7 +213,7 @@ class ResponsesSocket:
             raise BinaryFrame
         frame = frame_in(text)
         if not isinstance(frame, Create):
-            await self._steering.take(frame, self._lanes.values())
+            await Steering(self).take(frame, self._lanes.values())
             return
         try:
             self._lane(frame.stream_id).put(frame)
