@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import ssl
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
 from chat.llm.gemini.provider import GeminiProvider
+from chat.llm.http import tls
 from chat.llm.provider import TextDelta
 from tests.fakes.gemini_script import Chunk, Hang, reply, say, text
 from tests.fakes.gemini_server import API_KEY, GeminiServer
@@ -114,3 +117,21 @@ def test_clients_of_closed_event_loops_are_let_go() -> None:
     for _ in range(3):
         asyncio.run(use())
     assert len(provider._clients) == 1
+
+
+async def test_a_client_for_an_event_loop_reads_no_certificates(
+    server: GeminiServer, provider: GeminiProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were read once, for all."""
+    tls()
+    read: list[object] = []
+    create = ssl.create_default_context
+
+    def counted(**options: Any) -> ssl.SSLContext:
+        read.append(options)
+        return create(**options)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    server.then(say("Hello"))
+    assert await text_of(provider, request("Hi")) == "Hello"
+    assert read == []
