@@ -64,7 +64,7 @@ def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shared_server(django_db_setup: None) -> Iterator[ServerProcess]:
-    server = ServerProcess().start()
+    server = ServerProcess(DJANGO_SETTINGS_MODULE="tests.support.quiet_settings").start()
     yield server
     server.stop()
     server.close()

@@ -37,10 +37,10 @@ def counted(n: int) -> str:
 async def test_an_answer_is_followed_to_its_end_and_then_there_is_nothing(
     server: ServerProcess, client: httpx2.AsyncClient, key: KEY
 ) -> None:
-    session_id = await ask(server, "count to 40", key)
+    session_id = await ask(server, "count to 100", key)
     told = await follow(client, server.url, session_id, key)
     assert told.clean
-    assert told.text == counted(40)
+    assert told.text == counted(100)
     assert told.types[0] == "session_started"
     assert {"user_message", "response_started", "assistant_message", "response_done"} <= set(told.types)
     assert told.ids == [str(event["seq"]) for event in told.events]
@@ -184,20 +184,20 @@ async def test_a_client_secret_is_taken_in_the_address(
 ) -> None:
     adas = await in_db_thread(make_key, user=ada, label="a shop's")
     made = await in_db_thread(make_secret, key=adas.row, external_user_id="kim", seconds=60, session={})
-    session_id = await ask(server, "count to 3", bearer(made.value))
+    session_id = await ask(server, "count to 100", bearer(made.value))
     told = await follow(client, server.url, session_id, {}, token=made.value)
-    assert told.text == counted(3)
+    assert told.text == counted(100)
 
 
 async def test_a_guests_and_nobodys(server: ServerProcess, client: httpx2.AsyncClient) -> None:
     mine = as_guest(server, issue_guest_id())
-    session_id = await ask(server, "count to 2", mine)
-    assert (await follow(client, server.url, session_id, mine)).text == counted(2)
+    session_id = await ask(server, "count to 100", mine)
+    assert (await follow(client, server.url, session_id, mine)).text == counted(100)
     assert (await follow(client, server.url, session_id, as_guest(server))).status == 404
-    nobodys = await ask(server, "count to 2", GUEST)
+    nobodys = await ask(server, "count to 200", GUEST)
     assert (await follow(client, server.url, nobodys, GUEST)).status == 401
     secret = resume_token(nobodys)
-    assert (await follow(client, server.url, nobodys, {}, resume_token=secret)).text == counted(2)
+    assert (await follow(client, server.url, nobodys, {}, resume_token=secret)).text == counted(200)
 
 
 async def test_an_erased_one_is_told_of_to_nobody(
