@@ -120,7 +120,9 @@ def test_a_test_is_sent_and_stands_on_the_page_of_its_webhook(admin: Client, vie
     assert f"webhook__id__exact={webhook.pk}" in html
     delivery = WebhookDelivery.objects.get()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT task_name, args->>'delivery_id' FROM procrastinate_jobs")
+        cursor.execute(
+            "SELECT task_name, args->>'delivery_id' FROM procrastinate_jobs WHERE queue_name = 'webhooks'"
+        )
         assert cursor.fetchall() == [("deliver_webhook", str(delivery.pk))]
     message = json.loads(message_of(delivery))
     assert (message["type"], message["data"]) == ("ping", {})
