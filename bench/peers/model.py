@@ -178,7 +178,7 @@ def main() -> None:
     with ExitStack() as stack:
         servers = {name: stack.enter_context(make()) for name, make in VENDORS.items()}
         gc.collect()
-        gc.freeze()  # else a collection stands still for 150 ms, which counts as the servers' delay
+        gc.freeze()  # else a full collection, some 30 ms, counts as the servers' delay
         print(json.dumps({name: server.url for name, server in servers.items()}), flush=True)
         sys.stdin.read()
 

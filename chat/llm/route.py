@@ -167,7 +167,7 @@ class Route:
         candidates: Sequence[Candidate],
         *,
         attempts: int | None = None,
-        on_failure: Callable[[FailedAttempt], None] | None = None,
+        on_failure: Callable[[FailedAttempt], None] = lambda _: None,
     ) -> None:
         """``attempts`` at each model; None: as the settings say."""
         self._current, *self._fallbacks = candidates
@@ -176,7 +176,7 @@ class Route:
 
     def end(self) -> None:
         """No model is asked any more; whoever hears of failures is let go, for it may well hold this."""
-        self._on_failure = None
+        self._on_failure = lambda _: None
 
     @property
     def current(self) -> Candidate:
@@ -245,16 +245,11 @@ class Route:
         logger.warning(
             "%s, attempt %d: %s: %s; %s", self._current.spec, attempt, error.code, error.cause, then
         )
-        if self._on_failure:
-            self._on_failure(
-                FailedAttempt(
-                    spec=self._current.spec,
-                    error=error,
-                    attempt=attempt,
-                    next_spec=next_spec,
-                    delay_s=delay_s,
-                )
+        self._on_failure(
+            FailedAttempt(
+                spec=self._current.spec, error=error, attempt=attempt, next_spec=next_spec, delay_s=delay_s
             )
+        )
 
 
 class _Tries:

@@ -22,10 +22,12 @@ End = Callable[[Session, ev.EndReason], Awaitable[None]]
 """Ends a session for a reason; without effect when it need not end any more."""
 
 _CROWD = 500
+"""Sessions: of fewer the memory is not worth a collection."""
 _TO_ONE_THAT_STAYS = 10
-_STILL_GOING = 50
 _SETTLE_S = 2.0
 """Until the last ones are written, and their timers over."""
+_STILL_GOING = 50
+"""Sessions that ended within `_SETTLE_S`: with more of them the crowd is not gone yet."""
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _pad: 0)
 """The C library's own (glibc): what was freed goes back to the system."""
 

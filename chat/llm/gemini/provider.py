@@ -134,9 +134,7 @@ class GeminiProvider(StreamingProvider):
             api_version=_VERSIONS.get(asked, asked) if asked else DEFAULT_VERSION,
             httpx_async_client=http,
             httpx_client=unused,
-            async_client_args={
-                "ssl": tls()
-            },  # the Live API's, which nobody asks here: it would read them once more
+            async_client_args={"ssl": tls()},  # for the Live API: else they are read once more
             retry_options=types.HttpRetryOptions(attempts=1),
         )
         live = DebugConfig(client_mode=None, replays_directory=None, replay_id=None)
