@@ -317,7 +317,8 @@ class Hub:
         epochs = {one.session_id: one.log.epoch for one in self.sessions() if one.log.stored}
         lost = await in_db_thread(lost_leases, epochs=epochs) if epochs else set()
         for session_id in lost:
-            if session := self._sessions.get(session_id):
+            session = self._sessions.get(session_id)
+            if session and session.log.epoch == epochs[session_id]:  # else it was opened anew meanwhile
                 session.log.fail(JournalFenced())
                 self._drop(session)
 

@@ -100,15 +100,22 @@ def stored_until(*, session_id: str) -> int:
     return Session.objects.filter(session_id=session_id).values_list("last_seq", flat=True).first() or 0
 
 
-def response_start_before(*, session_id: str, seq: int) -> int:
-    """The seq of the last response that started at or before ``seq``; ``seq`` itself when there is none.
-
-    A reader that starts within a response folds from there, so that it knows the response's items.
-    """
+def fold_start(*, session_id: str, seq: int) -> int:
+    """After which seq a reader begins who comes in at ``seq``: before the response in which that lies, so that it knows the
+    response's items; before the first one, as `before_event`."""
     starts = SessionEvent.objects.filter(
         session_id=session_id, seq__lte=seq, event_type=ResponseStarted.event_type
     )
-    return starts.order_by("-seq").values_list("seq", flat=True).first() or seq
+    start = starts.order_by("-seq").values_list("seq", flat=True).first()
+    return before_event(session_id=session_id, seq=seq) if start is None else start - 1
+
+
+def before_event(*, session_id: str, seq: int) -> int:
+    """The seq after which a reader is given the event at ``seq`` first. It need not be ``seq - 1``, which lies within the event where that
+    stands for what a takeover found lost."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gte=seq).order_by("seq")
+    first = rows.values_list("first_seq", flat=True).first()
+    return min(first or seq, seq) - 1
 
 
 def find_item(*, session_id: str, item_id: str) -> tuple[Record | None, Record | None]:

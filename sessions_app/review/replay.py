@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sessions_app.log import events as ev
-from sessions_app.log.replay import read_records
+from sessions_app.log.replay import before_event, read_records
 from sessions_app.models import SessionEvent
 from sessions_app.review import humanize
 from sessions_app.review.transcript import notice_text, operator_after
@@ -51,7 +51,7 @@ def beginning_of_part(*, session_id: str, seq: int) -> int:
         session_id=session_id, seq__lte=seq, event_type=ev.UserMessage.event_type
     )
     asked = questions.order_by("-seq").values_list("seq", flat=True).first()
-    return (asked or seq) - 1
+    return before_event(session_id=session_id, seq=seq) if asked is None else asked - 1
 
 
 def _up_to_an_end(records: list[ev.Record]) -> list[ev.Record]:

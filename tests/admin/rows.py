@@ -15,10 +15,11 @@ NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 def records_of(session_id: str, events: Sequence[ev.Event], *, at: datetime = NOON) -> list[ev.Record]:
     """One second apart, from seq 1."""
-    return [
-        ev.Record(session_id, index + 1, at + timedelta(seconds=index), event)
-        for index, event in enumerate(events)
-    ]
+    records, seq = [], 0
+    for index, event in enumerate(events):
+        seq += 1 + (event.skipped if isinstance(event, ev.SessionReopened) else 0)
+        records.append(ev.Record(session_id, seq, at + timedelta(seconds=index), event))
+    return records
 
 
 def write_session(
@@ -32,7 +33,7 @@ def write_session(
         session_id=session_id,
         **{
             "start_time": at,
-            "last_seq": len(records),
+            "last_seq": records[-1].seq if records else 0,
             "first_words": first_words(records),
             **{name: getattr(counters, name) for name in Counters.__slots__},
             **fields,

@@ -227,3 +227,14 @@ def test_a_place_far_on_is_in_the_part_that_is_played(monkeypatch: pytest.Monkey
     part = read_part(session_id="s1", after=after, most=20)
     assert isinstance(part.records[0].event, ev.UserMessage)
     assert any(record.seq == 60 for record in part.records)
+
+
+@pytest.mark.django_db
+def test_a_place_behind_what_a_takeover_found_lost_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was asked before it, and the takeover is the first event, which stands for many seqs."""
+    monkeypatch.setattr("sessions_app.review.replay.MOST_RECORDS", 20)
+    lost = ev.SessionReopened(model="demo", source="", cause=ev.ReopenCause.TAKEOVER, skipped=500)
+    write_session([lost, *turn(1)], session_id="s1")
+    for seq in (100, 501):
+        part = read_part(session_id="s1", after=beginning_of_part(session_id="s1", seq=seq))
+        assert part.records[0].event == lost

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -90,6 +90,22 @@ def unsettled() -> list[str]:
     ]
 
 
+def stand_of(session_id: str) -> list[str]:
+    """Who holds a session, who is alive, and what its log ends with: for whoever has to find out why it does not settle."""
+    held = _all(
+        "SELECT status, lease_owner, lease_epoch, last_seq, last_event_at FROM sessions WHERE session_id = %s",
+        session_id,
+    )
+    processes = _all("SELECT process_id, pid, expires_at - now() FROM server_processes ORDER BY started_at")
+    rows = _all(
+        "SELECT e.first_seq, e.seq, e.event_type, e.created_at, w.epoch, w.writer FROM session_events e"
+        " LEFT JOIN chaos_writers w ON w.session_id = e.session_id AND w.seq = e.seq"
+        " WHERE e.session_id = %s AND e.event_type NOT LIKE 'connection_%%' ORDER BY e.seq DESC LIMIT 60",
+        session_id,
+    )
+    return [" ".join(map(str, row)) for row in (*held, *processes, *reversed(rows))]
+
+
 def _open_jobs() -> dict[str, int]:
     jobs: dict[str, int] = defaultdict(int)
     for (session_id,) in _all(
@@ -100,9 +116,9 @@ def _open_jobs() -> dict[str, int]:
     return jobs
 
 
-def _all(query: str) -> Iterable[tuple[Any, ...]]:
+def _all(query: str, *params: str) -> Sequence[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(query, params or None)
         return list(cursor.fetchall())
 
 

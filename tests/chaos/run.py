@@ -17,7 +17,7 @@ from tests.chaos.comparison import check_client
 from tests.chaos.faults import Faults
 from tests.chaos.figures import check_waits, figures
 from tests.chaos.fleet import Server, Worker
-from tests.chaos.logged import read_sessions, unsettled
+from tests.chaos.logged import read_sessions, stand_of, unsettled
 from tests.chaos.people import Person
 from tests.chaos.plan import Kind, make_plan
 from tests.chaos.router import Router
@@ -146,9 +146,20 @@ class Run:
         deadline = time.monotonic() + _REST_S
         while left := await sync_to_async(unsettled)():
             if time.monotonic() > deadline:
+                for session_id in {one.partition(":")[0] for one in left}:
+                    await self._tell_of(session_id)
                 return [Finding("-", None, f"after {_REST_S:g} s not settled: {one}") for one in left]
             await asyncio.sleep(0.3)
         return []
+
+    async def _tell_of(self, session_id: str) -> None:
+        """Such a run may not come again: what is known is told at once."""
+        for line in await sync_to_async(stand_of)(session_id):
+            self._tell(f"{session_id}: {line}")
+        for log in [*(server.log for server in self._servers), *self._worker.logs[-1:]]:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            for line in [line for line in lines if session_id in line][-20:]:
+                self._tell(f"{log.name}: {line}")
 
     async def _stop(self) -> None:
         await asyncio.gather(*(server.stop() for server in self._servers))

@@ -10,7 +10,9 @@ from chat.quota.quotas import Left
 from chat.session.commands import AddMessage
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
+from sessions_app.errors import JournalFenced
 from sessions_app.log.journal import SessionWriter
+from sessions_app.log.leases import lost_leases
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, say
@@ -78,3 +80,23 @@ async def test_what_a_reader_took_from_the_database_before_the_holder_heard_of_i
     assert lost.frames[0]["x_stream"]["truncated_to"] == event_id(session.session_id, heard)
     deaf[0] = False
     await say(session, "And now?")
+
+
+async def test_a_session_that_is_opened_anew_while_its_lease_is_looked_at_is_kept(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the look found lost is the opening before."""
+    before = await process.join("kept")
+    await before.durable()
+    before.log.fail(JournalFenced())  # somebody else had it meanwhile
+
+    async def after_it_was_opened(function: Any, **asked: Any) -> Any:
+        if function is lost_leases:
+            await process.join("kept")
+        return await in_db_thread(function, **asked)
+
+    monkeypatch.setattr("chat.session.hub.in_db_thread", after_it_was_opened)
+    await process.hub.check_leases()
+    again = process.hub.live("kept")
+    assert again not in (None, before)
+    await say(again, "Still here?")

@@ -14,12 +14,13 @@ from sessions_app.log.lifecycle import Visitor, append_now, open_session
 from sessions_app.log.pages import page_start, recent_start
 from sessions_app.log.replay import (
     EarlierIds,
+    before_event,
     find_ids,
     find_item,
+    fold_start,
     kept_until,
     read_finished,
     read_records,
-    response_start_before,
     summary_before,
 )
 from sessions_app.models import Session
@@ -112,7 +113,8 @@ HOT: dict[str, tuple[Callable[[], Any], int]] = {
     "an item": (lambda: find_item(session_id=SESSION, item_id="item_t5000"), 1),
     "a page of a replay": (lambda: read_records(session_id=SESSION, after=30_000, limit=100), 200),
     "how far a reader may go on": (lambda: kept_until(session_id=SESSION, seq=30_000), 1),
-    "where a response began": (lambda: response_start_before(session_id=SESSION, seq=30_000), 1),
+    "where a reader begins": (lambda: fold_start(session_id=SESSION, seq=30_000), 1),
+    "what lies before an event": (lambda: before_event(session_id=SESSION, seq=30_000), 1),
     "where the last page begins": (lambda: recent_start(session_id=SESSION, until=TURNS * 5), 4 * 60),
     "where a page before begins": (lambda: page_start(session_id=SESSION, until=30_000), 4 * 60),
     "a page that is finished": (

@@ -8,8 +8,9 @@ import pytest
 
 from sessions_app.ids import uuid7
 from sessions_app.log.lifecycle import Visitor, open_session
-from sessions_app.models import ServerProcess, Session
+from sessions_app.models import ServerProcess, Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from tests.support import server as support
 from tests.support.sockets import joined, realtime
 from tests.support.waiting import eventually
 
@@ -52,6 +53,23 @@ async def test_who_comes_without_a_place_in_mid_answer_gets_it_from_its_beginnin
             done = await late.until("response.done")
             assert late.frames[1]["type"] == "response.created"
             assert joined(late.frames) == done["response"]["output"][0]["content"][0]["text"]
+
+
+async def test_a_session_that_was_lost_before_its_first_event_is_resumed(
+    server: support.ServerProcess,
+) -> None:
+    """Its log begins with the takeover, which stands for all seqs before it: no reader may begin between them."""
+    await in_db_thread(
+        open_session, session_id="early", visitor=Visitor(), process_id="of nobody", model="demo"
+    )
+    async with realtime(server.ws_url, "/ws/session/early"):
+        pass
+    takeover = SessionEvent.objects.filter(session_id="early", event_type="session_reopened")
+    seq = (await in_db_thread(takeover.get)).seq  # who is greeted quickly enough is given this place
+    async with realtime(server.ws_url, f"/ws/session/early?last_event_id=event_early_{seq}") as back:
+        assert back.created["x_stream"]["last_event_id"] == f"event_early_{seq}"
+        _, done = await back.ask("count to 3")
+        assert done["response"]["status"] == "completed"
 
 
 async def test_a_process_that_slept_keeps_no_socket_of_an_idle_session_that_it_lost(

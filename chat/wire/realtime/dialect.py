@@ -161,8 +161,7 @@ class RealtimeDialect:
             return cursor.seq
         if info.response_seq is not None and info.response_seq <= cursor.seq:
             return info.response_seq - 1
-        start = await in_db_thread(replay.response_start_before, session_id=info.session_id, seq=cursor.seq)
-        return start - 1
+        return await in_db_thread(replay.fold_start, session_id=info.session_id, seq=cursor.seq)
 
     def _session_object(self) -> SessionObject:
         info = self._session.info()
@@ -246,8 +245,8 @@ class RealtimeDialect:
     async def _say_again(self, seq: int) -> None:
         """What the event brought about the first time, for a client that did not hear it."""
         session_id = self._session.session_id
-        start = await in_db_thread(replay.response_start_before, session_id=session_id, seq=seq)
-        projector, after = RealtimeProjector(session_id), start - 1
+        projector = RealtimeProjector(session_id)
+        after = await in_db_thread(replay.fold_start, session_id=session_id, seq=seq)
         while after < seq:
             records = await in_db_thread(replay.read_records, session_id=session_id, after=after)
             for record in records:
