@@ -64,6 +64,19 @@ _FOR_EVERYONE = (
     "twisted.internet.protocol",  # but no reactor, nor what makes one: it opens descriptors
     "twisted.web.http",
     "autobahn.twisted.websocket",
+    "aiohttp",
+    "pydantic.json_schema",
+    "pydantic.networks",
+    "pydantic.type_adapter",
+    "fido2.server",
+    "fido2.webauthn",
+    "docstring_parser",
+    "jwt",
+    "environ",
+    "dotenv",
+    "tomllib",
+    "django.db.backends.postgresql.base",
+    "django.db.migrations.state",
 )
 _FOR_MODELS = {
     "gemini": "google.genai",
