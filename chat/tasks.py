@@ -30,7 +30,7 @@ from chat.jobs.webhooks import MOST_AT_ONCE, WAITS_S, send, under_way
 from chat.session.turns import asks_for_more
 from identity.keys import forget_secrets
 from sessions_app.conf import conf as sessions_conf
-from sessions_app.desk.first_words import look_up_first_words
+from sessions_app.desk.queue import look_up_first_words
 from sessions_app.errors import DatabaseAway
 from sessions_app.files.keeping import delete_gone, forget_unused
 from sessions_app.log.leases import any_alive, forget_dead_processes

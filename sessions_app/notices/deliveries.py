@@ -14,8 +14,8 @@ from django.utils import timezone
 from sessions_app.log.rows import storable
 from sessions_app.models import DeliveryState, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.messages import PING, message_of
-from sessions_app.notices.ratings import replaced
 from sessions_app.notices.renewal import keys_of
+from sessions_app.selectors.inbox import rated_again
 
 ANSWER_CHARS = 300
 ATTEMPT_ANSWER_CHARS = 1_000
@@ -93,7 +93,7 @@ def due_delivery(delivery_id: int) -> Due | None:
         webhook = Webhook.objects.filter(pk=OuterRef("webhook_id"))
         waiting.filter(~Exists(webhook), pk=delivery_id).delete()
         return None
-    if delivery.topic == Topic.FEEDBACK_GIVEN and replaced([(delivery.session_id, delivery.seq)]):
+    if delivery.topic == Topic.FEEDBACK_GIVEN and rated_again([(delivery.session_id, delivery.seq)]):
         waiting.filter(pk=delivery_id).update(state=DeliveryState.REPLACED, next_try_at=None)
         return None
     keys = keys_of(delivery.webhook)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from sessions_app.log.attention import COMMENT_WAIT_S
 from sessions_app.models import MailNotice, MailSubscription, Topic
-from sessions_app.notices.ratings import replaced
+from sessions_app.selectors.inbox import rated_again
 
 MOST_NOTICES = 10_000
 """What one mail counts; of more it says so."""
@@ -112,7 +112,7 @@ def _claim(subscription_id: int, public_url: str) -> _Claim | None:
 def _passed_over(notices: Sequence[MailNotice]) -> set[int]:
     """Of the newest ratings, those after which another one of the same answer came: that one is told."""
     ratings = [one for one in notices if one.topic == Topic.FEEDBACK_GIVEN][:MOST_RATINGS]
-    places = replaced([(one.session_id, one.seq) for one in ratings])
+    places = rated_again([(one.session_id, one.seq) for one in ratings])
     return {one.pk for one in ratings if (one.session_id, one.seq) in places}
 
 

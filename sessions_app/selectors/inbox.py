@@ -1,7 +1,7 @@
 """What waits for the staff. Every query reads the open items alone, by the index that holds no others."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
@@ -294,6 +294,25 @@ def read_events(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Reco
     there = reduce(or_, (Q(session_id=one, seq=seq) for one, seq in places), Q(pk__in=[]))
     rows = SessionEvent.objects.filter(there).order_by().values_list(*COLUMNS)
     return {(record.session_id, record.seq): record for row in rows for record in _decoded(Row(*row))}
+
+
+def rated_again(places: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """``places``: of ratings, (session, seq). Those of them after which another one of the same answer came: a thumb and its comment are
+    two events, and who is told of the second is not told of the first. Both wait for a comment (`sessions_app.log.attention.COMMENT_WAIT_S`).
+    """
+    if not places:
+        return set()
+    given = SessionEvent.objects.filter(
+        session_id__in={session_id for session_id, _ in places}, event_type=FeedbackGiven.event_type
+    )
+    last: dict[tuple[str, str], int] = {}
+    for session_id, seq, item_id in given.values_list("session_id", "seq", KT("payload__item_id")):
+        last[session_id, item_id] = max(seq, last.get((session_id, item_id), 0))
+    return {
+        place
+        for place, record in read_events(places).items()
+        if isinstance(record.event, FeedbackGiven) and last[place[0], record.event.item_id] > place[1]
+    }
 
 
 def _decoded(row: Row) -> Sequence[Record]:

@@ -9,8 +9,7 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
-from sessions_app.desk.first_words import look_up_first_words
-from sessions_app.desk.queue import waiting
+from sessions_app.desk.queue import look_up_first_words, waiting
 from sessions_app.log import events as ev
 from sessions_app.log.journal_sql import FIRST_WORDS_CHARS, first_words
 from sessions_app.log.lifecycle import Visitor, append_now, open_session
