@@ -5,6 +5,8 @@ And a word where nothing ran: exit code 5 alone looks like success to whoever re
 
 import gc
 import os
+import signal
+from collections.abc import Generator
 
 import pytest
 
@@ -14,6 +16,14 @@ _MOST = 12
 @pytest.hookimpl(tryfirst=True)  # else xdist's own answer, one for each CPU, comes first
 def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) * 2, _MOST)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests() -> Generator[None, None, None]:
+    """A shell that runs this in the background has it ignore Ctrl-C, and every program that a test starts would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
