@@ -85,8 +85,9 @@ def pages() -> Iterator[tuple[str, str]]:
 def _of_sessions() -> Iterator[tuple[str, str]]:
     said = Session.objects.exclude(first_words="")
     newest = said.filter(status=SessionStatus.ENDED).order_by("-start_time").first()
-    longest = said.order_by(F("last_seq").desc()).filter(last_seq__gt=0)[:1].first() if _few() else newest
-    for name, session in (("a session", newest), ("the longest of the newest", longest)):
+    others = said.exclude(pk=newest.pk) if newest else said
+    longest = others.order_by(F("last_seq").desc()).filter(last_seq__gt=0)[:1].first() if _few() else newest
+    for name, session in (("a session", newest), ("the longest of the others", longest)):
         if session:
             page = f"{LIST}{session.pk}"
             yield name, f"{page}/change/"

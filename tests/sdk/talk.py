@@ -64,9 +64,12 @@ class Talk:
 
     async def until(self, event_type: str, *, timeout_s: float = TIMEOUT_S) -> Any:
         """The next event of that type; the ones before it are in ``events``."""
-        async with asyncio.timeout(timeout_s):
-            while (event := await self.next()).type != event_type:
-                pass
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (event := await self.next(timeout_s=2 * timeout_s)).type != event_type:
+                    pass
+        except TimeoutError:
+            raise AssertionError(f"no {event_type} after {self.types[-12:]}, unsent {self._outbox}") from None
         return event
 
     # What is kept until it is acknowledged, and sent again by a client that comes back
