@@ -189,7 +189,7 @@ class Client:
                 if turn.broken_off:
                     break
                 self.asked_again[f"{turn.fault} {turn.reason}".strip()] += 1
-                turn.ask_again()
+                turn.ask_again(overtaken=any(other.asked_at > turn.asked_at for other in self.turns))
                 await self._send_open_turns()
             await self._until_ended(turn)
         turn.finished = True

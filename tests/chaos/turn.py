@@ -82,9 +82,12 @@ class Turn:
         for frame in list(frames):
             self.see(frame)
 
-    def ask_again(self) -> None:
+    def ask_again(self, *, overtaken: bool) -> None:
+        """``overtaken``: something else was said since, and a ``response.create`` answers what the conversation ends with."""
         self.asks.append(_new_id())
         self.response_id = self.end = None
+        if overtaken:
+            self.expected = None
 
     @property
     def status(self) -> str:
