@@ -181,6 +181,8 @@ class Client:
 
     async def ask(self, turn: Turn) -> Turn:
         """Returns when the question has its end, however often the server broke off meanwhile."""
+        for other in self.open_turns:
+            other.overtaken = True
         self.turns.append(turn)
         await self._send_open_turns()
         await self._until_ended(turn)
@@ -189,7 +191,7 @@ class Client:
                 if turn.broken_off:
                     break
                 self.asked_again[f"{turn.fault} {turn.reason}".strip()] += 1
-                turn.ask_again(overtaken=any(other.asked_at > turn.asked_at for other in self.turns))
+                turn.ask_again()
                 await self._send_open_turns()
             await self._until_ended(turn)
         turn.finished = True

@@ -83,6 +83,9 @@ def turn_is_the_log(turn: Turn, session: LoggedSession) -> Iterator[Finding]:
         )
         yield Finding(session.session_id, None, what)
         return
+    if turn.answered_with_another:
+        yield from _taken_in(messages, session)
+        return
     dones = [
         record.event
         for record in session.records
@@ -93,6 +96,20 @@ def turn_is_the_log(turn: Turn, session: LoggedSession) -> Iterator[Finding]:
         yield Finding(session.session_id, None, what)
     yield from _ended_as_it_should(turn, session)
     yield from _answered_once(turn, session)
+
+
+def _taken_in(messages: list[ev.UserMessage], session: LoggedSession) -> Iterator[Finding]:
+    """By a response that was asked for with another message."""
+    taken = {
+        item_id
+        for record in session.records
+        if isinstance(record.event, ev.ResponseStarted)
+        for item_id in record.event.input_item_ids
+    }
+    for message in messages:
+        if message.item_id not in taken:
+            what = f"message {message.item_id} was passed over, and no response took it in"
+            yield Finding(session.session_id, None, what)
 
 
 def _ended_as_it_should(turn: Turn, session: LoggedSession) -> Iterator[Finding]:

@@ -117,6 +117,20 @@ def test_a_plain_question_that_nobody_stopped_and_that_was_not_answered_is_found
     assert f"ended as {status} ({reason})" in "\n".join(map(str, check_client(client, logged())))
 
 
+def test_a_question_that_was_answered_with_another_is_taken_in_by_that() -> None:
+    client = client_of(logged())
+    turn = client.turns[0]
+    turn.end = {"status": "cancelled", "status_details": {"x_reason": "nothing_new"}, "output": []}
+    assert "ended as cancelled (nothing_new)" in "\n".join(map(str, check_client(client, logged())))
+    turn.overtaken = True
+    assert check_client(client, logged()) == []
+    passed_over = [
+        msgspec.structs.replace(event, input_item_ids=[]) if isinstance(event, ev.ResponseStarted) else event
+        for event in events()
+    ]
+    assert "no response took it in" in "\n".join(map(str, check_client(client, logged(passed_over))))
+
+
 @pytest.mark.parametrize(("fault", "retries"), [("mark", 0), ("", 2)])
 def test_an_answer_that_was_rightly_given_up_is_not(fault: str, retries: int) -> None:
     client = client_of(logged())

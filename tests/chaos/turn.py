@@ -35,6 +35,8 @@ class Turn:
     response_id: str | None = None
     retries: int = 0
     refusal: str = ""
+    overtaken: bool = False
+    """Another question was asked while this one was open."""
     end: Frame | None = None
     finished: bool = False
     background: asyncio.Future[None] | None = None
@@ -82,11 +84,10 @@ class Turn:
         for frame in list(frames):
             self.see(frame)
 
-    def ask_again(self, *, overtaken: bool) -> None:
-        """``overtaken``: something else was said since, and a ``response.create`` answers what the conversation ends with."""
+    def ask_again(self) -> None:
         self.asks.append(_new_id())
         self.response_id = self.end = None
-        if overtaken:
+        if self.overtaken:  # a ``response.create`` answers what the conversation ends with
             self.expected = None
 
     @property
@@ -112,6 +113,11 @@ class Turn:
     def may_be_asked_again(self) -> bool:
         """There was no database, and the server said that asking again helps."""
         return self.reason == "storage_unavailable"
+
+    @property
+    def answered_with_another(self) -> bool:
+        """Its ``response.create`` was refused for a while, and the one after it took both messages in."""
+        return self.overtaken and self.reason == Reason.NOTHING_NEW
 
     def answer(self) -> str:
         """The texts of the response that ended it."""
