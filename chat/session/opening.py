@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chat.assistants import PLAIN, Assistant, shelf
 from chat.batches import Batches
-from chat.errors import ModelNotAllowed
+from chat.errors import AssistantNotFound, ModelNotAllowed
 from chat.quota.subjects import Payers
 from identity.second_factor import staff_has_to_show_one
 from sessions_app.conf import conf
@@ -113,6 +113,7 @@ class Opening:
             was_ended=False,
             model=join.assistant.chosen(join.model),
             owner=join.visitor.as_owner(),
+            assistant=join.assistant.slug,
         )
         return Held(
             row,
@@ -169,8 +170,18 @@ class Opening:
             )
             state = await in_db_thread(state_of, session_id)
         writer = self._journal.writer(session_id=session_id, epoch=row.epoch, last_seq=last_seq)
-        assistant = join.assistant if row.created else await shelf.begun_with(*state.assistant)
-        return Held(row, state, writer, assistant, taken_over)
+        return Held(row, state, writer, await self._assistant_of(row, state, join), taken_over)
+
+    async def _assistant_of(self, row: OpenedSession, state: SessionState, join: Join) -> Assistant:
+        """Where no log says with whom it was begun, its row does."""
+        if not row.begins:
+            return await shelf.begun_with(*state.assistant)
+        if row.created or row.assistant == join.assistant.slug:
+            return join.assistant
+        try:
+            return await shelf.find(row.assistant)
+        except AssistantNotFound:
+            return await shelf.begun_with("", 0)
 
     async def _open_as_asked(self, session_id: str, join: Join) -> OpenedSession:
         """A session that exists keeps its model, whatever is asked for. Raises `ModelNotAllowed` for a new one."""

@@ -68,6 +68,12 @@ class OpenedSession:
     was_ended: bool
     model: str
     owner: Visitor
+    assistant: str
+
+    @property
+    def begins(self) -> bool:
+        """Nothing of it is in the log: it is new, or its process died before the first event was stored."""
+        return self.last_seq == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +98,7 @@ _TAKE = """
         status = 'active', end_time = NULL, duration_seconds = NULL, end_reason = ''
 """
 _RETURNING = """
-    RETURNING session_id, lease_epoch, last_seq, model, user_id, guest_id, external_user_id,
+    RETURNING session_id, lease_epoch, last_seq, model, assistant, user_id, guest_id, external_user_id,
               (SELECT status FROM old) AS old_status
 """
 _OLD = "WITH old AS (SELECT status FROM sessions WHERE session_id = %(session_id)s)"
@@ -193,7 +199,7 @@ def make_sessions(sessions: Sequence[NewSession], *, process_id: str) -> set[str
 
 
 def _opened(row: Sequence[Any]) -> OpenedSession:
-    session_id, epoch, last_seq, model, user_id, guest_id, external_user_id, old_status = row
+    session_id, epoch, last_seq, model, assistant, user_id, guest_id, external_user_id, old_status = row
     return OpenedSession(
         session_id=session_id,
         epoch=epoch,
@@ -202,6 +208,7 @@ def _opened(row: Sequence[Any]) -> OpenedSession:
         was_ended=old_status == SessionStatus.ENDED,
         model=model,
         owner=Visitor(user_id=user_id, guest_id=guest_id, external_user_id=external_user_id).as_owner(),
+        assistant=assistant,
     )
 
 

@@ -6,17 +6,22 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from chat.assistants import PLAIN, Assistant, shelf
 from chat.quota.quotas import Left
 from chat.session.commands import AddMessage
+from chat.session.opening import Join
+from chat.session.session import Session
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
+from sessions_app.assistant import AssistantSettings
 from sessions_app.errors import JournalFenced
+from sessions_app.ids import uuid7
 from sessions_app.log.journal import SessionWriter
 from sessions_app.log.leases import lost_leases
-from sessions_app.log.lifecycle import Visitor
+from sessions_app.log.lifecycle import NewSession, Visitor, make_sessions
 from sessions_app.postgres.threads import in_db_thread
-from tests.engine.conftest import Process, say
-from tests.engine.model import EngineModel
+from tests.engine.conftest import Process, Tab, hand_over, say
+from tests.engine.model import NAME, EngineModel
 from tests.support.waiting import eventually
 
 
@@ -100,3 +105,29 @@ async def test_a_session_that_is_opened_anew_while_its_lease_is_looked_at_is_kep
     again = process.hub.live("kept")
     assert again not in (None, before)
     await say(again, "Still here?")
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["with whom is said again", "and is not"])
+async def test_a_session_whose_process_died_before_its_first_event_was_stored_begins_as_it_was_agreed(
+    process: Process, model: EngineModel, settings: Any, named: bool
+) -> None:
+    settings.CHAT_ASSISTANTS = {"shop": AssistantSettings(instructions="You sell bicycles.")}
+    assistant: Assistant = await shelf.find("shop") if named else PLAIN
+    guest = Visitor(guest_id="guest_1")
+    row = NewSession(session_id=uuid7(), owner=guest, model=NAME, assistant="shop")
+    await in_db_thread(make_sessions, [row], process_id="proc_that_died")
+    join = Join(
+        visitor=guest,
+        session_id=row.session_id,
+        create=False,
+        settings={"max_output_tokens": 77},
+        assistant=assistant,
+    )
+    for _ in range(2):  # and so it is when they come again
+        session = await process.hub.join(Tab(), join)
+        assert isinstance(session, Session)
+        assert session.info().assistant == "shop"
+        await say(session, "Hello")
+        assert model.requests[-1].instructions == "You sell bicycles."
+        assert model.requests[-1].max_output_tokens == 77
+        await hand_over(process, session)
