@@ -369,8 +369,9 @@ class Life:
 
     def storage_away(self) -> None:
         """The database has been away for longer than the buffer: fail what runs and what waits, for their events would find
-        no room; say so, keep the session."""
-        if self.answering:
+        no room; say so, keep the session. In one that failed already, as a new one does whose row could not be made, nothing can be
+        written any more: the end of what runs ends it."""
+        if self.answering and not self.log.failed:
             self._take_back([turn.response_id for turn in self._queue], STORAGE_AWAY)
         if self._response:
             self._response.stop(STORAGE_AWAY)

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
+from chat.runtime import Runtime
 from chat.session.commands import AddMessage, CancelResponse, RequestResponse
 from chat.session.compaction import Compaction
 from chat.session.response import STORAGE_AWAY, Response
 from chat.session.session import Session
+from chat.supervision import Tasks
 from sessions_app.errors import JournalFull
 from sessions_app.log import events as ev
 from sessions_app.log.replay import read_history
@@ -201,3 +203,27 @@ async def test_a_summary_is_tried_again_after_one_that_failed(
     assert len(model.summaries) > failed
     assert session.history.summary
     assert session.history.summary.endswith("THE SUMMARY")
+
+
+async def test_one_that_cannot_be_stored_keeps_no_other_from_hearing_that_the_database_is_away(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new one fails when its row cannot be made, at about the time at which all are told."""
+    model.gate = asyncio.Semaphore(0)
+    new, old = await process.join(), await process.join()
+    for session in (new, old):
+        await session.do(AddMessage(text="Hello", respond=True))
+        await session.do(AddMessage(text="And?", respond=True))
+        await session.durable()
+    await _asked(model)
+    new.log.fail(JournalFull())
+    runtime, tasks = Runtime(), Tasks()
+    runtime.hub = process.hub
+    monkeypatch.setattr(runtime.journal, "stalled_seconds", lambda: 3600.0)
+    tasks.keep(runtime._watch_journal, name="watch journal")
+    await quiet(old)
+    assert await ends(old.session_id) == [("failed", STORAGE_AWAY.reason)] * 2
+    assert not new.answering
+    assert "died" not in caplog.text
+    tasks.cancel()
+    runtime._unheard()
