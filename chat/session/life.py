@@ -393,6 +393,11 @@ class Life:
         if self._response:
             self._response.stop(INTERRUPTED)
             await asyncio.wait([loop], timeout=1.0)
+        if (
+            self._response
+        ):  # its model does not let go, and nothing is written any more when this has returned
+            with contextlib.suppress(JournalError):
+                self._response.cut_off()
 
     def drop_queue(self) -> None:
         """The session ends, and so do the responses that wait. Raises a `JournalError`."""

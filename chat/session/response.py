@@ -220,8 +220,7 @@ class Response:
             status, reason = await self._work
             self._settle(status, reason)
         except asyncio.CancelledError:
-            stop = self._stop or INTERRUPTED
-            self._settle(stop.status, stop.reason, message=stop.message, stop=stop)
+            self.cut_off()
         except ProviderError as error:
             self._settle(
                 ev.ResponseStatus.FAILED,
@@ -240,6 +239,12 @@ class Response:
         finally:
             self._route.end()
             self.ended.set()
+
+    def cut_off(self) -> None:
+        """End it as it was told to stop, also where its work has not let go yet: nobody can say when it will. Raises a
+        `JournalError`."""
+        stop = self._stop or INTERRUPTED
+        self._settle(stop.status, stop.reason, message=stop.message, stop=stop)
 
     async def _rounds(self) -> tuple[ev.ResponseStatus, str]:
         """Raises `ProviderError`, `JournalError`, `BudgetExceeded`. Returns the status and its reason."""
@@ -451,6 +456,8 @@ class Response:
         stop: Stop | None = None,
     ) -> None:
         """Close what is open. Beyond the journal's bound, so that a full buffer cannot lose the end of an answer."""
+        if self._over:
+            return
         self._meter.give_up()
         cost_microusd = self._meter.microusd
         tokens = self._usage.input_tokens + self._usage.output_tokens

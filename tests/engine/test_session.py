@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
+from chat.llm.provider import TextDelta
 from chat.runtime import Runtime
 from chat.session.commands import AddMessage, CancelResponse, RequestResponse
 from chat.session.compaction import Compaction
@@ -227,3 +228,28 @@ async def test_one_that_cannot_be_stored_keeps_no_other_from_hearing_that_the_da
     assert "died" not in caplog.text
     tasks.cancel()
     runtime._unheard()
+
+
+async def test_an_answer_whose_model_does_not_let_go_has_its_end_in_the_log_of_a_session_that_ends(
+    process: Process, other_process: Process, model: EngineModel
+) -> None:
+    async def never_mind() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(2.5)
+            raise
+
+    model.answer = lambda said: [TextDelta("Half of it"), never_mind]  # type: ignore[list-item]
+    session = await process.join("held")
+    await session.do(AddMessage(text="Hello", respond=True))
+    await _asked(model)
+    await session.durable()
+    await process.hub.end(session, ev.EndReason.CLOSED)
+    assert await ends("held") == [("incomplete", "interrupted")]
+    again = await other_process.join("held")
+    assert again.history.open is None
+    await asyncio.sleep(2.0)
+    model.answer = lambda said: [TextDelta("All of it")]
+    await say(again, "And now?")
+    assert await ends("held") == [("incomplete", "interrupted"), ("completed", "")]
