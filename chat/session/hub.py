@@ -273,9 +273,9 @@ class Hub:
     async def end(self, session: Session, reason: ev.EndReason) -> None:
         """End the session for good; one that was left only when still nobody is there."""
         async with self._lock(session.session_id):
-            self._departures.back(session.session_id)
-            if self.closing or not session.open:
+            if self.closing or not session.open:  # the next one under its id may be about to end by then
                 return
+            self._departures.back(session.session_id)
             if reason is ev.EndReason.LEFT and (session.subscribers or session.answering):
                 return
             session.state = State.ENDING

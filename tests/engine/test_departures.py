@@ -12,6 +12,8 @@ from pytest_django.fixtures import Settings
 from chat.limits import PER_ROUND, Pacer
 from chat.session.departures import Departures
 from chat.session.session import Session
+from sessions_app.log.events import EndReason
+from tests.engine.conftest import Process
 from tests.support.waiting import eventually
 
 
@@ -165,3 +167,17 @@ async def test_memory_is_given_back_when_few_stay_of_a_crowd(
         gc.callbacks.remove(seen)
         made.stop()
     assert bool(full) == collects
+
+
+async def test_a_session_that_was_closed_twice_does_not_take_the_next_ones_end_away(
+    process: Process, settings: Settings
+) -> None:
+    """Two of its clients close it; before the second one's turn comes somebody has come back and gone."""
+    settings.SESSIONS_GRACE_SECONDS = 0.3
+    before = await process.join("again")
+    await process.hub.end(before, EndReason.CLOSED)
+    session = await process.join("again")
+    (tab,) = session.subscribers.values()
+    session.detach(tab, 1000)
+    await process.hub.end(before, EndReason.CLOSED)
+    await until(lambda: process.hub.live("again") is None)
