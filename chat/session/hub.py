@@ -205,6 +205,11 @@ class Hub:
 
     async def _open(self, session_id: str, join: Join) -> Session:
         held = await self._opening.existing(session_id, join)
+        if (
+            self.closing
+        ):  # since it was asked for: nothing of it would be stored here, and nobody would end it
+            await self._hand_back({session_id: held.row.epoch})
+            raise ShuttingDown
         session = self._hydrate(held, join)
         if held.taken_over:
             session.recover()
@@ -220,7 +225,7 @@ class Hub:
                 if self.closing or self.live(session_id):
                     return None
                 session = await self._open(session_id, join)
-        except (SessionElsewhere, SessionNotFound, JournalFenced):
+        except (SessionElsewhere, SessionNotFound, JournalFenced, ShuttingDown):
             return None
         session.check_idle()
         return session

@@ -1,5 +1,6 @@
 """A reader that resumes, where its session's process and the database do not agree on how far the log is."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from django.db import connection
 
 from chat.assistants import PLAIN, Assistant, shelf
+from chat.errors import ShuttingDown
 from chat.quota.quotas import Left
 from chat.session.commands import AddMessage
 from chat.session.opening import Join
@@ -17,10 +19,10 @@ from sessions_app.assistant import AssistantSettings
 from sessions_app.errors import JournalFenced
 from sessions_app.ids import uuid7
 from sessions_app.log.journal import SessionWriter
-from sessions_app.log.leases import lost_leases
-from sessions_app.log.lifecycle import NewSession, Visitor, make_sessions
+from sessions_app.log.leases import hand_back, lost_leases
+from sessions_app.log.lifecycle import NewSession, Visitor, append_now, make_sessions
 from sessions_app.postgres.threads import in_db_thread
-from tests.engine.conftest import Process, Tab, hand_over, say
+from tests.engine.conftest import Process, Tab, hand_over, quiet, say
 from tests.engine.model import NAME, EngineModel
 from tests.support.waiting import eventually
 
@@ -131,3 +133,49 @@ async def test_a_session_whose_process_died_before_its_first_event_was_stored_be
         assert model.requests[-1].instructions == "You sell bicycles."
         assert model.requests[-1].max_output_tokens == 77
         await hand_over(process, session)
+
+
+@pytest.mark.parametrize("comes", ["a client", "nobody"])
+async def test_a_session_that_is_being_opened_when_its_process_stops_is_none_of_that_process(
+    process: Process,
+    other_process: Process,
+    model: EngineModel,
+    monkeypatch: pytest.MonkeyPatch,
+    comes: str,
+) -> None:
+    """Its journal writes nothing any more: who joins has to be told to come again, and no model is to be asked."""
+    before = await process.join("opened")
+    model.gate = asyncio.Semaphore(0)
+    await before.do(AddMessage(text="Hello", respond=True))
+    await before.durable()
+    before.give_up()
+    await in_db_thread(hand_back, process_id=process.process_id, epochs={"opened": 1})
+    asked = len(model.requests)
+    opening, stopped = asyncio.Event(), asyncio.Event()
+
+    async def slowly(function: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await in_db_thread(function, *args, **kwargs)
+        if function is append_now:
+            opening.set()
+            await stopped.wait()
+        return result
+
+    monkeypatch.setattr("chat.session.opening.in_db_thread", slowly)
+    join = Join(visitor=Visitor(secret_of="opened"), session_id="opened")
+    comes_in = (
+        other_process.hub.join(Tab(), join) if comes == "a client" else other_process.hub.adopt("opened")
+    )
+    coming = asyncio.create_task(comes_in)
+    await opening.wait()
+    await other_process.stop()
+    stopped.set()
+    if comes == "a client":
+        with pytest.raises(ShuttingDown):
+            await coming
+    else:
+        assert await coming is None
+    assert other_process.hub.sessions() == []
+    assert len(model.requests) == asked
+    model.gate = None
+    await quiet(await process.join("opened"))
+    assert len(model.requests) == asked + 1
