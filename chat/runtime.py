@@ -153,21 +153,22 @@ class Runtime:
     async def _heartbeat(self) -> None:
         """Renew the lease, in a lane of its own. A missed renewal is no alarm: appends are fenced by the epoch, not by
         the clock."""
+        missed = False
         while True:
             try:
                 held = await lease_lane.run(renew_process, process_id=self.process_id, channel=self._channel)
-            except DatabaseAway:
-                await asyncio.sleep(_RETRY_S)
-                continue
-            except Exception:  # this task must outlive whatever it is
-                logger.exception("lease not renewed")
+            except Exception as error:  # this task must outlive whatever it is
+                if not isinstance(error, DatabaseAway):
+                    logger.exception("lease not renewed")
+                missed = True
                 await asyncio.sleep(_RETRY_S)
                 continue
             outage.wrote()
             if not self._registered.done():
                 self._registered.set_result(None)
-            elif not held:
+            elif missed or not held:  # it may have found that the lease was lost, and the answer did not come
                 self._lease_was_lost.set()
+            missed = False
             await asyncio.sleep(sessions_conf().lease_renew_seconds)
 
     async def _look_after_sessions(self) -> None:

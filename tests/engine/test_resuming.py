@@ -2,25 +2,30 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from chat.assistants import PLAIN, Assistant, shelf
 from chat.errors import ShuttingDown
 from chat.quota.quotas import Left
+from chat.runtime import Runtime
 from chat.session.commands import AddMessage
 from chat.session.opening import Join
 from chat.session.session import Session
+from chat.supervision import Tasks
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
 from sessions_app.assistant import AssistantSettings
-from sessions_app.errors import JournalFenced
+from sessions_app.errors import DatabaseAway, JournalFenced
 from sessions_app.ids import uuid7
 from sessions_app.log.journal import SessionWriter
 from sessions_app.log.leases import hand_back, lost_leases
 from sessions_app.log.lifecycle import NewSession, Visitor, append_now, make_sessions
+from sessions_app.models import ServerProcess
 from sessions_app.postgres.threads import in_db_thread
 from tests.engine.conftest import Process, Tab, hand_over, quiet, say
 from tests.engine.model import NAME, EngineModel
@@ -179,3 +184,42 @@ async def test_a_session_that_is_being_opened_when_its_process_stops_is_none_of_
     model.gate = None
     await quiet(await process.join("opened"))
     assert len(model.requests) == asked + 1
+
+
+async def test_a_lease_that_ran_out_is_noticed_though_the_answer_to_its_renewal_got_lost(
+    process: Process, other_process: Process, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next renewal finds a lease that holds, and another process has the session by then."""
+    settings.SESSIONS_LEASE_RENEW_SECONDS = 0.05
+    monkeypatch.setattr("chat.runtime._RETRY_S", 0.05)
+    network = ["well"]
+
+    async def run(function: Any, **asked: Any) -> Any:
+        if network[0] == "away":
+            raise DatabaseAway
+        held = await in_db_thread(function, **asked)
+        if network[0] == "loses an answer":
+            network[0] = "well"
+            raise DatabaseAway
+        return held
+
+    monkeypatch.setattr("chat.runtime.lease_lane", SimpleNamespace(run=run))
+    runtime, tasks = Runtime(), Tasks()
+    runtime.hub, runtime.process_id = process.hub, process.process_id
+    tasks.keep(runtime._heartbeat, name="heartbeat")
+    tasks.keep(runtime._look_after_sessions, name="look after sessions")
+    await runtime._registered
+    session = await process.join("kept")
+    await session.durable()
+    network[0] = "away"
+    await asyncio.sleep(0.2)  # what was on its way has come
+    await in_db_thread(lambda: ServerProcess.objects.filter(pk="proc_a").update(expires_at=Now()))
+    await other_process.join("kept")
+    network[0] = "loses an answer"
+
+    async def stepped_down() -> None:
+        assert process.hub.live("kept") is None
+
+    await eventually(stepped_down)
+    tasks.cancel()
+    runtime._unheard()
