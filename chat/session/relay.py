@@ -9,12 +9,15 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from channels.exceptions import ChannelFull
 
+from chat.conf import conf
 from chat.errors import ChatError
 from chat.quota.subjects import Payers
 from chat.redis_trouble import trouble_of_layer
@@ -106,6 +109,8 @@ class Relay:
         self._joining: set[str] = set()
         """Connections of ours that another process may have let in, and that we do not know of yet."""
         self._outboxes: dict[str, Outbox] = {}
+        self._doubted_at = -math.inf
+        """When it could not be told last who is dead."""
         self._tasks = Tasks()
 
     async def open(self) -> str:
@@ -429,14 +434,23 @@ class Relay:
             try:
                 alive = await in_db_thread(living_channels)
             except DatabaseAway:
+                self._doubted_at = time.monotonic()
                 continue
             except Exception:
                 logger.exception("relay: the peers cannot be looked up")
                 continue
-            self._let_go_of_the_dead(alive)
+            if self._may_tell_the_dead(alive):
+                self._let_go_of_the_dead(alive)
             if round_number % _ROLL_CALL_ROUNDS == 0:
                 for channel in {channel for _, channel in self._guests}:
                     self._spawn(self._call_roll(channel))
+
+    def _may_tell_the_dead(self, alive: set[str]) -> bool:
+        """As `Orphans` has it: not right after the database was away, when all leases have run out, nor while this process
+        holds none itself."""
+        if self.channel not in alive:
+            self._doubted_at = time.monotonic()
+        return time.monotonic() - self._doubted_at >= conf().sweep_pause_seconds
 
     def _let_go_of_the_dead(self, alive: set[str]) -> None:
         for session in [one for one in self._followed.values() if one.owner not in alive]:

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import pytest
 from channels.layers import InMemoryChannelLayer
+from django.db.models.functions import Now
+from pytest_django.fixtures import Settings
 
 from chat.session.commands import SessionInfo
 from chat.session.context import Subscriber
@@ -13,12 +15,13 @@ from chat.session.relay import Relay
 from chat.session.relay_messages import Closed, Detach, Message, Records, Request, decode, encode
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
-from sessions_app.errors import SessionElsewhere
+from sessions_app.errors import DatabaseAway, SessionElsewhere
 from sessions_app.log import events as ev
 from sessions_app.log.events import Record
 from sessions_app.log.leases import renew_process
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.live import LiveLog
+from sessions_app.models import ServerProcess
 from sessions_app.postgres.threads import in_db_thread
 from tests.log.conftest import OpenLog, journal, make_journal, open_log
 from tests.support.waiting import eventually
@@ -120,6 +123,60 @@ async def test_a_socket_whose_leaving_was_not_heard_does_not_keep_its_session_fo
     await eventually(let_go)
     await asyncio.sleep(0.5)  # several roll calls more
     assert talk.left == ["gone"]
+    for relay in (owner, follower):
+        await relay.close()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_peer_whose_lease_ran_out_with_the_databases_outage_has_time_to_renew_it(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """All leases have run out then. Who lives and is let go of hears nothing any more, and does not know why."""
+    settings.CHAT_SWEEP_PAUSE_SECONDS = 0.5
+    monkeypatch.setattr("chat.session.relay._CHECK_PEERS_SECONDS", 0.05)
+    talk, layer = Counted(), InMemoryChannelLayer()
+    owner, follower = (
+        Relay(layer, find=lambda *_: talk, attach=lambda *_: None)  # type: ignore[arg-type]
+        for _ in range(2)
+    )
+    channels = {"proc_owner": await owner.open(), "proc_follower": await follower.open()}
+
+    async def renew(*names: str) -> None:
+        for name in names:
+            await in_db_thread(renew_process, process_id=name, channel=channels[name])
+
+    async def looked() -> None:
+        before = len(looks)
+
+        async def again() -> None:
+            assert len(looks) > before + 1
+
+        await eventually(again)
+
+    away, looks = [True], list[bool]()
+
+    async def look(function: Any) -> Any:
+        looks.append(away[0])
+        if away[0]:
+            raise DatabaseAway
+        return await in_db_thread(function)
+
+    monkeypatch.setattr("chat.session.relay.in_db_thread", look)
+    remote = await follower.join(Tab("stays"), "talk", Visitor(), channels["proc_owner"])
+    await looked()
+    await renew("proc_owner")  # the first to notice that it is back
+    away[0] = False
+    await looked()
+    await renew("proc_follower")
+    await asyncio.sleep(0.8)
+    assert talk.left == []
+    assert not remote.closed
+    await in_db_thread(ServerProcess.objects.filter(pk="proc_follower").update, expires_at=Now())
+
+    async def let_go() -> None:
+        assert talk.left == ["stays"]
+
+    await eventually(let_go)
     for relay in (owner, follower):
         await relay.close()
 
