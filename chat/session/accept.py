@@ -64,14 +64,17 @@ async def recall(session_id: str, history: SessionState, command: Command) -> No
     """Tell a compacted history what it has forgotten of the ids in a command; costs nothing where it was never compacted.
 
     With the database away an id counts as new: what a client repeats after a break is of the last minutes, and those
-    the history remembers.
+    the history remembers. Where it is compacted while the log is asked, it has forgotten more, and the log is asked again.
     """
-    if not history.checkpoint_seq:
-        return
-    if isinstance(command, Converse):
-        for part in command.parts:
-            await recall(session_id, history, part)
-        return
+    parts = command.parts if isinstance(command, Converse) else [command]
+    checkpoint_seq = 0
+    while checkpoint_seq != history.checkpoint_seq:
+        checkpoint_seq = history.checkpoint_seq
+        for part in parts:
+            await _look_up(session_id, history, part)
+
+
+async def _look_up(session_id: str, history: SessionState, command: Command) -> None:
     named = {getattr(command, name, None) for name in ("item_id", "previous_item_id")}
     item_ids = sorted(one for one in named if one and one != ROOT and history.may_have_forgotten(one))
     client_event_id = getattr(command, "client_event_id", None)
@@ -403,10 +406,13 @@ def _place(command: AddMessage | AddToolCall | AddToolOutput, history: SessionSt
 
 async def summary_before_deleted(session_id: str, history: SessionState, command: DeleteItem) -> str:
     """Of an item that a summary tells of: what the summary said before it came to that item."""
-    if (item_id := command.item_id) not in history.recalled:
-        return ""
-    seq = history.item_seqs[item_id]
-    return await in_db_thread(summary_before, session_id=session_id, item_id=item_id, seq=seq)
+    while (item_id := command.item_id) in history.recalled:
+        seq, checkpoint_seq = history.item_seqs[item_id], history.checkpoint_seq
+        before = await in_db_thread(summary_before, session_id=session_id, item_id=item_id, seq=seq)
+        if history.checkpoint_seq == checkpoint_seq:
+            return before
+        await recall(session_id, history, command)  # what was recalled is forgotten with the next summary
+    return ""
 
 
 def deletion(

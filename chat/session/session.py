@@ -59,10 +59,12 @@ class Session(Life):
         """
         accept.check_instructions(command, self._assistant)
         await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
-        await accept.recall(self.session_id, self.history, command)
         if isinstance(command, AddMessage | RequestResponse | Converse):
             await self.budget.refresh()
         files = await self._files_of(command)
+        await accept.recall(
+            self.session_id, self.history, command
+        )  # last: what it recalls a summary takes away
         if not self.open:
             raise ShuttingDown
         if (seq := accept.seen(command, self.history, self._queue)) is not None:

@@ -1,6 +1,7 @@
 """Long conversations: the oldest turns give way to a summary, and nothing else changes."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,10 +25,11 @@ from chat.session.commands import (
     DeleteItem,
     UpdateSession,
 )
+from chat.session.compaction import _Written
 from chat.session.history import items_of
 from chat.session.session import Session
 from sessions_app.log import events as ev
-from sessions_app.log.replay import read_history
+from sessions_app.log.replay import find_ids, read_history, summary_before
 from sessions_app.log.state import SessionState
 from sessions_app.models import Session as SessionRow
 from sessions_app.models import SessionEvent
@@ -372,6 +374,65 @@ async def test_a_deleted_item_leaves_the_summary(
     here = await other_process.join(conversation.session_id)
     with pytest.raises(ItemNotFound):
         await here.do(DeleteItem(item_id=gone))
+
+
+@pytest.fixture
+def compacts_meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Session, object], None]:
+    """The next time that the log is asked so for a command, a summary of older turns is written before the answer comes."""
+
+    def compact(conversation: Session, question: object) -> None:
+        due = [conversation.compaction._plan()]
+
+        async def slowly(function: Any, *args: Any, **kwargs: Any) -> Any:
+            found = await in_db_thread(function, *args, **kwargs)
+            if function is question and due and (plan := due.pop()):
+                await conversation.compaction._write(plan, _Written(text="A SUMMARY WITH ALL OF IT"))
+            return found
+
+        monkeypatch.setattr("chat.session.accept.in_db_thread", slowly)
+
+    return compact
+
+
+@pytest.mark.parametrize("question", [find_ids, summary_before])
+async def test_an_item_is_deleted_though_its_turn_goes_into_a_summary_while_the_log_is_asked(
+    process: Process,
+    model: EngineModel,
+    compacts_meanwhile: Callable[[Session, object], None],
+    question: object,
+) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    history = conversation.history
+    plan = conversation.compaction._plan()
+    assert history.checkpoint_seq
+    assert plan is not None
+    recent = next(one for one in plan.item_ids if one.startswith("item_u"))
+    gone = recent if question is find_ids else "item_u1"
+    assert (gone in history.item_seqs) == (question is find_ids)
+    compacts_meanwhile(conversation, question)
+    await conversation.do(DeleteItem(item_id=gone, client_event_id="client_delete"))
+    assert gone not in history.item_seqs
+    assert "ALL OF IT" not in history.summary
+    assert state(await rebuilt(conversation)) == state(history)
+
+
+async def test_a_repeat_is_one_though_its_turn_goes_into_a_summary_while_its_budget_is_looked_up(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await process.join()
+    await talk(conversation, 30)
+    plan = conversation.compaction._plan()
+    assert plan is not None
+    known = conversation.history.client_events
+    event_id = next(one for one, seq in known.items() if seq <= plan.through_seq)
+
+    async def refresh() -> None:
+        await conversation.compaction._write(plan, _Written(text="A SUMMARY"))
+
+    monkeypatch.setattr(conversation.budget, "refresh", refresh)
+    done = await conversation.do(AddMessage(text="again", respond=True, client_event_id=event_id))
+    assert done.repeated_seq == known[event_id]
 
 
 async def test_an_item_that_is_deleted_while_it_is_summarised_is_not_in_the_summary(
