@@ -128,12 +128,15 @@ class Opening:
         writer, deadline = held.writer, asyncio.get_running_loop().time() + conf().buffer_seconds
         while True:
             try:
-                await self._registered()
+                async with asyncio.timeout_at(
+                    deadline
+                ):  # the process may have found no database since it began
+                    await self._registered()
                 if await self._rows.ask(_new_session(held.row, join)):
                     return writer.open()
                 row = await self._open_row(held.row.session_id, join, held.row.model)
-            except DatabaseAway:
-                if asyncio.get_running_loop().time() > deadline:
+            except (DatabaseAway, TimeoutError):
+                if asyncio.get_running_loop().time() >= deadline:
                     return writer.fail(JournalFull())
                 await asyncio.sleep(0.5)
             except SessionElsewhere:  # somebody who knew the new id opened it in another process first

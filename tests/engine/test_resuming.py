@@ -20,7 +20,7 @@ from chat.supervision import Tasks
 from chat.wire.realtime.dialect import RealtimeDialect
 from chat.wire.realtime.projector import event_id
 from sessions_app.assistant import AssistantSettings
-from sessions_app.errors import DatabaseAway, JournalFenced
+from sessions_app.errors import DatabaseAway, JournalFenced, JournalFull
 from sessions_app.ids import uuid7
 from sessions_app.log.journal import SessionWriter
 from sessions_app.log.leases import hand_back, lost_leases
@@ -223,3 +223,19 @@ async def test_a_lease_that_ran_out_is_noticed_though_the_answer_to_its_renewal_
     await eventually(stepped_down)
     tasks.cancel()
     runtime._unheard()
+
+
+async def test_a_new_session_of_a_process_that_has_found_no_database_yet_waits_no_longer_than_the_others(
+    transactional_db: None, model: EngineModel, settings: Any
+) -> None:
+    settings.SESSIONS_BUFFER_SECONDS = 0.3
+    process = Process("proc_a")
+    process.journal.start()
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    process.hub._opening._registered = lambda: asyncio.shield(never)
+    session = await process.join()
+    await session.do(AddMessage(text="Hello", respond=True))
+    with pytest.raises(JournalFull):
+        await asyncio.wait_for(session.durable(), 5.0)
+    never.cancel()
+    await process.stop()
