@@ -107,6 +107,14 @@ class Budget:
         self.payers = payers_of(subjects_of(visitor))
         """Whom an answer is counted for (`chat.quota`): who came last; the owner, where nobody comes."""
         self._day = _day_spending(visitor)
+        self._running = ""
+        """The response that was counted last."""
+
+    def belongs_to(self, visitor: Visitor) -> None:
+        """It is the owner's day that counts: a guest who has signed in is a user from here on, also with what runs."""
+        before, self._day = self._day, _day_spending(visitor)
+        if before and before is not self._day:
+            before.ended(self._running, 0)
 
     async def refresh(self) -> None:
         """Bring the user's sum up to date where that is due; costs nothing without such a budget."""
@@ -141,6 +149,7 @@ class Budget:
     def runs(self, response_id: str, microusd: int) -> None:
         """What the running answer comes to so far. Raises `BudgetExceeded` once it is too much."""
         if self._bounds_day and self._day:
+            self._running = response_id
             self._day.runs(response_id, microusd)
             if self._day.stale:
                 self._day.refresh_soon()

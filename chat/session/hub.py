@@ -174,6 +174,7 @@ class Hub:
     def belongs(self, session_id: str, owner: Visitor) -> None:
         if session := self.live(session_id):
             session.owner = owner.as_owner()
+            session.budget.belongs_to(session.owner)
 
     def attach(self, session: Session, subscriber: Subscriber, payers: Payers = ()) -> Session:
         self._departures.back(session.session_id)

@@ -14,6 +14,7 @@ from chat.session import cost
 from chat.session.commands import AddMessage, RequestResponse
 from chat.session.session import Session
 from sessions_app.log import events as ev
+from sessions_app.log.lifecycle import Visitor, adopt_sessions
 from sessions_app.models import Session as SessionRow
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
@@ -133,6 +134,21 @@ async def test_a_users_day_counts_all_their_sessions_in_all_processes(
     of_bob = await process.join(user_id=bob.pk)
     await say(of_bob, "Hello")
     assert last_done(of_bob).status == "completed"
+
+
+async def test_a_guest_who_signs_in_talks_on_within_their_own_day(process: Process, settings: Any) -> None:
+    """As it would be in a session that they begin now, or open again."""
+    settings.CHAT_BUDGET_USER_DAY_USD = 0.05
+    settings.CHAT_BUDGET_STALE_SECONDS = 0.0
+    ann = await in_db_thread(User.objects.create, username="ann")
+    own, as_guest = await process.join(user_id=ann.pk), await process.join(guest_id="guest_1")
+    for _ in range(3):
+        await say(own, "Hello")
+    await say(as_guest, "Hello")
+    await in_db_thread(adopt_sessions, guest_id="guest_1", user_id=ann.pk)
+    process.hub.belongs(as_guest.session_id, Visitor(user_id=ann.pk, secret_of=as_guest.session_id))
+    with pytest.raises(BudgetExceeded, match="00:00 UTC"):
+        await as_guest.do(AddMessage(text="More", respond=True))
 
 
 async def test_a_users_sum_is_not_read_again_within_its_staleness(
