@@ -176,6 +176,8 @@ class Session(Life):
         if isinstance(command, RequestResponse):
             return self._request_response(command)
         events = accept.conversed(command, self.history, person_id=self.owner.person_id, files=files)
+        if any(isinstance(one, ev.UserMessage) and one.replaces for one in events):
+            self._check_quiet()
         if command.steers:
             return await self._said_into(command, events)
         turn = self._turn_of(command, command.request, events) if command.request else None

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chat.errors import ChatError, ModelOverloaded, NoActiveResponse
-from chat.llm.provider import TextDelta
+from chat.errors import ActiveResponse, ChatError, ModelOverloaded, NoActiveResponse
+from chat.llm.provider import AssistantText, TextDelta, UserText
 from chat.runtime import Runtime
-from chat.session.commands import AddMessage, CancelResponse, RequestResponse
+from chat.session.commands import AddMessage, CancelResponse, Converse, RequestResponse
 from chat.session.compaction import Compaction
 from chat.session.response import STORAGE_AWAY, Response
 from chat.session.session import Session
@@ -253,3 +253,29 @@ async def test_an_answer_whose_model_does_not_let_go_has_its_end_in_the_log_of_a
     model.answer = lambda said: [TextDelta("All of it")]
     await say(again, "And now?")
     assert await ends("held") == [("incomplete", "interrupted"), ("completed", "")]
+
+
+async def test_nothing_takes_the_place_of_a_message_while_that_is_answered(
+    process: Process, model: EngineModel
+) -> None:
+    """The rest of the answer would stand behind another question. Whichever way it is said, it is refused."""
+    session = await process.join()
+    await say(session, "One?", item_id="item_one")
+    model.gate = asyncio.Semaphore(0)
+    await session.do(AddMessage(text="Two?", item_id="item_two", respond=True))
+
+    async def began() -> None:
+        assert "item_two" not in session.history.waiting
+
+    await eventually(began)
+    other = AddMessage(text="Three?", item_id="item_three", replaces="item_two")
+    for command in (other, Converse(items=[other], request=RequestResponse()), Converse(items=[other])):
+        with pytest.raises(ActiveResponse):
+            await session.do(command)
+    model.gate.release()
+    await quiet(session)
+    model.gate = None
+    await session.do(Converse(items=[other], request=RequestResponse()))
+    await quiet(session)
+    said = [one.text for one in model.requests[-1].history if isinstance(one, UserText | AssistantText)]
+    assert said == ["One?", "Yes: One?", "Three?"]
