@@ -181,6 +181,55 @@ async def test_a_peer_whose_lease_ran_out_with_the_databases_outage_has_time_to_
         await relay.close()
 
 
+class Opened(Silent):
+    """One opening of a conversation, which goes on until it is ``over``."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self.subscribers: dict[str, Subscriber] = {}
+
+    async def follow(self, after: int) -> AsyncIterator[Sequence[Record]]:
+        await self.over.wait()
+        for records in list[Sequence[Record]]():
+            yield records
+
+    def detach(self, subscriber: Subscriber, close_code: int) -> None:
+        self.subscribers.pop(subscriber.connection_id, None)
+
+
+async def test_a_guest_of_the_next_opening_is_let_go_of_with_those_of_the_last_one() -> None:
+    """Else it would keep the session from its end for ever: no roll call names it any more."""
+    openings, layer = [Opened()], InMemoryChannelLayer()
+
+    def attach(session: Any, subscriber: Subscriber) -> None:
+        session.subscribers[subscriber.connection_id] = subscriber
+
+    owner, follower = (
+        Relay(layer, find=lambda *_: openings[-1], attach=attach)  # type: ignore[arg-type]
+        for _ in range(2)
+    )
+    channel = await owner.open()
+    await follower.open()
+    await follower.join(Tab("before"), "talk", Visitor(), channel)
+    openings.append(Opened())
+    tab = Tab("after")
+    remote = await follower.join(tab, "talk", Visitor(), channel)
+    openings[0].over.set()
+
+    async def ended() -> None:
+        assert remote.closed
+
+    await eventually(ended)
+    follower.detach(remote, tab, 1000)
+
+    async def let_go() -> None:
+        assert not openings[1].subscribers
+
+    await eventually(let_go)
+    for relay in (owner, follower):
+        await relay.close()
+
+
 class Talking(Silent):
     """A conversation with a real log."""
 
