@@ -131,6 +131,25 @@ async def test_a_call_without_arguments_before_another_at_the_same_index(
     ]
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [("a", "get_time", ""), ("b", None, '{"zo'), ("c", None, 'ne":"A"}')],
+        [("a", None, ""), (None, "get_time", '{"zo'), (None, None, 'ne":"A"}')],
+    ],
+    ids=["another id with each piece", "the name behind the id"],
+)
+async def test_pieces_at_one_index_of_which_one_has_the_name_are_one_call(
+    server: OpenAIServer,
+    provider: ChatCompletionsProvider,
+    pieces: list[tuple[str | None, str | None, str]],
+) -> None:
+    asked = [call(name, piece, index=0, **({"id": one} if one else {})) for one, name, piece in pieces]
+    server.then(said(*(delta(tool_calls=[piece]) for piece in asked), CALLS, DONE))
+    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert [(one.name, one.arguments) for one in calls] == [("get_time", '{"zone":"A"}')]
+
+
 async def test_null_is_no_end(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
     null = Raw(b"data: null\n\n")
     server.then(said(delta(content="Hel"), null, delta(content="lo"), STOP, null, DONE))

@@ -239,12 +239,14 @@ class _Call:
     def ends_before(self, delta: _CallDelta) -> bool:
         """Whether the delta, though it says the same index, begins another call.
 
-        That has another id or name; or it is named where this one is whole (a name may be empty), since some give all
-        calls one index, and one id or none.
+        That has another name, or another id and a name (some give every piece an id of its own); or it is named where this
+        one is whole (a name may be empty), since some give all calls one index, and one id or none.
         """
         function = delta.function or _Function()
-        if (delta.id and self.id and delta.id != self.id) or (function.name and function.name != self.name):
-            return bool(self.id or self.name)
+        if self.name and function.name and function.name != self.name:
+            return True
+        if function.name is not None and delta.id and self.id and delta.id != self.id:
+            return True
         repeated = function.name is not None and bool(_text_of_arguments(function))
         return repeated and object_in(self.arguments, max_depth=MAX_DEPTH) is not None
 
