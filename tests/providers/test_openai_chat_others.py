@@ -150,6 +150,25 @@ async def test_pieces_at_one_index_of_which_one_has_the_name_are_one_call(
     assert [(one.name, one.arguments) for one in calls] == [("get_time", '{"zone":"A"}')]
 
 
+async def test_arguments_at_an_index_of_their_own_belong_to_the_call_before(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    """As some servers send the second of two calls: its name at the first one's index, its arguments at its own."""
+    pieces = [
+        call("get_time", "", index=0, id="a"),
+        call(None, '{"zone":"A"}', index=0),
+        call("get_time", "", index=0, id="b"),
+        call(None, '{"zo', index=1),
+        call(None, 'ne":"B"}', index=1),
+    ]
+    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
+    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert [(one.name, one.arguments) for one in calls] == [
+        ("get_time", '{"zone":"A"}'),
+        ("get_time", '{"zone":"B"}'),
+    ]
+
+
 async def test_null_is_no_end(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
     null = Raw(b"data: null\n\n")
     server.then(said(delta(content="Hel"), null, delta(content="lo"), STOP, null, DONE))

@@ -327,12 +327,17 @@ class ChatRound(OpenAIRound[_Typical]):
             yield TextDelta(text)
 
     def _add_call(self, delta: _CallDelta) -> None:
-        """Pieces belong together by their index; where a server leaves it out, a name begins a call."""
-        if delta.index is not None:
-            call = self._by_index.get(delta.index)
+        """Pieces belong together by their index; where a server leaves it out, a name begins a call. A piece at a new index
+        with neither name nor id is the last call's: some give the name of a second call at the first one's index."""
+        named = delta.function is not None and delta.function.name
+        last = self._calls[-1] if self._calls else None
+        if delta.index in self._by_index:
+            call: _Call | None = self._by_index[delta.index]
+        elif delta.index is not None:
+            bare = not delta.id and (delta.function is None or delta.function.name is None)
+            call = last if bare else None
         else:
-            named = delta.function is not None and delta.function.name
-            call = self._calls[-1] if self._calls and not named else None
+            call = None if named else last
         if call is None or call.ends_before(delta):
             call = _Call()
             self._calls.append(call)
