@@ -146,7 +146,8 @@ class _Reading:
         except (msgspec.MsgspecError, ValueError, RecursionError, ProviderError) as raised:
             error = None if ended else provider_error(raised)
         if round_.ended:
-            self._ends_at = self._ends_at or self._now() + self._provider.tail_s
+            if given or not self._ends_at:  # some say with every piece that it is the last
+                self._ends_at = self._now() + self._provider.tail_s
         elif self._heard and (round_.began or not self._provider.thinks_in_silence):
             self._seconds = conf().model_silence_seconds
         return few(given), error

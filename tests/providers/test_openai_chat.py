@@ -16,7 +16,7 @@ from chat.errors import (
 from chat.llm.openai.chat import ChatCompletionsProvider
 from chat.llm.provider import FinishReason, TextDelta, ToolCallItem, Usage
 from tests.fakes.openai_chat_api import DONE, ChatApi
-from tests.fakes.openai_script import JSON, Data, Drop, Hang, HttpError, Raw, Step, Stream
+from tests.fakes.openai_script import JSON, Data, Drop, Hang, HttpError, Raw, Sleep, Step, Stream
 from tests.fakes.openai_server import API_KEY, OpenAIServer
 from tests.providers.rounds import GET_TIME, calls_of, end_of, events_of, joined, remembered, request, result
 
@@ -185,6 +185,19 @@ async def test_a_server_that_never_closes_its_stream(
     server.then(said(delta(content="Hello"), STOP, Hang()))
     assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hello"
     assert await server.hung_up_within(5)
+
+
+async def test_words_behind_an_end_are_waited_for_like_any_others(
+    server: OpenAIServer, provider: ChatCompletionsProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some servers say with every piece that it is the last."""
+    monkeypatch.setattr(ChatCompletionsProvider, "tail_s", 0.6)
+    steps: list[Step] = []
+    for word in "abcd":
+        choice = {"index": 0, "delta": {"content": word}, "finish_reason": "stop"}
+        steps += [Data({"choices": [choice]}), Sleep(0.3)]
+    server.then(said(*steps, DONE))
+    assert joined(await events_of(provider, request("Hi", model=MODEL))) == "abcd"
 
 
 @pytest.mark.parametrize(
