@@ -16,10 +16,12 @@ TEXT_SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "re
 LEFT_SCHEMA = {"type": "object", "properties": {"left": {"type": "integer"}}, "required": ["left"]}
 NAMES = [
     "echo", "hang", "add_tool", "garbage", "endless", "bad_result", "die", "many_changes", "protocol_error",
-    "error_result", "promised_structure", "other_structure", "unknown_block", "structure_alone", "list_structure",
+    "busy", "error_result", "promised_structure", "other_structure", "unknown_block", "structure_alone", "list_structure",
 ]  # fmt: skip
 
 
+SLOW_SECONDS = {"busy": 4.0}
+"""It does nothing else meanwhile."""
 ODD_RESULTS: dict[str, dict[str, Any]] = {
     "promised_structure": {"content": [{"type": "text", "text": "42 left"}]},
     "other_structure": {
@@ -101,6 +103,7 @@ class Server:
             case "endless":
                 while True:
                     sys.stdout.write('{"a": "' + "x" * 1_000_000)
+        time.sleep(SLOW_SECONDS.get(name, 0.0))
         if name in BAD_ANSWERS:
             self.send(id=call_id, **BAD_ANSWERS[name])
             return

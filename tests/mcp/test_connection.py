@@ -96,6 +96,17 @@ async def test_a_call_that_is_given_up_is_cancelled_at_the_server(run: Run, note
         assert (await running.call("raw__echo")).output == "echo: hi"
 
 
+async def test_a_server_that_answers_one_request_after_another_is_not_ended_in_a_call(
+    run: Run, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.tools.mcp.connection.CHECK_SECONDS", 0.2)
+    monkeypatch.setattr("chat.tools.mcp.connection.REQUEST_SECONDS", 2.0)
+    async with run(raw=notebook.raw(timeout_s=20)) as running:
+        outcome = await running.call("raw__busy")
+        assert (outcome.outcome, outcome.output) == ("ok", "busy: hi")
+        assert len(notebook.pids()) == 1
+
+
 async def test_cancelling_the_turn_cancels_the_call_at_the_server(run: Run, notebook: Notebook) -> None:
     async with run(raw=notebook.raw()) as running:
         task = asyncio.create_task(running.call("raw__hang"))

@@ -66,6 +66,10 @@ class Connection:
         self._up = asyncio.Event()
         self._wake = asyncio.Event()
         self._gone = False
+        self._calls = 0
+        """Under way."""
+        self._heard_at = 0.0
+        """When it last answered anything."""
         self._stopping = asyncio.Event()
         self._connecting = anyio.CancelScope()
 
@@ -98,10 +102,12 @@ class Connection:
     async def call(self, tool: str, arguments: JSON, context: ToolContext) -> str:
         """The result as text. Raises `ToolError`; cancelling it cancels the call at the server."""
         client = await self._ready()
+        self._calls += 1
         try:
             result = await client.call_tool(
                 tool, arguments, read_timeout_seconds=self.server.timeout_s + REQUEST_SECONDS
             )
+            self._heard_at = time.monotonic()
         except MCPError as error:
             self._wake.set()  # whether it is still there is looked at at once
             raise ToolError(self._refused(tool, error)) from error
@@ -112,6 +118,8 @@ class Connection:
             raise ToolError(
                 f"The server {self.server.name!r} ran {tool} and gave something that cannot be read. Do not repeat it."
             ) from error
+        finally:
+            self._calls -= 1
         return text_of(result)
 
     async def _ready(self) -> Client:
@@ -170,8 +178,16 @@ class Connection:
             self._wake.clear()
             if self._stopping.is_set() or self._gone:
                 return
-            await self._refresh(client)
+            try:
+                await self._refresh(client)
+            except MCPError as error:
+                if error.code != types.REQUEST_TIMEOUT or not self._is_busy():
+                    raise
             await asyncio.sleep(PAUSE_SECONDS)
+
+    def _is_busy(self) -> bool:
+        """Many answer one request after another: in a call they give no other sign of life, for as long as it may take."""
+        return self._calls > 0 and time.monotonic() - self._heard_at < self.server.timeout_s + REQUEST_SECONDS
 
     def _process_gone(self) -> None:
         self._gone = True
@@ -203,6 +219,7 @@ class Connection:
 
     async def _refresh(self, client: Client) -> None:
         tools = await _all_tools(client)
+        self._heard_at = time.monotonic()
         offers = offers_of(self.server, tools, call=self.call, room=self._room, place=self._place)
         taken = self._registry.replace(self.server.name, offers.tools)
         left_out = [*offers.left_out, *(f"{name!r}: another tool has this name" for name in taken)]
