@@ -313,14 +313,15 @@ class Response:
             self._budget.runs(self.response_id, microusd)
 
     async def _request(self, round_number: int) -> ModelRequest:
+        tools = await self._tools()
         return ModelRequest(
             model=self._route.current.model,
             history=await with_contents(items_of(self._history)),
             instructions="\n\n".join(
                 filter(None, (self._config.instructions or self._instructions(), self._told_beside))
             ),
-            tools=await self._tools(),
-            tool_choice=self._tool_choice(round_number),
+            tools=tools,
+            tool_choice=self._tool_choice(round_number, {spec.name for spec in tools}),
             max_output_tokens=self._config.output_token_limit(),
             answer_schema=self._answer_schema,
         )
@@ -343,10 +344,12 @@ class Response:
             )
         )
 
-    def _tool_choice(self, round_number: int) -> str:
-        """The wish counts for the first round; the last one must answer without tools."""
+    def _tool_choice(self, round_number: int, offered: set[str]) -> str:
+        """The wish counts for the first round; the last one must answer without tools. A tool that was there when it was
+        wished for may be gone (a permission, an MCP server), and every vendor refuses a request that names it."""
         if round_number == 0:
-            return self._config.tool_choice_name()
+            wish = self._config.tool_choice_name()
+            return wish if wish in offered | {"auto", "none", "required"} else "auto"
         return "none" if round_number >= conf().max_tool_rounds else "auto"
 
     async def _tools(self) -> list[ToolSpec]:

@@ -166,3 +166,22 @@ async def test_what_a_response_looks_at_of_its_own_is_put_in_order(
     assert [[name for name, _ in one] for one in rounds] == expected
     for name, output in (pair for one in rounds for pair in one):
         assert output == name.upper() if name.upper() in order else "No result was given" in output
+
+
+async def test_a_tool_that_was_to_be_called_and_is_gone_is_not_asked_for(
+    process: Process, model: EngineModel
+) -> None:
+    """Every vendor refuses a choice that is not among the tools, and would do so in every turn from then on."""
+    allowed = [True]
+
+    @process.registry.tool(allow=lambda _: allowed[0])
+    def look() -> str:
+        """Look."""
+        return "blue"
+
+    conversation = await process.join()
+    await conversation.do(UpdateSession(changes={"tool_choice": {"type": "function", "name": "look"}}))
+    await say(conversation, "Hi")
+    allowed[0] = False
+    await say(conversation, "Hi again")
+    assert [(len(one.tools), one.tool_choice) for one in model.requests] == [(1, "look"), (0, "auto")]
