@@ -14,7 +14,7 @@ from chat.llm import prompts
 from chat.llm.catalog import candidates, default_model_spec
 from chat.llm.prices import cost_microusd, history_budget_tokens
 from chat.llm.provider import JSON, Completed, FinishReason, ModelRequest, TextDelta, Usage, UserText
-from chat.llm.route import Route
+from chat.llm.route import FailedAttempt, Route
 from sessions_app.log.spoken import SpokenPart
 from sessions_app.log.summaries import Findings
 
@@ -166,7 +166,7 @@ class Writer:
 
     async def _answer(self, request: ModelRequest) -> str:
         """A model that takes no schema is asked without, then and from there on."""
-        route = Route(candidates(self._spec), attempts=1)
+        route = self._route()
         if route.current.spec in _unschooled:
             request = msgspec.structs.replace(request, answer_schema=None)
         try:
@@ -175,11 +175,18 @@ class Writer:
             if request.answer_schema is None:
                 raise
             answer = await self._stream(
-                again := Route(candidates(self._spec), attempts=1),
+                again := self._route(),
                 msgspec.structs.replace(request, answer_schema=None),
             )
             _unschooled.add(again.current.spec)
             return answer
+
+    def _route(self) -> Route:
+        return Route(candidates(self._spec), attempts=1, on_failure=self._failed)
+
+    def _failed(self, failed: FailedAttempt) -> None:
+        if failed.usage != Usage():
+            self._count(failed.spec, failed.usage)
 
     async def _stream(self, route: Route, request: ModelRequest) -> str:
         texts: list[str] = []
@@ -192,12 +199,13 @@ class Writer:
                         texts.append(event.text)
                     case Completed():
                         self._end = event
+        self._model = route.current.spec
         self._count(route.current.spec, self._end.usage)
         return "".join(texts)
 
     def _count(self, spec: str, usage: Usage) -> None:
         cost = None if usage == Usage() else cost_microusd(spec, usage)
-        self._model, self._usage = spec, self._usage + usage
+        self._usage += usage
         self._cost = None if cost is None or self._cost is None else self._cost + cost
 
     def _without_text(self) -> Exception:

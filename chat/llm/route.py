@@ -28,6 +28,7 @@ from chat.llm.provider import (
     ToolCallItem,
     ToolCallRequest,
     ToolResultItem,
+    Usage,
     model_spec,
 )
 from chat.llm.reading import readable
@@ -154,6 +155,11 @@ class FailedAttempt:
     next_spec: str = ""
     """Who is asked now; empty: nobody, the response fails."""
     delay_s: float = 0.0
+
+    @property
+    def usage(self) -> Usage:
+        """What its vendor counts for it all the same: an answer without a word costs like any other."""
+        return self.error.usage if isinstance(self.error, ModelEmptyAnswer) else Usage()
 
 
 class Route:

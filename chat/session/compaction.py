@@ -270,7 +270,11 @@ class Compaction:
     async def _ask(self, plan: _Plan) -> _Written:
         """Never raises what a model or its vendor did: that is `_Written.error`."""
         model = conf().summary_model
-        route = Route(candidates(model) if model else self._context.candidates())
+        wasted: list[tuple[str, Usage]] = []
+        route = Route(
+            candidates(model) if model else self._context.candidates(),
+            on_failure=lambda failed: wasted.append((failed.spec, failed.usage)),
+        )
         request, usage = self._request(plan, route.current.model), Usage()
         texts: list[str] = []
         try:
@@ -290,6 +294,10 @@ class Compaction:
             return _Written(error=f"{type(error).__name__}: {error}"[:500])
         text, spec = storable("".join(texts)).strip(), route.current.spec
         cost = cost_microusd(spec, usage) if usage != Usage() else self._estimated_cost(spec, request, text)
+        for failed_spec, counted in wasted:
+            if counted != Usage():
+                more = cost_microusd(failed_spec, counted)
+                usage, cost = usage + counted, None if cost is None or more is None else cost + more
         problem = "" if text else "the model gave no text"
         return _Written(text=text, error=problem, model=spec, usage=usage, cost_microusd=cost)
 

@@ -10,11 +10,14 @@ from chat.errors import ItemExists, ItemNotFound, ModelOverloaded
 from chat.llm.prompts import DELETED, HEAD, LEFT_OUT
 from chat.llm.provider import (
     AssistantText,
+    Completed,
+    FinishReason,
     OperatorText,
     TextDelta,
     ToolCallItem,
     ToolCallRequest,
     ToolResultItem,
+    Usage,
     UserText,
 )
 from chat.session.commands import (
@@ -459,6 +462,25 @@ async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, mo
     answers = [item for item in model.requests[-1].history if isinstance(item, AssistantText)]
     assert answers
     assert all(len(answer.parts) == 2 for answer in answers)
+
+
+async def test_an_attempt_without_a_word_is_counted_with_the_summary(
+    process: Process, model: EngineModel, settings: Any
+) -> None:
+    """Its vendor charges for it like for any other."""
+    settings.CHAT_PRICES = {"scripted": {"input": 1, "output": 10}}
+    settings.CHAT_MODEL_RETRY_SECONDS = 0.0
+    conversation = await process.join()
+    model.summary_error = ModelOverloaded()
+    await talk(conversation, 8)
+    model.summary_error = None
+    model.fails_to_sum_up(Completed(FinishReason.STOP, Usage(input_tokens=50, output_tokens=5)))
+    plan = conversation.compaction._plan()
+    assert plan is not None
+    written = await conversation.compaction._ask(plan)
+    assert written.text == "THE SUMMARY"
+    assert written.usage == Usage(input_tokens=150, output_tokens=15)
+    assert written.cost_microusd == 200 + 100
 
 
 async def test_the_cost_of_a_summary_is_the_sessions(

@@ -13,7 +13,7 @@ from chat.errors import (
 )
 from chat.jobs.summary import EmptySummaryError, summarise
 from chat.llm import catalog
-from chat.llm.provider import Completed, FinishReason, UserText
+from chat.llm.provider import Completed, FinishReason, Usage, UserText
 from chat.testing import ScriptedModel
 from tests.summary.conftest import UseModel
 from tests.summary.support import whole
@@ -70,6 +70,26 @@ async def test_a_fallback_writes_it_when_the_sessions_model_fails(
     settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("demo",)
     assert (await summarise(model="failing", transcript=TRANSCRIPT)).model == "demo"
     assert len(failing.requests) == 1
+
+
+async def test_an_attempt_without_a_word_is_counted_with_the_summary(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its vendor charges for it like for any other."""
+    wordless = ScriptedModel("", usage=Usage(input_tokens=100, output_tokens=20))
+    writing = ScriptedModel(WHOLE, usage=Usage(input_tokens=7, output_tokens=3))
+    monkeypatch.setattr("chat.llm.catalog._kinds", {**catalog._kinds})
+    catalog.register_provider("wordless", lambda: wordless)
+    catalog.register_provider("writing", lambda: writing)
+    settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("writing",)
+    settings.CHAT_PRICES = {
+        "wordless": {"input": 1, "output": 10},
+        "writing": {"input": 2, "output": 20},
+    }
+    summary = await summarise(model="wordless", transcript=TRANSCRIPT)
+    assert summary.model == "writing"
+    assert summary.usage == Usage(input_tokens=107, output_tokens=23)
+    assert summary.cost_microusd == (100 + 200) + (14 + 60)
 
 
 async def test_the_demo_summarises_honestly(settings: Settings) -> None:
