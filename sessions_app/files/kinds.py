@@ -97,10 +97,8 @@ _NO_SIZE = {0xC4, 0xC8, 0xCC}
 
 
 def _jpeg(data: bytes) -> Kind:
-    """The first frame's size: segments are walked by their lengths. The end of the picture has to be there; cameras write more
-    behind it."""
-    if b"\xff\xd9" not in data:
-        raise FileBroken
+    """The first frame's size: segments are walked by their lengths. The end of the picture has to be there, behind the frame,
+    for a small picture in the head has an end of its own; cameras write more behind it."""
     place = 2
     while place + 9 < len(data):
         if data[place] != 0xFF:
@@ -109,6 +107,8 @@ def _jpeg(data: bytes) -> Kind:
         if marker == 0xFF:  # filling
             place += 1
         elif 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE:
+            if data.find(b"\xff\xd9", place) < 0:
+                break
             height, width = struct.unpack(">HH", data[place + 5 : place + 9])
             return Kind(MediaType.JPEG, width, height)
         else:

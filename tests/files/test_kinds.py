@@ -71,6 +71,17 @@ def test_half_a_file_is_refused(media_type: MediaType) -> None:
             kind_of(whole[:cut])
 
 
+def test_the_end_of_a_small_picture_within_a_photo_is_not_the_photos() -> None:
+    """As cameras put one into its head."""
+    inner = jpeg(160, 120)
+    head = b"\xff\xe1" + (len(inner) + 2).to_bytes(2) + inner
+    photo = jpeg(640, 480)
+    whole = photo[:2] + head + photo[2:]
+    assert kind_of(whole) == Kind(MediaType.JPEG, 640, 480)
+    with pytest.raises(FileBroken):
+        kind_of(whole[:-4])
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
