@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from sessions_app.errors import FileBroken, FileTypeRefused
@@ -136,6 +137,8 @@ def _webp(data: bytes) -> Kind:
 
 
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
+_NUMBER = re.compile(rb"(\d+)\s+\d+\s+$")
+_MOST_LOOKED_AT = 20 * MAX_PAGES
 _PAGE_COUNT = re.compile(
     rb"/Type\s*/Pages\b[^>]{0,400}?/Count\s+(\d{1,6})|/Count\s+(\d{1,6})[^>]{0,400}?/Type\s*/Pages\b"
 )
@@ -147,7 +150,17 @@ def _pdf(data: bytes) -> Kind:
     if b"/Encrypt" in data:
         raise FileBroken("The PDF is locked with a password. Send it without one.")
     counts = [int(one or other) for one, other in _PAGE_COUNT.findall(data)]
-    return Kind(MediaType.PDF, pages=max([*counts, len(_PAGE.findall(data))]))
+    return Kind(MediaType.PDF, pages=max([*counts, _pages_in(data)]))
+
+
+def _pages_in(data: bytes) -> int:
+    """One that was changed is written again, behind the rest, under the number that it has."""
+    found: set[bytes | int] = set()
+    for page in islice(_PAGE.finditer(data), _MOST_LOOKED_AT):
+        begins = data.rfind(b"obj", max(0, page.start() - 2_000), page.start())
+        number = _NUMBER.search(data[max(0, begins - 20) : begins]) if begins >= 0 else None
+        found.add(number[1] if number else page.start())
+    return len(found)
 
 
 _READERS: dict[bytes, Callable[[bytes], Kind]] = {

@@ -82,6 +82,13 @@ def test_the_end_of_a_small_picture_within_a_photo_is_not_the_photos() -> None:
         kind_of(whole[:-4])
 
 
+def test_a_page_that_was_written_again_is_one_page() -> None:
+    """Whoever fills a form in or signs it writes what changed behind the rest."""
+    once = pdf(MAX_PAGES - 1)
+    again = once + once.removeprefix(b"%PDF-1.7\n")
+    assert kind_of(again) == Kind(MediaType.PDF, pages=MAX_PAGES - 1)
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
