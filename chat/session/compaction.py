@@ -20,7 +20,7 @@ from chat import metrics
 from chat.conf import conf
 from chat.errors import ChatError, ProviderError
 from chat.llm import prompts
-from chat.llm.catalog import candidates
+from chat.llm.catalog import Candidate, candidates
 from chat.llm.prices import (
     cost_microusd,
     history_budget_tokens,
@@ -156,6 +156,11 @@ class _Plan:
     summary_id: str
 
 
+def _least_budget(models: Sequence[Candidate]) -> int:
+    """What any of the models that may be asked can take."""
+    return min(history_budget_tokens(one.spec) for one in models)
+
+
 class Compaction:
     """One conversation's. Runs on the event loop; at most one summary at a time is in the making."""
 
@@ -224,8 +229,7 @@ class Compaction:
         return tokens / self._budget()
 
     def _budget(self) -> int:
-        """What any of the models that may be asked can take."""
-        return min(history_budget_tokens(one.spec) for one in self._context.candidates())
+        return _least_budget(self._context.candidates())
 
     def _plan(self) -> _Plan | None:
         """The oldest turns, as many as it takes to bring the rest down to `_KEEP`; None when there is nothing to cut."""
@@ -270,12 +274,10 @@ class Compaction:
     async def _ask(self, plan: _Plan) -> _Written:
         """Never raises what a model or its vendor did: that is `_Written.error`."""
         model = conf().summary_model
+        asked = candidates(model) if model else self._context.candidates()
         wasted: list[tuple[str, Usage]] = []
-        route = Route(
-            candidates(model) if model else self._context.candidates(),
-            on_failure=lambda failed: wasted.append((failed.spec, failed.usage)),
-        )
-        request, usage = self._request(plan, route.current.model), Usage()
+        route = Route(asked, on_failure=lambda failed: wasted.append((failed.spec, failed.usage)))
+        request, usage = self._request(plan, asked), Usage()
         texts: list[str] = []
         try:
             async with (
@@ -311,13 +313,13 @@ class Compaction:
             ),
         )
 
-    def _request(self, plan: _Plan, model: str) -> ModelRequest:
+    def _request(self, plan: _Plan, asked: Sequence[Candidate]) -> ModelRequest:
         history = self._context.history
         previous = bare(history.summary)
-        max_chars = self._budget() * _BYTES_PER_TOKEN
+        max_chars = _least_budget(asked) * _BYTES_PER_TOKEN
         text = material(previous, items_through(history, plan.through_seq), max_chars=max_chars)
         return ModelRequest(
-            model=model,
+            model=asked[0].model,
             history=[UserText("compaction", text)],
             instructions=prompts.COMPACTION,
             tool_choice="none",

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from chat.errors import ItemExists, ItemNotFound, ModelOverloaded
+from chat.llm.catalog import register_provider
+from chat.llm.prices import TOKENS_PER_BYTE, history_budget_tokens, request_bytes, tokens_of
 from chat.llm.prompts import DELETED, HEAD, LEFT_OUT
 from chat.llm.provider import (
     AssistantText,
@@ -31,6 +33,7 @@ from chat.session.commands import (
 from chat.session.compaction import _Written
 from chat.session.history import items_of
 from chat.session.session import Session
+from chat.testing import ScriptedModel
 from sessions_app.log import events as ev
 from sessions_app.log.replay import find_ids, read_history, summary_before
 from sessions_app.log.state import SessionState
@@ -462,6 +465,23 @@ async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, mo
     answers = [item for item in model.requests[-1].history if isinstance(item, AssistantText)]
     assert answers
     assert all(len(answer.parts) == 2 for answer in answers)
+
+
+async def test_a_smaller_model_that_writes_the_summary_is_given_no_more_than_it_can_take(
+    process: Process, model: EngineModel, settings: Any
+) -> None:
+    settings.CHAT_HISTORY_TOKENS = 20_000
+    settings.CHAT_PRICES = {"scripted": {"context": 200_000}, "small": {"context": 4_000}}
+    settings.CHAT_SUMMARY_MODEL = "small"
+    small = ScriptedModel(name="small", otherwise=lambda _: "A SMALL SUMMARY")
+    register_provider("small", lambda: small)
+    conversation = await process.join()
+    for number in range(10):
+        await say(conversation, f"{number}: {WORDS * 20}")
+    (request, *_) = small.requests
+    room = history_budget_tokens("small")
+    assert tokens_of(request_bytes(request), TOKENS_PER_BYTE) <= room
+    assert "left out here" in str(request.history)
 
 
 async def test_an_attempt_without_a_word_is_counted_with_the_summary(
