@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from chat import metrics
 from chat.conf import conf
 from chat.errors import BudgetExceeded, ChatError, ModelEmptyAnswer, ProviderError
@@ -180,6 +182,7 @@ class Response:
         self._clock = Clock()
         self._unanswered: dict[str, ev.ToolCall] = {}
         """Calls in the log whose results are not."""
+        self._call_ids: set[str] = set()
         self._tools_began = False
         self._outside = turn.outside
         self._answer_schema = turn.options.answer_schema
@@ -378,6 +381,7 @@ class Response:
     async def _call(self, request: ToolCallRequest, index: int, round_number: int) -> _Call:
         """The call as an event, or the question whether it may be made; outside of the conversation nobody could answer
         it, and the call is refused where it would run."""
+        request = self._with_own_id(request)
         client = any(spec.name == request.name for spec in self._config.client_tools())
         tool = None if client else self._registry.get(request.name)
         common: JSON = {
@@ -396,6 +400,13 @@ class Response:
             asks = await question(tool, arguments=request.arguments)
             return ev.ToolApprovalRequested(**common, asks=asks, approvals=tool.approvals)
         return ev.ToolCall(**common, location=ev.Location.CLIENT if client else ev.Location.SERVER)
+
+    def _with_own_id(self, request: ToolCallRequest) -> ToolCallRequest:
+        """A project's own provider may give an id a second time; two calls of one id would have one result."""
+        if request.call_id in self._call_ids or self._history.items.knows_call(storable(request.call_id)):
+            request = msgspec.structs.replace(request, call_id=new_id("call"))
+        self._call_ids.add(request.call_id)
+        return request
 
     async def _needs_approval(self, tool: Tool, request: ToolCallRequest) -> bool:
         context = self._tool_context(request.call_id)

@@ -58,6 +58,24 @@ async def test_tool_calls_with_arguments_results_and_outcomes() -> None:
     assert [spec.name for spec in model.requests[0].tools] == ["double"]
 
 
+async def test_a_call_that_is_written_once_and_made_again_is_another_call() -> None:
+    """As a real model's is, with an id and an idempotency key of its own."""
+    keys: list[str] = []
+
+    def pay(context: ToolContext) -> str:
+        """Pay."""
+        keys.append(context.idempotency_key)
+        return "paid"
+
+    again = calls("pay")
+    model = ScriptedModel([again, again], "Twice.", again, "Once more.")
+    async with session(model, tools=[pay]) as talk:
+        twice = assert_completed(await talk.say("Pay twice"))
+        once = assert_completed(await talk.say("And again"))
+    assert [call.output for call in (*twice.calls, *once.calls)] == ["paid"] * 3
+    assert len(set(keys)) == 3
+
+
 async def test_a_call_is_in_the_log_before_its_tool_runs() -> None:
     seen: list[str] = []
 
