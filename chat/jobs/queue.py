@@ -3,7 +3,7 @@ end at the same time together."""
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from procrastinate.connector import BaseAsyncConnector
@@ -12,6 +12,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from chat.batches import Batches
+from sessions_app.postgres.outage import is_passing
 
 _FETCH = """
 SELECT (taken.job).* FROM (
@@ -48,9 +49,13 @@ class FewRoundTrips(JobManager):
         """Jobs that were taken and have not ended."""
         self._taken: deque[Job] = deque()
         """Of these, the ones that the worker has not come for. It comes at once: it has hands for all of them."""
+        self._lost: ConnectorException | None = None
+        """Why the end of a job is not known to the database."""
         self._ends: Batches[_Ended, None] = Batches(self._finish_all, name="ends of jobs", most=hands)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        if self._lost is not None:
+            raise self._lost
         if not self._taken:
             hands = max(1, self._hands - len(self._held))
             rows = await self.connector.execute_query_all_async(
@@ -62,12 +67,28 @@ class FewRoundTrips(JobManager):
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         assert job.id is not None
-        await self._ends.ask(_Ended(job.id, status, delete_job))
-        self._held.discard(job.id)
+        ended = _Ended(job.id, status, delete_job)
+        await self._tell(job, lambda: self._ends.ask(ended))
 
     async def retry_job(self, job: Job, *args: Any, **kwargs: Any) -> None:
-        await super().retry_job(job, *args, **kwargs)
-        self._held.discard(job.id or 0)
+        retry = super().retry_job
+        await self._tell(job, lambda: retry(job, *args, **kwargs))
+
+    async def _tell(self, job: Job, tell: Callable[[], Awaitable[None]]) -> None:
+        """Once more where the database did not take it. A job whose end nobody knows counts as running, and its lock as held,
+        for as long as its worker lives: so the worker begins anew then, and the job is rescued as a dead one's."""
+        try:
+            try:
+                await tell()
+            except ConnectorException as error:
+                if not is_passing(error):
+                    raise
+                await tell()
+        except ConnectorException as error:
+            self._lost = error if is_passing(error) else self._lost
+            raise
+        finally:
+            self._held.discard(job.id or 0)
 
     async def give_back(self) -> None:
         """What was taken and never begun, when the worker stops."""

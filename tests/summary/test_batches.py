@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from procrastinate import PsycopgConnector
@@ -158,6 +159,52 @@ async def test_the_jobs_of_a_crowd_are_done_each_once_and_in_few_round_trips(
     assert states == [SummaryState.WRITTEN] * 20
     for word in ("procrastinate_fetch_job", "procrastinate_finish_job"):
         assert 0 < sum(word in query for query in queries) < 20, word
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_end_that_the_database_did_not_take_is_told_again(
+    use_model: UseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the job would count as running, and its lock as held, for as long as the worker lives."""
+    query, refused = PsycopgConnector.execute_query_async, list[str]()
+
+    async def moody(self: PsycopgConnector, **arguments: Any) -> None:
+        ends = "procrastinate_finish_job" in arguments["query"] and job["id"] in arguments["ids"]
+        if ends and not refused:
+            refused.append(arguments["query"])
+            raise ConnectorException from psycopg.OperationalError("no answer within 5 s")
+        await query(self, **arguments)
+
+    monkeypatch.setattr(PsycopgConnector, "execute_query_async", moody)
+    await in_db_thread(ended_session)
+    (job,) = await in_db_thread(jobs)
+    use_model(GOOD)
+    await Worker(concurrency=8, listen=False, once=True).run()
+    assert refused
+    assert await statuses() == []
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_worker_that_cannot_tell_an_end_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(self: PsycopgConnector, **arguments: Any) -> None:
+        raise ConnectorException from psycopg.OperationalError("no answer within 5 s")
+
+    await in_db_thread(ended_session)
+    connector = PsycopgConnector(kwargs=connector_params())
+    await connector.open_async()
+    try:
+        manager = FewRoundTrips(connector, hands=2)
+        worker_id = await manager.register_worker()
+        job = await manager.fetch_job(None, worker_id)
+        assert job
+        with monkeypatch.context() as patched:
+            patched.setattr(PsycopgConnector, "execute_query_async", silent)
+            with pytest.raises(ConnectorException):
+                await manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
+        with pytest.raises(ConnectorException):
+            await manager.fetch_job(None, worker_id)
+    finally:
+        await connector.close_async()
 
 
 async def statuses() -> list[str]:
