@@ -1,7 +1,8 @@
 """An MCP server of the older protocol, by hand and without the SDK, that can do what the SDK's would not.
 
-``python raw_server.py JOURNAL [stubborn|silent|restless|refuses]``; stubborn: neither the end of stdin nor SIGTERM ends
-it; restless: whenever its tools are listed, they have changed; refuses: it knows no method, and is slow to end.
+``python raw_server.py JOURNAL [stubborn|silent|restless|refuses|pages]``; stubborn: neither the end of stdin nor SIGTERM
+ends it; restless: whenever its tools are listed, they have changed; refuses: it knows no method, and is slow to end;
+pages: behind its last page of tools it names that page again.
 """
 
 import json
@@ -68,7 +69,7 @@ class Server:
                 self.send(id=request["id"], result={**result, "serverInfo": info})
             case "tools/list":
                 self.journal("list")
-                self.send(id=request["id"], result={"tools": [self.tool(name) for name in self.names]})
+                self.send(id=request["id"], result=self.listed(request.get("params", {}).get("cursor")))
                 if "restless" in sys.argv:
                     self.send(method="notifications/tools/list_changed")
             case "tools/call":
@@ -77,6 +78,12 @@ class Server:
                 self.journal(f"cancelled {request['params']['requestId']}")
             case method if "id" in request:
                 self.send(id=request["id"], error={"code": -32601, "message": f"no {method} here"})
+
+    def listed(self, cursor: str | None) -> dict[str, Any]:
+        tools = [self.tool(name) for name in self.names]
+        if "pages" not in sys.argv:
+            return {"tools": tools}
+        return {"tools": tools[5:] if cursor else tools[:5], "nextCursor": "the rest"}
 
     def tool(self, name: str) -> dict[str, Any]:
         hints = {"readOnlyHint": True}

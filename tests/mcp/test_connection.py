@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.mcp.conftest import SECRET, Notebook, Run, alive
+from tests.mcp.raw_server import NAMES
 from tests.support.waiting import eventually
 
 
@@ -131,6 +132,13 @@ async def test_tools_that_come_later_are_offered(run: Run, notebook: Notebook) -
             assert "raw__added" in running.names()
 
         await eventually(offered)
+
+
+async def test_a_list_whose_pages_have_no_end_is_read_once(run: Run, notebook: Notebook) -> None:
+    async with run(raw=notebook.raw("pages")) as running:
+        assert running.names() == [f"raw__{name}" for name in NAMES]
+        assert (running.status().tools, running.status().left_out) == (len(NAMES), ())
+        assert notebook.words().count("list") == 2
 
 
 async def test_a_server_that_never_stops_announcing_changes_is_not_asked_each_time(

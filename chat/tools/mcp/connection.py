@@ -249,15 +249,18 @@ class Connection:
 
 
 async def _all_tools(client: Client) -> Iterable[types.Tool]:
-    tools: list[types.Tool] = []
+    """Each once: a list may change from page to page. Some servers name a page again behind the last one."""
+    tools: dict[str, types.Tool] = {}
+    asked: set[str | None] = set()
     cursor: str | None = None
-    for _ in range(MAX_PAGES):
+    while cursor not in asked and len(asked) < MAX_PAGES:
+        asked.add(cursor)
         page = await client.list_tools(cursor=cursor)
-        tools += page.tools
+        tools |= {tool.name: tool for tool in page.tools}
         cursor = page.next_cursor
         if cursor is None:
             break
-    return tools
+    return tools.values()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
