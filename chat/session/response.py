@@ -273,19 +273,21 @@ class Response:
         finish = Completed(FinishReason.OTHER)
         started = time.monotonic()
         taken = 0
-        async with aclosing(self._events(await self._request(round_number))) as events:
-            async for event in events:
-                match event:
-                    case TextDelta():
-                        self._delta(event)
-                    case ToolCallRequest():
-                        requests.append((self._take_index(), event))
-                    case Completed():
-                        finish = event
-                taken += 1
-                if taken % EVENTS_A_TURN == 0:
-                    await asyncio.sleep(0)
-        self._clock.model_s += time.monotonic() - started
+        try:
+            async with aclosing(self._events(await self._request(round_number))) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta():
+                            self._delta(event)
+                        case ToolCallRequest():
+                            requests.append((self._take_index(), event))
+                        case Completed():
+                            finish = event
+                    taken += 1
+                    if taken % EVENTS_A_TURN == 0:
+                        await asyncio.sleep(0)
+        finally:
+            self._clock.model_s += time.monotonic() - started
         self._usage += finish.usage
         calls = [await self._call(request, index, round_number) for index, request in requests]
         if calls:
@@ -445,16 +447,20 @@ class Response:
         self._tools_began = True
         started = time.monotonic()
         requests = [(call.name, call.arguments, self._context_of(call)) for call in calls]
-        async with aclosing(run_tools(self._registry, requests)) as outcomes:
-            async for index, outcome in outcomes:
-                call = calls[index]
-                self._append(_result(call, outcome.output, ev.Outcome(outcome.outcome), outcome.duration_ms))
-                del self._unanswered[call.call_id]
-                known = (
-                    call.name if self._registry.get(call.name) else "unknown"
-                )  # a label a model cannot multiply
-                metrics.tool_calls.labels(tool=known, outcome=outcome.outcome).inc()
-        self._clock.tools_s += time.monotonic() - started
+        try:
+            async with aclosing(run_tools(self._registry, requests)) as outcomes:
+                async for index, outcome in outcomes:
+                    call = calls[index]
+                    self._append(
+                        _result(call, outcome.output, ev.Outcome(outcome.outcome), outcome.duration_ms)
+                    )
+                    del self._unanswered[call.call_id]
+                    known = (
+                        call.name if self._registry.get(call.name) else "unknown"
+                    )  # a label a model cannot multiply
+                    metrics.tool_calls.labels(tool=known, outcome=outcome.outcome).inc()
+        finally:
+            self._clock.tools_s += time.monotonic() - started
 
     def _context_of(self, call: ev.ToolCall) -> ToolContext:
         return replace(self._tool_context(call.call_id), approved=call.approval_id is not None)

@@ -76,6 +76,16 @@ async def test_a_call_that_is_written_once_and_made_again_is_another_call() -> N
     assert len(set(keys)) == 3
 
 
+async def test_the_time_of_an_answer_that_broke_off_is_told_as_the_models() -> None:
+    model = ScriptedModel(["Hello", 0.2, ModelRefused()])
+    async with session(model, tools=[]) as talk:
+        done = (await talk.say("Hi")).events[-1]
+    assert isinstance(done, ev.ResponseDone)
+    assert done.status == ev.ResponseStatus.FAILED
+    assert done.timings
+    assert 200 <= done.timings.model_ms <= done.timings.total_ms
+
+
 async def test_a_call_is_in_the_log_before_its_tool_runs() -> None:
     seen: list[str] = []
 
