@@ -64,9 +64,9 @@ async def summarise(*, model: str, transcript: str, wanted: str = "") -> Summary
 
 
 def part_chars(model: str, wanted: str = "") -> int:
-    """How much of a conversation its model is given at once."""
-    spec = candidates(asked(model, wanted))[0].spec
-    return min(_MOST_CHARS, history_budget_tokens(spec) * _CHARS_PER_TOKEN)
+    """How much of a conversation is given at once: what any of the models that may be asked can take."""
+    tokens = min(history_budget_tokens(one.spec) for one in candidates(asked(model, wanted)))
+    return min(_MOST_CHARS, tokens * _CHARS_PER_TOKEN)
 
 
 async def summarise_parts(

@@ -11,7 +11,7 @@ from chat.errors import (
     ModelRefused,
     ModelTimeout,
 )
-from chat.jobs.summary import EmptySummaryError, summarise
+from chat.jobs.summary import EmptySummaryError, part_chars, summarise
 from chat.llm import catalog
 from chat.llm.provider import Completed, FinishReason, Usage, UserText
 from chat.testing import ScriptedModel
@@ -70,6 +70,20 @@ async def test_a_fallback_writes_it_when_the_sessions_model_fails(
     settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("demo",)
     assert (await summarise(model="failing", transcript=TRANSCRIPT)).model == "demo"
     assert len(failing.requests) == 1
+
+
+def test_a_part_is_such_as_each_model_that_may_be_asked_can_take(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a fallback finds it too long, which is no reason to try again, while the first model is away for a moment."""
+    monkeypatch.setattr("chat.llm.catalog._kinds", {**catalog._kinds})
+    for name in ("large", "small"):
+        catalog.register_provider(name, lambda: ScriptedModel(WHOLE))
+    settings.CHAT_PRICES = {"large": {"context": 400_000}, "small": {"context": 8_000}}
+    settings.CHAT_SUMMARY_MODEL, settings.CHAT_LLM_FALLBACKS = None, ("small",)
+    assert part_chars("large") == part_chars("small") < 8_000
+    settings.CHAT_LLM_FALLBACKS = ()
+    assert part_chars("large") > 100_000
 
 
 async def test_an_attempt_without_a_word_is_counted_with_the_summary(
