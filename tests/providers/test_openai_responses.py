@@ -99,6 +99,19 @@ async def test_a_request_is_not_repeated_for_any_other_fault(
     assert server.hits == 1
 
 
+async def test_the_first_words_behind_a_call_begin_no_paragraph(
+    server: OpenAIServer, provider: OpenAIProvider
+) -> None:
+    def answer(body: JSON) -> Answer:
+        writer = Writer(body)
+        call, message = writer.call("get_time", '{"zone":"UTC"}'), writer.message(["I look ", "it up."])
+        return Stream((*writer.begin(), *call, *message, *writer.end()))
+
+    server.then(answer)
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert joined(events) == "I look it up."
+
+
 async def test_a_message_comes_back_with_its_phase_and_apart_from_the_next(
     server: OpenAIServer, provider: OpenAIProvider
 ) -> None:

@@ -209,6 +209,7 @@ class ResponsesRound(OpenAIRound[_TextEvent]):
         self._message: JSON | None = None
         self._usage = Usage()
         self._calls = False
+        self._spoke = False
         self._refused = False
         self._incomplete = ""
         self.ended = False
@@ -262,14 +263,14 @@ class ResponsesRound(OpenAIRound[_TextEvent]):
             if kept:
                 yield TextDelta("", {"openai": kept})
         if delta:
-            self.began = True
+            self.began = self._spoke = True
             yield TextDelta(delta)
 
     def _added(self, item: JSON) -> Iterator[TextDelta]:
         """A second message in a round begins a paragraph."""
         if item.get("type") == "message":
             self._message = item
-            if self.began:
+            if self._spoke:
                 yield TextDelta("\n\n")
 
     def _done(self, item: JSON) -> Iterator[ToolCallRequest]:
