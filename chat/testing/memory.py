@@ -66,7 +66,8 @@ class MemorySession:
         return await self._answer(lambda started: item_id in started.input_item_ids)
 
     async def approve(self, answer: Answer) -> Answer:
-        """Say yes to all calls of the answer that wait for it; the answer that goes on with what they gave."""
+        """Say yes to all calls of the answer that wait for it, as so many persons as each needs; the answer that goes on with
+        what they gave."""
         return await self._decide(answer, approve=True)
 
     async def refuse(self, answer: Answer, reason: str = "") -> Answer:
@@ -87,10 +88,15 @@ class MemorySession:
 
     async def _decide(self, answer: Answer, *, approve: bool, reason: str = "") -> Answer:
         assert answer.waiting, f"no call of this answer waits for approval:\n{answer}"
+        needed = {
+            one.item_id: one.approvals for one in answer.events if isinstance(one, ev.ToolApprovalRequested)
+        }
         for call in answer.waiting:
-            await self._do(
-                DecideApproval(approval_id=call.approval_id, approve=approve, by="test", reason=reason)
-            )
+            for number in range(needed[call.approval_id] if approve else 1):
+                by = f"test {number + 1}" if number else "test"
+                await self._do(
+                    DecideApproval(approval_id=call.approval_id, approve=approve, by=by, reason=reason)
+                )
         return await self._answer(lambda started: started.continues == answer.response_id)
 
     async def _answer(self, wanted: Callable[[ev.ResponseStarted], bool]) -> Answer:

@@ -76,6 +76,24 @@ async def test_a_call_that_is_written_once_and_made_again_is_another_call() -> N
     assert len(set(keys)) == 3
 
 
+async def test_a_tool_that_needs_the_yes_of_two_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.testing.memory.ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr(default_registry, "_tools", {})
+
+    @tool(requires_approval=True, approvals=2)
+    def pay_back() -> str:
+        """Pay back."""
+        return "paid back"
+
+    async with session(ScriptedModel(calls("pay_back"), "Done."), tools=[pay_back]) as talk:
+        asked = await talk.say("Pay it back")
+        answer = assert_completed(await talk.approve(asked))
+    assert assert_called(answer, "pay_back").output == "paid back"
+    decided = [event for event in talk.events if isinstance(event, ev.ToolApproval)]
+    assert [event.missing for event in decided] == [1, 0]
+    assert len({event.by for event in decided}) == 2
+
+
 async def test_the_time_of_an_answer_that_broke_off_is_told_as_the_models() -> None:
     model = ScriptedModel(["Hello", 0.2, ModelRefused()])
     async with session(model, tools=[]) as talk:
