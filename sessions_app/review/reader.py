@@ -172,7 +172,7 @@ def _up_to_a_break(rows: list[Row]) -> list[Row]:
     for index, row in enumerate(rows):
         if row.event_type == ev.ResponseStarted.event_type:
             open_since = index if open_since is None else open_since
-        elif row.event_type == ev.ResponseDone.event_type:
+        elif row.event_type == ev.ResponseDone.event_type and not _never_began(row):
             open_since = None
     return rows[:open_since] if open_since else rows
 
@@ -186,8 +186,13 @@ def _from_a_break(rows: list[Row]) -> list[Row]:
         if row.event_type == ev.ResponseStarted.event_type:
             started.add(response_id)
         elif row.event_type in _OF_A_RESPONSE and response_id and response_id not in started:
-            cut = index + 1
+            cut = cut if _never_began(row) else index + 1
     return rows[cut:] or rows
+
+
+def _never_began(row: Row) -> bool:
+    """A turn that waited and leaves the queue: that ends no answer, and another one may be under way meanwhile."""
+    return bool(row.payload.get("waited"))
 
 
 def _operator_before(session: Session, rows: Sequence[Row]) -> str:

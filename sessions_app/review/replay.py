@@ -56,10 +56,13 @@ def beginning_of_part(*, session_id: str, seq: int) -> int:
 
 def _up_to_an_end(records: list[ev.Record]) -> list[ev.Record]:
     """Of an answer, so that none is torn; all of them where one fills them."""
-    ends = (
-        index for index in range(len(records), 0, -1) if isinstance(records[index - 1].event, ev.ResponseDone)
-    )
+    ends = (index for index in range(len(records), 0, -1) if _ends_an_answer(records[index - 1].event))
     return records[: next(ends, len(records))]
+
+
+def _ends_an_answer(event: ev.Event) -> bool:
+    """A turn that waited may leave the queue while another's answer is under way."""
+    return isinstance(event, ev.ResponseDone) and not event.waited
 
 
 # What happened, one after the other

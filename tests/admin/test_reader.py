@@ -78,6 +78,34 @@ def test_no_page_cuts_an_answer_when_one_fits(rows: int) -> None:
         assert all(answer.started and answer.done for answer in answers)
 
 
+def with_a_turn_that_was_dropped(number: int) -> list[ev.Event]:
+    """An answer during which a turn that waited behind it was taken back."""
+    first, *rest = turn(number)
+    waits = ev.ResponseQueued(response_id=f"resp_w{number}", position=1)
+    dropped = done(f"resp_w{number}", "cancelled", reason="cancelled", waited=True)
+    return [first, *rest[:2], waits, dropped, *rest[2:]]
+
+
+@pytest.mark.parametrize("rows", [9, 10, 13, 25])
+def test_a_turn_that_waited_and_was_dropped_cuts_no_answer(rows: int) -> None:
+    events = [event for number in range(30) for event in with_a_turn_that_was_dropped(number)]
+    session = write_session(events)
+    for pages in (forward(session, rows), backward(session, rows)):
+        answers = [entry for page in pages for entry in page if isinstance(entry, Answer)]
+        assert len(answers) == 30
+        assert all(answer.started and answer.done for answer in answers)
+
+
+def test_a_page_does_not_begin_with_what_a_person_answered_along() -> None:
+    """The end of a turn that never started is no end of an answer that began before the page."""
+    along = done("resp_w", "cancelled", reason="answered_by_person", waited=True)
+    session = write_session(
+        [*(event for number in range(6) for event in turn(number)), along, user_says("thanks")]
+    )
+    page = read_page(session, before=session.last_seq + 1, rows=14)
+    assert len([entry for entry in page.entries if isinstance(entry, Answer)]) == 2
+
+
 @pytest.mark.parametrize("turns", [3, 300])
 def test_a_page_costs_one_query_however_long_the_session_is(turns: int) -> None:
     session = long_session(turns)

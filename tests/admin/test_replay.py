@@ -238,3 +238,16 @@ def test_a_place_behind_what_a_takeover_found_lost_is_played(monkeypatch: pytest
     for seq in (100, 501):
         part = read_part(session_id="s1", after=beginning_of_part(session_id="s1", seq=seq))
         assert part.records[0].event == lost
+
+
+@pytest.mark.django_db
+def test_a_part_does_not_end_with_a_turn_that_never_began() -> None:
+    """Its end is not that of the answer during which it left the queue."""
+    waits = [
+        ev.ResponseQueued(response_id="resp_w", position=1),
+        done("resp_w", "cancelled", reason="cancelled", waited=True),
+    ]
+    events = [user_says("Hi"), started(), message("Hello"), done()]
+    write_session([*events, user_says("Go on", "item_u2"), started("resp_2"), *waits], session_id="s1")
+    part = read_part(session_id="s1", most=8)
+    assert [record.seq for record in part.records] == [1, 2, 3, 4]
