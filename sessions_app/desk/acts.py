@@ -79,7 +79,8 @@ def set_state(
 
 @transaction.atomic
 def assign(*, session_id: str, assignee_id: int | None, by: Reviewer) -> bool:
-    """Raises `ActRefused` for somebody who may not review, and `SessionNotFound`."""
+    """Whoever took it from the queue and gives it to a colleague has left it: the colleague has no deadline. Raises `ActRefused` for
+    somebody who may not review, and `SessionNotFound`."""
     session = lock(session_id)
     names = {None: "nobody", **{user.pk: user.get_username() for user in reviewers()}}
     if assignee_id not in names:
@@ -87,6 +88,8 @@ def assign(*, session_id: str, assignee_id: int | None, by: Reviewer) -> bool:
     if session.assignee_id == assignee_id:
         return False
     old = session.assignee.get_username() if session.assignee else "nobody"
+    if assignee_id is not None:
+        release(session_id, but_of=assignee_id)
     Session.objects.filter(pk=session_id).update(assignee_id=assignee_id)
     record(session_id, ReviewAct.ASSIGNED, by, old=old, new=names[assignee_id])
     return True
@@ -194,8 +197,10 @@ def lock(session_id: str) -> Session:
     return found
 
 
-def release(session_id: str) -> None:
+def release(session_id: str, *, but_of: int | None = None) -> None:
+    """``but_of``: whose claim stays."""
     claims = SessionReview.objects.filter(pk=session_id, claimed_at__isnull=False)
+    claims = claims if but_of is None else claims.exclude(claimed_by_id=but_of)
     claims.update(claimed_at=None, claimed_by=None)
 
 

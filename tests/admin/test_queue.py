@@ -207,6 +207,20 @@ def test_what_was_finished_is_not_taken_back(rita: Client) -> None:
     assert Session.objects.get().review_state == ReviewState.FLAGGED
 
 
+def test_what_was_given_to_a_colleague_by_name_stays_theirs(rita: Client) -> None:
+    """An assignee has no deadline; the one of who took it from the queue is over."""
+    ended("s1")
+    handed_out(rita)
+    olga = staff("olga", "view_session", "review_session")
+    do(rita, "s1", "assign", assignee=str(olga.pk))
+    SessionReview.objects.filter(claimed_at__isnull=False).update(
+        claimed_at=timezone.now() - queue.HELD_FOR - timedelta(minutes=1)
+    )
+    assert handed_out(reviewer("omar")) == ""
+    session = Session.objects.get()
+    assert (session.review_state, session.assignee) == (ReviewState.IN_REVIEW, olga)
+
+
 def test_two_reviewers_never_get_the_same(rita: Client) -> None:
     """One holds its transaction open while the other asks: the row is passed over, not waited for."""
     for number in range(2):
