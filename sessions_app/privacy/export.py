@@ -10,11 +10,13 @@ import msgspec
 from django.contrib.auth import get_user_model
 
 from sessions_app.files.keeping import files_in, unused_files
+from sessions_app.log.events import ToolApproval
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.rows import Row
 from sessions_app.models import Session, StoredFile
 from sessions_app.privacy.people import Person
 from sessions_app.review.reader import read_rows
+from sessions_app.review.told import CLIENT, STAFF
 
 _PAGE = 100
 _SESSION_FIELDS = (
@@ -102,6 +104,8 @@ def _file(file: StoredFile) -> str:
 
 def _event(session_id: str, row: Row) -> str:
     payload = {name: value for name, value in row.payload.items() if name not in _FOR_STAFF}
+    if row.event_type == ToolApproval.event_type:  # that a person decided, and not which of the staff
+        payload["by"] = CLIENT if payload.get("by") == CLIENT else STAFF
     return _line(
         "event",
         session_id=session_id,

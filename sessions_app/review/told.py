@@ -33,6 +33,7 @@ FOR_STAFF = frozenset(
         "request_key",
         "sentiment",
         "stopped_by",
+        "waits_for",
     }
 )
 """The fields that are left out, whatever the event; but for the cause of a `SessionReopened`, which is one word of ours."""

@@ -76,6 +76,20 @@ def test_the_log_without_what_is_for_staff(ada: User) -> None:
     assert answer.headers["Cache-Control"].count("no-store") == 1
 
 
+def test_no_name_of_the_staff_is_told(ada: User) -> None:
+    """Of a conversation that one of them has taken over."""
+    session_id = written(ada)
+    events = [
+        ev.OperatorTookOver(item_id="t", author="grace", shown_as="A person", awaited=True),
+        ev.ResponseQueued(response_id="resp_2", position=1, waits_for="grace"),
+        ev.OperatorHandedBack(item_id="b", author="grace", shown_as="A person"),
+    ]
+    append_now(session_id=session_id, epoch=0, last_seq=11, events=events)
+    answer = by_key(ada).get(f"/api/sessions/{session_id}/events", {"after": 11})
+    assert [event["type"] for event in answer.json()["events"]] == [one.event_type for one in events]
+    assert "grace" not in answer.content.decode()
+
+
 def test_it_is_read_in_pages_from_any_place(ada: User) -> None:
     session_id = written(ada)
     client, address = by_key(ada), f"/api/sessions/{session_id}/events"

@@ -11,6 +11,7 @@ from chat.page import own_data
 from identity.guests import GUEST_COOKIE, sign_guest_id
 from identity.keys import make_key, make_secret
 from identity.models import Scope
+from sessions_app.log import events as ev
 from sessions_app.models import Erasure, Session
 from tests.admin.rows import write_session
 
@@ -144,6 +145,25 @@ def test_what_is_for_staff_alone_is_not_in_the_download() -> None:
         assert not {"cause", "extra", "parts", "error"} & event["payload"].keys()
         if event["event"] in ("model_attempt_failed", "summary_failed"):
             assert event["content"] is None
+
+
+def test_no_name_of_the_staff_is_in_the_download() -> None:
+    """Who asks learns that a person decided, and not which."""
+    client, ada = user("ada")
+    told = {"shown_as": "A person"}
+    events: list[ev.Event] = [
+        ev.OperatorTookOver(item_id="t", author="grace", awaited=True, **told),
+        ev.ResponseQueued(response_id="resp_1", position=1, waits_for="grace"),
+        ev.OperatorHandedBack(item_id="b", author="grace", **told),
+        ev.ToolApproval(item_id="d1", approval_id="q1", approve=True, by="grace"),
+        ev.ToolApproval(item_id="d2", approval_id="q2", approve=False, by="client"),
+    ]
+    write_session(events, session_id="s1", user=ada)
+    answer = client.get(ALL)
+    lines = [line for line in lines_of(answer) if line["type"] == "event"]
+    assert [line["event"] for line in lines] == [event.event_type for event in events]
+    assert "grace" not in json.dumps(lines)
+    assert [line["payload"]["by"] for line in lines[3:]] == ["staff", "client"]
 
 
 def by_key(value: str) -> Client:
