@@ -5,10 +5,12 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
+from procrastinate.exceptions import UniqueViolation
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -76,10 +78,19 @@ class JobAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]
     @admin.action(description="Run failed jobs again", permissions=["retry"])
     def retry(self, request: HttpRequest, jobs: QuerySet[ProcrastinateJob]) -> None:
         manager = apps.get_app_config("procrastinate").app.job_manager  # type: ignore[attr-defined]
-        failed = list(jobs.filter(status="failed"))
-        for job in failed:
-            manager.retry_job_by_id(job.id, timezone.now(), job.priority, job.queue_name, job.lock)
-        messages.success(request, f"Jobs to run again: {len(failed)}.")
+        again = waiting = 0
+        for job in jobs.filter(status="failed"):
+            try:
+                with transaction.atomic():
+                    manager.retry_job_by_id(job.id, timezone.now(), job.priority, job.queue_name, job.lock)
+            except UniqueViolation:  # of its queueing lock: another one does the same work
+                waiting += 1
+            else:
+                again += 1
+        words = f"Jobs to run again: {again}."
+        if waiting:
+            words += f" Jobs of which another one waits already: {waiting}."
+        messages.success(request, words)
 
     @column("Task", ordering="task_name")
     def task(self, job: ProcrastinateJob) -> str:

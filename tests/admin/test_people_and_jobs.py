@@ -188,6 +188,20 @@ def test_a_failed_job_runs_again_when_one_may(admin: Client, job_id: int) -> Non
     assert retry(admin, job_id) == "todo"
 
 
+def test_of_jobs_that_wait_once_one_runs_again(admin: Client, job_id: int) -> None:
+    """The nightly one, which failed in two nights while the database was away."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status, queueing_lock)"
+            " VALUES ('upkeep', 'retain', 0, '{}', 'failed', 'retain'), ('upkeep', 'retain', 0, '{}', 'failed', 'retain')"
+        )
+    jobs = ProcrastinateJob.objects.order_by("pk")
+    chosen = [job.pk for job in jobs]
+    answer = admin.post(JOBS, {"action": "retry", "_selected_action": chosen}, follow=True)
+    assert "Jobs to run again: 2." in answer.content.decode()
+    assert sorted(jobs.values_list("status", flat=True)) == ["failed", "todo", "todo"]
+
+
 def test_who_may_only_look_cannot_run_a_job_again(job_id: int) -> None:
     user = User.objects.create_user("looker", password=PASSWORD, is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_procrastinatejob"))
