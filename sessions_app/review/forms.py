@@ -185,8 +185,8 @@ def _markdown(session: Session) -> Pieces:
 
 
 def _chat(session: Session) -> Pieces:
-    """What was said and done; without answers that another try took the place of, what the client took back, and versions that
-    are not the chosen one."""
+    """What was said and done; without answers that another try took the place of, what the client or the staff took back, and
+    versions that are not the chosen one."""
     chosen = chosen_items(session)
     yield '{"messages": ['
     comma = ""
@@ -212,7 +212,7 @@ def _messages(rows: Iterable[Row], chosen: Collection[str] | None) -> Iterator[e
             case Answer() if chosen is not None:
                 entry.items = [item for item in entry.items if item.item_id in chosen]
                 yield from _of_an_answer(entry)
-            case Said(removed=False):
+            case Said(removed=False, withdrawn=False):
                 yield {"role": "system" if entry.author else "user", "content": _with_names(entry)}
             case Answer(tried_again=False):
                 yield from _of_an_answer(entry)

@@ -297,3 +297,21 @@ def test_the_queries_of_a_page_are_few_and_memory_does_not_grow_with_the_list(vi
     assert length > 400_000
     assert peak < 2_500_000
     assert len(queries) < 2_000 / exporting.PAGE * 6 + 20
+
+
+def test_a_whisper_that_was_taken_back_is_in_no_chat(viewer: Client) -> None:
+    """No model was told it."""
+    session = write_session(
+        [
+            user_says("What time?"),
+            ev.OperatorWhispered(item_id="item_w1", text="Be brief.", author="ann"),
+            ev.OperatorWhispered(item_id="item_w2", text="Offer a refund.", author="ann"),
+            ev.WhisperWithdrawn(item_id="item_w2", author="ann"),
+            started(),
+            message("21:14."),
+            done(),
+        ]
+    )
+    (line,) = one(viewer, session, "jsonl").splitlines()
+    told = [message["content"] for message in json.loads(line)["messages"]]
+    assert told == ["What time?", "Be brief.", "21:14."]
