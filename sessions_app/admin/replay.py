@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -46,7 +47,7 @@ def replay_steps(request: HttpRequest, session: Session) -> HttpResponse:
     steps = _steps(session, part, after)
     for step in steps:
         for file in step.get("files", ()):
-            file["url"] = reverse("admin:sessions_app_session_file", args=[session.pk, file["id"]])
+            file["url"] = reverse("admin:sessions_app_session_file", args=[quote(session.pk), file["id"]])
     _render(steps)
     for step in steps:
         if step["kind"] != "text":

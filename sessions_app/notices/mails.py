@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib.admin.utils import quote
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
@@ -142,7 +143,7 @@ _WHY = "You chose to be told of this. Change it in the admin, under E-mails to m
 
 def _line(notice: MailNotice, public_url: str) -> str:
     at = timezone.localtime(notice.at).strftime("%d %b, %H:%M")
-    page = reverse("admin:sessions_app_session_change", args=[notice.session_id])
+    page = reverse("admin:sessions_app_session_change", args=[quote(notice.session_id)])
     where = (
         f"{public_url.rstrip('/')}{page}?hit={notice.seq}#seq-{notice.seq}"
         if public_url

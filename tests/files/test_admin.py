@@ -1,5 +1,7 @@
 """Pictures and files before the staff: in the transcript, on their own, and in what is carried away."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -54,6 +56,18 @@ def test_a_transcript_shows_them(files: list[StoredFile], staff: Client) -> None
     assert f'href="{address(files[1])}"' in html
     assert "bike b.png" in html
     assert "2 pages" in html
+
+
+def test_they_are_shown_whatever_the_sessions_id_is(staff: Client) -> None:
+    """A client may choose one that the admin's addresses would read as another."""
+    row = keep_file(png(40, 30), name="bike.png", owner=ADA)
+    refs = use_files([row.pk], session_id="order_2211", owner=ADA)
+    write_session([ev.UserMessage(item_id="item_u", text="", files=refs)], session_id="order_2211")
+    page = "/admin/sessions_app/session/order_5F2211/"
+    (shown,) = re.findall(r'<img src="([^"]+/files/[^"]+)"', staff.get(f"{page}change/").content.decode())
+    (step,) = staff.get(f"{page}replay.json").json()["steps"]
+    for url in (shown, step["files"][0]["url"]):
+        assert staff.get(url).status_code == 200
 
 
 def test_staff_open_one_and_it_is_written_down(files: list[StoredFile], staff: Client) -> None:

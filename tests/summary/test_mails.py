@@ -1,5 +1,6 @@
 """E-mails to staff: what each chose, in one mail instead of many, and never what was said."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from sessions_app.notices import mails
 from sessions_app.notices.deliveries import due_delivery
 from sessions_app.notices.mails import MOST_LINES, due_subscriptions, send_digest
 from tests.admin.conftest import signed_in
+from tests.admin.rows import turn, write_session
 from tests.summary.support import end_it, ended_session, open_it, said, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,6 +73,19 @@ def test_each_hears_of_what_they_chose_and_not_what_was_said() -> None:
     )
     assert "secret" not in sent.body
     assert not MailNotice.objects.exists()
+
+
+def test_a_mail_leads_to_a_session_whatever_its_id() -> None:
+    """A client may choose one that the admin's addresses would read as another."""
+    grace = staff()
+    session = write_session(turn(1), session_id="order_2211")
+    subscription = wants(grace, Topic.ANSWER_FAILED)
+    MailNotice.objects.create(
+        subscription=subscription, session=session, topic=Topic.ANSWER_FAILED, seq=2, at=session.start_time
+    )
+    send_all(public_url="https://chat.example.com")
+    (address,) = re.findall(r"https://chat.example.com(/\S+)[?]hit=2", mail.outbox[0].body)
+    assert signed_in(grace).get(address).status_code == 200
 
 
 def test_the_first_is_told_at_once_and_the_others_share_the_next() -> None:
