@@ -296,7 +296,7 @@ async def send_mails(timestamp: int) -> None:
     for subscription_id in await in_db_thread(due_subscriptions):
         try:
             await in_db_thread(send_digest, subscription_id, public_url=conf().public_url or "")
-        except (OSError, SMTPException, DatabaseAway) as error:
+        except (OSError, SMTPException, DatabaseAway, ValueError) as error:  # the last: of what is no address
             logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
 
 

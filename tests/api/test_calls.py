@@ -79,7 +79,7 @@ def test_the_log_without_what_is_for_staff(ada: User) -> None:
 def test_no_name_of_the_staff_is_told(ada: User) -> None:
     """Of a conversation that one of them has taken over."""
     session_id = written(ada)
-    events = [
+    events: list[ev.Event] = [
         ev.OperatorTookOver(item_id="t", author="grace", shown_as="A person", awaited=True),
         ev.ResponseQueued(response_id="resp_2", position=1, waits_for="grace"),
         ev.OperatorHandedBack(item_id="b", author="grace", shown_as="A person"),

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission, User
 from django.core import mail
+from django.core.mail.backends.smtp import EmailBackend
 from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client
@@ -84,7 +86,7 @@ def test_a_mail_leads_to_a_session_whatever_its_id() -> None:
         subscription=subscription, session=session, topic=Topic.ANSWER_FAILED, seq=2, at=session.start_time
     )
     send_all(public_url="https://chat.example.com")
-    (address,) = re.findall(r"https://chat.example.com(/\S+)[?]hit=2", mail.outbox[0].body)
+    (address,) = re.findall(r"https://chat.example.com(/\S+)[?]hit=2", str(mail.outbox[0].body))
     assert signed_in(grace).get(address).status_code == 200
 
 
@@ -208,6 +210,26 @@ async def test_one_whose_mail_fails_keeps_no_other_waiting(monkeypatch: pytest.M
     monkeypatch.setattr(tasks, "send_digest", fail)
     await tasks.send_mails.func(timestamp=0)
     assert tried == [1, 2, 3]
+
+
+def test_what_is_no_address_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """As an issuer's account, or an import, may have brought one along."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    sent: list[str] = []
+
+    class Server:
+        def sendmail(self, _sender: str, to: list[str], _words: bytes) -> None:
+            sent.extend(to)
+
+    monkeypatch.setattr(EmailBackend, "open", lambda self: setattr(self, "connection", Server()) or True)
+    monkeypatch.setattr(EmailBackend, "close", lambda self: None)
+    for name, email in (("ada", "ada@example.com, ada@home.example"), ("grace", "grace@example.com")):
+        wants(staff(name, email=email), Topic.ANSWER_FAILED)
+    fails()
+    async_to_sync(tasks.send_mails.func)(timestamp=0)
+    assert sent == ["grace@example.com"]
 
 
 def test_everybody_chooses_for_themselves() -> None:
