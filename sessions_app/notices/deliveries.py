@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.log.rows import storable
-from sessions_app.models import DeliveryState, Topic, Webhook, WebhookDelivery
+from sessions_app.models import DeliveryState, Session, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.messages import PING, message_of
 from sessions_app.notices.renewal import keys_of
 from sessions_app.selectors.inbox import rated_again
@@ -126,18 +126,19 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0
         state = DeliveryState.DELIVERED
     elif gives_up or answer.gone:
         state = DeliveryState.FAILED
-    words = storable(answer.words)
-    attempt = Attempt(
-        at=timezone.now(),
-        status_code=answer.status_code,
-        took_ms=answer.took_ms,
-        answer=words[:ATTEMPT_ANSWER_CHARS],
-        url=due.url,
-        headers=dict(answer.sent),
-    )
     with transaction.atomic():
         locked = WebhookDelivery.objects.select_for_update().filter(pk=due.delivery_id)
-        before = locked.values_list("attempts", flat=True).first() or []
+        before, session_id = locked.values_list("attempts", "session_id").first() or ([], "")
+        # looked at behind the lock: an erasure is either over, or takes these words along
+        words = "" if _is_forgotten(session_id) else storable(answer.words)
+        attempt = Attempt(
+            at=timezone.now(),
+            status_code=answer.status_code,
+            took_ms=answer.took_ms,
+            answer=words[:ATTEMPT_ANSWER_CHARS],
+            url=due.url,
+            headers=dict(answer.sent),
+        )
         WebhookDelivery.objects.filter(pk=due.delivery_id).update(
             state=state,
             tries=F("tries") + 1,
@@ -150,6 +151,12 @@ def note_answer(due: Due, answer: Answer, *, gives_up: bool, wait_s: float = 0.0
         if answer.gone:
             Webhook.objects.filter(pk=due.webhook_id).update(active=False)
         _note_health(due.webhook_id, taken=answer.taken)
+
+
+def _is_forgotten(session_id: str) -> bool:
+    """Whether what was said there is erased: a receiver may quote it. A ping is of no session."""
+    there = Session.objects.filter(pk=session_id, erased_at__isnull=True)
+    return bool(session_id) and not there.exists()
 
 
 def _note_health(webhook_id: int, *, taken: bool) -> None:

@@ -128,6 +128,21 @@ def test_the_address_of_a_webhook_is_for_those_who_may_see_webhooks(receiver: Re
     assert receiver.url not in shown
 
 
+def test_what_is_answered_after_the_erasure_is_not_kept(receiver: Receiver) -> None:
+    """The message was made before, and a receiver may quote it."""
+    hook = webhook(receiver.url, Topic.SESSION_ENDED, with_words=True)
+    ended_session()
+    delivery = WebhookDelivery.objects.get(webhook=hook)
+    due = due_delivery(delivery.pk)
+    assert due
+    erase_session(session_id=delivery.session_id, by=By(actor=EraseActor.STAFF))
+    note_answer(due, Answer(status_code=422, words="You said Bad."), gives_up=True)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.status_code, delivery.tries) == (DeliveryState.FAILED, 422, 1)
+    assert delivery.answer == ""
+    assert "Bad." not in str(delivery.attempts)
+
+
 def test_so_many_tries_are_kept(receiver: Receiver) -> None:
     delivery = one_delivery(receiver, 500)
     for status in range(501, 515):
