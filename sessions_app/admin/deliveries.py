@@ -75,16 +75,18 @@ def row_of(delivery: WebhookDelivery) -> dict[str, Any]:
 
 
 class DeliveryChangeList(BoundedChangeList):
-    """Each row has its ``heading``, what people call its conversation: one query for the page."""
+    """Each row has its ``heading``, what people call its conversation: one query for the page. That may be what a user said, and
+    who may not see sessions has none."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list: list[Any] = list(self.result_list)
         named = ("title", "first_words", "erased_at")
-        sessions = Session.objects.filter(pk__in=[row.session_id for row in self.result_list]).only(*named)
-        headings = {session.pk: session.heading for session in sessions}
+        may_see = request.user.has_perm("sessions_app.view_session")
+        ids = [row.session_id for row in self.result_list] if may_see else []
+        headings = {one.pk: one.heading for one in Session.objects.filter(pk__in=ids).only(*named)}
         for row in self.result_list:
-            row.heading = headings.get(row.session_id, "")
+            row.heading = headings.get(row.session_id, "Open" if may_see else "")
 
 
 @admin.register(WebhookDelivery)
@@ -120,8 +122,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
     ) -> HttpResponse:
         """One delivery with its tries. What was sent is for those alone who may see its session."""
         delivery: WebhookDelivery = self.object_or_404(request, object_id, "webhook")
-        session = Session.objects.filter(pk=delivery.session_id).first() if delivery.session_id else None
-        may_read = delivery.topic == PING or request.user.has_perm("sessions_app.view_session")
+        may_see = request.user.has_perm("sessions_app.view_session")
+        may_read = delivery.topic == PING or may_see
+        session = Session.objects.filter(pk=delivery.session_id).first() if may_see else None
         attempts = attempts_of(delivery)
         context = {
             **row_of(delivery),
@@ -173,8 +176,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc
     def session(self, delivery: Any) -> SafeString | None:
         if not delivery.session_id:
             return None
+        if not delivery.heading:
+            return format_html('<code class="sx-id">{}</code>', delivery.session_id)
         address = reverse("admin:sessions_app_session_change", args=[quote(delivery.session_id)])
-        return format_html('<a href="{}?hit={}">{}</a>', address, delivery.seq, delivery.heading or "Open")
+        return format_html('<a href="{}?hit={}">{}</a>', address, delivery.seq, delivery.heading)
 
     @column("Answer", empty_value="-")
     def said(self, delivery: WebhookDelivery) -> str:

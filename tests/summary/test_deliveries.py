@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from chat.jobs.webhooks import WAITS_S
 from sessions_app.log import events as ev
-from sessions_app.models import DeliveryState, EraseActor, Topic, Webhook, WebhookDelivery
+from sessions_app.models import DeliveryState, EraseActor, Session, Topic, Webhook, WebhookDelivery
 from sessions_app.notices.deliveries import ATTEMPTS_KEPT, Answer, due_delivery, note_answer
 from sessions_app.notices.renewal import forget_old_secrets, renew
 from sessions_app.notices.secrets import key_of
@@ -190,6 +190,22 @@ def test_what_was_sent_is_for_those_who_may_see_the_session(receiver: Receiver) 
     assert "session.ended" in text_of(clients["b"], page_of(delivery))
     assert "Deliver again" not in text_of(clients["b"], page_of(delivery))
     assert clients["b"].post(page_of(delivery)).status_code == 403
+
+
+def test_what_a_conversation_is_called_is_for_those_who_may_see_it(
+    admin_client: Client, receiver: Receiver
+) -> None:
+    """Until it has a title it is called by what its user said first."""
+    delivery = one_delivery(receiver, 204)
+    Session.objects.update(title="", first_words="My card was stolen")
+    user = User.objects.create_user("a", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_webhookdelivery"))
+    client = Client()
+    client.force_login(user)
+    for page in (LIST, page_of(delivery)):
+        assert "My card was stolen" in text_of(admin_client, page)
+        assert "My card was stolen" not in text_of(client, page)
+    assert delivery.session_id in text_of(client, LIST)
 
 
 def test_what_was_taken_is_sent_a_second_time_only_by_who_is_sure(
