@@ -7,7 +7,7 @@ from typing import Any
 
 from sessions_app.log import events as ev
 from sessions_app.models import Session
-from sessions_app.review.reader import chosen_items, fold_rows, read_rows
+from sessions_app.review.reader import chosen_items, read_entries
 from sessions_app.review.text import entry_text, head_text
 from sessions_app.review.transcript import Answer, Entry, Said, Text, ToolRun
 
@@ -27,8 +27,8 @@ def markdown_of(session: Session) -> Iterator[str]:
 
 def _entries(session: Session) -> Iterator[Said | Answer]:
     chosen = chosen_items(session)
-    for rows in read_rows(session):
-        for entry in fold_rows(rows):
+    for entries in read_entries(session):
+        for entry in entries:
             if shown := _shown(entry, chosen):
                 yield shown
 

@@ -16,9 +16,9 @@ import msgspec
 from sessions_app.log import events as ev
 from sessions_app.log.rows import Row
 from sessions_app.models import Session
-from sessions_app.review.reader import chosen_items, fold_rows, read_rows
+from sessions_app.review.reader import chosen_items, fold_rows, read_entries, read_rows
 from sessions_app.review.text import entry_text, head_text, visitor_name
-from sessions_app.review.transcript import Answer, Said, Text, ToolRun
+from sessions_app.review.transcript import Answer, Entry, Said, Text, ToolRun
 from sessions_app.selectors.reviewed import REVIEW_FIELDS, read_reviews
 
 FIELDS = (
@@ -190,8 +190,8 @@ def _chat(session: Session) -> Pieces:
     chosen = chosen_items(session)
     yield '{"messages": ['
     comma = ""
-    for rows in read_rows(session):
-        for message in _messages(rows, chosen):
+    for entries in read_entries(session):
+        for message in _messages(entries, chosen):
             yield comma + _encoded(message)
             comma = ", "
     about = ("model", "outcome", "sentiment", "quality", "feedback_up", "feedback_down")
@@ -204,8 +204,8 @@ def _as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _messages(rows: Iterable[Row], chosen: Collection[str] | None) -> Iterator[ev.JSON]:
-    for entry in fold_rows(list(rows)):
+def _messages(entries: Iterable[Entry], chosen: Collection[str] | None) -> Iterator[ev.JSON]:
+    for entry in entries:
         match entry:
             case Said() if chosen is not None and entry.item_id not in chosen:
                 pass

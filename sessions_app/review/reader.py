@@ -16,7 +16,7 @@ from sessions_app.log.replay import operator_now
 from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.log.state import SessionState
 from sessions_app.models import Session, SessionEvent, SummaryState
-from sessions_app.review.transcript import Answer, Entry, Notice, Text, Tone, fold, partial_answers
+from sessions_app.review.transcript import Answer, Entry, Notice, Said, Text, Tone, fold, partial_answers
 
 PAGE_ROWS = 150
 LEAD_ROWS = 40
@@ -84,6 +84,37 @@ def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iter
         if found:
             yield found
             after = found[-1].seq
+
+
+def read_entries(session: Session) -> Iterator[list[Entry]]:
+    """All entries of the session, a page of its log at a time. What was taken back, or tried again, says so also where that stands
+    pages later."""
+    gone, tried_again = _taken_back(session)
+    for rows in read_rows(session):
+        entries = fold_rows(rows)
+        for entry in entries:
+            match entry:
+                case Said() if entry.seq < gone.get(entry.item_id, 0):
+                    entry.removed, entry.withdrawn = not entry.whispered, entry.whispered
+                case Answer():
+                    entry.tried_again = entry.tried_again or entry.response_id in tried_again
+                    for item in entry.items:
+                        item.removed = item.removed or item.seq < gone.get(item.item_id, 0)
+        yield entries
+
+
+def _taken_back(session: Session) -> tuple[dict[str, int], set[str]]:
+    """(where each item was taken back last, by its id, which may have been given to another one since; the responses of which another
+    try follows)."""
+    log = _log(session).order_by("seq")
+    ends = log.filter(event_type__in=(ev.ItemDeleted.event_type, ev.WhisperWithdrawn.event_type))
+    gone = {
+        str(payload.get("item_id")): seq
+        for seq, payload in ends.values_list("seq", "payload")
+        if not payload.get("response")
+    }
+    retries = log.filter(event_type=ev.ResponseStarted.event_type, payload__has_key="retry_of")
+    return gone, set(retries.values_list("payload__retry_of", flat=True))
 
 
 def chosen_items(session: Session) -> set[str] | None:

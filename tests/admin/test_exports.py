@@ -315,3 +315,28 @@ def test_a_whisper_that_was_taken_back_is_in_no_chat(viewer: Client) -> None:
     (line,) = one(viewer, session, "jsonl").splitlines()
     told = [message["content"] for message in json.loads(line)["messages"]]
     assert told == ["What time?", "Be brief.", "21:14."]
+
+
+def test_what_was_taken_back_long_after_is_in_no_chat(viewer: Client) -> None:
+    """A log is read in pages; what a later one takes back stands in an earlier one."""
+    again = ev.ResponseStarted(response_id="resp_b", provider="demo", model="demo", retry_of="resp_a")
+    session = write_session(
+        [
+            user_says("My number is 4711.", "item_secret"),
+            ev.OperatorWhispered(item_id="item_w", text="Offer a refund.", author="ann"),
+            started("resp_a"),
+            message("Half", "resp_a", "item_half", "incomplete"),
+            done("resp_a", "incomplete"),
+            *(event for number in range(100) for event in turn(number)),
+            ev.ItemDeleted(item_id="item_secret"),
+            ev.WhisperWithdrawn(item_id="item_w", author="ann"),
+            again,
+            message("Whole", "resp_b", "item_whole"),
+            done("resp_b"),
+            user_says("Given the same id.", "item_secret"),
+        ]
+    )
+    (line,) = one(viewer, session, "jsonl").splitlines()
+    told = [message["content"] for message in json.loads(line)["messages"]]
+    assert told[0] == "question 0 "
+    assert told[-2:] == ["Whole", "Given the same id."]

@@ -16,7 +16,7 @@ from sessions_app.log.lifecycle import append_now
 from sessions_app.models import Session, SummaryState, Webhook
 from sessions_app.notices.secrets import PREFIX, key_of
 from sessions_app.review.told import FOR_STAFF, UNTOLD
-from tests.admin.rows import deltas, done, message, started, user_says, write_session
+from tests.admin.rows import deltas, done, message, started, turn, user_says, write_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -167,6 +167,19 @@ def test_the_chosen_version_is_what_was_said(ada: User) -> None:
     session_id = write_session([*said, *again], user=ada).session_id
     messages = by_key(ada).get(f"/api/sessions/{session_id}/transcript").json()["messages"]
     assert [one["text"] for one in messages] == ["What is an epoch?", "It counts."]
+
+
+def test_what_was_taken_back_long_after_is_not_told(ada: User) -> None:
+    """A log is read in pages; what a later one takes back stands in an earlier one."""
+    log: list[ev.Event] = [
+        user_says("My number is 4711.", "item_secret"),
+        *(event for number in range(100) for event in turn(number)),
+        ev.ItemDeleted(item_id="item_secret"),
+    ]
+    address = f"/api/sessions/{write_session(log, user=ada).session_id}/transcript"
+    client = by_key(ada)
+    assert client.get(address).json()["messages"][0]["text"] == "question 0 "
+    assert "4711" not in client.get(address, {"form": "md"}).getvalue().decode()
 
 
 def asking(response_id: str, item_id: str) -> ev.ResponseStarted:

@@ -223,7 +223,11 @@ def test_what_is_no_address_keeps_no_other_waiting(
         def sendmail(self, _sender: str, to: list[str], _words: bytes) -> None:
             sent.extend(to)
 
-    monkeypatch.setattr(EmailBackend, "open", lambda self: setattr(self, "connection", Server()) or True)
+    def connect(backend: Any) -> bool:
+        backend.connection = Server()
+        return True
+
+    monkeypatch.setattr(EmailBackend, "open", connect)
     monkeypatch.setattr(EmailBackend, "close", lambda self: None)
     for name, email in (("ada", "ada@example.com, ada@home.example"), ("grace", "grace@example.com")):
         wants(staff(name, email=email), Topic.ANSWER_FAILED)
