@@ -37,10 +37,13 @@ def _shown(entry: Entry, chosen: Collection[str] | None) -> Said | Answer | None
     match entry:
         case Said(removed=False, whispered=False) if chosen is None or entry.item_id in chosen:
             return replace(entry, author=STAFF if entry.author else "")
-        case Answer(tried_again=False):
-            items = [one for one in entry.items if not one.removed and (not chosen or one.item_id in chosen)]
-            done = entry.done
-            return replace(entry, items=items) if items or (done and not chosen) else None
+        case Answer() if (
+            chosen is not None or not entry.tried_again
+        ):  # one that was tried again may be the chosen version
+            items = [
+                one for one in entry.items if not one.removed and (chosen is None or one.item_id in chosen)
+            ]
+            return replace(entry, items=items) if items or (entry.done and chosen is None) else None
     return None
 
 

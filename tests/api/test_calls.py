@@ -169,6 +169,22 @@ def test_the_chosen_version_is_what_was_said(ada: User) -> None:
     assert [one["text"] for one in messages] == ["What is an epoch?", "It counts."]
 
 
+def test_an_answer_that_was_gone_back_to_is_what_was_said(ada: User) -> None:
+    log: list[ev.Event] = [
+        user_says("What is a lease?", "item_q"),
+        asking("resp_1", "item_q"),
+        message("A lease ends."),
+        done(),
+        ev.ResponseStarted(response_id="resp_2", provider="demo", model="demo", retry_of="resp_1"),
+        message("It is rent.", "resp_2", "item_b"),
+        done("resp_2"),
+        ev.VersionChosen(version="resp_1", instead_of="resp_2"),
+    ]
+    session_id = write_session(log, user=ada).session_id
+    messages = by_key(ada).get(f"/api/sessions/{session_id}/transcript").json()["messages"]
+    assert [one["text"] for one in messages] == ["What is a lease?", "A lease ends."]
+
+
 def test_what_was_taken_back_long_after_is_not_told(ada: User) -> None:
     """A log is read in pages; what a later one takes back stands in an earlier one."""
     log: list[ev.Event] = [
