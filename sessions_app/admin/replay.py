@@ -15,7 +15,7 @@ from sessions_app.log.replay import operator_now
 from sessions_app.models import Session
 from sessions_app.review.humanize import duration
 from sessions_app.review.markdown import plain, render_markdown
-from sessions_app.review.replay import JSON, Part, beginning_of_part, read_part, steps_of, waterfalls
+from sessions_app.review.replay import JSON, Part, began, beginning_of_part, read_part, steps_of, waterfalls
 from sessions_app.review.text import visitor_name
 
 MOST_IN_TABLE = 500
@@ -49,16 +49,17 @@ def replay_steps(request: HttpRequest, session: Session) -> HttpResponse:
         for file in step.get("files", ()):
             file["url"] = reverse("admin:sessions_app_session_file", args=[quote(session.pk), file["id"]])
     _render(steps)
+    since = began(part.records, part.unreadable)
     for step in steps:
         if step["kind"] != "text":
-            at = timezone.localtime(part.records[0].at + timedelta(milliseconds=step["ms"]))
+            at = timezone.localtime(since + timedelta(milliseconds=step["ms"]))
             step["time"] = f"{at:%H:%M:%S}"
     return JsonResponse({"visitor": visitor_name(session), "steps": steps})
 
 
 def _steps(session: Session, part: Part, after: int) -> list[JSON]:
     operator = operator_now(session_id=session.pk, until=after) if after else ""
-    return steps_of(part.records, operator=operator)
+    return steps_of(part.records, operator=operator, unreadable=part.unreadable)
 
 
 def _render(steps: Sequence[JSON]) -> None:

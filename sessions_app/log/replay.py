@@ -49,6 +49,12 @@ def read_records(*, session_id: str, after: int, limit: int = 500) -> list[Recor
     return records
 
 
+def read_rows(*, session_id: str, after: int, limit: int = 500) -> list[Row]:
+    """A page of the same rows, as `decode_row` takes them: for a reader who goes on where one of them cannot be read. Nothing is said of
+    a gap, and the first may begin before ``after``."""
+    return _with_texts(_page(session_id, after, limit).values_list(*COLUMNS))
+
+
 def read_finished(*, session_id: str, after: int, until: int) -> list[Record]:
     """Of a part of the log that leaves no response open: its records but the deltas, whose text the messages hold."""
     rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after, seq__lte=until).order_by("seq")
@@ -239,6 +245,9 @@ def find_ids(
 
 
 def _decoded(rows: Iterable[tuple[object, ...]]) -> Iterator[Record]:
-    found = [Row(*row) for row in rows]  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields
-    for row in with_texts(found):
+    for row in _with_texts(rows):
         yield from decode_row(row)
+
+
+def _with_texts(rows: Iterable[tuple[object, ...]]) -> list[Row]:
+    return with_texts([Row(*row) for row in rows])  # type: ignore[arg-type]  # COLUMNS stand in the order of Row's fields

@@ -73,7 +73,7 @@ def read_before(session: Session, *, first: int, until: int, rows: int = 2_000) 
     """The records from ``first`` to ``until`` but deltas; of a longer stretch the last ones. What cannot be read is left out."""
     found = _without_deltas(session).filter(seq__gte=first, seq__lte=until).order_by("-seq")
     newest = [_row(row) for row in found.values_list(*COLUMNS)[:rows]]
-    return [record for record in _decoded(reversed(newest)) if isinstance(record, ev.Record)]
+    return [record for record in decoded(reversed(newest)) if isinstance(record, ev.Record)]
 
 
 def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iterator[list[Row]]:
@@ -126,7 +126,7 @@ def chosen_items(session: Session) -> set[str] | None:
         return None
     state = SessionState()
     for rows in read_rows(session):
-        for record in _decoded(rows):
+        for record in decoded(rows):
             if isinstance(record, ev.Record) and not isinstance(record.event, ev.HistoryCompacted):
                 state.apply(record)
     told = (*state.items.entries, *state.waiting.values())
@@ -145,7 +145,7 @@ def summary_event(session: Session) -> ev.SummaryWritten | ev.SummaryFailed | No
         rows = _log(session).filter(seq__gte=session.summary_seq).order_by("seq")
     wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
     near = SessionEvent.objects.filter(pk__in=rows.values("pk")[:SUMMARY_ROWS], event_type__in=wanted)
-    for record in _decoded(map(_row, near.order_by("-seq").values_list(*COLUMNS)[:1])):
+    for record in decoded(map(_row, near.order_by("-seq").values_list(*COLUMNS)[:1])):
         if isinstance(record, ev.Record) and isinstance(record.event, ev.SummaryWritten | ev.SummaryFailed):
             return record.event
     return None
@@ -161,7 +161,7 @@ def summaries_told(session: Session) -> list[ev.Record]:
         return []
     wanted = (ev.SummaryWritten.event_type, ev.SummaryFailed.event_type)
     rows = _log(session).filter(event_type__in=wanted).order_by("-seq")
-    found = _decoded(map(_row, rows.values_list(*COLUMNS)[:MAX_VERSIONS]))
+    found = decoded(map(_row, rows.values_list(*COLUMNS)[:MAX_VERSIONS]))
     return [one for one in found if isinstance(one, ev.Record)]
 
 
@@ -234,13 +234,14 @@ def _operator_before(session: Session, rows: Sequence[Row]) -> str:
 
 
 def _entries(rows: Iterable[Row], *, operator: str = "") -> list[Entry]:
-    decoded = list(_decoded(rows))
-    unreadable = [notice for notice in decoded if isinstance(notice, Notice)]
-    entries = fold((record for record in decoded if isinstance(record, ev.Record)), operator=operator)
+    told = list(decoded(rows))
+    unreadable = [notice for notice in told if isinstance(notice, Notice)]
+    entries = fold((record for record in told if isinstance(record, ev.Record)), operator=operator)
     return sorted([*entries, *unreadable], key=lambda entry: entry.seq) if unreadable else entries
 
 
-def _decoded(rows: Iterable[Row]) -> Iterator[ev.Record | Notice]:
+def decoded(rows: Iterable[Row]) -> Iterator[ev.Record | Notice]:
+    """A row that cannot be read is a notice that says so."""
     for row in rows:
         try:
             yield from decode_row(row)
@@ -263,7 +264,7 @@ def _add_deltas(session: Session, entries: Sequence[Entry], *, at_the_end: bool)
         .order_by("seq")
     )
     by_response = {answer.response_id: answer for answer in answers}
-    records = _decoded(map(_row, rows.values_list(*COLUMNS)[:DELTA_ROWS]))
+    records = decoded(map(_row, rows.values_list(*COLUMNS)[:DELTA_ROWS]))
     for found in fold(record for record in records if isinstance(record, ev.Record)):
         if isinstance(found, Answer) and found.response_id in by_response:
             _merge(by_response[found.response_id], found)
@@ -276,7 +277,7 @@ def _add_feedback(session: Session, entries: Sequence[Entry]) -> None:
     if not texts or not (session.feedback_up or session.feedback_down):
         return
     rows = map(_row, feedback_on(session.pk, list(texts)).values_list(*COLUMNS))
-    for record in _decoded(sorted(rows, key=lambda row: row.seq)):
+    for record in decoded(sorted(rows, key=lambda row: row.seq)):
         if isinstance(record, ev.Record) and isinstance(record.event, ev.FeedbackGiven):
             texts[record.event.item_id].rated(record.event)
 

@@ -5,14 +5,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sessions_app.log import events as ev
-from sessions_app.log.replay import before_event, read_records
+from sessions_app.log.replay import before_event, read_rows
 from sessions_app.models import SessionEvent
 from sessions_app.review import humanize
-from sessions_app.review.transcript import notice_text, operator_after
+from sessions_app.review.reader import decoded
+from sessions_app.review.transcript import Notice, notice_text, operator_after
 
 JSON = dict[str, Any]
 
@@ -26,21 +27,30 @@ TOGETHER_MS = 40
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a session's log. ``later``: the seq to go on from; None: it is the last one."""
+    """A stretch of a session's log. ``later``: the seq to go on from; None: it is the last one. ``unreadable``: what stands for events
+    that this build cannot read."""
 
     records: list[ev.Record]
     later: int | None
+    unreadable: list[Notice] = field(default_factory=list)
 
 
 def read_part(*, session_id: str, after: int = 0, most: int = MOST_RECORDS) -> Part:
     records: list[ev.Record] = []
-    while len(records) < most:
-        page = read_records(session_id=session_id, after=records[-1].seq if records else after)
-        if not page:
-            return Part(records, None)
-        records += page
+    unreadable: list[Notice] = []
+    while len(records) + len(unreadable) < most:
+        rows = read_rows(session_id=session_id, after=after)
+        if not rows:
+            return Part(records, None, unreadable)
+        for one in decoded(rows):
+            if isinstance(one, Notice):
+                unreadable.append(one)
+            elif one.seq > after:  # else the cut lies within a run of deltas
+                records.append(one)
+        after = rows[-1].seq
     records = _up_to_an_end(records[:most])
-    return Part(records, records[-1].seq)
+    later = records[-1].seq if records else after
+    return Part(records, later, [one for one in unreadable if one.seq <= later])
 
 
 def beginning_of_part(*, session_id: str, seq: int) -> int:
@@ -68,20 +78,32 @@ def _ends_an_answer(event: ev.Event) -> bool:
 # What happened, one after the other
 
 
-def steps_of(records: Sequence[ev.Record], *, operator: str = "") -> list[JSON]:
-    """Each with ``ms`` since the first record, ``kind``, and what there is to show. ``operator``: who had taken the conversation
+def steps_of(
+    records: Sequence[ev.Record], *, operator: str = "", unreadable: Sequence[Notice] = ()
+) -> list[JSON]:
+    """Each with ``ms`` since the first of them, ``kind``, and what there is to show. ``operator``: who had taken the conversation
     over before."""
     steps: list[JSON] = []
+    since = began(records, unreadable)
     for record in records:
         operator = operator_after(record.event, operator)
         for step in _steps(record, operator):
-            ms = _ms(records[0].at, record.at)
+            ms = _ms(since, record.at)
             last = steps[-1] if steps else {}
             if _same_moment(last, step, ms):
                 last["text"] += step["text"]
             else:
                 steps.append({"ms": ms, "seq": record.seq, **step})
-    return steps
+    for one in unreadable:
+        told = {"kind": "notice", "text": one.text, "tone": one.tone, "mark": ""}
+        steps.append({"ms": _ms(since, one.at), "seq": one.seq, **told})
+    return sorted(steps, key=lambda step: int(step["seq"])) if unreadable else steps
+
+
+def began(records: Sequence[ev.Record], unreadable: Sequence[Notice] = ()) -> datetime:
+    """When the first of them was."""
+    firsts = [*(one.at for one in records[:1]), *(one.at for one in unreadable[:1])]
+    return min(firsts, default=datetime.min.replace(tzinfo=UTC))
 
 
 def _same_moment(last: JSON, step: JSON, ms: float) -> bool:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from sessions_app.log import events as ev
 from sessions_app.log.folding import Answer, fold
+from sessions_app.models import SessionEvent
 from sessions_app.review.replay import beginning_of_part, read_part, steps_of, waterfalls
 from tests.admin.rows import (
     NOON,
@@ -251,3 +252,19 @@ def test_a_part_does_not_end_with_a_turn_that_never_began() -> None:
     write_session([*events, user_says("Go on", "item_u2"), started("resp_2"), *waits], session_id="s1")
     part = read_part(session_id="s1", most=8)
     assert [record.seq for record in part.records] == [1, 2, 3, 4]
+
+
+def test_an_event_that_cannot_be_read_leaves_the_others_to_be_played(viewer: Client) -> None:
+    session = write_session([user_says("before"), user_says("after", "item_2")], session_id="s1")
+    SessionEvent.objects.create(
+        session=session,
+        first_seq=3,
+        seq=3,
+        role="system",
+        event_type="from_the_future",
+        created_at=session.start_time,
+    )
+    assert viewer.get(PAGE).status_code == 200
+    steps = viewer.get("/admin/sessions_app/session/s1/replay.json").json()["steps"]
+    assert [step["text"] for step in steps[:2]] == ["before", "after"]
+    assert "from_the_future" in steps[2]["text"]
