@@ -322,9 +322,8 @@ def end_for_erasure(session: Session) -> None:
 
     In the transaction that erases it, with ``session``'s row locked; its ``last_seq`` and ``lease_epoch`` move on.
     """
-    records = read_history(session_id=session.pk)
     ending = [
-        *takeover(SessionState(records), model=session.model, cause=ev.ReopenCause.ERASED),
+        *takeover(_state_to_erase(session.pk), model=session.model, cause=ev.ReopenCause.ERASED),
         ev.SessionEnded(reason=ev.EndReason.ERASED),
     ]
     session.lease_epoch += 1
@@ -333,6 +332,15 @@ def end_for_erasure(session: Session) -> None:
         session_id=session.pk, epoch=session.lease_epoch, last_seq=session.last_seq, events=ending
     )
     _mark_ended(session.pk, ev.EndReason.ERASED)
+
+
+def _state_to_erase(session_id: str) -> SessionState:
+    """Where an event cannot be read nothing is settled: nobody goes on from there, and the words have to go all the same."""
+    try:
+        return SessionState(read_history(session_id=session_id))
+    except (msgspec.ValidationError, KeyError, TypeError):
+        logger.exception("session %s: it is erased without settling what was in flight", session_id)
+        return SessionState()
 
 
 def _mark_ended(session_id: str, reason: str) -> None:

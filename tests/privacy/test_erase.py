@@ -243,6 +243,23 @@ def test_an_open_session_is_ended_first_and_its_holder_writes_nothing_more() -> 
     assert erased_of(session_ids=["s1", "s2"]) == {"s1"}
 
 
+@pytest.mark.parametrize(
+    "unreadable",
+    [{"event_type": "from_the_future"}, {"event_type": "session_updated", "payload": {"config": 7}}],
+)
+def test_an_open_session_is_erased_though_an_event_of_it_cannot_be_read(unreadable: dict[str, Any]) -> None:
+    """As a newer build left it, or a hand in the tables: that must keep nobody from having their words erased."""
+    session = write_session([user_says(MARK), started(), call(arguments=MARK)], session_id="s1")
+    SessionEvent.objects.create(
+        session=session, first_seq=4, seq=4, role="system", created_at=session.start_time, **unreadable
+    )
+    Session.objects.update(last_seq=4)
+    assert erase_session(session_id="s1", by=STAFF)
+    session.refresh_from_db()
+    assert (session.status, session.end_reason) == (SessionStatus.ENDED, ev.EndReason.ERASED)
+    assert rows_with(MARK) == []
+
+
 def test_the_holders_other_sessions_do_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its journal writes them in one statement, and a long log takes its time to be erased."""
     renew_process(process_id="holder")
