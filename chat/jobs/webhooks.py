@@ -26,6 +26,8 @@ MOST_AT_ONCE = 3
 """Messages to one webhook from one worker: a receiver that hangs must not take its hands for the others' jobs."""
 _MOST_BYTES = 2_048
 """Of an answer: nobody reads on."""
+_WORDS_S = 2.0
+"""For that much of it, once its status is there."""
 _GONE = 410
 SIGNATURE = "webhook-signature"
 _SIGNATURE_SHOWN = len("v1,") + 8
@@ -66,8 +68,7 @@ async def send(due: Due) -> Answer:
 async def _answer_to(due: Due, headers: Mapping[str, str]) -> Answer:
     try:
         check_address(due.url, inward=conf().webhook_private_addresses)
-        async with asyncio.timeout(conf().webhook_seconds):
-            return await _post(due, headers)
+        return await _post(due, headers)
     except AddressRefused as error:
         return Answer(words=str(error))
     except TimeoutError:
@@ -79,17 +80,18 @@ async def _answer_to(due: Due, headers: Mapping[str, str]) -> Answer:
 async def _post(due: Due, headers: Mapping[str, str]) -> Answer:
     resolver = None if conf().webhook_private_addresses else PublicResolver()
     connector = aiohttp.TCPConnector(resolver=resolver, force_close=True, limit=1)
-    async with (
-        aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-        ) as session,
-        session.post(due.url, data=due.body, headers=headers, allow_redirects=False) as response,
-    ):
-        beginning = b""
-        with contextlib.suppress(aiohttp.ClientError, OSError):  # its status is what counts
-            beginning = await response.content.read(_MOST_BYTES)
-        words = " ".join(redacted(beginning.decode(errors="replace")).split())
-        return Answer(status_code=response.status, words=words, gone=response.status == _GONE)
+    async with aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    ) as session:
+        async with asyncio.timeout(conf().webhook_seconds):
+            asked = await session.post(due.url, data=due.body, headers=headers, allow_redirects=False)
+        async with asked as response:
+            beginning = b""
+            with contextlib.suppress(aiohttp.ClientError, OSError):  # its status is what counts
+                async with asyncio.timeout(_WORDS_S):
+                    beginning = await response.content.read(_MOST_BYTES)
+            words = " ".join(redacted(beginning.decode(errors="replace")).split())
+            return Answer(status_code=response.status, words=words, gone=response.status == _GONE)
 
 
 def _why(error: Exception) -> str:

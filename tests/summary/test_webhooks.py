@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import socket
+import threading
 import time
 from datetime import timedelta
 from ipaddress import ip_address
@@ -188,6 +189,28 @@ def test_who_hangs_is_left_after_a_while(settings: Settings) -> None:
         due = Due(delivery_id=1, webhook_id=1, message_id="m", url=url, keys=[b"k"], body=b"{}", tries=0)
         answer = asyncio.run(send(due))
     assert (answer.status_code, answer.words) == (None, "No answer within 0.3 seconds.")
+
+
+def test_a_message_was_taken_though_the_words_of_the_answer_do_not_come(settings: Settings) -> None:
+    """Its status says so, and sent again it would be there twice."""
+    settings.CHAT_WEBHOOK_PRIVATE_ADDRESSES, settings.CHAT_WEBHOOK_SECONDS = True, 1.0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def take() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+                while connection.recv(4_096):  # until the other side has gone
+                    pass
+
+        receiver = threading.Thread(target=take)
+        receiver.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        due = Due(delivery_id=1, webhook_id=1, message_id="m", url=url, keys=[b"k"], body=b"{}", tries=0)
+        answer = asyncio.run(send(due))
+        receiver.join()
+    assert (answer.status_code, answer.words) == (200, "")
+    assert answer.taken
 
 
 def test_an_endless_answer_is_read_no_further_than_it_is_shown(receiver: Receiver) -> None:
