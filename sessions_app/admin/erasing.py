@@ -12,9 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from sessions_app.errors import SessionNotFound
 from sessions_app.models import EraseActor, EraseScope, Erasure, Session
-from sessions_app.privacy.erase import By, erase_person, erase_session
+from sessions_app.privacy.erase import By, erase_person, erase_sessions
 from sessions_app.privacy.people import Person
 
 PERMISSION = "sessions_app.erase_session"
@@ -90,7 +89,10 @@ def erase(request: HttpRequest, model_admin: Any) -> HttpResponse:
     if "sure" not in request.POST:
         return confirm_sessions(request, model_admin, Session.objects.filter(pk__in=ids))
     by = By(actor=EraseActor.STAFF, staff_id=request.user.pk)
-    erased = sum(_erased(session_id, by) for session_id in ids[:MOST_AT_ONCE])
+    chosen = erase_sessions(ids[:MOST_AT_ONCE], by=by)
+    if chosen.failed:
+        messages.error(request, f"{chosen.failed} could not be erased: the server's log says why.")
+    erased = chosen.erased
     for text in request.POST.getlist("user")[:MOST_AT_ONCE]:
         tally = erase_person(person=Person(user_id=_number(text)), by=by, limit=MOST_AT_ONCE)
         erased += tally.erased
@@ -103,13 +105,6 @@ def erase(request: HttpRequest, model_admin: Any) -> HttpResponse:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _erased(session_id: str, by: By) -> bool:
-    try:
-        return erase_session(session_id=session_id, by=by)
-    except SessionNotFound:
-        return False
 
 
 def _back() -> HttpResponse:

@@ -4,7 +4,7 @@ Through the one door of the append-only trigger: docs/decisions/0063-erasing-is-
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,8 +147,15 @@ def erase_person(*, person: Person, by: By, limit: int | None = None) -> Tally:
     )
     forget_files(unused_files(owner))
     sessions = person.sessions().filter(erased_at__isnull=True)
+    tally = erase_sessions(_ids(sessions, limit), by=by)
+    tally.left = sessions.count() - tally.failed if limit is not None else 0
+    return tally
+
+
+def erase_sessions(session_ids: Iterable[str], *, by: By) -> Tally:
+    """Each in a transaction of its own: one that cannot be erased keeps no other, and one that is not there any more is none."""
     tally = Tally()
-    for session_id in _ids(sessions, limit):
+    for session_id in session_ids:
         try:
             tally.erased += erase_session(session_id=session_id, by=by)
         except SessionNotFound:
@@ -158,7 +165,6 @@ def erase_person(*, person: Person, by: By, limit: int | None = None) -> Tally:
                 raise
             logger.exception("session %s: cannot be erased", session_id)
             tally.failed += 1
-    tally.left = sessions.count() - tally.failed if limit is not None else 0
     return tally
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from sessions_app import hooks
 from sessions_app.models import Erasure, RetentionRun, Session, TranscriptOpening
 
 from .words import MARK, rows_with, session_full_of
@@ -124,6 +125,24 @@ def test_it_asks_first_and_erases_then(staff: Staff) -> None:
     assert "Erase…" not in page
     everything = eraser.get("/admin/sessions_app/session/?show=all").content.decode()
     assert "<strong>Erased session</strong>" in everything
+
+
+def test_one_that_cannot_be_erased_does_not_keep_the_others_chosen(
+    staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(session_id: str) -> None:
+        if session_id == "s1":
+            raise RuntimeError("not this one")
+
+    monkeypatch.setattr(hooks, "_session_erased", [refuse])
+    for session_id in ("s1", "s2"):
+        session_full_of(MARK, session_id)
+    client = staff("view_session", "erase_session")
+    answer = client.post(ERASE, {"session": ["s1", "s2"], "sure": "1"}, follow=True).content.decode()
+    erased = Session.objects.filter(erased_at__isnull=False)
+    assert list(erased.values_list("session_id", flat=True)) == ["s2"]
+    assert "Sessions whose words are erased: 1." in answer
+    assert "1 could not be erased" in answer
 
 
 def test_the_action_of_the_list_asks_as_well(staff: Staff) -> None:
