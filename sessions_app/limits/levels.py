@@ -16,7 +16,8 @@ KEPT_WINDOWS = 2
 _DRAINED = "greatest(0, l.used - greatest(0, extract(epoch FROM clock_timestamp() - l.at)) * l.per_second)"
 _TAKE = f"""
 INSERT INTO limits_level AS l (subject, used, per_second, at, expires)
-VALUES (%(subject)s, %(amount)s, %(rate)s, clock_timestamp(), clock_timestamp() + %(kept)s * interval '1 s')
+SELECT %(subject)s, %(amount)s::float8, %(rate)s::float8, clock_timestamp(), clock_timestamp() + %(kept)s * interval '1 s'
+WHERE %(amount)s::float8 <= %(most)s::float8 + 1e-6
 ON CONFLICT (subject) DO UPDATE
     SET used = {_DRAINED} + %(amount)s, per_second = excluded.per_second, at = clock_timestamp(),
         expires = excluded.expires

@@ -186,6 +186,14 @@ def test_the_last_place_goes_to_one_of_two() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_more_than_all_of_it_is_not_taken_from_whoever_comes_first_either() -> None:
+    refused = take("big", HOUR, 5)
+    assert not refused.ok
+    assert refused.wait_s > 0
+    assert take("big", HOUR, 4).ok
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_counts_for_nothing_any_more_is_taken_out() -> None:
     take("old", Bound(most=1, window_s=0.000_001))
     take("new", HOUR)
