@@ -59,6 +59,11 @@ def is_passing(error: BaseException) -> bool:
     return verdict(error) is not Verdict.REFUSED
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether the database is away, so that whatever comes next fails as well; one that was only busy with this may do the next."""
+    return verdict(error) is Verdict.AWAY
+
+
 def is_read_only(error: BaseException) -> bool:
     cause = _of_psycopg(error)
     return cause is not None and cause.sqlstate == "25006"

@@ -38,7 +38,7 @@ from sessions_app.models import (
     TranscriptOpening,
     WebhookDelivery,
 )
-from sessions_app.postgres.outage import is_passing
+from sessions_app.postgres.outage import is_away
 from sessions_app.privacy.people import Person
 from sessions_app.privacy.redact import Erased, IdMask, without_tool_data, without_words
 
@@ -161,7 +161,7 @@ def erase_sessions(session_ids: Iterable[str], *, by: By) -> Tally:
         except SessionNotFound:
             continue
         except Exception as error:
-            if is_passing(error):
+            if is_away(error):
                 raise
             logger.exception("session %s: cannot be erased", session_id)
             tally.failed += 1

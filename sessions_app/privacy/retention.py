@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from sessions_app.conf import conf
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import EraseActor, EraseScope, RetentionRun, Session, SessionStatus
-from sessions_app.postgres.outage import is_passing
+from sessions_app.postgres.outage import is_away
 from sessions_app.privacy.erase import By, delete_session, erase_session, erase_tool_data
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Retention:
         except SessionNotFound:
             return False
         except Exception as error:
-            if is_passing(error):
+            if is_away(error):
                 raise
             logger.exception("session %s: the retention cannot erase it", session_id)
             self._past.add(session_id)

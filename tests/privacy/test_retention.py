@@ -10,12 +10,14 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from chat.tasks import retain
 from sessions_app import hooks
-from sessions_app.models import Erasure, RetentionRun, Session, SessionStatus, TranscriptOpening
+from sessions_app.models import EraseActor, Erasure, RetentionRun, Session, SessionStatus, TranscriptOpening
 from sessions_app.privacy import retention
+from sessions_app.privacy.erase import By, erase_sessions
 from sessions_app.privacy.export import export_person
 from sessions_app.privacy.people import user_named
 from sessions_app.privacy.retention import Retention, count_due, forget_owners
@@ -107,6 +109,27 @@ def test_one_that_fails_is_counted_and_does_not_keep_the_others(
     ended("new", days_ago=32)
     finished = run()
     assert (finished.words, finished.failed, bool(finished.finished_at)) == (1, 1, True)
+
+
+def test_one_that_takes_the_database_too_long_does_not_keep_the_others_either(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be met again the next night, and those behind it never."""
+
+    def refuse(session_id: str) -> None:
+        if session_id == "old":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = 10")
+                cursor.execute("SELECT pg_sleep(5)")
+
+    monkeypatch.setattr(hooks, "_session_erased", [refuse])
+    settings.SESSIONS_RETENTION_DAYS = 30
+    ended("old", days_ago=31)
+    ended("new", days_ago=32)
+    finished = run()
+    assert (finished.words, finished.failed, bool(finished.finished_at)) == (1, 1, True)
+    tally = erase_sessions(["old"], by=By(actor=EraseActor.COMMAND))
+    assert (tally.erased, tally.failed) == (0, 1)
 
 
 def test_an_erased_session_says_whose_it_was_for_two_days(settings: Any) -> None:
