@@ -22,7 +22,7 @@ from sessions_app.admin.undoing import (
 )
 from sessions_app.admin.walk import list_url
 from sessions_app.desk import acts
-from sessions_app.desk.acts import ActRefused, Reviewer
+from sessions_app.desk.acts import ActRefused, Reviewer, TagsFull
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import ReviewState, ReviewTag, Session
 from sessions_app.review.text import visitor_name
@@ -42,14 +42,21 @@ def bulk(
         messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
         return
     changed: list[Session] = []
+    full: list[TagsFull] = []
     for session in sorted(chosen, key=lambda one: one.pk):
         try:
             changed += [session] if _do(act, made, session.pk, by) else []
         except SessionNotFound:
             continue
+        except TagsFull as refused:  # of this one alone
+            full.append(refused)
         except ActRefused as refused:
             messages.error(request, str(refused))
             break
+    if full:
+        messages.error(
+            request, f"{full[0]} {len(full)} of them {'has' if len(full) == 1 else 'have'} so many."
+        )
     others = sum(is_anothers(session, by) for session in changed) if act == "state" else 0
     words = f"{len(changed)} {'session' if len(changed) == 1 else 'sessions'} {what}."
     if others:

@@ -36,6 +36,10 @@ class ActRefused(Exception):
     """The act makes no sense; the message says why, to the reviewer."""
 
 
+class TagsFull(ActRefused):
+    """This session takes no more of them; another may."""
+
+
 @dataclass(frozen=True)
 class Reviewer:
     user_id: int | None
@@ -113,8 +117,11 @@ def add_tag(*, session_id: str, name: str, by: Reviewer) -> bool:
     name = tag_name(name)
     if not name:
         raise ActRefused("A tag needs a name.")
-    if SessionTag.objects.filter(session=session).count() >= MAX_TAGS:
-        raise ActRefused(f"A session takes {MAX_TAGS} tags at most.")
+    given = list(SessionTag.objects.filter(session=session).values_list("tag__name", flat=True))
+    if name in given:
+        return False
+    if len(given) >= MAX_TAGS:
+        raise TagsFull(f"A session takes {MAX_TAGS} tags at most.")
     tag, _ = ReviewTag.objects.get_or_create(name=name)
     _, added = SessionTag.objects.get_or_create(
         session=session, tag=tag, defaults={"start_time": session.start_time}

@@ -338,6 +338,21 @@ def test_the_question_before_tagging_many_names_who_and_when(rita: Client) -> No
     assert f"Guest c0ffee55 &middot; {day}" in asked
 
 
+def test_one_that_takes_no_more_tags_does_not_keep_the_others(
+    rita: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acts, "MAX_TAGS", 1)
+    for number in range(4):
+        ended(f"s{number}")
+    do(rita, "s0", "tag", tag="full")
+    do(rita, "s2", "tag", tag="later")
+    form = {"session": [f"s{number}" for number in range(4)], "tag": "later"}
+    html = rita.post(f"{LIST}many/", form, follow=True).content.decode()
+    assert sorted(listed(rita, "tag=later")) == ["s1", "s2", "s3"]
+    assert "2 sessions tagged." in html
+    assert "A session takes 1 tags at most. 1 of them has so many." in html
+
+
 def test_many_are_tagged_after_a_question(rita: Client) -> None:
     for number in range(3):
         ended(f"s{number}", hours_ago=number)
