@@ -90,6 +90,7 @@ def _claim(subscription_id: int, public_url: str) -> _Claim | None:
     subscription = rows.select_related("user").filter(pk=subscription_id).first()
     if subscription is None:
         return None
+    subscription.notices.exclude(topic__in=subscription.topics).delete()  # not wanted any more
     notices = list(subscription.notices.filter(_ripe()).order_by("-id")[: MOST_NOTICES + 1])
     passed_over = _passed_over(notices)
     notices = [one for one in notices if one.pk not in passed_over]

@@ -248,6 +248,23 @@ def test_everybody_chooses_for_themselves() -> None:
     assert signed_in(grace).post(PAGE, {"topics": ["nonsense"], "minutes": "60"}).status_code == 200
 
 
+def test_what_one_wants_to_hear_of_no_more_is_not_told_either() -> None:
+    """It had happened before, and waited for the next mail."""
+    grace = staff()
+    subscription = wants(grace, Topic.ANSWER_FAILED, Topic.SESSION_ENDED)
+    fails()
+    ended_session()
+    signed_in(grace).post(PAGE, {"topics": ["session.ended"], "minutes": "60"})
+    send_all()
+    assert [sent.subject for sent in mail.outbox] == ["[Realtime AI] A conversation has ended"]
+    ended_session()
+    signed_in(grace).post(PAGE, {"minutes": "1"})
+    MailSubscription.objects.filter(pk=subscription.pk).update(sent_at=None)
+    send_all()
+    assert len(mail.outbox) == 1
+    assert not MailNotice.objects.exists()
+
+
 def test_it_is_for_staff_who_may_see_sessions() -> None:
     client: Client = signed_in(staff(may_see=False))
     assert client.get(PAGE).status_code == 403
