@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app.admin.saved_views import MAX_VIEWS, may_review, number_of, source_of, visible_views
+from sessions_app.admin.saved_views import may_review, number_of, shown_views, source_of
 from sessions_app.admin.undoing import Change, before, is_anothers, tell, tell_unchanged
 from sessions_app.admin.walk import INBOX, MENTIONS, QUEUE, filtered, list_url, said_at, session_url, way_of
 from sessions_app.admin.way import found_beside, queue_url, walk_inbox, walk_to, way_context, went_wrong_at
@@ -307,7 +307,7 @@ def queue_page(request: HttpRequest, model_admin: Any) -> HttpResponse:
         "title": "Review next",
         "source": source,
         "source_list": list_url(source.query),
-        "views": [(str(view.pk), view.name) for view in visible_views(request)[:MAX_VIEWS]],
+        "views": [(str(view.pk), view.name) for view in shown_views(request)],
         "left": min(left, queue.MOST_COUNTED),
         "more": left > queue.MOST_COUNTED,
         "skipped": _bounded_words(skipped) if skipped else "",

@@ -417,6 +417,18 @@ def test_a_view_is_renamed_and_shared_by_who_made_it(rita: Client) -> None:
     assert SavedView.objects.get(pk=view.pk).query == view.query
 
 
+def test_ones_own_views_are_shown_however_many_the_team_has(
+    rita: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.admin.saved_views.MAX_VIEWS", 3)
+    omar = reviewer("omar")
+    for name in ("a", "b", "c"):
+        omar.post(f"{LIST}views/", {"name": name, "query": f"tag={name}", "shared": "yes"})
+    rita.post(f"{LIST}views/", {"name": "z, mine", "query": "tag=z"})
+    tabs = rita.get(LIST).context["desk"].tabs
+    assert [tab.title for tab in tabs if tab.view_id] == ["a", "b", "z, mine"]
+
+
 def test_a_list_without_rows_says_why_and_how_to_clear_it(rita: Client) -> None:
     ended("s1")
     html = rita.get(f"{LIST}?review=flagged").content.decode()
