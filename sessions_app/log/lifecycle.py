@@ -20,7 +20,7 @@ from sessions_app.log.replay import read_history
 from sessions_app.log.settle import takeover
 from sessions_app.log.state import SessionState
 from sessions_app.models import ServerProcess, Session, SessionStatus
-from sessions_app.postgres.outage import is_passing
+from sessions_app.postgres.outage import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -388,7 +388,7 @@ def _swept(orphans: Any, session_id: str, spare: Spare | None, spared: set[str])
     try:
         return _end_orphan(orphans, session_id, spare, spared)
     except Exception as error:
-        if is_passing(error):
+        if is_away(error):
             raise
         logger.exception("session %s: the sweep cannot end it", session_id)
         return False

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from sessions_app import hooks
@@ -314,6 +315,24 @@ def test_one_session_that_cannot_be_ended_does_not_stop_the_sweep(monkeypatch: p
     def refuse(session_id: str, last_seq: int) -> None:
         if session_id == "s1":
             raise ValueError("this one not")
+
+    monkeypatch.setattr(hooks, "_session_ended", [refuse])
+    dead()
+    assert sweep_orphans() == 2
+    assert list(Session.objects.filter(status="active").values_list("session_id", flat=True)) == ["s1"]
+
+
+def test_one_session_that_takes_the_database_too_long_does_not_stop_the_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for session_id in ("s1", "s2", "s3"):
+        opened(session_id)
+
+    def refuse(session_id: str, last_seq: int) -> None:
+        if session_id == "s1":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = 10")
+                cursor.execute("SELECT pg_sleep(5)")
 
     monkeypatch.setattr(hooks, "_session_ended", [refuse])
     dead()
