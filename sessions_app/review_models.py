@@ -53,7 +53,7 @@ class SessionReview(models.Model):
     """1 to 5."""
     score_reason = models.CharField(max_length=MAX_REASON_CHARS, blank=True, default="")
     claimed_by = _staff(blank=True)
-    """Who took it from the queue and has not finished."""
+    """Who took it from the queue; without ``claimed_at`` they have finished."""
     claimed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

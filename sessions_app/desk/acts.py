@@ -68,7 +68,9 @@ def set_state(
     if undoes is not None and session.review_state != undoes:
         raise ActRefused(f"It is {session.get_review_state_display().lower()} by now: nothing was undone.")
     if state != ReviewState.IN_REVIEW:
-        release(session_id)
+        _finish(session_id)
+    elif undoes is not None:
+        _is_not_finished(session)
     old = session.review_state
     if state == ReviewState.DONE:
         settle_session(session_id, by=by.name)
@@ -209,6 +211,17 @@ def release(session_id: str, *, but_of: int | None = None) -> None:
     claims = SessionReview.objects.filter(pk=session_id, claimed_at__isnull=False)
     claims = claims if but_of is None else claims.exclude(claimed_by_id=but_of)
     claims.update(claimed_at=None, claimed_by=None)
+
+
+def _finish(session_id: str) -> None:
+    """Whoever took it from the queue is done with it; who that was is known for as long as it may be undone."""
+    SessionReview.objects.filter(pk=session_id, claimed_at__isnull=False).update(claimed_at=None)
+
+
+def _is_not_finished(session: Session) -> None:
+    """It is theirs from the queue as it was, so that it goes back there when they leave it."""
+    theirs = SessionReview.objects.filter(pk=session.pk, claimed_by__isnull=False)
+    theirs.filter(claimed_by_id=session.assignee_id).update(claimed_at=Now())
 
 
 def record(session_id: str, act: ReviewAct, by: Reviewer, *, old: str = "", new: str = "") -> None:

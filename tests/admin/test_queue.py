@@ -221,6 +221,18 @@ def test_what_was_given_to_a_colleague_by_name_stays_theirs(rita: Client) -> Non
     assert (session.review_state, session.assignee) == (ReviewState.IN_REVIEW, olga)
 
 
+def test_what_was_undone_and_left_goes_to_the_next_as_well(rita: Client) -> None:
+    ended("s1")
+    handed_out(rita)
+    do(rita, "s1", "state", state="done")
+    do(rita, "s1", "state", state="in_review", undo="done")
+    assert handed_out(reviewer("omar")) == ""
+    SessionReview.objects.filter(claimed_at__isnull=False).update(
+        claimed_at=timezone.now() - queue.HELD_FOR - timedelta(minutes=1)
+    )
+    assert handed_out(reviewer("olga")) == "s1"
+
+
 def test_two_reviewers_never_get_the_same(rita: Client) -> None:
     """One holds its transaction open while the other asks: the row is passed over, not waited for."""
     for number in range(2):
