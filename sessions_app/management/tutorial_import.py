@@ -16,13 +16,14 @@ from sessions_app.log.journal_sql import Counters, first_words
 from sessions_app.log.rows import encode_rows, storable
 from sessions_app.management.tutorial_events import Events, Left
 from sessions_app.management.tutorial_source import Source, SourceRow
-from sessions_app.models import Session, SessionEvent, SessionStatus, SummaryState
+from sessions_app.models import EraseScope, Erasure, Session, SessionEvent, SessionStatus, SummaryState
 
 SOURCE = "import"
 """What an imported session says it came from."""
 _NAMESPACE = uuid.UUID("6f0f8a52-5b0f-4c6d-9d0a-0d7c3a6a4c11")
 _CHUNK = 500
 NOT_OURS = "an id that a session of this product has"
+ERASED = "it was erased here"
 NOTHING_LEFT = "nothing in it could be taken"
 NO_ID = "no session id"
 
@@ -67,6 +68,9 @@ class Importer:
 
     def _session(self, source_id: str, rows: "_Counted") -> None:
         session_id = session_id_for(source_id)
+        if Erasure.objects.filter(session_id=session_id).exclude(scope=EraseScope.TOOL_DATA).exists():
+            self.report.left_sessions.out(ERASED, source_id)  # also where its row is gone by now
+            return
         there = Session.objects.filter(pk=session_id).values_list("source", flat=True).first()
         if there is not None:
             if there == SOURCE:

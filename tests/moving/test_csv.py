@@ -1,12 +1,14 @@
 """Moving in from an export as CSV, whatever its rows look like."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
 
 from sessions_app.log.replay import read_records
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import EraseActor, Session, SessionEvent
+from sessions_app.privacy.erase import By, delete_session, erase_session
 
 from .conftest import Imported
 
@@ -65,6 +67,18 @@ def test_odd_rows(imported: Imported, odd: str) -> None:
     assert [record.seq for record in records] == list(range(1, 9))
     times = [record.at for record in records]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("erase", [erase_session, delete_session])
+def test_what_was_erased_here_does_not_come_back(
+    imported: Imported, odd: str, erase: Callable[..., bool]
+) -> None:
+    imported("--file", odd)
+    assert erase(session_id="s1", by=By(actor=EraseActor.OWNER))
+    told = imported("--file", odd)
+    assert "left out, 1 sessions: it was erased here (in s1)" in told
+    assert "Two\nlines" not in "".join(said("s1"))
+    assert "1 sessions were here already" in told
 
 
 def test_a_second_run_changes_nothing(imported: Imported, odd: str) -> None:
