@@ -15,7 +15,7 @@ _MOST = 12
 
 @pytest.hookimpl(tryfirst=True)  # else xdist's own answer, one for each CPU, comes first
 def pytest_xdist_auto_num_workers() -> int:
-    return min((os.cpu_count() or 1) * 2, _MOST)
+    return min((os.cpu_count() or 1) * 2 + 1, _MOST)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -195,7 +195,9 @@ async def test_it_is_for_staff_who_may_see_sessions_as_long_as_they_may(start_se
 
 
 async def test_one_that_is_not_there_or_was_erased_is_not_shown(start_server: StartServer) -> None:
-    server = start_server(**ENV, SESSION_LEASE_SECONDS="2")  # what others erased is looked for every few renewals
+    server = start_server(
+        **ENV, SESSION_LEASE_SECONDS="2"
+    )  # what others erased is looked for every few renewals
     cookie = await in_db_thread(staff, "grace")
     async with staff_page(server, "none", cookie) as page:
         assert await page.close_code() == 4404
