@@ -123,7 +123,8 @@ async def test_the_pages_tools_answer_through_a_socket(
 
 @pytest.fixture
 def members(transactional_db: None) -> int:
-    """A user who is in one of two groups."""
+    """A user who is in one of two groups; those that the migrations make are there in a fresh database alone."""
+    Group.objects.all().delete()
     user = get_user_model().objects.create_user("ann")
     user.groups.add(Group.objects.create(name="Gold"))
     Group.objects.create(name="Silver")
