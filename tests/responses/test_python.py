@@ -328,6 +328,27 @@ async def test_what_is_not_offered_is_refused_by_its_name(
     assert refused.value.request_id.startswith("req_")
 
 
+NUL: list[tuple[str, str, str]] = [
+    ("get", "/responses/resp_%00", "path"),
+    ("post", "/responses/resp_%00/cancel", "path"),
+    ("delete", "/responses/resp_%00", "path"),
+    ("get", "/responses/resp_%00/input_items", "path"),
+    ("get", "/conversations/conv_%00", "path"),
+    ("get", "/conversations/conv_1/items?after=item_%00", "after"),
+    ("get", "/conversations/conv_1/items/item_%00", "path"),
+    ("get", "/models?a%00b=1", "query"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "param"), NUL)
+async def test_an_address_that_no_database_can_look_for_makes_no_sense(
+    server: ServerProcess, client_of: Client, key: str, method: str, path: str, param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await getattr(client_of(server, key), method)(path, cast_to=object)
+    assert (refused.value.code, refused.value.param) == ("invalid_text", param)
+
+
 async def test_who_shows_nothing_or_something_wrong(server: ServerProcess, client_of: Client) -> None:
     with pytest.raises(openai.AuthenticationError) as refused:
         await client_of(server, "sk-wrong").responses.create(model="demo", input="x")

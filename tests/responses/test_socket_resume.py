@@ -212,6 +212,15 @@ async def test_nobody_elses_is_resumed(server: ServerProcess, client_of: Client,
     assert refused.value.response.status_code == 404
 
 
+async def test_a_name_that_no_database_can_look_for_makes_no_sense(
+    server: ServerProcess, client_of: Client
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with client_of(server).responses.connect(extra_query={"resume": "resp_\x00"}):
+            pass
+    assert refused.value.response.status_code == 400
+
+
 async def test_a_reader_that_does_not_read_is_cut_off_and_resumes(
     start_server: StartServer, client_of: Client
 ) -> None:

@@ -3,13 +3,14 @@ not pace (docs/decisions/0092-responses-beside-django.md)."""
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chat.errors import ChatError, CredentialsInvalid, ObjectNotFound
 from chat.runtime import runtime
 from chat.supervision import within
 from chat.tools.forks import serves_on
+from chat.wire.dialect import check_text
 from chat.wire.http.errors import told
 from chat.wire.http.exchange import Aborted, ClientGone, Exchange, Message, Receive, Send, exchange
 from chat.wire.http.visit import visit_of
@@ -80,6 +81,7 @@ class HttpApi:
 
     async def _answer(self, one: Exchange, body: bytes) -> None:
         serves_on(one.scope.get("server"))
+        _check_address(one.path, one.query)
         found, names = self._routed(one)
         server = await within(_OPEN_SECONDS, runtime())
         coming = visit_of(
@@ -97,6 +99,15 @@ class HttpApi:
             if each.method == one.method and (found := each.path.fullmatch(one.path)):
                 return each, found.groups()
         raise ObjectNotFound(f"{one.method} {one.path[:200]} is not offered here.")
+
+
+def _check_address(path: str, query: Mapping[str, Sequence[str]]) -> None:
+    """A database looks for no text with a NUL in it; before Django's pages a middleware says the same. Raises `FrameError`."""
+    check_text(path, param="path")
+    for name, values in query.items():
+        check_text(name, param="query")
+        for text in values:
+            check_text(text, param=name)
 
 
 async def _refuse(one: Exchange, error: ChatError | SessionsError) -> None:

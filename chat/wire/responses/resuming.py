@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from chat.errors import FrameError
+from chat.wire.dialect import check_text
 from chat.wire.http.visit import Visit
 from chat.wire.responses.create import place_of
 from chat.wire.responses.lanes import Resume
@@ -28,6 +29,7 @@ async def resumed_by(
         )
     jobs = []
     for index, response_id in enumerate(ids):
+        check_text(response_id, param="resume")
         place, _ = await place_of(visit, response_id, param="resume")
         after = _number(numbers[index]) if index < len(numbers) else -1
         jobs.append((await in_db_thread(_lane_of, place), Resume(place=place, after=after)))
