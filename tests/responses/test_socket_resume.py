@@ -2,6 +2,7 @@
 that was killed, from another."""
 
 import asyncio
+import json
 import signal
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 from openai import OpenAI
 from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from tests.responses.conftest import Client
@@ -150,6 +152,26 @@ async def test_a_connection_that_breaks_is_resumed_before_its_answer_is_stopped(
     assert codes == [1006]
     assert without_lane(lanes.frames[""]) == await whole_of(client, lanes.frames[""][0].response.id)
     assert lanes.frames[""][-1].type == "response.completed"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "resume={one},{two}&starting_after=,{last}",
+        "resume[]={one}&resume[]={two}&starting_after[]=&starting_after[]={last}",
+    ],
+)
+async def test_a_number_that_is_left_out_is_not_that_of_the_next_response(
+    server: ServerProcess, client_of: Client, query: str
+) -> None:
+    """Of the first nothing was seen."""
+    client = client_of(server)
+    one, two = [await client.responses.create(model="demo", input="count to 5") for _ in range(2)]
+    last = [event["sequence_number"] for event in await whole_of(client, two.id)][-2]
+    address = f"{server.ws_url}/v1/responses?{query.format(one=one.id, two=two.id, last=last)}"
+    wanted = [*await whole_of(client, one.id), (await whole_of(client, two.id))[-1]]
+    async with connect(address, additional_headers={"Authorization": "Bearer guest"}) as connection:
+        assert [json.loads(await connection.recv()) for _ in wanted] == wanted
 
 
 @pytest.mark.filterwarnings(

@@ -22,6 +22,8 @@ async def resumed_by(
 ) -> list[tuple[str | None, Resume]]:
     """Each with its lane, as it was given. Raises `FrameError`, `ObjectNotFound`."""
     ids, numbers = _listed(query, "resume"), _listed(query, "starting_after")
+    while numbers and not numbers[-1]:
+        del numbers[-1]
     if len(ids) > most or len(numbers) > len(ids):
         raise FrameError(
             f"resume names up to {most} responses, and starting_after a number for each of them.",
@@ -29,6 +31,8 @@ async def resumed_by(
         )
     jobs = []
     for index, response_id in enumerate(ids):
+        if not response_id:
+            continue
         check_text(response_id, param="resume")
         place, _ = await place_of(visit, response_id, param="resume")
         after = _number(numbers[index]) if index < len(numbers) else -1
@@ -37,13 +41,16 @@ async def resumed_by(
 
 
 def _listed(query: Mapping[str, Sequence[str]], name: str) -> list[str]:
-    """One after another with commas, or, as the SDKs write a list, ``NAME[]`` for each."""
+    """One after another with commas, or, as the SDKs write a list, ``NAME[]`` for each. An empty one keeps its place: of a response
+    whose number a client does not know it has seen nothing, and the next one's number is not that one's."""
     given = [*query.get(name, ()), *query.get(f"{name}[]", ())]
-    return [one for text in given for one in text.split(",") if one]
+    return [one for text in given for one in text.split(",")]
 
 
 def _number(given: str) -> int:
     """Raises `FrameError`."""
+    if not given:
+        return -1
     if not _NUMBER.fullmatch(given):
         raise FrameError(
             "starting_after is the sequence_number of the last event that you have.", param="starting_after"

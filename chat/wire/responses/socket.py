@@ -73,7 +73,7 @@ class ResponsesSocket:
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self.connection_id = new_id("conn")
-        self.query = parse_qs(scope["query_string"].decode(errors="replace"))
+        self.query = parse_qs(scope["query_string"].decode(errors="replace"), keep_blank_values=True)
         self.assistant = self.query.get("assistant", [""])[-1]
         self.payers: Payers = ()
         self.gone = asyncio.Event()
