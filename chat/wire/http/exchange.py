@@ -117,6 +117,7 @@ class Exchange:
         await self._give(b"", more=False)
 
     async def begin_stream(self) -> None:
+        """Raises `ClientGone`."""
         await self._begin(200, _STREAM_HEADERS)
 
     async def give(self, events: bytes) -> None:
@@ -131,6 +132,8 @@ class Exchange:
         await self._give(b"", more=False)
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        if self._gone.is_set():
+            raise ClientGone
         self.began = True
         all_headers = {"x-request-id": self.request_id, **self.answer_headers, **headers}
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]

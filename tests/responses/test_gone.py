@@ -1,0 +1,65 @@
+"""A client that leaves before it is answered: while its request waits for the database."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import openai
+import psycopg
+
+from sessions_app.models import SessionEvent
+from sessions_app.postgres.threads import in_db_thread
+from tests.responses.conftest import Client
+from tests.responses.sdk import checked, text_of
+from tests.support.database import database_url
+from tests.support.log import committed
+from tests.support.server import ServerProcess
+from tests.support.waiting import eventually
+
+_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'session_events'::regclass"
+
+
+@asynccontextmanager
+async def left_midway(server: ServerProcess, key: str, head: str, body: bytes = b"") -> AsyncIterator[None]:
+    """The request waits for the log's table; within, its client has gone."""
+    lines = [head, "host: test", f"authorization: Bearer {key}", f"content-length: {len(body)}", "", ""]
+    async with await psycopg.AsyncConnection.connect(database_url()) as holder:
+        await holder.execute("LOCK TABLE session_events IN ACCESS EXCLUSIVE MODE")
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write("\r\n".join(lines).encode() + body)
+
+        async def waits() -> None:
+            cursor = await holder.execute(_WAITING)
+            row = await cursor.fetchone()
+            assert row
+            assert row[0]
+
+        await eventually(waits)
+        writer.transport.abort()
+        await asyncio.sleep(0.3)
+    yield
+
+
+async def test_an_answer_that_nobody_has_seen_the_beginning_of_waits_for_who_asks_again(
+    server: ServerProcess, client_of: Client, key: str
+) -> None:
+    body: dict[str, Any] = {"model": "demo", "input": "count to 300", "stream": True}
+    sent = json.dumps(body, separators=(",", ":")).encode()  # as the SDK has it
+    async with left_midway(server, key, "POST /v1/responses HTTP/1.1", sent):
+        await committed("response_started")
+        await asyncio.sleep(0.5)  # after which an SDK asks again at the earliest
+        events = await client_of(server, key).post(
+            "/responses",
+            body=body,
+            cast_to=object,
+            stream=True,
+            stream_cls=openai.AsyncStream[openai.types.responses.ResponseStreamEvent],
+            options={"headers": {"x-stainless-retry-count": "1"}},
+        )
+        told = [checked(event) async for event in events]
+    assert told[-1].type == "response.completed"
+    assert text_of(told).endswith("300.")
+    started = SessionEvent.objects.filter(event_type="response_started")
+    assert await in_db_thread(started.count) == 1
