@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -13,6 +14,7 @@ from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.responses.conftest import Client
 from tests.responses.sdk import checked, text_of
+from tests.sockets.conftest import StartServer
 from tests.support.database import database_url
 from tests.support.log import committed
 from tests.support.server import ServerProcess
@@ -63,3 +65,19 @@ async def test_an_answer_that_nobody_has_seen_the_beginning_of_waits_for_who_ask
     assert text_of(told).endswith("300.")
     started = SessionEvent.objects.filter(event_type="response_started")
     assert await in_db_thread(started.count) == 1
+
+
+async def test_who_has_gone_before_the_answer_is_no_fault(
+    start_server: StartServer, client_of: Client, key: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    server = start_server(log=log)
+    made = await client_of(server, key).responses.create(model="demo", input="count to 3")
+    for head in (
+        f"GET /v1/responses/{made.id} HTTP/1.1",
+        f"GET /v1/responses/{made.id}?stream=true HTTP/1.1",
+    ):
+        async with left_midway(server, key, head):
+            assert (await client_of(server, key).responses.retrieve(made.id)).id == made.id
+    server.stop()
+    assert log.read_text() == ""

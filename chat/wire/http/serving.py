@@ -1,6 +1,7 @@
 """An HTTP API as an ASGI application of its own: its answers are streams of the event loop's, which a view in a thread could
 not pace (docs/decisions/0092-responses-beside-django.md)."""
 
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -45,11 +46,8 @@ class HttpApi:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         async with exchange(scope, receive, send) as one:
-            try:
-                body = await one.body()
-            except ClientGone:
-                return
-            await self._answered(one, body)
+            with contextlib.suppress(ClientGone):  # there is nobody who could be told
+                await self._answered(one, await one.body())
 
     async def before(self, one: Exchange) -> bool:
         """What an API of browsers' looks at first. False: it is answered."""
@@ -63,7 +61,7 @@ class HttpApi:
         return {"authorization": authorization}
 
     async def _answered(self, one: Exchange, body: bytes) -> None:
-        """Raises `Aborted`."""
+        """Raises `Aborted`, `ClientGone`."""
         try:
             if await self.before(one):
                 await self._answer(one, body)
