@@ -6,9 +6,11 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from identity.models import ApiKey
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
 from tests.responses.conftest import Client
+from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
 
 TOOL: Any = {
@@ -130,3 +132,17 @@ async def test_a_stream_that_is_cut_by_its_client_is_stopped(
         final = event
     assert final
     assert final.response.status == "cancelled"
+
+
+async def test_with_its_key_a_stream_ends_in_an_error_of_the_clients_own(
+    start_server: StartServer, client_of: Client, key: str
+) -> None:
+    server = start_server(DJANGO_SETTINGS_MODULE="tests.identity.settings", DEMO_DELAY_MS="20")
+    stream = await client_of(server, key).chat.completions.create(
+        model="demo", messages=said("count to 1000"), stream=True
+    )
+    await anext(aiter(stream))
+    await in_db_thread(ApiKey.objects.all().delete)
+    with pytest.raises(openai.APIError) as ended:
+        assert all([chunk.choices async for chunk in stream])
+    assert ended.value.code == "credentials_ended"

@@ -67,8 +67,17 @@ class Chunk(msgspec.Struct, kw_only=True):
     usage: Usage | UnsetType = UNSET
 
 
+class Broken(msgspec.Struct, kw_only=True):
+    """Why the connection ends before the answer does."""
+
+    code: str
+    message: str
+    type: str = "invalid_request_error"
+    param: str | None = None
+
+
 class Failure(msgspec.Struct, kw_only=True):
-    error: ro.ResponseError
+    error: ro.ResponseError | Broken
 
 
 def completion_id(response: Response) -> str:
@@ -145,6 +154,8 @@ class Chunks:
                 return [self._chunk(Message(tool_calls=[more]))]
             case ro.Failed(response=ro.Response(error=ro.ResponseError() as error)):
                 return [Failure(error=error), DONE]
+            case ro.ErrorEvent(code=code, message=message, param=param):
+                return [Failure(error=Broken(code=code, message=message, param=param))]
             case ro.Completed(response=response) | ro.EndedIncomplete(response=response):
                 return [*self._last(response), DONE]
             case _:

@@ -74,7 +74,7 @@ async def stream(
         await _lost(one, visit, place, follower, wanted)
     except (ChatError, SessionsError) as error:
         if visit.refused:
-            await _say(one, error)
+            await _say(one, error, render)
         raise Aborted from error
 
 
@@ -170,11 +170,11 @@ class Reading:
 _PORTION_BYTES = 65_536
 
 
-async def _say(one: Exchange, error: ChatError | SessionsError) -> None:
+async def _say(one: Exchange, error: ChatError | SessionsError, render: Render) -> None:
     about = told(error).body["error"]
     event = ErrorEvent(code=about["code"], message=about["message"], param=about["param"])
     with contextlib.suppress(ClientGone):
-        await one.give(as_it_is(event))
+        await one.give(render(event))
 
 
 async def _lost(one: Exchange, visit: Visit, place: Place, follower: Follower, wanted: Wanted) -> None:
