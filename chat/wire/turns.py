@@ -52,7 +52,7 @@ async def take_turn(
     one: Exchange, visit: Visit, session: AnySession, key: RequestKey, command: Converse
 ) -> Place:
     """It is in the database when this returns, where a repeat looks for it."""
-    one.answer_headers |= visit.ask()
+    visit.ask(one.answer_headers)
     done = await session.do(msgspec.structs.replace(command, request_key=key.value))
     await until_stored(session, done.seq)
     return Place(session.session_id, done.response_id, done.seq)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from tests.responses.conftest import Client
 from tests.responses.sdk import checked, checked_response, kinds, text_of
+from tests.sockets.conftest import StartServer
 from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.waiting import eventually
@@ -353,6 +354,26 @@ async def test_who_shows_nothing_or_something_wrong(server: ServerProcess, clien
     with pytest.raises(openai.AuthenticationError) as refused:
         await client_of(server, "sk-wrong").responses.create(model="demo", input="x")
     assert refused.value.code == "invalid_credentials"
+
+
+async def test_what_is_left_is_told_to_who_is_refused_as_well(
+    start_server: StartServer, client_of: Client, key: str
+) -> None:
+    client = client_of(start_server(MESSAGES_PER_MINUTE="1"), key)
+    answered = await client.responses.with_raw_response.create(model="demo", input="count to 3")
+    assert answered.headers["x-ratelimit-remaining-requests"] == "0"
+    messages: Any = [{"role": "user", "content": "count to 3"}]
+    for asked in (
+        client.responses.create(model="demo", input="count to 3"),
+        client.chat.completions.create(model="demo", messages=messages),
+    ):
+        with pytest.raises(openai.RateLimitError) as refused:
+            await asked
+        told = refused.value.response.headers
+        assert int(told["retry-after"]) > 30
+        assert told["x-ratelimit-limit-requests"] == "1"
+        assert told["x-ratelimit-remaining-requests"] == "0"
+        assert float(told["x-ratelimit-reset-requests"].removesuffix("s")) > 30
 
 
 async def test_a_body_that_comes_again_is_the_same_turn(

@@ -31,11 +31,11 @@ async def create(one: Exchange, visit: Visit, body: bytes) -> None:
                 session = await visit.enter_named(name)
                 is_new = isinstance(session, Session) and not session.history.user_messages
                 asked = asked_of(wanted, news_only=not is_new)
-                one.answer_headers |= visit.ask()
+                visit.ask(one.answer_headers)
                 place = await begin_in(visit, session, asked, key)
             else:
                 asked = asked_of(wanted, news_only=False)
-                one.answer_headers |= visit.ask()
+                visit.ask(one.answer_headers)
                 place = await begin(visit, asked, key, assistant=one.first("assistant") or "")
     one.answer_headers["x-session-id"] = place.session_id
     if wanted.stream:

@@ -82,10 +82,13 @@ class Visit:
         if not self.may_write:
             raise ReadOnlyKey
 
-    def ask(self) -> dict[str, str]:
-        """Count one question; what is left, as headers. Raises `LimitReached`."""
-        self.server.quotas.ask(self.payers)
-        return left_headers(self.server.quotas.left(self.payers))
+    def ask(self, headers: dict[str, str] | None = None) -> None:
+        """Count one question. ``headers`` are told what is left, of one that is refused as well. Raises `LimitReached`."""
+        try:
+            self.server.quotas.ask(self.payers)
+        finally:
+            if headers is not None:
+                headers |= left_headers(self.server.quotas.left(self.payers))
 
     # Its session
 

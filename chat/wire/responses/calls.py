@@ -33,7 +33,7 @@ async def create(one: Exchange, visit: Visit, body: bytes) -> None:
     async with one_at_a_time(key):
         place = await known(visit, key)
         if place is None:
-            one.answer_headers |= visit.ask()
+            visit.ask(one.answer_headers)
             place = await begin(visit, asked, key, assistant=one.first("assistant") or "")
     background = bool(asked.body.background)
     wanted = Wanted.BACKGROUND if background else Wanted.ANSWER
