@@ -174,6 +174,17 @@ async def test_a_number_that_is_left_out_is_not_that_of_the_next_response(
         assert [json.loads(await connection.recv()) for _ in wanted] == wanted
 
 
+async def test_as_many_are_resumed_as_may_be_however_few_turns_may_wait(
+    start_server: StartServer, client_of: Client
+) -> None:
+    server = start_server(MAX_QUEUED_TURNS="1")
+    client = client_of(server)
+    ids = [(await client.responses.create(model="demo", input="count to 3")).id for _ in range(3)]
+    async with client.responses.connect(extra_query={"resume": ",".join(ids)}) as connection:
+        told = [(await until_over(connection))[-1].response.id for _ in ids]
+    assert told == ids
+
+
 @pytest.mark.filterwarnings(
     "ignore:connect.. must be used as a context manager:DeprecationWarning"
 )  # the SDK's own way

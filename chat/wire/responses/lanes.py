@@ -102,8 +102,8 @@ class Lane:
         self._live_task: asyncio.Task[None] | None = None
 
     def put(self, job: Create | Resume) -> None:
-        """Raises `QueueFull`."""
-        if len(self._jobs) >= conf().max_queued_turns:
+        """Raises `QueueFull`. What is resumed is no turn that waits: how much of it may come at once, `resumed_by` knows."""
+        if isinstance(job, Create) and len(self._jobs) >= conf().max_queued_turns:
             raise QueueFull
         self._jobs.append(job)
         if self._live_task is None:
