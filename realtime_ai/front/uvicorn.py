@@ -218,6 +218,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             await super().send(message)
             if message["type"] == "websocket.accept":
                 self._forget_handshake()
+            elif message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+                self.handshake_complete = True  # else uvicorn calls an answer that refuses it none at all
             return
         if not self.writable.is_set():
             await self.writable.wait()

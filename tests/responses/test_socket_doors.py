@@ -1,6 +1,7 @@
 """The doors of the Responses socket are those of the others: keys, their ends, what they may, and how much at once."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,19 @@ async def test_with_its_key_a_connection_ends(start_server: StartServer, client_
         ended = checked_frame(await connection.recv())
         assert (ended.status, ended.error.code) == (401, "credentials_ended")
         assert await closed_with(connection) == 4401
+
+
+async def test_a_handshake_that_is_refused_is_no_fault_of_the_servers(
+    start_server: StartServer, client_of: Client, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    server = start_server(log=log)
+    with pytest.raises(InvalidStatus) as refused:
+        async with client_of(server, "sk-wrong").responses.connect():
+            pass
+    assert refused.value.response.status_code == 401
+    server.stop()
+    assert log.read_text() == ""
 
 
 async def test_connections_and_frames_are_bounded(start_server: StartServer, client_of: Client) -> None:
