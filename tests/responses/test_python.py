@@ -257,6 +257,17 @@ async def test_conversations(server: ServerProcess, client_of: Client, key: str)
         await client.conversations.retrieve(conversation.id)
 
 
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "000000100999", "9" * 40])
+async def test_a_page_is_never_longer_than_pages_are(
+    server: ServerProcess, client_of: Client, key: str, limit: str
+) -> None:
+    client = client_of(server, key)
+    made = await client.conversations.create()
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.get(f"/conversations/{made.id}/items?limit={limit}", cast_to=object)
+    assert refused.value.param == "limit"
+
+
 async def test_delete(server: ServerProcess, client_of: Client) -> None:
     client = client_of(server)
     response = await client.responses.create(model="demo", input="count to 3")

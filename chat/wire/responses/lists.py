@@ -8,6 +8,7 @@ from chat.wire.http.exchange import Exchange
 from chat.wire.responses.objects import Item, ItemList
 
 _LIMIT, _MOST = 20, 100
+_MOST_DIGITS = 9
 
 
 class Paging(NamedTuple):
@@ -19,7 +20,7 @@ class Paging(NamedTuple):
 def paging_of(one: Exchange) -> Paging:
     """Raises `FrameError`."""
     limit, order = one.first("limit") or str(_LIMIT), one.first("order") or "desc"
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= _MOST:
+    if not limit.isdecimal() or len(limit) > _MOST_DIGITS or not 1 <= int(limit) <= _MOST:
         raise FrameError(f"limit is a number from 1 to {_MOST}.", param="limit")
     if order not in ("asc", "desc"):
         raise FrameError('order is "asc" or "desc".', param="order")
