@@ -18,6 +18,7 @@ from tests.responses.test_files import data_url
 from tests.sockets.conftest import StartServer
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.server import ServerProcess
+from tests.support.sockets import realtime
 
 from .node_packages import run
 
@@ -213,6 +214,33 @@ async def test_the_same_message_again_is_the_same_turn(server: ServerProcess) ->
     assert [said(chunks) for chunks in told] == [TEN] * 4
     assert len({chunks[0]["messageId"] for chunks in told}) == 1
     assert await in_db_thread(SessionEvent.objects.filter(event_type="user_message").count) == 1
+
+
+async def test_of_two_questions_one_that_somebody_else_has_answered_is_no_hindrance(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    """The page still asks both, and sends its answers together."""
+    gemini.then(calls(("pay", {"amount": 5, "to": "Ann"}), ("read_letter", {"name": "A"})))
+    server = start_shop()
+    address = f"{server.url}/api/ui/talk"
+    async with httpx2.AsyncClient(headers=GUEST, timeout=60) as client:
+        asked = chunks_of((await client.post(address, json=message("Pay Ann"))).text)
+        ids = [chunk["approvalId"] for chunk in asked if chunk["type"] == "tool-approval-request"]
+        async with realtime(server.ws_url, "/ws/session/talk") as elsewhere:
+            answer = {"type": "mcp_approval_response", "approval_request_id": ids[0], "approve": True}
+            await elsewhere.send(type="conversation.item.create", item=answer)
+            await elsewhere.until("conversation.item.done")
+        parts = [
+            {"type": "dynamic-tool", "state": "approval-responded", "approval": {"id": one, "approved": True}}
+            for one in ids
+        ]
+        body = {"messages": [{"id": asked[0]["messageId"], "role": "assistant", "parts": parts}]}
+        response = await client.post(address, json=body)
+        assert response.status_code == 200, response.text
+        done = chunks_of(response.text)
+    outputs = {chunk["toolCallId"] for chunk in done if chunk["type"] == "tool-output-available"}
+    assert outputs == set(ids)
+    assert len(ledger.lines()) == 2
 
 
 async def test_what_is_refused_is_told(server: ServerProcess) -> None:

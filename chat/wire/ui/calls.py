@@ -34,7 +34,7 @@ from chat.wire.ui.request import Asked, Decide, Regenerate, Say, asked_in
 from sessions_app.errors import SessionsError
 from sessions_app.ids import new_id
 from sessions_app.log import events as ev
-from sessions_app.log.lookup import Place, answer_of, denied_in, items_of
+from sessions_app.log.lookup import Place, answer_of, denied_in, items_of, settled_in
 from sessions_app.postgres.threads import in_db_thread
 
 STREAM_HEADER = {"x-vercel-ai-ui-message-stream": "v1"}
@@ -131,6 +131,7 @@ async def _decide(one: Exchange, visit: Visit, session: AnySession, decide: Deci
     ids = sorted(answer.id for answer in decide.answers)
     key = key_of(one, visit, f"decide {session.session_id} {' '.join(ids)}")
     open_ids = questions_of(await stored(visit, places[-1])) if places else set()
+    open_ids -= await in_db_thread(settled_in, session_id=session.session_id)
     decisions = [
         DecideApproval(
             approval_id=answer.id,
