@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import msgspec
 
-from chat.errors import NoActiveResponse
+from chat.errors import ChatError, NoActiveResponse
 from chat.llm.catalog import chosen
 from chat.session.commands import CancelResponse, Converse
 from chat.wire.auth import is_development_here
@@ -17,7 +17,7 @@ from chat.wire.responses.follow import Follower, until_stored
 from chat.wire.responses.objects import McpApprovalRequest
 from sessions_app.errors import SessionElsewhere
 from sessions_app.log.events import AssistantMessage, Event, ItemDeleted, Record
-from sessions_app.log.lookup import Place, answer_of, find_request
+from sessions_app.log.lookup import Place, answer_of, find_request, open_answers
 from sessions_app.log.replay import read_finished, stored_until
 from sessions_app.models import Session
 from sessions_app.postgres.threads import in_db_thread
@@ -91,14 +91,34 @@ def is_gone(event: Event, chosen: set[str] | None) -> TypeGuard[ItemDeleted | As
             return False
 
 
-async def stop_answer(visit: Visit, session_id: str) -> bool:
-    """The last answer of the session, where it runs or waits. Closing a connection stops nothing, so that one can come back."""
-    places = await in_db_thread(answer_of, session_id=session_id)
+async def stop_answer(visit: Visit, session_id: str, *, only: Place | None = None) -> bool:
+    """The answers of the session that run or wait, or ``only`` that one. Closing a connection stops nothing, so that one can come
+    back."""
+    names = await _to_stop(visit, session_id, only)
+    stopped = False
+    if names:
+        with contextlib.suppress(SessionElsewhere):
+            session = await visit.enter(session_id, reopen=False)
+            for name in names:
+                stopped = await _stop(session, name) or stopped
+    return stopped
+
+
+async def _to_stop(visit: Visit, session_id: str, only: Place | None) -> list[str]:
+    """By the names that their session knows them by now. The newest first, so that none begins because another was stopped."""
+    places = [only] if only else await in_db_thread(answer_of, session_id=session_id)
     last = await stored(visit, places[-1]) if places else None
-    if last is None or last.over:
-        return False
-    with contextlib.suppress(NoActiveResponse, SessionElsewhere):
-        session = await visit.enter(session_id, reopen=False)
-        await session.do(CancelResponse(response_id=last.tail))
-        return True
-    return False
+    names = [last.tail] if last and not last.over else []
+    others = [] if only else await in_db_thread(open_answers, session_id=session_id)
+    return [*names, *(name for name in others if name not in names)]
+
+
+async def _stop(session: AnySession, response_id: str) -> bool:
+    """False: it is over."""
+    try:
+        await session.do(CancelResponse(response_id=response_id))
+    except ChatError as error:
+        if error.code == NoActiveResponse.code:
+            return False
+        raise
+    return True

@@ -152,13 +152,23 @@ _LAST_BEGUN = 64
 
 def goes_on(*, session_id: str) -> bool:
     """Whether a response runs or waits, as far as the log tells: one of the last ones has no end."""
-    begun = SessionEvent.objects.filter(session_id=session_id, event_type__in=BEGUN_EVENTS).order_by("-seq")
+    return bool(_without_end(session_id, SessionEvent.objects.all()))
+
+
+def open_answers(*, session_id: str) -> list[str]:
+    """The responses of the conversation that run or wait, the newest first."""
+    about = SessionEvent.objects.annotate(about=KT("payload__options__conversation"))
+    return _without_end(session_id, about.filter(Q(about__isnull=True) | ~Q(about="none")))
+
+
+def _without_end(session_id: str, rows: QuerySet[SessionEvent]) -> list[str]:
+    begun = rows.filter(session_id=session_id, event_type__in=BEGUN_EVENTS).order_by("-seq")
     seqs = dict(begun.values_list(KT("payload__response_id"), "seq")[:_LAST_BEGUN])
     if not seqs:
-        return False
+        return []
     ends = SessionEvent.objects.filter(session_id=session_id, event_type=ResponseDone.event_type)
-    ended = ends.filter(seq__gt=min(seqs.values())).values_list(KT("payload__response_id"), flat=True)
-    return not seqs.keys() <= set(ended)
+    ended = set(ends.filter(seq__gt=min(seqs.values())).values_list(KT("payload__response_id"), flat=True))
+    return [response_id for response_id in seqs if response_id not in ended]
 
 
 def find_items(*, item_ids: Iterable[str], visitor: Visitor) -> dict[str, Record]:

@@ -11,6 +11,7 @@ import pytest
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.sockets.conftest import StartServer
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 
 GUEST = {"Authorization": "Bearer guest"}
@@ -69,6 +70,24 @@ async def test_an_answer_outlives_the_process_that_gave_it(start_server: StartSe
     assert said(again) == answer
     assert there[0]["runId"] == again[0]["runId"] == "r1"
     assert there[-1]["type"] == again[-1]["type"] == "RUN_FINISHED"
+
+
+async def test_a_run_is_stopped_by_its_name_though_another_waits_behind_it(
+    slow_server: ServerProcess,
+) -> None:
+    address = f"{slow_server.url}/ag-ui"
+    async with httpx2.AsyncClient(headers=GUEST, timeout=60) as client:
+        running = asyncio.create_task(client.post(address, json=asking("Count to 500")))
+        await committed("response_started")
+        next_one = asking("Count to 3", run_id="r2", message_id="m2")
+        waiting = asyncio.create_task(client.post(address, json=next_one))
+        await committed("response_queued", times=2)
+        stop = f"{address}/agent/default/stop/talk"
+        assert (await client.post(stop, json={"runId": "r1"})).json() == {"stopped": True}
+        told = [events_of((await one).text)[-1] for one in (running, waiting)]
+        assert (await client.post(stop, json={"runId": "r1"})).json() == {"stopped": False}
+    assert [event["type"] for event in told] == ["RUN_ERROR", "RUN_FINISHED"]
+    assert told[0]["code"] == "abort"
 
 
 async def test_a_server_that_goes_down_says_so(start_server: StartServer) -> None:

@@ -17,6 +17,7 @@ from tests.files.samples import png
 from tests.responses.test_files import data_url
 from tests.sockets.conftest import StartServer
 from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
+from tests.support.log import committed
 from tests.support.server import ServerProcess
 from tests.support.sockets import realtime
 
@@ -214,6 +215,20 @@ async def test_the_same_message_again_is_the_same_turn(server: ServerProcess) ->
     assert [said(chunks) for chunks in told] == [TEN] * 4
     assert len({chunks[0]["messageId"] for chunks in told}) == 1
     assert await in_db_thread(SessionEvent.objects.filter(event_type="user_message").count) == 1
+
+
+async def test_what_runs_is_stopped_though_another_message_waits_behind_it(
+    slow_server: ServerProcess,
+) -> None:
+    address = f"{slow_server.url}/api/ui/talk"
+    async with httpx2.AsyncClient(headers=GUEST, timeout=60) as client:
+        running = asyncio.create_task(client.post(address, json=message("Count to 500")))
+        await committed("response_started")
+        waiting = asyncio.create_task(client.post(address, json=message("Count to 499", "m2")))
+        await committed("response_queued", times=2)
+        assert (await client.post(f"{address}/stop")).status_code == 204
+        told = [chunks_of((await one).text)[-1]["type"] for one in (running, waiting)]
+    assert told == ["abort", "abort"]
 
 
 async def test_of_two_questions_one_that_somebody_else_has_answered_is_no_hindrance(

@@ -80,20 +80,22 @@ async def connect(one: Exchange, visit: Visit, _agent: str, body: bytes) -> None
 
 
 async def stop(one: Exchange, visit: Visit, _agent: str, thread: str, body: bytes) -> None:
-    """What runs there; where the client names a run, that one alone."""
+    """What runs and waits there; where the client names a run, that one alone."""
     visit.check_may_write()
     run_id = (object_in(body) if body else {}).get("runId")
     session_id = await find_chat(one, visit, thread)
     stopped = False
-    if session_id and await _is_last(one, visit, session_id, run_id):
-        stopped = await stop_answer(visit, session_id)
+    if session_id:
+        only = await _answer_to(one, visit, session_id, run_id) if run_id else None
+        stopped = await stop_answer(visit, session_id, only=only)
     await one.answer(200, {"stopped": stopped})
 
 
-async def _is_last(one: Exchange, visit: Visit, session_id: str, run_id: Any) -> bool:
-    known = await known_turn(visit, _key_of_run(one, visit, session_id, run_id)) if run_id else None
+async def _answer_to(one: Exchange, visit: Visit, session_id: str, run_id: Any) -> Place | None:
+    """Where it stands now: the last answer may have gone on in another response. None: a run that only read."""
+    known = await known_turn(visit, _key_of_run(one, visit, session_id, run_id))
     places = await in_db_thread(answer_of, session_id=session_id) if known else []
-    return known is None or known.response_id in [place.response_id for place in places]
+    return places[-1] if known and known.response_id in [place.response_id for place in places] else known
 
 
 def _key_of_run(one: Exchange, visit: Visit, session_id: str, run_id: Any) -> RequestKey:
