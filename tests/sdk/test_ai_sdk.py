@@ -68,6 +68,24 @@ async def test_pictures_and_files_go_with_what_is_said(node: list[str], server: 
     assert "bike.png" in said(chunks_of(answer.text))
 
 
+async def test_another_picture_under_the_same_words_is_said_anew(server: ServerProcess) -> None:
+    def looking(name: str, width: int) -> dict[str, Any]:
+        body = message("Look:")
+        picture = {"type": "file", "mediaType": "image/png", "filename": name, "url": data_url(png(width, 2))}
+        body["messages"][0]["parts"].append(picture)
+        return body
+
+    address = f"{server.url}/api/ui/talk"
+    async with httpx2.AsyncClient(headers=GUEST, timeout=30) as http:
+        sent = [looking("bike.png", 2), looking("bike.png", 2), looking("car.png", 3), looking("car.png", 3)]
+        told = [chunks_of((await http.post(address, json=body)).text) for body in sent]
+        kept = (await http.get(address)).json()["messages"]
+    assert ["car.png" in said(chunks) for chunks in told] == [False, False, True, True]
+    assert len({chunks[0]["messageId"] for chunks in told}) == 2
+    assert [part.get("filename") for part in kept[0]["parts"]] == [None, "car.png"]
+    assert len(kept) == 2
+
+
 async def test_a_servers_tool_is_a_part_of_the_message(node: list[str], server: ServerProcess) -> None:
     report = await chat(node, server, {"say": "What time is it in Berlin?"})
     message = report["steps"][-1]["messages"][-1]

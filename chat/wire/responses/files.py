@@ -1,5 +1,6 @@
 """The pictures and files of a message that comes with a request: by an id, or as a data URL, which becomes a file like any other."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,7 @@ from chat.wire.http.visit import Visit
 from chat.wire.realtime.files import decoded
 from sessions_app.conf import conf
 from sessions_app.files.keeping import find_file, keep_file, read_file
+from sessions_app.log.events import FileRef
 from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.lookup import is_there
 from sessions_app.postgres.threads import in_db_thread
@@ -63,6 +65,26 @@ def check_given(files: Sequence[GivenFile], param: str) -> None:
         raise TooManyFiles(
             f"{param}: {len(files)} pictures and files; at most {most} are taken in one message.", param=param
         )
+
+
+def are_the_same(kept: Sequence[FileRef], given: Sequence[GivenFile]) -> bool:
+    """Whether a message that is told again has the files that it had: by their ids, or byte for byte. Asks the database. Raises
+    `FrameError`."""
+    return len(kept) == len(given) and all(_is_the_same(*pair) for pair in zip(kept, given, strict=True))
+
+
+def _is_the_same(kept: FileRef, given: GivenFile) -> bool:
+    if given.file_id == kept.id:
+        return True
+    row = find_file(kept.id)
+    return row is not None and row.sha256 == _digest_of(given)
+
+
+def _digest_of(given: GivenFile) -> str:
+    if given.url:
+        return hashlib.sha256(decoded(given.url, param="messages")).hexdigest()
+    row = find_file(given.file_id)
+    return row.sha256 if row else ""
 
 
 async def with_files(

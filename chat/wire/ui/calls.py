@@ -15,7 +15,7 @@ from chat.wire.http.exchange import Aborted, ClientGone, Exchange, event_bytes
 from chat.wire.http.repeats import RequestKey, key_of, one_at_a_time
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.answers import Reading, Render
-from chat.wire.responses.files import GivenFiles, with_files
+from chat.wire.responses.files import GivenFiles, are_the_same, with_files
 from chat.wire.responses.follow import Follower
 from chat.wire.responses.objects import StreamEvent
 from chat.wire.turns import (
@@ -119,7 +119,7 @@ def _version_of(session_id: str, said: Say) -> tuple[str, str | None]:
     event = kept[newest].event
     if not isinstance(event, ev.UserMessage):
         raise FrameError("messages: this id is that of another item.", param="messages")
-    if event.text == said.text:
+    if event.text == said.text and are_the_same(event.files, said.files):
         return newest, event.replaces
     if newest == names[-1]:
         raise FrameError(f"A message can be said anew {_MOST_VERSIONS} times.", param="messages")
