@@ -32,8 +32,10 @@ def plain_message(frame: str) -> str:
 
 
 def plain_policy(frame: str) -> str:
-    """What the frame's ``policy`` asks for this message alone: enqueue, interrupt, reject, or nothing. Raises `FrameError`."""
-    policy = _json_object(frame).get("policy", "") if frame.lstrip().startswith("{") else ""
+    """What the ``policy`` beside a frame's message asks for this message alone: enqueue, interrupt, reject, or nothing. In a frame that is
+    the message itself, whatever JSON that is, it means nothing. Raises `FrameError`."""
+    carries = frame.lstrip().startswith("{") and _from_json(frame) is not None
+    policy = _json_object(frame).get("policy", "") if carries else ""
     if policy not in ("", *get_args(TurnPolicy)):
         raise FrameError(
             f"policy: there is no {policy!r}. Use one of: {', '.join(get_args(TurnPolicy))}.", param="policy"

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from chat.errors import FrameError, FrameTooLarge
 from chat.session.commands import GiveFeedback
-from chat.wire.plain import PlainProjector, plain_error, plain_feedback, plain_message
+from chat.wire.plain import PlainProjector, plain_error, plain_feedback, plain_message, plain_policy
 from sessions_app.log import events as ev
 from tests.protocol.logs import numbered
 
@@ -35,6 +35,29 @@ from tests.protocol.logs import numbered
 )
 def test_a_frame_is_the_message_or_carries_it(frame: str, message: str) -> None:
     assert plain_message(frame) == message
+
+
+@pytest.mark.parametrize(
+    ("frame", "policy"),
+    [
+        ("Hello", ""),
+        ('{"message": "Hello"}', ""),
+        ('{"message": "Hello", "policy": "interrupt"}', "interrupt"),
+        ('{"text": "Hello", "policy": "reject"}', "reject"),
+        ('{"policy": "strict"}', ""),
+        ('{"policy": {"Statement": []}, "message": 7}', ""),
+    ],
+)
+def test_a_policy_stands_beside_a_message_alone(frame: str, policy: str) -> None:
+    """JSON that is itself what somebody says may have a field of that name."""
+    assert plain_policy(frame) == policy
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(FrameError, match="enqueue, interrupt, reject") as caught:
+        plain_policy('{"message": "Hello", "policy": "strict"}')
+
+    assert caught.value.param == "policy"
 
 
 @pytest.mark.parametrize(
