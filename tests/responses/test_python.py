@@ -407,3 +407,22 @@ async def test_a_body_that_comes_again_is_the_same_turn(
     assert (await post(**{"Idempotency-Key": "two"}))["id"] != named["id"]
     at_once = await asyncio.gather(*(post(**{"Idempotency-Key": "three"}) for _ in range(4)))
     assert len({one["id"] for one in at_once}) == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_who_asks_again_keeps_an_answer_whose_first_connection_is_lost(
+    server: ServerProcess, client_of: Client, key: str, stream: bool
+) -> None:
+    """The server may hear of the loss only when the client has long come back."""
+    client = client_of(server, key)
+    same = {"Idempotency-Key": "one"}
+    lost = await client.responses.create(model="demo", input="count to 300", stream=True, extra_headers=same)
+    await anext(aiter(lost))
+    again = asyncio.create_task(
+        client.responses.create(model="demo", input="count to 300", stream=stream, extra_headers=same)
+    )
+    await asyncio.sleep(0.5)
+    await lost.close()
+    told = await again
+    last = [checked(event) async for event in told][-1].response if stream else told
+    assert last.status == "completed"

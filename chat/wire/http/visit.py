@@ -45,6 +45,8 @@ class Visit:
         self.stop: Callable[[], object] | None = None
         """Of what is given by it."""
         self.held = Held()
+        self.waits_for = ""
+        """The response that its client asked for, and is given."""
         self.made: Container[str] = ()
         """Responses that its client may go on from though they are not to be given out."""
 

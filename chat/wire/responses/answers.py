@@ -66,6 +66,7 @@ async def stream(
     """Raises `Aborted` where it cannot be brought to its end."""
     follower = Follower(visit, place, after=after, stored=stored)
     reading = Reading(one, visit, follower, render=render)
+    _note(visit, place, wanted)
     try:
         await one.begin_stream()
         await reading.until_over()
@@ -82,6 +83,7 @@ async def whole(one: Exchange, visit: Visit, place: Place, wanted: Wanted) -> Re
     """The response once it is over; None when the client has gone. Raises what makes it impossible to wait."""
     follower = Follower(visit, place)
     reading = Reading(one, visit, follower)
+    _note(visit, place, wanted)
     try:
         await reading.until_over()
     except ClientGone:
@@ -177,8 +179,14 @@ async def _say(one: Exchange, error: ChatError | SessionsError, render: Render) 
         await one.give(render(event))
 
 
+def _note(visit: Visit, place: Place, wanted: Wanted) -> None:
+    if wanted is Wanted.ANSWER:
+        visit.waits_for = place.response_id
+
+
 async def _lost(one: Exchange, visit: Visit, place: Place, follower: Follower, wanted: Wanted) -> None:
     if wanted is Wanted.ANSWER:
+        visit.waits_for = ""
         await lost(visit, place, lambda: follower.tail, wait_s=0.0 if one.began else COMES_AGAIN_S)
 
 
@@ -201,10 +209,17 @@ async def _stop(
     session = visit.session
     if session is None or session.session_id != place.session_id:
         return
-    if spares_others and _others(visit):
+    if _is_waited_for(visit, place) or (spares_others and _others(visit)):
         return
     with contextlib.suppress(ChatError, SessionsError):  # it has ended meanwhile, or its process has
         await session.do(CancelResponse(response_id=tail()))
+
+
+def _is_waited_for(visit: Visit, place: Place) -> bool:
+    """By the same request, which came again: that its first connection is lost may be heard of last."""
+    assert visit.session
+    others = visit.session.subscribers.values()
+    return any(isinstance(one, Visit) and one.waits_for == place.response_id for one in others)
 
 
 def _others(visit: Visit) -> bool:
