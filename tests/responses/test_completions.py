@@ -1,5 +1,6 @@
 """OpenAI's client for Python against Chat Completions: an answer, a stream, a tool, and a session by its name."""
 
+import json
 from typing import Any
 
 import openai
@@ -103,6 +104,28 @@ async def test_a_session_by_its_name_is_told_what_is_new_alone(
     assert first.headers["x-session-id"] == second.headers["x-session-id"]
     session = await in_db_thread(Session.objects.get, pk=first.headers["x-session-id"])
     assert session.user_messages == 2
+
+
+async def test_a_session_by_its_name_is_begun_with_the_assistant_that_is_asked_for(
+    start_server: StartServer, client_of: Client, key: str
+) -> None:
+    server = start_server(ASSISTANTS=json.dumps({"sales": {"name": "Sales"}}))
+
+    async def asked(assistant: str, name: str) -> Any:
+        completions = client_of(server, key).chat.completions.with_raw_response
+        return await completions.create(
+            model="demo",
+            messages=said("count to 3"),
+            extra_headers={"x-session-id": name},
+            extra_query={"assistant": assistant},
+        )
+
+    told = await asked("sales", "my-chat")
+    session = await in_db_thread(Session.objects.get, pk=told.headers["x-session-id"])
+    assert session.assistant == "sales"
+    with pytest.raises(openai.NotFoundError) as refused:
+        await asked("nobody", "another-chat")
+    assert refused.value.code == "assistant_not_found"
 
 
 @pytest.mark.parametrize(

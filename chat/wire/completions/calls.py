@@ -22,13 +22,13 @@ _AGAIN = {"rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS, "invalid_prompt":
 
 async def create(one: Exchange, visit: Visit, body: bytes) -> None:
     visit.check_may_write()
-    wanted = decode(body)
+    wanted, assistant = decode(body), one.first("assistant") or ""
     key = request_key(one, visit, body + one.headers.get("x-session-id", "").encode())
     async with one_at_a_time(key):
         place = await known(visit, key)
         if place is None:
             if name := one.headers.get("x-session-id"):
-                session = await visit.enter_named(name)
+                session = await visit.enter_named(name, assistant=assistant)
                 is_new = isinstance(session, Session) and not session.history.user_messages
                 asked = asked_of(wanted, news_only=not is_new)
                 visit.ask(one.answer_headers)
@@ -36,7 +36,7 @@ async def create(one: Exchange, visit: Visit, body: bytes) -> None:
             else:
                 asked = asked_of(wanted, news_only=False)
                 visit.ask(one.answer_headers)
-                place = await begin(visit, asked, key, assistant=one.first("assistant") or "")
+                place = await begin(visit, asked, key, assistant=assistant)
     one.answer_headers["x-session-id"] = place.session_id
     if wanted.stream:
         chunks = Chunks(include_usage=bool(wanted.stream_options and wanted.stream_options.include_usage))
