@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -219,3 +220,41 @@ async def test_a_client_secret_is_good_for_the_assistant_that_it_names(shop: Ser
             assert client.created["session"]["instructions"] == "You sell bicycles."
     status, refused = await in_db_thread(post, shop, bearer(key), {"x_assistant": "nobody"})
     assert (status, refused["error"]["code"]) == (400, "assistant_not_found")
+
+
+BEGINNINGS: list[tuple[str, dict[str, str], dict[str, Any]]] = [
+    ("/v1/responses?assistant=closed", {}, {"model": "demo", "input": "hello"}),
+    ("/v1/conversations", {}, {}),
+    ("/v1/chat/completions?assistant=closed", {}, {"messages": [{"role": "user", "content": "hello"}]}),
+    (
+        "/v1/chat/completions",
+        {"x-session-id": "mine"},
+        {"messages": [{"role": "user", "content": "hello"}]},
+    ),
+    (
+        "/api/ui/mine",
+        {},
+        {
+            "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "hello"}]}],
+            "assistant": "closed",
+        },
+    ),
+    (
+        "/ag-ui/agent/closed/run",
+        {},
+        {"threadId": "mine-too", "runId": "r", "messages": [{"id": "m", "role": "user", "content": "hello"}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "body"), BEGINNINGS, ids=lambda one: str(one)[:24])
+async def test_a_secret_for_one_of_them_is_for_that_one_alone_over_http_as_well(
+    shop: ServerProcess, path: str, headers: dict[str, str], body: dict[str, Any]
+) -> None:
+    _, key = await made_key("shop")
+    _, made = await in_db_thread(post, shop, bearer(key), {"x_assistant": "sales"})
+    async with httpx2.AsyncClient(headers={**bearer(made["value"]), **headers}, timeout=30) as client:
+        answer = await client.post(f"{shop.url}{path}", json=body)
+    assert answer.status_code == 200, answer.text
+    session = await in_db_thread(Session.objects.get)
+    assert session.assistant == "sales"

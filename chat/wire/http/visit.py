@@ -165,8 +165,13 @@ class Visit:
         self.knows_secret_of(session.session_id)
         return session
 
+    def with_whom(self, name: str) -> str:
+        """What the address names, unless the credential is for one assistant alone."""
+        return self.principal.assistant or name
+
     async def _assistant(self, name: str) -> Assistant:
-        return await shelf.find(name, staff=self.principal.is_staff)
+        """Raises `AssistantNotFound`."""
+        return await shelf.find(self.with_whom(name), staff=self.principal.is_staff)
 
 
 _DONE = 1000

@@ -102,7 +102,7 @@ async def begin(visit: Visit, asked: Asked, key: RequestKey, *, assistant: str =
         return await _converse(visit, session, asked, key, turn)
     if body.conversation_id:
         session = await enter_conversation(visit, body.conversation_id)
-    elif gone_on := await _gone_on(visit, asked, key, turn, assistant):
+    elif gone_on := await _gone_on(visit, asked, key, turn, visit.with_whom(assistant)):
         return gone_on
     else:
         session = await visit.begin(model=body.model, assistant=assistant)
