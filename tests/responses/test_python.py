@@ -409,6 +409,22 @@ async def test_a_body_that_comes_again_is_the_same_turn(
     assert len({one["id"] for one in at_once}) == 1
 
 
+async def test_two_guests_of_one_address_are_not_each_others_repeats(
+    server: ServerProcess, client_of: Client
+) -> None:
+    """Nothing tells them apart, and a key that one of them counts up may be the other's as well."""
+    same = {"Idempotency-Key": "message-1"}
+
+    async def asked(text: str) -> Any:
+        return await client_of(server).responses.create(model="demo", input=text, extra_headers=same)
+
+    first = await asked("my name is Ada")
+    other = await asked("count to 3")
+    assert "Ada" in first.output_text
+    assert "Ada" not in other.output_text
+    assert (await asked("my name is Ada")).id == first.id
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_who_asks_again_keeps_an_answer_whose_first_connection_is_lost(
     server: ServerProcess, client_of: Client, key: str, stream: bool

@@ -31,7 +31,9 @@ class RequestKey(NamedTuple):
 def request_key(one: Exchange, visit: Visit, body: bytes) -> RequestKey:
     who = _who(one, visit)
     if name := one.headers.get("idempotency-key", "")[:_MOST_KEY_CHARS]:
-        return RequestKey(_digest(who, one.path, "key", name.encode()), named=True, repeated=True)
+        # of those whom nothing tells apart two may count their keys alike: none is given what the other asked for
+        what = name.encode() + (b"\x00" + body if visit.is_nobody else b"")
+        return RequestKey(_digest(who, one.path, "key", what), named=True, repeated=True)
     if visit.is_nobody:  # behind one address there are many of them
         return RequestKey(new_id("req"), named=False, repeated=False)
     repeated = one.headers.get("x-stainless-retry-count", "0") not in ("0", "")
