@@ -10,11 +10,14 @@ import httpx2
 import pytest
 from django.contrib.auth.models import User
 
+from chat.wire.events.follow import LogFollower
 from identity.guests import issue_guest_id, resume_token
 from identity.keys import make_key, make_secret
-from sessions_app.models import Session
+from sessions_app.log.lookup import goes_on
+from sessions_app.log.rows import encode_rows
+from sessions_app.models import Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
-from tests.admin.rows import user_says, write_session
+from tests.admin.rows import records_of, turn, user_says, write_session
 from tests.api.conftest import bearer
 from tests.api.talk import GUEST, ask, follow, whole
 from tests.identity.conftest import as_guest, signed_in
@@ -80,6 +83,25 @@ async def test_what_follows_upon_a_seq_may_be_asked_for_in_the_address(
     assert [event["type"] for event in behind.events[1:]] in ([], ["session_ended"])
     for cursor in ("x", "-1", "1.5", "9" * 16):
         assert (await follow(client, server.url, session_id, key, after=cursor)).status == 400
+
+
+async def test_an_answer_that_comes_to_its_end_between_two_looks_is_told(
+    monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    """At 204 an `EventSource` stays away for good."""
+
+    def ends(*, session_id: str) -> bool:
+        rest = records_of(session_id, turn(0))[2:]
+        if Session.objects.filter(pk=session_id, last_seq=2).update(last_seq=rest[-1].seq):
+            SessionEvent.objects.bulk_create(map(SessionEvent.of, encode_rows(rest)))
+        return goes_on(session_id=session_id)
+
+    monkeypatch.setattr("chat.wire.events.follow.goes_on", ends)
+    nobody: Any = None
+    first, other = [await in_db_thread(lambda: write_session(turn(0)[:2])) for _ in range(2)]
+    assert not await LogFollower(nobody, first.pk, after=2).nothing_is_left()
+    pages = [page async for page in LogFollower(nobody, other.pk, after=0).events()]
+    assert [record.event for page in pages for record in page] == turn(0)
 
 
 async def test_two_answers_that_wait_are_followed_to_the_end_of_the_last(

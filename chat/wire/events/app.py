@@ -66,7 +66,7 @@ async def stream(one: Exchange, visit: Visit, session_id: str) -> None:
     """Raises `Aborted` where it breaks off: who comes again goes on at the very next event."""
     await _check_may(one, visit, session_id)
     follower = LogFollower(visit, session_id, after=_cursor(one))
-    if not all_told(await follower.stored()) and not await follower.runs():
+    if await follower.nothing_is_left():
         await one.nothing()
         return
     try:

@@ -9,6 +9,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.lookup import answer_of, goes_on
 from sessions_app.log.replay import kept_until, read_records
 from sessions_app.postgres.threads import in_db_thread
+from sessions_app.review.told import all_told
 
 _MAY_BE_THE_LAST = (ev.ResponseDone, ev.SessionEnded)
 
@@ -37,6 +38,12 @@ class LogFollower:
         await follower.stored_now()
         return not follower.over
 
+    async def nothing_is_left(self) -> bool:
+        """Nothing is told behind its place, and nothing runs; looked at twice, since it may come to its end in between."""
+        if all_told(await self.stored()) or await self.runs():
+            return False
+        return not all_told(await self.stored())
+
     async def events(self) -> AsyncGenerator[list[ev.Record], None]:
         """Raises `ShuttingDown`, and what makes it impossible to read on."""
         while True:
@@ -50,11 +57,15 @@ class LogFollower:
                 await self._patience.lost_its_place()
 
     async def _records(self) -> AsyncGenerator[Sequence[ev.Record], None]:
-        """Ends where nothing runs any more."""
-        while records := await self.stored():
+        """Ends where nothing runs any more, and all is told: an answer may come to its end between two looks."""
+        while True:
+            while records := await self.stored():
+                yield records
+            if await self.runs():
+                break
+            if not (records := await self.stored()):
+                return
             yield records
-        if not await self.runs():
-            return
         session = await self._visit.enter(self._session_id, reopen=False)
         async for records in session.follow(self._after):
             yield records
