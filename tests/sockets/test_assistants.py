@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from websockets.asyncio.client import connect
 
 from sessions_app.assistant import AssistantSettings
 from sessions_app.desk.assistants import publish, retire, save_version
@@ -256,5 +257,17 @@ async def test_a_secret_for_one_of_them_is_for_that_one_alone_over_http_as_well(
     async with httpx2.AsyncClient(headers={**bearer(made["value"]), **headers}, timeout=30) as client:
         answer = await client.post(f"{shop.url}{path}", json=body)
     assert answer.status_code == 200, answer.text
+    session = await in_db_thread(Session.objects.get)
+    assert session.assistant == "sales"
+
+
+async def test_and_over_the_responses_socket(shop: ServerProcess) -> None:
+    _, key = await made_key("shop")
+    _, made = await in_db_thread(post, shop, bearer(key), {"x_assistant": "sales"})
+    address = f"{shop.ws_url}/v1/responses?assistant=closed"
+    async with connect(address, additional_headers=bearer(made["value"])) as socket:
+        await socket.send(json.dumps({"type": "response.create", "model": "demo", "input": "hello"}))
+        while json.loads(await socket.recv())["type"] != "response.completed":
+            pass
     session = await in_db_thread(Session.objects.get)
     assert session.assistant == "sales"
