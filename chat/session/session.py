@@ -1,5 +1,7 @@
 """One live session: what its clients may ask of it, and what staff do in it. How it lives: `chat.session.life`."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,6 +47,9 @@ from chat.session.response import (
 )
 from chat.session.turns import Turn
 from sessions_app.log import events as ev
+
+_STORED_S = 1.0
+"""A commit takes less, while there is a database."""
 
 
 class Session(Life):
@@ -233,6 +238,10 @@ class Session(Life):
     async def _rate(self, command: GiveFeedback) -> int | None:
         """The log knows the answer, whatever was compacted; what was said of it a moment ago, the session. The seq of the word that
         says the same already, where one does."""
+        if command.item_id is None:  # the last answer may have been shown a moment before it is stored
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STORED_S):
+                    await self.durable()
         answer = await feedback.look_up(self.session_id, command)
         if not self.open:
             raise ShuttingDown

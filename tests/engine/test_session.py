@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ import pytest
 from chat.errors import ActiveResponse, ChatError, ModelOverloaded, NoActiveResponse
 from chat.llm.provider import AssistantText, TextDelta, UserText
 from chat.runtime import Runtime
-from chat.session.commands import AddMessage, CancelResponse, Converse, RequestResponse
+from chat.session.commands import AddMessage, CancelResponse, Converse, GiveFeedback, RequestResponse
 from chat.session.compaction import Compaction
 from chat.session.response import STORAGE_AWAY, Response
 from chat.session.session import Session
 from chat.supervision import Tasks
 from sessions_app.errors import JournalFull
 from sessions_app.log import events as ev
+from sessions_app.log.journal import Journal
 from sessions_app.log.replay import read_history
 from sessions_app.models import Session as SessionRow
 from sessions_app.postgres.threads import in_db_thread
@@ -279,3 +281,29 @@ async def test_nothing_takes_the_place_of_a_message_while_that_is_answered(
     await quiet(session)
     said = [one.text for one in model.requests[-1].history if isinstance(one, UserText | AssistantText)]
     assert said == ["One?", "Yes: One?", "Three?"]
+
+
+async def test_a_word_on_the_last_answer_is_on_the_one_that_was_shown_and_is_being_stored(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await process.join()
+    await say(session, "One?")
+    write = Journal._write
+
+    def slowly(journal: Journal, batch: Any) -> None:
+        time.sleep(0.2)
+        write(journal, batch)
+
+    monkeypatch.setattr(Journal, "_write", slowly)
+    await session.do(AddMessage(text="Two?", respond=True))
+
+    async def answered() -> None:
+        assert not session.answering
+
+    await eventually(answered)
+    await session.do(GiveFeedback(rating="up"))
+    await session.durable()
+    records = await in_db_thread(read_history, session_id=session.session_id)
+    answers = [one.event.item_id for one in records if isinstance(one.event, ev.AssistantMessage)]
+    words = [one.event.item_id for one in records if isinstance(one.event, ev.FeedbackGiven)]
+    assert words == answers[-1:]
