@@ -169,6 +169,20 @@ async def test_arguments_at_an_index_of_their_own_belong_to_the_call_before(
     ]
 
 
+async def test_a_call_that_is_told_again_at_another_index_is_one_call(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    pieces = [
+        call("get_time", "", index=0, id="a"),
+        call(None, '{"zone":"A"}', index=0),
+        call("get_time", '{"zone":"A"}', index=1, id="a"),
+        call("get_time", '{"zone":"B"}', index=2, id="a"),  # one id for all calls: this is another
+    ]
+    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
+    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    assert [one.arguments for one in calls] == ['{"zone":"A"}', '{"zone":"B"}']
+
+
 async def test_null_is_no_end(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
     null = Raw(b"data: null\n\n")
     server.then(said(delta(content="Hel"), null, delta(content="lo"), STOP, null, DONE))

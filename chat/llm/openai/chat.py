@@ -347,9 +347,14 @@ class ChatRound(OpenAIRound[_Typical]):
         call.add(delta)
 
     def _requests(self) -> Iterator[ToolCallRequest]:
-        """The first carries the reasoning: DeepSeek and gpt-oss want it back with the calls that it led to."""
+        """The first carries the reasoning: DeepSeek and gpt-oss want it back with the calls that it led to. One that comes again
+        whole, under its own id, is no second call: some gateways tell all of them once more at the end, at indexes of their own."""
         given: set[str] = set()
+        told: set[tuple[str, str, str]] = set()
         for number, call in enumerate(self._calls):
+            if call.id and (call.id, call.name, call.arguments) in told:
+                continue
+            told.add((call.id, call.name, call.arguments))
             kept: JSON = {}
             if call.id and call.id not in given:
                 kept["id"] = call.id
