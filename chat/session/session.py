@@ -120,6 +120,8 @@ class Session(Life):
 
     async def _delete(self, command: DeleteItem) -> None:
         before = await accept.summary_before_deleted(self.session_id, self.history, command)
+        if not self.open:  # its end is being written by now
+            raise ShuttingDown
         self.log.append(*accept.deletion(command, self.history, self.compaction, before))
         if command.stored:
             await self.durable()

@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
-from chat.errors import ActiveResponse, ChatError, ModelOverloaded, NoActiveResponse
+from chat.errors import ActiveResponse, ChatError, ModelOverloaded, NoActiveResponse, ShuttingDown
 from chat.llm.provider import AssistantText, TextDelta, UserText
 from chat.runtime import Runtime
-from chat.session.commands import AddMessage, CancelResponse, Converse, GiveFeedback, RequestResponse
+from chat.session.commands import (
+    AddMessage,
+    CancelResponse,
+    Converse,
+    DeleteItem,
+    GiveFeedback,
+    RequestResponse,
+)
 from chat.session.compaction import Compaction
+from chat.session.life import State
 from chat.session.response import STORAGE_AWAY, Response
 from chat.session.session import Session
 from chat.supervision import Tasks
@@ -307,3 +315,22 @@ async def test_a_word_on_the_last_answer_is_on_the_one_that_was_shown_and_is_bei
     answers = [one.event.item_id for one in records if isinstance(one.event, ev.AssistantMessage)]
     words = [one.event.item_id for one in records if isinstance(one.event, ev.FeedbackGiven)]
     assert words == answers[-1:]
+
+
+async def test_nothing_is_deleted_in_a_session_whose_end_is_being_written(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stand behind the end, or keep the end from being written."""
+    session = await process.join()
+    await say(session, "One?", item_id="item_one")
+    last_seq = session.log.last_seq
+
+    async def ends_meanwhile(*_: object) -> str:
+        session.state = State.ENDING
+        return ""
+
+    monkeypatch.setattr("chat.session.accept.summary_before_deleted", ends_meanwhile)
+    with pytest.raises(ShuttingDown):
+        await session.do(DeleteItem(item_id="item_one"))
+    assert session.log.last_seq == last_seq
+    session.state = State.LIVE
