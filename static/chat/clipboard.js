@@ -4,6 +4,8 @@ import { announce, icon } from "./dom.js";
 import { gettext } from "./words.js";
 
 const SHOWN_MS = 1_600;
+/** Of the buttons that show a sign now: {drawing: their own, timer: when it comes back}. */
+const signed = new WeakMap();
 
 async function write(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -19,7 +21,6 @@ async function write(text) {
 
 /** Copy, and show on the button for a moment whether it worked. */
 export async function copyFrom(button, text) {
-  const drawing = button.querySelector(".icon");
   let worked = true;
   try {
     await write(text);
@@ -27,11 +28,17 @@ export async function copyFrom(button, text) {
     worked = false;
   }
   const sign = icon(worked ? "check" : "alert");
-  drawing.replaceWith(sign);
+  const shown = button.querySelector(".icon");
+  const before = signed.get(button); // pressed again meanwhile: what is shown is a sign, not the button's drawing
+  clearTimeout(before?.timer);
+  const drawing = before?.drawing ?? shown;
+  shown.replaceWith(sign);
   button.classList.toggle("did-copy", worked);
   announce(worked ? gettext("Copied") : gettext("Copying failed"));
-  setTimeout(() => {
+  const timer = setTimeout(() => {
     sign.replaceWith(drawing);
     button.classList.remove("did-copy");
+    signed.delete(button);
   }, SHOWN_MS);
+  signed.set(button, { drawing, timer });
 }

@@ -248,6 +248,22 @@ def test_code_and_answers_are_copied(open_page: OpenPage) -> None:
     assert chat.page.evaluate(clipboard) == text
 
 
+def test_what_is_copied_twice_in_a_moment_has_its_own_sign_again(open_page: OpenPage) -> None:
+    chat = open_page(permissions=["clipboard-read", "clipboard-write"])
+    server = ScriptedServer(chat.page)
+    chat.go(server.path)
+    chat.expect_connection("Connected")
+    server.log(ev.ResponseStarted(response_id="resp_1", provider="demo", model="demo"))
+    server.finish("```js\nlet a = 1;\n```\n")
+    button = chat.page.get_by_role("button", name="Copy this code")
+    button.click()
+    expect(button.locator("use")).to_have_attribute("href", "#icon-check")
+    button.click()
+    expect(button).not_to_have_class(re.compile("did-copy"))
+    chat.page.wait_for_timeout(1_800)
+    expect(button.locator("use")).to_have_attribute("href", "#icon-copy")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_follows_the_system_until_the_user_chooses(open_page: OpenPage, scheme: str) -> None:
     chat = open_page(color_scheme=scheme)
