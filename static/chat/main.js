@@ -274,8 +274,8 @@ class Page {
   }
 
   #onVisible() {
+    this.#session?.flush(); // also of a page that is left: the picture that it waits for does not come
     if (document.hidden) return;
-    this.#session?.flush();
     if (isFramed) return;
     if (Date.now() - this.#listedAt > REFRESH_LIST_MS) this.#refreshList();
   }

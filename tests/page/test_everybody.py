@@ -253,6 +253,17 @@ def hide(stage: Stage, hidden: bool) -> None:
     )
 
 
+def test_a_tab_that_is_left_while_a_picture_was_due_tells_what_happened(stage: Stage) -> None:
+    stage.server.begin(stage.hear("Count"))
+    expect(stage.chat.answers).to_have_count(1)
+    stage.chat.page.evaluate("() => { window.requestAnimationFrame = () => 0; }")  # as a hidden page has none
+    stage.server.write("One")
+    stage.chat.page.wait_for_timeout(100)  # it has come, and waits for the next picture
+    hide(stage, True)
+    stage.server.finish("One, two")
+    expect(stage.chat.page).to_have_title(re.compile("^● New answer · "))
+
+
 @pytest.mark.parametrize(("asks", "news"), [(False, "New answer"), (True, "Your approval is needed")])
 def test_a_tab_that_nobody_looks_at_tells_what_happened(stage: Stage, asks: bool, news: str) -> None:
     stage.server.begin(stage.hear("Pay Ann"))
