@@ -1,5 +1,6 @@
 /** The message box: grows with its text, sends on Enter, keeps the draft over a reload. */
 
+import { isComposed } from "./dom.js";
 import { filePart } from "./realtime.js";
 import { ngettext } from "./words.js";
 
@@ -108,12 +109,12 @@ export class Composer extends EventTarget {
   }
 
   #onKey(event) {
-    const composing = event.isComposing || event.keyCode === 229; // Enter that ends an input method's word
+    if (isComposed(event)) return; // Enter ends an input method's word, Escape leaves it
     if (event.key === "Escape" && this.#edited) {
       event.stopPropagation(); // it stops no answer
       this.#leave();
     }
-    if (event.key !== "Enter" || event.shiftKey || composing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     this.input.form.requestSubmit();
   }

@@ -42,6 +42,11 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** A key that an input method takes for the word that it composes. */
+export function isComposed({ isComposing, keyCode }) {
+  return isComposing || keyCode === 229;
+}
+
 /** Have a screen reader say it when it has a moment. */
 export function announce(text) {
   const region = document.getElementById("announcer");

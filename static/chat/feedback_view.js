@@ -4,7 +4,7 @@
  * A thumb counts at once; pressed again it is taken back. The form only adds a reason and a comment to it.
  */
 
-import { announce, el, iconButton, setText } from "./dom.js";
+import { announce, el, iconButton, isComposed, setText } from "./dom.js";
 import { gettext } from "./words.js";
 
 const SAID = {
@@ -119,7 +119,7 @@ export class FeedbackView {
       this.#send();
     });
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || isComposed(event)) return;
       event.stopPropagation(); // it would stop the answer that runs
       this.#leave();
     });

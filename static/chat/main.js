@@ -7,7 +7,7 @@ import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
-import { announce, setText } from "./dom.js";
+import { announce, isComposed, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
@@ -142,7 +142,7 @@ class Page {
     byId("open-shortcuts").addEventListener("click", () => this.keys.showList());
     byId("ask-again").addEventListener("click", () => this.#session.askAgain());
     document.addEventListener("click", (event) => this.#onClick(event));
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#onEscape());
+    document.addEventListener("keydown", (event) => event.key === "Escape" && !isComposed(event) && this.#onEscape());
     document.addEventListener("visibilitychange", () => this.#onVisible());
     if (this.host) this.#startInFrame();
     else {

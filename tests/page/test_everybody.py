@@ -240,6 +240,15 @@ def test_the_list_is_left_without_stopping_the_answer(stage: Stage) -> None:
     assert not [frame for frame in stage.server.received if frame["type"] == "response.cancel"]
 
 
+def test_an_escape_that_leaves_a_composed_word_stops_no_answer(stage: Stage) -> None:
+    STATES["streaming"](stage)
+    stage.chat.input.fill("にほん")
+    stage.chat.input.dispatch_event("keydown", {"key": "Escape", "isComposing": True})
+    stage.chat.input.dispatch_event("keydown", {"key": "Escape", "keyCode": 229})
+    stage.chat.page.wait_for_timeout(100)
+    assert not [frame for frame in stage.server.received if frame["type"] == "response.cancel"]
+
+
 # Tabs that nobody looks at, applications, and browsers without scripts
 
 
