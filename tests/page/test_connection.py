@@ -406,3 +406,39 @@ def test_the_wait_between_attempts_grows_and_is_random(page: ChatPage) -> None:
     least, most = page.module("realtime/backoff", script)
     assert least == [250, 2_000, 7_500, 5_000, 30_000, 1_000]
     assert most == pytest.approx([500, 4_000, 15_000, 10_000, 60_000, 2_000], rel=0.01)
+
+
+FAKE = """class extends EventTarget {
+  static all = [];
+  constructor() { super(); this.constructor.all.push(this); this.sent = []; }
+  send(text) { this.sent.push(JSON.parse(text)); }
+  close() {}
+  hear(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
+  greet(last = "event_s_9") {
+    this.hear({ type: "session.created", session: { id: "s" }, x_stream: { last_event_id: last, status: "idle" } });
+    this.hear({ type: "x_history.done", event_id: "evt_done" });
+  }
+}"""
+
+
+def test_a_word_that_was_not_sent_yet_is_not_taken_with_the_one_before_it(page: ChatPage) -> None:
+    page.go("/login/")
+    script = """async ({ RealtimeClient, Outbox }) => {
+      const WebSocket = FAKE;
+      const client = new RealtimeClient("wss://nowhere/", { sessionId: "s", WebSocket, outbox: new Outbox(null) });
+      client.connect();
+      WebSocket.all[0].greet();
+      client.feedback("item_a", { rating: "down" });
+      client.resume();
+      client.feedback("item_a", { rating: "down", reason: "wrong", comment: "It is Tuesday." });
+      const [, socket] = WebSocket.all;
+      socket.hear({ type: "session.created", session: { id: "s" }, x_stream: { last_event_id: "event_s_9", status: "idle" } });
+      const given = { type: "x_feedback.given", item_id: "item_a", rating: "down", reason: "", comment: "" };
+      socket.hear({ ...given, event_id: "event_s_10" });
+      socket.hear({ type: "x_history.done", event_id: "evt_done" });
+      const comments = socket.sent.map(({ comment }) => comment);
+      socket.hear({ ...given, event_id: "event_s_11", reason: "wrong", comment: "It is Tuesday." });
+      client.close();
+      return [comments, socket.sent.length];
+    }"""
+    assert page.module("realtime", script.replace("FAKE", FAKE)) == [["It is Tuesday."], 1]

@@ -79,7 +79,7 @@ export class Outbox {
   /** Drop what a server event acknowledges; true where there was something. */
   acknowledge(got) {
     const before = this.#events.length;
-    if (before) this.#keep((sent) => !ACKNOWLEDGED_BY[sent.type](sent, got));
+    if (before) this.#keep((sent) => !(this.#mayBeMeant(sent) && ACKNOWLEDGED_BY[sent.type](sent, got)));
     return this.#events.length < before;
   }
 
@@ -96,6 +96,11 @@ export class Outbox {
     const dropped = this.#events;
     this.#keep(() => false);
     return dropped;
+  }
+
+  /** Of a word on an answer the one before it is told under the same item: what was never sent is not what was taken. */
+  #mayBeMeant({ type, event_id: id }) {
+    return type !== "x_feedback.give" || this.#sentHere.has(id) || this.#doubtful.has(id);
   }
 
   #keep(wanted) {
