@@ -442,3 +442,19 @@ def test_a_word_that_was_not_sent_yet_is_not_taken_with_the_one_before_it(page: 
       return [comments, socket.sent.length];
     }"""
     assert page.module("realtime", script.replace("FAKE", FAKE)) == [["It is Tuesday."], 1]
+
+
+def test_an_upload_that_is_given_up_while_its_key_is_fetched_is_not_sent(page: ChatPage) -> None:
+    page.go("/login/")
+    requests: list[str] = []
+    page.page.on("request", lambda request: requests.append(request.url))
+    script = """async ({ RealtimeClient }) => {
+      const stop = new AbortController();
+      const key = () => new Promise((give) => setTimeout(() => give("key"), 100));
+      const client = new RealtimeClient(`ws://${location.host}/ws/session`, { key });
+      const upload = client.upload(new File(["words"], "a.txt"), { signal: stop.signal });
+      stop.abort();
+      return upload.then(() => "sent", (error) => error.name);
+    }"""
+    assert page.module("realtime", script) == "AbortError"
+    assert not [url for url in requests if "/api/files" in url]

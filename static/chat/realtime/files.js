@@ -45,6 +45,7 @@ function sendTold(address, form, { headers, onProgress, signal }) {
     request.onload = () => resolve({ status: request.status, body: parsed(request.responseText) });
     request.onerror = () => reject(new UploadError(NO_ANSWER));
     request.onabort = () => reject(signal.reason);
+    signal?.throwIfAborted(); // while the key was fetched: it tells of that no second time
     signal?.addEventListener("abort", () => request.abort());
     request.send(form);
   });
