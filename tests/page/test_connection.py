@@ -458,3 +458,21 @@ def test_an_upload_that_is_given_up_while_its_key_is_fetched_is_not_sent(page: C
     }"""
     assert page.module("realtime", script) == "AbortError"
     assert not [url for url in requests if "/api/files" in url]
+
+
+@pytest.mark.parametrize("end", ["client.close()", "WebSocket.all[0].onclose({ code: 1012, reason: '' })"])
+def test_an_earlier_page_that_cannot_come_any_more_is_not_waited_for(page: ChatPage, end: str) -> None:
+    page.go("/login/")
+    script = """async ({ RealtimeClient }) => {
+      const WebSocket = FAKE;
+      const client = new RealtimeClient("wss://nowhere/", { sessionId: "s", WebSocket });
+      client.connect();
+      WebSocket.all[0].greet();
+      const given = client.earlier();
+      END;
+      const late = new Promise((go) => setTimeout(() => go("late"), 2000));
+      const told = await Promise.race([given, late]);
+      client.close();
+      return told;
+    }"""
+    assert page.module("realtime", script.replace("FAKE", FAKE).replace("END", end)) == []

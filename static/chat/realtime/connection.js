@@ -53,6 +53,7 @@ export class Connection extends EventTarget {
   #earliest = null;
   /** @type {Promise<any[]> | null} */
   #asking = null;
+  #stopWaiting = () => {};
   #socket = null;
   #fetching = null;
   #attempt = 0;
@@ -221,7 +222,7 @@ export class Connection extends EventTarget {
     return given.events;
   }
 
-  /** The next such frame; null where it does not come in time. */
+  /** The next such frame; null where it does not come in time, or over this socket. */
   #next(type, isIt) {
     return new Promise((resolve) => {
       const take = ({ detail }) => isIt(detail) && done(detail);
@@ -232,6 +233,7 @@ export class Connection extends EventTarget {
         resolve(frame);
       };
       this.addEventListener(type, take);
+      this.#stopWaiting = () => done(null);
     });
   }
 
@@ -416,6 +418,7 @@ export class Connection extends EventTarget {
     this.#timers = {};
     if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket = this.#fetching = null;
+    this.#stopWaiting(); // what was asked over it is not answered over another one
   }
 
   /** Told at once. A line that is there all the same shows it by its answer, else it is given up. */
