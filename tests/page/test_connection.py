@@ -476,3 +476,19 @@ def test_an_earlier_page_that_cannot_come_any_more_is_not_waited_for(page: ChatP
       return told;
     }"""
     assert page.module("realtime", script.replace("FAKE", FAKE).replace("END", end)) == []
+
+
+def test_a_key_that_cannot_be_fetched_is_asked_for_again_however_it_fails(page: ChatPage) -> None:
+    page.go("/login/")
+    script = """async ({ RealtimeClient }) => {
+      let asked = 0;
+      const key = () => { if ((asked += 1) === 1) throw new Error("not now"); return "key"; };
+      const WebSocket = FAKE;
+      const client = new RealtimeClient("wss://nowhere/", { key, WebSocket });
+      client.connect();
+      const until = performance.now() + 3000;
+      while (WebSocket.all.length === 0 && performance.now() < until) await new Promise((go) => setTimeout(go, 20));
+      client.close();
+      return [asked, WebSocket.all.length];
+    }"""
+    assert page.module("realtime", script.replace("FAKE", FAKE)) == [2, 1]

@@ -249,7 +249,7 @@ export class Connection extends EventTarget {
 
   async #connectWithFreshKey() {
     const mine = (this.#fetching = {});
-    const key = await Promise.resolve(this.#key()).catch(() => null);
+    const key = await new Promise((resolve) => resolve(this.#key())).catch(() => null); // it may throw at once, too
     if (mine !== this.#fetching) return; // another attempt has begun, or it was closed
     if (key === null) this.#retry(LOST, { code: LOST, message: "There is no key to connect with." });
     else this.#open(key);
