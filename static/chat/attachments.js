@@ -122,7 +122,7 @@ export class Attachments extends EventTarget {
 
   #onPaste(event) {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length === 0) return;
+    if (files.length === 0 || !this.#isEnabled) return; // what is not taken keeps no text beside it away
     event.preventDefault();
     this.add(files);
   }

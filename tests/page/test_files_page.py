@@ -228,3 +228,17 @@ def test_with_files_switched_off_there_is_no_button(
     chat.expect_connection("Ready")
     expect(chat.page.get_by_role("button", name="Add pictures or files")).to_have_count(0)
     chat.ask("Hello")
+
+
+def test_where_no_files_are_taken_what_is_pasted_as_text_and_picture_stays_text(chat: ChatPage) -> None:
+    script = """({ Attachments }) => {
+      const part = (tag) => document.body.appendChild(document.createElement(tag));
+      const [list, button, input, drop, text] = ["ul", "button", "input", "div", "textarea"].map(part);
+      const attachments = new Attachments({ list, button, input, drop, text, most: 5, maxBytes: 1000 });
+      attachments.enabled = false;
+      const data = new DataTransfer();
+      data.setData("text/plain", "1,200");
+      data.items.add(new File(["x"], "image.png", { type: "image/png" }));
+      return text.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
+    }"""
+    assert chat.module("attachments", script), "a spreadsheet copies a picture of its cells, too"
