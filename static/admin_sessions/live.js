@@ -308,7 +308,7 @@ acts?.addEventListener("submit", async (event) => {
 });
 acts?.elements.text.addEventListener("keydown", (event) => {
   if (isHabit(event)) event.preventDefault();
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return; // Safari: no `isComposing` at a word's end
   event.preventDefault();
   acts.requestSubmit(acts.querySelector(`button[value=${act()}]`));
 });

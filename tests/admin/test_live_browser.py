@@ -121,6 +121,21 @@ def test_staff_whisper_take_over_answer_and_hand_back(
         assert "friend" not in chat.page.locator(".message").all_inner_texts()
 
 
+def test_the_enter_that_ends_a_composed_word_says_nothing(
+    browser: Browser, server: ServerProcess, chat: ChatPage
+) -> None:
+    session_id = session_of(chat)
+    with staff_page(browser, server, "grace") as page:
+        page.goto(address_of(session_id))
+        expect(page.locator("#live-state")).to_contain_text("Goes on", timeout=WAIT_MS)
+        field = page.locator("#live-text")
+        field.fill("にほん")
+        field.dispatch_event("keydown", {"key": "Enter", "keyCode": 229})  # as Safari tells of it
+        page.wait_for_timeout(500)
+        expect(field).to_have_value("にほん")
+        expect(page.locator(".sx-whisper")).to_have_count(0)
+
+
 def test_who_looks_on_sees_what_a_colleague_does_to_the_review(
     browser: Browser, server: ServerProcess, chat: ChatPage
 ) -> None:
