@@ -70,12 +70,12 @@ function rename(node, { title, ...session }, done) {
   const input = el("input", { class: "rename", maxlength: TITLE_CHARS, dir: "auto", "aria-label": gettext("New name") });
   const parts = [...node.children];
   let finished = false;
-  const finish = (keep) => {
+  const finish = (keep, next = null) => {
     if (finished) return;
     finished = true; // taking the box away is one more blur
     const text = input.value.trim();
     node.replaceChildren(...parts);
-    parts[1].focus();
+    if (!next) parts[1].focus(); // who goes elsewhere is there already
     if (keep && text !== title) done({ title, ...session }, text);
   };
   input.value = title;
@@ -86,7 +86,7 @@ function rename(node, { title, ...session }, done) {
     event.stopPropagation();
     finish(event.key === "Enter");
   });
-  input.addEventListener("blur", () => finish(true));
+  input.addEventListener("blur", ({ relatedTarget }) => finish(true, relatedTarget));
   node.replaceChildren(input);
   input.focus();
   input.select();

@@ -133,8 +133,11 @@ export class SessionsPanel extends EventTarget {
     this.#sessions.set(session.id, session);
     if (this.#found)
       this.#found.sessions = this.#found.sessions.map((one) => (one.id === session.id ? session : one));
+    const entry = () => this.list.querySelector(`[data-session="${CSS.escape(session.id)}"]`);
+    const { activeElement } = document;
+    const stays = activeElement === document.body || entry()?.contains(activeElement);
     this.#render();
-    this.list.querySelector(`[data-session="${CSS.escape(session.id)}"] .more`)?.focus();
+    if (stays) entry()?.querySelector(".more")?.focus(); // who writes elsewhere by now is left there
     this.dispatchEvent(new Event("named"));
   }
 

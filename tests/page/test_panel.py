@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from sessions_app.models import Session, SessionEvent
 from tests.page.chat_page import ChatPage
@@ -51,6 +51,32 @@ def test_it_is_named_by_keyboard_and_the_name_stays(two: ChatPage) -> None:
     expect_listed(two, "Vegetables", "echo first aubergine")
     two.page.reload()
     expect_listed(two, "Vegetables", "echo first aubergine")
+
+
+def test_who_leaves_the_name_to_write_a_message_writes_it(two: ChatPage) -> None:
+    choose(two, "second", "Rename")
+    two.page.get_by_label("New name").fill("Vegetables")
+    with two.page.expect_response(lambda one: one.request.method == "PATCH"):
+        two.input.click()
+    expect_listed(two, "Vegetables", "echo first aubergine")
+    expect(two.input).to_be_focused()
+
+
+def test_who_has_begun_to_write_when_the_name_is_kept_goes_on(two: ChatPage) -> None:
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    two.page.route(lambda url: "/sessions/" in url, hold)
+    choose(two, "second", "Rename")
+    two.page.get_by_label("New name").fill("Vegetables")
+    two.page.get_by_label("New name").press("Enter")
+    two.input.click()
+    two.until(lambda: waiting)
+    waiting.pop().continue_()
+    expect_listed(two, "Vegetables", "echo first aubergine")
+    expect(two.input).to_be_focused()
 
 
 def test_one_of_them_is_taken_along(two: ChatPage) -> None:
