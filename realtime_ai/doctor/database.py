@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.messages import ERROR, WARNING
-from django.db import DatabaseError, ProgrammingError, connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.errors import UndefinedTable
 
 from chat.conf import conf
 from realtime_ai.doctor.findings import Finding, Status, ok, problem, skipped, warning
@@ -68,9 +69,9 @@ def _seen(look: Callable[[], Finding]) -> Finding:
     name = f"database.{look.__name__.strip('_')}"
     try:
         return look()
-    except ProgrammingError:  # told by `_migrations`
-        return skipped(name, "Its tables are not there yet")
     except DatabaseError as error:
+        if isinstance(error.__cause__, UndefinedTable):  # told by `_migrations`
+            return skipped(name, "Its tables are not there yet")
         reason = " ".join(str(error).split())
         return problem(name, f"It could not be looked at: {reason}", _URL_FIX)
 

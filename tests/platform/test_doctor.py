@@ -117,6 +117,14 @@ def test_migrations_that_are_not_applied() -> None:
     assert f"sessions_app.{newest}" in found.message
 
 
+def test_a_table_that_it_may_not_read_is_no_table_that_is_missing() -> None:
+    sql("CREATE ROLE nobody_much")
+    sql("SET LOCAL ROLE nobody_much")
+    found = database._seen(database._worker)
+    assert found.status is Status.PROBLEM
+    assert "permission denied for table procrastinate_workers" in found.message
+
+
 def test_a_clock_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     later = sql("SELECT clock_timestamp() + interval '2 minutes'")[0]
     monkeypatch.setattr(database, "_value", lambda _: later)
