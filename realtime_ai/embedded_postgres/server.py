@@ -190,11 +190,12 @@ class EmbeddedPostgres:
 
     def _password(self) -> str:
         file = self.home / "password"
-        if file.exists():
-            return file.read_text(encoding="utf-8").strip()
+        kept = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+        if kept:  # a crash of the machine may leave an empty one
+            return kept
         if self.data.exists():
             raise EmbeddedPostgresError(
-                f"{file} is missing. Put it back, or move {self.home} away to begin anew."
+                f"{file} is missing or empty. Put it back, or move {self.home} away to begin anew."
             )
         password = secrets.token_hex(24)
         write_private(file, password + "\n")

@@ -217,6 +217,14 @@ def test_data_without_its_password_is_refused(folder: Path) -> None:
         server(folder / "pg").start()
 
 
+def test_a_password_that_a_crash_has_left_empty_is_made_anew(folder: Path) -> None:
+    (folder / "pg").mkdir()
+    (folder / "pg" / "password").touch()
+    one = server(folder / "pg")
+    one.start()
+    one.stop()
+
+
 def test_a_server_that_cannot_start_tells_its_own_reason(folder: Path) -> None:
     one = EmbeddedPostgres(folder / "pg", settings={"shared_buffers": "plenty"}, tell=lambda _line: None)
     with pytest.raises(EmbeddedPostgresError, match="shared_buffers"):
