@@ -224,6 +224,12 @@ def test_the_keys_of_sign_in_tokens(
     assert (found.status, words in found.message) == (status, True), found
 
 
+def test_clocks_that_nobody_could_compare_do_not_agree(keys: type[_Keys]) -> None:
+    keys.body, keys.date = GOOD, "some day"
+    found = around._keys()
+    assert (found.status, "agree" in found.message) == (Status.OK, False), found
+
+
 def test_keys_that_cannot_be_had(settings: Any) -> None:
     for url in ("http://127.0.0.1:1/keys", "file:///etc/passwd"):
         settings.IDENTITY_JWKS_URL = url
