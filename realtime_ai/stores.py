@@ -74,7 +74,7 @@ def database_settings(url: str, *, pool_max: int, demand_tls: bool = True) -> di
     options.setdefault("connect_timeout", 5)
     if config["HOST"] and not str(config["HOST"]).startswith("/"):
         options = _KEEPALIVE | options
-    if demand_tls and not is_local(config):
+    if demand_tls and not is_local(config | {"OPTIONS": options}):
         options.setdefault(
             "sslmode", "require"
         )  # libpq's own "prefer" goes without when told that there is none

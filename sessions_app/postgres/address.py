@@ -1,5 +1,6 @@
 """Where a database URL leads, and which way to Supabase: what holds for the one breaks on the other (docs/supabase.md)."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -36,8 +37,17 @@ def pools_transactions(database: str | Mapping[str, Any]) -> bool:
 
 def is_local(database: str | Mapping[str, Any]) -> bool:
     """Whether the way to the database leaves this machine."""
-    host = _address(database)[0]
-    return not host or host.startswith(("/", "@", "127.")) or host in ("localhost", "::1")
+    hosts = _address(database)[0].split(",")  # libpq tries several, one after the other
+    if not isinstance(database, str):
+        hosts += str(database.get("OPTIONS", {}).get("hostaddr", "")).split(
+            ","
+        )  # goes before the host's name
+    return all(map(_is_here, hosts))
+
+
+def _is_here(host: str) -> bool:
+    is_address = re.fullmatch(r"127\.[0-9.]+", host) is not None  # and no name like 127.example.com
+    return not host or host.startswith(("/", "@")) or host in ("localhost", "::1") or is_address
 
 
 def insists_on_tls(sslmode: str) -> bool:

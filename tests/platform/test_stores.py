@@ -47,6 +47,11 @@ def test_a_database_that_is_back_is_soon_found_again() -> None:
         ("postgresql://h/d?sslmode=disable", "disable"),  # sessions.E009 refuses it
         ("postgresql://localhost/d", None),
         ("postgresql://u:p@/d?host=/some/where", None),
+        ("postgresql://u:p@/d?host=localhost,127.0.0.2", None),
+        ("postgresql://u:p@/d?host=/some/where,db.example.com", "require"),
+        ("postgresql://u:p@/d?host=127.0.0.1,db.example.com", "require"),
+        ("postgresql://u:p@localhost/d?hostaddr=192.0.2.1", "require"),
+        ("postgresql://u:p@127.example.com/d", "require"),
     ],
 )
 def test_another_host_is_asked_for_tls(url: str, sslmode: str | None) -> None:
