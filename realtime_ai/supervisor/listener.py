@@ -23,7 +23,7 @@ def bind(env: Env) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(env.host, env.port, type=socket.SOCK_STREAM)[
             0
         ]
-    except OSError:
+    except (OSError, UnicodeError):  # the latter: an empty label, or one that is too long
         raise SupervisorError(
             f"HOST={env.host}: no such host. Set HOST to 127.0.0.1, or 0.0.0.0 for all."
         ) from None

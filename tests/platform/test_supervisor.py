@@ -138,6 +138,7 @@ def test_a_bad_value_is_one_line(folder: Path) -> None:
 
 def test_an_unknown_host_is_one_line(folder: Path) -> None:
     _assert_refused(folder, "HOST=192.0.2.1: no address of this machine", HOST="192.0.2.1")
+    _assert_refused(folder, "HOST=db..example.com: no such host", HOST="db..example.com")
 
 
 def test_several_processes_without_redis_are_refused(folder: Path) -> None:
