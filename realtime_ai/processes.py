@@ -139,7 +139,10 @@ class Child:
             return f"{self.name} ended ({describe_exit(code)}); starts again in {pause:g} s"
         if now >= self._retry_at:
             self._retry_at = 0.0
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # no memory, no process to be had: it may pass, and the others go on
+                return f"{self.name} cannot be started ({error.strerror})"
             return f"{self.name} started again"
         return None
 

@@ -54,7 +54,9 @@ class ChildRecord:
         for pid in pids:
             with contextlib.suppress(psutil.Error):
                 known.append({"pid": pid, "started": psutil.Process(pid).create_time()})
-        write_private(self._file, json.dumps(known))
+        # A full disk costs the next supervisor this; it must not keep this one from running on, or from stopping the rest.
+        with contextlib.suppress(OSError):
+            write_private(self._file, json.dumps(known))
 
     def leftovers(self) -> list[psutil.Process]:
         """Children of a former supervisor that still run."""

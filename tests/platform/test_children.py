@@ -50,6 +50,23 @@ def test_a_crashed_child_starts_again_after_pauses_that_grow(lifeline: int) -> N
     one.kill()
 
 
+def test_a_child_that_cannot_be_started_again_is_tried_again(lifeline: int, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o700)
+    one = Child("worker", [str(program)], environment=os.environ, lifeline_fd=lifeline)
+    one.start()
+    wait_for_end(one)
+    now = time.monotonic()
+    assert one.revive(now)
+    program.rename(tmp_path / "away")
+    assert one.revive(now + 60) == "worker cannot be started (No such file or directory)"
+    assert one.revive(now + 60) == "worker ended (exit code 3); starts again in 1 s"
+    (tmp_path / "away").rename(program)
+    assert one.revive(now + 62) == "worker started again"
+    wait_for_end(one)
+
+
 def test_a_child_that_ignores_sigterm_is_killed(lifeline: int, tmp_path: Path) -> None:
     ignores = tmp_path / "ignores"
     code = "import pathlib, signal, time; signal.signal(15, signal.SIG_IGN)"
@@ -95,6 +112,11 @@ def test_leftovers_of_a_killed_supervisor_are_stopped(tmp_path: Path, lifeline: 
     wait_for_end(one)
     assert one.exit_code == -signal.SIGTERM
     assert ChildRecord(tmp_path).stop_leftovers() == 0
+
+
+def test_a_folder_that_is_gone_or_full_does_not_keep_the_rest_from_being_stopped(tmp_path: Path) -> None:
+    ChildRecord(tmp_path / "gone").write([os.getpid()])
+    assert ChildRecord(tmp_path / "gone").leftovers() == []
 
 
 def test_a_recycled_pid_is_nobody_of_ours(tmp_path: Path) -> None:
