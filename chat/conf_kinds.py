@@ -70,7 +70,7 @@ def _prices(text: str) -> dict[str, dict[str, float]]:
     try:
         models = json.loads(text if text.startswith("{") else Path(text).expanduser().read_text("utf-8"))
         _check_prices(models)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last: a ~ of nobody's
         raise ValueError(f"{_PRICES_FORM} ({error})") from None
     found: dict[str, dict[str, float]] = models
     return found
@@ -106,7 +106,7 @@ def _mcp_servers(text: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(text) if text.startswith("{") else _load(_ROOT / Path(text).expanduser())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         why = f"{type(error).__name__}: {getattr(error, 'strerror', '') or error}"
         raise ValueError(f"{_SERVERS_FORM} ({why})") from None
     for key in ("mcpServers", "mcp_servers", "servers"):
@@ -122,7 +122,7 @@ def _assistants(text: str) -> dict[str, AssistantSettings]:
     try:
         found = json.loads(text) if text.startswith("{") else _load(_ROOT / Path(text).expanduser())
         return {slug: _assistant(slug, fields) for slug, fields in dict(found).items()}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{_ASSISTANTS_FORM} ({getattr(error, 'strerror', '') or error})") from None
 
 

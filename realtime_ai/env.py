@@ -58,7 +58,14 @@ def _networks(text: str) -> tuple[str, ...]:
     return found
 
 
-_FOLDER = Kind("a folder's path", lambda text: Path(text).expanduser().resolve())
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().resolve()
+    except RuntimeError as error:  # a ~ of nobody's
+        raise ValueError(f"a folder's path ({error})") from None
+
+
+_FOLDER = Kind("a folder's path", _folder)
 _NETWORKS = Kind("IP addresses or networks of your proxies like 10.0.0.0/8, commas between", _networks)
 
 
@@ -292,7 +299,7 @@ def _read_setting(setting: Setting, given: Mapping[str, str]) -> Any:
 def _file_text(name: str, path: str) -> str:
     try:
         return Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:  # the last: a ~ of nobody's
         _refuse(f"{name}={path!r}", f"the path of a text file that can be read ({error})")
 
 

@@ -91,6 +91,14 @@ def test_a_refused_secret_is_not_repeated(name: str) -> None:
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["VAR_DIR", "CHAT_INSTRUCTIONS_FILE", "LLM_PRICES", "MCP_SERVERS", "ASSISTANTS"]
+)
+def test_a_home_that_nobody_has_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(EnvError, match=f"{name}(='~nobody-of-this-name/it')?: this has to be "):
+        parse(**{name: "~nobody-of-this-name/it"})
+
+
 def test_the_environment_is_shown_without_secrets() -> None:
     env = parse(
         GEMINI_API_KEY="hunter2", ADMIN_PASSWORD="hunter2", SECRET_KEY="hunter2", METRICS_TOKEN="hunter2"
