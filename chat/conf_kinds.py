@@ -93,7 +93,7 @@ def _check_prices(models: Any) -> None:
 def _model_files(text: str) -> dict[str, tuple[str, ...]]:
     found = json.loads(text)
     if not isinstance(found, dict) or not all(
-        isinstance(kinds, list) and set(kinds) <= set(FILE_KINDS) for kinds in found.values()
+        isinstance(kinds, list) and all(kind in FILE_KINDS for kind in kinds) for kinds in found.values()
     ):
         raise ValueError
     return {model: tuple(kinds) for model, kinds in found.items()}

@@ -31,6 +31,7 @@ BAD = {
     "TRUST_PROXY": ["1", "proxy.example.com"],
     "GOOGLE_GEMINI_BASE_URL": ["localhost:8080"],
     "MAX_FRAME_BYTES": ["1"],
+    "MODEL_FILES": ['{"a": [["image"]]}'],
     "BUDGET_SESSION_USD": ["0", "-1", "5 USD"],
     "LLM_PRICES": [
         "{not json",
