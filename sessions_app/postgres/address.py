@@ -39,9 +39,8 @@ def is_local(database: str | Mapping[str, Any]) -> bool:
     """Whether the way to the database leaves this machine."""
     hosts = _address(database)[0].split(",")  # libpq tries several, one after the other
     if not isinstance(database, str):
-        hosts += str(database.get("OPTIONS", {}).get("hostaddr", "")).split(
-            ","
-        )  # goes before the host's name
+        addresses = database.get("OPTIONS", {}).get("hostaddr", "")
+        hosts += str(addresses).split(",")  # goes before the hosts' names
     return all(map(_is_here, hosts))
 
 
