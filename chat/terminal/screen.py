@@ -1,5 +1,6 @@
 """What is written where: the answer to stdout and nothing else, all about it to stderr; so that a pipe gets the answer."""
 
+import io
 import os
 import re
 import sys
@@ -15,6 +16,9 @@ class Screen:
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
+        if isinstance(self._out, io.TextIOWrapper):
+            # A letter that its encoding lacks must not end the conversation.
+            self._out.reconfigure(errors="replace")
         self._in_line = False
         self.muted = False
         """Nothing of it is shown."""

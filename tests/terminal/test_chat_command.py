@@ -48,6 +48,13 @@ async def test_what_is_piped_in_is_said_or_stands_behind_what_is_said(
     assert "Nothing to say" in nothing.err
 
 
+async def test_a_terminal_without_a_models_letters_shows_the_others(
+    server: ServerProcess, chat: Chat
+) -> None:
+    run = await chat("My name is Ω", "--url", server.url, PYTHONIOENCODING="ascii")
+    assert (run.code, "Traceback" in run.err) == (0, False), run.err
+
+
 async def test_the_next_run_goes_on_with_the_same_conversation(
     server: ServerProcess, chat: Chat, tmp_path: Path
 ) -> None:
