@@ -68,11 +68,14 @@ class Line:
         """Something that was sent is not taken yet."""
         return bool(self._outbox)
 
-    async def send(self, event: Frame) -> None:
-        """An event that makes an item or a response: it goes again after a cut until the server has taken it, which runs a repeat once."""
-        named = {**event, "event_id": new_id("mine")}
-        self._outbox[named["event_id"]] = named
+    async def send(self, event: Frame) -> str:
+        """An event that makes an item or a response: it goes again after a cut until the server has taken it, which runs a repeat once.
+        Its id, by which an error names it."""
+        name = new_id("mine")
+        named = {**event, "event_id": name}
+        self._outbox[name] = named
         await self.send_now(named)
+        return name
 
     async def send_now(self, event: Frame) -> None:
         """Or not at all, where nothing is connected."""

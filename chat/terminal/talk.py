@@ -34,12 +34,15 @@ class Talk:
         }
         self.last_response = ""
         self._did_not_complete = False
+        self._message_event = ""
+        self._was_refused = False
+        """The message: what is answered then is something else."""
         self._needs_others = False
 
     @property
     def failed(self) -> bool:
         """The last answer did not complete, what was asked was refused, or a tool's question needs another person's yes."""
-        return self._did_not_complete or self._needs_others
+        return self._did_not_complete or self._was_refused or self._needs_others
 
     @property
     def is_ready(self) -> bool:
@@ -64,8 +67,8 @@ class Talk:
         item_id = new_id("item")
         self._said_here.add(item_id)
         content = [{"type": "input_text", "text": text}]
-        self._did_not_complete = self._needs_others = False
-        await self._line.send(
+        self._did_not_complete = self._was_refused = self._needs_others = False
+        self._message_event = await self._line.send(
             {
                 "type": "conversation.item.create",
                 "item": {"id": item_id, "type": "message", "role": "user", "content": content},
@@ -74,7 +77,7 @@ class Talk:
         await self._line.send({"type": "response.create"})
 
     async def retry(self) -> None:
-        self._did_not_complete = self._needs_others = False
+        self._did_not_complete = self._was_refused = self._needs_others = False
         await self._line.send({"type": "response.create", "response": {"x_retry_of": self.last_response}})
 
     async def stop(self) -> None:
@@ -130,6 +133,7 @@ class Talk:
 
     def _refused(self, frame: Frame) -> None:
         self._did_not_complete = True
+        self._was_refused |= frame["error"].get("event_id") == self._message_event
         self._screen.trouble(f"{frame['error'].get('code')}: {frame['error'].get('message')}")
 
     def _went_on(self, frame: Frame) -> None:

@@ -55,6 +55,12 @@ async def test_a_terminal_without_a_models_letters_shows_the_others(
     assert (run.code, "Traceback" in run.err) == (0, False), run.err
 
 
+async def test_an_answer_to_something_else_is_no_success(server: ServerProcess, chat: Chat) -> None:
+    run = await chat("--url", server.url, stdin="Count to 3\0")
+    assert "invalid_text" in run.err
+    assert run.code == 1
+
+
 async def test_the_next_run_goes_on_with_the_same_conversation(
     server: ServerProcess, chat: Chat, tmp_path: Path
 ) -> None:
