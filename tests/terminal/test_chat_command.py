@@ -55,6 +55,25 @@ async def test_a_terminal_without_a_models_letters_shows_the_others(
     assert (run.code, "Traceback" in run.err) == (0, False), run.err
 
 
+def test_a_pipe_that_nobody_reads_ends_it_without_a_word(server: ServerProcess, tmp_path: Path) -> None:
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    try:
+        run = subprocess.run(
+            [sys.executable, "manage.py", "chat", "Count to 3", "--url", server.url],
+            cwd=BASE_DIR,
+            env=environment(tmp_path),
+            stdin=subprocess.DEVNULL,
+            stdout=write_fd,
+            stderr=subprocess.PIPE,
+            timeout=90,
+            check=False,
+        )
+    finally:
+        os.close(write_fd)
+    assert (run.returncode, "pipe" in run.stderr.decode()) == (141, False), run.stderr
+
+
 async def test_an_answer_to_something_else_is_no_success(server: ServerProcess, chat: Chat) -> None:
     run = await chat("--url", server.url, stdin="Count to 3\0")
     assert "invalid_text" in run.err
