@@ -36,7 +36,8 @@ def environment(state: Path, **env: str) -> dict[str, str]:
 def chat(tmp_path: Path) -> Chat:
     """`manage.py chat` as a script runs it."""
 
-    async def run(*arguments: str, stdin: str = "", **env: str) -> Run:
+    async def run(*arguments: str, stdin: str | bytes = "", **env: str) -> Run:
+        typed = stdin.encode() if isinstance(stdin, str) else stdin
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "manage.py", "chat", *arguments),
             cwd=BASE_DIR,
@@ -46,7 +47,7 @@ def chat(tmp_path: Path) -> Chat:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, err = await asyncio.wait_for(process.communicate(stdin.encode()), timeout=90)
+            out, err = await asyncio.wait_for(process.communicate(typed), timeout=90)
         finally:
             if process.returncode is None:
                 process.kill()

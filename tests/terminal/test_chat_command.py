@@ -48,6 +48,14 @@ async def test_what_is_piped_in_is_said_or_stands_behind_what_is_said(
     assert "Nothing to say" in nothing.err
 
 
+async def test_a_text_in_another_encoding_is_said_as_far_as_it_can_be_read(
+    server: ServerProcess, chat: Chat
+) -> None:
+    run = await chat("--url", server.url, stdin=b"Count to 3\n\xfc")
+    assert (run.code, "Traceback" in run.err) == (0, False), run.err
+    assert "1, 2, 3." in run.out
+
+
 async def test_a_terminal_without_a_models_letters_shows_the_others(
     server: ServerProcess, chat: Chat
 ) -> None:

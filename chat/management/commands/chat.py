@@ -1,6 +1,7 @@
 """``manage.py chat``: talk to a server in the terminal, this one or another; and prove that it works, from a script."""
 
 import asyncio
+import io
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -112,6 +113,9 @@ def _message(words: list[str]) -> str:
     """What is to be said, "" where a person sits there and will say it."""
     if not words and sys.stdin.isatty():
         return ""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # As what is typed is read: a sign in another encoding does not cost the rest.
+        sys.stdin.reconfigure(errors="replace")
     piped = sys.stdin.read().strip() if not words or words[-1] == "-" else ""
     spoken = " ".join(words[:-1] if words[-1:] == ["-"] else words).strip()
     text = "\n\n".join(part for part in (spoken, piped) if part)
