@@ -206,9 +206,7 @@ class Hub:
 
     async def _open(self, session_id: str, join: Join) -> Session:
         held = await self._opening.existing(session_id, join)
-        if (
-            self.closing
-        ):  # since it was asked for: nothing of it would be stored here, and nobody would end it
+        if self.closing:  # by now: nothing of it would be stored here, and nobody would end it
             await self._hand_back({session_id: held.row.epoch})
             raise ShuttingDown
         session = self._hydrate(held, join)

@@ -393,9 +393,8 @@ class Life:
         if self._response:
             self._response.stop(INTERRUPTED)
             await asyncio.wait([loop], timeout=1.0)
-        if (
-            self._response
-        ):  # its model does not let go, and nothing is written any more when this has returned
+        if self._response:
+            # its model does not let go, and nothing is written any more when this has returned
             with contextlib.suppress(JournalError):
                 self._response.cut_off()
 

@@ -342,9 +342,8 @@ class Relay:
         self._publishers.pop((session_id, channel), None)
         for guest in self._guests.pop((session_id, channel), {}).values():
             session.detach(guest, 1006)
-            with contextlib.suppress(
-                SessionsError
-            ):  # who came when it had been opened anew is told to come again, too
+            # who came when it had been opened anew is told to come again, too
+            with contextlib.suppress(SessionsError):
                 self._held(session_id).detach(guest, 1006)
         end = Records(session_id=session_id, holder=self.channel, rows=[], closed=closed)
         await self._tell(channel, end)

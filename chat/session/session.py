@@ -67,9 +67,8 @@ class Session(Life):
         if isinstance(command, AddMessage | RequestResponse | Converse):
             await self.budget.refresh()
         files = await self._files_of(command)
-        await accept.recall(
-            self.session_id, self.history, command
-        )  # last: what it recalls a summary takes away
+        # last: what it recalls a summary takes away
+        await accept.recall(self.session_id, self.history, command)
         if not self.open:
             raise ShuttingDown
         if (seq := accept.seen(command, self.history, self._queue)) is not None:

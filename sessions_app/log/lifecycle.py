@@ -17,6 +17,7 @@ from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
 from sessions_app.log import events as ev
 from sessions_app.log.journal_sql import Append, append_statement
 from sessions_app.log.replay import read_history
+from sessions_app.log.rows import UNREADABLE
 from sessions_app.log.settle import takeover
 from sessions_app.log.state import SessionState
 from sessions_app.models import ServerProcess, Session, SessionStatus
@@ -338,7 +339,7 @@ def _state_to_erase(session_id: str) -> SessionState:
     """Where an event cannot be read nothing is settled: nobody goes on from there, and the words have to go all the same."""
     try:
         return SessionState(read_history(session_id=session_id))
-    except (msgspec.ValidationError, KeyError, TypeError):
+    except UNREADABLE:
         logger.exception("session %s: it is erased without settling what was in flight", session_id)
         return SessionState()
 

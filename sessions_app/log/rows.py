@@ -66,6 +66,10 @@ def encode_rows(records: Sequence[Record]) -> list[Row]:
     return rows
 
 
+UNREADABLE = (msgspec.ValidationError, KeyError, TypeError)
+"""What decoding raises for an event of a newer build, or one that was damaged."""
+
+
 def decode_row(row: Row) -> list[Record]:
     """The records of a row, as they were before `encode_rows`.
 

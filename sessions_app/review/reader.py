@@ -7,13 +7,12 @@ answer with its tools stands on one page.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
 from django.db.models import Count, Q, QuerySet
 
 from sessions_app.log import events as ev
 from sessions_app.log.feedback import feedback_on
 from sessions_app.log.replay import operator_now
-from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.log.rows import COLUMNS, UNREADABLE, Row, decode_row
 from sessions_app.log.state import SessionState
 from sessions_app.models import Session, SessionEvent, SummaryState
 from sessions_app.review.transcript import Answer, Entry, Notice, Said, Text, Tone, fold, partial_answers
@@ -245,7 +244,7 @@ def decoded(rows: Iterable[Row]) -> Iterator[ev.Record | Notice]:
     for row in rows:
         try:
             yield from decode_row(row)
-        except (msgspec.ValidationError, KeyError, TypeError):
+        except UNREADABLE:
             text = f"Event {row.seq} of type {row.event_type} cannot be read"
             yield Notice(seq=row.seq, at=row.created_at, text=text, tone=Tone.DANGER)
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from functools import reduce
 from operator import or_
 
-import msgspec
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Left, Now
@@ -22,7 +21,7 @@ from sessions_app.log.events import (
     UserMessage,
 )
 from sessions_app.log.replay import find_item
-from sessions_app.log.rows import COLUMNS, Row, decode_row
+from sessions_app.log.rows import COLUMNS, UNREADABLE, Row, decode_row
 from sessions_app.models import AttentionKind, InboxItem, ReviewMention, SessionEvent, Settled
 
 MOST_COUNTED = 100
@@ -318,7 +317,7 @@ def rated_again(places: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
 def _decoded(row: Row) -> Sequence[Record]:
     try:
         return decode_row(row)
-    except (msgspec.ValidationError, KeyError, TypeError):
+    except UNREADABLE:
         return []
 
 

@@ -1,13 +1,13 @@
 """Chat Completions as gateways and other vendors speak it: what has to come back, what they refuse, reasoning in the text."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 import pytest
 
 from chat.errors import ModelBadRequest
 from chat.llm.openai.chat import ChatCompletionsProvider
-from chat.llm.provider import FinishReason, HistoryItem, TextDelta, ToolCallItem, Usage
+from chat.llm.provider import FinishReason, HistoryItem, TextDelta, ToolCallItem, ToolCallRequest, Usage
 from tests.fakes.http_server import HttpAnswer
 from tests.fakes.openai_chat_api import DONE, ChatApi
 from tests.fakes.openai_script import JSON, Data, HttpError, Raw
@@ -27,6 +27,14 @@ async def provider(server: OpenAIServer) -> AsyncGenerator[ChatCompletionsProvid
     compatible = ChatCompletionsProvider("compatible", api_key=API_KEY, base_url=server.url)
     yield compatible
     await compatible.aclose()
+
+
+async def calls_in(
+    pieces: Sequence[JSON], server: OpenAIServer, provider: ChatCompletionsProvider
+) -> list[ToolCallRequest]:
+    """What comes of these pieces, each in a chunk of its own."""
+    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
+    return calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
 
 
 async def next_message(
@@ -114,8 +122,7 @@ async def test_a_name_that_is_repeated_with_each_piece_begins_no_call(
     server: OpenAIServer, provider: ChatCompletionsProvider
 ) -> None:
     pieces = [call("get_time", piece, index=0, id="a") for piece in ("", '{"zo', 'ne":"A', '"}', "")]
-    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
-    [only] = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    [only] = await calls_in(pieces, server, provider)
     assert only.arguments == '{"zone":"A"}'
 
 
@@ -123,8 +130,7 @@ async def test_a_call_without_arguments_before_another_at_the_same_index(
     server: OpenAIServer, provider: ChatCompletionsProvider
 ) -> None:
     pieces = [call("get_my_profile", "", index=0), call("get_time", '{"zone":"A"}', index=0)]
-    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
-    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    calls = await calls_in(pieces, server, provider)
     assert [(one.name, one.arguments) for one in calls] == [
         ("get_my_profile", "{}"),
         ("get_time", '{"zone":"A"}'),
@@ -145,8 +151,7 @@ async def test_pieces_at_one_index_of_which_one_has_the_name_are_one_call(
     pieces: list[tuple[str | None, str | None, str]],
 ) -> None:
     asked = [call(name, piece, index=0, **({"id": one} if one else {})) for one, name, piece in pieces]
-    server.then(said(*(delta(tool_calls=[piece]) for piece in asked), CALLS, DONE))
-    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    calls = await calls_in(asked, server, provider)
     assert [(one.name, one.arguments) for one in calls] == [("get_time", '{"zone":"A"}')]
 
 
@@ -161,8 +166,7 @@ async def test_arguments_at_an_index_of_their_own_belong_to_the_call_before(
         call(None, '{"zo', index=1),
         call(None, 'ne":"B"}', index=1),
     ]
-    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
-    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    calls = await calls_in(pieces, server, provider)
     assert [(one.name, one.arguments) for one in calls] == [
         ("get_time", '{"zone":"A"}'),
         ("get_time", '{"zone":"B"}'),
@@ -178,8 +182,7 @@ async def test_a_call_that_is_told_again_at_another_index_is_one_call(
         call("get_time", '{"zone":"A"}', index=1, id="a"),
         call("get_time", '{"zone":"B"}', index=2, id="a"),  # one id for all calls: this is another
     ]
-    server.then(said(*(delta(tool_calls=[piece]) for piece in pieces), CALLS, DONE))
-    calls = calls_of(await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME])))
+    calls = await calls_in(pieces, server, provider)
     assert [one.arguments for one in calls] == ['{"zone":"A"}', '{"zone":"B"}']
 
 
