@@ -71,11 +71,12 @@ class DelayProxy:
             await self._serve_pair(reader, writer)
 
     async def _serve_pair(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._away:
-            writer.transport.abort()
+        if self._refused(writer):
             return
         far_reader, far_writer = await self._connect()
         pair = {writer, far_writer}
+        if self._refused(*pair):  # by now
+            return
         self._writers |= pair
         try:
             async with asyncio.TaskGroup() as group:
@@ -87,6 +88,12 @@ class DelayProxy:
             self._writers -= pair
             for one in pair:
                 one.close()
+
+    def _refused(self, *writers: asyncio.StreamWriter) -> bool:
+        if self._away:
+            for one in writers:
+                one.transport.abort()
+        return self._away
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if isinstance(self.upstream, str):

@@ -18,7 +18,6 @@ from sessions_app.errors import (
     JournalFenced,
     JournalFull,
     JournalRejected,
-    SessionElsewhere,
     SessionNotFound,
 )
 from sessions_app.ids import uuid7
@@ -124,7 +123,6 @@ class Opening:
 
     async def make_row(self, held: Held, join: Join) -> None:
         """While the model is already called: from then on its events are let through. Where it cannot be, they fail."""
-        join = replace(join, visitor=replace(join.visitor, secret_of=held.row.session_id))
         writer, deadline = held.writer, asyncio.get_running_loop().time() + conf().buffer_seconds
         while True:
             try:
@@ -132,23 +130,16 @@ class Opening:
                     deadline
                 ):  # the process may have found no database since it began
                     await self._registered()
-                if await self._rows.ask(_new_session(held.row, join)):
-                    return writer.open()
-                row = await self._open_row(held.row.session_id, join, held.row.model)
+                made = await self._rows.ask(_new_session(held.row, join))
             except (DatabaseAway, TimeoutError):
                 if asyncio.get_running_loop().time() >= deadline:
                     return writer.fail(JournalFull())
                 await asyncio.sleep(0.5)
-            except SessionElsewhere:  # somebody who knew the new id opened it in another process first
-                return writer.fail(JournalFenced())
             except Exception:
                 logger.exception("session %s cannot be stored", held.row.session_id)
                 return writer.fail(JournalRejected())
-            else:
-                if row.epoch == writer.epoch:
-                    return writer.open()
-                # the answer to an earlier try got lost, and somebody was in between
-                return writer.fail(JournalFenced())
+            else:  # not ours: somebody who knew the new id opened it in another process first
+                return writer.open() if made else writer.fail(JournalFenced())
 
     async def _make_rows(self, new: Sequence[NewSession]) -> Sequence[bool]:
         made = await in_db_thread(make_sessions, new, process_id=self._process_id)

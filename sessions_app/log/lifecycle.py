@@ -175,13 +175,17 @@ SELECT session_id, user_id, guest_id, external_user_id, 'active', source, model,
        %(process_id)s, 1
 FROM json_to_recordset(%(rows)s::json) AS new(
     session_id text, user_id bigint, guest_id text, external_user_id text, source text, model text, assistant text)
-ON CONFLICT (session_id) DO NOTHING
+ON CONFLICT (session_id) DO UPDATE SET lease_epoch = sessions.lease_epoch
+    WHERE sessions.lease_owner = excluded.lease_owner AND sessions.lease_epoch = excluded.lease_epoch
 RETURNING session_id
 """
 
 
 def make_sessions(sessions: Sequence[NewSession], *, process_id: str) -> set[str]:
-    """Make their rows, with the lease at its first epoch, in one round trip; the ids of those that were not there already."""
+    """Make their rows, with the lease at its first epoch, in one round trip; the ids of those that ``process_id`` holds now.
+
+    A row that an earlier try has made counts, so whoever lost the answer may ask again; one that anybody has opened since does not.
+    """
     rows = [
         {
             "session_id": one.session_id,

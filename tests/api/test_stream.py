@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -13,10 +14,13 @@ from django.contrib.auth.models import User
 from chat.wire.events.follow import LogFollower
 from identity.guests import issue_guest_id, resume_token
 from identity.keys import make_key, make_secret
+from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
+from sessions_app.log.lifecycle import Visitor
 from sessions_app.log.lookup import goes_on
 from sessions_app.log.rows import encode_rows
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import EraseActor, Session, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from sessions_app.privacy.erase import By, erase_session
 from tests.admin.rows import records_of, turn, user_says, write_session
 from tests.api.conftest import bearer
 from tests.api.talk import GUEST, ask, follow, whole
@@ -236,6 +240,40 @@ async def test_an_erased_one_is_told_of_to_nobody(
     assert (
         await follow(client, server.url, session_id, {**key, "Last-Event-ID": told.ids[-1]})
     ).status == 404
+
+
+@pytest.mark.parametrize("refusal", [JournalFenced, SessionElsewhere])
+async def test_what_an_erasure_left_of_it_is_told_to_nobody_who_was_reading(
+    transactional_db: None, refusal: type[Exception]
+) -> None:
+    """The session's holder may find out by its next append, before it hears of it."""
+
+    class Holder:
+        async def follow(self, after: int) -> AsyncIterator[Any]:
+            await in_db_thread(erase_session, session_id=row.pk, by=By(actor=EraseActor.OWNER))
+            for records in nothing:
+                yield records
+            raise refusal
+
+    async def enter(session_id: str, *, reopen: bool) -> Holder:
+        return Holder()
+
+    row = await in_db_thread(lambda: write_session(turn(0)[:2]))
+    hub = SimpleNamespace(closing=False)
+    visitor = Visitor(secret_of=row.pk)
+    visit: Any = SimpleNamespace(
+        enter=enter, leave=lambda: None, server=SimpleNamespace(hub=hub), visitor=visitor
+    )
+    nothing: list[Any] = []
+    told: list[Any] = []
+
+    async def read() -> None:
+        async for records in LogFollower(visit, row.pk, after=0).events():
+            told.extend(record.event for record in records)
+
+    with pytest.raises(SessionNotFound):
+        await read()
+    assert told == turn(0)[:2]
 
 
 async def test_the_connections_of_one_person_are_counted(

@@ -239,3 +239,25 @@ async def test_a_new_session_of_a_process_that_has_found_no_database_yet_waits_n
         await asyncio.wait_for(session.durable(), 5.0)
     never.cancel()
     await process.stop()
+
+
+async def test_a_new_session_is_kept_though_the_answer_to_its_insert_got_lost(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[set[str]] = []
+
+    async def loses_one(function: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await in_db_thread(function, *args, **kwargs)
+        if function is make_sessions and not lost:
+            lost.append(result)
+            raise DatabaseAway
+        return result
+
+    monkeypatch.setattr("chat.session.opening.in_db_thread", loses_one)
+    session = await process.join()
+    await session.do(AddMessage(text="Hello", respond=True))
+    await quiet(session)
+    await session.durable()
+    assert lost == [{session.session_id}]
+    assert process.hub.live(session.session_id) is session
+    assert await in_db_thread(last_stored, session.session_id) == session.log.last_seq > 3

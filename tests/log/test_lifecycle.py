@@ -71,14 +71,15 @@ def test_each_opening_has_a_higher_epoch() -> None:
 def test_new_sessions_are_made_together_as_each_alone_and_none_that_is_there() -> None:
     user = User.objects.create_user("ann")
     shoppers = Visitor(user_id=user.pk, guest_id="f" * 32, external_user_id="u-1").as_owner()
-    opened("there")
+    opened("there", process=B)
     new = {"s1": NOBODY, "s2": Visitor(guest_id="e" * 32), "s3": shoppers, "there": NOBODY}
-    made = make_sessions(
-        [NewSession(session_id=id_, owner=owner, model="demo", source="plain") for id_, owner in new.items()],
-        process_id=A,
-    )
+    asked = [
+        NewSession(session_id=id_, owner=owner, model="demo", source="plain") for id_, owner in new.items()
+    ]
+    made = make_sessions(asked, process_id=A)
 
     assert made == {"s1", "s2", "s3"}
+    assert make_sessions(asked, process_id=A) == made, "the answer to the first may have got lost"
     for session_id in sorted(made):
         alone = f"{session_id}-alone"
         open_session(session_id=alone, visitor=new[session_id], process_id=A, model="demo", source="plain")
@@ -90,6 +91,8 @@ def test_new_sessions_are_made_together_as_each_alone_and_none_that_is_there() -
             name: value for name, value in by_itself.items() if name not in its_own
         }
     assert Session.objects.get(session_id="there").source == "", "it was left as it was"
+    opened("s1")
+    assert make_sessions(asked, process_id=A) == {"s2", "s3"}, "somebody was in between"
 
 
 def test_a_living_process_keeps_its_session_from_others() -> None:

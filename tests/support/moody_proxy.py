@@ -81,8 +81,7 @@ class MoodyProxy(DelayProxy):
         self._in_loop(end)
 
     async def _serve_pair(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._away:
-            writer.transport.abort()
+        if self._refused(writer):
             return
         if self._mood is Mood.FULL:
             await self._refuse(reader, writer)
@@ -93,6 +92,8 @@ class MoodyProxy(DelayProxy):
             writer.transport.abort()
             return
         pair = (writer, far_writer)
+        if self._refused(*pair):  # by now
+            return
         self._pairs.add(pair)
         self._writers |= set(pair)
         try:

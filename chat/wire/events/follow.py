@@ -19,7 +19,7 @@ class LogFollower:
         self._visit = visit
         self._session_id = session_id
         self._after = after
-        self._patience = Patience(visit)
+        self._patience = Patience(visit, session_id)
 
     async def stored(self) -> Sequence[ev.Record]:
         """The next ones that are in the database; none: there are no more. A reader that has seen what a takeover found lost goes

@@ -13,9 +13,9 @@ from chat.session.session import Session
 from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses.objects import Response, StreamEvent
 from chat.wire.responses.projector import ResponseProjector
-from sessions_app.errors import JournalFenced, SessionElsewhere
+from sessions_app.errors import JournalFenced, SessionElsewhere, SessionNotFound
 from sessions_app.log.events import Record
-from sessions_app.log.lookup import Place
+from sessions_app.log.lookup import Place, is_there
 from sessions_app.log.replay import read_records, stored_until
 from sessions_app.postgres.threads import in_db_thread
 
@@ -28,15 +28,16 @@ _PATIENCE_S = 90.0
 class Patience:
     """Of a reader that has lost its place, with a session that is to come up in some process."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, session_id: str) -> None:
         self._visit = visit
+        self._session_id = session_id
         self._silent_s = 0.0
 
     def heard(self) -> None:
         self._silent_s = 0.0
 
     async def lost_its_place(self) -> None:
-        """Raises `ShuttingDown`, and `SessionElsewhere` where nothing has come for too long."""
+        """Raises `ShuttingDown`, `SessionNotFound` where it was erased, and `SessionElsewhere` where nothing has come for too long."""
         self._visit.leave()
         if self._visit.server.hub.closing:
             raise ShuttingDown
@@ -44,6 +45,8 @@ class Patience:
             raise SessionElsewhere
         await asyncio.sleep(_POLL_S)
         self._silent_s += _POLL_S
+        if not await in_db_thread(is_there, session_id=self._session_id, visitor=self._visit.visitor):
+            raise SessionNotFound
 
 
 class Follower:
@@ -59,7 +62,7 @@ class Follower:
         self._projector = ResponseProjector(place.session_id, place.response_id)
         self._shown: ResponseProjector | None = None
         """The fold of what was given before the place was lost, until the log has come as far."""
-        self._patience = Patience(visit)
+        self._patience = Patience(visit, place.session_id)
 
     @property
     def response(self) -> Response | None:
