@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 
 from identity import tokens
 from identity.guests import GUEST_COOKIE, read_guest_cookie
@@ -117,7 +116,8 @@ def shown(headers: Mapping[str, str], subprotocols: Sequence[str] = ()) -> Shown
     key = _key(headers.get("authorization", ""), subprotocols)
     if key is not None and key != GUEST_KEY:
         return Shown(key=key)
-    cookies = _cookies(headers.get("cookie", ""))
+    # as for every page: the standard library's reader gives up at a cookie of another application's that it does not like
+    cookies = parse_cookie(headers.get("cookie", ""))
     guest_id = read_guest_cookie(cookies.get(GUEST_COOKIE)) or ""
     return Shown(login=cookies.get(settings.SESSION_COOKIE_NAME) or None, guest_id=guest_id)
 
@@ -128,13 +128,6 @@ def _key(authorization: str, subprotocols: Sequence[str]) -> str | None:
         return key.strip()
     keys = (name for name in subprotocols if name.startswith(KEY_SUBPROTOCOL))
     return next((name.removeprefix(KEY_SUBPROTOCOL) for name in keys), None)
-
-
-def _cookies(header: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
 
 
 def principal_of(given: Shown, claims: Claims | None = None) -> Principal:

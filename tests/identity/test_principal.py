@@ -41,6 +41,22 @@ def test_by_a_cookie_a_guest_and_a_user(ada: User) -> None:
 
 
 @pytest.mark.parametrize(
+    "other",
+    ['prefs={"theme": "dark"}', "name=J\xfcrgen", "path=/shop", "flag", "words=two of them", "a[b]=1", "=5"],
+)
+def test_a_cookie_of_another_application_keeps_nobody_out(ada: User, other: str) -> None:
+    """One host name has the cookies of all that was ever served there, and those of the domains above it."""
+    guest_id = issue_guest_id()
+    client = Client()
+    client.force_login(ada)
+    session_key = client.cookies["sessionid"].value
+    ours = f"{GUEST_COOKIE}={sign_guest_id(guest_id)}; sessionid={session_key}"
+    for cookie in (f"{other}; {ours}", f"{ours}; {other}", ours.replace("; ", f"; {other}; ")):
+        principal = principal_of(shown({"cookie": cookie}))
+        assert (principal.kind, principal.user_id, principal.guest_id) == (Kind.LOGIN, ada.pk, guest_id)
+
+
+@pytest.mark.parametrize(
     ("scope", "may"),
     [
         (Scope.READ, {Scope.READ}),
