@@ -1,11 +1,13 @@
-"""The admin: whom it lets in, and its sign-in, which is everybody's."""
+"""The admin: whom it lets in, and its sign-in and its page for another password, which are everybody's."""
 
 from typing import Any
 
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
 
@@ -24,3 +26,10 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         from chat.door.views import staff_sign_in
 
         return staff_sign_in(request, reverse(f"{self.name}:index"))
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """The door's page, where the present password cannot be guessed: Django's own has no bound."""
+        back = urlencode({"next": reverse(f"{self.name}:index")})
+        return redirect(f"{reverse('account_change_password')}?{back}")

@@ -50,7 +50,6 @@ def test_every_page_is_of_the_one_look() -> None:
         "auth/group/add/",
         "sessions_app/",
         "procrastinate/procrastinatejob/",
-        "password_change/",
     ],
 )
 def test_pages_open(admin: Client, page: str) -> None:

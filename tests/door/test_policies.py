@@ -40,7 +40,6 @@ ADMIN = [
     "/admin/mfa/authenticator/",
     "/admin/procrastinate/procrastinatejob/",
     "/admin/sessions_app/session/",
-    "/admin/password_change/",
     "/nowhere",
 ]
 

@@ -251,6 +251,38 @@ def test_asking_for_new_passwords_is_bounded(ada: User, settings: Any) -> None:
     assert codes == [302] * 5 + [429]
 
 
+@pytest.mark.parametrize("page", ["/account/password/", "/admin/password_change/"])
+def test_the_present_password_is_not_guessed_on_the_page_for_another_one(ada: User, page: str) -> None:
+    """The admin's own page for it had no bound: whoever finds an open session of staff could try as often as they like."""
+    User.objects.update(is_staff=True)
+    client = Client()
+    client.force_login(ada)
+    new = {"password1": "kN9-river-lamp", "password2": "kN9-river-lamp"}
+    theirs = {"new_password1": "kN9-river-lamp", "new_password2": "kN9-river-lamp"}  # as Django calls them
+    codes = []
+    for old in (*map(str, range(5)), PASSWORD):
+        form = {"oldpassword": old, "old_password": old, **new, **theirs}
+        shown = client.get(page, follow=True).request["PATH_INFO"]
+        codes.append(client.post(shown, form).status_code)
+    ada.refresh_from_db()
+    assert (codes, ada.check_password(PASSWORD)) == ([200] * 5 + [429], True)
+
+
+def test_the_admins_page_for_another_password_is_the_doors_and_leads_back(ada: User) -> None:
+    User.objects.update(is_staff=True)
+    client = Client()
+    client.force_login(ada)
+    old = {"old_password": PASSWORD, "new_password1": "kN9-river-lamp", "new_password2": "kN9-river-lamp"}
+    assert client.post("/admin/password_change/", old).headers["Location"].startswith("/account/password/")
+    ada.refresh_from_db()
+    assert ada.check_password(PASSWORD)
+    asked = client.get("/admin/password_change/", follow=True)
+    assert 'name="next" value="/admin/"' in asked.content.decode()
+    mine = {"oldpassword": PASSWORD, "password1": "kN9-river-lamp", "password2": "kN9-river-lamp"}
+    assert client.post("/account/password/", {**mine, "next": "/admin/"}).headers["Location"] == "/admin/"
+    assert client.get("/admin/").status_code == 200
+
+
 def test_refusals_are_pages_of_ours(ada: User) -> None:
     strict = Client(enforce_csrf_checks=True)
     stale = strict.post("/login/", {"username": "ada", "password": PASSWORD})
