@@ -143,18 +143,31 @@ class IssuerKeys:
 
     def _read(self) -> None:
         try:
-            found = jwt.PyJWKSet.from_dict(self._client.fetch_data())
+            found = _keys_in(self._client.fetch_data())
         except (jwt.PyJWTError, OSError, ValueError) as error:
             kept = f"the {len(self._keys)} known ones count on" if self._keys else "none are known"
             logger.warning("the keys of %s cannot be read (%s); %s", self._client.uri, error, kept)
             return
         finally:
             self._asked_at = time.monotonic()  # at the end: who comes meanwhile waits for what is read
-        # Only what signs in the two ways that are taken; a key without an id is found by none.
-        self._keys = {
-            str(key.key_id): key for key in found.keys if key.key_id and key.algorithm_name in _OF_KEY_PAIRS
-        }
-        self._read_at = time.monotonic()
+        if self._keys and not found:
+            logger.warning(
+                "%s shows no key any more: no token that is signed with one counts", self._client.uri
+            )
+        self._keys, self._read_at = found, time.monotonic()
+
+
+def _keys_in(shown: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
+    """By their ids, those that sign in the two ways that are taken; a key without an id is found by none. A set may be empty: its
+    issuer has no keys, or no longer. Raises PyJWKSetError for what is no set."""
+    keys = shown.get("keys")
+    if not isinstance(keys, list):
+        raise jwt.PyJWKSetError("it is no set of keys")
+    try:
+        usable = jwt.PyJWKSet(keys).keys
+    except jwt.PyJWKSetError:  # it holds none
+        usable = []
+    return {str(key.key_id): key for key in usable if key.key_id and key.algorithm_name in _OF_KEY_PAIRS}
 
 
 @cache

@@ -46,12 +46,14 @@ class Key:
 
 
 class Issuer:
-    """Serves its JWKS on the loopback. ``away``: it answers 503; ``reads``: how often its keys were asked for; ``gate``:
+    """Serves its JWKS on the loopback. ``away``: it answers 503; ``nonsense``: what it shows in
+    their place; ``reads``: how often its keys were asked for; ``gate``:
     while it is not set, no answer comes; ``page``: what is shown at ``/``."""
 
     def __init__(self) -> None:
         self.keys = [Key()]
         self.away = False
+        self.nonsense = b""
         self.page = b""
         self.reads = 0
         self.gate = threading.Event()
@@ -65,7 +67,7 @@ class Issuer:
                     return
                 issuer.reads += 1
                 issuer.gate.wait(10)
-                body = json.dumps({"keys": [key.public for key in issuer.keys]}).encode()
+                body = issuer.nonsense or json.dumps({"keys": [key.public for key in issuer.keys]}).encode()
                 right = self.path == PATH and not issuer.away
                 self._answer(200 if right else 503, "application/json", body)
 
