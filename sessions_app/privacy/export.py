@@ -16,7 +16,7 @@ from sessions_app.log.rows import Row
 from sessions_app.models import Session, StoredFile
 from sessions_app.privacy.people import Person
 from sessions_app.review.reader import read_rows
-from sessions_app.review.told import CLIENT, STAFF
+from sessions_app.review.told import CLIENT, FOR_STAFF, STAFF
 
 _PAGE = 100
 _SESSION_FIELDS = (
@@ -52,7 +52,8 @@ _SESSION_FIELDS = (
     "tool_data_erased_at",
 )
 _USER_FIELDS = ("username", "email", "first_name", "last_name", "date_joined", "last_login")
-_FOR_STAFF = {"author", "cause", "extra", "parts", "error", "stopped_by", "waits_for"}
+_FOR_STAFF = (FOR_STAFF | {"error"}) - {"sentiment"}
+"""As of the log over HTTP; but what a model made of somebody's mood is about them."""
 _WORDS_FOR_STAFF = ("model_attempt_failed", "operator_whispered", "whisper_withdrawn", "summary_failed")
 
 

@@ -147,6 +147,36 @@ def test_what_is_for_staff_alone_is_not_in_the_download() -> None:
             assert event["content"] is None
 
 
+def test_the_download_tells_no_more_of_an_event_than_the_log_over_http() -> None:
+    """A mark that a summary gives the assistant, and why, are for those who look after it."""
+    client, ada = user("ada")
+    events: list[ev.Event] = [
+        ev.ResponseQueued(response_id="resp_1", position=1, request_key="d1gest"),
+        ev.ResponseDone(
+            response_id="resp_1",
+            status=ev.ResponseStatus.FAILED,
+            cause="HTTP 500",
+            context_tokens=7,
+            context_bytes=9,
+        ),
+        ev.SummaryWritten(
+            summary="She asked.",
+            title="A question",
+            model="demo:demo",
+            author="grace",
+            sentiment=ev.Sentiment.NEGATIVE,
+            quality=1,
+            quality_reason="It was rude.",
+        ),
+    ]
+    write_session(events, session_id="s1", user=ada)
+    told = client.get("/api/sessions/s1/events").json()["events"]
+    lines = [line for line in lines_of(client.get(ALL)) if line["type"] == "event"]
+    for line, event in zip(lines, told, strict=True):
+        assert line["payload"].keys() - event.keys() <= {"sentiment"}  # which is about her
+    assert "rude" not in json.dumps(lines)
+
+
 def test_no_name_of_the_staff_is_in_the_download() -> None:
     """Who asks learns that a person decided, and not which."""
     client, ada = user("ada")
