@@ -1,19 +1,23 @@
-"""A client that leaves before it is answered: while its request waits for the database."""
+"""A client that leaves before it is answered, or whose key ends: while its request waits for the database."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import openai
 import psycopg
+import pytest
 
+from identity.keys import revoke_key
+from identity.models import ApiKey
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
 from tests.responses.conftest import Client
 from tests.responses.sdk import checked, text_of
+from tests.responses.test_socket_doors import closed_with
 from tests.sockets.conftest import StartServer
 from tests.support.database import database_url
 from tests.support.log import committed
@@ -24,13 +28,10 @@ _WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sess
 
 
 @asynccontextmanager
-async def left_midway(server: ServerProcess, key: str, head: str, body: bytes = b"") -> AsyncIterator[None]:
-    """The request waits for the log's table; within, its client has gone."""
-    lines = [head, "host: test", f"authorization: Bearer {key}", f"content-length: {len(body)}", "", ""]
+async def log_held() -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Nobody reads or writes the log. What is given returns once somebody waits for it."""
     async with await psycopg.AsyncConnection.connect(database_url()) as holder:
         await holder.execute("LOCK TABLE session_events IN ACCESS EXCLUSIVE MODE")
-        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write("\r\n".join(lines).encode() + body)
 
         async def waits() -> None:
             cursor = await holder.execute(_WAITING)
@@ -38,7 +39,17 @@ async def left_midway(server: ServerProcess, key: str, head: str, body: bytes = 
             assert row
             assert row[0]
 
-        await eventually(waits)
+        yield lambda: eventually(waits)
+
+
+@asynccontextmanager
+async def left_midway(server: ServerProcess, key: str, head: str, body: bytes = b"") -> AsyncIterator[None]:
+    """The request waits for the log's table; within, its client has gone."""
+    lines = [head, "host: test", f"authorization: Bearer {key}", f"content-length: {len(body)}", "", ""]
+    async with log_held() as waited_for:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write("\r\n".join(lines).encode() + body)
+        await waited_for()
         writer.transport.abort()
         await asyncio.sleep(0.3)
     yield
@@ -81,3 +92,27 @@ async def test_who_has_gone_before_the_answer_is_no_fault(
             assert (await client_of(server, key).responses.retrieve(made.id)).id == made.id
     server.stop()
     assert log.read_text() == ""
+
+
+async def test_whose_key_ends_before_the_answer_begins_is_given_none_of_it(
+    start_server: StartServer, client_of: Client, key: str
+) -> None:
+    server = start_server(DJANGO_SETTINGS_MODULE="tests.identity.settings", DEMO_DELAY_MS="5")
+    client = client_of(server, key)
+    async with client.responses.connect() as another:  # whose end tells that all were looked at
+        async with log_held() as waited_for:
+            asked = asyncio.ensure_future(
+                client.responses.create(model="demo", input="count to 300", stream=True)
+            )
+            await waited_for()
+            await in_db_thread(lambda: revoke_key(ApiKey.objects.get()))
+            assert await closed_with(another) == 4401
+        told = []
+
+        async def read() -> None:
+            async for event in await asked:
+                told.append((event.type, getattr(event, "code", None)))  # noqa: PERF401 - it breaks off
+
+        with pytest.raises(openai.APIError):
+            await read()
+    assert told == [("error", "credentials_ended")]

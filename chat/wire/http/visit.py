@@ -42,8 +42,7 @@ class Visit:
         self.session: AnySession | None = None
         self.refused: ChatError | SessionsError | None = None
         """Why it may not go on: its credentials have ended, or its session has."""
-        self.stop: Callable[[], object] | None = None
-        """Of what is given by it."""
+        self._stop: Callable[[], object] | None = None
         self.held = Held()
         self.waits_for = ""
         """The response that its client asked for, and is given."""
@@ -65,8 +64,14 @@ class Visit:
 
     def refuse(self, error: ChatError | SessionsError) -> None:
         self.refused = error
-        if self.stop:
-            self.stop()
+        if self._stop:
+            self._stop()
+
+    def stopped_by(self, stop: Callable[[], object] | None) -> None:
+        """How what is given by it from now on is stopped; at once where it may not go on already."""
+        self._stop = stop
+        if stop and self.refused:
+            stop()
 
     # What it may
 

@@ -116,7 +116,7 @@ class Reading:
         tasks = Tasks()
         pump = tasks.spawn(self._pump(), name=f"events of {self._one.request_id}")
         gone = tasks.spawn(self._one.gone(), name=f"end of {self._one.request_id}")
-        self._visit.stop = pump.cancel
+        self._visit.stopped_by(pump.cancel)
         try:
             while not pump.done():
                 done, _ = await asyncio.wait(
@@ -132,7 +132,7 @@ class Reading:
             if error := pump.result():
                 raise error
         finally:
-            self._visit.stop = None
+            self._visit.stopped_by(None)
             tasks.cancel()
 
     async def _pump(self) -> Exception | None:

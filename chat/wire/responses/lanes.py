@@ -158,7 +158,7 @@ class Lane:
         pump = self._tasks.spawn(self._pump(running), name=f"events of {running.place.response_id}")
         gone = self._tasks.spawn(self._socket.gone.wait(), name=f"end of lane {self.stream_id}")
         try:
-            running.visit.stop = pump.cancel
+            running.visit.stopped_by(pump.cancel)
             await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
             if running.visit.refused:
                 raise running.visit.refused
@@ -169,7 +169,7 @@ class Lane:
             if error:
                 raise error
         finally:
-            running.visit.stop = None
+            running.visit.stopped_by(None)
             pump.cancel()
             gone.cancel()
         return True
