@@ -27,6 +27,7 @@ from chat.llm.provider import JSON
 from chat.tools.registry import Offered, Registry
 from sessions_app.assistant import DEFAULT, AssistantSettings
 from sessions_app.errors import DatabaseAway
+from sessions_app.origins import is_origin, origin_of
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.assistants import KeptVersion, assistant_version, live_assistants
 
@@ -108,7 +109,8 @@ class Assistant:
     @property
     def origins(self) -> tuple[str, ...]:
         """Whose pages may show it in a frame."""
-        return tuple(dict.fromkeys([*self.settings.origins, *conf().embed_origins]))
+        own = map(origin_of, filter(is_origin, self.settings.origins))
+        return tuple(dict.fromkeys([*own, *conf().embed_origins]))
 
 
 PLAIN = Assistant()

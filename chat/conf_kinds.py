@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sessions_app.assistant import SLUG, AssistantSettings, assistant_of
+from sessions_app.origins import origin_of
 from sessions_app.setting import Kind, names_of
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -41,10 +42,7 @@ def _headers(text: str) -> dict[str, str]:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    found = names_of(text)
-    if not all(re.fullmatch(r"https?://[^/?#@\s*]+", origin) for origin in found):
-        raise ValueError
-    return found
+    return tuple(map(origin_of, names_of(text)))
 
 
 def _reasons(text: str) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from sessions_app.origins import is_origin
+
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 """How an assistant is called in addresses."""
 DEFAULT = "default"
@@ -21,7 +23,6 @@ LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Españo
 
 _LOGO = re.compile(r"data:image/(?:png|jpeg|webp|gif|svg\+xml);base64,[A-Za-z0-9+/]+=*")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-_ORIGIN = re.compile(r"https?://[^/?#@\s*,;'\"]+")
 
 Line = Annotated[str, Meta(max_length=200)]
 
@@ -89,7 +90,7 @@ def problems_of(settings: AssistantSettings) -> dict[str, str]:
         if settings.language not in ("", *LANGUAGES)
         else "",
         "links": "" if all(is_web_address(link.url) for link in settings.links) else _LINK,
-        "origins": "" if all(_ORIGIN.fullmatch(one) for one in settings.origins) else _ORIGINS,
+        "origins": "" if all(is_origin(one) for one in settings.origins) else _ORIGINS,
     }
     return {field: problem for field, problem in found.items() if problem}
 

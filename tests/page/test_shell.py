@@ -226,6 +226,24 @@ def test_a_frame_is_shown_by_those_that_may_and_every_other_page_by_nobody(setti
         assert response.headers["X-Frame-Options"] == "DENY"
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("https://пример.рф", "https://xn--e1afmkfd.xn--p1ai"),
+        ("https://Fahrräder.example:443", "https://xn--fahrrder-4za.example"),
+        ("http://localhost:80", "http://localhost"),
+    ],
+)
+def test_an_origin_that_may_is_told_as_browsers_write_it(settings: Any, written: str, told: str) -> None:
+    """A header takes no other letters: with them the whole policy was lost, and any page could show the frame."""
+    settings.CHAT_ASSISTANTS = {"sales": AssistantSettings(origins=(written,))}
+    frame = Client().get("/embed/sales/")
+    policy = frame.headers["Content-Security-Policy"]
+    assert f"; frame-ancestors {told};" in policy
+    assert policy.startswith("connect-src 'self'")
+    assert f'data-frame-origins="{told}"' in frame.content.decode()
+
+
 def test_where_nobody_may_nobody_does() -> None:
     assert "frame-ancestors 'none'" in Client().get("/embed/").headers["Content-Security-Policy"]
 

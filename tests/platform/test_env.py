@@ -27,7 +27,8 @@ BAD = {
     "SESSION_GRACE_SECONDS": ["-1", "soon", "nan", "inf"],
     "GUESTS_ALLOWED": ["maybe"],
     "LOG_LEVEL": ["LOUD"],
-    "ALLOWED_ORIGINS": ["app.example.com", "https://app.example.com/path", "*"],
+    "ALLOWED_ORIGINS": ["app.example.com", "https://app.example.com/path", "*", "https://app:99999"],
+    "EMBED_ORIGINS": ["https://shop.example.com;script-src", "https://'self'"],
     "TRUST_PROXY": ["1", "proxy.example.com"],
     "GOOGLE_GEMINI_BASE_URL": ["localhost:8080"],
     "MAX_FRAME_BYTES": ["1"],
@@ -67,6 +68,19 @@ def test_prices_are_read_from_json_or_from_a_file_of_it(tmp_path: Path) -> None:
     expected = {"openai:a": {"input": 1.5, "output": 6, "context": 128_000}}
     assert parse(LLM_PRICES=text).chat.prices == parse(LLM_PRICES=str(file)).chat.prices == expected
     assert parse().chat.prices == {}
+
+
+@pytest.mark.parametrize("name", ["ALLOWED_ORIGINS", "EMBED_ORIGINS"])
+def test_origins_are_kept_as_browsers_write_them(name: str) -> None:
+    """Else no page's own would be like it."""
+    given = "https://App.Example.com:443, https://пример.рф:8443,http://[2001:DB8::1]:3000, http://my_app"
+    kept = getattr(parse(**{name: given}).chat, name.lower())
+    assert kept == (
+        "https://app.example.com",
+        "https://xn--e1afmkfd.xn--p1ai:8443",
+        "http://[2001:db8::1]:3000",
+        "http://my_app",
+    )
 
 
 def test_an_empty_value_counts_as_unset() -> None:
