@@ -14,9 +14,11 @@ LEAST_KEY_CHARS = 8
 _KEY_FIELDS = tuple(field.name for field in fields(ChatConf) if field.name.endswith("_api_key"))
 
 
+_BEGINS = r"(?:\b|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+"""A word; also behind a line break as Python's ``repr`` writes it, and a sign as an address does."""
 _SHOWN = re.compile(
-    r"\b(?:rta|ek)_[a-z0-9]{8}_[A-Za-z0-9_-]{20,}"  # identity.keys
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # an access token, signed or not
+    rf"{_BEGINS}(?:rta|ek)_[a-z0-9]{{8}}_[A-Za-z0-9_-]{{20,}}"  # identity.keys
+    rf"|{_BEGINS}eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # an access token, signed or not
     r"|(?<=resume_token=)[A-Za-z0-9_%-]+"
 )
 """By their forms: they are not known to us."""

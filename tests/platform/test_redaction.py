@@ -92,7 +92,13 @@ def _formatter() -> logging.Formatter:
     ],
 )
 def test_what_clients_come_in_by_is_taken_out_whoever_they_are(shown: str) -> None:
-    for text in (f"Bearer {shown}", f"openai-insecure-api-key.{shown}, realtime", f"?x={shown}&y=1"):
+    for text in (
+        f"Bearer {shown}",
+        f"openai-insecure-api-key.{shown}, realtime",
+        f"?x={shown}&y=1",
+        f"?header=Bearer%20{shown}&y=1",
+        f"said {chr(10) + shown!r}",
+    ):
         assert redacted(text) == text.replace(shown, "[key]")
 
 
