@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from chat.assistants import PLAIN, Assistant
@@ -70,14 +71,20 @@ def joins(
         return [replace(join, visitor=visitor, create=may_begin)]
     if principal.kind is Kind.NOBODY:
         raise ChosenIdRefused
-    own = replace(join, session_id=own_id(join.visitor, session_id), create=True)
-    return [join, own] if may_begin else [join]
+    own, *older = (replace(join, session_id=one) for one in own_ids(join.visitor, session_id))
+    return [join, *older, replace(own, create=True)] if may_begin else [join]
 
 
-def own_id(visitor: Visitor, name: str) -> str:
-    """The id of the session that somebody calls so. No two of them share one, so that a name that is asked for tells nothing
-    of others' sessions, and taking it keeps it from nobody."""
+def own_ids(visitor: Visitor, name: str) -> list[str]:
+    """The id of the session that somebody calls so, and those that it has where it was begun under an older ``SECRET_KEY``. No two of
+    them share one, so that a name that is asked for tells nothing of others' sessions, and taking it keeps it from nobody."""
     owner = visitor.as_owner()
     whose = f"{owner.user_id}/{owner.guest_id}/{owner.external_user_id}/{name}"
-    tag = salted_hmac("chat.wire.entry", whose, algorithm="sha256").hexdigest()[:_TAG_CHARS]
-    return f"{name[:_NAME_CHARS]}~{tag}"
+    return [
+        f"{name[:_NAME_CHARS]}~{_tag(whose, key)}"
+        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]
+
+
+def _tag(whose: str, key: str | bytes) -> str:
+    return salted_hmac("chat.wire.entry", whose, secret=key, algorithm="sha256").hexdigest()[:_TAG_CHARS]

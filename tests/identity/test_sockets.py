@@ -1,5 +1,6 @@
 """Programs at the socket: by key, by scope, by a secret for one user of the shop's own."""
 
+import asyncio
 import json
 import time
 import urllib.error
@@ -219,6 +220,25 @@ async def test_whoever_is_deleted_takes_keys_along(server: ServerProcess) -> Non
     await in_db_thread(User.objects.filter(username="ada").delete)
     async with realtime(server.ws_url, V1, additional_headers=bearer(key)) as client:
         assert await refused(client) == ("invalid_credentials", 4401)
+
+
+async def test_a_name_is_that_of_the_same_session_after_a_change_of_the_secret_key(
+    server: ServerProcess, start_server: Any
+) -> None:
+    """A page's chat of `useChat`, a thread of AG-UI are names, too: nobody has written down the id that they stand for."""
+    _, key = await made_key("ada")
+    headers = {**bearer(key), "X-Forwarded-For": "203.0.113.7"}
+    async with realtime(server.ws_url, "/ws/session/trip", additional_headers=headers) as client:
+        await client.ask("count to 3")
+        session_id = client.session_id
+    later = start_server(DJANGO_SETTINGS_MODULE="tests.identity.rotated_settings")
+    async with realtime(later.ws_url, "/ws/session/trip", additional_headers=headers) as client:
+        assert client.session_id == session_id
+    asked = urllib.request.Request(f"{later.url}/api/ui/trip", headers=headers)
+    with await asyncio.to_thread(urllib.request.urlopen, asked, timeout=20) as answer:
+        assert json.load(answer)["messages"]
+    async with realtime(later.ws_url, "/ws/session/another", additional_headers=headers) as client:
+        assert client.session_id.startswith("another~")
 
 
 # A developer's own machine

@@ -15,7 +15,7 @@ from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.supervision import Held
 from chat.wire.auth import check_origin, identify
-from chat.wire.entry import joins, own_id, visitor_of
+from chat.wire.entry import joins, own_ids, visitor_of
 from chat.wire.http.exchange import Exchange
 from identity.guests import is_chosen
 from identity.models import Scope
@@ -131,7 +131,7 @@ class Visit:
 
     async def find_named(self, name: str, *, open_house: bool) -> str:
         """The id of the session that the client calls so; "" where there is none, or it is not theirs. Raises `InvalidSessionId`."""
-        names = [check_session_id(name), own_id(self.visitor, name)]
+        names = [check_session_id(name), *own_ids(self.visitor, name)]
         if open_house and is_chosen(name):
             self.knows_secret_of(name)
         for session_id in names:
