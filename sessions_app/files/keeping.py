@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.utils.cache import add_never_cache_headers
@@ -19,7 +19,7 @@ from sessions_app.files.kinds import PICTURES, MediaType, clean_name, kind_of
 from sessions_app.ids import new_id
 from sessions_app.log.events import FileRef
 from sessions_app.log.lifecycle import Visitor
-from sessions_app.models import StoredFile
+from sessions_app.models import Session, StoredFile
 from sessions_app.postgres.outage import is_passing
 
 logger = logging.getLogger(__name__)
@@ -174,9 +174,12 @@ def forget_files(files: QuerySet[StoredFile]) -> int:
 
 
 def forget_unused() -> int:
-    """Those that nobody used for a day."""
-    before = Now() - timedelta(hours=conf().unused_file_hours)
-    return forget_files(StoredFile.objects.filter(session_id="", created_at__lt=before))
+    """Those that nobody used for a day; and those of a session whose row never came to be, that was deleted by other hands than
+    ours, or that was erased while they arrived: nothing else would end them."""
+    old = StoredFile.objects.filter(created_at__lt=Now() - timedelta(hours=conf().unused_file_hours))
+    session = Session.objects.filter(pk=OuterRef("session_id"), erased_at__isnull=True)
+    lost = old.exclude(session_id="").filter(~Exists(session))
+    return forget_files(old.filter(session_id="")) + forget_files(lost)
 
 
 def delete_gone() -> bool:

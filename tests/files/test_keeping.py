@@ -28,7 +28,7 @@ from sessions_app.files.keeping import (
 from sessions_app.log import events as ev
 from sessions_app.log.events import FileRef
 from sessions_app.log.lifecycle import Visitor
-from sessions_app.models import EraseActor, SessionStatus, StoredFile
+from sessions_app.models import EraseActor, Session, SessionStatus, StoredFile
 from sessions_app.privacy.erase import By, delete_session, erase_person, erase_session
 from sessions_app.privacy.export import export_person
 from sessions_app.privacy.people import Person
@@ -221,10 +221,26 @@ def test_bytes_that_cannot_be_deleted_now_are_tried_again_behind_the_others(
 
 def test_what_nobody_used_for_a_day_goes() -> None:
     old, used, new = kept(), kept(), kept()
+    talk("s1", used.pk)
     use_files([used.pk], session_id="s1", owner=ADA)
     StoredFile.objects.exclude(pk=new.pk).update(created_at=timezone.now() - timedelta(hours=25))
     assert forget_unused() == 1
     assert [find_file(one.pk) is not None for one in (old, used, new)] == [False, True, True]
+
+
+def test_what_no_session_has_goes_as_well() -> None:
+    """A process died before the session's row was written; rows were deleted by SQL; an erasure was faster than a slow upload."""
+    for session_id in ("s1", "deleted", "erased"):
+        talk(session_id, guest_id=ADA.guest_id)
+    of = {name: kept(session_id=name) for name in ("s1", "never written", "deleted")}
+    erase_session(session_id="erased", by=STAFF)
+    of["erased"] = kept(session_id="erased")
+    Session.objects.filter(pk="deleted").delete()
+    assert forget_unused() == 0
+    StoredFile.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert forget_unused() == 3
+    delete_gone()
+    assert [name for name, row in of.items() if in_storage(row)] == ["s1"]
 
 
 def test_whoever_is_forgotten_is_forgotten_with_what_they_did_not_use() -> None:
