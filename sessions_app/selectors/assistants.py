@@ -19,8 +19,10 @@ class KeptVersion:
 
 
 def live_assistants() -> dict[str, KeptVersion | None]:
-    """By slug: the version that people get; None for one that nobody gets."""
-    found: dict[str, KeptVersion | None] = dict.fromkeys(Assistant.objects.values_list("slug", flat=True))
+    """By slug: the version that people get; None for one that nobody gets any more. One that was never published is not among
+    them: drafts say nothing of what the settings have under their name."""
+    begun = Assistant.objects.exclude(active=True, live=0)
+    found: dict[str, KeptVersion | None] = dict.fromkeys(begun.values_list("slug", flat=True))
     live = AssistantVersion.objects.filter(assistant__active=True, number=F("assistant__live"))
     return {**found, **{one.assistant_id: _kept(one) for one in live.order_by()}}
 

@@ -125,6 +125,17 @@ class TestShelf:
         with pytest.raises(AssistantNotFound):
             Shelf().find_now("shop", 7, staff=True)
 
+    def test_a_draft_leaves_people_what_the_settings_have_under_its_name(self) -> None:
+        of_settings = AssistantSettings(name="As the file has it")
+        with override_settings(CHAT_ASSISTANTS={"shop": of_settings}):
+            assert Shelf().find_now("shop").settings == of_settings
+            assert Shelf().find_now("shop", 1, staff=True).settings == SHOP
+            shelf = Shelf()
+            shelf.refresh()
+            assert "shop" in [one.slug for one in shelf.all()]
+            publish(slug="shop", version=1, by="ada")
+            assert Shelf().find_now("shop").settings == SHOP
+
     def test_what_is_published_is_found_by_everybody_and_going_back_is_publishing(self) -> None:
         publish(slug="shop", version=1, by="ada")
         save_version(slug="shop", settings=AssistantSettings(name="Better"), by="bob")
