@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from sessions_app.log import events as ev
 from sessions_app.log.rows import storable
@@ -40,6 +41,10 @@ _WORDS = {
 }
 _KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 NOT_KEPT = "The result was not kept."
+_IDS = ("tool_call_id", "call_id", "tool_use_id", "id")
+"""What a call's own id is called, in the call and in its result."""
+_MOST_STEPS = 100
+"""Of a round: a source that kept no result at all is not gathered in memory."""
 
 
 class Why(StrEnum):
@@ -75,14 +80,23 @@ def kind_of(row: SourceRow) -> Said | None:
     return None
 
 
+class _Step(NamedTuple):
+    """Of a round: a call, or a result."""
+
+    at: datetime
+    kind: Said
+    text: str
+
+
 class Events:
     """Of one session, in its order. Ids are the same whenever the same rows are read."""
 
     def __init__(self, session_id: str, source_id: str, left: Left) -> None:
         self._session_id, self._source_id, self._left = session_id, source_id, left
         self._count = 0
-        self._call: ev.ToolCall | None = None
-        """The one that waits for its result."""
+        self._round: list[_Step] = []
+        """Calls and results one after the other, of which there are no more results than calls: whose a result is shows when the
+        round is over, as a model may make several calls at once."""
         self._pieces: list[str] = []
         self._at: datetime | None = None
         self.last_at: datetime | None = None
@@ -105,35 +119,37 @@ class Events:
             self._pieces.append(text)
             return
         yield from self._joined(text if kind is Said.ASSISTANT else None)
-        if kind is not Said.RESULT:
-            yield from self._unanswered()
+        is_open = self._waits_for_a_result()
+        if kind is Said.RESULT and not is_open:
+            self._left.out(Why.NO_CALL, self._source_id)
+            return
+        if kind is not Said.RESULT and not (kind is Said.CALL and is_open):
+            yield from self._round_over()
         self._at = at = max(at, self.last_at) if self.last_at else at
-        if event := self._event(kind, text):
-            self.last_at = at
-            yield at, event
+        self.last_at = at
+        if kind in (Said.CALL, Said.RESULT):
+            self._round.append(_Step(at, kind, text))
+        else:
+            yield at, self._event(kind, text)
 
-    def _event(self, kind: Said | None, text: str) -> ev.Event | None:
+    def _waits_for_a_result(self) -> bool:
+        calls = sum(step.kind is Said.CALL for step in self._round)
+        return len(self._round) < _MOST_STEPS and 2 * calls > len(self._round)
+
+    def _event(self, kind: Said | None, text: str) -> ev.Event:
         match kind:
             case Said.USER:
                 return ev.UserMessage(item_id=self._id(), text=text)
             case Said.ASSISTANT:
                 return ev.AssistantMessage(item_id=self._id(), response_id="", output_index=0, text=text)
-            case Said.SYSTEM:
-                return ev.OperatorMessage(item_id=self._id(), text=text, author="imported")
-            case Said.CALL:
-                self._call = self._called(text)
-                return self._call
-        if self._call is None:
-            self._left.out(Why.NO_CALL, self._source_id)
-            return None
-        return self._result(text, ev.Outcome.OK)
+        return ev.OperatorMessage(item_id=self._id(), text=text, author="imported")
 
     def _called(self, text: str) -> ev.ToolCall:
         """``{"name": ..., "arguments": ...}`` as most write it; anything else is the arguments of a tool unknown."""
         name, arguments = "unknown", text
         try:
             told = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = json.dumps({"text": text}, ensure_ascii=False)
         else:
             if isinstance(told, dict) and isinstance(told.get("name"), str):
@@ -151,21 +167,30 @@ class Events:
             location=ev.Location.HISTORY,
         )
 
-    def _result(self, text: str, outcome: ev.Outcome) -> ev.ToolResult:
-        assert self._call
-        call, self._call = self._call, None
+    def _result(self, call: ev.ToolCall, text: str, outcome: ev.Outcome) -> ev.ToolResult:
         return ev.ToolResult(
             item_id=self._id(), call_id=call.call_id, name=call.name, output=text, outcome=outcome
         )
 
     def _finished(self) -> Iterator[tuple[datetime, ev.Event]]:
         yield from self._joined(None)
-        yield from self._unanswered()
+        yield from self._round_over()
 
-    def _unanswered(self) -> Iterator[tuple[datetime, ev.Event]]:
+    def _round_over(self) -> Iterator[tuple[datetime, ev.Event]]:
         """A model wants a result for each call."""
-        if self._call and self.last_at:
-            yield self.last_at, self._result(NOT_KEPT, ev.Outcome.UNKNOWN)
+        steps, self._round = self._round, []
+        whose = _whose(steps)
+        calls: dict[int, ev.ToolCall] = {}
+        for place, (at, kind, text) in enumerate(steps):
+            if kind is Said.CALL:
+                calls[place] = self._called(text)
+                yield at, calls[place]
+            elif place in whose:
+                yield at, self._result(calls.pop(whose[place]), text, ev.Outcome.OK)
+            else:
+                self._left.out(Why.NO_CALL, self._source_id)
+        for call in calls.values():
+            yield steps[-1].at, self._result(call, NOT_KEPT, ev.Outcome.UNKNOWN)
 
     def _joined(self, whole: str | None) -> Iterator[tuple[datetime, ev.Event]]:
         """The pieces so far as one message, unless what follows is that message."""
@@ -176,7 +201,7 @@ class Events:
         if whole is not None and whole.strip() == text.strip():
             self._left.out(Why.DOUBLE, self._source_id, len(pieces))
             return
-        yield from self._unanswered()
+        yield from self._round_over()
         assert self._at
         self.last_at = max(self._at, self.last_at) if self.last_at else self._at
         yield (
@@ -188,6 +213,40 @@ class Events:
         self._count += 1
         digest = hashlib.sha256(f"{self._session_id} {self._count}".encode()).hexdigest()
         return f"item_{digest[:24]}"
+
+
+def _whose(steps: list[_Step]) -> dict[int, int]:
+    """The place of each result -> that of its call: the one that it names, by an id or by the tool's name; else from the end the
+    nearest before it, so that as many results as calls go in the calls' order, and a call whose result was lost takes no other's."""
+    told = [_told(step.text) for step in steps]
+    calls = [place for place, step in enumerate(steps) if step.kind is Said.CALL]
+    results = [place for place, step in enumerate(steps) if step.kind is Said.RESULT]
+    found: dict[int, int] = {}
+
+    def waiting(result: int) -> list[int]:
+        return [call for call in calls if call < result and call not in found.values()]
+
+    for names in (_IDS, ("name",)):
+        for result in [one for one in results if one not in found]:
+            known = _named(told[result], names)
+            if its_own := [call for call in waiting(result) if known & _named(told[call], names)]:
+                found[result] = its_own[0]
+    for result in reversed(results):
+        if result not in found and (left := waiting(result)):
+            found[result] = left[-1]
+    return found
+
+
+def _told(text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _named(told: dict[str, Any], names: Iterable[str]) -> set[str]:
+    return {value for name in names if isinstance(value := told.get(name), str)}
 
 
 def _why_not(text: str, kind: Said | None, at: datetime | None) -> Why | None:

@@ -232,7 +232,9 @@ class Csv(Source):
     def __init__(self, path: Path, store: sqlite3.Connection) -> None:
         """Raises `SourceError`."""
         self._store = store
-        store.execute("CREATE TABLE event (line INTEGER PRIMARY KEY, session, kind, role, content, at, user)")
+        store.execute(
+            "CREATE TABLE event (line INTEGER PRIMARY KEY, session, kind, role, content, at, user, number INTEGER)"
+        )
         csv.field_size_limit(_FIELD_CHARS)
         try:
             with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -241,7 +243,7 @@ class Csv(Source):
             raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
         except csv.Error as error:
             raise SourceError(f"{path} is no CSV: {error}.") from error
-        store.execute("CREATE INDEX by_session ON event (session, at IS NULL, at, line)")
+        store.execute("CREATE INDEX by_session ON event (session, at IS NULL, at, number, line)")
 
     def _fill(self, lines: Iterator[list[str]]) -> None:
         head = next(lines, [])
@@ -254,7 +256,7 @@ class Csv(Source):
                 "The first line has to name the columns: session_id, role or event_type, content, and timestamp or created_at."
             )
         self._store.executemany(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (self._row(line, places, number) for number, line in enumerate(lines, 2) if line),
         )
 
@@ -271,6 +273,7 @@ class Csv(Source):
             texts["content"].encode(errors="replace").decode(),
             at.timestamp() if at else None,
             texts.get("user", ""),
+            _as_number(texts.get("order", "")),
         )
 
     def count(self) -> tuple[int, int]:
@@ -279,11 +282,17 @@ class Csv(Source):
 
     def rows(self) -> Iterator[SourceRow]:
         ordered = self._store.execute(
-            "SELECT session, kind, role, content, at, user FROM event ORDER BY session, at IS NULL, at, line"
+            "SELECT session, kind, role, content, at, user FROM event ORDER BY session, at IS NULL, at, number, line"
         )
         for session, kind, role, content, at, user in ordered:
             when = None if at is None else datetime.fromtimestamp(at, UTC)
             yield SourceRow(session=session, kind=kind, role=role, content=content, at=when, user=user)
+
+
+def _as_number(text: str) -> int | None:
+    """Of what counts the rows; a uuid says nothing of their order."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 @contextmanager

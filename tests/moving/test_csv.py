@@ -1,12 +1,17 @@
 """Moving in from an export as CSV, whatever its rows look like."""
 
+import csv
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
 
-from sessions_app.log.replay import read_records
+from chat.llm.provider import ToolCallItem, ToolResultItem
+from chat.session.history import as_items
+from sessions_app.log.replay import read_history, read_records
+from sessions_app.log.state import SessionState
 from sessions_app.models import EraseActor, Session, SessionEvent
 from sessions_app.privacy.erase import By, delete_session, erase_session
 
@@ -69,6 +74,50 @@ def test_odd_rows(imported: Imported, odd: str) -> None:
     assert times == sorted(times)
 
 
+def rows_of(*rows: tuple[str, str]) -> str:
+    """A CSV of one session, a second between two rows."""
+    out = StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["session_id", "role", "content", "timestamp"])
+    for second, (role, content) in enumerate(rows):
+        writer.writerow(["s1", role, content, f"2025-03-01T10:00:{second:02}Z"])
+    return out.getvalue()
+
+
+ROME, OSLO = (
+    '{"id": "c1", "name": "rain", "args": {"in": "Rome"}}',
+    '{"id": "c2", "name": "wind", "args": {}}',
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "came"),
+    [
+        ([ROME, OSLO, "wet", "calm"], ["wet", "calm"]),
+        ([ROME, OSLO, '{"name": "wind", "is": 3}', "wet"], ["wet", '{"name": "wind", "is": 3}']),
+        ([ROME, ROME, '{"call_id": "c1", "is": 1}', "dry"], ['{"call_id": "c1", "is": 1}', "dry"]),
+        ([ROME, OSLO, "calm"], ["The result was not kept.", "calm"]),
+        ([ROME, "wet", OSLO, "calm"], ["wet", "calm"]),
+        ([ROME, OSLO, "wet", ROME, "calm", "dry"], ["wet", "calm", "dry"]),
+        ([ROME, OSLO, ROME], ["The result was not kept."] * 3),
+    ],
+)
+def test_each_of_several_calls_has_its_own_result(
+    imported: Imported, tmp_path: Path, given: list[str], came: list[str]
+) -> None:
+    path = tmp_path / "calls.csv"
+    rows = [("tool_call" if one in (ROME, OSLO) else "tool", one) for one in given]
+    path.write_text(rows_of(("user", "Weather?"), *rows, ("assistant", "So it is.")))
+    assert "left out" not in imported("--file", str(path))
+    items = as_items(SessionState(read_history(session_id="s1")).items.waiting.values())
+    calls = [one for one in items if isinstance(one, ToolCallItem)]
+    outputs = {one.call_id: one.output for one in items if isinstance(one, ToolResultItem)}
+    assert [call.name for call in calls] == [
+        "rain" if one == ROME else "wind" for one in given if one in (ROME, OSLO)
+    ]
+    assert [outputs[call.call_id] for call in calls] == came
+
+
 @pytest.mark.parametrize("erase", [erase_session, delete_session])
 def test_what_was_erased_here_does_not_come_back(
     imported: Imported, odd: str, erase: Callable[..., bool]
@@ -95,6 +144,25 @@ def test_rows_of_sessions_may_be_mixed(imported: Imported, tmp_path: Path) -> No
     assert "5 sessions imported, 50 events" in imported("--file", str(path))
     assert said("s3") == [f"Message {n}" for n in range(3, 50, 5)]
     assert Session.objects.filter(user_messages=10).count() == 5
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers", "order"),
+    [
+        ("id", "9 10 11", "one two three"),
+        ("seq", "9 10 11", "one two three"),
+        ("id", "b a b", "three two one"),
+    ],
+)
+def test_rows_of_one_time_come_by_their_number_whichever_way_the_export_was_sorted(
+    imported: Imported, tmp_path: Path, column: str, numbers: str, order: str
+) -> None:
+    said_at_once = zip(("one", "two", "three"), numbers.split(), strict=True)
+    rows = [f"{number},s1,user,{words},2025-03-01 10:00:00" for words, number in said_at_once]
+    path = tmp_path / "newest-first.csv"
+    path.write_text("\n".join([f"{column},session_id,role,content,created_at", *reversed(rows)]))
+    imported("--file", str(path))
+    assert said("s1") == order.split()
 
 
 @pytest.mark.parametrize(
