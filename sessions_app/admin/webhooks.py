@@ -259,7 +259,8 @@ class MailSubscriptionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[mis
         mine = MailSubscription.objects.filter(user=user).first()
         form = MailForm(request.POST or None, instance=mine or MailSubscription(user=user))
         if request.method == "POST" and form.is_valid():
-            form.save()
+            # not the form's own save: two tabs may both be the first, and the worker writes a column of its own
+            MailSubscription.objects.update_or_create(user=user, defaults=form.cleaned_data)
             messages.success(request, "Kept.")
             return HttpResponseRedirect(reverse("admin:sessions_app_mailsubscription_changelist"))
         request.current_app = self.admin_site.name

@@ -12,6 +12,7 @@ from django.core import mail
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.signals import pre_save
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -246,6 +247,27 @@ def test_everybody_chooses_for_themselves() -> None:
     assert "grace@example.com" in page
     assert "nonsense" not in page
     assert signed_in(grace).post(PAGE, {"topics": ["nonsense"], "minutes": "60"}).status_code == 200
+
+
+def test_of_two_first_choices_at_the_same_time_the_later_one_counts() -> None:
+    """A form that is sent twice, or from two tabs."""
+    grace = staff()
+
+    def chooses_in_another_tab(*_: object, **__: object) -> None:
+        pre_save.disconnect(chooses_in_another_tab, sender=MailSubscription)
+        with ThreadPoolExecutor(1) as other:
+            other.submit(post_and_hang_up, signed_in(grace), ["session.ended"]).result(30)
+
+    pre_save.connect(chooses_in_another_tab, sender=MailSubscription)
+    assert signed_in(grace).post(PAGE, {"topics": ["answer.failed"], "minutes": "60"}).status_code == 302
+    assert list(MailSubscription.objects.values_list("topics", "minutes")) == [(["answer.failed"], 60)]
+
+
+def post_and_hang_up(client: Client, topics: list[str]) -> None:
+    try:
+        assert client.post(PAGE, {"topics": topics, "minutes": "1"}).status_code == 302
+    finally:
+        connection.close()
 
 
 def test_what_one_wants_to_hear_of_no_more_is_not_told_either() -> None:
