@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -88,8 +89,28 @@ class Runtime:
         self._lease_was_lost = asyncio.Event()
         self.orphans = Orphans(self.hub, process_id=self.process_id)
         self._tasks = Tasks()
+        self._starting: asyncio.Task[None] | None = None
+        self.serves = False
+
+    async def started(self) -> None:
+        """Returns once it serves, whoever asks. It is started by the first, and goes on with that though they go."""
+        if self.serves:
+            return
+        if self._starting is None:
+            self._starting = self.loop.create_task(self.start(), name="start")
+        await asyncio.shield(self._starting)
 
     async def start(self) -> None:
+        """Once; what cannot be started lets go of what it began. Raises what kept it."""
+        try:
+            await self._start()
+        except BaseException:
+            self._unheard()
+            self._tasks.cancel()
+            raise
+        self.serves = True
+
+    async def _start(self) -> None:
         await asyncio.to_thread(preload)
         self.mcp.start()
         self.journal.start()
@@ -228,16 +249,27 @@ def _spans_processes() -> bool:
 
 
 _current: Runtime | None = None
+_stopped: weakref.ref[asyncio.AbstractEventLoop] | None = None
+"""The loop whose server stops, or has stopped: nobody begins another one there by asking for something."""
 
 
 async def runtime() -> Runtime:
-    """This event loop's runtime, started when it was not."""
+    """This event loop's runtime, started when it was not. Raises `ShuttingDown`, and what a start raises: whoever asks next
+    starts it anew."""
     global _current
     loop = asyncio.get_running_loop()
+    if _stopped is not None and _stopped() is loop:
+        raise ShuttingDown
     if _current is None or _current.loop is not loop:
         _current = Runtime()
-        await _current.start()
-    return _current
+    server = _current
+    try:
+        await server.started()
+    except Exception:
+        if _current is server:
+            _current = None
+        raise
+    return server
 
 
 def running() -> Runtime | None:
@@ -282,11 +314,18 @@ def _forget_whoever_came(session_id: str) -> None:
 
 
 async def startup() -> None:
+    global _stopped
+    _stopped = None
     await runtime()
 
 
 async def shutdown() -> None:
-    global _current
+    global _current, _stopped
+    _stopped = weakref.ref(asyncio.get_running_loop())
     stopping, _current = _current, None
-    if stopping is not None:
+    if stopping is None:
+        return
+    with contextlib.suppress(Exception):  # whoever started it is told why
+        await stopping.started()
+    if stopping.serves:
         await stopping.stop()

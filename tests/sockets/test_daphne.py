@@ -2,18 +2,23 @@
 
 import asyncio
 import contextlib
+import http.client
+import json
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from chat.wire.codes import CloseCode
+from identity.keys import make_key
 from realtime_ai.env import BASE_DIR
 from sessions_app.log import events as ev
 from sessions_app.models import ServerProcess as ProcessRow
@@ -97,6 +102,32 @@ async def test_a_stop_drains_and_hands_the_leases_back(start_server: StartServer
     assert [one.payload["close_code"] for one in closes] == [1012, 1012]
     assert not await in_db_thread(lambda: is_held(server)), "whoever comes next need not wait"
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+async def test_who_asks_over_a_connection_that_is_still_open_begins_nothing_in_a_server_that_stops(
+    start_server: StartServer,
+) -> None:
+    server = start_server(module=DAPHNE, DEMO_DELAY_MS="20", DRAIN_SECONDS="20")
+    key = await in_db_thread(lambda: make_key(user=User.objects.create_user("ada"), label="late").value)
+    kept_open = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+
+    def ask() -> tuple[int, Any]:
+        head = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        kept_open.request("POST", "/v1/responses", '{"model": "demo", "input": "Hello"}', head)
+        answer = kept_open.getresponse()
+        return answer.status, json.load(answer)
+
+    assert (await asyncio.to_thread(ask))[0] == 200
+    async with realtime(server.ws_url, max_queue=None) as client:
+        await client.say("count to 300")
+        await client.until("response.output_text.delta")
+        server.signal(signal.SIGTERM)
+        assert await client.closed() == CloseCode.RESTARTING
+    status, told = await asyncio.to_thread(ask)
+    kept_open.close()
+    assert (status, told["error"]["code"]) == (503, "server_restarting")
+    await asyncio.to_thread(server.process.wait, 30)
+    assert not await in_db_thread(lambda: is_held(server))
 
 
 async def last_event(session_id: str, event: type[ev.Event]) -> SessionEvent:
