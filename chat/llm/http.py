@@ -28,18 +28,21 @@ def tls() -> ssl.SSLContext:
 
 def client_options() -> dict[str, Any]:
     """Of an `httpx2.AsyncClient` for one event loop. Redirects are not followed: they would carry the key to another host."""
-    return {"transport": AiohttpTransport(tls()), "mounts": _proxies(), "follow_redirects": False}
+    mounts = proxies(lambda url: httpx2.AsyncHTTPTransport(proxy=url, verify=tls(), limits=LIMITS))
+    return {"transport": AiohttpTransport(tls()), "mounts": mounts, "follow_redirects": False}
 
 
 def new_http_client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(**client_options())
 
 
-def _proxies() -> dict[str, httpx2.AsyncBaseTransport | None]:
-    """The environment's, which a client with a transport of its own does not ask for; None: this one goes without."""
+def proxies(
+    through: Callable[[str], httpx2.AsyncBaseTransport],
+) -> dict[str, httpx2.AsyncBaseTransport | None]:
+    """The environment's, as the mounts of a client with a transport of its own, which does not ask for them; None: this goes without.
+    ``through`` makes the transport through the proxy with that URL."""
     return {
-        pattern: None if url is None else httpx2.AsyncHTTPTransport(proxy=url, verify=tls(), limits=LIMITS)
-        for pattern, url in get_environment_proxies().items()
+        pattern: None if url is None else through(url) for pattern, url in get_environment_proxies().items()
     }
 
 

@@ -81,7 +81,7 @@ class Answers(BaseHTTPRequestHandler):
         self.seen.append({name.lower(): value for name, value in self.headers.items()})
         self.rfile.read(int(self.headers.get("content-length", 0)))
         body = b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}' if self.path == "/long" else b"{}"
-        encoding = "gzip" if self.path == "/gzip" else "identity"
+        encoding = "gzip" if self.path.endswith("/gzip") else "identity"
         body = gzip.compress(body) if encoding == "gzip" else body
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -116,3 +116,24 @@ async def test_an_answer_without_bounds_is_refused(service: str, path: str, why:
         assert Answers.seen[-1]["x-token"] == SECRET
         with pytest.raises((httpx2.TransportError, httpx2.StreamError), match=why):
             await client.post(service + path, content=json.dumps({}))
+
+
+async def test_the_environments_proxy_is_asked_and_bounded_where_it_is_named(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HTTP_PROXY", service)
+    there = "http://mcp.invalid"
+    async with http_client(McpServer(name="s", url=f"{there}/mcp")) as client:
+        assert (await client.post(f"{there}/mcp", json={})).json() == {}
+        assert Answers.seen[-1]["host"] == "mcp.invalid"
+        with pytest.raises(httpx2.TransportError, match="compressed"):
+            await client.post(f"{there}/gzip", json={})
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with http_client(McpServer(name="s", url=service)) as client:
+        assert (await client.post(service, json={})).json() == {}, "a proxy has another machine's localhost"
+    monkeypatch.setenv("NO_PROXY", "mcp.invalid")
+    async with http_client(McpServer(name="s", url=there)) as client:
+        with pytest.raises(httpx2.ConnectError, match=r"not known|resolution"):
+            await client.post(there, json={})

@@ -6,14 +6,17 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from chat.llm.http import proxies
 from chat.supervision import heard
 from chat.tools.mcp.config import McpServer
 from chat.tools.mcp.results import Readable
@@ -86,12 +89,23 @@ async def _listen(reader: asyncio.StreamReader, hear: Hear, gone: Callable[[], N
 
 
 def http_client(server: McpServer) -> httpx2.AsyncClient:
+    """Through the environment's proxies, as models are asked; to this machine there is none on the way."""
+    limits = httpx2.Limits(max_connections=server.max_concurrent + 8)
+    mounts = {} if _is_here(server.url) else proxies(lambda url: _Bounded(proxy=url, limits=limits))
     return httpx2.AsyncClient(
         headers={**server.headers, "accept-encoding": "identity"},
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=max(READ_SECONDS, server.timeout_s)),
-        limits=httpx2.Limits(max_connections=server.max_concurrent + 8),
-        transport=_Bounded(),
+        transport=_Bounded(limits=limits),
+        mounts=mounts,
     )
+
+
+def _is_here(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Bounded(httpx2.AsyncHTTPTransport):
