@@ -1,8 +1,8 @@
 """An MCP server of the older protocol, by hand and without the SDK, that can do what the SDK's would not.
 
-``python raw_server.py JOURNAL [stubborn|silent|restless|refuses|pages]``; stubborn: neither the end of stdin nor SIGTERM
+``python raw_server.py JOURNAL [stubborn|silent|restless|refuses|pages|odd]``; stubborn: neither the end of stdin nor SIGTERM
 ends it; restless: whenever its tools are listed, they have changed; refuses: it knows no method, and is slow to end;
-pages: behind its last page of tools it names that page again.
+pages: behind its last page of tools it names that page again; odd: some of its tools are not what the protocol asks for.
 """
 
 import json
@@ -41,6 +41,20 @@ ODD_RESULTS: dict[str, dict[str, Any]] = {
     "list_structure": {"content": [], "structuredContent": [1, 2]},
 }
 """None of them is what the protocol asks for, and in each there is something to read."""
+ODD_TOOLS: list[Any] = [
+    {"name": "no_arguments"},
+    {"name": "null_arguments", "inputSchema": None},
+    {
+        "name": "odd_extras",
+        "inputSchema": TEXT_SCHEMA,
+        "icons": [{"of": "mine"}],
+        "annotations": {"readOnlyHint": True},
+    },
+    {"name": "odd_hints", "inputSchema": TEXT_SCHEMA, "annotations": {"readOnlyHint": "perhaps"}},
+    {"name": "odd_schema", "inputSchema": "a text"},
+    {"name": 5, "inputSchema": TEXT_SCHEMA},
+    "no tool at all",
+]
 BAD_ANSWERS: dict[str, dict[str, Any]] = {
     "bad_result": {"result": {"content": 5}},
     "protocol_error": {"error": {"code": -32602, "message": "no such page: hunter2-secret"}},
@@ -80,7 +94,7 @@ class Server:
                 self.send(id=request["id"], error={"code": -32601, "message": f"no {method} here"})
 
     def listed(self, cursor: str | None) -> dict[str, Any]:
-        tools = [self.tool(name) for name in self.names]
+        tools = [self.tool(name) for name in self.names] + (ODD_TOOLS if "odd" in sys.argv else [])
         if "pages" not in sys.argv:
             return {"tools": tools}
         return {"tools": tools[5:] if cursor else tools[:5], "nextCursor": "the rest"}

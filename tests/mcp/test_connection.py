@@ -134,6 +134,18 @@ async def test_tools_that_come_later_are_offered(run: Run, notebook: Notebook) -
         await eventually(offered)
 
 
+async def test_a_tool_that_cannot_be_read_hides_no_other(run: Run, notebook: Notebook) -> None:
+    async with run(raw=notebook.raw("odd")) as running:
+        odd = ["no_arguments", "null_arguments", "odd_extras", "odd_hints"]
+        assert running.names() == [f"raw__{name}" for name in [*NAMES, *odd]]
+        assert set(running.status().left_out) == {
+            "'odd_schema': its inputSchema cannot be read",
+            "'?': its name cannot be read",
+        }
+        asks = {tool.name: tool.requires_approval for tool in running.registry}
+        assert (asks["raw__odd_extras"], asks["raw__odd_hints"]) == (False, True)
+
+
 async def test_a_list_whose_pages_have_no_end_is_read_once(run: Run, notebook: Notebook) -> None:
     async with run(raw=notebook.raw("pages")) as running:
         assert running.names() == [f"raw__{name}" for name in NAMES]

@@ -10,6 +10,7 @@ from chat.llm.schemas import MAX_DESCRIPTION_CHARS, UnusableSchemaError, repaire
 from chat.tools.base import Tool, ToolContext
 from chat.tools.beside import Room, ToolLoop
 from chat.tools.mcp.config import McpServer, names_for
+from chat.tools.mcp.results import UNREADABLE
 from sessions_app.log.rows import storable
 
 MAX_TOOLS = 100
@@ -33,6 +34,9 @@ def offers_of(
     offered: list[Tool] = []
     left_out = [f"{one!r}: the server has no such tool" for one in _missing(server, wanted)]
     for tool in wanted:
+        if UNREADABLE in (tool.meta or {}):
+            left_out.append(f"{tool.name[:80]!r}: {(tool.meta or {})[UNREADABLE]}")
+            continue
         try:
             parameters = repaired(tool.input_schema, foreign=True)
         except UnusableSchemaError as error:

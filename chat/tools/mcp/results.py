@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from chat.errors import ToolError
 from chat.llm.provider import JSON
 
+UNREADABLE = "realtime-ai/unreadable"
+"""In a tool's ``_meta``: why it is not offered."""
 _BLOCK: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
 
 
@@ -100,9 +102,10 @@ def _readable(item: SessionMessage | Exception) -> SessionMessage | Exception:
 
 
 def readable(result: JSON) -> JSON:
-    """A list of tools without promises of what they give; a tool's result of texts alone, its structure an object."""
+    """A list of tools without promises of what they give, and without what cannot be read of each; a tool's result of texts alone,
+    its structure an object."""
     if isinstance(tools := result.get("tools"), list):
-        return {**result, "tools": [_without_promise(one) for one in tools]}
+        return {**result, "tools": [_tool(one) for one in tools]}
     if isinstance(result.get("content"), list):
         result = {**result, "content": [_text_block(one) for one in result["content"]]}
     if "structuredContent" in result:
@@ -110,8 +113,25 @@ def readable(result: JSON) -> JSON:
     return result
 
 
-def _without_promise(tool: Any) -> Any:
-    return {**tool, "outputSchema": None} if isinstance(tool, dict) else tool
+def _tool(given: Any) -> JSON:
+    """One that names no arguments takes none; what else the SDK does not read is left out."""
+    tool = {**given, "outputSchema": None} if isinstance(given, dict) else {}
+    if tool.get("inputSchema") is None:
+        tool["inputSchema"] = {"type": "object"}
+    wrong = _unreadable(tool)
+    tool = {key: value for key, value in tool.items() if key not in wrong}
+    if needed := sorted(wrong & {"name", "inputSchema"}):
+        why = f"its {' and its '.join(needed)} cannot be read"
+        return {"name": "?", "inputSchema": {"type": "object"}, **tool, "_meta": {UNREADABLE: why}}
+    return tool
+
+
+def _unreadable(tool: JSON) -> set[Any]:
+    try:
+        types.Tool.model_validate(tool)
+    except ValidationError as error:
+        return {one["loc"][0] for one in error.errors(include_url=False, include_input=False)}
+    return set()
 
 
 def _text_block(block: Any) -> Any:
