@@ -21,9 +21,10 @@ _ARGUMENTS = 12
 
 async def question(tool: Tool, *, arguments: str) -> str:
     """One line or a few, safe to store. ``arguments`` is JSON text that fits the tool."""
-    given = _as_it_will_have_them(tool, arguments)
+    values = _as_it_will_have_them(tool, arguments)
+    given = {name: msgspec.to_builtins(value) for name, value in values.items()}
     try:
-        asked = await _own_words(tool, given)
+        asked = await _own_words(tool, values, given)
     except Exception:
         logger.exception("tool %s: what to ask a person could not be put into words", tool.name)
         asked = ""
@@ -31,19 +32,43 @@ async def question(tool: Tool, *, arguments: str) -> str:
 
 
 def _as_it_will_have_them(tool: Tool, arguments: str) -> JSON:
-    """With the defaults of what the model left out."""
+    """With the defaults of what the model left out, as the function is called with them."""
     form: Any = JSON if tool.arguments is None else tool.arguments
     given = msgspec.json.decode(arguments.strip() or "{}", type=form, strict=False)
     if tool.arguments is None:
         return dict(given)
-    return {name: msgspec.to_builtins(getattr(given, name)) for name in given.__struct_fields__}
+    return {name: getattr(given, name) for name in given.__struct_fields__}
 
 
-async def _own_words(tool: Tool, given: JSON) -> str:
+class _Shown:
+    """An argument in a template: in words, or as the template wants it, as in ``{amount:.2f}``, ``{day:%d.%m.}``, ``{order.id}``."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __format__(self, form: str) -> str:
+        if not form or self._value is None:
+            return str(self)
+        return _cut(format(self._value, form), _VALUE_CHARS)
+
+    def __str__(self) -> str:
+        return _in_words(msgspec.to_builtins(self._value))
+
+    def __repr__(self) -> str:
+        return _cut(repr(self._value), _VALUE_CHARS)
+
+    def __getattr__(self, name: str) -> "_Shown":
+        return _Shown(getattr(self._value, name))
+
+    def __getitem__(self, key: Any) -> "_Shown":
+        return _Shown(self._value[key])
+
+
+async def _own_words(tool: Tool, values: JSON, given: JSON) -> str:
     if tool.asks is None:
         return ""
     if isinstance(tool.asks, str):
-        return tool.asks.format_map({name: _in_words(value) for name, value in given.items()})
+        return tool.asks.format_map({name: _Shown(value) for name, value in values.items()})
     asks = tool.asks
     async with asyncio.timeout(RULE_SECONDS):
         said = await call_of(asks, name=f"asks of {tool.name}")(given).run()

@@ -38,6 +38,8 @@ def make_tool(function: Function, *, name: str | None = None, **options: Unpack[
         hints = _hints(function)
         description, docs = _docs(function)
         arguments = _arguments(function, name, hints)
+        if isinstance(asks := options.get("asks"), str):
+            _check_question(arguments, asks)
         limit = options.get("max_concurrent")
         return Tool(
             spec=ToolSpec(name, description, _parameters(arguments, docs, hints)),
@@ -64,14 +66,12 @@ def _check(function: Function, name: str, options: ToolOptions) -> None:
         raise ToolDefinitionError("a generator cannot be a tool; return the whole result")
     if options.get("approvals", 1) < 1:
         raise ToolDefinitionError("approvals has to be 1 or more")
-    if isinstance(asks := options.get("asks"), str):
-        _check_question(function, asks)
     for limit in _LIMITS:
         if (value := options.get(limit)) is not None and value <= 0:
             raise ToolDefinitionError(f"{limit} has to be more than 0")
 
 
-def _check_question(function: Function, asks: str) -> None:
+def _check_question(arguments: type[msgspec.Struct], asks: str) -> None:
     try:
         names = {
             name.partition(".")[0].partition("[")[0]
@@ -80,7 +80,7 @@ def _check_question(function: Function, asks: str) -> None:
         }
     except ValueError as error:
         raise ToolDefinitionError(f"asks cannot be read: {error}") from error
-    if unknown := names - inspect.signature(function).parameters.keys():
+    if unknown := names - {*arguments.__struct_fields__}:
         raise ToolDefinitionError(
             f"asks names arguments that do not exist: {', '.join(sorted(unknown)) or '{}'}"
         )

@@ -1,12 +1,14 @@
 """What a person is asked about a call: the tool's own words, or words made from what the model is told."""
 
 import asyncio
+from datetime import date
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 from msgspec import Meta
 
-from chat.tools import ToolDefinitionError
+from chat.tools import ToolContext, ToolDefinitionError
 from chat.tools.asking import MAX_CHARS, question
 from chat.tools.base import Tool
 from chat.tools.schema import make_tool
@@ -28,6 +30,28 @@ def asks(arguments: str, **options: Any) -> str:
 def test_a_template_is_filled_with_the_arguments_and_the_defaults() -> None:
     asked = asks('{"amount": 5, "to": "Ann"}', asks="Pay {amount} € to {to}? Urgent: {urgent}.")
     assert asked == "Pay 5.0 € to Ann? Urgent: no."
+
+
+@pytest.mark.parametrize(
+    ("template", "asked"),
+    [
+        ("Pay {amount:.2f} € to {to:>5}?", "Pay 1234.50 € to   Ann?"),
+        ("On {day:%d.%m.%Y}, not on {day}?", "On 24.12.2026, not on 2026-12-24?"),
+        ("For order {order.id} of {order.items[0]}?", "For order 7 of a lamp?"),
+        ("To {to!r}, {note} or {note:.2f}?", "To 'Ann', none or none?"),
+    ],
+)
+def test_a_template_says_how_an_argument_is_written(template: str, asked: str) -> None:
+    class Order(msgspec.Struct):
+        id: int
+        items: list[str]
+
+    def refund(amount: float, to: str, day: date, order: Order, note: float | None = None) -> str:
+        """Give it back."""
+        return f"{amount} {to} {day} {order} {note}"
+
+    given = '{"amount": 1234.5, "to": "Ann", "day": "2026-12-24", "order": {"id": 7, "items": ["a lamp"]}}'
+    assert asyncio.run(question(make_tool(refund, asks=template), arguments=given)) == asked
 
 
 def test_a_function_is_given_the_arguments() -> None:
@@ -71,6 +95,13 @@ def test_what_a_model_wrote_is_no_template_and_is_cut() -> None:
 def test_a_template_that_names_no_argument_of_the_function_is_refused_at_once() -> None:
     with pytest.raises(ToolDefinitionError, match="asks names arguments that do not exist: sum"):
         make_tool(pay, asks="Pay {sum}?")
+
+    def close(account: str, context: ToolContext) -> str:
+        """Close it."""
+        return f"{account} {context}"
+
+    with pytest.raises(ToolDefinitionError, match="asks names arguments that do not exist: context"):
+        make_tool(close, asks="Close {account} for {context}?")
     with pytest.raises(ToolDefinitionError, match="asks cannot be read"):
         make_tool(pay, asks="Pay {amount?")
 
