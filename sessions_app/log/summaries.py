@@ -223,8 +223,8 @@ def fail_summary(
     again: bool = False,
     asked_seq: int = 0,
 ) -> bool:
-    """Say on the session and in its log that there will be no summary of this end; an older one stays. Where one of this very
-    end is there (``again``), the log alone says so.
+    """Say on the session and in its log that there will be no summary of this end; an older one stays. Where one that still holds
+    is there (``again``), the log alone says so.
 
     ``error`` is for staff and must hold no secret. False, and nothing done, when it is outdated.
     """
@@ -233,7 +233,8 @@ def fail_summary(
         session = _locked([end]).get(end)
         if session is None:
             return False
-        has_one = _has_it(session, end)
+        # also one of an end before: nobody said anything since, or another would be pending
+        has_one = session.summary_state == SummaryState.WRITTEN
         if not has_one:
             session.summary_state = SummaryState.FAILED
             session.save(update_fields=["summary_state"])

@@ -35,7 +35,7 @@ from sessions_app.models import (
     SummaryState,
 )
 from tests.summary.conftest import UseModel
-from tests.summary.support import FIELDS, ended_session, open_it, whole
+from tests.summary.support import FIELDS, end_it, ended_session, open_it, whole
 
 ALL = Findings(
     topics=("arithmetic",),
@@ -381,6 +381,20 @@ def test_another_version_that_fails_leaves_the_first() -> None:
     assert (session.summary_state, session.title) == (SummaryState.WRITTEN, "Sums")
     assert SessionEvent.objects.get(event_type="summary_failed").payload["again"] is True
     assert not InboxItem.objects.exists(), "nobody could try it again from there"
+
+
+@pytest.mark.django_db
+def test_another_version_that_fails_leaves_the_first_though_its_owner_has_looked_in_since() -> None:
+    session_id, end = ended_session()
+    write_summaries([new(End(session_id, end))])
+    end_it(open_it(session_id))
+    asked: list[End] = []
+    assert ask_again(session_id=session_id, queue=asked.append, anew=True)
+    assert fail_summary(**asked[0]._asdict(), error="no", attempts=5)
+    session = Session.objects.get()
+    assert (session.summary_state, session.title) == (SummaryState.WRITTEN, "Sums")
+    assert SessionEvent.objects.get(event_type="summary_failed").payload["again"] is True
+    assert not InboxItem.objects.exists(), "there is a summary, of all that was said"
 
 
 @pytest.mark.django_db
