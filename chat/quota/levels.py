@@ -141,5 +141,7 @@ class Holds:
 
 
 def exchange(process: str, used: list[Used], held: dict[str, int]) -> tuple[dict[str, float], dict[str, int]]:
-    """In a database thread: what is used in all, by subject, and what others hold."""
-    return (add(used) if used else {}), hold(process, held)
+    """In a database thread: what is used in all, by subject, and what others hold. What is added is told once alone, so it comes last:
+    where that fails it is told again."""
+    elsewhere = hold(process, held)
+    return (add(used) if used else {}), elsewhere

@@ -176,6 +176,27 @@ async def test_what_was_not_told_is_told_later(settings: Any, monkeypatch: pytes
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_what_is_told_again_counts_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database goes away in the middle of an exchange."""
+    from chat.quota import levels
+    from sessions_app.errors import DatabaseAway
+
+    def away(*_: Any) -> None:
+        raise DatabaseAway
+
+    settings.CHAT_TOKENS_PER_MINUTE = 1000
+    quotas = Quotas()
+    with quotas.sockets([Subject(Kind.USER, "1")]):
+        quotas.spent(ADA, tokens=400, microusd=0)
+        with monkeypatch.context() as patched:
+            patched.setattr(levels, "hold", away)
+            await quotas.exchange("one")
+        await quotas.exchange("one")
+    (tokens,) = quotas.left(ADA)
+    assert tokens.remaining > 500
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_last_place_goes_to_one_of_two() -> None:
     assert [take("a", HOUR).ok for _ in range(5)] == [True] * 4 + [False]
     refused = take("a", HOUR)
