@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from smtplib import SMTPException
 from typing import Any
 
 from procrastinate import JobContext
@@ -296,7 +295,7 @@ async def send_mails(timestamp: int) -> None:
     for subscription_id in await in_db_thread(due_subscriptions):
         try:
             await in_db_thread(send_digest, subscription_id, public_url=conf().public_url or "")
-        except (OSError, SMTPException, DatabaseAway, ValueError) as error:  # the last: of what is no address
+        except Exception as error:  # noqa: BLE001 - of what is no address a backend may raise anything
             logger.warning("e-mail %d is not sent yet: %s", subscription_id, cause_for_staff(error))
 
 

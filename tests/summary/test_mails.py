@@ -213,8 +213,9 @@ async def test_one_whose_mail_fails_keeps_no_other_waiting(monkeypatch: pytest.M
     assert tried == [1, 2, 3]
 
 
+@pytest.mark.parametrize("address", ["ada@example.com, ada@home.example", "Ada <>", '"', "ada@["])
 def test_what_is_no_address_keeps_no_other_waiting(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, caplog: pytest.LogCaptureFixture, address: str
 ) -> None:
     """As an issuer's account, or an import, may have brought one along."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -230,11 +231,12 @@ def test_what_is_no_address_keeps_no_other_waiting(
 
     monkeypatch.setattr(EmailBackend, "open", connect)
     monkeypatch.setattr(EmailBackend, "close", lambda self: None)
-    for name, email in (("ada", "ada@example.com, ada@home.example"), ("grace", "grace@example.com")):
+    for name, email in (("ada", address), ("grace", "grace@example.com")):
         wants(staff(name, email=email), Topic.ANSWER_FAILED)
     fails()
     async_to_sync(tasks.send_mails.func)(timestamp=0)
     assert sent == ["grace@example.com"]
+    assert "is not sent yet" in caplog.text
 
 
 def test_everybody_chooses_for_themselves() -> None:
