@@ -54,12 +54,7 @@ class Presence:
 
     async def add(self, one: Present) -> None:
         """Raises `DatabaseAway`."""
-        await in_db_thread(
-            onlookers.come,
-            connection_id=one.connection_id,
-            session_id=one.session_id,
-            staff_id=one.user_id or 0,
-        )
+        await in_db_thread(onlookers.come, _there(one))
         self._here[one.connection_id] = one
         self.looks.begin()
 
@@ -92,8 +87,15 @@ class Presence:
                 for one in [one for one in self._here.values() if one.user_id == user_id]:
                     self.discard(one)
                     one.forbid()
-        await in_db_thread(onlookers.renew, list(self._here))
+        there = [_there(one) for one in self._here.values()]
+        await in_db_thread(onlookers.renew, there)
+        if left := [one.connection_id for one in there if one.connection_id not in self._here]:
+            await self._leave(left)  # it may have made them anew
 
     async def _leave(self, connection_ids: list[str]) -> None:
         with contextlib.suppress(DatabaseAway):  # they are forgotten by their age
             await in_db_thread(onlookers.leave, connection_ids)
+
+
+def _there(one: Present) -> onlookers.There:
+    return onlookers.There(one.connection_id, one.session_id, one.user_id or 0)

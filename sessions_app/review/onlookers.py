@@ -1,8 +1,11 @@
 """Who of the staff has the page of a session open, in whichever process: rows that are renewed while the page is there."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Collection, Iterable
 from datetime import timedelta
+from typing import NamedTuple
 
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
@@ -12,17 +15,32 @@ GONE = timedelta(seconds=20)
 """Whose process has said nothing for so long is not there: it died."""
 
 
-def come(*, connection_id: str, session_id: str, staff_id: int) -> None:
-    Onlooker.objects.create(connection_id=connection_id, session_id=session_id, staff_id=staff_id)
+class There(NamedTuple):
+    """One of a process."""
+
+    connection_id: str
+    session_id: str
+    staff_id: int
+
+
+def come(one: There) -> None:
+    Onlooker.objects.create(**one._asdict())
 
 
 def leave(connection_ids: Iterable[str]) -> None:
     Onlooker.objects.filter(connection_id__in=list(connection_ids)).delete()
 
 
-def renew(connection_ids: Iterable[str]) -> None:
-    """And forget those whose process does it no more."""
-    Onlooker.objects.filter(connection_id__in=list(connection_ids)).update(seen_at=Now())
+def renew(there: Collection[There]) -> None:
+    """And forget those whose process does it no more. One that was forgotten, because its process could not say so for long, is there
+    again; not where its session, or who looks, is gone."""
+    known = Onlooker.objects.filter(connection_id__in=[one.connection_id for one in there])
+    if known.update(seen_at=Now()) < len(there):
+        kept = set(known.values_list("connection_id", flat=True))
+        for one in there:
+            if one.connection_id not in kept:
+                with contextlib.suppress(IntegrityError), transaction.atomic():
+                    come(one)
     Onlooker.objects.filter(seen_at__lt=Now() - 3 * GONE).delete()
 
 

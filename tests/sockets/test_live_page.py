@@ -174,6 +174,20 @@ async def test_staff_see_who_else_looks_in_every_process(start_server: StartServ
     await eventually(gone)
 
 
+async def test_who_looks_is_there_again_where_others_have_forgotten_them(start_server: StartServer) -> None:
+    """After an outage of the database, the process that comes first takes those of the others for dead."""
+    server = start_server(**ENV)
+    grace = await in_db_thread(staff, "grace")
+    async with realtime(server.ws_url, "/ws/session/live") as user:
+        await user.ask("hello")
+        await stored("live")
+        async with staff_page(server, "live", grace) as page:
+            await page.until(lambda page: page.staff == ["grace"])
+            await in_db_thread(Onlooker.objects.all().delete)
+            await page.until(lambda page: page.staff == [])
+            await page.until(lambda page: page.staff == ["grace"])
+
+
 async def test_it_is_for_staff_who_may_see_sessions_as_long_as_they_may(start_server: StartServer) -> None:
     server = start_server(**ENV)
     grace, nobody = await in_db_thread(staff, "grace"), await in_db_thread(staff, "nobody", "view_user")
