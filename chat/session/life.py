@@ -233,7 +233,7 @@ class Life:
         queued = [told] if waits or turn.request_key else []
         seq = self.log.last_seq
         if events or queued:
-            seq = self.log.append(*events, *queued).seq
+            seq = self.log.append(*self._untold_retries(), *events, *queued).seq
         else:
             self.log.check_room()
         self._queue.append(turn)
@@ -241,6 +241,15 @@ class Life:
             self._response.stop(CANCELLED)
         self._begin()
         return seq
+
+    def _untold_retries(self) -> list[ev.Event]:
+        """Of answers that were asked for again and have not begun: what comes now stands behind them in the log, and is not set
+        aside with the answers whose place they take."""
+        return [
+            turn.queued(position)
+            for position, turn in enumerate(self._queue, start=1)
+            if turn.retry_of and turn.attempt == 1 and turn.response_id not in self.history.queued
+        ]
 
     def recover(self) -> None:
         """Go on with what the last holder of the session left undone."""

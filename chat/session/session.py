@@ -136,9 +136,9 @@ class Session(Life):
             case AddMessage():
                 self._add_message(command, files)
             case AddToolCall():
-                self.log.append(accept.tool_call(command, self.history))
+                self.log.append(*self._untold_retries(), accept.tool_call(command, self.history))
             case AddToolOutput():
-                self.log.append(accept.tool_output(command, self.history))
+                self.log.append(*self._untold_retries(), accept.tool_output(command, self.history))
 
     def _check_quiet(self) -> None:
         """Raises `ActiveResponse`: where the conversation goes on is nothing to change under an answer."""
@@ -150,7 +150,7 @@ class Session(Life):
             self._check_quiet()
         event = accept.message(command, self.history, files)
         if not command.respond:
-            self.log.append(event)
+            self.log.append(*self._untold_retries(), event)
             return
         policy = command.turn_policy or self.config.policy
         if self.held and any(turn.for_a_person for turn in self._queue):
@@ -192,7 +192,7 @@ class Session(Life):
         if turn:  # it commits with what was said: it is in the log before anybody hears of it
             return Done(response_id=turn.response_id, seq=self._ask(turn, TurnPolicy.ENQUEUE, *events))
         if events:
-            self.log.append(*events)
+            self.log.append(*self._untold_retries(), *events)
         await self.durable()
         return Done(config=msgspec.to_builtins(self.config))
 

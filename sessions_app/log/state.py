@@ -410,10 +410,11 @@ class SessionState:
         self._asks = self._asks.difference(event.input_item_ids)
 
     def _try_again(self, old: str, new: str, *, failed: bool) -> None:
+        """When it was asked for nothing waited."""
         if failed:
             self.versions.renamed(old, new)
         else:
-            self.turns = self.versions.replace(old, new, self.turns)
+            self.turns = self.versions.replace(old, new, self.turns, keeps_waiting=True)
         self.items.drop_response(old)
 
     def _unqueue(self, response_id: str) -> None:

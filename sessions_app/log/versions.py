@@ -37,15 +37,19 @@ class Versions:
         self._items = items
         self.forks: list[Fork] = []
 
-    def replace(self, old: str, new: str, turns: list[int]) -> list[int]:
-        """``new`` begins in the place of ``old``, which stands in the history. Returns the turns before which it may be cut yet."""
+    def replace(self, old: str, new: str, turns: list[int], *, keeps_waiting: bool = False) -> list[int]:
+        """``new`` begins in the place of ``old``, which stands in the history. Returns the turns before which it may be cut yet.
+        ``keeps_waiting``: what waits was said to ``new``, before that began."""
         place = self._place(old)
         if place is None:
             return turns
         fork = self._fork_of(old) or Fork(old)
         if fork not in self.forks:
             self.forks.append(fork)
+        waiting = self._items.waiting
         fork.aside[old], turns = self._cut(place, turns)
+        if keeps_waiting:
+            fork.aside[old].waiting, self._items.waiting = {}, waiting
         fork.chosen = new
         return turns
 

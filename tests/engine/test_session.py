@@ -334,3 +334,24 @@ async def test_nothing_is_deleted_in_a_session_whose_end_is_being_written(
         await session.do(DeleteItem(item_id="item_one"))
     assert session.log.last_seq == last_seq
     session.state = State.LIVE
+
+
+async def test_what_is_said_while_another_answer_is_asked_for_and_has_not_begun_is_answered(
+    process: Process, model: EngineModel
+) -> None:
+    """It is no part of the answer that is set aside."""
+    session = await process.join()
+    await say(session, "One?")
+    assert session.history.last_response
+    first = session.history.last_response.response_id
+    await session.do(RequestResponse(retry_of=first))
+    await session.do(AddMessage(text="Two?", respond=True))
+    await quiet(session)
+    said = [one.text for one in model.requests[-1].history if isinstance(one, UserText | AssistantText)]
+    assert said == ["One?", "Yes: One?", "Two?"]
+    records = await in_db_thread(read_history, session_id=session.session_id)
+    again = [one.seq for one in records if getattr(one.event, "retry_of", None) == first]
+    two = [one.seq for one in records if getattr(one.event, "text", "") == "Two?"]
+    assert (
+        again[0] < two[0] < again[1]
+    )  # a page sets aside what stands between an answer and the next one in its place
