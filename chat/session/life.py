@@ -267,6 +267,17 @@ class Life:
             ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
             self.log.append(*ends, reserved=True)
 
+    def _call_off(self, turn: Turn, why: Stop) -> None:
+        """Take one turn out of the queue. Where it is not told of yet it is told now, so that its end can be."""
+        if turn.attempt > 1:  # who was given the try before waits for this one
+            self._queue.remove(turn)
+            begun = turn.started(provider="", model="", history=self.history)
+            self.log.append(begun, why.done(turn.response_id, cause=""), reserved=True)
+            return
+        if turn.response_id not in self.history.queued:
+            self.log.append(turn.queued(self._queue.index(turn) + 1), reserved=True)
+        self._take_back([turn.response_id], why, why.client_event_id)
+
     # The loop
 
     def _begin(self) -> None:

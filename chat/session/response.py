@@ -68,7 +68,13 @@ class Stop:
 
     def done(self, response_id: str, *, cause: str) -> ev.ResponseDone:
         return ev.ResponseDone(
-            response_id=response_id, status=self.status, reason=self.reason, message=self.message, cause=cause
+            response_id=response_id,
+            status=self.status,
+            reason=self.reason,
+            message=self.message,
+            cause=cause,
+            client_event_id=self.client_event_id,
+            stopped_by=self.by,
         )
 
 
@@ -157,6 +163,7 @@ class Response:
         """``view``: what it looks at; None: the conversation."""
         self.response_id = turn.response_id
         self.options = turn.options
+        self.goes_by = turn.goes_by
         self.waits_for_others = False
         """It has made calls that the client answers, or a person allows."""
         self._session_id = context.session_id

@@ -253,19 +253,24 @@ class Session(Life):
         return self.history.feedback_seqs.get(answer.item_id, answer.last_seq)
 
     async def _cancel(self, command: CancelResponse) -> None:
-        """Take the response out of the queue, or stop it (None: the one that runs) and wait for its end.
-
-        Raises `NoActiveResponse`.
-        """
-        response_id, response = command.response_id, self._response
-        if any(turn.response_id == response_id for turn in self._queue):
-            self._take_back([str(response_id)], CANCELLED, command.client_event_id)
-        elif response and response_id in (None, response.response_id):
-            why = replace(OPERATOR_STOPPED, by=command.by) if command.by else CANCELLED
-            response.stop(replace(why, client_event_id=command.client_event_id))
+        """Take the response out of the queue, or stop it (None: the one that runs, or is about to) and wait for its end. Raises
+        `NoActiveResponse`."""
+        named, response = command.response_id, self._response
+        why = replace(OPERATOR_STOPPED, by=command.by) if command.by else CANCELLED
+        why = replace(why, client_event_id=command.client_event_id)
+        if response and (named is None or response.goes_by(named)):
+            response.stop(why)
             await response.ended.wait()
+        elif turn := self._to_call_off(named):
+            self._call_off(turn, why)
         else:
             raise NoActiveResponse
+
+    def _to_call_off(self, named: str | None) -> Turn | None:
+        if named is not None:
+            return next((turn for turn in self._queue if turn.goes_by(named)), None)
+        is_about_to_begin = self.answering and self._queue and not self.held
+        return self._queue[0] if is_about_to_begin else None
 
     # What staff do in it
 

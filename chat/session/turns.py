@@ -31,6 +31,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """It is no part of the conversation."""
         return self.options.conversation == "none"
 
+    def goes_by(self, response_id: str) -> bool:
+        """An answer that is tried again is known by the try before as well: of the new one nobody may have heard yet."""
+        return response_id == self.response_id or (self.attempt > 1 and response_id == self.retry_of)
+
     def queued(self, position: int, *, waits_for: str = "") -> ev.ResponseQueued:
         """``waits_for``: the member of staff who is to give it."""
         return ev.ResponseQueued(

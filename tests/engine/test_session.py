@@ -26,6 +26,7 @@ from chat.supervision import Tasks
 from sessions_app.errors import JournalFull
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
+from sessions_app.log.leases import release_process
 from sessions_app.log.replay import read_history
 from sessions_app.models import Session as SessionRow
 from sessions_app.postgres.threads import in_db_thread
@@ -355,3 +356,42 @@ async def test_what_is_said_while_another_answer_is_asked_for_and_has_not_begun_
     assert (
         again[0] < two[0] < again[1]
     )  # a page sets aside what stands between an answer and the next one in its place
+
+
+async def test_a_stop_is_of_the_answer_that_was_asked_for_and_has_not_begun(
+    process: Process, model: EngineModel
+) -> None:
+    session = await process.join()
+    await session.do(AddMessage(text="One?"))
+    await session.do(RequestResponse(client_event_id="mine"))
+    await session.do(CancelResponse(client_event_id="stop"))
+    await quiet(session)
+    assert model.requests == []
+    records = await in_db_thread(read_history, session_id=session.session_id)
+    told = [one.event for one in records if isinstance(one.event, ev.ResponseQueued | ev.ResponseDone)]
+    assert [one.client_event_id for one in told] == ["mine", "stop"]
+    assert await ends(session.session_id) == [("cancelled", "client_cancelled")]
+    await session.do(RequestResponse())
+    await quiet(session)
+    assert [one.text for one in model.requests[-1].history if isinstance(one, UserText)] == ["One?"]
+
+
+async def test_a_stop_of_what_a_dead_process_left_is_of_its_next_try(
+    process: Process, other_process: Process, model: EngineModel
+) -> None:
+    """It may be the stop itself that brings the session back, and the answer with it."""
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join("left")
+    await session.do(AddMessage(text="One?", respond=True))
+    await _asked(model)
+    assert session.history.last_response
+    first = session.history.last_response.response_id
+    await process.hub.shutdown(drain_s=0.1)
+    process.hub.close_all()
+    await process.journal.stop(timeout_s=5)
+    await in_db_thread(release_process, process_id=process.process_id)
+    back = await other_process.join("left")
+    await back.do(CancelResponse(response_id=first))
+    await quiet(back)
+    assert len(model.requests) == 1
+    assert await ends("left") == [("incomplete", "interrupted"), ("cancelled", "client_cancelled")]
