@@ -103,7 +103,7 @@ class Relay:
         self.hears = True
         self._closing = False
         self._followed: dict[str, RemoteSession] = {}
-        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._replies: dict[str, tuple[asyncio.Future[Reply], Callable[[Reply], None]]] = {}
         self._publishers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._guests: dict[tuple[str, str], dict[str, Guest]] = {}
         self._joining: set[str] = set()
@@ -175,23 +175,34 @@ class Relay:
     async def _follow(
         self, subscriber: Subscriber, owner: str, request: Attach | Overlook, *, wait_s: float
     ) -> RemoteSession:
-        session_id = request.session_id
+        session_id, joined = request.session_id, list[RemoteSession]()
+
+        def let_in(reply: Reply) -> None:
+            if reply.info:
+                joined.append(self._joined(subscriber, owner, reply.info))
+
         self._joining.add(subscriber.connection_id)
         try:
-            reply = await self.ask(owner, request, wait_s=wait_s)
+            await self.ask(owner, request, wait_s=wait_s, heard=let_in)
         except BaseException:  # it may have let us in all the same: an answer that comes too late
+            for session in joined:
+                self._part(session, subscriber)
             self._spawn(self._tell_left(owner, session_id, subscriber.connection_id, 1006))
             raise
         finally:
             self._joining.discard(subscriber.connection_id)
-        if reply.info is None:
+        if not joined:
             raise SessionElsewhere
-        session = self._followed.get(session_id)
+        return joined[0]
+
+    def _joined(self, subscriber: Subscriber, owner: str, info: SessionInfo) -> RemoteSession:
+        """In the moment in which it is heard: that it has ended may be the very next word."""
+        session = self._followed.get(info.session_id)
         if session is None or session.owner != owner or session.closed:
             if session and not session.closed:  # who follows the last holder still is told that it moved
                 session.close(SessionElsewhere())
-            session = self._followed[session_id] = RemoteSession(self, owner, reply.info)
-        session.told(reply.info)
+            session = self._followed[info.session_id] = RemoteSession(self, owner, info)
+        session.told(info)
         session.subscribers[subscriber.connection_id] = subscriber
         return session
 
@@ -205,18 +216,31 @@ class Relay:
             session.close(SessionErased())
 
     def detach(self, session: RemoteSession, subscriber: Subscriber, close_code: int) -> None:
+        if self._part(session, subscriber):
+            left = self._tell_left(session.owner, session.session_id, subscriber.connection_id, close_code)
+            self._spawn(left)
+
+    def _part(self, session: RemoteSession, subscriber: Subscriber) -> bool:
+        """False: it has left already."""
         if session.subscribers.pop(subscriber.connection_id, None) is None:
-            return
+            return False
         if not session.subscribers and self._followed.get(session.session_id) is session:
             del self._followed[session.session_id]
-        left = self._tell_left(session.owner, session.session_id, subscriber.connection_id, close_code)
-        self._spawn(left)
+        return True
 
-    async def ask(self, owner: str, what: Asked, *, wait_s: float = _REPLY_SECONDS) -> Reply:
-        """Raises `RemoteError` as the other process says, `SessionElsewhere` when it does not answer."""
+    async def ask(
+        self,
+        owner: str,
+        what: Asked,
+        *,
+        wait_s: float = _REPLY_SECONDS,
+        heard: Callable[[Reply], None] = lambda _: None,
+    ) -> Reply:
+        """``heard``: is given the answer before any word that follows it. Raises `RemoteError` as the other process says,
+        `SessionElsewhere` when it does not answer."""
         request = Request(request_id=new_id("ask"), reply_to=self.channel, what=what)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._replies[request.request_id] = future
+        self._replies[request.request_id] = future, heard
         try:
             async with asyncio.timeout(wait_s):
                 await self._layer.send(owner, encode([request]))
@@ -395,9 +419,8 @@ class Relay:
             case Request():
                 self._spawn(self._answer(message))
             case Reply():
-                future = self._replies.get(message.request_id)
-                if future and not future.done():
-                    future.set_result(message)
+                if waits := self._replies.get(message.request_id):
+                    _answered(*waits, message)
             case Records():
                 session = self._followed.get(message.session_id)
                 if session and message.holder in ("", session.owner):
@@ -477,3 +500,9 @@ class Relay:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.spawn(work, name=f"relay's {getattr(work, '__name__', 'work')}")
+
+
+def _answered(future: asyncio.Future[Reply], heard: Callable[[Reply], None], reply: Reply) -> None:
+    if not future.done():
+        heard(reply)
+        future.set_result(reply)

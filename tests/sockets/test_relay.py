@@ -79,6 +79,31 @@ async def test_a_new_tab_does_not_join_a_talk_whose_end_a_slow_one_has_not_read_
         await relay.close()
 
 
+class Ending(Silent):
+    """It ends as somebody joins it."""
+
+    async def follow(self, after: int) -> AsyncIterator[Sequence[Record]]:
+        for records in list[Sequence[Record]]():
+            yield records
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_joins_a_talk_as_it_ends_hears_of_its_end() -> None:
+    """The end comes in the same message as the word that they are let in."""
+    layer = InMemoryChannelLayer()
+    owner, follower = (
+        Relay(layer, find=lambda *_: Ending(), attach=lambda *_: None)  # type: ignore[arg-type]
+        for _ in range(2)
+    )
+    channel = await owner.open()
+    await follower.open()
+    remote = await follower.join(Tab("late"), "talk", Visitor(), channel)
+    async with asyncio.timeout(10):
+        assert [records async for records in remote.follow(0)] == []
+    for relay in (owner, follower):
+        await relay.close()
+
+
 class Forgetful(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no types
     """Loses every word that somebody has left."""
 
