@@ -289,6 +289,7 @@ class Hub:
                 await self._end_row(session, reason)
             except JournalError as error:
                 logger.info("session %s: not ended here: %s", session.session_id, error.code)
+                session.log.fail(error)  # who reads it comes again, and is not told that it has ended
             except Exception:  # a hook's, say
                 logger.exception("session %s: its end failed", session.session_id)
                 session.give_up()

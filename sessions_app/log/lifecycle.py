@@ -308,17 +308,23 @@ def _records(session_id: str, last_seq: int, events: Sequence[ev.Event]) -> list
 def end_session(*, session_id: str, epoch: int, last_seq: int, reason: str) -> None:
     """End a session whose log is at ``last_seq``: its end, duration and what the hooks do (the summary job) commit together.
 
-    Raises `JournalFenced` when another process took the session meanwhile.
+    An end that an earlier try has written counts, so whoever lost the answer may ask again. Raises `JournalFenced` when another
+    process took the session meanwhile.
     """
-    with transaction.atomic():
-        seq = append_now(
-            session_id=session_id,
-            epoch=epoch,
-            last_seq=last_seq,
-            events=[ev.SessionEnded(reason=ev.EndReason(reason))],
-        )
-        _mark_ended(session_id, reason)
-        hooks.session_ended(session_id, seq)
+    try:
+        with transaction.atomic():
+            seq = append_now(
+                session_id=session_id,
+                epoch=epoch,
+                last_seq=last_seq,
+                events=[ev.SessionEnded(reason=ev.EndReason(reason))],
+            )
+            _mark_ended(session_id, reason)
+            hooks.session_ended(session_id, seq)
+    except JournalFenced:
+        ended = Session.objects.filter(session_id=session_id, status=SessionStatus.ENDED, lease_epoch=epoch)
+        if not ended.filter(last_seq__gt=last_seq).exists():
+            raise
 
 
 def end_for_erasure(session: Session) -> None:

@@ -23,10 +23,11 @@ from chat.session.life import State
 from chat.session.response import STORAGE_AWAY, Response
 from chat.session.session import Session
 from chat.supervision import Tasks
-from sessions_app.errors import JournalFull
+from sessions_app.errors import DatabaseAway, JournalFenced, JournalFull
 from sessions_app.log import events as ev
 from sessions_app.log.journal import Journal
 from sessions_app.log.leases import release_process
+from sessions_app.log.lifecycle import end_session
 from sessions_app.log.replay import read_history
 from sessions_app.models import Session as SessionRow
 from sessions_app.postgres.threads import in_db_thread
@@ -395,3 +396,38 @@ async def test_a_stop_of_what_a_dead_process_left_is_of_its_next_try(
     await quiet(back)
     assert len(model.requests) == 1
     assert await ends("left") == [("incomplete", "interrupted"), ("cancelled", "client_cancelled")]
+
+
+async def test_who_reads_a_session_that_another_process_took_is_not_told_that_it_has_ended(
+    process: Process, model: EngineModel
+) -> None:
+    session = await process.join("taken")
+    await say(session, "One?")
+    reading = session.follow(session.log.visible_seq)
+    await in_db_thread(SessionRow.objects.filter(pk="taken").update, lease_owner="proc_b", lease_epoch=9)
+    await process.hub.end(session, ev.EndReason.CLOSED)
+    with pytest.raises(JournalFenced):
+        await anext(reading)
+
+
+async def test_an_end_whose_commit_was_not_heard_of_is_an_end(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await process.join("ended")
+    await say(session, "One?")
+    reading = session.follow(session.log.visible_seq)
+    tries = 0
+
+    def unheard(**about: Any) -> None:
+        nonlocal tries
+        tries += 1
+        end_session(**about)
+        if tries == 1:
+            raise DatabaseAway
+
+    monkeypatch.setattr("chat.session.hub.end_session", unheard)
+    await process.hub.end(session, ev.EndReason.CLOSED)
+    assert tries == 2
+    assert [records async for records in reading] == []
+    records = await in_db_thread(read_history, session_id="ended")
+    assert [type(one.event) for one in records].count(ev.SessionEnded) == 1
