@@ -10,9 +10,14 @@ import pytest
 
 from sessions_app.models import SessionEvent
 from sessions_app.postgres.threads import in_db_thread
+from tests.fakes.gemini_server import GeminiServer
 from tests.sockets.conftest import StartServer
+from tests.sockets.shop import Ledger, StartShop, calls, gemini, ledger, start_shop
 from tests.support.log import committed
 from tests.support.server import ServerProcess
+from tests.support.sockets import realtime
+
+__all__ = ["gemini", "ledger", "start_shop"]
 
 GUEST = {"Authorization": "Bearer guest"}
 TEN = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
@@ -188,6 +193,28 @@ async def test_an_answer_to_no_question_is_refused_or_passed_over(server: Server
         unknown = [{"interruptId": "item_1", "status": "cancelled"}]
         passed = await client.post(f"{server.url}/ag-ui", json={**again, "resume": unknown})
         assert said(events_of(passed.text)) == TEN
+
+
+async def test_what_somebody_else_has_said_to_a_question_counts_and_the_client_is_told(
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+) -> None:
+    """A front end gets no other word on a call that was refused."""
+    gemini.then(calls(("pay", {"amount": 5, "to": "Ann"}), ("read_letter", {"name": "A"})))
+    server = start_shop()
+    async with httpx2.AsyncClient(headers=GUEST, timeout=60) as client:
+        asked = events_of((await client.post(f"{server.url}/ag-ui", json=asking("Pay Ann"))).text)
+        ids = [one["id"] for one in asked[-1]["outcome"]["interrupts"]]
+        async with realtime(server.ws_url, "/ws/session/talk") as elsewhere:
+            answer = {"type": "mcp_approval_response", "approval_request_id": ids[0], "approve": False}
+            await elsewhere.send(type="conversation.item.create", item=answer)
+            await elsewhere.until("conversation.item.done")
+        words = [{"interruptId": one, "status": "resolved", "payload": {"approved": True}} for one in ids]
+        body = {**asking("Pay Ann", run_id="r2"), "resume": words}
+        done = events_of((await client.post(f"{server.url}/ag-ui", json=body)).text)
+    results = {one["toolCallId"]: one["content"] for one in done if one["type"] == "TOOL_CALL_RESULT"}
+    assert results.keys() == set(ids)
+    assert "refused" in results[ids[0]]
+    assert len(ledger.lines()) == 1
 
 
 async def test_a_page_of_an_allowed_origin_may_ask(server: ServerProcess) -> None:

@@ -249,10 +249,11 @@ async def test_what_runs_is_stopped_though_another_message_waits_behind_it(
     assert told == ["abort", "abort"]
 
 
+@pytest.mark.parametrize("others_word", [True, False])
 async def test_of_two_questions_one_that_somebody_else_has_answered_is_no_hindrance(
-    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger, others_word: bool
 ) -> None:
-    """The page still asks both, and sends its answers together."""
+    """The page still asks both, and sends its answers together. What the other said counts, and the page is told."""
     gemini.then(calls(("pay", {"amount": 5, "to": "Ann"}), ("read_letter", {"name": "A"})))
     server = start_shop()
     address = f"{server.url}/api/ui/talk"
@@ -260,20 +261,23 @@ async def test_of_two_questions_one_that_somebody_else_has_answered_is_no_hindra
         asked = chunks_of((await client.post(address, json=message("Pay Ann"))).text)
         ids = [chunk["approvalId"] for chunk in asked if chunk["type"] == "tool-approval-request"]
         async with realtime(server.ws_url, "/ws/session/talk") as elsewhere:
-            answer = {"type": "mcp_approval_response", "approval_request_id": ids[0], "approve": True}
+            answer = {"type": "mcp_approval_response", "approval_request_id": ids[0], "approve": others_word}
             await elsewhere.send(type="conversation.item.create", item=answer)
             await elsewhere.until("conversation.item.done")
+        words = [(ids[0], not others_word), (ids[1], True)]
         parts = [
-            {"type": "dynamic-tool", "state": "approval-responded", "approval": {"id": one, "approved": True}}
-            for one in ids
+            {"type": "dynamic-tool", "state": "approval-responded", "approval": {"id": one, "approved": yes}}
+            for one, yes in words
         ]
         body = {"messages": [{"id": asked[0]["messageId"], "role": "assistant", "parts": parts}]}
         response = await client.post(address, json=body)
         assert response.status_code == 200, response.text
         done = chunks_of(response.text)
     outputs = {chunk["toolCallId"] for chunk in done if chunk["type"] == "tool-output-available"}
-    assert outputs == set(ids)
-    assert len(ledger.lines()) == 2
+    assert outputs == set(ids if others_word else ids[1:])
+    denied = {chunk["toolCallId"] for chunk in done if chunk["type"] == "tool-output-denied"}
+    assert denied == set(ids) - outputs
+    assert len(ledger.lines()) == len(outputs)
 
 
 async def test_what_is_refused_is_told(server: ServerProcess) -> None:

@@ -35,7 +35,7 @@ from chat.wire.turns import (
     take_turn,
 )
 from sessions_app.ids import new_id
-from sessions_app.log.lookup import Place, answer_of, settled_in
+from sessions_app.log.lookup import Place, answer_of, denied_in, settled_in
 from sessions_app.postgres.threads import in_db_thread
 
 _DEFAULT = "default"
@@ -125,7 +125,8 @@ async def _run(one: Exchange, visit: Visit, assistant: str, body: bytes) -> None
 async def _turn(
     one: Exchange, visit: Visit, session: AnySession, asked: RunAgentInput
 ) -> tuple[Place, list[str] | None]:
-    """Where the log tells of the answer, and what the request says no to; None: it says nothing that is new."""
+    """Where the log tells of the answer, and which of the questions that the request answers were denied; None: it says nothing
+    that is new."""
     key = _key_of_run(one, visit, session.session_id, asked.run_id)
     if known := await known_turn(visit, key):
         return known, None
@@ -146,7 +147,7 @@ async def _turn(
     items = await with_files(visit, session.session_id, items, files, reader=visit.visitor)
     command = Converse(items=items, decisions=decisions, request=request)
     place = await take_turn(one, visit, session, key, command)
-    return place, [each.approval_id for each in decisions if not each.approve]
+    return place, await _denied(session, asked, last)
 
 
 def _wants_another(asked: RunAgentInput, last: Follower) -> bool:
@@ -170,6 +171,16 @@ async def _decisions(
         for name, (yes, reason) in answers.items()
         if name in questions
     ]
+
+
+async def _denied(session: AnySession, asked: RunAgentInput, last: Follower | None) -> list[str]:
+    """Of the questions that are answered: as it was decided, which somebody else may have done before, and otherwise."""
+    named = {answer.interrupt_id for answer in asked.resume or []}
+    if not named or last is None:
+        return []
+    return sorted(
+        named & questions_of(last) & {*await in_db_thread(denied_in, session_id=session.session_id)}
+    )
 
 
 # Reading

@@ -47,7 +47,7 @@ async def send(one: Exchange, visit: Visit, chat: str, body: bytes) -> None:
     asked = asked_in(body)
     session = await enter_chat(one, visit, chat, model=asked.model, assistant=asked.assistant)
     place, message_id = await _turn(one, visit, session, asked)
-    denied = _denied(asked.what) if message_id else ()
+    denied = await _denied(asked.what, session.session_id) if message_id else ()
     chunks = UiProjector(message_id or place.response_id, denied=denied, told_before=bool(message_id))
     await _stream(one, visit, [place], chunks)
 
@@ -148,9 +148,10 @@ async def _decide(one: Exchange, visit: Visit, session: AnySession, decide: Deci
     return place, places[0].response_id if places else ""
 
 
-def _denied(what: Say | Decide | Regenerate) -> list[str]:
+async def _denied(what: Say | Decide | Regenerate, session_id: str) -> set[str]:
+    """Of the questions that are answered: as it was decided, which somebody else may have done before, and otherwise."""
     answers = what.answers if isinstance(what, Decide) else []
-    return [answer.id for answer in answers if not answer.approved]
+    return {answer.id for answer in answers} & {*await in_db_thread(denied_in, session_id=session_id)}
 
 
 async def _again(one: Exchange, visit: Visit, session: AnySession) -> Place:
