@@ -108,6 +108,18 @@ async def test_an_answer_that_comes_to_its_end_between_two_looks_is_told(
     assert [record.event for page in pages for record in page] == turn(0)
 
 
+async def test_a_place_behind_the_end_of_the_log_is_its_end(
+    server: ServerProcess, client: httpx2.AsyncClient, key: KEY
+) -> None:
+    """Where a log that was restored from a backup ends sooner than its reader knows: what comes is told all the same."""
+    session_id = await ask(server, "count to 100", key)
+    told = await follow(client, server.url, session_id, key, after=10**9)
+    assert told.clean
+    assert counted(100).endswith(told.text)
+    assert told.types[-1] in ("response_done", "session_ended")
+    assert (await follow(client, server.url, session_id, key, after=10**9)).status == 204
+
+
 async def test_two_answers_that_wait_are_followed_to_the_end_of_the_last(
     server: ServerProcess, client: httpx2.AsyncClient, key: KEY
 ) -> None:
@@ -249,6 +261,9 @@ async def test_what_an_erasure_left_of_it_is_told_to_nobody_who_was_reading(
     """The session's holder may find out by its next append, before it hears of it."""
 
     class Holder:
+        def info(self) -> Any:
+            return SimpleNamespace(last_seq=2)
+
         async def follow(self, after: int) -> AsyncIterator[Any]:
             await in_db_thread(erase_session, session_id=row.pk, by=By(actor=EraseActor.OWNER))
             for records in nothing:

@@ -7,7 +7,7 @@ from chat.wire.responses.follow import Follower, Patience
 from sessions_app.errors import JournalFenced, SessionElsewhere
 from sessions_app.log import events as ev
 from sessions_app.log.lookup import answer_of, goes_on
-from sessions_app.log.replay import kept_until, read_records
+from sessions_app.log.replay import kept_until, read_records, stored_until
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.review.told import all_told
 
@@ -67,6 +67,11 @@ class LogFollower:
                 return
             yield records
         session = await self._visit.enter(self._session_id, reopen=False)
+        if (
+            self._after > session.info().last_seq
+        ):  # behind the end, or stored and not heard of by its process yet
+            stored = await in_db_thread(stored_until, session_id=self._session_id)
+            self._after = min(self._after, max(stored, session.info().last_seq))
         async for records in session.follow(self._after):
             yield records
             if any(isinstance(one.event, _MAY_BE_THE_LAST) for one in records) and not await self.runs():
