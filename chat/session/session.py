@@ -64,8 +64,7 @@ class Session(Life):
         """
         accept.check_instructions(command, self._assistant)
         await accept.check_choice(command, self.config, self._registry, self.tool_context(""))
-        if isinstance(command, AddMessage | RequestResponse | Converse):
-            await self.budget.refresh()
+        await self._make_ready(command)
         files = await self._files_of(command)
         # last: what it recalls a summary takes away
         await accept.recall(self.session_id, self.history, command)
@@ -93,6 +92,13 @@ class Session(Life):
                 await self.durable()
                 return Done(repeated_seq=same_seq)
         return Done()
+
+    async def _make_ready(self, command: Command) -> None:
+        match command:
+            case AddMessage() | RequestResponse() | Converse():
+                await self.budget.refresh()
+            case Speak() if self.held and self._response:
+                await self._response.ended.wait()  # it was stopped; what a person says stands behind its end
 
     async def _files_of(self, command: Command) -> accept.Files:
         if not isinstance(command, AddMessage | Converse):

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from chat.errors import ItemNotFound, NotTakenOver, OwnApproval, QueueFull, TakenOver
 from chat.llm.prompts import HANDED_BACK, TOOK_OVER
-from chat.llm.provider import AssistantText, OperatorText, UserText
+from chat.llm.provider import AssistantText, OperatorText, TextDelta, UserText
 from chat.session.commands import (
     AddMessage,
     CancelResponse,
@@ -149,6 +149,40 @@ async def test_who_takes_over_stops_what_runs_and_answers_what_waits(
     queued = next(one.event for one in records if isinstance(one.event, ev.ResponseQueued))
     assert said[0].response_id == queued.response_id, "it is the answer that was waited for"
     assert session.history.queued == {}
+
+
+async def test_what_a_person_says_stands_behind_the_end_of_an_answer_whose_model_does_not_let_go(
+    process: Process, model: EngineModel
+) -> None:
+    """A reader who came in between two answers of which one lies within the other could never read on."""
+
+    async def never_mind() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.5)
+            raise
+
+    model.answer = lambda said: [TextDelta("Half of it"), never_mind]  # type: ignore[list-item]
+    session = await process.join()
+    await session.do(AddMessage(text="Hello", respond=True))
+
+    async def asked() -> None:
+        assert model.requests
+
+    await eventually(asked)
+    taking = asyncio.create_task(session.do(TakeOver(**ANN)))
+    await asyncio.sleep(0)
+    assert session.held
+    word = Speak(text="Here.", client_event_id="mine", **ANN)
+    await asyncio.gather(taking, session.do(word), session.do(word))
+    responses = [
+        one.event
+        for one in await log_of(session)
+        if isinstance(one.event, ev.ResponseStarted | ev.ResponseDone)
+    ]
+    first, second = responses[0].response_id, responses[-1].response_id
+    assert [one.response_id for one in responses] == [first, first, second, second]
 
 
 async def test_what_users_say_meanwhile_is_answered_by_the_person_in_one(
