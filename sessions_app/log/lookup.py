@@ -106,6 +106,11 @@ def is_there(*, session_id: str, visitor: Visitor) -> bool:
     return Session.objects.filter(visible_to(visitor), session_id=session_id).exists()
 
 
+def has_words(*, session_id: str) -> bool:
+    """Somebody has said something in that session."""
+    return Session.objects.filter(session_id=session_id, user_messages__gt=0).exists()
+
+
 def denied_in(*, session_id: str) -> list[str]:
     """The approval requests of a session that somebody has said no to."""
     said = SessionEvent.objects.filter(session_id=session_id, event_type=ToolApproval.event_type)

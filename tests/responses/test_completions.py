@@ -13,6 +13,7 @@ from sessions_app.postgres.threads import in_db_thread
 from tests.responses.conftest import Client
 from tests.sockets.conftest import StartServer
 from tests.support.server import ServerProcess
+from tests.support.sockets import realtime
 
 TOOL: Any = {
     "type": "function",
@@ -104,6 +105,22 @@ async def test_a_session_by_its_name_is_told_what_is_new_alone(
     assert first.headers["x-session-id"] == second.headers["x-session-id"]
     session = await in_db_thread(Session.objects.get, pk=first.headers["x-session-id"])
     assert session.user_messages == 2
+
+
+async def test_a_session_in_which_nothing_was_said_is_told_all_also_where_another_process_holds_it(
+    start_server: StartServer, redis_url: str, client_of: Client, key: str
+) -> None:
+    home, other = start_server(REDIS_URL=redis_url), start_server(REDIS_URL=redis_url)
+    history: Any = [
+        {"role": "user", "content": "my name is Ada"},
+        {"role": "assistant", "content": "Hello, Ada."},
+        {"role": "user", "content": "what is my name"},
+    ]
+    async with realtime(home.ws_url, additional_headers={"Authorization": f"Bearer {key}"}) as talk:
+        answer = await client_of(other, key).chat.completions.create(
+            model="demo", messages=history, extra_headers={"x-session-id": talk.session_id}
+        )
+    assert "Ada" in str(answer.choices[0].message.content)
 
 
 async def test_a_session_by_its_name_is_begun_with_the_assistant_that_is_asked_for(

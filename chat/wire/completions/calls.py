@@ -10,12 +10,14 @@ from chat.wire.completions.request import asked_of, decode
 from chat.wire.http.errors import told
 from chat.wire.http.exchange import Exchange
 from chat.wire.http.repeats import one_at_a_time, request_key
-from chat.wire.http.visit import Visit
+from chat.wire.http.visit import AnySession, Visit
 from chat.wire.responses import answers
 from chat.wire.responses.answers import Wanted
 from chat.wire.responses.create import begin, begin_in, known
 from chat.wire.responses.objects import Response
 from sessions_app.errors import SessionsError
+from sessions_app.log.lookup import has_words
+from sessions_app.postgres.threads import in_db_thread
 
 _AGAIN = {"rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS, "invalid_prompt": HTTPStatus.BAD_REQUEST}
 
@@ -29,8 +31,7 @@ async def create(one: Exchange, visit: Visit, body: bytes) -> None:
         if place is None:
             if name := one.headers.get("x-session-id"):
                 session = await visit.enter_named(name, assistant=assistant)
-                is_new = isinstance(session, Session) and not session.history.user_messages
-                asked = asked_of(wanted, news_only=not is_new)
+                asked = asked_of(wanted, news_only=await _has_words(session))
                 visit.ask(one.answer_headers)
                 place = await begin_in(visit, session, asked, key)
             else:
@@ -50,6 +51,13 @@ async def create(one: Exchange, visit: Visit, body: bytes) -> None:
         return
     if response is not None:
         await _give(one, response)
+
+
+async def _has_words(session: AnySession) -> bool:
+    """Somebody has said something in it, in whatever process it lives."""
+    if isinstance(session, Session):
+        return bool(session.history.user_messages)
+    return await in_db_thread(has_words, session_id=session.session_id)
 
 
 async def _give(one: Exchange, response: Response) -> None:
