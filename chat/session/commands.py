@@ -226,6 +226,15 @@ class GiveFeedback(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
 
 
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """Who waited for a response and has gone."""
+
+    connection_id: str
+    waited_for: str
+    dialect: str = ""
+    """Set: others who are there by it may wait for it, too."""
+
+
 class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Stop the running response, done when its partial text is committed; or take one that waits out of the queue."""
 
@@ -234,6 +243,8 @@ class CancelResponse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     client_event_id: str | None = None
     by: str = ""
     """The name of the member of staff who wants it; empty: the client."""
+    left: Left | None = None
+    """Stop it because they have gone: where somebody else waits for it, nothing happens."""
 
 
 # What staff do in a conversation. ``by``: the name of the member of staff; ``shown_as``: what clients are told instead.

@@ -57,5 +57,7 @@ class Guest:
 
     connection_id: str
     dialect: str
+    waits_for: str = ""
+    """The response that it was let in to be given; as far as that was known then."""
 
     def notify(self, error: Exception) -> None: ...

@@ -159,6 +159,7 @@ class Relay:
             secret_of=visitor.secret_of,
             is_staff=is_staff,
             payers=payers,
+            waits_for=getattr(subscriber, "waits_for", ""),
         )
         return await self._follow(subscriber, owner, request, wait_s=wait_s)
 
@@ -318,7 +319,7 @@ class Relay:
         session = self._find(attach.session_id, visitor)
         session.admit(is_staff=attach.is_staff)
         info = session.info()
-        guest = Guest(attach.connection_id, attach.dialect)
+        guest = Guest(attach.connection_id, attach.dialect, attach.waits_for)
         self._attach_to(session, guest)
         if attach.payers:
             session.paid_by(attach.payers)

@@ -26,6 +26,8 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_staff: bool = False
     payers: Payers = ()
     """Whom its answers are counted for; empty: of an older build."""
+    waits_for: str = ""
+    """The response that it is to be given, where it comes for one."""
 
 
 class Detach(msgspec.Struct, frozen=True, kw_only=True, tag=True):

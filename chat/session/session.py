@@ -28,6 +28,7 @@ from chat.session.commands import (
     EndSession,
     GiveFeedback,
     HandBack,
+    Left,
     RequestResponse,
     Speak,
     Steering,
@@ -261,6 +262,8 @@ class Session(Life):
     async def _cancel(self, command: CancelResponse) -> None:
         """Take the response out of the queue, or stop it (None: the one that runs, or is about to) and wait for its end. Raises
         `NoActiveResponse`."""
+        if command.left and self._is_waited_for_beside(command.left):
+            return
         named, response = command.response_id, self._response
         why = replace(OPERATOR_STOPPED, by=command.by) if command.by else CANCELLED
         why = replace(why, client_event_id=command.client_event_id)
@@ -271,6 +274,13 @@ class Session(Life):
             self._call_off(turn, why)
         else:
             raise NoActiveResponse
+
+    def _is_waited_for_beside(self, left: Left) -> bool:
+        """By the same request, which came again, at whatever process: that its first connection is lost may be heard of last."""
+        others = [one for name, one in self.subscribers.items() if name != left.connection_id]
+        return any(
+            getattr(one, "waits_for", "") == left.waited_for or one.dialect == left.dialect for one in others
+        )
 
     def _to_call_off(self, named: str | None) -> Turn | None:
         if named is not None:

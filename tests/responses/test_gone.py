@@ -22,6 +22,7 @@ from tests.sockets.conftest import StartServer
 from tests.support.database import database_url
 from tests.support.log import committed
 from tests.support.server import ServerProcess
+from tests.support.sockets import realtime
 from tests.support.waiting import eventually
 
 _WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'session_events'::regclass"
@@ -76,6 +77,29 @@ async def test_an_answer_that_nobody_has_seen_the_beginning_of_waits_for_who_ask
     assert text_of(told).endswith("300.")
     started = SessionEvent.objects.filter(event_type="response_started")
     assert await in_db_thread(started.count) == 1
+
+
+@pytest.mark.parametrize("lost_at_home", [True, False])
+async def test_who_asks_again_at_another_process_keeps_the_answer_whose_first_connection_is_lost(
+    start_server: StartServer, redis_url: str, client_of: Client, key: str, lost_at_home: bool
+) -> None:
+    env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "10"}
+    home, other = start_server(**env), start_server(**env)
+    async with realtime(home.ws_url, additional_headers={"Authorization": f"Bearer {key}"}) as talk:  # it lives there
+        asked: dict[str, Any] = {
+            "model": "demo",
+            "input": "count to 300",
+            "conversation": f"conv_{talk.session_id}",
+            "extra_headers": {"Idempotency-Key": "one"},
+        }
+        first, second = (home, other) if lost_at_home else (other, home)
+        lost = await client_of(first, key).responses.create(stream=True, **asked)
+        await anext(aiter(lost))
+        again = await client_of(second, key).responses.create(stream=True, **asked)
+        told = [checked(await anext(aiter(again))) for _ in range(100)]  # it reads on live by then
+        await lost.close()
+        told += [checked(event) async for event in again]
+    assert told[-1].response.status == "completed"
 
 
 async def test_who_has_gone_before_the_answer_is_no_fault(

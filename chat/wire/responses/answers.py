@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from chat.conf import conf
 from chat.errors import ChatError
-from chat.session.commands import CancelResponse
+from chat.session.commands import CancelResponse, Left
 from chat.supervision import Tasks
 from chat.wire.http.errors import told
 from chat.wire.http.exchange import Aborted, ClientGone, Exchange, event_bytes
@@ -207,23 +207,19 @@ async def _stop(
     if wait_s:
         await asyncio.sleep(wait_s)
     session = visit.session
-    if session is None or session.session_id != place.session_id:
+    if session is None or session.session_id != place.session_id or _is_waited_for(visit, place):
         return
-    if _is_waited_for(visit, place) or (spares_others and _others(visit)):
-        return
+    left = Left(
+        connection_id=visit.connection_id,
+        waited_for=place.response_id,
+        dialect=visit.dialect if spares_others else "",
+    )
     with contextlib.suppress(ChatError, SessionsError):  # it has ended meanwhile, or its process has
-        await session.do(CancelResponse(response_id=tail()))
+        await session.do(CancelResponse(response_id=tail(), left=left))
 
 
 def _is_waited_for(visit: Visit, place: Place) -> bool:
-    """By the same request, which came again: that its first connection is lost may be heard of last."""
+    """Here, by the same request, which came again; of those at other processes the session's own knows."""
     assert visit.session
     others = visit.session.subscribers.values()
     return any(isinstance(one, Visit) and one.waits_for == place.response_id for one in others)
-
-
-def _others(visit: Visit) -> bool:
-    """Somebody else is there by this wire: the same client, who asks again."""
-    assert visit.session
-    others = (one for name, one in visit.session.subscribers.items() if name != visit.connection_id)
-    return any(one.dialect == visit.dialect for one in others)
