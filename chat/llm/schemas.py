@@ -5,6 +5,7 @@ only some vendors know is left out (a schema that says less is one that a model 
 tool checks the arguments itself), and what cannot be repaired is not offered.
 """
 
+import math
 import re
 from typing import Any
 
@@ -21,10 +22,8 @@ MAX_ENUM = 250
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 _NULL = {"type": "null"}
-_PLAIN = (
-    "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern",
-    "minItems", "maxItems",
-)  # fmt: skip
+_SIZES = ("minLength", "maxLength", "minItems", "maxItems")
+_LIMITS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 
 
 class UnusableSchemaError(Exception):
@@ -78,7 +77,7 @@ class _Repair:
             return {}
         node, within = self._resolved(node, within)
         node = self._with_all_of(node, within)
-        result: JSON = {key: node[key] for key in _PLAIN if isinstance(node.get(key), str | int | float)}
+        result = _bounds(node)
         if node.get("default") is not None:
             result["default"] = node["default"]
         if isinstance(text := node.get("description"), str):
@@ -189,6 +188,28 @@ class _Repair:
         if isinstance(node.get("additionalProperties"), bool):
             result["additionalProperties"] = node["additionalProperties"]
         return result
+
+
+def _bounds(node: JSON) -> JSON:
+    """Those whose value is of the kind that JSON Schema 2020-12 wants, by which some vendors check all. In its fourth draft
+    true made the bound beside it exclusive."""
+    bounds: JSON = {key: node[key] for key in ("format", "pattern") if isinstance(node.get(key), str)}
+    for key in _SIZES:
+        size = _number(node.get(key))
+        if size is not None and size >= 0 and size == int(size):
+            bounds[key] = int(size)
+    for inclusive, exclusive in _LIMITS:
+        older = node.get(exclusive) is True
+        if (limit := _number(node.get(inclusive))) is not None:
+            bounds[exclusive if older else inclusive] = limit
+        if (limit := _number(node.get(exclusive))) is not None:
+            bounds[exclusive] = limit
+    return bounds
+
+
+def _number(value: Any) -> int | float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if number else None
 
 
 def _dict(value: Any) -> JSON:

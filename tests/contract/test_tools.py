@@ -215,6 +215,10 @@ FOREIGN: dict[str, JSON] = {
         "type": "object",
         "properties": {"a": {"type": "any", "items": [{"type": "int"}]}},
     },
+    "bounds as an older draft had them": {
+        "type": "object",
+        "properties": {"ttl": {"type": "integer", "minimum": 0, "exclusiveMinimum": True, "maximum": "9"}},
+    },
     "nothing": {},
 }
 

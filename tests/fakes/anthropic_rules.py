@@ -60,6 +60,7 @@ _REFUSED = {
     Fault.CHOICE_AT_THE_TOP: "input_schema does not support oneOf, allOf, or anyOf at the top level",
     Fault.PROPERTY_NAME: "Property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'",
     Fault.NO_TYPE_OF_JSON: "JSON schema is invalid. It must match JSON Schema draft 2020-12",
+    Fault.BOUND: "JSON schema is invalid. It must match JSON Schema draft 2020-12",
     Fault.ITEMS_NO_SCHEMA: "JSON schema is invalid. It must match JSON Schema draft 2020-12",
 }
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")

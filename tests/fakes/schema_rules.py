@@ -20,9 +20,12 @@ class Fault(Enum):
     NO_TYPE_OF_JSON = "a type that is none of JSON's"
     REFERENCE = "a reference"
     EMPTY_ENUM = "an enum with an empty text"
+    BOUND = "a bound of another kind than JSON Schema 2020-12 has: true, a number as text, a negative size"
 
 
 _AT_THE_TOP = ("anyOf", "oneOf", "allOf", "not", "enum")
+_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_SIZES = ("minLength", "maxLength", "minItems", "maxItems")
 _TYPES = {"string", "number", "integer", "boolean", "object", "array", "null"}
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
@@ -49,12 +52,21 @@ def _faults(node: Any, path: Path) -> Iterator[tuple[Path, Fault]]:
         yield path, Fault.REFERENCE
     if "" in node.get("enum", ()):
         yield path, Fault.EMPTY_ENUM
+    if not all(_is_bound(key, node[key]) for key in (*_NUMBERS, *_SIZES, "pattern", "format") if key in node):
+        yield path, Fault.BOUND
     properties = node.get("properties", {})
     if not all(_PROPERTY.fullmatch(name) for name in properties):
         yield path, Fault.PROPERTY_NAME
     if not set(node.get("required", ())) <= set(properties):
         yield path, Fault.REQUIRED_UNKNOWN
     yield from _within(node, path)
+
+
+def _is_bound(key: str, value: Any) -> bool:
+    if key in ("pattern", "format"):
+        return isinstance(value, str)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and (key in _NUMBERS or (value >= 0 and value == int(value)))
 
 
 def _within(node: dict[str, Any], path: Path) -> Iterator[tuple[Path, Fault]]:

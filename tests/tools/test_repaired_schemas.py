@@ -97,6 +97,11 @@ def test_a_schema_is_repaired(given: JSON, wanted: JSON) -> None:
          obj(a={"anyOf": [{"type": "number"}, {"type": "null"}], "default": 1.5})),
         (obj(a={"type": "null"}, b={"anyOf": [{"type": "null"}]}), obj(a={"type": "null"}, b={})),
         (obj(a={"type": "string", "description": "d" * 2000}), obj(a={"type": "string", "description": "d" * 2000})),
+        (obj(a={"type": "integer", "minimum": 0, "exclusiveMinimum": True, "maximum": 9, "exclusiveMaximum": False}),
+         obj(a={"type": "integer", "exclusiveMinimum": 0, "maximum": 9})),
+        (obj(a={"type": "string", "minLength": "1", "maxLength": 9.0, "format": 7, "pattern": None}),
+         obj(a={"type": "string", "maxLength": 9})),
+        (obj(a={"type": "array", "items": {}, "minItems": -1, "maxItems": True}), obj(a={"type": "array", "items": {}})),
         ({**obj(a={}), "oneOf": [{"required": ["a"]}], "not": {}, "enum": [1]}, obj(a={})),
     ],
 )  # fmt: skip
