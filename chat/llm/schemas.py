@@ -7,6 +7,7 @@ tool checks the arguments itself), and what cannot be repaired is not offered.
 
 import math
 import re
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -18,12 +19,15 @@ MAX_NODES = 2_000
 MAX_SCHEMA_CHARS = 20_000
 MAX_DESCRIPTION_CHARS = 1_000
 MAX_ENUM = 250
+MAX_SIZE = 1_000
+"""Of a text or a list; llama.cpp makes a grammar of a tool's schema, and none of a larger one."""
 
 _PROPERTY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 _NULL = {"type": "null"}
 _SIZES = ("minLength", "maxLength", "minItems", "maxItems")
 _LIMITS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+_BOUNDS = ("format", *_SIZES, *chain.from_iterable(_LIMITS))
 
 
 class UnusableSchemaError(Exception):
@@ -77,7 +81,8 @@ class _Repair:
             return {}
         node, within = self._resolved(node, within)
         node = self._with_all_of(node, within)
-        result = _bounds(node)
+        node = _bounded(node)
+        result: JSON = {key: node[key] for key in _BOUNDS if key in node}
         if node.get("default") is not None:
             result["default"] = node["default"]
         if isinstance(text := node.get("description"), str):
@@ -190,13 +195,17 @@ class _Repair:
         return result
 
 
-def _bounds(node: JSON) -> JSON:
-    """Those whose value is of the kind that JSON Schema 2020-12 wants, by which some vendors check all. In its fourth draft
-    true made the bound beside it exclusive."""
-    bounds: JSON = {key: node[key] for key in ("format", "pattern") if isinstance(node.get(key), str)}
+def _bounded(node: JSON) -> JSON:
+    """With those bounds whose value is of the kind that JSON Schema 2020-12 wants, by which some vendors check all; in its
+    fourth draft true made the bound beside it exclusive. In words goes what some refuse whoever has written it: a pattern,
+    which OpenAI wants in Python's dialect, and llama.cpp without ``\\S``, lookaheads and open ends; a large size."""
+    bounds: JSON = {"format": node["format"]} if isinstance(node.get("format"), str) else {}
+    words = [f"pattern: {node['pattern']}"] if isinstance(node.get("pattern"), str) else []
     for key in _SIZES:
         size = _number(node.get(key))
-        if size is not None and size >= 0 and size == int(size):
+        if size is not None and size > MAX_SIZE:
+            words.append(f"{key}: {size:g}")
+        elif size is not None and size >= 0 and size == int(size):
             bounds[key] = int(size)
     for inclusive, exclusive in _LIMITS:
         older = node.get(exclusive) is True
@@ -204,7 +213,10 @@ def _bounds(node: JSON) -> JSON:
             bounds[exclusive if older else inclusive] = limit
         if (limit := _number(node.get(exclusive))) is not None:
             bounds[exclusive] = limit
-    return bounds
+    if words:
+        text = node.get("description")
+        bounds["description"] = " ".join([text, *words] if isinstance(text, str) else words)
+    return {**{key: value for key, value in node.items() if key not in (*_BOUNDS, "pattern")}, **bounds}
 
 
 def _number(value: Any) -> int | float | None:

@@ -219,6 +219,13 @@ FOREIGN: dict[str, JSON] = {
         "type": "object",
         "properties": {"ttl": {"type": "integer", "minimum": 0, "exclusiveMinimum": True, "maximum": "9"}},
     },
+    "patterns of JavaScript's, and without ends": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "pattern": "^(?!__)[^\\p{Cc}]{1,200}$", "maxLength": 10_000},
+            "word": {"type": "string", "pattern": "\\S", "description": "Of any language."},
+        },
+    },
     "nothing": {},
 }
 

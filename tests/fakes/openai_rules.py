@@ -18,6 +18,8 @@ _REFUSED = {
     Fault.CHOICE_AT_THE_TOP: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the "
     "top level.",
     Fault.NO_TYPE_OF_JSON: "type is not valid under any of the given schemas.",
+    Fault.PATTERN: "'^\\p{L}+$' is not a 'regex'.",
+    Fault.SIZE: "number of repetitions exceeds sane defaults.",
     Fault.BOUND: "True is not of type 'number'.",
     Fault.REFERENCE: "reference can only point to definitions defined at the top level of the schema.",
 }

@@ -20,10 +20,14 @@ class Fault(Enum):
     NO_TYPE_OF_JSON = "a type that is none of JSON's"
     REFERENCE = "a reference"
     EMPTY_ENUM = "an enum with an empty text"
+    PATTERN = "a pattern in a dialect of its writer's"
+    SIZE = "a size of which no grammar is made"
     BOUND = "a bound of another kind than JSON Schema 2020-12 has: true, a number as text, a negative size"
 
 
 _AT_THE_TOP = ("anyOf", "oneOf", "allOf", "not", "enum")
+MAX_REPETITIONS = 2_000
+"""llama.cpp's."""
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _SIZES = ("minLength", "maxLength", "minItems", "maxItems")
 _TYPES = {"string", "number", "integer", "boolean", "object", "array", "null"}
@@ -52,14 +56,31 @@ def _faults(node: Any, path: Path) -> Iterator[tuple[Path, Fault]]:
         yield path, Fault.REFERENCE
     if "" in node.get("enum", ()):
         yield path, Fault.EMPTY_ENUM
-    if not all(_is_bound(key, node[key]) for key in (*_NUMBERS, *_SIZES, "pattern", "format") if key in node):
-        yield path, Fault.BOUND
+    yield from ((path, fault) for fault in _bound_faults(node))
     properties = node.get("properties", {})
     if not all(_PROPERTY.fullmatch(name) for name in properties):
         yield path, Fault.PROPERTY_NAME
     if not set(node.get("required", ())) <= set(properties):
         yield path, Fault.REQUIRED_UNKNOWN
     yield from _within(node, path)
+
+
+def _bound_faults(node: dict[str, Any]) -> Iterator[Fault]:
+    if not all(_is_bound(key, node[key]) for key in (*_NUMBERS, *_SIZES, "pattern", "format") if key in node):
+        yield Fault.BOUND
+    if "pattern" in node and not _is_plain(str(node["pattern"])):
+        yield Fault.PATTERN
+    if any(isinstance(node.get(key), int) and node[key] > MAX_REPETITIONS for key in _SIZES):
+        yield Fault.SIZE
+
+
+def _is_plain(pattern: str) -> bool:
+    """OpenAI compiles it as Python does; llama.cpp wants both its ends, and no group of a kind of its own."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return pattern.startswith("^") and pattern.endswith("$") and "(?" not in pattern
 
 
 def _is_bound(key: str, value: Any) -> bool:

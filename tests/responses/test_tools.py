@@ -86,3 +86,28 @@ async def test_an_answer_by_a_schema_is_parsed(
     config = gemini.requests[-1]["generationConfig"]
     assert config["responseMimeType"] == "application/json"
     assert set(config["responseJsonSchema"]["required"]) == {"city", "degrees"}
+
+
+async def test_a_schema_with_what_not_every_model_keeps_to_is_refused(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client
+) -> None:
+    """Whatever a tool's schema would say in words, or leave out."""
+    client = client_of(start_shop())
+    bounds: list[Any] = [
+        {"pattern": "^x$"},
+        {"multipleOf": 5},
+        {"exclusiveMinimum": True},
+        {"not": {"const": 1}},
+    ]
+    for bound in bounds:
+        inner = {"type": "array", "items": {"type": "integer", **bound}}
+        schema = {
+            "type": "object",
+            "properties": {"a": inner},
+            "required": ["a"],
+            "additionalProperties": False,
+        }
+        wanted: Any = {"format": {"type": "json_schema", "name": "n", "strict": True, "schema": schema}}
+        with pytest.raises(openai.BadRequestError, match="not every model keeps to"):
+            await client.responses.create(input="Hi", text=wanted)
+    assert gemini.requests == []

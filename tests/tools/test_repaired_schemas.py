@@ -102,6 +102,13 @@ def test_a_schema_is_repaired(given: JSON, wanted: JSON) -> None:
         (obj(a={"type": "string", "minLength": "1", "maxLength": 9.0, "format": 7, "pattern": None}),
          obj(a={"type": "string", "maxLength": 9})),
         (obj(a={"type": "array", "items": {}, "minItems": -1, "maxItems": True}), obj(a={"type": "array", "items": {}})),
+        (obj(a={"type": ["string", "integer"], "pattern": "^\\p{L}$", "description": "A letter."}),
+         obj(a={"anyOf": [{"type": "string", "description": "A letter. pattern: ^\\p{L}$"},
+                          {"type": "integer", "description": "A letter. pattern: ^\\p{L}$"}],
+                "description": "A letter. pattern: ^\\p{L}$"})),
+        (obj(a={"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "maxItems": 10_000}),
+         obj(a={"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+                "description": "maxItems: 10000 In this order: integer, string."})),
         ({**obj(a={}), "oneOf": [{"required": ["a"]}], "not": {}, "enum": [1]}, obj(a={})),
     ],
 )  # fmt: skip

@@ -3,11 +3,12 @@
 from typing import Any
 
 from chat.llm.provider import JSON
-from chat.llm.schemas import UnusableSchemaError, repaired
+from chat.llm.schemas import MAX_DEPTH, UnusableSchemaError, repaired
 
 _BOUNDS = (
-    "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern",
-    "minItems", "maxItems", "default",
+    "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern",
+    "minItems", "maxItems", "uniqueItems", "contains", "prefixItems", "minProperties", "maxProperties", "patternProperties",
+    "propertyNames", "not", "if", "dependentRequired", "dependentSchemas", "default",
 )  # fmt: skip
 
 
@@ -17,9 +18,28 @@ def answer_schema(given: JSON | None) -> JSON:
         raise UnusableSchemaError("it is missing")
     if given.get("type") != "object":
         raise UnusableSchemaError("an answer is an object, so its schema has the type object")
+    _check_bounds(given, "")
     schema = repaired(given)
     _check(schema, "")
     return schema
+
+
+def _check_bounds(node: Any, where: str, depth: int = 0) -> None:
+    """As the client has written it: a repair leaves out, or tells in words, what vendors refuse."""
+    if not isinstance(node, dict):
+        return
+    if depth > MAX_DEPTH:
+        raise UnusableSchemaError(f"{where} lies too deep")
+    bounds = [name for name in _BOUNDS if node.get(name) is not None and node[name] is not False]
+    if bounds:
+        raise UnusableSchemaError(f"{where or 'it'} has {bounds[0]!r}, which not every model keeps to")
+    for key in ("properties", "$defs", "definitions"):
+        for name, one in node[key].items() if isinstance(node.get(key), dict) else ():
+            _check_bounds(one, f"{where}.{name}" if where else name, depth + 1)
+    _check_bounds(node.get("items"), f"{where}[]", depth + 1)
+    for key in ("anyOf", "oneOf", "allOf"):
+        for one in node[key] if isinstance(node.get(key), list) else ():
+            _check_bounds(one, where, depth + 1)
 
 
 def _check(node: Any, where: str) -> None:
@@ -27,8 +47,6 @@ def _check(node: Any, where: str) -> None:
         return
     if not node:
         raise UnusableSchemaError(f"{where or 'it'} says nothing, or refers to itself")
-    if bounds := [name for name in _BOUNDS if name in node]:
-        raise UnusableSchemaError(f"{where or 'it'} has {bounds[0]!r}, which not every model keeps to")
     properties = node.get("properties", {})
     if node.get("type") == "object":
         _check_object(node, properties, where)
