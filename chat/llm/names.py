@@ -11,6 +11,7 @@ MAX_CHARS = 64
 _DIGEST_CHARS = 8
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHORT_CALL_ID = re.compile(r"[A-Za-z0-9]{9}")
 _NO_NAME = "no_name"
 
 
@@ -42,6 +43,13 @@ def call_id(given: str) -> str:
     if _CALL_ID.fullmatch(given):
         return given
     return f"call_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:32]}"
+
+
+def short_call_id(given: str) -> str:
+    """Nine letters and digits, as Mistral's models want each id to be, on whatever server."""
+    if _SHORT_CALL_ID.fullmatch(given):
+        return given
+    return hashlib.sha256(given.encode(errors="replace")).hexdigest()[:9]
 
 
 class ToolNames:

@@ -8,6 +8,7 @@ NO_OUTPUT = "(empty)"
 BEGINNING = "(The beginning of this conversation is not shown.)"
 NOTHING_SAID = "(The user has not said anything yet.)"
 CONTINUE = "(Continue.)"
+NOT_ANSWERED = "(I have not answered to this yet.)"
 
 # Calls that have not run.
 

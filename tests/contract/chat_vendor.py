@@ -108,6 +108,10 @@ class CompatibleVendor(ChatVendor):
     model = "some-org/some-model"
     prefix = "COMPATIBLE"
 
+    def make_server(self) -> OpenAIServer:
+        self.api = ChatApi(groq=False, mistral=True)
+        return OpenAIServer(self.api, key=self.key, base_path="/openai/v1")
+
 
 class GatewayVendor(CompatibleVendor):
     """A gateway with Chat Completions before Gemini."""

@@ -7,7 +7,16 @@ from unittest.mock import AsyncMock
 import mcp_types as types
 import pytest
 
-from chat.llm.provider import FinishReason, HistoryItem, Provider, ToolCallItem, ToolResultItem, ToolSpec
+from chat.llm.provider import (
+    FinishReason,
+    HistoryItem,
+    OperatorText,
+    Provider,
+    ToolCallItem,
+    ToolResultItem,
+    ToolSpec,
+    UserText,
+)
 from chat.session.commands import SessionConfig
 from chat.tools.beside import Room, ToolLoop
 from chat.tools.mcp.config import McpServer
@@ -154,6 +163,17 @@ async def test_calls_of_another_model_are_acceptable(
         vendor, provider, "Hi", *calls, *[result(one, "noon") for one in calls], tools=TOOLS
     )
     assert [entry.kind for entry in sent.of("call", "result")] == ["call", "result"]
+
+
+async def test_words_right_behind_results_follow_them(vendor: Vendor, provider: Provider) -> None:
+    """An answer that was stopped behind its tools; staff who whisper to one that goes on."""
+    items = await called(vendor, provider, Call("get_time", {"zone": "UTC"}))
+    for words in (UserText("i", "And now?"), OperatorText("i", "And now?")):
+        history = ["Hi", *items, result(calls_in(items)[0], "noon"), words]
+        sent = await sent_for(vendor, provider, *history, tools=TOOLS)
+        kinds = [entry.kind for entry in sent.of("result", "user", "operator")]
+        assert kinds[-2:] in (["result", "user"], ["result", "operator"])
+        assert "And now?" in sent.of("user", "operator")[-1].text
 
 
 @pytest.mark.parametrize("arguments", ['{"zone": ', '"UTC"', "[1]", ""])

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tests.fakes.openai_chat_rules import check_request, check_signatures
+from tests.fakes.openai_chat_rules import check_request, check_short_ids, check_signatures
 from tests.fakes.openai_script import JSON, Data, ExtraFieldError, Raw, Stream
 
 USAGE: JSON = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -16,11 +16,13 @@ class ChatApi:
     """``groq``: its own names of things, else those of vLLM and its like. ``gateway``: what stands before Gemini: it signs
     the first call of a round beside the call and another time in its id, and wants both back; it gives all calls the
     index 0, reasoning in the text, and its counts unasked; it refuses to be asked for them, and one name of the limit.
+    ``mistral``: ids of calls have nine characters.
     """
 
     path = "/chat/completions"
 
-    def __init__(self, *, groq: bool, gateway: bool = False) -> None:
+    def __init__(self, *, groq: bool, gateway: bool = False, mistral: bool = False) -> None:
+        self.mistral = mistral
         self.groq = groq
         self.gateway = gateway
         self.limit_field = "max_completion_tokens" if groq or gateway else "max_tokens"
@@ -35,6 +37,8 @@ class ChatApi:
             raise ExtraFieldError("max_tokens")
         check_request(body, limit_field=self.limit_field, reasoning_given=self.reasoning_given)
         check_signatures(body, self.signed)
+        if self.mistral:
+            check_short_ids(body)
 
     def default_answer(self, body: JSON) -> Stream:
         said = [one["content"] for one in body["messages"] if one["role"] == "user"]
@@ -78,7 +82,8 @@ class Writer:
             return
         for index, (name, arguments) in enumerate(calls):
             half = 0 if self._api.groq else len(arguments) // 2
-            head = {"index": index, "id": f"call_{os.urandom(6).hex()}", "type": "function"}
+            call_id = os.urandom(5).hex()[:9] if self._api.mistral else f"call_{os.urandom(6).hex()}"
+            head = {"index": index, "id": call_id, "type": "function"}
             pieces = [arguments[:half], arguments[half:]] if half else [arguments]
             yield self._chunk({"tool_calls": [{**head, "function": {"name": name, "arguments": pieces[0]}}]})
             for piece in pieces[1:]:

@@ -1,9 +1,10 @@
 """The rules by which Chat Completions refuse a request: OpenAI's, and those of the servers that are stricter.
 
 From vLLM's and llama.cpp's templates: the system speaks first and once, user and assistant in turns, the user first and
-last. From Groq: reasoning only as it was given, with the calls that it led to.
+last; from Mistral's, that a user does not speak right behind a tool. From Groq: reasoning only as it was given, with the calls that it led to.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -105,6 +106,8 @@ def _check_messages(messages: Any, reasoning_given: Sequence[object]) -> None:
     spoken = messages[1:] if messages[0]["role"] == "system" else messages
     _check_turns(spoken)
     _check_answers(spoken)
+    if any((one["role"], other["role"]) == ("tool", "user") for one, other in pairwise(spoken)):
+        raise RefusedError("Unexpected role 'user' after role 'tool'", code="3230")
 
 
 def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) -> None:
@@ -181,6 +184,16 @@ def check_signatures(body: JSON, signed: Mapping[tuple[str, str], JSON]) -> None
                 raise RefusedError("Function call is missing a thought_signature in functionCall parts.")
             if call.get("extra_content") != given:
                 raise RefusedError("Corrupted thought signature.")
+
+
+def check_short_ids(body: JSON) -> None:
+    """Mistral's, and its templates' on other servers. Raises `RefusedError`."""
+    for message in body["messages"]:
+        for call in message.get("tool_calls", ()):
+            if not re.fullmatch("[a-zA-Z0-9]{9}", call["id"]):
+                raise RefusedError(
+                    f"Tool call id was {call['id']} but must be a-z, A-Z, 0-9, with a length of 9."
+                )
 
 
 def _check_turns(messages: Sequence[JSON]) -> None:

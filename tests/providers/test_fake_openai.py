@@ -134,6 +134,7 @@ CHAT = {
     "last message is from the assistant": chat_body({"role": "assistant", "content": "x"}),
     "must be a response to a preceding message": chat_body(chat_answer("a")),
     "did not have response messages: b": chat_body(chat_call("a", "b"), chat_answer("a"), USER),
+    "Unexpected role 'user' after": chat_body(chat_call("a"), chat_answer("a"), USER),
     "is not next": chat_body(chat_call("a", "b"), chat_answer("b"), chat_answer("a")),
     "is too short - 'tools'": chat_body(tools=[]),
     "Missing required parameter: 'tools[0].function'": chat_body(tools=[{"type": "function"}]),
@@ -161,6 +162,14 @@ def test_chat_completions_refuse(chat: OpenAIServer, message: str, body: JSON) -
     status, error = post(chat, body)
     assert status in {400, 404}
     assert message in error["message"]
+
+
+def test_a_server_of_mistrals_wants_short_ids() -> None:
+    with OpenAIServer(ChatApi(groq=False, mistral=True)) as server:
+        assert (
+            "length of 9" in post(server, chat_body(chat_call("call_1"), chat_answer("call_1")))[1]["message"]
+        )
+        assert post(server, chat_body(chat_call("abcDEF123"), chat_answer("abcDEF123")))[0] == 200
 
 
 def test_reasoning_that_another_call_of_the_turn_lost(responses: OpenAIServer) -> None:

@@ -1,6 +1,7 @@
 """Chat Completions as gateways and other vendors speak it: what has to come back, what they refuse, reasoning in the text."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
 import pytest
@@ -77,6 +78,15 @@ async def test_a_vendors_id_goes_back_as_long_as_it_is(
         server, provider, delta(tool_calls=[call("get_time", "{}", index=0, id=long)])
     )
     assert message["tool_calls"][0]["id"] == long
+
+
+async def test_another_model_at_the_same_server_is_sent_an_id_that_all_take(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    """Mistral's models refuse every id but one of nine letters and digits."""
+    asked = delta(tool_calls=[call("get_time", "{}", index=0, id="call_1__thought__sealed")])
+    message = await next_message(server, provider, asked, model="mistral/large")
+    assert re.fullmatch("[a-zA-Z0-9]{9}", message["tool_calls"][0]["id"])
 
 
 async def test_reasoning_in_details_goes_back_whole(

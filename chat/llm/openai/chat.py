@@ -4,7 +4,7 @@ Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``00
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -13,8 +13,10 @@ import openai
 
 from chat.errors import ModelUnreachable
 from chat.llm.failures import Told, told_by
+from chat.llm.names import short_call_id
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
+from chat.llm.prompts import NOT_ANSWERED
 from chat.llm.provider import (
     JSON,
     PDF,
@@ -35,7 +37,6 @@ from chat.llm.provider import (
 )
 from chat.llm.shaping import (
     Alternation,
-    call_id,
     marked,
     marks_in,
     object_in,
@@ -46,7 +47,8 @@ from chat.llm.shaping import (
 from sessions_app.ids import new_id
 
 # The request, in the shape that the strictest of the servers with this API accept. Some of them put the messages through
-# a template that wants user and assistant in turns, the user first and last, and system only at the top.
+# a template that wants user and assistant in turns, the user first and last, and system only at the top; Mistral's wants
+# the assistant's word between a tool's and the user's, too.
 
 
 class Form(StrEnum):
@@ -117,6 +119,11 @@ def _messages(request: ModelRequest, provider: str) -> list[JSON]:
 class _Messages(Alternation):
     """Their ``content`` is a list of texts until they are closed."""
 
+    def add(self, role: str, parts: Sequence[JSON | str]) -> None:
+        if parts and role == "user" and self._messages and self._messages[-1]["role"] == "tool":
+            super().add("assistant", [NOT_ANSWERED])
+        super().add(role, parts)
+
     def call(self, calls: list[AnsweredCall], provider: str, model: str) -> None:
         """The text of the same round and its calls are one message, their results follow it in order."""
         last = self._messages[-1] if self._messages else None
@@ -126,7 +133,7 @@ class _Messages(Alternation):
         last["tool_calls"] = [_call(call, provider, model) for call, _ in calls]
         last.update(own(calls[0][0].extra, provider, model).get("reasoning", {}))
         self._messages += [
-            {"role": "tool", "tool_call_id": call_id(call, provider), "content": [output(result)]}
+            {"role": "tool", "tool_call_id": _call_id(call, provider, model), "content": [output(result)]}
             for call, result in calls
         ]
 
@@ -151,7 +158,14 @@ def _call(call: ToolCallItem, provider: str, model: str) -> JSON:
     """With what came beside it, to the model that gave it."""
     function = {"name": call.name, "arguments": arguments(call)}
     beside: JSON = own(call.extra, provider, model).get("beside", {})
-    return {**beside, "id": call_id(call, provider), "type": "function", "function": function}
+    return {**beside, "id": _call_id(call, provider, model), "type": "function", "function": function}
+
+
+def _call_id(call: ToolCallItem, provider: str, model: str) -> str:
+    """As this model gave it (older logs do not say which did), however long: gateways hide signatures in it."""
+    kept = own(call.extra, provider)
+    given = kept.get("id") if kept.get("model", model) == model else None
+    return str(given or short_call_id(call.call_id))
 
 
 # One round: its chunks as our events, and how it ended. For OpenAI's wire and for what others make of it: calls without
@@ -357,7 +371,7 @@ class ChatRound(OpenAIRound[_Typical]):
             told.add((call.id, call.name, call.arguments))
             kept: JSON = {}
             if call.id and call.id not in given:
-                kept["id"] = call.id
+                kept |= {"id": call.id, "model": self._model}
                 given.add(call.id)
             if call.beside:
                 kept |= {"model": self._model, "beside": call.beside}
