@@ -90,6 +90,8 @@ async def test_staff_are_heard_in_their_place_and_nobody_speaks_for_them(
         [OperatorText("o", "Greet them.")],
         ["Hi", OperatorText("o", "")],
         ["   "],
+        ["Hi", AssistantText("a", "\n\n"), ToolCallItem("c", "call_1", "get_time", "{}"), "And?"],
+        ["Hi", AssistantText("a", "\n\n"), OperatorText("o", " ")],
     ],
     ids=str,
 )

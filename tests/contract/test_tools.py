@@ -204,7 +204,9 @@ async def test_a_result_without_a_call_is_left_out(vendor: Vendor, provider: Pro
     assert sent.of("result", "error", "call") == []
 
 
-@pytest.mark.parametrize("output", ["", "plain words", '{"a": [1, 2]}', "[1, 2]", '{"a": NaN}', "x" * 32_000])
+@pytest.mark.parametrize(
+    "output", ["", "\n", "plain words", '{"a": [1, 2]}', "[1, 2]", '{"a": NaN}', "x" * 32_000]
+)
 async def test_any_output_is_acceptable(vendor: Vendor, provider: Provider, output: str) -> None:
     call = ToolCallItem("i", "call_1", "get_time", "{}")
     vendor.then(HELLO)

@@ -120,7 +120,7 @@ def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) 
     if role == "assistant" and "tool_calls" in message:
         _check_calls(message, where)
         if message["content"] is not None:
-            rules.text(message["content"], f"{where}.content")
+            _words(message["content"], f"{where}.content")
         _check_reasoning(message, where, reasoning_given)
         return
     if any(name.startswith("reasoning") for name in message):
@@ -128,7 +128,14 @@ def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) 
     if role == "user" and isinstance(message.get("content"), list):
         _check_parts(message["content"], f"{where}.content")
         return
-    rules.text(message.get("content"), f"{where}.content")
+    _words(message.get("content"), f"{where}.content")
+
+
+def _words(value: Any, where: str) -> None:
+    """Blank ones are refused by Claude, whatever gateway stands before it."""
+    rules.text(value, where)
+    if not value.strip():
+        raise RefusedError("messages: text content blocks must contain non-whitespace text", param=where)
 
 
 _PARTS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}, "file": {"type", "file"}}
@@ -144,7 +151,7 @@ def _check_parts(parts: Sequence[Any], where: str) -> None:
         rules.known(part, _PARTS[part["type"]], at)
         match part["type"]:
             case "text":
-                rules.text(part.get("text"), f"{at}.text")
+                _words(part.get("text"), f"{at}.text")
             case "image_url":
                 rules.known(part["image_url"], {"url", "detail"}, f"{at}.image_url")
                 rules.picture(part["image_url"].get("url"), f"{at}.image_url.url")

@@ -134,6 +134,7 @@ CHAT = {
     "last message is from the assistant": chat_body({"role": "assistant", "content": "x"}),
     "must be a response to a preceding message": chat_body(chat_answer("a")),
     "did not have response messages: b": chat_body(chat_call("a", "b"), chat_answer("a"), USER),
+    "must contain non-whitespace text": chat_body({"role": "assistant", "content": "\n\n"}, USER),
     "Unexpected role 'user' after": chat_body(chat_call("a"), chat_answer("a"), USER),
     "is not next": chat_body(chat_call("a", "b"), chat_answer("b"), chat_answer("a")),
     "is too short - 'tools'": chat_body(tools=[]),

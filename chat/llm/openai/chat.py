@@ -100,6 +100,7 @@ def _system(request: ModelRequest) -> list[JSON]:
 
 
 def _messages(request: ModelRequest, provider: str) -> list[JSON]:
+    """Without blank texts, such as stand before calls: Claude refuses them, whatever gateway is before it."""
     marks = marks_in(request.history)
     messages = _Messages("content", text=str)
     for item in in_rounds(request.history):
@@ -108,10 +109,10 @@ def _messages(request: ModelRequest, provider: str) -> list[JSON]:
                 messages.call(item, provider, request.model)
             case UserText():
                 text = without_marks(item.text, marks)
-                messages.add("user", [*map(_file, item.files), *([text] if text else [])])
-            case OperatorText() if item.text:
+                messages.add("user", [*map(_file, item.files), *([text] if text.strip() else [])])
+            case OperatorText() if item.text.strip():
                 messages.add("user", [marked(item)])
-            case AssistantText() if item.text:
+            case AssistantText() if item.text.strip():
                 messages.add("assistant", [item.text])
     return messages.closed()
 

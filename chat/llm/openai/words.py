@@ -23,8 +23,10 @@ def arguments(call: ToolCallItem) -> str:
 
 
 def output(result: ToolResultItem) -> str:
-    """Neither API has a mark for a tool that failed, so the words say it. Never empty: some servers refuse that."""
-    return f"Error: {result.output}" if result.is_error else result.output or NO_OUTPUT
+    """Neither API has a mark for a tool that failed, so the words say it. Never blank: some servers refuse that."""
+    if result.is_error:
+        return f"Error: {result.output}"
+    return result.output if result.output.strip() else NO_OUTPUT
 
 
 class _Details(msgspec.Struct):
