@@ -283,6 +283,50 @@ async def test_usage_as_groq_alone_tells_it(server: OpenAIServer, provider: Chat
     assert end_of(events).usage == Usage(input_tokens=7, output_tokens=3)
 
 
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (
+            {"completion_tokens_details": {"reasoning_tokens": 60}, "total_tokens": 70},
+            Usage(input_tokens=7, output_tokens=63, reasoning_tokens=60),
+        ),
+        ({"total_tokens": 70}, Usage(input_tokens=7, output_tokens=63, reasoning_tokens=60)),
+        (
+            {"completion_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 10},
+            Usage(input_tokens=7, output_tokens=3, reasoning_tokens=2),
+        ),
+        (
+            {"prompt_tokens_details": {"cached_tokens": 5}, "total_tokens": 15},
+            Usage(input_tokens=7, output_tokens=3, cached_tokens=5),
+        ),
+        (
+            {"prompt_cache_hit_tokens": 5, "prompt_cache_miss_tokens": 2},
+            Usage(input_tokens=7, output_tokens=3, cached_tokens=5),
+        ),
+        ({"cached_tokens": 5}, Usage(input_tokens=7, output_tokens=3, cached_tokens=5)),
+    ],
+    ids=["xAI", "Google", "OpenAI", "a total of another kind", "DeepSeek", "Kimi"],
+)
+async def test_usage_in_each_vendors_words(
+    server: OpenAIServer, provider: ChatCompletionsProvider, usage: JSON, counted: Usage
+) -> None:
+    """Reasoning is paid for as output, also by whom it is counted in the total alone; what was cached costs less."""
+    told = Data({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, **usage}})
+    server.then(said(delta(content="Hello"), STOP, told, DONE))
+    assert end_of(await events_of(provider, request("Hi", model=MODEL))).usage == counted
+
+
+async def test_counts_that_say_nothing_unmake_none(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    told = [{"prompt_tokens": 7, "completion_tokens": 3}, {"prompt_tokens_details": {"cached_tokens": 0}}]
+    server.then(
+        said(delta(content="Hello"), STOP, *(Data({"choices": [], "usage": one}) for one in told), DONE)
+    )
+    events = await events_of(provider, request("Hi", model=MODEL))
+    assert end_of(events).usage == Usage(input_tokens=7, output_tokens=3)
+
+
 async def test_a_server_without_keys_is_sent_none() -> None:
     with OpenAIServer(ChatApi(groq=False), key="") as server:
         provider = ChatCompletionsProvider("compatible", api_key="", base_url=server.url)

@@ -35,7 +35,9 @@ class _Details(msgspec.Struct):
 
 
 class Counts(msgspec.Struct):
-    """Tokens, by the names of either API. Both count as we do: the cached ones among the input, the reasoning among the output."""
+    """Tokens, by the names of either API, and of who copies them. Both count as we do: the cached ones among the input, the
+    reasoning among the output. xAI, and Google's Chat Completions, count it in the total alone, and Google does not say how
+    much it was."""
 
     prompt_tokens: Any = None
     completion_tokens: Any = None
@@ -45,15 +47,27 @@ class Counts(msgspec.Struct):
     output_tokens: Any = None
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
+    total_tokens: Any = None
+    prompt_cache_hit_tokens: Any = None
+    """DeepSeek's."""
+    cached_tokens: Any = None
+    """Kimi's."""
 
     def usage(self) -> Usage:
         asked = self.prompt_tokens_details or self.input_tokens_details or _Details()
         said = self.completion_tokens_details or self.output_tokens_details or _Details()
+        read = whole(self.prompt_tokens or self.input_tokens)
+        written = whole(self.completion_tokens or self.output_tokens)
+        cached = whole(asked.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens)
+        reasoning = whole(said.reasoning_tokens)
+        beside = max(0, whole(self.total_tokens) - read - written)
+        if beside and not (beside == reasoning if reasoning else beside != cached):
+            beside = 0
         return Usage(
-            input_tokens=whole(self.prompt_tokens or self.input_tokens),
-            output_tokens=whole(self.completion_tokens or self.output_tokens),
-            cached_tokens=whole(asked.cached_tokens),
-            reasoning_tokens=whole(said.reasoning_tokens),
+            input_tokens=read,
+            output_tokens=written + beside,
+            cached_tokens=cached,
+            reasoning_tokens=reasoning or beside,
         )
 
 
