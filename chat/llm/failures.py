@@ -194,7 +194,6 @@ _BY_CODE: dict[str, Class] = {
     "rate_limit_exceeded": ModelQuota,
     "context_length_exceeded": ModelContextTooLong,
     "exceed_context_size_error": ModelContextTooLong,
-    "string_above_max_length": ModelContextTooLong,
     "model_not_found": ModelNotFound,
     "model_decommissioned": ModelNotFound,
     "server_is_overloaded": ModelOverloaded,
@@ -246,8 +245,10 @@ _NOT_SERVED_CODES = {"unsupported_country_region_territory", "billing_not_active
 _WORDED = {None, 400, 422, 500}
 """Statuses that many give for anything, so that the words have to do."""
 _TOO_LONG = re.compile(
-    r"maximum context length|context (window|size|length|limit)|exceeds? the .{0,20}context|prompt is too long"
-    r"|too many tokens|exceeds? the maximum number of tokens|(token count|payload size).*exceeds",
+    r"maximum context length|context (window|size|length|limit)|exceeds? the .{0,20}context|(prompt|input) is too long"
+    r"|too many tokens|exceeds? the maximum number of tokens|(token count|payload size|input length).*exceeds"
+    r"|maximum (prompt|model) length|model token limit|range of input length|prompt exceeds max|model max length"
+    r"|`inputs` tokens \+ `max_new_tokens`|invalid '(input|messages)\b[^']*': string too long",
     re.IGNORECASE | re.DOTALL,
 )
 _NO_MONEY = re.compile(

@@ -7,6 +7,7 @@ import pytest
 
 from chat.errors import (
     ModelBadAnswer,
+    ModelBadRequest,
     ModelContextTooLong,
     ModelOverloaded,
     ModelQuota,
@@ -237,10 +238,49 @@ async def test_streams_that_fail(
             HttpError(413, "Request too large for model: Limit 6000", "tokens", "rate_limit_exceeded"),
             ModelContextTooLong,
         ),
+        (
+            HttpError(
+                400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens."
+            ),
+            ModelContextTooLong,
+        ),
+        (
+            HttpError(
+                500, "The decoder prompt (length 66501) is longer than the maximum model length of 65536."
+            ),
+            ModelContextTooLong,
+        ),
+        (
+            HttpError(422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096."),
+            ModelContextTooLong,
+        ),
+        (HttpError(400, "Input is too long for requested model."), ModelContextTooLong),
+        (HttpError(400, "Your request exceeded model token limit: 8192"), ModelContextTooLong),
+        (HttpError(400, "Range of input length should be [1, 129024]"), ModelContextTooLong),
+        (HttpError(400, "Prompt exceeds max length", code="1261"), ModelContextTooLong),
+        (HttpError(400, "Input length 203743 exceeds the maximum length 202752"), ModelContextTooLong),
+        (
+            HttpError(
+                400,
+                "Invalid 'messages[0].content': string too long. Expected a string with maximum length 10485760.",
+                code="string_above_max_length",
+            ),
+            ModelContextTooLong,
+        ),
+        (
+            HttpError(
+                400,
+                "Invalid 'tools[0].function.description': string too long. Expected a string with maximum length 1024.",
+                code="string_above_max_length",
+            ),
+            ModelBadRequest,
+        ),
         (HttpError(498, "Flex capacity exceeded"), ModelOverloaded),
         (HttpError(302, "Over there.", headers={"location": "http://127.0.0.1:9/"}), ModelUnreachable),
     ],
-    ids=lambda value: str(value.status) if isinstance(value, HttpError) else value.__name__,
+    ids=lambda value: (
+        f"{value.status} {value.message[:40]}" if isinstance(value, HttpError) else value.__name__
+    ),
 )
 async def test_refusals_without_a_code_of_openais(
     server: OpenAIServer, provider: ChatCompletionsProvider, error: HttpError, cls: type[ProviderError]
