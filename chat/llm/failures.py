@@ -40,7 +40,12 @@ _WORDS = ("message", "detail", "error_description", "error", "errors", "msg", "t
 """Where the sentence stands, the likeliest first."""
 _CODES = ("code", "type", "status", "reason")
 _MAX_DEPTH = 6
-_TRY_AGAIN = re.compile(r"try again in (?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE)
+_TRY_AGAIN = re.compile(
+    r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)? ?(?:milliseconds?|ms|seconds?|minutes?|hours?|days?|[dhms])(?![a-z]) ?)+)",
+    re.IGNORECASE,
+)
+_TIME = re.compile(r"([\d.]+) ?(ms|milli|[dhms])", re.IGNORECASE)
+_UNIT_S = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def _told(body: Any, status: int | None, headers: Mapping[str, str]) -> Told:
     hint = _retry_info(body)
     if hint is None:
         hint = _header_s(headers)
+    if hint is None:
+        hint = _reset_s(body)
     if hint is None:
         hint = _sentence_s(message)
     return Told(message, tuple(dict.fromkeys(_codes_in(body))), status, hint)
@@ -135,6 +142,15 @@ def _retry_info(body: Any) -> float | None:
     return None
 
 
+def _reset_s(body: Any) -> float | None:
+    """OpenRouter's ``metadata.headers``: ``"X-RateLimit-Reset": "1741305600000"``, in milliseconds since 1970."""
+    value: Any = body
+    for key in ("error", "metadata", "headers", "X-RateLimit-Reset"):
+        value = value.get(key) if isinstance(value, dict) else None
+    at_ms = _seconds(str(value))
+    return None if at_ms is None else max(0.0, at_ms / 1000 - time.time())
+
+
 def _header_s(headers: Mapping[str, str]) -> float | None:
     """``retry-after-ms``, else ``retry-after`` in seconds, a fraction of one included, or as a date."""
     milliseconds = _seconds(headers.get("retry-after-ms", ""))
@@ -153,12 +169,13 @@ def _until(date: str) -> float | None:
 
 
 def _sentence_s(message: str) -> float | None:
-    """``Please try again in 1m2.5s.``, as OpenAI and Groq write it."""
+    """``Please try again in 1h1m2.5s.``, as OpenAI and Groq write it, ``Please retry after 26 seconds.``, as Azure does."""
     found = _TRY_AGAIN.search(message)
-    if not found or not any(found.groups()):
+    if not found:
         return None
-    seconds = (_seconds(found[2] or "") or 0.0) / (1000 if found[3] == "ms" else 1)
-    return 60.0 * int(found[1] or 0) + seconds
+    return _seconds(
+        str(sum(float(number) * _UNIT_S[unit.lower()] for number, unit in _TIME.findall(found[1])))
+    )
 
 
 def _seconds(text: str) -> float | None:

@@ -1,6 +1,7 @@
 """Chat Completions as the servers that copy them really are: without ids, indices, usage, keys, and alive by odd means."""
 
 import json
+import time
 from collections.abc import AsyncGenerator, Iterator
 
 import pytest
@@ -297,6 +298,9 @@ async def test_refusals_without_a_code_of_openais(
     [
         ("Rate limit reached. Please try again in 7.66s.", {}, 7.66),
         ("Rate limit reached. Please try again in 2m.", {}, 120.0),
+        ("Rate limit reached. Please try again in 1h2m3.5s. Need more?", {}, 3723.5),
+        ("Please retry after 26 seconds.", {}, 26.0),
+        ("Please retry in 5 minutes.", {}, 300.0),
         ("Rate limit reached.", {"retry-after-ms": "250"}, 0.25),
         ("Rate limit reached. Please try again in 9s.", {"retry-after": "3"}, 3.0),
         ("Rate limit reached. Try again soon.", {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
@@ -314,6 +318,18 @@ async def test_hints_when_to_come_back(
     with pytest.raises(ModelQuota) as failed:
         await events_of(provider, request("Hi", model=MODEL))
     assert failed.value.retry_after_s == seconds
+
+
+async def test_a_hint_among_what_openrouter_passes_on(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    reset_ms = round((time.time() + 50) * 1000)
+    headers = {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset_ms)}
+    error = {"message": "Rate limit exceeded", "code": 429, "metadata": {"headers": headers}}
+    server.then(HttpError(429, "", whole={"error": error}))
+    with pytest.raises(ModelQuota) as failed:
+        await events_of(provider, request("Hi", model=MODEL))
+    assert 0 < (failed.value.retry_after_s or 0) <= 50
 
 
 async def test_usage_as_groq_alone_tells_it(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
