@@ -50,6 +50,36 @@ async def next_message(
     return message
 
 
+@pytest.mark.parametrize("word", ["STOP", "end_turn", "tool_use", "eos_token", "TOOL_CALLS"])
+async def test_a_good_end_in_another_vendors_word_is_one(
+    server: OpenAIServer, provider: ChatCompletionsProvider, word: str
+) -> None:
+    """As gateways pass it on."""
+    end = Data({"choices": [{"index": 0, "delta": {}, "finish_reason": word}]})
+    server.then(said(delta(tool_calls=[call("get_time", '{"zone":"A"}', index=0, id="a")]), end, DONE))
+    events = await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert [one.arguments for one in calls_of(events)] == ['{"zone":"A"}']
+    assert end_of(events).finish is FinishReason.TOOL_CALLS
+
+
+@pytest.mark.parametrize(
+    ("word", "finish"),
+    [
+        ("MAX_TOKENS", FinishReason.MAX_OUTPUT_TOKENS),
+        ("model_length", FinishReason.MAX_OUTPUT_TOKENS),
+        ("SAFETY", FinishReason.CONTENT_FILTER),
+        ("guardrail_intervened", FinishReason.CONTENT_FILTER),
+    ],
+)
+async def test_a_limit_or_a_filter_in_another_vendors_word_is_told_as_that(
+    server: OpenAIServer, provider: ChatCompletionsProvider, word: str, finish: FinishReason
+) -> None:
+    end = Data({"choices": [{"index": 0, "delta": {}, "finish_reason": word}]})
+    server.then(said(delta(content="Hello"), end, DONE))
+    got = end_of(await events_of(provider, request("Hi", model=MODEL)))
+    assert (got.finish, got.vendor_reason) == (finish, word)
+
+
 async def test_what_stands_beside_a_call_goes_back_with_that_call(
     server: OpenAIServer, provider: ChatCompletionsProvider
 ) -> None:

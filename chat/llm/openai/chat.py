@@ -176,12 +176,25 @@ def _call_id(call: ToolCallItem, provider: str, model: str) -> str:
 _FINISH: dict[str, FinishReason] = {
     "stop": FinishReason.STOP,
     "eos": FinishReason.STOP,
+    "eos_token": FinishReason.STOP,
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
     "tool_calls": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
+    "tool_use": FinishReason.TOOL_CALLS,
     "length": FinishReason.MAX_OUTPUT_TOKENS,
+    "max_tokens": FinishReason.MAX_OUTPUT_TOKENS,
+    "model_length": FinishReason.MAX_OUTPUT_TOKENS,
+    "model_context_window_exceeded": FinishReason.MAX_OUTPUT_TOKENS,
     "content_filter": FinishReason.CONTENT_FILTER,
+    "content_filtered": FinishReason.CONTENT_FILTER,
+    "guardrail_intervened": FinishReason.CONTENT_FILTER,
+    "safety": FinishReason.CONTENT_FILTER,
+    "recitation": FinishReason.CONTENT_FILTER,
+    "prohibited_content": FinishReason.CONTENT_FILTER,
+    "refusal": FinishReason.CONTENT_FILTER,
 }
-"""Every other word of a vendor's is `OTHER` here."""
+"""In whatever letters; also what gateways pass on of Claude's, Bedrock's and Gemini's own words. Every other is `OTHER` here."""
 
 
 class _Function(msgspec.Struct):
@@ -314,7 +327,7 @@ class ChatRound(OpenAIRound[_Typical]):
         """
         if self._finish in {"", "error"}:
             raise ModelUnreachable(cause=f"the stream ended with finish reason {self._finish!r}")
-        finish = _FINISH.get(self._finish, FinishReason.OTHER)
+        finish = _FINISH.get(self._finish.lower(), FinishReason.OTHER)
         if finish in {FinishReason.STOP, FinishReason.TOOL_CALLS} and self._calls:
             yield from self._requests()
             yield Completed(FinishReason.TOOL_CALLS, self._usage)
