@@ -218,10 +218,27 @@ _BY_CODE: dict[str, Class] = {
     "invalid_prompt": ModelRefused,
     "content_filter": ModelRefused,
     "content_policy_violation": ModelRefused,
+    "image_content_policy_violation": ModelRefused,
     "bio_policy": ModelRefused,
     "misalignment_policy_violation": ModelRefused,
     "tool_use_failed": ModelBadAnswer,
     "output_parse_failed": ModelBadAnswer,
+    **dict.fromkeys(
+        (
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_base64_image",
+            "invalid_image_url",
+            "image_too_large",
+            "image_too_small",
+            "image_parse_error",
+            "invalid_image_mode",
+            "image_file_too_large",
+            "unsupported_image_media_type",
+            "empty_image_file",
+        ),
+        ModelBadRequest,
+    ),
 }
 """These are right whatever the status."""
 _BY_STATUS: dict[int, Class] = {

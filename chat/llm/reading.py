@@ -124,6 +124,26 @@ def _instead(file: FileItem, room: _Room) -> str:
     return "" if room.takes(file) else FILE_LEFT_OUT.format(**shown)
 
 
+def shows_files(request: ModelRequest, spec: str) -> bool:
+    """Whether the model is given a picture or a PDF with it."""
+    return any(isinstance(item, UserText) and item.files for item in readable(request, spec).history)
+
+
+def without_files(request: ModelRequest) -> ModelRequest:
+    """With words in the place of its pictures and PDFs, for a vendor that has refused one of them."""
+    return msgspec.structs.replace(request, history=[_without_files(item) for item in request.history])
+
+
+def _without_files(item: HistoryItem) -> HistoryItem:
+    if not isinstance(item, UserText):
+        return item
+    files = [
+        file if file.media_type == TEXT else msgspec.structs.replace(file, content=None)
+        for file in item.files
+    ]
+    return msgspec.structs.replace(item, files=files)
+
+
 def unreadable(files: Sequence[FileRef], spec: str) -> FileRef | None:
     """The first of them that the model does not take."""
     able = reads(spec)

@@ -6,6 +6,7 @@ Nothing is ever asked again once a word of a round has come: it would be said tw
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -14,7 +15,16 @@ from dataclasses import dataclass
 import msgspec
 
 from chat.conf import conf
-from chat.errors import ModelEmptyAnswer, ModelOverloaded, ModelQuota, ProviderError
+from chat.errors import (
+    ModelBadRequest,
+    ModelContextTooLong,
+    ModelEmptyAnswer,
+    ModelNotFound,
+    ModelOverloaded,
+    ModelQuota,
+    ModelRefused,
+    ProviderError,
+)
 from chat.llm.catalog import Candidate
 from chat.llm.names import ToolNames, call_id
 from chat.llm.provider import (
@@ -31,7 +41,7 @@ from chat.llm.provider import (
     Usage,
     model_spec,
 )
-from chat.llm.reading import readable
+from chat.llm.reading import readable, shows_files, without_files
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +189,8 @@ class Route:
         self._current, *self._fallbacks = candidates
         self._attempts = attempts or conf().model_attempts
         self._on_failure = on_failure
+        self._blind = False
+        """The current model's vendor has refused a picture or a file: for this response it is given none."""
 
     def end(self) -> None:
         """No model is asked any more; whoever hears of failures is let go, for it may well hold this."""
@@ -199,7 +211,8 @@ class Route:
         while True:
             began = False
             try:
-                asked = msgspec.structs.replace(request, model=self._current.model)
+                seen = without_files(request) if self._blind else request
+                asked = msgspec.structs.replace(seen, model=self._current.model)
                 async with aclosing(exchange(self._current.provider, asked)) as stream:
                     async for event in stream:
                         began, self._fallbacks = True, []
@@ -208,7 +221,7 @@ class Route:
             except ProviderError as error:
                 if began:
                     self._give_up(error, tries.attempt)
-                delay_s = self._after(error, tries)
+                delay_s = self._after(error, tries, asked)
             await asyncio.sleep(delay_s)
 
     def _begin(self, tries: "_Tries") -> float:
@@ -224,8 +237,12 @@ class Route:
                 self._give_up(error, 0)
         return 0.0
 
-    def _after(self, error: ProviderError, tries: "_Tries") -> float:
+    def _after(self, error: ProviderError, tries: "_Tries", asked: ModelRequest) -> float:
         """Who is asked after this error is `current`; the seconds until then. Raises the error when nobody is left."""
+        if _is_about_files(error) and shows_files(asked, self._current.spec):
+            self._blind = True
+            self._tell(error, tries.attempt, next_spec=self._current.spec)
+            return 0.0
         begin_cooldown(self._current.spec, error)
         delay_s = tries.delay_s(error)
         if error.ask_again and tries.may_ask_again(delay_s) and not (error.retry_after_s and self._fallbacks):
@@ -240,7 +257,7 @@ class Route:
 
     def _switch(self, error: ProviderError, *, attempt: int) -> None:
         self._tell(error, attempt, next_spec=self._fallbacks[0].spec)
-        self._current = self._fallbacks.pop(0)
+        self._current, self._blind = self._fallbacks.pop(0), False
 
     def _give_up(self, error: ProviderError, attempt: int) -> float:
         self._tell(error, attempt)
@@ -256,6 +273,17 @@ class Route:
                 spec=self._current.spec, error=error, attempt=attempt, next_spec=next_spec, delay_s=delay_s
             )
         )
+
+
+_FILES = re.compile(
+    r"image|picture|\bpdf|document|\bfiles?\b|vision|multi.?modal|media|inline.?data|HTTP 413", re.IGNORECASE
+)
+
+
+def _is_about_files(error: ProviderError) -> bool:
+    """A file that the vendor cannot read stands in the conversation for good; each later turn would be refused for it."""
+    kinds = ModelBadRequest | ModelNotFound | ModelRefused | ModelContextTooLong
+    return isinstance(error, kinds) and bool(_FILES.search(error.cause))
 
 
 class _Tries:

@@ -1,17 +1,21 @@
 """Pictures and files reach each vendor in its own form; what its model cannot read stands in words."""
 
 import base64
+from contextlib import aclosing
 
 import pytest
 from pytest_django import Settings
 
-from chat.errors import ProviderError
+from chat.errors import ModelBadRequest, ProviderError
+from chat.llm.catalog import Candidate
 from chat.llm.provider import AssistantText, FileItem, HistoryItem, Provider, UserText
 from chat.llm.reading import reads
+from chat.llm.route import FailedAttempt, Route
 from sessions_app.files.kinds import MediaType
 from tests.contract.asking import HELLO, ask, events, sent_for
-from tests.contract.vendor import Vendor
+from tests.contract.vendor import Fail, Failure, Vendor
 from tests.files.samples import WHOLE, png
+from tests.providers.rounds import joined
 
 
 def item(media_type: MediaType, data: bytes | None = None, **more: object) -> FileItem:
@@ -96,6 +100,41 @@ async def test_a_model_that_reads_words_alone_gets_words(
     vendor.then(HELLO)
     await events(provider, ask(vendor, UserText("item_1", "And?", [item(MediaType.PNG)])))
     assert vendor.sent[-1].of("file") == []
+
+
+async def test_one_that_the_vendor_cannot_read_does_not_end_the_conversation(
+    vendor: Vendor, provider: Provider
+) -> None:
+    """A photo that broke off behind a whole head, say. It is asked once more without, and the model is told so."""
+    vendor.tolerant = True
+    wrong = item(MediaType.PNG, b"no picture at all")
+    asked = ask(
+        vendor, UserText("item_1", "What is this?", [wrong]), AssistantText("item_2", "?"), "And now?"
+    )
+    told: list[FailedAttempt] = []
+    route = Route([Candidate(vendor.spec, provider, vendor.model)], on_failure=told.append)
+    vendor.then(HELLO, HELLO)
+    for _ in range(2):
+        async with aclosing(route.stream(asked)) as stream:
+            assert joined([event async for event in stream]) == "Hello"
+        assert "cannot be shown" in " ".join(entry.text for entry in vendor.sent[-1].of("user"))
+    assert [(one.error.code, one.next_spec) for one in told] == [("model_bad_request", vendor.spec)]
+    assert len(vendor.refusals) == 1
+
+
+async def test_a_refusal_that_was_not_about_the_file_is_told_as_it_is(
+    vendor: Vendor, provider: Provider
+) -> None:
+    """Asked once without, not for ever."""
+    refusal = Fail(Failure.BAD_REQUEST, message="Could not process image")
+    vendor.then(refusal, refusal, HELLO)
+    route = Route([Candidate(vendor.spec, provider, vendor.model)])
+    with pytest.raises(ModelBadRequest, match="did not understand"):
+        async with aclosing(
+            route.stream(ask(vendor, UserText("item_1", "?", [item(MediaType.PNG)])))
+        ) as stream:
+            assert [event async for event in stream] == []
+    assert [len(sent.of("file")) for sent in vendor.sent] == [1, 0]
 
 
 async def test_the_strict_server_looks_into_them(vendor: Vendor, provider: Provider) -> None:

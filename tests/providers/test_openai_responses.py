@@ -167,6 +167,8 @@ async def test_a_call_that_was_cut_off_is_not_made(server: OpenAIServer, provide
     [
         ("server_error", "The server had an error.", ModelOverloaded, None),
         ("rate_limit_exceeded", "Rate limit reached. Please try again in 11.5s.", ModelQuota, 11.5),
+        ("invalid_image_format", "The image could not be read.", ModelBadRequest, None),
+        ("image_content_policy_violation", "Not this image.", ModelRefused, None),
         ("rate_limit_exceeded", "Rate limit reached. Please try again in 1m2s.", ModelQuota, 62.0),
         ("rate_limit_exceeded", "Rate limit reached. Please try again in 250ms.", ModelQuota, 0.25),
         ("invalid_prompt", "Invalid prompt: your prompt was flagged.", ModelRefused, None),
