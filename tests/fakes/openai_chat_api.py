@@ -5,7 +5,12 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tests.fakes.openai_chat_rules import check_request, check_short_ids, check_signatures
+from tests.fakes.openai_chat_rules import (
+    check_request,
+    check_room,
+    check_short_ids,
+    check_signatures,
+)
 from tests.fakes.openai_script import JSON, Data, ExtraFieldError, Raw, Stream
 
 USAGE: JSON = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -16,13 +21,15 @@ class ChatApi:
     """``groq``: its own names of things, else those of vLLM and its like. ``gateway``: what stands before Gemini: it signs
     the first call of a round beside the call and another time in its id, and wants both back; it gives all calls the
     index 0, reasoning in the text, and its counts unasked; it refuses to be asked for them, and one name of the limit.
-    ``mistral``: ids of calls have nine characters.
+    ``mistral``: ids of calls have nine characters. ``window``: of tokens, which hold the prompt and the limit of the answer, as vLLM
+    counts them.
     """
 
     path = "/chat/completions"
 
     def __init__(self, *, groq: bool, gateway: bool = False, mistral: bool = False) -> None:
         self.mistral = mistral
+        self.window: int | None = None
         self.groq = groq
         self.gateway = gateway
         self.limit_field = "max_completion_tokens" if groq or gateway else "max_tokens"
@@ -39,6 +46,8 @@ class ChatApi:
         check_signatures(body, self.signed)
         if self.mistral:
             check_short_ids(body)
+        if self.window is not None:
+            check_room(body, body.get(self.limit_field) or 1, self.window)
 
     def default_answer(self, body: JSON) -> Stream:
         said = [one["content"] for one in body["messages"] if one["role"] == "user"]

@@ -203,6 +203,16 @@ def check_short_ids(body: JSON) -> None:
                 )
 
 
+def check_room(body: JSON, limit: int, window: int) -> None:
+    """Raises `RefusedError`."""
+    prompt = len(str(body["messages"])) // 4
+    if prompt + limit > window:
+        raise RefusedError(
+            f"'max_tokens' or 'max_completion_tokens' is too large: {limit}. This model's maximum context length is {window} "
+            f"tokens and your request has {prompt} input tokens ({limit} > {window} - {prompt})."
+        )
+
+
 def _check_turns(messages: Sequence[JSON]) -> None:
     """A round of calls and results stands within the assistant's turn."""
     roles = [message["role"] for message in messages if message["role"] != "tool"]

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 
 import pytest
 
-from chat.errors import ModelBadRequest
+from chat.errors import ModelBadRequest, ModelContextTooLong
 from chat.llm.openai.chat import ChatCompletionsProvider
 from chat.llm.provider import FinishReason, HistoryItem, TextDelta, ToolCallItem, ToolCallRequest, Usage
 from tests.fakes.http_server import HttpAnswer
@@ -308,14 +308,60 @@ async def test_the_limit_has_two_names(
     assert server.requests[-1]["max_completion_tokens"] == 9
 
 
+async def test_a_limit_that_does_not_fit_beside_the_prompt_is_left_out(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    """Of that one request: without one, a server gives what there is room for."""
+    assert isinstance(server.api, ChatApi)
+    server.api.window = 4096
+    for limit in (8192, 1000, 8192):
+        asked = request("Hi", model=MODEL, max_output_tokens=limit)
+        assert joined(await events_of(provider, asked)) == "You said: Hi"
+    assert [body.get("max_tokens") for body in server.requests] == [None, 1000, None]
+    assert server.hits == 2 + 1 + 2
+    with pytest.raises(ModelContextTooLong):
+        await events_of(provider, request("Hi " * 9_000, model=MODEL, max_output_tokens=8192))
+    assert server.hits == 5 + 2
+
+
 @pytest.mark.parametrize(
     "message",
-    ["max_tokens is too large: 9000. This model supports at most 8192.", "Unknown parameter: 'tools'."],
+    [
+        "This model's maximum context length is 8192 tokens. However, you requested 8292 (100 in the messages, 8192 in the completion).",
+        "You passed 100 input tokens and requested 8192 output tokens. However, the model's context length is only 8192 tokens.",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 100 `inputs` tokens.",
+    ],
 )
-async def test_another_refusal_is_a_refusal(
+async def test_a_limit_that_does_not_fit_is_said_in_many_words(
     server: OpenAIServer, provider: ChatCompletionsProvider, message: str
 ) -> None:
     server.then(HttpError(400, message))
+    for _ in range(2):
+        await events_of(provider, request("Hi", model=MODEL, max_output_tokens=8192))
+    assert [body.get("max_tokens") for body in server.requests] == [8192, None, 8192]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens is too large: 9000. This model supports at most 8192 completion tokens.",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "`max_tokens` must be less than or equal to `4096`",
+        "Range of max_tokens should be [1, 2048]",
+    ],
+)
+async def test_a_limit_above_the_models_own_is_left_out_from_then_on(
+    server: OpenAIServer, provider: ChatCompletionsProvider, message: str
+) -> None:
+    server.then(HttpError(400, message))
+    for limit in (9000, 9000, 9):
+        await events_of(provider, request("Hi", model=MODEL, max_output_tokens=limit))
+    assert server.hits == 2 + 1 + 1
+    assert [body.get("max_tokens") for body in server.requests] == [9000, None, None, 9]
+
+
+async def test_another_refusal_is_a_refusal(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
+    server.then(HttpError(400, "Unknown parameter: 'tools'."))
     with pytest.raises(ModelBadRequest):
         await events_of(provider, request("Hi", model=MODEL, max_output_tokens=9))
     assert server.hits == 1

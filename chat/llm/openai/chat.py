@@ -4,6 +4,7 @@ Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``00
 """
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import msgspec
 import openai
 
-from chat.errors import ModelUnreachable
-from chat.llm.failures import Told, told_by
+from chat.errors import ModelContextTooLong, ModelUnreachable
+from chat.llm.failures import Told, failure, told_by
 from chat.llm.names import short_call_id
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
@@ -423,6 +424,15 @@ _ABOUT_JSON = re.compile(
 )
 
 
+_TOO_LARGE = re.compile(
+    r"max_(completion_|new_)?tokens.{0,120}?"
+    r"(too large|too high|at most|less than or equal|<=|valid range|should be \[|context length)"
+    r"|\d+ in the completion|requested \d+ output tokens",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Of the limit's value, which some add to the prompt and hold against the context window, and others against the model's own."""
+
+
 class ChatCompletionsProvider(OpenAIStreaming):
     """``name`` is the provider's, as a model's spec begins; ``api_key`` may be empty, then none is sent."""
 
@@ -444,15 +454,20 @@ class ChatCompletionsProvider(OpenAIStreaming):
         self._uncounted: set[str] = set()
         self._forms: dict[str, Form] = {}
         """Of models that refused to be asked for JSON by a schema."""
+        self._too_large: dict[str, int] = {}
+        """Limits of output that are more than the model can give at all."""
 
     def _round(self, request: ModelRequest) -> ChatRound:
         return ChatRound(model=request.model, provider=self.name)
 
     async def _ask(self, request: ModelRequest) -> Stream:
-        """Asks again where a field was refused that no answer needs, or that the server knows by another name."""
+        """Asks again where a field was refused that no answer needs, or that the server knows by another name, or whose value is too
+        large: without a limit the answer is as long as there is room for, which is less."""
         while True:
             limit_field, counted = self._limit_of(request.model), self._counts(request.model)
             form = self._forms.get(request.model, Form.SCHEMA)
+            if (request.max_output_tokens or 0) >= self._too_large.get(request.model, sys.maxsize):
+                request = msgspec.structs.replace(request, max_output_tokens=None)
             body = build_body(
                 request, provider=self.name, limit_field=limit_field, counted=counted, form=form
             )
@@ -460,10 +475,13 @@ class ChatCompletionsProvider(OpenAIStreaming):
                 return await self._post("/chat/completions", body)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 told, was_asked = told_by(error.response), "response_format" in body
-                if not (was_asked and self._learn_form(request.model, told)) and not self._learn(
-                    request.model, told
-                ):
+                if (was_asked and self._learn_form(request.model, told)) or self._learn(request.model, told):
+                    continue
+                if request.max_output_tokens is None or not _TOO_LARGE.search(told.message):
                     raise
+                if not isinstance(failure(told), ModelContextTooLong):
+                    self._too_large[request.model] = request.max_output_tokens
+                request = msgspec.structs.replace(request, max_output_tokens=None)
 
     def _limit_of(self, model: str) -> str:
         """The name for the limit of output tokens."""
