@@ -104,7 +104,8 @@ class Env:
     database_url: str | None = STORES.field(
         None,
         store_url("postgresql", "postgres"),
-        "`postgresql://user:password@host:port/database?sslmode=...`. See [Supabase](#supabase).",
+        "`postgresql://user:password@host:port/database?sslmode=...`; of several hosts (`a:5432,b:5432`) the first that "
+        "answers is taken. See [Supabase](#supabase).",
         default_told="an embedded PostgreSQL under `VAR_DIR`",
         example="postgresql://user:password@host:5432/database?sslmode=require",
         secret=True,

@@ -14,10 +14,17 @@ def store_url(*schemes: str) -> Kind:
     def parse(text: str) -> str:
         if problem := _password_problem(text):
             raise ValueError(problem)
-        found: str = plain.parse(text)
-        return found
+        for one in _of_each_host(text):
+            plain.parse(one)
+        return text
 
     return Kind(plain.wanted, parse)
+
+
+def _of_each_host(url: str) -> list[str]:
+    """libpq tries several hosts, one after the other: ``postgresql://user:password@a:5432,b:5432/database``."""
+    found = re.fullmatch(r"(postgres(?:ql)?://(?:[^/?#]*@)?)([^/?#]*)(.*)", url, re.IGNORECASE)
+    return [found[1] + host + found[3] for host in found[2].split(",")] if found else [url]
 
 
 def _password_problem(url: str) -> str | None:

@@ -1,23 +1,23 @@
 """From ``DATABASE_URL`` to Django's ``DATABASES`` (pool, time-outs, what a transaction pooler needs), and from ``REDIS_URL``
 to its ``CHANNEL_LAYERS``; and where files are kept."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import environ
 from psycopg import OperationalError as PsycopgOperationalError
 from psycopg import ProgrammingError
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import make_conninfo, timeout_from_conninfo
 
 from realtime_ai.env import Env, EnvError, load_env
-from sessions_app.postgres.address import is_local
+from sessions_app.postgres.address import is_local, pools_transactions
 from sessions_app.postgres.link import Link
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
 
-TRANSACTION_POOLER_PORT = 6543
-"""Supabase's: each transaction there may run on another server connection (docs/settings.md)."""
 PLACEHOLDER = "postgresql://nobody@/none?host=/nonexistent/no-database"
 """Lets commands that need no database (check, makemigrations, collectstatic) load the settings."""
 _NOT_LIBPQ = ("pgbouncer", "connection_limit", "schema")
@@ -63,14 +63,17 @@ def database_settings(url: str, *, pool_max: int, demand_tls: bool = True) -> di
     """Django's settings for one PostgreSQL. ``pool_max`` 0: a connection per thread, no pool. ``demand_tls``: where the URL
     says nothing of TLS and leads to another host.
 
-    Raises `EnvError` when the URL names an option that libpq does not know.
+    Raises `EnvError` when the URL names an option that libpq does not know, or no database.
     """
-    config = dict(environ.Env.db_url_config(url))
+    config = dict(environ.Env.db_url_config(url)) | _address(url)
     options = {key: value for key, value in config.pop("OPTIONS", {}).items() if key not in _NOT_LIBPQ}
     for key in ("host", "port", "user", "password", "dbname"):
         if key in options:
             config["NAME" if key == "dbname" else key.upper()] = options.pop(key)
     _check_options(options)
+    config["NAME"] = config["NAME"] or config["USER"]  # as libpq has it
+    if not config["NAME"] and "service" not in options:
+        raise EnvError("DATABASE_URL: it names no database. Put one behind the host: .../NAME.")
     options.setdefault("connect_timeout", 5)
     if config["HOST"] and not str(config["HOST"]).startswith("/"):
         options = _KEEPALIVE | options
@@ -87,14 +90,28 @@ def database_settings(url: str, *, pool_max: int, demand_tls: bool = True) -> di
             "OPTIONS": options,
             "CONN_MAX_AGE": 0,  # the pool keeps connections; both at once is refused by Django
             "CONN_HEALTH_CHECKS": False,  # the engine looks at each connection that the pool gives out, without pauses between
-            "DISABLE_SERVER_SIDE_CURSORS": config["PORT"] == TRANSACTION_POOLER_PORT,
+            "DISABLE_SERVER_SIDE_CURSORS": pools_transactions(config),
         }
     )
+
+
+def _address(url: str) -> dict[str, str]:
+    """HOST and PORT as libpq reads them, where the URL has them before its path: a percent-encoded host may be a socket's folder,
+    and of several hosts each has its own port or the usual one."""
+    before_query = url.partition("?")[0].partition("://")[2]
+    authority = before_query.partition("/")[0].rpartition("@")[2]
+    if not authority:
+        return {}
+    found = [re.fullmatch(r"(\[.*\]|.*?)(?::([0-9]*))?", one) for one in authority.split(",")]
+    hosts = [unquote(one[1].strip("[]")) for one in found if one]
+    ports = [one[2] or "" for one in found if one]
+    return {"HOST": ",".join(hosts), "PORT": ",".join(ports) if any(ports) else ""}
 
 
 def _check_options(options: dict[str, Any]) -> None:
     try:
         make_conninfo(**options)
+        timeout_from_conninfo(options)
     except ProgrammingError as error:
         reason = str(error).strip()
         raise EnvError(f"DATABASE_URL: {reason}. Take that option out of the URL's query.") from None

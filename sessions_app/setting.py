@@ -172,11 +172,16 @@ def url(*schemes: str) -> Kind:
     def parse(text: str) -> str:
         try:
             parts = urlsplit(text)
-            usable = parts.scheme in schemes and bool(parts.netloc or parts.path) and parts.port != 0
+        except ValueError:  # half an IPv6 address
+            raise ValueError(wanted) from None
+        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+            raise ValueError(wanted)
+        try:
+            usable = parts.port != 0
         except ValueError:
             usable = False
         if not usable:
-            raise ValueError(wanted)
+            raise ValueError(f"{wanted} and whose port is a number from 1 to 65535")
         return text
 
     return Kind(wanted, parse)

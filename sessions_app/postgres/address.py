@@ -21,7 +21,7 @@ class SupabaseMode(StrEnum):
 
 def describe(database: str | Mapping[str, Any]) -> SupabaseMode | None:
     """The mode of a URL or of one entry of Django's ``DATABASES``; None when it does not lead to Supabase."""
-    host, port = _address(database)
+    host, (port, *_) = _address(database)
     if host.endswith(".pooler.supabase.com"):
         return SupabaseMode.TRANSACTION_POOLER if port == _TRANSACTION_PORT else SupabaseMode.SESSION_POOLER
     if host.startswith("db.") and host.endswith((".supabase.co", ".supabase.net")):
@@ -32,7 +32,7 @@ def describe(database: str | Mapping[str, Any]) -> SupabaseMode | None:
 
 def pools_transactions(database: str | Mapping[str, Any]) -> bool:
     """True for a transaction pooler: Supabase's, or any other on its port (a local pgbouncer that stands in for it)."""
-    return _address(database)[1] == _TRANSACTION_PORT
+    return _TRANSACTION_PORT in _address(database)[1]
 
 
 def is_local(database: str | Mapping[str, Any]) -> bool:
@@ -54,9 +54,11 @@ def insists_on_tls(sslmode: str) -> bool:
     return sslmode in ("require", "verify-ca", "verify-full")
 
 
-def _address(database: str | Mapping[str, Any]) -> tuple[str, int]:
+def _address(database: str | Mapping[str, Any]) -> tuple[str, list[int]]:
+    """The host, or several with commas between, and their ports."""
     if isinstance(database, str):
         parts = urlsplit(database)
-        return unquote(parts.hostname or "").lower(), parts.port or _SESSION_PORT
-    port = str(database.get("PORT") or _SESSION_PORT)
-    return str(database.get("HOST") or "").lower(), int(port) if port.isdecimal() else _SESSION_PORT
+        return unquote(parts.hostname or "").lower(), [parts.port or _SESSION_PORT]
+    ports = str(database.get("PORT") or "").split(",")
+    found = [int(port) if port.isdecimal() else _SESSION_PORT for port in ports]
+    return str(database.get("HOST") or "").lower(), found

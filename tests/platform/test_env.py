@@ -227,10 +227,19 @@ def test_a_password_that_does_not_fit_into_its_url_is_told(url: str, told: str) 
         "postgresql://u:p@/d?host=/tmp/a@b/c",
         "postgresql://h:5432/d?application_name=a@b",
         "postgresql://u:p@[::1]:5432/d",
+        "postgresql://u:p@a:5432,b:5433/d",
+        "postgresql://u:p@[::1]:5432,b,[::2]/d?target_session_attrs=read-write",
+        "postgres://u:p@%2Fvar%2Frun%2Fpostgresql/d",
     ],
 )
 def test_a_url_that_fits_is_taken_as_it_is(url: str) -> None:
     assert parse(DATABASE_URL=url).database_url == url
+
+
+@pytest.mark.parametrize("host", ["h:abc", "h:0", "h:99999", "a:5432,b:x", "a:5432,b:0"])
+def test_a_port_that_is_none_is_told(host: str) -> None:
+    with pytest.raises(EnvError, match=r"DATABASE_URL: .* whose port is a number from 1 to 65535\."):
+        parse(DATABASE_URL=f"postgresql://u:p@{host}/d")
 
 
 def test_vendors_own_names_are_understood() -> None:

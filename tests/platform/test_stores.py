@@ -51,6 +51,8 @@ def test_a_database_that_is_back_is_soon_found_again() -> None:
         ("postgresql://u:p@/d?host=/some/where,db.example.com", "require"),
         ("postgresql://u:p@/d?host=127.0.0.1,db.example.com", "require"),
         ("postgresql://u:p@localhost/d?hostaddr=192.0.2.1", "require"),
+        ("postgresql://u:p@localhost:5432,db.example.com:5432/d", "require"),
+        ("postgresql://u:p@%2Fvar%2Frun%2Fpostgresql/d", None),
         ("postgresql://u:p@127.example.com/d", "require"),
     ],
 )
@@ -79,6 +81,29 @@ def test_a_unix_socket_needs_no_keepalive_and_becomes_the_host() -> None:
     assert "host" not in settings["OPTIONS"]
 
 
+@pytest.mark.parametrize(
+    ("authority", "host", "port"),
+    [
+        ("u:p@a:5432,b:5433", "a,b", "5432,5433"),
+        ("a:5432,b", "a,b", "5432,"),
+        ("a,b:6543", "a,b", ",6543"),
+        ("u:p@[::1]:5432,[::2]", "::1,::2", "5432,"),
+        ("u:p@%2Fcloudsql%2FProject%3Aeu:5432", "/cloudsql/Project:eu", "5432"),
+        ("a,b", "a,b", ""),
+    ],
+)
+def test_hosts_and_ports_are_read_as_libpq_reads_them(authority: str, host: str, port: str) -> None:
+    settings = database_settings(f"postgresql://{authority}/d", pool_max=0)
+    assert (settings["HOST"], settings["PORT"]) == (host, port)
+    assert settings["DISABLE_SERVER_SIDE_CURSORS"] is ("6543" in port)
+
+
+def test_a_database_without_a_name_has_its_users() -> None:
+    assert database_settings("postgresql://u:p@h:5432?sslmode=require", pool_max=0)["NAME"] == "u"
+    with pytest.raises(EnvError, match="DATABASE_URL: it names no database"):
+        database_settings("postgresql://h:5432", pool_max=0)
+
+
 def test_options_of_other_tools_are_dropped() -> None:
     options = database_settings(f"{POOLER}:6543/postgres?pgbouncer=true&connection_limit=1", pool_max=0)[
         "OPTIONS"
@@ -86,9 +111,11 @@ def test_options_of_other_tools_are_dropped() -> None:
     assert not {"pgbouncer", "connection_limit"} & set(options)
 
 
-def test_an_unknown_option_is_refused_by_name() -> None:
+def test_an_option_that_makes_no_sense_is_refused_by_name() -> None:
     with pytest.raises(EnvError, match=r"DATABASE_URL: .*sslmod\b"):
         database_settings("postgresql://h/d?sslmod=require", pool_max=0)
+    with pytest.raises(EnvError, match=r"DATABASE_URL: .*connect_timeout: 'soon'"):
+        database_settings("postgresql://h/d?connect_timeout=soon", pool_max=0)
 
 
 @pytest.mark.django_db

@@ -33,6 +33,7 @@ def test_any_server_on_the_transaction_poolers_port_is_taken_for_one() -> None:
     assert pools_transactions("postgresql://me:pw@localhost:6543/mine")
     assert not pools_transactions("postgresql://me:pw@localhost:5432/mine")
     assert pools_transactions({"HOST": "localhost", "PORT": "6543"})
+    assert pools_transactions({"HOST": "a,b", "PORT": "6543,6543"})
     assert not pools_transactions({"HOST": "localhost", "PORT": ""})
     assert not pools_transactions({"HOST": "localhost", "PORT": "not a number"})
 
