@@ -335,6 +335,9 @@ def read_env_file(path: Path) -> dict[str, str]:
         raise EnvError(
             f"{path.name}: cannot be read as text ({error}). Correct it or move it away."
         ) from None
+    if "\x00" in text:  # no environment holds one; UTF-16 is full of them
+        line = text[: text.index("\x00")].count("\n") + 1
+        raise EnvError(f"{path.name}, line {line}: holds a NUL. Save the file as text in UTF-8.")
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.key is not None and not _is_setting(binding.key, binding.value)):
@@ -350,25 +353,50 @@ def _is_setting(name: str, value: str | None) -> bool:
     return value is not None and re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name) is not None
 
 
+_EMPTIED = "REALTIME_AI_EMPTIED"
+"""What was empty in the environment and is taken out of it. Processes that this one starts read the file as well, and would
+find there what the empty value hides."""
+
+
 def fill_environment(env_file: Path) -> dict[str, str]:
     """What `os.environ` lacks is taken from ``env_file``; what is empty then is taken out of it: libraries that read
     variables by themselves (uvicorn, prometheus, the vendors' SDKs) take an empty one for a value. Returns the file's.
     """
     from_file = read_env_file(env_file) if env_file.exists() else {}
+    emptied = {name for name, value in os.environ.items() if not value.strip()}
+    emptied.update(os.environ.get(_EMPTIED, "").split())
     for name, value in from_file.items():
-        os.environ.setdefault(name, value)
+        if (
+            name not in emptied and name != "ENV_FILE"
+        ):  # that one would send the processes that are started to another file
+            os.environ.setdefault(name, value)
     for name in [name for name, value in os.environ.items() if not value.strip()]:
         del os.environ[name]
+    if emptied:
+        os.environ[_EMPTIED] = " ".join(sorted(emptied))
     return from_file
+
+
+def _env_file() -> Path:
+    given = os.environ.get("ENV_FILE", "").strip()
+    if not given:
+        return BASE_DIR / ".env"
+    try:
+        found = Path(given).expanduser()
+        is_there = found.exists()
+    except (OSError, RuntimeError) as error:  # the latter: a ~ of nobody's
+        raise EnvError(
+            f"ENV_FILE={given!r}: cannot be looked for ({error}). Correct or unset ENV_FILE."
+        ) from None
+    if not is_there:
+        raise EnvError(f"ENV_FILE={given!r}: there is no such file. Correct or unset ENV_FILE.")
+    return found
 
 
 @cache
 def load_env() -> Env:
     """This process's environment, read once. Raises `EnvError`."""
-    given = os.environ.get("ENV_FILE", "").strip()
-    if given and not Path(given).exists():
-        raise EnvError(f"ENV_FILE={given!r}: there is no such file. Correct or unset ENV_FILE.")
-    from_file = fill_environment(Path(given or BASE_DIR / ".env"))
+    from_file = fill_environment(_env_file())
     env = read_env(os.environ)
     told = notices(os.environ, from_file=from_file, settings=list(settings_of_all()))
     return replace(env, notices=told)

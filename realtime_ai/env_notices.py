@@ -83,6 +83,8 @@ def _unused(
         if setting.also in given and setting.variable in given:
             yield str(setting.also), f"{setting.variable} goes before it"
     yield from _models(given)
+    if "ENV_FILE" in from_file:
+        yield "ENV_FILE", "it counts in the process's environment alone"
     known = [name for setting in settings for name in setting.variables]
     for name in sorted(set(from_file).difference(known, _INSTEAD, _SUPABASE)):
         if not _OTHERS_READ.fullmatch(name):

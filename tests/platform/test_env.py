@@ -188,10 +188,62 @@ def test_what_is_empty_is_unset_for_libraries_too(tmp_path: Path, monkeypatch: p
     assert not {"OPENAI_BASE_URL", "WEB_CONCURRENCY", "GROQ_API_KEY"} & variables.keys()
 
 
-def test_a_file_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENV_FILE", "/nowhere/.env")
-    with pytest.raises(EnvError, match=r"ENV_FILE='/nowhere/\.env': there is no such file"):
+def test_what_is_empty_hides_the_file_from_the_processes_that_are_started_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are given this process's environment, and read the file again."""
+    file = tmp_path / ".env"
+    file.write_text("PORT=1234\nGROQ_API_KEY=from-the-file\n")
+    variables = {"GROQ_API_KEY": "", "LLM_MODEL": " "}
+    for _generation in range(3):
+        monkeypatch.setattr(os, "environ", variables)
+        fill_environment(file)
+        env = read_env(variables)
+        assert (env.chat.groq_api_key, env.chat.llm_model, env.port) == (None, None, 1234)
+        variables = dict(variables)
+        file.write_text(file.read_text() + "LLM_MODEL=demo\n")
+
+
+def test_a_file_that_names_another_sends_nobody_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ENV_FILE=/nowhere/.env\nPORT=1234\n")
+    variables = {"ENV_FILE": str(file)}
+    monkeypatch.setattr(os, "environ", variables)
+    env = load_env.__wrapped__()
+    assert (env.port, env.env_file, variables["ENV_FILE"]) == (1234, str(file), str(file))
+    assert env.notices == ("set and not used: ENV_FILE (it counts in the process's environment alone).",)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/nowhere/.env", "there is no such file"),
+        ("~nobody-of-this-name/.env", "cannot be looked for"),
+        (f"/tmp/{'long' * 100}", "cannot be looked for"),
+    ],
+)
+def test_a_file_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch, path: str, words: str) -> None:
+    monkeypatch.setenv("ENV_FILE", path)
+    with pytest.raises(EnvError, match=rf"ENV_FILE='{path}': {words}"):
         load_env.__wrapped__()
+
+
+def test_a_file_that_is_named_may_be_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither compose nor systemd opens a ``~``, nor does a shell in quotes."""
+    (tmp_path / "mine.env").write_text("PORT=1234\n")
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), "ENV_FILE": "~/mine.env"})
+    assert load_env.__wrapped__().port == 1234
+
+
+def test_a_nul_in_the_file_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"PORT=1234\r\nSECRET_KEY=hunter\0" + b"2\r\n")
+    monkeypatch.setattr(os, "environ", {})
+    with pytest.raises(EnvError, match=r"^\.env, line 2: holds a NUL\.") as refused:
+        fill_environment(file)
+    assert "hunter" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,13 @@ def test_a_first_run_and_a_second(folder: Path) -> None:
         assert run.process.returncode == 0
         run.wait_until_nothing_is_left(0.5)
 
-    with Supervised(folder / "var") as run:
+    settings = folder / "settings"
+    settings.write_text("LLM_MODEL=openai:gpt-5\nOPENAI_API_KEY=of-the-file\n")
+    with Supervised(
+        folder / "var", ENV_FILE=str(settings), LLM_MODEL="", OPENAI_API_KEY=""
+    ) as run:  # what is empty hides the file's
         run.wait_until_up()
+        assert "Model: demo, built in and offline (no model's key is set)" in run.text
         assert "Admin user: admin (password in" in run.text
         assert password not in run.text
         assert run.stop(signal.SIGHUP) < IN_TIME_S
