@@ -1,6 +1,7 @@
 """The doctor: each thing that can be wrong is found, named, and told with its fix; nothing secret is printed."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from realtime_ai.doctor import around, database
@@ -123,6 +124,23 @@ def test_a_table_that_it_may_not_read_is_no_table_that_is_missing() -> None:
     found = database._seen(database._worker)
     assert found.status is Status.PROBLEM
     assert "permission denied for table procrastinate_workers" in found.message
+
+
+def test_before_the_first_start_one_thing_is_a_problem_as_its_page_says() -> None:
+    page = (BASE_DIR / "docs" / "doctor.md").read_text(encoding="utf-8")
+    told = re.search(r"Before the first start (.*?) is a problem, and (.*?) are left out", page)
+    assert told
+    looks = {"database.migrations": database._migrations}
+    looks |= {"database.worker": database._worker, "database.servers": database._servers}
+    found = {}
+    for name, look in looks.items():
+        with transaction.atomic():  # as each is by itself where nothing is begun
+            sql("CREATE SCHEMA empty; SET LOCAL search_path = empty")
+            found[name] = database._seen(look).status
+            transaction.set_rollback(True)
+    expected = dict.fromkeys(re.findall(r"`([\w.]+)`", told[1]), Status.PROBLEM)
+    expected |= dict.fromkeys(re.findall(r"`([\w.]+)`", told[2]), Status.SKIPPED)
+    assert found == expected
 
 
 def test_a_clock_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
