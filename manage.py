@@ -6,6 +6,9 @@ import sys
 
 LONG_RUNNING = ("runserver", "worker", "procrastinate", "testserver")
 
+NOBODY_READS = 128 + 13
+"""As a shell tells SIGPIPE."""
+
 
 def main(arguments: list[str]) -> int:
     if not os.environ.get("DJANGO_SETTINGS_MODULE", "").strip():  # an empty variable counts as unset
@@ -33,7 +36,15 @@ def main(arguments: list[str]) -> int:
     try:
         if not supervised:
             before_serving(arguments)
-        execute_from_command_line(arguments)
+        try:
+            execute_from_command_line(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, and not when nobody is left to hear that it cannot be
+    except BrokenPipeError:
+        # Nobody reads on, as behind `| head`: it ends as SIGPIPE ends a program, and what is left is flushed nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

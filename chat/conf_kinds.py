@@ -5,14 +5,12 @@ import json
 import mimetypes
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 from sessions_app.assistant import SLUG, AssistantSettings, assistant_of
 from sessions_app.origins import origin_of
-from sessions_app.setting import Kind, names_of
+from sessions_app.setting import Kind, file_of, names_of, text_of_file
 
-_ROOT = Path(__file__).resolve().parent.parent
 _FIGURES = ("input", "cached", "output", "context")
 _PRICES_FORM = (
     'JSON like {"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}, or the path of a file '
@@ -66,7 +64,7 @@ def _model_names(text: str) -> dict[str, str]:
 def _prices(text: str) -> dict[str, dict[str, float]]:
     """A JSON object, or the path of a file with one: figures by model."""
     try:
-        models = json.loads(text if text.startswith("{") else Path(text).expanduser().read_text("utf-8"))
+        models = json.loads(text if text.startswith("{") else text_of_file(text))
         _check_prices(models)
     except (OSError, ValueError, RuntimeError) as error:  # the last: a ~ of nobody's
         raise ValueError(f"{_PRICES_FORM} ({error})") from None
@@ -98,12 +96,12 @@ def _model_files(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _mcp_servers(text: str) -> dict[str, Any]:
-    """JSON text, or the path of a JSON or TOML file (relative to the checkout).
+    """JSON text, or the path of a JSON or TOML file.
 
     Other MCP clients wrap their servers in a key of its own; it may be there.
     """
     try:
-        found = json.loads(text) if text.startswith("{") else _load(_ROOT / Path(text).expanduser())
+        found = json.loads(text) if text.startswith("{") else _load(text)
     except (OSError, ValueError, RuntimeError) as error:
         why = f"{type(error).__name__}: {getattr(error, 'strerror', '') or error}"
         raise ValueError(f"{_SERVERS_FORM} ({why})") from None
@@ -116,9 +114,9 @@ def _mcp_servers(text: str) -> dict[str, Any]:
 
 
 def _assistants(text: str) -> dict[str, AssistantSettings]:
-    """JSON text, or the path of a JSON or TOML file (relative to the checkout); a logo may be the path of a picture."""
+    """JSON text, or the path of a JSON or TOML file; a logo may be the path of a picture."""
     try:
-        found = json.loads(text) if text.startswith("{") else _load(_ROOT / Path(text).expanduser())
+        found = json.loads(text) if text.startswith("{") else _load(text)
         return {slug: _assistant(slug, fields) for slug, fields in dict(found).items()}
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{_ASSISTANTS_FORM} ({getattr(error, 'strerror', '') or error})") from None
@@ -129,18 +127,26 @@ def _assistant(slug: str, fields: Any) -> AssistantSettings:
         raise ValueError(f"{slug[:60]!r}: names are of a-z, 0-9 and -")
     logo = fields.get("logo") if isinstance(fields, dict) else None
     if isinstance(logo, str) and logo and not logo.startswith("data:"):
-        picture = _ROOT / Path(logo).expanduser()
-        kind = mimetypes.guess_type(picture.name)[0]
-        fields = {**fields, "logo": f"data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"}
+        fields = {**fields, "logo": _picture(slug, logo)}
     try:
         return assistant_of(fields)
     except ValueError as error:
         raise ValueError(f"{slug}: {error}") from None
 
 
-def _load(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
-    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+def _picture(slug: str, path: str) -> str:
+    """As a data URL. An error names it: the reader has the file of settings before them, and that one is there."""
+    picture = file_of(path)
+    try:
+        data = base64.b64encode(picture.read_bytes()).decode()
+    except OSError as error:
+        raise ValueError(f"{slug}: logo: {picture}: {error.strerror}") from None
+    return f"data:{mimetypes.guess_type(picture.name)[0]};base64,{data}"
+
+
+def _load(path: str) -> Any:
+    text = text_of_file(path)
+    return tomllib.loads(text) if path.endswith(".toml") else json.loads(text)
 
 
 ASSISTANTS = Kind(_ASSISTANTS_FORM, _assistants)

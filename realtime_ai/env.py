@@ -33,8 +33,10 @@ from sessions_app.setting import (
     Setting,
     choice,
     declared,
+    file_of,
     names_of,
     number,
+    text_of_file,
     whole,
 )
 
@@ -60,7 +62,7 @@ def _networks(text: str) -> tuple[str, ...]:
 
 def _folder(text: str) -> Path:
     try:
-        return Path(text).expanduser().resolve()
+        return file_of(text).resolve()
     except RuntimeError as error:  # a ~ of nobody's
         raise ValueError(f"a folder's path ({error})") from None
 
@@ -299,7 +301,7 @@ def _read_setting(setting: Setting, given: Mapping[str, str]) -> Any:
 
 def _file_text(name: str, path: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
+        return text_of_file(path).strip()
     except (OSError, UnicodeDecodeError, RuntimeError) as error:  # the last: a ~ of nobody's
         _refuse(f"{name}={path!r}", f"the path of a text file that can be read ({error})")
 

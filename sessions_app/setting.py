@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import _lru_cache_wrapper, cache
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 Conf = TypeVar("Conf")
+_ROOT = Path(__file__).resolve().parent.parent
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _DECLARATION = "setting"
@@ -200,6 +202,18 @@ def _flag(given: str) -> bool:
     if given.lower() not in _TRUE + _FALSE:
         raise ValueError
     return given.lower() in _TRUE
+
+
+def file_of(given: str) -> Path:
+    """The path that a setting names: one that is not absolute begins in the checkout, as ``.env`` does, from wherever a command is
+    run; ``~`` is a home. Raises RuntimeError for a ``~`` of nobody's."""
+    return _ROOT / Path(given).expanduser()
+
+
+def text_of_file(given: str) -> str:
+    """What such a file holds; the mark that some editors put before UTF-8 is no part of it. Raises what `file_of` does, OSError and
+    UnicodeDecodeError."""
+    return file_of(given).read_text(encoding="utf-8-sig")
 
 
 def names_of(given: str) -> tuple[str, ...]:

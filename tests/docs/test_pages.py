@@ -1,5 +1,6 @@
 """The pages against the code: links lead somewhere, files and commands that are named exist, figures are bounded."""
 
+import os
 import re
 import subprocess
 import sys
@@ -93,6 +94,24 @@ def test_manage_py_without_django_says_which_python_has_it() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: no Django in this Python")
     assert ".venv/bin/python manage.py" in done.stderr
+
+
+def test_a_command_that_nobody_reads_on_ends_without_a_traceback() -> None:
+    """As behind ``| head -1``."""
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    try:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "help", "--commands"],
+            cwd=BASE_DIR,
+            stdout=write_fd,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(write_fd)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_the_hooks_before_a_commit_are_gates_of_make_lint() -> None:

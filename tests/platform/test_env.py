@@ -114,6 +114,44 @@ def test_a_home_that_nobody_has_is_refused_in_one_line(name: str) -> None:
         parse(**{name: "~nobody-of-this-name/it"})
 
 
+FILES = {
+    "CHAT_INSTRUCTIONS_FILE": "You sell bicycles.",
+    "LLM_PRICES": '{"openai:a": {"input": 1.5, "output": 6}}',
+    "MCP_SERVERS": '{"files": {"command": "npx"}}',
+    "ASSISTANTS": '{"default": {"name": "Bicycle shop"}}',
+}
+
+
+@pytest.mark.parametrize(("name", "text"), FILES.items())
+def test_a_file_that_a_setting_names_may_begin_with_the_mark_of_utf_8(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    """Windows' editors put it there; in ``.env`` it does no harm, either."""
+    plain, marked = tmp_path / "plain", tmp_path / "marked"
+    plain.write_text(text, encoding="utf-8")
+    marked.write_text(text, encoding="utf-8-sig")
+    assert parse(**{name: str(marked)}).chat == parse(**{name: str(plain)}).chat != parse().chat
+
+
+def test_a_path_that_is_not_absolute_begins_beside_env(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs a command from elsewhere, as cron does, reads the same ``.env`` and means the same files."""
+    monkeypatch.chdir(tmp_path)
+    for name in FILES:
+        with pytest.raises(EnvError, match=name):
+            parse(**{name: "nowhere.json"})
+    assert parse(CHAT_INSTRUCTIONS_FILE="LICENSE").chat.instructions.startswith("MIT")
+    assert parse(VAR_DIR="var").var_dir == parse().var_dir == BASE_DIR / "var"
+
+
+def test_a_logo_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "assistants.toml"
+    file.write_text('[sales]\nlogo = "pictures/of-nobody.svg"\n')
+    with pytest.raises(EnvError, match=r"sales: logo: .*/pictures/of-nobody\.svg: No such file"):
+        parse(ASSISTANTS=str(file))
+
+
 def test_the_environment_is_shown_without_secrets() -> None:
     env = parse(
         GEMINI_API_KEY="hunter2", ADMIN_PASSWORD="hunter2", SECRET_KEY="hunter2", METRICS_TOKEN="hunter2"

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
@@ -13,8 +12,6 @@ from chat.conf import conf
 from chat.terminal import Line, LineError, Places, Question, Screen, Sitting, Talk, address_of
 
 _PATIENCE_SECONDS = 60.0
-_NOBODY_READS = 141
-"""The exit code of a program that SIGPIPE ended, by the shells' convention."""
 
 _HELP = """While you talk:
   /retry        have the last question answered again
@@ -77,10 +74,6 @@ class Command(BaseCommand):
             if error.was_told:
                 sys.exit(1)
             raise CommandError(f"{error.code}: {error}") from None
-        except BrokenPipeError:
-            # Nobody reads on, as behind `| head -1`: it ends as SIGPIPE ends a program, and what is left is flushed nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = _NOBODY_READS
         finally:
             if line.place:
                 places.keep(
