@@ -18,7 +18,8 @@ from sessions_app.postgres.link import Link
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
 
-PLACEHOLDER = "postgresql://nobody@/none?host=/nonexistent/no-database"
+NO_HOST = "/nonexistent/no-database"
+PLACEHOLDER = f"postgresql://nobody@/none?host={NO_HOST}"
 """Lets commands that need no database (check, makemigrations, collectstatic) load the settings."""
 _NOT_LIBPQ = ("pgbouncer", "connection_limit", "schema")
 """What other tools (Prisma) write into such URLs; libpq refuses to connect with them."""

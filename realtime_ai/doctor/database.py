@@ -14,6 +14,7 @@ from psycopg.errors import UndefinedTable
 
 from chat.conf import conf
 from realtime_ai.doctor.findings import Finding, Status, ok, problem, skipped, warning
+from realtime_ai.stores import NO_HOST
 from sessions_app.conf import conf as sessions_conf
 from sessions_app.postgres.address import SupabaseMode, describe, insists_on_tls, is_local, pools_transactions
 from sessions_app.supabase.checks import connections_needed
@@ -28,6 +29,7 @@ _OLDEST_VERSION = 14
 _SKEW_S = 5.0
 """Sign-in tokens and signed cookies are dated by this machine's clock, leases and the log by the database's."""
 _URL_FIX = "Correct DATABASE_URL, or start the database that it names: docs/supabase.md."
+_OWN_FIX = "Set DATABASE_URL: docs/supabase.md. Without it `make run` and `make serve` bring a PostgreSQL of their own: start one."
 _TLS_FIX = "Add ?sslmode=verify-full&sslrootcert=/path/to/its/ca.crt to DATABASE_URL: docs/supabase.md."
 
 
@@ -39,7 +41,8 @@ def look_at_database() -> Iterator[Finding]:
         connection.ensure_connection()
     except DatabaseError as error:
         reason = " ".join(str(error).split())
-        yield problem("database.reach", f"It cannot be reached: {reason}", _URL_FIX)
+        fix = _OWN_FIX if _is_our_own() else _URL_FIX
+        yield problem("database.reach", f"It cannot be reached: {reason}", fix)
         return
     yield ok("database.reach", f"It answers; connected in {(time.monotonic() - started) * 1000:.0f} ms")
     for look in (_version, _tls, _writes, _clock, _pools, _exposure, _migrations, _worker, _servers):
@@ -82,9 +85,18 @@ def _value(sql: str) -> Any:
         return cursor.fetchone()
 
 
+def _is_our_own() -> bool:
+    """The embedded one's, whether it has been started or not."""
+    return settings.SESSIONS_EMBEDDED_DATABASE or settings.DATABASES["default"].get("HOST") == NO_HOST
+
+
 def _way_in() -> Finding:
     """Never the URL: there is a password in it."""
     database = settings.DATABASES["default"]
+    if database.get("HOST") == NO_HOST:
+        return skipped(
+            "database.way", "DATABASE_URL is not set, and the embedded PostgreSQL of VAR_DIR is not started"
+        )
     mode = describe(database)
     where = database.get("HOST") or "this machine"
     if mode:

@@ -22,6 +22,7 @@ from realtime_ai.env import BASE_DIR
 from sessions_app.supabase.closing import close_data_api
 from tests.fakes.gemini_script import HttpError, say
 from tests.fakes.gemini_server import API_KEY, GeminiServer
+from tests.platform.support import run_python
 from tests.privileges.conftest import sql, supabase
 
 __all__ = ["supabase"]
@@ -108,6 +109,16 @@ def test_a_database_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> N
     assert names[:2] == ["database.way", "database.reach"]
     assert not [name for name in names if name.startswith("check.")]
     assert told["exit"] == 1
+
+
+def test_no_database_at_all(folder: Path) -> None:
+    """As a newcomer has it who asks before the first start."""
+    done = run_python("manage.py", "doctor", "--no-model", "--json", VAR_DIR=str(folder / "var"))
+    found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+    way, reach = found["database.way"], found["database.reach"]
+    assert (way["status"], reach["status"], done.returncode) == ("skipped", "problem", 1)
+    assert way["message"].startswith("DATABASE_URL is not set")
+    assert reach["fix"].startswith("Set DATABASE_URL")
 
 
 def test_migrations_that_are_not_applied() -> None:

@@ -25,7 +25,7 @@ from tests.support.database import database_url
 from tests.support.sockets import realtime
 from tests.support.waiting import eventually
 
-from .support import START_S, clean_environment
+from .support import START_S, clean_environment, run_python
 
 
 class Runserver:
@@ -222,3 +222,12 @@ async def test_without_the_worker_it_says_so(
     server = await start("--noreload", *options, **variables).up()
     assert server.children() == []
     assert server.text.count("No worker beside the server") == 1
+
+
+def test_a_port_that_is_taken_ends_it_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_python("manage.py", "runserver", f"127.0.0.1:{port}", VAR_DIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"CommandError: 127.0.0.1, port {port}: Address already in use.")
+    assert done.stderr.count("\n") == 1

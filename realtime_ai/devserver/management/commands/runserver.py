@@ -3,12 +3,14 @@
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
+from django.core.management import CommandError
 from django.utils import autoreload
 from whitenoise.runserver_nostatic.management.commands.runserver import Command as RunserverCommand
 
@@ -37,10 +39,24 @@ class Command(RunserverCommand):  # type: ignore[misc]  # WhiteNoise has no type
             finally:
                 _drain()
             return
+        self._find_port_free()
         with worker_beside(options["worker"] and settings.RUNSERVER_WORKER, self.stdout.write) as worker:
             if options["use_reloader"]:
                 sys.exit(serve_reloading(worker))
             super().run(**options)
+
+    def _find_port_free(self) -> None:
+        """daphne says that it cannot listen and stops, and the autoreloader would wait for a change of the code, for ever."""
+        family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self.addr, int(self.port)))
+        except OSError as error:
+            raise CommandError(
+                f"{self.addr}, port {self.port}: {error.strerror}. Stop what listens there, or name another one: "
+                "manage.py runserver 8001."
+            ) from None
 
 
 def _drain() -> None:
