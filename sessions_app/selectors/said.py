@@ -77,12 +77,33 @@ def some_ids(sessions: QuerySet[Session]) -> list[str]:
 
 
 def words_query(term: str) -> SearchQuery | None:
-    """All words must occur, the last one as a beginning when it has three letters or more."""
-    words = re.findall(r"\w+", term)
-    if not words:
+    """All words must occur, the last one as a beginning when it has three letters or more. What signs join to one (an address, an
+    amount, an order's number, a file) is found whole, as the index has it, and in its words."""
+    pieces = [_joined(piece) for piece in term.split() if re.search(r"\w", piece)]
+    if not pieces:
         return None
-    words[-1] += ":*" if len(words[-1]) >= 3 else ""
-    return SearchQuery(" & ".join(words), config=SEARCH_CONFIG, search_type="raw")
+    *before, last = pieces
+    query = " & ".join([*(_one_of(piece) for piece in before), _one_of(last, begins=True)])
+    return SearchQuery(query, config=SEARCH_CONFIG, search_type="raw")
+
+
+def _joined(piece: str) -> str:
+    """Without the signs around it."""
+    return re.sub(r"^\W+|\W+$", "", piece)
+
+
+def _one_of(piece: str, *, begins: bool = False) -> str:
+    """PostgreSQL reads a quoted operand as it reads texts: what is one word there is one here."""
+    words = re.findall(r"\w+", piece)
+    each = " & ".join([*words[:-1], words[-1] + _end(words[-1], begins=begins)])
+    if words == [piece]:
+        return each
+    quoted = piece.replace("\\", "\\\\").replace("'", "''")
+    return f"('{quoted}'{_end(piece, begins=begins)} | {each})"
+
+
+def _end(word: str, *, begins: bool) -> str:
+    return ":*" if begins and len(word) >= 3 else ""
 
 
 def with_words(sessions: QuerySet[Session], term: str) -> dict[str, int]:

@@ -96,6 +96,34 @@ def test_no_term_is_an_error(term: str) -> None:
     assert isinstance(found(term), set)
 
 
+@pytest.mark.parametrize(
+    "term",
+    [
+        "2024/118",
+        "order 2024/118",
+        "10.50",
+        "(10.50)",
+        "ann@example.com",
+        "From ann@example.com: luggage",
+        "report.pdf",
+        "v2.1",
+        "https://example.com/a/b",
+        "O'Neil's",
+        "e-mail",
+        "mail",
+    ],
+)
+def test_what_signs_join_to_one_is_found_as_it_was_written(term: str) -> None:
+    """An order's number, an amount, an address, a file: what a lead has in hand."""
+    write_session(
+        session_id="sought",
+        title="From ann@example.com: luggage of order 2024/118, 10.50 EUR, report.pdf",
+        summary="O'Neil's e-mail had v2.1 of https://example.com/a/b.",
+    )
+    write_session(session_id="other", title="Luggage of order 2025/119, 11.50 EUR", summary="A letter.")
+    assert found(term) == {"sought"}
+
+
 @pytest.mark.usefixtures("some_sessions")
 def test_search_narrows_what_the_filters_left() -> None:
     filtered = Session.objects.filter(pk="0199bb-two")

@@ -251,6 +251,13 @@ def test_words_are_found_in_what_was_said_and_in_what_it_is_called() -> None:
     assert listed(Client(), "?q=parcel") == []
 
 
+def test_an_address_an_amount_and_an_orders_number_are_found_as_they_were_said() -> None:
+    talk("mine", "Hm", "I wrote to ann@example.com: 10.50 for order 2024/118.")
+    talk("else", "Hm", "I wrote to bob@example.org: 11.50 for order 2025/119.")
+    for words in ("ann@example.com", "order+2024/118", "10.50"):
+        assert listed(guest(), f"?q={words}") == ["mine"]
+
+
 def test_what_is_found_shows_where_it_was_said_last() -> None:
     talk("asked", "Where is my **parcel**? It is a Parcel\nfrom Oslo.", "Your parcel is *late*.")
     talk("called", title="Parcel, again")
