@@ -20,7 +20,7 @@ def messages_of(session: Session) -> Iterator[ev.JSON]:
 
 
 def markdown_of(session: Session) -> Iterator[str]:
-    yield head_text(session)
+    yield head_text(session, session.title or session.session_id)  # its first words may have been taken back
     for entry in _entries(session):
         yield entry_text(entry)
 
@@ -43,7 +43,11 @@ def _shown(entry: Entry, chosen: Collection[str] | None) -> Said | Answer | None
             items = [
                 one for one in entry.items if not one.removed and (chosen is None or one.item_id in chosen)
             ]
-            return replace(entry, items=items) if items or (entry.done and chosen is None) else None
+            return (
+                replace(entry, items=items, person=STAFF if entry.person else "")
+                if items or (entry.done and chosen is None)
+                else None
+            )
     return None
 
 

@@ -16,7 +16,7 @@ import msgspec
 from sessions_app.log import events as ev
 from sessions_app.log.rows import Row
 from sessions_app.models import Session
-from sessions_app.review.reader import chosen_items, fold_rows, read_entries, read_rows
+from sessions_app.review.reader import chosen_items, read_entries, read_rows
 from sessions_app.review.text import entry_text, head_text, visitor_name
 from sessions_app.review.transcript import Answer, Entry, Said, Text, ToolRun
 from sessions_app.selectors.reviewed import REVIEW_FIELDS, read_reviews
@@ -176,9 +176,9 @@ def _cell(value: Any) -> Any:
 
 
 def _markdown(session: Session) -> Pieces:
-    yield head_text(session)
-    for rows in read_rows(session):
-        yield "".join(entry_text(entry) for entry in fold_rows(rows))
+    yield head_text(session, session.heading)
+    for entries in read_entries(session, as_far_as_it_came=True):
+        yield "".join(entry_text(entry, marks=True) for entry in entries)
 
 
 # Chats, as OpenAI's tools for evaluation and fine-tuning read them: a line a session

@@ -85,12 +85,14 @@ def read_rows(session: Session, *, after: int = 0, page_rows: int = 500) -> Iter
             after = found[-1].seq
 
 
-def read_entries(session: Session) -> Iterator[list[Entry]]:
+def read_entries(session: Session, *, as_far_as_it_came: bool = False) -> Iterator[list[Entry]]:
     """All entries of the session, a page of its log at a time. What was taken back, or tried again, says so also where that stands
-    pages later."""
+    pages later. ``as_far_as_it_came``: with what there is of an answer that was cut off."""
     gone, tried_again = _taken_back(session)
     for rows in read_rows(session):
         entries = fold_rows(rows)
+        if as_far_as_it_came:
+            _add_deltas(session, entries, at_the_end=True)
         for entry in entries:
             match entry:
                 case Said() if entry.seq < gone.get(entry.item_id, 0):

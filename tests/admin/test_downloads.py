@@ -1,6 +1,7 @@
 """A transcript as a file."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -72,6 +73,66 @@ def test_markdown_tells_who_said_what_and_what_tools_did(viewer: Client) -> None
         "Session ended: the client had left",
     ):
         assert piece in text, piece
+
+
+def test_markdown_says_of_each_word_who_heard_it_and_what_became_of_it(viewer: Client) -> None:
+    """What the model alone was told was never said to the customer, and what a person said is no model's."""
+    events: list[ev.Event] = [
+        user_says("My order is late.", "item_u1"),
+        ev.OperatorWhispered(item_id="item_w1", text="Offer a voucher.", author="grace"),
+        ev.OperatorWhispered(item_id="item_w2", text="He is rude.", author="grace"),
+        ev.WhisperWithdrawn(item_id="item_w2", author="grace"),
+        started("resp_1"),
+        message("Half an", "resp_1", "item_1", "incomplete"),
+        done("resp_1", "incomplete"),
+        ev.ResponseStarted(response_id="resp_2", provider="demo", model="demo", retry_of="resp_1"),
+        ev.ToolApprovalRequested(
+            response_id="resp_2",
+            item_id="item_q",
+            call_id="call_1",
+            output_index=0,
+            name="pay",
+            arguments="{}",
+        ),
+        ev.ToolApproval(item_id="item_y", approval_id="item_q", approve=False, by="grace"),
+        message("A whole answer.", "resp_2", "item_2"),
+        done("resp_2"),
+        ev.FeedbackGiven(item_id="item_2", rating=ev.Rating.DOWN, reason="wrong", comment="No help"),
+        user_says("Secret 4711", "item_u2"),
+        *(event for number in range(100, 200) for event in turn(number)),
+        ev.ItemDeleted(item_id="item_u2"),
+        user_says("A person, please.", "item_u3"),
+        ev.ResponseStarted(response_id="resp_p", provider="", model="", shown_as="Anna"),
+        ev.AssistantMessage(
+            response_id="resp_p",
+            item_id="item_p",
+            output_index=0,
+            text="Grace here.",
+            status=ev.TextStatus.COMPLETED,
+            author="grace",
+        ),
+        done("resp_p"),
+        user_says("Thanks", "item_u4"),
+        started("resp_cut"),
+        *deltas("You are wel", response_id="resp_cut", item_id="item_cut"),
+        done("resp_cut", "incomplete", reason="interrupted"),
+    ]
+    text = download(viewer, write_session(events, first_words="My order is late."), "md")
+    assert text.startswith("# My order is late.\n")
+    time = r" \xb7 2026-03-04 12:\d\d:\d\d UTC\n\n"
+    for piece in (
+        f"### grace, to the model alone{time}Offer a voucher",
+        rf"### grace, to the model alone{time}\*\[taken back, the model was not told\]\*\n\nHe is rude",
+        rf"### Assistant \(gemini:flash\){time}\*\[tried again below\]\*\n\nHalf an \*\[incomplete\]\*",
+        rf"### Assistant \(demo\){time}\*\[another try\]\*\n\n",
+        "Approval: refused by grace",
+        r"A whole answer.\n\n\*\[Bad answer, says the customer: wrong: No help\]\*",
+        rf"### User{time}\*\[removed by the client\]\*\n\nSecret 4711",
+        rf"### grace \(a person\){time}Grace here.",
+        r"You are wel \*\[partial\]\*",
+    ):
+        assert re.search(piece, text), piece
+    assert "Operator" not in text
 
 
 def test_another_form_is_not_found(viewer: Client) -> None:

@@ -150,6 +150,24 @@ def test_what_was_said_as_messages_and_as_markdown(ada: User) -> None:
     assert code_of(client.get(address, {"form": "pdf"})) == (400, "invalid_event")
 
 
+def test_what_a_person_answered_is_no_models_and_has_no_name(ada: User) -> None:
+    by_grace = ev.AssistantMessage(
+        response_id="resp_p",
+        item_id="item_p",
+        output_index=0,
+        text="A person here.",
+        status=ev.TextStatus.COMPLETED,
+        author="grace",
+    )
+    asked = ev.ResponseStarted(response_id="resp_p", provider="", model="", shown_as="Anna")
+    session_id = write_session([user_says("Help!"), asked, by_grace, done("resp_p")], user=ada).session_id
+    answer = by_key(ada).get(f"/api/sessions/{session_id}/transcript", {"form": "md"})
+    text = answer.getvalue().decode()
+    assert "### staff (a person)" in text
+    assert "Assistant" not in text
+    assert "grace" not in text
+
+
 def test_the_chosen_version_is_what_was_said(ada: User) -> None:
     said: list[ev.Event] = [
         user_says("What is a lease?", "item_q"),
