@@ -130,6 +130,8 @@ def _steps(record: ev.Record, operator: str) -> Iterable[JSON]:
             return [_text(event)]
         case ev.ToolCall() | ev.ToolApprovalRequested() | ev.ToolResult():
             return [_tool(event)]
+        case ev.ToolApproval():
+            return [_decided(event)]
         case ev.FeedbackGiven():
             return [_rated(event)]
         case _:
@@ -184,14 +186,27 @@ def _tool(event: ev.ToolCall | ev.ToolApprovalRequested | ev.ToolResult) -> JSON
         "call": event.call_id,
         "name": event.name,
         "text": event.arguments[:MOST_CHARS],
-        "asks": isinstance(event, ev.ToolApprovalRequested),
+        "asks": event.item_id if isinstance(event, ev.ToolApprovalRequested) else "",
+    }
+
+
+def _decided(event: ev.ToolApproval) -> JSON:
+    """``asked``: the ``asks`` of the call that it is about, which may stand in an earlier part."""
+    words = f"{'allowed' if event.approve else 'refused'} by {event.by}"
+    if event.missing:
+        words += f", {event.missing} more to say yes"
+    tone = "info" if event.approve else "warning"
+    return {
+        "kind": "decided",
+        "asked": event.approval_id,
+        "text": f"Tool call {words}",
+        "short": words,
+        "tone": tone,
     }
 
 
 def _notice(event: ev.Event, operator: str) -> JSON:
     text, tone = notice_text(event, operator=operator)
-    if isinstance(event, ev.ToolApproval):
-        text = f"Tool call {'allowed' if event.approve else 'refused'} by {event.by}"
     mark = {ev.ConnectionClosed: "cut", ev.ConnectionOpened: "back", ev.SessionReopened: "back"}.get(
         type(event)
     )

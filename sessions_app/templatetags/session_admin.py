@@ -70,6 +70,8 @@ _KINDS = {
     "failed": "Attempt failed",
     "whole": "Text is whole",
     "tool": "Tool is called",
+    "asks": "A yes is asked for",
+    "decided": "Decided",
     "result": "Tool gave",
     "done": "Answer ends",
     "rated": "Rated",

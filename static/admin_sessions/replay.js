@@ -113,6 +113,10 @@ function files(all) {
   return list;
 }
 
+function badge(node, words, tone) {
+  Object.assign(node.querySelector(".sx-badge"), { textContent: words, className: `sx-badge sx-${tone}` });
+}
+
 const SHOW = {
   said(step) {
     const node = el("article", `sx-said ${step.who ? "sx-operator" : "sx-user"}${step.whispered ? " sx-whisper" : ""}`);
@@ -145,18 +149,24 @@ const SHOW = {
     pages.set(step.item, step.html);
     if (step.who) nameAnswer(step, `${step.who} (a person)`);
   },
+  /** One that a person was asked about is called where it was asked about, also in a later answer. */
   tool(step) {
+    if (nodes.has(step.call)) return badge(nodes.get(step.call), "runs", "info");
     const node = el("div", "rp-call");
     node.append(el("strong", "", step.name), el("span", "sx-badge sx-info", step.asks ? "waits for a yes" : "runs"), el("pre", "", indented(step.text)));
     nodes.set(step.call, node);
+    if (step.asks) nodes.set(step.asks, node);
     answer(step).append(node);
+  },
+  decided(step) {
+    const node = nodes.get(step.asked);
+    if (node) badge(node, step.short, step.tone);
+    else stage.append(el("p", `sx-notice sx-${step.tone}`, step.text));
   },
   result(step) {
     const node = nodes.get(step.call);
     if (!node) return;
-    const badge = node.querySelector(".sx-badge");
-    badge.textContent = [step.outcome, step.took].filter(Boolean).join(" in ");
-    badge.className = `sx-badge ${step.outcome === "ok" ? "sx-success" : "sx-danger"}`;
+    badge(node, [step.outcome, step.took].filter(Boolean).join(" in "), step.outcome === "ok" ? "success" : "danger");
     node.append(el("pre", "", indented(step.text)));
   },
   done(step) {
@@ -269,7 +279,7 @@ function mark() {
   const svg = "http://www.w3.org/2000/svg";
   const lines = steps.map((step, index) => {
     const failed = step.kind === "done" && step.status === "failed";
-    const kind = MARKED[failed ? "failed" : step.mark || step.kind];
+    const kind = step.asks ? null : MARKED[failed ? "failed" : step.mark || step.kind]; // what is asked for is not called yet
     if (!kind) return null;
     const line = document.createElementNS(svg, "rect");
     const high = ["said", "failed", "bad"].includes(kind);

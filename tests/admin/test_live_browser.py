@@ -12,7 +12,7 @@ from sessions_app.log import events as ev
 from sessions_app.log.rows import encode_rows
 from sessions_app.models import Session, SessionEvent, SessionStatus
 from tests.admin.live_pages import address_of, staff_page
-from tests.admin.rows import NOON, done, message, started, turn, user_says, write_session
+from tests.admin.rows import NOON, call, done, message, result, started, turn, user_says, write_session
 from tests.page.chat_page import ChatPage
 from tests.support.browser import Complaints, launched
 from tests.support.server import ServerProcess
@@ -311,6 +311,62 @@ def test_a_session_is_played_with_the_keyboard(browser: Browser, server: ServerP
         page.locator("#rp-place").fill("0")
         expect(stage.locator(".sx-answer .sx-bubble")).to_have_count(0)
         assert page.locator("table.rp-falls tbody tr").count() >= 3
+
+
+def test_a_call_that_waited_for_a_yes_is_played_once_and_says_what_became_of_it(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """It runs in a later answer than the one in which it was asked about."""
+
+    def asks(number: int) -> ev.ToolApprovalRequested:
+        return ev.ToolApprovalRequested(
+            response_id="resp_1",
+            item_id=f"item_q{number}",
+            call_id=f"call_{number}",
+            output_index=number,
+            name=f"pay_{number}",
+            arguments="{}",
+        )
+
+    def decides(number: int, *, approve: bool) -> ev.ToolApproval:
+        return ev.ToolApproval(
+            item_id=f"item_y{number}", approval_id=f"item_q{number}", approve=approve, by="grace"
+        )
+
+    events: list[ev.Event] = [
+        user_says("Pay both"),
+        started("resp_1"),
+        asks(1),
+        asks(2),
+        done("resp_1"),
+        decides(1, approve=True),
+        decides(2, approve=False),
+        started("resp_2"),
+        call("call_1", "resp_2", name="pay_1"),
+        result("call_1", name="pay_1", response_id="resp_2"),
+        done("resp_2"),
+    ]
+    write_session(events, session_id="s1")
+    with staff_page(browser, server, "grace") as page:
+        page.goto("/admin/sessions_app/session/s1/replay/")
+        calls = page.locator("#rp-stage .rp-call")
+        marks = page.locator("#rp-stage .rp-call .sx-badge")
+        expect(page.locator("#rp-stage .sx-user")).to_have_count(1)
+        shown = []
+        for _ in events:
+            page.keyboard.press(".")
+            if (told := marks.all_text_contents()) and told not in shown:
+                shown.append(told)
+        assert shown == [
+            ["waits for a yes"],
+            ["waits for a yes", "waits for a yes"],
+            ["allowed by grace", "waits for a yes"],
+            ["allowed by grace", "refused by grace"],
+            ["runs", "refused by grace"],
+            ["ok in 12 ms", "refused by grace"],
+        ]
+        expect(calls).to_have_count(2)
+        expect(page.locator("#rp-marks .rp-tool")).to_have_count(1)
 
 
 def test_the_page_opens_at_the_end_of_the_transcript_or_at_what_was_searched_for(
