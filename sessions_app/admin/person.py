@@ -160,6 +160,7 @@ def _figures(sessions: QuerySet[Session]) -> dict[str, Any]:
         score=Avg("review__score"),
         last_seen=Max(Case(When(status=SessionStatus.ENDED, then="end_time"), default="last_event_at")),
         cost=Sum("cost_microusd", default=0),
+        unpriced=Sum("unpriced", default=0),
         recent=Count("pk", filter=recent),
         before=Count("pk", filter=before),
         recent_bad=Count("pk", filter=recent & bad),

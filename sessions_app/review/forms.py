@@ -53,6 +53,7 @@ FIELDS = (
     *REVIEW_FIELDS,
     "who",
     "cost_usd",
+    "unpriced",
 )
 _ASKED_AT_ONCE = 100
 _OF_AN_EVENT = ("seq", "created_at", "role", "event_type", "content")
@@ -87,7 +88,9 @@ def _reviewed(sessions: Iterable[Session]) -> Iterator[Reviewed]:
 
 def _head(reviewed: Reviewed) -> dict[str, Any]:
     session, review = reviewed
-    made = {**review, "who": visitor_name(session), "cost_usd": session.cost_microusd / 1_000_000}
+    unknown = session.unpriced and not session.cost_microusd  # that is not for nothing
+    cost = None if unknown else session.cost_microusd / 1_000_000
+    made = {**review, "who": visitor_name(session), "cost_usd": cost}
     return {name: made[name] if name in made else getattr(session, name) for name in FIELDS}
 
 

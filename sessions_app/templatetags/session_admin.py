@@ -16,6 +16,7 @@ register.filter("milliseconds", humanize.milliseconds)
 register.filter("compact", humanize.compact)
 register.filter("exact", humanize.exact)
 register.filter("usd", humanize.usd)
+register.filter("cost", humanize.cost)
 register.filter("ago", humanize.ago)
 
 

@@ -107,15 +107,20 @@ def test_csv_names_people_as_the_list_does_and_tells_dollars(viewer: Client) -> 
     given: dict[str, dict[str, Any]] = {
         "guest": {"guest_id": "c0ffee5599aa", "cost_microusd": 1_234_500},
         "theirs": {"user": shop, "external_user_id": "=ada", "cost_microusd": 31},
-        "own": {"user": shop},
+        "own": {"user": shop, "unpriced": 0},
+        "unknown": {"user": shop, "unpriced": 2},
+        "partly": {"user": shop, "cost_microusd": 1_000_000, "unpriced": 1},
     }
     for name, fields in given.items():
         write_session(turn(1), session_id=name, **fields)
     rows = {row["session_id"]: row for row in rows_of(many(viewer, "csv"))}
-    assert {name: (row["who"], row["cost_usd"], row["cost_microusd"]) for name, row in rows.items()} == {
-        "guest": ("Guest c0ffee55", "1.2345", "1234500"),
-        "theirs": ("'=ada of shop", "0.000031", "31"),
-        "own": ("shop", "0.0", "0"),
+    told = ("who", "cost_usd", "cost_microusd", "unpriced")
+    assert {session_id: tuple(row[name] for name in told) for session_id, row in rows.items()} == {
+        "guest": ("Guest c0ffee55", "1.2345", "1234500", "1"),
+        "theirs": ("'=ada of shop", "0.000031", "31", "1"),
+        "own": ("shop", "0.0", "0", "0"),
+        "unknown": ("shop", "", "0", "2"),
+        "partly": ("shop", "1.0", "1000000", "1"),
     }
 
 

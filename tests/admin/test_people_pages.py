@@ -40,6 +40,19 @@ def person(client: Client, path: str, **query: str) -> str:
     return response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("costs", "words"),
+    [([(0, 2)], "unknown"), ([(1_500_000, 0), (500_000, 1)], "$2.00 + unknown"), ([(2_000_000, 0)], "$2.00")],
+)
+def test_what_a_person_cost_is_told_as_it_is_of_each_session(
+    rita: Client, costs: list[tuple[int, int]], words: str
+) -> None:
+    """Where no price is known it did not cost nothing."""
+    for number, (cost, unpriced) in enumerate(costs):
+        ended(f"s{number}", guest_id="guest77", cost_microusd=cost, unpriced=unpriced)
+    assert f"<dt>Cost</dt><dd>{words}</dd>" in person(rita, "guest/guest77")
+
+
 def test_from_a_session_to_its_person_and_back(rita: Client) -> None:
     ada = User.objects.create_user("ada", email="ada@example.com", first_name="Ada", last_name="Lovelace")
     ended("s1", user=ada, title="Lost luggage")
