@@ -45,8 +45,10 @@ class Chosen:
 
 
 def confirm_sessions(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]) -> HttpResponse:
-    found = [one for one in sessions[: MOST_AT_ONCE + 1] if one.erased_at is None]
-    chosen = [Chosen("session", one.pk, one.title or "Untitled", one.pk) for one in found]
+    """What each is called, often its user's first words, is for those alone who may see it."""
+    may_see = request.user.has_perm("sessions_app.view_session")
+    found = sessions.filter(erased_at__isnull=True)[: MOST_AT_ONCE + 1]
+    chosen = [Chosen("session", one.pk, one.heading if may_see else "", one.pk) for one in found]
     return _confirm(request, model_admin, chosen)
 
 

@@ -1,5 +1,6 @@
 """Staff: who reads is written down and shown to those who may; who may erase does it in two steps."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from sessions_app import hooks
-from sessions_app.models import Erasure, RetentionRun, Session, TranscriptOpening
+from sessions_app.admin import erasing
+from sessions_app.models import EraseActor, Erasure, RetentionRun, Session, TranscriptOpening
+from sessions_app.privacy.erase import By, erase_session
+from tests.admin.rows import user_says, write_session
 
 from .words import MARK, rows_with, session_full_of
 
@@ -125,6 +129,32 @@ def test_it_asks_first_and_erases_then(staff: Staff) -> None:
     assert "Erase…" not in page
     everything = eraser.get("/admin/sessions_app/session/?show=all").content.decode()
     assert "<strong>Erased session</strong>" in everything
+
+
+def test_what_is_asked_about_is_called_as_everywhere_else(staff: Staff) -> None:
+    """Two that nobody gave a title are not the same, and what is erased does not come back."""
+    for session_id, words in (("s1", "Where is my parcel?"), ("s2", "Cancel my order")):
+        write_session([user_says(words)], session_id=session_id)
+    asked = staff("view_session", "erase_session").post(ERASE, {"session": ["s1", "s2"]}).content.decode()
+    assert "<strong>Where is my parcel?</strong>" in asked
+    assert "<strong>Cancel my order</strong>" in asked
+    asked = staff("erase_session").post(ERASE, {"session": ["s1", "s2"]}).content.decode()
+    assert "parcel" not in asked  # who may not see sessions
+
+
+def test_what_is_erased_already_takes_nobodys_place_among_the_chosen(
+    staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that were chosen are asked about, or none of them."""
+    monkeypatch.setattr(erasing, "MOST_AT_ONCE", 2)
+    for number in range(4):
+        write_session([user_says(f"Words {number}")], session_id=f"s{number}")
+    for session_id in ("s2", "s3"):
+        assert erase_session(session_id=session_id, by=By(actor=EraseActor.STAFF))
+    eraser = staff("view_session", "erase_session")
+    choice = {"action": "erase", "_selected_action": [f"s{number}" for number in range(4)]}
+    asked = eraser.post("/admin/sessions_app/session/?show=all", choice).content.decode()
+    assert re.findall(r"<strong>(Words \d)</strong>", asked) == ["Words 1", "Words 0"]
 
 
 def test_one_that_cannot_be_erased_does_not_keep_the_others_chosen(
