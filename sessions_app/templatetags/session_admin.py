@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sessions_app.review import humanize
+from sessions_app.review.text import visitor_name
 
 register = template.Library()
 
@@ -18,6 +19,7 @@ register.filter("exact", humanize.exact)
 register.filter("usd", humanize.usd)
 register.filter("cost", humanize.cost)
 register.filter("ago", humanize.ago)
+register.filter("visitor", visitor_name)
 
 
 @register.filter

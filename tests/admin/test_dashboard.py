@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.log import events as ev
+from sessions_app.log.lifecycle import ACCOUNT_DELETED
 from sessions_app.models import InboxItem, ServerProcess, Session, SessionEvent, SessionStatus
 from sessions_app.review.dashboard import dashboard
 from sessions_app.review.machine_room import machine_room
@@ -320,13 +321,24 @@ def test_rows_say_who_it_was_and_what_has_been_done(viewer: Client) -> None:
     rows = html.split('id="dash-troubles"')[1].split("</ul>")[0].split("<li data-row>")[1:]
     (first,) = [row for row in rows if "/s1/" in row]
     (second,) = [row for row in rows if "/s2/" in row]
-    assert "<small>ada &middot;" in first
+    assert "<small><bdi>ada</bdi> &middot;" in first
     assert "desk-done" in first
     assert "omar" in first
     assert "Put away" not in first
-    assert "<small>Guest 01234567 &middot;" in second
+    assert "<small><bdi>Guest 01234567</bdi> &middot;" in second
     assert "Put away by grace" in second
     assert "cell-review" not in second
+
+
+def test_who_it_was_is_told_as_in_the_list(viewer: Client) -> None:
+    """Who was erased has no name here either, and whose account is gone was no anonymous one."""
+    failed = [user_says("x"), started(), done(status="failed")]
+    ada = User.objects.create(username="ada")
+    write_session(failed, at=a_while_ago(), session_id="s1", user=ada, erased_at=a_while_ago())
+    write_session(failed, at=a_while_ago(), session_id="s2", external_user_id=ACCOUNT_DELETED)
+    html = viewer.get("/admin/").content.decode()
+    assert "ada" not in re.findall(r"<bdi>(.*?)</bdi>", html)
+    assert html.count("<bdi>Erased</bdi>") == html.count("<bdi>Account deleted</bdi>") == 2
 
 
 def rows_behind(admin: Client, link: str) -> int:

@@ -1,0 +1,102 @@
+"""Words of other people on the pages of the staff: from right to left, too long for a line, and on paper."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from sessions_app.log import events as ev
+from tests.admin.desk import LIST, ended
+from tests.admin.rows import call, done, message, result, started, user_says, write_session
+
+NAME, TITLE = "نورة", "استرداد المبلغ!"
+# Where a piece of text stands: [its left end, its right end].
+PLACE = """(root, words) => {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const at = walker.currentNode.data.indexOf(words);
+    if (at < 0) continue;
+    const range = document.createRange();
+    range.setStart(walker.currentNode, at);
+    range.setEnd(walker.currentNode, at + words.length);
+    const { left, right } = range.getBoundingClientRect();
+    return [left, right];
+  }
+  throw new Error(`${words} stands nowhere`);
+}"""
+
+
+def place(page: Page, selector: str, words: str) -> tuple[float, float]:
+    left, right = page.locator(selector).first.evaluate(f"(root, words) => ({PLACE})(root, words)", words)
+    return left, right
+
+
+def test_an_arabic_conversation_is_read_from_right_to_left(page: Page) -> None:
+    write_session(
+        [user_says("مرحبا، أريد 10 EUR!"), started(), message("بالطبع. **شكرا** لك!\n\n- واحد!"), done()],
+        session_id="s0",
+        title=TITLE,
+        status="ended",
+    )
+    page.goto(f"{LIST}s0/change/")
+    for where, first in (
+        (".sx-user .plain", "مرحبا"),
+        (".sx-answer .sx-prose p", "بالطبع"),
+        (".sx-answer .sx-prose li", "واحد"),
+        (".sx-head h2", "استرداد"),
+    ):
+        end, begin = place(page, where, "!"), place(page, where, first)
+        assert end[1] <= begin[0] + 1, where
+
+
+def test_what_is_told_beside_an_arabic_name_stays_beside_it(page: Page) -> None:
+    nora = User.objects.create(username=NAME)
+    failed = [user_says("x"), started(), done(status="failed")]
+    at = timezone.now()
+    write_session(failed, session_id="s0", at=at, user=nora, title=TITLE, status="ended", intent=TITLE)
+    ended("s1", user=nora, external_user_id=TITLE, duration_seconds=62.0)
+    page.goto("/admin/")
+    row = "#dash-troubles ~ ul small"
+    assert place(page, row, NAME)[1] <= place(page, row, "just now")[0]
+    latest = "[aria-label='Latest sessions'] small"
+    assert place(page, latest, NAME)[1] <= place(page, latest, "1 message")[0]
+    page.goto(f"{LIST}person/user/?key={nora.pk}")
+    expect(page.locator("[data-row]")).to_have_count(2)
+    row = "[data-row]:nth-child(2) small"
+    assert place(page, row, "استرداد")[1] <= place(page, row, "1 min 2 s")[0]
+
+
+@pytest.mark.parametrize("width", [1366, 390])
+def test_no_word_of_a_failure_is_wider_than_the_screen(page: Page, width: int) -> None:
+    """What a vendor says may be one word, as a token or an address."""
+    word, name = "x" * 400, "n" * 90
+    attempt = ev.ModelAttemptFailed(
+        response_id="resp_1",
+        model=name,
+        code="provider_error",
+        attempt=1,
+        delay_s=0.0,
+        next_model=name,
+        cause=word,
+    )
+    write_session(
+        [
+            user_says(word),
+            started(),
+            attempt,
+            call(name=name),
+            result(name=name, output=word),
+            done(status="failed", reason="provider_error", message=word, cause=word, model=name),
+            ev.SessionUpdated(config={name: 1}),
+            ev.SessionEnded(reason=ev.EndReason.LEFT),
+        ],
+        session_id="s0",
+        model=f"own:{name}",
+        assistant=name[:40],
+        status="ended",
+        user=User.objects.create(username=name),
+    )
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in ("change", "replay", "events"):
+        page.goto(f"{LIST}s0/{path}/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
