@@ -1,8 +1,10 @@
 """What is done to many sessions of the list at once, and taken back."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -58,7 +60,9 @@ def bulk(
             request, f"{full[0]} {len(full)} of them {'has' if len(full) == 1 else 'have'} so many."
         )
     others = sum(is_anothers(session, by) for session in changed) if act == "state" else 0
-    words = f"{len(changed)} {'session' if len(changed) == 1 else 'sessions'} {what}."
+    words = (
+        f"{len(changed)} {'session' if len(changed) == 1 else 'sessions'} {what}.{_left_out(request, chosen)}"
+    )
     if others:
         words += f" {others} of them {'is' if others == 1 else 'are'} assigned to somebody else."
     if not changed:
@@ -66,6 +70,18 @@ def bulk(
         return
     change = Change(act, made, {session.pk: before(act, session) for session in changed})
     tell(request, words, change, here=here or request.get_full_path(), warns=others > 0)
+
+
+def _left_out(request: HttpRequest, found: Sequence[Session]) -> str:
+    """Of those that were ticked: somebody did something since that took them from the list as it is filtered, and they stay so."""
+    if request.POST.get("select_across") == "1":
+        return ""
+    ticked = set(request.POST.getlist(ACTION_CHECKBOX_NAME))
+    gone = len(ticked - {session.pk for session in found})
+    if not ticked or not gone:
+        return ""
+    of_them = f"{gone} that you chose {'is' if gone == 1 else 'are'} not in this list any more"
+    return f" {of_them}: nothing was done with {'it' if gone == 1 else 'them'}."
 
 
 def _do(act: Act, made: str, session_id: str, by: Reviewer) -> bool:
@@ -88,6 +104,10 @@ def ask_bulk(request: HttpRequest, model_admin: Any, sessions: QuerySet[Session]
     chosen = list(sessions.select_related("user")[: AT_ONCE + 1])
     if len(chosen) > AT_ONCE:
         messages.error(request, f"At most {AT_ONCE} sessions at once. Choose fewer.")
+        return HttpResponseRedirect(list_url(request.GET.urlencode()))
+    if left_out := _left_out(request, chosen).strip():
+        messages.warning(request, left_out)
+    if not chosen:
         return HttpResponseRedirect(list_url(request.GET.urlencode()))
     context = {
         "title": "Tag or assign",

@@ -301,6 +301,28 @@ def test_many_are_flagged_and_that_is_taken_back(rita: Client) -> None:
     assert listed(rita, "review=new") == ["s0", "s1", "s2"]
 
 
+def test_what_left_the_list_meanwhile_is_left_alone_and_that_is_said(rita: Client) -> None:
+    """A colleague was faster with one of those that are ticked, or with all of them."""
+    for number in range(3):
+        ended(f"s{number}", hours_ago=number)
+    otto = reviewer("otto")
+    do(otto, "s1", "state", state="flagged")
+    chosen = {"_selected_action": ["s0", "s1", "s2"]}
+    to_review = f"{LIST}?review=new"
+    said = rita.post(to_review, {"action": "tag_or_assign", **chosen}, follow=True).content.decode()
+    assert "1 that you chose is not in this list any more: nothing was done with it." in said
+    said = rita.post(to_review, {"action": "mark_done", **chosen}, follow=True).content.decode()
+    assert "2 sessions done. 1 that you chose is not in this list any more" in said
+    assert listed(rita, "review=flagged") == ["s1"]
+    said = rita.post(to_review, {"action": "mark_done", **chosen}, follow=True).content.decode()
+    assert (
+        "0 sessions done. 3 that you chose are not in this list any more: nothing was done with them." in said
+    )
+    gone = rita.post(to_review, {"action": "tag_or_assign", **chosen}, follow=True)
+    assert gone.redirect_chain
+    assert "3 that you chose are not in this list any more" in gone.content.decode()
+
+
 def test_all_that_match_may_be_chosen_while_they_are_few(
     rita: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
