@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 from django.contrib.auth import get_user_model
 from django.db.models import TextChoices
 from django.utils import formats, timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
+from sessions_app.admin.periods import day_of
 from sessions_app.models import ReviewState, Sentiment, SessionOutcome, SummaryState
 
 MAX_QUERY_CHARS = 2_000
@@ -83,9 +84,10 @@ def _until(day: str, at: str) -> str:
 def _moment(word: str, day: str, at: str) -> str:
     """The very time, where the address has it; what is neither narrows nothing."""
     try:
-        moment, date = parse_datetime(at), parse_date(day)
+        moment = parse_datetime(at)
     except ValueError:
         return ""
+    date = day_of(day)
     if moment and timezone.is_aware(moment):
         return f"{word} {formats.date_format(timezone.localtime(moment), 'j M Y, H:i')}"
     return f"{word} {formats.date_format(date, 'j M Y')}" if date else ""

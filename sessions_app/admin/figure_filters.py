@@ -7,9 +7,10 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_datetime
 from unfold.contrib.filters.admin import DropdownFilter
 
+from sessions_app.admin.periods import day_of
 from sessions_app.models import Session
 from sessions_app.selectors import figures
 
@@ -20,9 +21,9 @@ def _since(request: HttpRequest) -> dt.datetime:
     """Where the list begins."""
     try:
         at = parse_datetime(request.GET.get("start_time__gte", ""))
-        day = parse_date(request.GET.get("start_time_from", ""))
     except ValueError:
         return _EVER
+    day = day_of(request.GET.get("start_time_from", ""))
     if at:
         return at if timezone.is_aware(at) else timezone.make_aware(at)
     return timezone.make_aware(dt.datetime.combine(day, dt.time())) if day else _EVER

@@ -4,21 +4,19 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RadioFilter, RangeDateFilter
 
+from sessions_app.admin.periods import day_of
 from sessions_app.desk.acts import reviewers
 from sessions_app.models import ReviewState, ReviewTag, Session, SessionTag
 from sessions_app.selectors.choices import choices_on
 
 MAX_TAGGED = 5_000
 """Of a tag the newest are gathered first, as a search does: a join lets the planner walk the table."""
-_DATE = forms.DateField(required=False)
 _UNSEEN = ("-", "-")
 
 
@@ -136,10 +134,10 @@ class StartedFilter(RangeDateFilter):  # type: ignore[misc]
         return queryset
 
     def _midnight(self, end: str, days: int = 0) -> dt.datetime | None:
+        day = day_of(self.used_parameters.get(self.parameter_name + end, ""))
         try:
-            day = _DATE.clean(self.used_parameters.get(self.parameter_name + end, ""))
             return day and timezone.make_aware(dt.datetime.combine(day, dt.time()) + dt.timedelta(days=days))
-        except (ValidationError, OverflowError):
+        except OverflowError:
             return None
 
 

@@ -6,14 +6,26 @@ first and the last session, two index probes (`sessions_app.selectors.choices`),
 
 import calendar
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django import forms
+from django.core.exceptions import ValidationError
 from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
 
 FIELD = "start_time"
 _YEAR, _MONTH, _DAY = (f"{FIELD}__{unit}" for unit in ("year", "month", "day"))
+_DATE = forms.DateField(required=False)
+
+
+def day_of(text: str) -> dt.date | None:
+    """A day as somebody may have typed it into the list's filter; None: it is none."""
+    try:
+        return _DATE.clean(text)
+    except ValidationError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,26 @@ class Periods:
             return cls()
         first, last = (timezone.localtime(end).date() for end in span)
         return _Drill(changelist, first, last).periods()
+
+
+def stale_times(query: Mapping[str, str]) -> list[str]:
+    """A figure of the dashboard leads to a list from a very time on, beside its day; these are the names of such times that are not of the
+    day that stands there by now, or where somebody took the day away: the filter shows days alone."""
+    found = []
+    for at, day, before in ((f"{FIELD}__gte", f"{FIELD}_from", 0), (f"{FIELD}__lt", f"{FIELD}_to", 1)):
+        moment = _moment(query.get(at, ""))
+        if moment and day in query:
+            last = timezone.localtime(moment - before * dt.timedelta.resolution).date()
+            found += [] if last == day_of(query[day]) else [at]
+    return found
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parse_datetime(text)
+        return moment and (moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+    except (ValueError, OverflowError):
+        return None
 
 
 class _Drill:

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -39,9 +39,10 @@ from sessions_app.admin.changelist import (
     column,
 )
 from sessions_app.admin.facts import cost_hint
+from sessions_app.admin.periods import stale_times
 from sessions_app.admin.person_address import person_url
 from sessions_app.admin.search import HELP, search
-from sessions_app.admin.walk import FILTERS, FilteredSessions
+from sessions_app.admin.walk import FILTERS, FilteredSessions, list_url
 from sessions_app.errors import FileError
 from sessions_app.files.keeping import file_response, files_in
 from sessions_app.models import OpenedView, ReviewState, Session, SessionStatus
@@ -108,6 +109,11 @@ class SessionAdmin(ReadOnlyAdminMixin, ModelAdmin):  # type: ignore[misc]  # unf
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if stale := stale_times(request.GET.dict()):
+            left = request.GET.copy()
+            for name in stale:
+                del left[name]
+            return HttpResponseRedirect(list_url(left.urlencode()))
         context = {
             "desk": saved_views.desk_of(request),
             "forms": FORMS,

@@ -282,6 +282,28 @@ def test_a_filter_says_what_is_chosen_in_it(admin: Client) -> None:
     assert {("Review", "Flagged"), ("Status", "Ended"), ("Errors", "With failed answers")} <= set(said)
 
 
+@pytest.mark.parametrize(
+    ("days", "found"),
+    [
+        ("start_time_from=2026-03-04", ["s2", "s1"]),
+        ("start_time_from=2026-03-03", ["s2", "s1", "s0", "before"]),
+        ("start_time_from=", ["s2", "s1", "s0", "before"]),
+        ("start_time_to=2026-03-04&start_time__lt=2026-03-04T13:00:00Z", ["s1"]),
+        ("start_time_to=2026-03-05&start_time__lt=2026-03-04T13:00:00Z", ["s2", "s1"]),
+        ("start_time_to=2026-03-04&start_time__lt=2026-03-05T00:00:00Z", ["s2", "s1"]),
+    ],
+)
+def test_a_day_that_is_chosen_after_a_figure_led_here_is_what_counts(
+    admin: Client, days: str, found: list[str]
+) -> None:
+    """A figure leads to the very time, which the filter does not show: whoever chooses another day means that day."""
+    for number in range(3):
+        write_session(turn(1), session_id=f"s{number}", at=NOON + timedelta(hours=number - 1, minutes=45))
+    write_session(turn(1), session_id="before", at=NOON - timedelta(days=1))
+    answer = admin.get(f"{LIST}?{days}&start_time__gte=2026-03-04T12:00:00Z", follow=True)
+    assert [session.pk for session in answer.context["cl"].result_list] == found
+
+
 def test_periods_keep_the_other_filters(admin: Client) -> None:
     write_session(session_id="a")
     write_session(session_id="b", at=NOON.replace(year=2025))

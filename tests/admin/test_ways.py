@@ -362,6 +362,7 @@ def test_each_filter_of_the_list_has_words() -> None:
         ("start_time__year=2026&start_time__month=3", "March 2026"),
         ("start_time_from=2026-03-04&start_time__gte=2026-03-04T10:30:00Z", "Since 4 Mar 2026, 10:30"),
         ("start_time_to=2026-03-05", "Until 5 Mar 2026"),
+        ("start_time_from=03/04/2026", "Since 4 Mar 2026"),
         ("start_time__year=x&start_time_from=&nonsense=1&o=2", ""),
         ("start_time__gte=nonsense&start_time__year=99999&start_time_from=2026-99-99", ""),
         ("assignee=99999", "Assigned to somebody who is gone"),
