@@ -28,6 +28,7 @@ export class FrameList {
   }
 
   #show(open) {
+    if (open) this.place.look();
     if (open) this.menu.replaceChildren(...this.place.others.map((one) => this.#entry(one)));
     this.menu.hidden = !open;
     this.button.setAttribute("aria-expanded", String(open));

@@ -18,12 +18,15 @@ export class FramePlace extends EventTarget {
   /** The one that was shown last first. */
   #kept = [];
   #isNew = true;
+  #dropped = new Set();
 
   constructor({ homeUrl, assistant = "" }) {
     super();
     this.homeUrl = homeUrl;
     this.name = `chat_frame_${assistant || "default"}`;
-    this.#read();
+    const { kept, isNew } = this.#read();
+    this.#kept = kept;
+    this.#isNew = isNew;
     document.addEventListener("click", (event) => this.#onClick(event));
   }
 
@@ -46,7 +49,7 @@ export class FramePlace extends EventTarget {
 
   settle(sessionId, resumeToken) {
     const at = Math.floor(Date.now() / MINUTE_MS).toString(36);
-    this.#kept = [{ sessionId, resumeToken, at }, ...this.#kept].slice(0, MOST_KEPT);
+    this.#kept = [{ sessionId, resumeToken, at }, ...this.#kept];
     this.#isNew = false;
     this.#keep();
   }
@@ -68,6 +71,7 @@ export class FramePlace extends EventTarget {
 
   /** The one that is shown is not there any more, or is not theirs who are there now. */
   drop() {
+    this.#dropped.add(this.sessionId);
     this.#kept = this.#kept.filter((one) => one !== this.#shown);
     this.home();
   }
@@ -91,16 +95,30 @@ export class FramePlace extends EventTarget {
     const cookie = document.cookie.split("; ").find((one) => one.startsWith(`${this.name}=`));
     const parts = cookie?.slice(this.name.length + 1).split("|") ?? [];
     const found = parts.map((part) => SHAPE.exec(part)).filter(Boolean);
-    this.#kept = found.map(([, sessionId, resumeToken, at = ""]) => ({ sessionId, resumeToken, at })).slice(0, MOST_KEPT);
-    this.#isNew = this.#kept.length === 0 || parts[0] === NEW;
+    const kept = found.map(([, sessionId, resumeToken, at = ""]) => ({ sessionId, resumeToken, at })).slice(0, MOST_KEPT);
+    return { kept, isNew: kept.length === 0 || parts[0] === NEW };
+  }
+
+  /** Another page of the site may have written there since: what it began is kept, too. */
+  look() {
+    const known = new Set([...this.#dropped, ...this.#kept.map(({ sessionId }) => sessionId)]);
+    const theirs = this.#read().kept.filter(({ sessionId }) => !known.has(sessionId));
+    const [first, ...rest] = [...this.#kept, ...theirs];
+    const newest = new Set(rest.toSorted((one, other) => minuteOf(other) - minuteOf(one)).slice(0, MOST_KEPT - 1));
+    this.#kept = first ? [first, ...rest.filter((one) => newest.has(one))] : [];
   }
 
   #keep() {
+    this.look();
     const parts = this.#kept.map(({ sessionId, resumeToken, at }) => `${sessionId}:${resumeToken}${at && `:${at}`}`);
     const value = [...(this.#isNew ? [NEW] : []), ...parts].join("|");
     const seconds = this.#kept.length ? YEAR_S : 0;
     document.cookie = `${this.name}=${value}; Path=${this.homeUrl}; Max-Age=${seconds}; SameSite=None; Secure; Partitioned`;
   }
+}
+
+function minuteOf({ at }) {
+  return parseInt(at || "0", 36);
 }
 
 function isoOf(minute) {

@@ -12,14 +12,22 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from identity.keys import make_key, make_secret
-from sessions_app.models import Session
+from sessions_app.models import EraseActor, Session
+from sessions_app.privacy.erase import By, erase_session
 from tests.support.browser import Complaints
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.django_db
 
-SALES = {"name": "Sales", "color": "#b4531f", "headline": "What do you ride?"}
+SALES = {
+    "name": "Sales",
+    "color": "#b4531f",
+    "headline": "What do you ride?",
+    "prompts": [{"text": "Which bicycle?"}],
+}
 Host = Callable[..., Page]
+InDatabase = Callable[[Callable[[], Any]], Any]
+IDENTIFIES = 'data-assistant="sales" data-identify="chatToken"'
 OTHER = """<!doctype html><script>
   const frame = parent.document.querySelector("realtime-chat").shadowRoot.querySelector("iframe");
   frame.contentWindow.postMessage({ realtimeChat: 1, type: "say", text: "not the page" }, "*");
@@ -120,6 +128,12 @@ def say(frame: FrameLocator, text: str) -> None:
     frame.locator("#message").press("Enter")
     answer = frame.locator(".answer").nth(count)
     expect(answer).to_have_attribute("data-status", "completed", timeout=20_000)
+
+
+def secret_of(customer: str) -> str:
+    shop, _ = User.objects.get_or_create(username="the shop")
+    key = make_key(user=shop, label="of the shop").row
+    return make_secret(key=key, external_user_id=customer, seconds=60, session={}).value
 
 
 def test_a_guest_talks_and_finds_the_talk_again_on_the_next_page(visit: Host, shop: Shop) -> None:
@@ -353,3 +367,25 @@ def test_a_page_that_may_not_shows_nothing(browser: Browser, shop: Shop, chat_se
         expect(page.locator("realtime-chat")).to_be_hidden()
     finally:
         page.close()
+
+
+
+
+
+
+
+
+
+
+def test_two_pages_of_the_shop_forget_no_talk_of_each_others(visit: Host, shop: Shop) -> None:
+    page = visit()
+    frame = opened(page)
+    other = page.context.new_page()
+    other.goto(shop.origin)
+    say(opened(other), "in the other one")
+    say(frame, "in this one")
+    frame.get_by_role("link", name="New chat").click()
+    frame.get_by_role("button", name="Earlier conversations").click()
+    expect(frame.locator(".frame-list button")).to_have_count(2)
+    frame.locator(".frame-list button").nth(1).click()
+    expect(frame.locator(".message")).to_contain_text("in the other one")
