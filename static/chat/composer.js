@@ -8,6 +8,8 @@ export class Composer extends EventTarget {
   #draftKey = "";
   /** The message that is said anew, and what had been written before; null: a new one. */
   #edited = null;
+  /** What is written there was to be sent before that could be. */
+  #isEarly = false;
 
   /** Events: `send` (detail: {text, parts: of the files, replaces: id of a message, or ""}) and `stop`. `attachments`: what goes along,
    * or null. `counter` shows how many characters are left
@@ -33,9 +35,18 @@ export class Composer extends EventTarget {
   /** Show the draft of a session; the id of a new one is empty. */
   open(sessionId) {
     this.keepEditing("");
+    const early = this.#draftKey ? "" : this.input.value; // written while the page was still being put together
     this.#draftKey = "";
-    this.fill(readDraft(draftKey(sessionId)));
+    const draft = readDraft(draftKey(sessionId));
+    this.fill([draft, early === draft ? "" : early].filter(Boolean).join("\n\n"));
     this.#draftKey = draftKey(sessionId);
+    if (early) this.#saveDraft();
+  }
+
+  /** From here on something can be sent. */
+  begin() {
+    if (this.#isEarly) this.input.form.requestSubmit();
+    this.#isEarly = false;
   }
 
   /** Keep what is being written as this session's draft from now on. */
@@ -93,6 +104,8 @@ export class Composer extends EventTarget {
     const text = this.input.value.trim();
     const parts = [...(this.#edited?.parts ?? []), ...(this.attachments?.parts ?? [])];
     if ((!text && parts.length === 0) || this.sendButton.disabled) return;
+    this.#isEarly = !this.#draftKey;
+    if (this.#isEarly) return;
     const replaces = this.#edited?.id ?? "";
     if (replaces) this.#leave();
     else this.fill("");

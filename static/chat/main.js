@@ -34,6 +34,7 @@ const isFramed = "frameOrigins" in settings;
 
 class Page {
   #session = null;
+  #early = [];
   #listedAt = 0;
 
   constructor() {
@@ -75,7 +76,9 @@ class Page {
       editing: byId("editing"),
       maxChars: Number(settings.maxMessageChars),
     });
-    this.models = new ModelPicker(byId("model"), { choose: (model) => this.#session.chooseModel(model) });
+    this.models = new ModelPicker(byId("model"), {
+      choose: (model) => this.#whenOpen(() => this.#session.chooseModel(model)),
+    });
     this.toasts = new Toasts(byId("toasts"));
     this.panel = new SessionsPanel({
       list: byId("session-list"),
@@ -174,6 +177,12 @@ class Page {
   }
 
   /** Home is where the conversation began, also where that is not here yet. */
+  /** Now, or as soon as it is known who is there. */
+  #whenOpen(act) {
+    if (this.#session) act();
+    else this.#early.push(act);
+  }
+
   #scroll(key) {
     this.earlier.stay();
     this.follow.byKey(key);
@@ -221,6 +230,8 @@ class Page {
     this.follow.jump();
     if (window.matchMedia("(hover: hover)").matches) this.composer.focus();
   }
+    for (const act of this.#early.splice(0)) act();
+    this.composer.begin();
 
   #onCaughtUp() {
     this.connection.caughtUp();
@@ -262,7 +273,7 @@ class Page {
     const copy = target.closest?.(".copy-code");
     if (copy) copyFrom(copy, copy.closest(".code-block").querySelector("pre").textContent);
     const example = target.closest?.("[data-prompt]");
-    if (example) this.#say(example.dataset.prompt);
+    if (example) this.#whenOpen(() => this.#say(example.dataset.prompt));
   }
 
   /** The one that is open is left for a new one. */

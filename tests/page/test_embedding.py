@@ -369,6 +369,26 @@ def test_a_page_that_may_not_shows_nothing(browser: Browser, shop: Shop, chat_se
         page.close()
 
 
+def test_what_is_said_before_it_is_known_who_is_there_is_said_then(visit: Host) -> None:
+    page = visit(IDENTIFIES, script="window.chatToken = () => new Promise((give) => (window.give = give))")
+    frame = opened(page)
+    frame.get_by_role("button", name="Which bicycle?").click()
+    frame.locator("#message").fill("hello, early one")
+    frame.locator("#message").press("Enter")
+    page.wait_for_function("() => window.give")
+    page.evaluate("give('')")
+    expect(frame.locator(".message")).to_have_text([re.compile("Which bicycle"), re.compile("early one")])
+    expect(frame.locator("#message")).to_have_value("")
+
+
+def test_what_is_written_before_it_is_known_who_is_there_stays(visit: Host) -> None:
+    page = visit(IDENTIFIES, script="window.chatToken = () => new Promise((give) => (window.give = give))")
+    frame = opened(page)
+    frame.locator("#message").fill("Half a thou")
+    page.wait_for_function("() => window.give")
+    page.evaluate("give('')")
+    expect(frame.locator("#connection")).to_have_text("Ready")
+    expect(frame.locator("#message")).to_have_value("Half a thou")
 
 
 
