@@ -2,12 +2,15 @@
  * What a frame and the page around it say to each other (docs/embedding.md). Only pages of the origins that may show the frame
  * are heard and spoken to: the server's policy would not let another one show it, and this does not count on that.
  *
- * Events: `open`, `token` (detail: a fresh one), `say` (detail: a text).
+ * Events: `open`, `token` (detail: a fresh one), `asked` (what was asked for is here, and is no other than before), `say`
+ * (detail: a text).
  */
 
 import { gettext } from "./words.js";
 
 const THEMES = ["light", "dark"];
+/** So long after the page could not tell who is there it is asked again; where it was never told, as somebody opens the chat. */
+const ASK_AGAIN_MS = 5_000;
 
 export class FrameHost extends EventTarget {
   #origin = "";
@@ -15,6 +18,7 @@ export class FrameHost extends EventTarget {
   #identifies = false;
   #worked = false;
   #settle = null;
+  #again = 0;
 
   /** `settings`: the page's, as strings. */
   constructor({ frameOrigins, buttonColors, logo, siteName }) {
@@ -24,6 +28,8 @@ export class FrameHost extends EventTarget {
     this.logo = logo;
     this.name = siteName;
     this.token = "";
+    /** The page around could not tell who is there. */
+    this.isUntold = false;
     /** Settled once it is known who is there: by a token, or nobody by name. */
     this.identified = new Promise((settle) => (this.#settle = settle));
   }
@@ -47,13 +53,22 @@ export class FrameHost extends EventTarget {
   /** The page's token is missing or has ended. One that never let anybody in is not asked for again and again. */
   askForToken() {
     if (this.#asked || (this.token && !this.#worked)) return;
-    this.#send("token-needed");
-    this.#asked = true;
+    this.#ask();
+  }
+
+  /** A token was asked for and is not here yet. */
+  get isAsking() {
+    return this.#asked;
   }
 
   /** There is a connection, by the token that it was given. */
   letIn() {
     this.#worked = true;
+  }
+
+  #ask() {
+    this.#send("token-needed");
+    this.#asked = true;
   }
 
   #send(type, detail = {}) {
@@ -74,19 +89,31 @@ export class FrameHost extends EventTarget {
     this.#identifies = identifies === true;
   }
 
+  /** Somebody has been named, whose token is on its way. */
+  identify() {
+    this.#identifies = this.#asked = true;
+  }
+
   open() {
     if (!this.#identifies) this.#settle();
     else if (!this.token) this.askForToken();
     this.dispatchEvent(new Event("open"));
   }
 
-  take(token) {
+  /** `failed`: there was none to be had, which makes nobody a guest who was known by name. */
+  take(token, failed) {
     if (typeof token !== "string") return;
+    this.isUntold = failed;
+    clearTimeout(this.#again);
+    if (failed && this.token) {
+      this.#again = setTimeout(() => this.#ask(), ASK_AGAIN_MS);
+      return;
+    }
     const isOther = token !== this.token;
     this.#asked = this.#worked = false;
     this.token = token;
     this.#settle();
-    if (isOther) this.dispatchEvent(new CustomEvent("token", { detail: token }));
+    this.dispatchEvent(isOther ? new CustomEvent("token", { detail: token }) : new Event("asked"));
   }
 
   showIn(theme) {
@@ -97,7 +124,8 @@ export class FrameHost extends EventTarget {
 
 const HANDLERS = {
   hello: (host, message) => host.hello(message),
-  token: (host, { token }) => host.take(token),
+  identifies: (host) => host.identify(),
+  token: (host, { token, failed }) => host.take(token, failed === true),
   theme: (host, { theme }) => host.showIn(theme),
   open: (host) => host.open(),
   say: (host, { text }) => text && host.dispatchEvent(new CustomEvent("say", { detail: String(text) })),

@@ -164,6 +164,7 @@ class Page {
     if (this.attachments) this.attachments.enabled = false; // until somebody is there by name
     this.host.addEventListener("open", opened);
     this.host.addEventListener("token", ({ detail }) => this.#renew(detail));
+    this.host.addEventListener("asked", () => this.#session && this.#showConnection(this.#session.client.state));
     this.host.addEventListener("say", ({ detail }) => opened().then(() => this.#say(detail)));
     byId("close-frame").addEventListener("click", () => this.host.close());
     this.host.start();
@@ -176,13 +177,13 @@ class Page {
     this.#session?.renew(token);
   }
 
-  /** Home is where the conversation began, also where that is not here yet. */
   /** Now, or as soon as it is known who is there. */
   #whenOpen(act) {
     if (this.#session) act();
     else this.#early.push(act);
   }
 
+  /** Home is where the conversation began, also where that is not here yet. */
   #scroll(key) {
     this.earlier.stay();
     this.follow.byKey(key);
@@ -229,9 +230,9 @@ class Page {
     this.#render(session, []);
     this.follow.jump();
     if (window.matchMedia("(hover: hover)").matches) this.composer.focus();
-  }
     for (const act of this.#early.splice(0)) act();
     this.composer.begin();
+  }
 
   #onCaughtUp() {
     this.connection.caughtUp();
@@ -293,12 +294,24 @@ class Page {
 
   #onConnection(state) {
     const isGone = state.phase === Phase.STOPPED && state.code === 4404;
-    if (isFramed && isGone && this.addresses.sessionId) return this.addresses.drop(); // of another visit, or of somebody else
+    if (isFramed && isGone && this.addresses.sessionId) return this.#leaveGone();
     if (state.phase === Phase.ONLINE) this.host?.letIn();
-    if (state.phase === Phase.STOPPED && state.code === 4401) this.host?.askForToken();
+    if (isRefused(state)) this.host?.askForToken();
+    this.#showConnection(state);
+  }
+
+  /** While a fresh token is on its way, it goes on in a moment. */
+  #showConnection(state) {
+    const shown = isRefused(state) && this.host?.isAsking ? { ...state, phase: Phase.RECONNECTING } : state;
     const { state: said, outbox } = this.#session;
-    this.connection.show(state, { answering: said.active !== null, sending: outbox.events.length > 0 });
-    this.composer.setEnabled(state.phase !== Phase.STOPPED);
+    this.connection.show(shown, { answering: said.active !== null, sending: outbox.events.length > 0 });
+    this.composer.setEnabled(shown.phase !== Phase.STOPPED);
+  }
+
+  /** In a frame: it is of another visit, or of somebody else. */
+  #leaveGone() {
+    if (this.host.isUntold) this.addresses.home(); // it may be theirs all the same
+    else this.addresses.drop();
   }
 
   // The session's state onto the page
@@ -366,6 +379,11 @@ class Page {
     await this.panel.refresh();
     this.#showAround(this.#session);
   }
+}
+
+/** The key has ended, or is none. */
+function isRefused({ phase, code }) {
+  return phase === Phase.STOPPED && code === 4401;
 }
 
 /** Of a message without a word the names of its files. */

@@ -12,7 +12,10 @@
   const address = new URL(assistant ? `embed/${encodeURIComponent(assistant)}/` : "embed/", base);
   const listeners = new Map();
   const waiting = [];
+  const TOKEN_WITHIN_MS = 20_000;
   let tokenOf = identify ? () => window[identify]?.() : null;
+  let wantedTheme = theme;
+  let giving = null;
   let isOpen = false;
   let isReady = false;
   let words = { open: "", close: "", news: "" };
@@ -144,21 +147,29 @@
     },
   };
 
-  /** Of the page's own server; without one the visitor is a guest. */
+  /** Of the page's own server; without one the visitor is a guest. `failed`: who is there cannot be told at the moment. */
   async function giveToken() {
     let token = "";
     try {
-      token = (await tokenOf?.()) ?? "";
+      token = (await inTime(tokenOf?.())) ?? "";
     } catch (error) {
       console.warn("RealtimeChat: no token:", error);
     }
-    send("token", { token: String(token) });
+    if (mine === giving && isReady) send("token", { token: String(token), failed }); // else somebody else was named meanwhile
   }
 
+  function inTime(promise) {
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error("it took too long")), TOKEN_WITHIN_MS));
+    return Promise.race([promise, late]);
+  }
+
+    const mine = (giving = {});
   function tell(event) {
+    let failed = false;
     for (const listener of listeners.get(event) ?? []) listener();
     host.dispatchEvent(new CustomEvent(`realtime-chat-${event}`, { bubbles: true }));
   }
+      failed = true;
 
   window.RealtimeChat = {
     open: () => isOpen || show(true),
@@ -167,9 +178,14 @@
     /** A function that gives a client secret, or a promise of one; asked again when one has ended. */
     identify(source) {
       tokenOf = typeof source === "function" ? source : () => source;
-      if (isReady) giveToken();
+      if (!isReady) return;
+      send("identifies");
+      giveToken();
     },
-    theme: (wanted) => send("theme", { theme: wanted }),
+    theme(wanted) {
+      wantedTheme = wanted;
+      if (isReady) send("theme", { theme: wanted });
+    },
     say(text) {
       show(true);
       send("say", { text });

@@ -391,7 +391,60 @@ def test_what_is_written_before_it_is_known_who_is_there_stays(visit: Host) -> N
     expect(frame.locator("#message")).to_have_value("Half a thou")
 
 
+def test_who_is_named_as_soon_as_it_is_ready_finds_their_talk_again(
+    visit: Host, shop: Shop, in_database: InDatabase
+) -> None:
+    token = in_database(lambda: secret_of("customer-10"))
+    page = visit(
+        script=f"""addEventListener("realtime-chat-ready", () => {{
+          const later = (token) => new Promise((give) => setTimeout(() => give(token), 300));
+          RealtimeChat.identify(() => later({json.dumps(token)}));
+          RealtimeChat.open();
+        }})"""
+    )
+    say(frame_of(page), "of customer 10")
+    theirs = Session.objects.filter(external_user_id="customer-10")
+    assert in_database(theirs.count) == 1, "nobody talks as a guest while their name is on its way"
+    page.goto(f"{shop.origin}/?next")
+    expect(frame_of(page).locator(".message")).to_contain_text("of customer 10")
 
+
+def test_of_two_who_were_named_it_is_the_last(visit: Host, in_database: InDatabase) -> None:
+    token = in_database(lambda: secret_of("customer-11"))
+    page = visit()
+    frame = opened(page)
+    page.evaluate("RealtimeChat.identify(() => new Promise((give) => (window.give = give)))")
+    page.evaluate("RealtimeChat.identify(() => '')")
+    page.wait_for_function("() => window.give")
+    page.evaluate(f"give({json.dumps(token)})")
+    say(frame, "of a guest")
+    theirs = Session.objects.filter(external_user_id="customer-11")
+    assert in_database(theirs.count) == 0
+
+
+def test_a_token_that_cannot_be_had_for_a_moment_costs_no_talk(visit: Host, in_database: InDatabase) -> None:
+    first, second = in_database(lambda: [secret_of("customer-12") for _ in "ab"])
+    page = visit(
+        IDENTIFIES,
+        script=f"""window.asked = 0;
+        console.warn = () => {{}};
+        window.chatToken = async () => {{
+          asked += 1;
+          if (asked === 2) throw new Error("no network");
+          return asked === 1 ? {json.dumps(first)} : {json.dumps(second)};
+        }};""",
+    )
+    frame = opened(page)
+    say(frame, "hello")
+    message = frame.locator("#message")
+    message.focus()
+    in_database(lambda: _end(first))
+    page.wait_for_function("() => asked === 3")
+    expect(frame.locator("#connection")).to_contain_text("onnected")
+    expect(message).to_be_focused()
+    expect(frame.locator(".message")).to_have_count(1)
+    say(frame, "still here")
+    expect(frame.locator(".message")).to_have_count(2)
 
 
 
@@ -409,3 +462,29 @@ def test_two_pages_of_the_shop_forget_no_talk_of_each_others(visit: Host, shop: 
     expect(frame.locator(".frame-list button")).to_have_count(2)
     frame.locator(".frame-list button").nth(1).click()
     expect(frame.locator(".message")).to_contain_text("in the other one")
+
+
+
+def test_who_could_not_be_named_on_one_page_comes_back_to_their_talk(
+    visit: Host, shop: Shop, in_database: InDatabase
+) -> None:
+    token = in_database(lambda: secret_of("customer-13"))
+    page = visit(
+        IDENTIFIES,
+        script=f"""console.warn = () => {{}};
+        window.chatToken = async () => {{
+          localStorage.asked = Number(localStorage.asked ?? 0) + 1;
+          if (localStorage.asked === "2") throw new Error("the shop's own server is away");
+          return {json.dumps(token)};
+        }};""",
+    )
+    say(opened(page), "of customer 13")
+    page.goto(f"{shop.origin}/?next")
+    frame = opened(page)
+    expect(frame.locator("#connection")).to_have_text("Ready")
+    expect(frame.locator(".message")).to_have_count(0)
+    page.evaluate("RealtimeChat.close(); RealtimeChat.open()")
+    expect(frame.locator("#attach")).to_be_visible()
+    frame.get_by_role("button", name="Earlier conversations").click()
+    frame.locator(".frame-list button").click()
+    expect(frame.locator(".message")).to_contain_text("of customer 13")
