@@ -308,10 +308,12 @@ class Page {
     this.composer.setEnabled(shown.phase !== Phase.STOPPED);
   }
 
-  /** In a frame: it is of another visit, or of somebody else. */
+  /** In a frame: it is of another visit, or of somebody else. What has been said to it is said in a new one. */
   #leaveGone() {
+    const unsaid = this.#session.takeUnsaid();
     if (this.host.isUntold) this.addresses.home(); // it may be theirs all the same
     else this.addresses.drop();
+    for (const { text, parts } of unsaid) this.#say(text, parts);
   }
 
   // The session's state onto the page

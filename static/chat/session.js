@@ -21,6 +21,8 @@ export class ChatSession extends EventTarget {
   /** By the event that changed it. */
   #ratedBefore = new Map();
   #choosing = "";
+  /** Nobody was let in to it yet, and it is the same person who writes. */
+  #isUnentered = true;
   #wantedModel = "";
   #shown = { of: null, path: null };
 
@@ -58,8 +60,19 @@ export class ChatSession extends EventTarget {
 
   /** Come in by another token from now on. */
   renew(token) {
+    this.#isUnentered = false;
     this.client.key = token;
     if (!this.client.isStandingBy) this.client.resume();
+  }
+
+  /** Take out what was said to a session that let nobody in: {text, parts} of each message. */
+  takeUnsaid() {
+    const events = this.#isUnentered ? this.outbox.clear() : [];
+    const contents = events.filter(({ item }) => item?.type === "message").map(({ item }) => item.content);
+    return contents.map((content) => ({
+      text: content.find(isText)?.text ?? "",
+      parts: content.filter((part) => !isText(part)),
+    }));
   }
 
   /** True where somebody said something that the server has. */
@@ -242,6 +255,7 @@ export class ChatSession extends EventTarget {
       this.client.startAnew();
       return;
     }
+    if (state.phase === Phase.ONLINE) this.#isUnentered = false;
     this.#tell("connection", state);
     if (state.phase === Phase.STOPPED) this.#onCaughtUp();
   }
@@ -276,6 +290,10 @@ export class ChatSession extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+function isText({ type }) {
+  return type === "input_text";
 }
 
 function contentOf(text, parts) {

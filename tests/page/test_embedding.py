@@ -464,6 +464,21 @@ def test_two_pages_of_the_shop_forget_no_talk_of_each_others(visit: Host, shop: 
     expect(frame.locator(".message")).to_contain_text("in the other one")
 
 
+def test_what_the_page_asks_is_asked_though_the_talk_of_before_is_gone(
+    visit: Host, shop: Shop, in_database: InDatabase
+) -> None:
+    page = visit()
+    say(opened(page), "hello")
+    page.goto("about:blank")
+    (cookie,) = page.context.cookies()
+    gone = cookie["value"].partition(":")[0]
+    in_database(lambda: erase_session(session_id=gone, by=By(actor=EraseActor.OWNER)))
+    page.goto(shop.origin)
+    page.evaluate("RealtimeChat.say('asked by the page')")
+    frame = frame_of(page)
+    expect(frame.locator(".answer")).to_have_attribute("data-status", "completed", timeout=20_000)
+    expect(frame.locator(".message")).to_have_text(re.compile("asked by the page"))
+
 
 def test_who_could_not_be_named_on_one_page_comes_back_to_their_talk(
     visit: Host, shop: Shop, in_database: InDatabase
