@@ -20,9 +20,11 @@
   let isReady = false;
   let words = { open: "", close: "", news: "" };
 
+  // The host is an element of the page's: what is important here no rule of the page's overrules.
   const STYLES = `
-    :host { all: initial; position: fixed; z-index: 2147483000; inset-block-end: 0; inset-inline: 0; block-size: 0; }
-    :host([hidden]) { display: none; }
+    :host { all: initial !important; position: fixed !important; z-index: 2147483000 !important; inset-block-end: 0 !important;
+      inset-inline: 0 !important; block-size: 0 !important; }
+    :host([hidden]) { display: none !important; }
     button { position: fixed; inset-block-end: 20px; width: 60px; height: 60px; padding: 0; border: 0; border-radius: 50%;
       background: var(--ground); color: var(--sign); cursor: pointer; display: grid; place-items: center;
       box-shadow: 0 2px 6px rgb(0 0 0 / 22%), 0 8px 24px rgb(0 0 0 / 18%); transition: transform 140ms ease-out; }
@@ -74,7 +76,10 @@
   button.addEventListener("click", () => show(!isOpen));
   window.addEventListener("message", onMessage);
   show(false, { quietly: true });
-  whenThere(() => document.body.append(host));
+  const watch = new MutationObserver(() => host.isConnected || !document.body || place());
+  const placed = new AbortController();
+  if (document.body) place();
+  else document.addEventListener("DOMContentLoaded", place, { signal: placed.signal });
 
   function drawing(name, path) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -87,9 +92,12 @@
     return svg;
   }
 
-  function whenThere(act) {
-    if (document.body) act();
-    else document.addEventListener("DOMContentLoaded", act);
+  /** Onto the page, and again where the page puts another body, or other contents, in the place of those that it had. */
+  function place() {
+    isReady = false; // its frame is loaded with it
+    watch.disconnect();
+    for (const node of [document.documentElement, document.body]) watch.observe(node, { childList: true });
+    document.body.append(host);
   }
 
   function show(open, { quietly = false } = {}) {
@@ -100,7 +108,7 @@
     name();
     if (open) {
       news.hidden = true;
-      send("open");
+      if (isReady) send("open");
       frame.focus();
     } else if (!quietly) button.focus();
     if (!quietly) tell(open ? "open" : "close");
@@ -116,7 +124,7 @@
 
   function send(type, detail = {}) {
     const message = { realtimeChat: 1, type, ...detail };
-    if (isReady) frame.contentWindow.postMessage(message, address.origin);
+    if (isReady && frame.contentWindow) frame.contentWindow.postMessage(message, address.origin);
     else waiting.push(message);
   }
 
@@ -132,8 +140,9 @@
       host.style.setProperty("--ground", message.colors[0]);
       host.style.setProperty("--sign", message.colors[1]);
       name();
-      isReady = true;
-      send("hello", { theme, identifies: Boolean(tokenOf) });
+      isReady = true; // for the first time, or again: whoever loads the frame anew has it as it was
+      send("hello", { theme: wantedTheme, identifies: Boolean(tokenOf) });
+      if (isOpen) send("open");
       for (const one of waiting.splice(0)) frame.contentWindow.postMessage(one, address.origin);
       host.hidden = false;
       tell("ready");
@@ -149,10 +158,13 @@
 
   /** Of the page's own server; without one the visitor is a guest. `failed`: who is there cannot be told at the moment. */
   async function giveToken() {
+    const mine = (giving = {});
     let token = "";
+    let failed = false;
     try {
       token = (await inTime(tokenOf?.())) ?? "";
     } catch (error) {
+      failed = true;
       console.warn("RealtimeChat: no token:", error);
     }
     if (mine === giving && isReady) send("token", { token: String(token), failed }); // else somebody else was named meanwhile
@@ -163,13 +175,10 @@
     return Promise.race([promise, late]);
   }
 
-    const mine = (giving = {});
   function tell(event) {
-    let failed = false;
     for (const listener of listeners.get(event) ?? []) listener();
     host.dispatchEvent(new CustomEvent(`realtime-chat-${event}`, { bubbles: true }));
   }
-      failed = true;
 
   window.RealtimeChat = {
     open: () => isOpen || show(true),
@@ -194,7 +203,10 @@
       listeners.set(event, [...(listeners.get(event) ?? []), listener]);
     },
     remove() {
+      placed.abort();
+      watch.disconnect();
       window.removeEventListener("message", onMessage);
+      isReady = false;
       host.remove();
       delete window.RealtimeChat;
     },

@@ -447,7 +447,50 @@ def test_a_token_that_cannot_be_had_for_a_moment_costs_no_talk(visit: Host, in_d
     expect(frame.locator(".message")).to_have_count(2)
 
 
+def test_a_frame_that_is_loaded_anew_goes_on(visit: Host) -> None:
+    page = visit()
+    frame = opened(page)
+    page.evaluate("RealtimeChat.theme('dark')")
+    say(frame, "before")
+    page.frames[-1].evaluate("location.reload()")
+    expect(frame.locator(".message")).to_contain_text("before")
+    expect(frame.locator("html")).to_have_attribute("data-theme", "dark")
+    say(frame, "after")
 
+
+def test_a_page_that_puts_another_body_in_its_place_keeps_the_chat(visit: Host) -> None:
+    """As frameworks do that go from page to page without loading them."""
+    page = visit()
+    say(opened(page), "before")
+    page.evaluate("document.body.replaceWith(document.createElement('body'))")
+    expect(frame_of(page).locator(".message")).to_contain_text("before")
+    page.evaluate("RealtimeChat.say('after')")
+    expect(frame_of(page).locator(".message")).to_have_count(2)
+    page.evaluate("document.body.replaceChildren()")
+    expect(frame_of(page).locator(".message")).to_have_count(2)
+    page.evaluate("RealtimeChat.remove()")
+    expect(page.locator("realtime-chat")).to_have_count(0)
+
+
+def test_no_rule_of_the_pages_own_reaches_it(visit: Host) -> None:
+    """The first one is what libraries of elements ask their users for."""
+    page = visit()
+    button = page.get_by_role("button", name="Open the chat")
+    place = button.bounding_box()
+    page.evaluate(
+        """() => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(
+            ":not(:defined) { visibility: hidden } body > * { display: flex; transform: translateY(-200px); pointer-events: none }"
+          );
+          document.adoptedStyleSheets = [sheet];
+        }"""
+    )
+    expect(button).to_be_visible()
+    assert button.bounding_box() == place
+    button.click()
+    page.evaluate("document.querySelector('realtime-chat').hidden = true")
+    expect(page.locator("realtime-chat")).to_be_hidden()
 
 
 def test_two_pages_of_the_shop_forget_no_talk_of_each_others(visit: Host, shop: Shop) -> None:
