@@ -135,8 +135,10 @@ class StartedFilter(RangeDateFilter):  # type: ignore[misc]
 
     def _midnight(self, end: str, days: int = 0) -> dt.datetime | None:
         day = day_of(self.used_parameters.get(self.parameter_name + end, ""))
+        if day is None:
+            return None
         try:
-            return day and timezone.make_aware(dt.datetime.combine(day, dt.time()) + dt.timedelta(days=days))
+            return timezone.make_aware(dt.datetime.combine(day, dt.time()) + dt.timedelta(days=days))
         except OverflowError:
             return None
 

@@ -23,9 +23,10 @@ _DATE = forms.DateField(required=False)
 def day_of(text: str) -> dt.date | None:
     """A day as somebody may have typed it into the list's filter; None: it is none."""
     try:
-        return _DATE.clean(text)
+        day: dt.date | None = _DATE.clean(text)
     except ValidationError:
         return None
+    return day
 
 
 @dataclass(frozen=True)

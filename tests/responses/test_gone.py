@@ -85,7 +85,9 @@ async def test_who_asks_again_at_another_process_keeps_the_answer_whose_first_co
 ) -> None:
     env = {"REDIS_URL": redis_url, "DEMO_DELAY_MS": "10"}
     home, other = start_server(**env), start_server(**env)
-    async with realtime(home.ws_url, additional_headers={"Authorization": f"Bearer {key}"}) as talk:  # it lives there
+    async with realtime(
+        home.ws_url, additional_headers={"Authorization": f"Bearer {key}"}
+    ) as talk:  # it lives there
         asked: dict[str, Any] = {
             "model": "demo",
             "input": "count to 300",
