@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -35,7 +36,13 @@ def page(request: HttpRequest, slug: str = "", session_id: str = "") -> HttpResp
     """The shell, the same for every session id: whether the session exists, and whose it is, the socket tells."""
     if not request.user.is_authenticated and not conf().guests_allowed:
         return redirect_to_login(request.get_full_path(), login_url=reverse("chat:login"))
-    response = shell(request, assistant_for(request, slug), session_id=session_id)
+    try:
+        assistant = assistant_for(request, slug)
+    except Http404:
+        if not (slug and session_id):
+            raise
+        return redirect("chat:session", session_id=session_id)  # retired: what was begun with it goes on
+    response = shell(request, assistant, session_id=session_id)
     if not request.user.is_authenticated:
         _keep_guest(request, response)
     return response

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from chat.assistants import PLAIN, Assistant
-from chat.errors import ChosenIdRefused, CredentialsInvalid
+from chat.errors import AssistantNotFound, ChosenIdRefused, CredentialsInvalid
 from chat.quota.subjects import Payers
 from chat.session.opening import Join
 from identity.guests import holds_secret, is_chosen
@@ -36,14 +36,16 @@ def joins(
     open_house: bool,
     source: str,
     payers: Payers = (),
-    assistant: Assistant = PLAIN,
+    assistant: Assistant | None = PLAIN,
 ) -> list[Join]:
     """What to try, in this order, while there is no such session.
 
     ``open_house``: a developer's own machine, where ids that clients choose are as the tutorials have them: whoever names
-    one has it. Raises `InvalidSessionId`, `ChosenIdRefused`, `CredentialsInvalid`.
+    one has it. ``assistant`` None: there is none of that name, or no longer; what was begun before goes on with its own. Raises
+    `InvalidSessionId`, `ChosenIdRefused`, `CredentialsInvalid`, `AssistantNotFound`.
     """
-    may_begin = principal.may(Scope.CHAT)
+    may_talk = principal.may(Scope.CHAT)
+    may_begin = may_talk and assistant is not None
     session_id = query.get("session_id") or path_id
     own_model = (principal.session or {}).get("model")
     join = Join(
@@ -53,11 +55,13 @@ def joins(
         source=source,
         payers=payers,
         settings=principal.session,
-        assistant=assistant,
+        assistant=assistant or PLAIN,
     )
     if not session_id:
-        if not may_begin:
+        if not may_talk:
             raise CredentialsInvalid("This key reads sessions and begins none. Give a session_id.")
+        if assistant is None:
+            raise AssistantNotFound
         return [join]
     join = replace(join, session_id=check_session_id(session_id), create=False)
     if holds_secret(session_id, query.get("resume_token", "")):
@@ -65,14 +69,15 @@ def joins(
         return [replace(join, visitor=visitor, was_told=may_begin)]
     if not is_chosen(session_id):
         return [join]
-    may_begin = may_begin and "session_id" not in query
+    names_its_own = may_talk and "session_id" not in query
+    may_begin = may_begin and names_its_own
     if open_house:
         visitor = replace(join.visitor, secret_of=session_id)
         return [replace(join, visitor=visitor, create=may_begin)]
     if principal.kind is Kind.NOBODY:
         raise ChosenIdRefused
     own, *older = (replace(join, session_id=one) for one in own_ids(join.visitor, session_id))
-    return [join, *older, replace(own, create=True)] if may_begin else [join]
+    return [join, *older, replace(own, create=may_begin)] if names_its_own else [join]
 
 
 def own_ids(visitor: Visitor, name: str) -> list[str]:

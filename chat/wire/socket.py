@@ -15,7 +15,7 @@ from channels.routing import URLRouter
 from django.urls import path, re_path
 
 from chat import metrics
-from chat.assistants import PLAIN, Assistant, shelf
+from chat.assistants import Assistant, shelf
 from chat.conf import conf
 from chat.errors import (
     AssistantNotFound,
@@ -264,6 +264,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             for name, values in parse_qs(self.scope["query_string"].decode(errors="replace")).items()
         }
         path_id = self.scope.get("url_route", {}).get("kwargs", {}).get("session_id")
+        assistant = await self._assistant()
         tries = joins(
             self.principal,
             path_id=path_id,
@@ -271,7 +272,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
             open_house=open_house,
             source=self.dialect,
             payers=self._payers,
-            assistant=await self._assistant(),
+            assistant=assistant,
         )
         for join in tries:
             with contextlib.suppress(SessionNotFound):
@@ -279,13 +280,10 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 # who was let in is told the session's secret
                 self.visitor = replace(join.visitor, secret_of=session.session_id)
                 return session
-        raise SessionNotFound
+        raise SessionNotFound if assistant or "session_id" in self.query else AssistantNotFound
 
-    async def _assistant(self) -> Assistant:
-        """Whom the client wants to talk with, unless its credential says; a session that is named goes on with its own, whatever became of that.
-
-        Raises `AssistantNotFound`, `DatabaseAway`.
-        """
+    async def _assistant(self) -> Assistant | None:
+        """Whom the client wants to talk with, unless its credential says; None: there is none of that name. Raises `DatabaseAway`."""
         version = self.query.get("version", "")
         try:
             return await shelf.find(
@@ -296,9 +294,7 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels
                 staff=self.principal.is_staff,
             )
         except AssistantNotFound:
-            if "session_id" not in self.query:
-                raise
-            return PLAIN
+            return None
 
     # Sending
 

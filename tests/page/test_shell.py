@@ -16,7 +16,7 @@ from chat.page.look import contrast, stylesheet
 from chat.wire.codes import FrameCode
 from realtime_ai.env import BASE_DIR
 from sessions_app.assistant import AssistantSettings, Link, Prompt
-from sessions_app.desk.assistants import publish, save_version
+from sessions_app.desk.assistants import publish, retire, save_version
 from sessions_app.errors import SessionsError
 from sessions_app.log.events import Reason
 
@@ -69,9 +69,7 @@ def test_without_one_it_is_the_products() -> None:
     assert "What time is it in Tokyo?" in html
 
 
-@pytest.mark.parametrize(
-    "path", ["/a/nobody/", "/?assistant=nobody", "/a/nobody/s/x", "/embed/nobody/", "/a/x_y/"]
-)
+@pytest.mark.parametrize("path", ["/a/nobody/", "/?assistant=nobody", "/embed/nobody/", "/a/x_y/"])
 def test_one_that_is_not_there_is_not_found(path: str) -> None:
     assert Client().get(path).status_code == 404
 
@@ -208,6 +206,20 @@ def _tree(cls: type[Any]) -> Iterator[type[Any]]:
     yield cls
     for one in cls.__subclasses__():
         yield from _tree(one)
+
+
+def test_a_conversation_with_one_that_was_retired_has_its_page() -> None:
+    """The list on the page leads to the assistant's own address; nobody reads there what was said, if that is gone."""
+    version = save_version(slug="bikes", settings=SALES, by="ada").number
+    publish(slug="bikes", version=version, by="ada")
+    shelf.forget()
+    assert "Sales" in page("/a/bikes/s/some-session")
+    retire(slug="bikes")
+    shelf.forget()
+    moved = Client().get("/a/bikes/s/some-session")
+    assert (moved.status_code, moved.headers["Location"]) == (302, "/s/some-session")
+    assert "some-session" in page(moved.headers["Location"])
+    assert Client().get("/a/bikes/").status_code == 404
 
 
 # In a frame

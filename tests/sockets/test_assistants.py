@@ -184,6 +184,50 @@ async def test_a_session_keeps_the_version_that_it_was_begun_with(shop: ServerPr
             assert client.created["session"]["x_assistant"] == "support"
 
 
+async def test_under_its_name_a_conversation_goes_on_with_one_that_was_retired(shop: ServerProcess) -> None:
+    """A chat of `useChat`, a thread of AG-UI and a socket at a name say with whom each time they come."""
+    _, key = await made_key("ada")
+    about = {**bearer(key), "X-Forwarded-For": "203.0.113.7"}
+    await in_db_thread(published, "support", instructions="First.")
+
+    async def there(path: str, *, wanted: str) -> dict[str, Any]:
+        async with realtime(shop.ws_url, path, additional_headers=about) as client:
+            assert client.created["type"] == wanted, client.created
+            if wanted == "session.created" and path.startswith("/ws/session/trip"):
+                await client.ask("hello")
+            return dict(client.created)
+
+    trip = "/ws/session/trip?assistant=support"
+    begun = await eventually(lambda: there(trip, wanted="session.created"))
+    await in_db_thread(retire, slug="support")
+    await eventually(lambda: there("/ws/session?assistant=support", wanted="error"))
+    refused = await there("/ws/session/another?assistant=support", wanted="error")
+    assert refused["error"]["code"] == "assistant_not_found"
+    again = await there(trip, wanted="session.created")
+    assert again["session"]["id"] == begun["session"]["id"]
+    assert again["session"]["x_assistant"] == "support"
+    said = {"role": "user", "parts": [{"type": "text", "text": "count to 3"}]}
+    async with httpx2.AsyncClient(base_url=shop.url, headers=about, timeout=20) as http:
+        for path, body in (
+            ("/api/ui/trip", {"messages": [{"id": "m1", **said}], "assistant": "support"}),
+            ("/ag-ui/agent/support/run", _run("trip", "count to 4")),
+        ):
+            answer = await http.post(path, json=body)
+            assert (answer.status_code, "assistant_not_found" in answer.text) == (200, False), answer.text
+        for path, body in (
+            ("/api/ui/new", {"messages": [{"id": "m1", **said}], "assistant": "support"}),
+            ("/ag-ui/agent/support/run", _run("new", "count to 4")),
+        ):
+            answer = await http.post(path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "assistant_not_found")
+
+
+def _run(thread: str, text: str) -> dict[str, Any]:
+    messages = [{"id": text.replace(" ", "-"), "role": "user", "content": text}]
+    about: dict[str, Any] = {"tools": [], "context": [], "state": {}, "forwardedProps": {}}
+    return {"threadId": thread, "runId": f"run-of-{thread}", "messages": messages, **about}
+
+
 async def test_another_process_goes_on_with_the_same_version(shop: ServerProcess, start_server: Any) -> None:
     await in_db_thread(published, "support", instructions="First.")
     first = start_server(SESSION_GRACE_SECONDS="60")

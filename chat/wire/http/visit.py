@@ -6,7 +6,7 @@ from collections.abc import Callable, Container
 from dataclasses import replace
 
 from chat.assistants import PLAIN, Assistant, shelf
-from chat.errors import ChatError, ReadOnlyKey
+from chat.errors import AssistantNotFound, ChatError, ReadOnlyKey
 from chat.quota.quotas import left_headers
 from chat.quota.subjects import Payers, address_of, payers_of, subjects_of
 from chat.runtime import Runtime
@@ -115,6 +115,10 @@ class Visit:
     ) -> AnySession:
         """The one that somebody calls so, made where there is none: as a socket at ``/ws/session/{name}``. Raises
         `SessionNotFound`, `InvalidSessionId`, `ChosenIdRefused`, `AssistantNotFound`, and what the hub's `join` raises."""
+        try:
+            whom = await self._assistant(assistant)
+        except AssistantNotFound:
+            whom = None
         tries = joins(
             self.principal,
             path_id=name,
@@ -122,12 +126,12 @@ class Visit:
             open_house=open_house,
             source=self.dialect,
             payers=self.payers,
-            assistant=await self._assistant(assistant),
+            assistant=whom,
         )
         for join in tries:
             with contextlib.suppress(SessionNotFound):
                 return await self._joined(replace(join, model=join.model or model))
-        raise SessionNotFound
+        raise SessionNotFound if whom else AssistantNotFound
 
     async def find_named(self, name: str, *, open_house: bool) -> str:
         """The id of the session that the client calls so; "" where there is none, or it is not theirs. Raises `InvalidSessionId`."""
