@@ -69,7 +69,7 @@ def joins(
         return [replace(join, visitor=visitor, was_told=may_begin)]
     if not is_chosen(session_id):
         return [join]
-    names_its_own = may_talk and "session_id" not in query
+    names_its_own = "session_id" not in query
     may_begin = may_begin and names_its_own
     if open_house:
         visitor = replace(join.visitor, secret_of=session_id)

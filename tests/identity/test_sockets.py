@@ -222,6 +222,26 @@ async def test_whoever_is_deleted_takes_keys_along(server: ServerProcess) -> Non
         assert await refused(client) == ("invalid_credentials", 4401)
 
 
+async def test_a_key_that_reads_follows_what_its_user_has_named(server: ServerProcess) -> None:
+    _, talks = await made_key("ada")
+    _, reads = await made_key("ada", Scope.READ)
+    _, others = await made_key("bob", Scope.READ)
+
+    def by(key: str) -> dict[str, str]:
+        return {**bearer(key), "X-Forwarded-For": "203.0.113.7"}
+
+    async with realtime(server.ws_url, "/ws/session/trip", additional_headers=by(reads)) as client:
+        assert await refused(client) == ("session_not_found", 4404)
+    async with realtime(server.ws_url, "/ws/session/trip", additional_headers=by(talks)) as client:
+        await client.ask("count to 3")
+        async with realtime(server.ws_url, "/ws/session/trip", additional_headers=by(reads)) as reader:
+            assert reader.session_id == client.session_id
+            await reader.say("hello")
+            assert (await reader.until("error"))["error"]["code"] == "read_only_key"
+    async with realtime(server.ws_url, "/ws/session/trip", additional_headers=by(others)) as client:
+        assert await refused(client) == ("session_not_found", 4404)
+
+
 async def test_a_name_is_that_of_the_same_session_after_a_change_of_the_secret_key(
     server: ServerProcess, start_server: Any
 ) -> None:
