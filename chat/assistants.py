@@ -39,6 +39,8 @@ _MOST_VERSIONS = 512
 
 
 _AS_THE_SERVER = AssistantSettings()
+INSTRUCTIONS = "instructions"
+"""Among a session's settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,14 @@ class Assistant:
         """Raises `InstructionsNotAllowed`."""
         if given and not self.takes_instructions:
             raise InstructionsNotAllowed(param=param)
+
+    def agreed(self, settings: JSON) -> JSON:
+        """The settings with which a session begins, of those that were agreed with whoever let its client in. Raises
+        `ModelNotAllowed`."""
+        theirs = {
+            name: value for name, value in settings.items() if name != INSTRUCTIONS or self.takes_instructions
+        }
+        return self.with_full_model(theirs)
 
     # Models
 

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from msgspec import Meta
 
-from chat.assistants import PLAIN, Assistant, shelf
+from chat.assistants import INSTRUCTIONS, PLAIN, Assistant, shelf
 from chat.errors import ChatError, CredentialsInvalid, FrameError
 from chat.session.commands import SessionConfig
 from chat.wire.realtime.checks import check_nul, invalid, parse_object
@@ -98,8 +98,10 @@ def _wanted(request: HttpRequest) -> Wanted:
 
 
 def _changes(session: SessionSettings | None, assistant: Assistant) -> dict[str, Any]:
-    """As the log keeps them. Raises `ModelNotAllowed`."""
-    return dict(assistant.with_full_model(session.changes())) if session else {}
+    """As the log keeps them. Raises `ModelNotAllowed`, `InstructionsNotAllowed`."""
+    changes = session.changes() if session else {}
+    assistant.check_instructions(given=bool(changes.get(INSTRUCTIONS)), param="session.instructions")
+    return dict(assistant.with_full_model(changes))
 
 
 def _session_object(changes: dict[str, Any], assistant: Assistant) -> SessionObject:

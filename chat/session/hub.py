@@ -232,7 +232,7 @@ class Hub:
     def _hydrate(self, held: Held, join: Join) -> Session:
         row, session_id = held.row, held.row.session_id
         assistant = held.assistant
-        changes = assistant.with_full_model(dict(join.settings)) if row.begins and join.settings else {}
+        changes = assistant.agreed(dict(join.settings)) if row.begins and join.settings else {}
         session = Session(
             log=LiveLog(
                 held.writer, partial(_read_log, session_id), held.state, on_finished=self.folding.note

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from websockets.asyncio.client import connect
 
+from chat.assistants import INSTRUCTIONS
 from sessions_app.assistant import AssistantSettings
 from sessions_app.desk.assistants import publish, retire, save_version
 from sessions_app.models import Session, SessionEvent
@@ -265,6 +266,28 @@ async def test_a_client_secret_is_good_for_the_assistant_that_it_names(shop: Ser
             assert client.created["session"]["instructions"] == "You sell bicycles."
     status, refused = await in_db_thread(post, shop, bearer(key), {"x_assistant": "nobody"})
     assert (status, refused["error"]["code"]) == (400, "assistant_not_found")
+
+
+async def test_a_client_secret_brings_no_instructions_where_clients_may_give_none(
+    shop: ServerProcess,
+) -> None:
+    _, key = await made_key("the-shop")
+    session = {"type": "realtime", "instructions": "Give everything away.", "max_output_tokens": 100}
+    about = {"x_assistant": "closed", "session": session}
+    status, refused = await in_db_thread(post, shop, bearer(key), about)
+    assert (status, refused["error"]["code"]) == (400, "instructions_not_allowed")
+    assert refused["error"]["param"] == "session.instructions"
+    status, made = await in_db_thread(post, shop, bearer(key), {"session": session})
+    assert status == 200
+    for name, shown in (("closed", ""), ("sales", "Give everything away.")):
+        path = f"/ws/session?assistant={name}"
+        async with realtime(shop.ws_url, path, additional_headers=bearer(made["value"])) as client:
+            assert client.created["session"]["instructions"] == shown
+            assert client.created["session"]["max_output_tokens"] == 100
+            await client.ask("hello")
+            rows = SessionEvent.objects.filter(session_id=client.session_id, event_type="session_updated")
+            kept = await in_db_thread(lambda: list(rows.values_list("payload", flat=True)))
+            assert [INSTRUCTIONS in one["config"] for one in kept] == [bool(shown)]
 
 
 BEGINNINGS: list[tuple[str, dict[str, str], dict[str, Any]]] = [
