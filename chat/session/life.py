@@ -200,8 +200,10 @@ class Life:
         return ToolContext(
             session_id=self.session_id,
             call_id=call_id,
-            user_id=self.owner.user_id,
+            user_id=self.owner.person_id,
             guest_id=self.owner.guest_id,
+            account_id=self.owner.user_id,
+            external_user_id=self.owner.external_user_id,
             is_staff=self._is_staff,
         )
 

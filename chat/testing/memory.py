@@ -132,12 +132,13 @@ async def session(
     tools: Iterable[Callable[..., Any]] | None = None,
     user_id: int | None = None,
     guest_id: str = "guest",
+    external_user_id: str = "",
     is_staff: bool = False,
 ) -> AsyncGenerator[MemorySession, None]:
     """A session of its own, answered by the first model; the others are its fallbacks, each with a name of its own.
 
     ``tools``: the functions, decorated or not, that the model is offered; None: all that the server offers. The user is
-    the `ToolContext`'s: ``user_id``, or a guest. Its log is kept in memory. What else is set (``CHAT_...``) counts as
+    the `ToolContext`'s: ``user_id``, with ``external_user_id`` that shop's customer, or a guest. Its log is kept in memory. What else is set (``CHAT_...``) counts as
     ever, but for the pause before a failed model is asked again: there is none.
     """
     for model in models:
@@ -156,7 +157,9 @@ async def session(
             registered=lambda: no_database,  # never, so the session's row is waited for and not made
         )
         tab = _Tab(journal)
-        visitor = Visitor(user_id=user_id, guest_id="" if user_id else guest_id)
+        visitor = Visitor(
+            user_id=user_id, guest_id="" if user_id else guest_id, external_user_id=external_user_id
+        )
         try:
             joined = await hub.join(tab, Join(visitor=visitor, is_staff=is_staff, source="testing"))
             yield MemorySession(joined, tab, journal, models)

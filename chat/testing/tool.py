@@ -22,6 +22,8 @@ async def run_tool(
     call_id: str = "call_1",
     user_id: int | None = None,
     guest_id: str = "",
+    account_id: int | None = None,
+    external_user_id: str = "",
     is_staff: bool = False,
     approved: bool = False,
 ) -> ToolOutcome:
@@ -43,6 +45,8 @@ async def run_tool(
             call_id=call_id,
             user_id=user_id,
             guest_id=guest_id,
+            account_id=user_id if account_id is None else account_id,
+            external_user_id=external_user_id,
             is_staff=is_staff,
             approved=approved,
         ),

@@ -26,9 +26,14 @@ class ToolContext:
     call_id: str
     """Unique per call of the session."""
     user_id: int | None = None
-    """The primary key of the user who is signed in; None: a guest."""
+    """The primary key of the user who is signed in; None: a guest, or a shop's customer."""
     guest_id: str = ""
     """What a guest's cookie says; empty: a user, or nobody who is known."""
+    account_id: int | None = None
+    """The primary key of the user in whose name it is: of a shop's customer the shop's account, else `user_id`. What that account may,
+    its customers may not."""
+    external_user_id: str = ""
+    """A shop's customer, as the shop called them for their client secret; another shop may use the same name. Empty: anybody else."""
     is_staff: bool = False
     """As of the connection."""
     approved: bool = False

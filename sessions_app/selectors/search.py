@@ -43,25 +43,33 @@ class SearchResult:
 
 
 def search_sessions(
-    *, text: str, user_id: int | None, guest_id: str, limit: int = 5, without_session_id: str = ""
+    *,
+    text: str,
+    user_id: int | None,
+    guest_id: str,
+    external_user_id: str = "",
+    limit: int = 5,
+    without_session_id: str = "",
 ) -> SearchResult:
-    """The sessions of the user, of the guest's cookie, or of both, in which one message matches; two queries.
+    """The sessions of the user, of the guest's cookie, or of both, in which one message matches; two queries. With
+    ``external_user_id``: of the user's sessions those of this customer alone.
 
     ``text`` in the syntax of web searches: all words, ``"a phrase"``, ``or``, ``-not``. A session that is nobody's in
     particular is in no result. Raises TimeoutError after `LIMIT_MS`.
     """
     query = SearchQuery(text.replace("\x00", " "), config=SEARCH_CONFIG, search_type="websearch")
-    said = _said_by_visitor(user_id, guest_id).exclude(session_id=without_session_id)
+    said = _said_by_visitor(user_id, guest_id, external_user_id).exclude(session_id=without_session_id)
     with time_limit(limit_ms=LIMIT_MS):
         found = _newest_sessions(said, query, limit + 1)
         matches = _matches(found[:limit], query)
     return SearchResult(matches=matches, more=len(found) > limit)
 
 
-def _said_by_visitor(user_id: int | None, guest_id: str) -> QuerySet[SessionEvent]:
+def _said_by_visitor(user_id: int | None, guest_id: str, external_user_id: str) -> QuerySet[SessionEvent]:
     owner = Q(pk__in=[])
     if user_id is not None:
-        owner |= Q(session__user_id=user_id)
+        own = Q(session__user_id=user_id)
+        owner |= own & Q(session__external_user_id=external_user_id) if external_user_id else own
     if guest_id:
         owner |= Q(session__user__isnull=True, session__guest_id=guest_id)
     return SessionEvent.objects.filter(owner, event_type__in=SPOKEN)

@@ -53,3 +53,20 @@ async def test_a_shops_customer_never_has_them(process: Process) -> None:
     assert not is_staff(session)
     owner = await in_db_thread(owner_of, session_id=session.session_id)
     assert (owner.is_staff, owner.visitor.external_user_id) == (False, "kim")
+
+
+async def test_what_a_shops_account_may_its_customers_may_not(process: Process) -> None:
+    """Its permissions, and what is known of it, are no matter of theirs."""
+
+    @process.registry.tool(allow="auth.change_user")
+    def refund() -> str:
+        """Give it back."""
+        return ""
+
+    shop = int((await in_db_thread(User.objects.create, username="shop", is_superuser=True)).pk)
+    for name, offered in (("", ["refund"]), ("kim", [])):
+        session = await joined(process, is_staff=False, user_id=shop, external_user_id=name)
+        context = session.tool_context("call_1")
+        assert (context.account_id, context.external_user_id) == (shop, name)
+        assert context.user_id == (None if name else shop)
+        assert [spec.name for spec in await process.registry.specs_for(context)] == offered

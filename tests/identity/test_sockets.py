@@ -173,6 +173,29 @@ async def test_a_secret_brings_its_sessions_settings(server: ServerProcess) -> N
             assert client.created["session"]["instructions"] == "Sell shoes."
 
 
+async def test_a_shops_customer_has_no_tool_that_tells_of_the_shop_or_of_another_customer(
+    server: ServerProcess,
+) -> None:
+    _, key = await made_key("ada", Scope.ADMIN)
+    ada = await made_user("ada")
+    await in_db_thread(User.objects.filter(pk=ada.pk).update, email="ada@shop.example", is_superuser=True)
+    secrets = {
+        name: bearer(post(server, bearer(key), {"x_external_user_id": name})[1]["value"])
+        for name in ("kim", "lee")
+    }
+    said = {"kim": "a striped zebra is kims", "lee": "a spotted zebra is lees"}
+    for name, words in said.items():
+        async with realtime(server.ws_url, V1, additional_headers=secrets[name]) as client:
+            await client.ask(words)
+    async with realtime(server.ws_url, V1, additional_headers=secrets["kim"]) as client:
+        await client.ask("call search_my_sessions for zebra")
+        await client.ask("call get_my_profile")
+        told = json.dumps(client.frames)
+    assert "is kims" in told
+    assert "is lees" not in told
+    assert "ada@shop.example" not in told
+
+
 async def test_without_a_name_each_secret_is_somebody_of_its_own(server: ServerProcess) -> None:
     _, key = await made_key("shop")
     names = {post(server, bearer(key))[1]["x_external_user_id"] for _ in range(3)}

@@ -72,6 +72,25 @@ def test_nobody_finds_what_is_anothers(
     assert "The user is not known here" in outcome.output
 
 
+def test_a_shops_customer_finds_what_is_theirs_and_the_shop_all_of_it(
+    shipped: Registry, make_session: MakeSession, ann: int, bob: int
+) -> None:
+    customers = {
+        "of_kim": (ann, "kim"),
+        "of_lee": (ann, "lee"),
+        "of_another_kim": (bob, "kim"),
+        "of_ann": (ann, ""),
+    }
+    for session_id, (account, customer) in customers.items():
+        make_session(session_id, asked("my zebra"), user_id=account)
+        Session.objects.filter(pk=session_id).update(external_user_id=customer)
+    assert find(shipped, "zebra", account_id=ann, external_user_id="kim") == ["of_kim"]
+    assert find(shipped, "zebra", account_id=bob, external_user_id="kim") == ["of_another_kim"]
+    assert find(shipped, "zebra", account_id=bob, external_user_id="lee") == []
+    assert find(shipped, "zebra", external_user_id="kim") == []
+    assert sorted(find(shipped, "zebra", user_id=ann, account_id=ann)) == ["of_ann", "of_kim", "of_lee"]
+
+
 def test_a_guests_session_that_became_a_users_is_the_users_alone(
     shipped: Registry, make_session: MakeSession, ann: int
 ) -> None:

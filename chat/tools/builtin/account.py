@@ -7,6 +7,7 @@ NO_ACCOUNT = (
     "Nobody is signed in here: the user is a guest, without an account or a profile. Their messages of this browser "
     "are kept all the same. They can sign in to have an account."
 )
+CUSTOMER = "The user has no account here: a shop's own server let them in, and knows them as {name!r}. Nothing else is known of them."
 
 
 @tool
@@ -16,6 +17,8 @@ def get_my_profile(context: ToolContext) -> UserProfile | str:
     Gives username, name, email, whether the account is active and staff, when it was made and last signed in, and how
     many sessions, messages and tokens it has. For a guest it says that there is no account.
     """
+    if context.external_user_id:
+        return CUSTOMER.format(name=context.external_user_id)
     if context.user_id is None:
         return NO_ACCOUNT
     profile = user_profile(user_id=context.user_id)

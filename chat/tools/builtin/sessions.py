@@ -38,7 +38,7 @@ def search_my_sessions(
         query: Words that all stand in one message. "or" between words, -word to exclude, "words in quotes" for a phrase.
         limit: How many sessions at most.
     """
-    if context.user_id is None and not context.guest_id:
+    if context.user_id is None and not (context.guest_id or context.external_user_id):
         raise ToolError(
             "The user is not known here (not signed in, no cookie), so there are no past sessions of theirs."
         )
@@ -47,8 +47,9 @@ def search_my_sessions(
     try:
         result = search_sessions(
             text=query,
-            user_id=context.user_id,
+            user_id=context.account_id if context.external_user_id else context.user_id,
             guest_id=context.guest_id,
+            external_user_id=context.external_user_id,
             limit=limit,
             without_session_id=context.session_id,
         )
