@@ -159,15 +159,17 @@ def _add(tool: ToolUse, group: Row) -> None:
 
 
 def spent_since(*, user_id: int | None, guest_id: str, since: datetime, external_user_id: str = "") -> int:
-    """Millionths of a US dollar, as far as they are known. A user's sessions, or those of one user of theirs alone; else
-    those of the guest's cookie.
+    """Millionths of a US dollar, as far as they are known. A user's own sessions, or those of one customer of theirs: each has a
+    budget of their own. Else those of the guest's cookie.
 
     The index `session_events_priced` holds only what was paid for, so this reads as many rows as there were answers
     since then in the sessions that had an event since then.
     """
-    whose = Session.objects.filter(user_id=user_id) if user_id else Session.objects.filter(guest_id=guest_id)
-    if external_user_id:
-        whose = whose.filter(external_user_id=external_user_id)
+    whose = (
+        Session.objects.filter(user_id=user_id, external_user_id=external_user_id)
+        if user_id
+        else Session.objects.filter(guest_id=guest_id)
+    )
     sessions = whose.filter(last_event_at__gte=since).order_by().values("session_id")
     paid = SessionEvent.objects.filter(
         session_id__in=sessions, event_type__in=PRICED_EVENTS, created_at__gte=since

@@ -173,6 +173,19 @@ async def test_a_users_sum_is_not_read_again_within_its_staleness(
         await another.do(AddMessage(text="More", respond=True))
 
 
+async def test_what_a_shops_customers_spend_is_not_the_shops_own_day(process: Process, settings: Any) -> None:
+    settings.CHAT_BUDGET_USER_DAY_USD = 0.01
+    shop = int((await in_db_thread(User.objects.create, username="shop")).pk)
+    kim = await process.join(user_id=shop, external_user_id="kim")
+    await say(kim, "Hello")
+    with pytest.raises(BudgetExceeded):
+        await kim.do(AddMessage(text="More", respond=True))
+    for who in ({"external_user_id": "lee"}, {}):
+        other = await process.join(user_id=shop, **who)
+        await say(other, "Hello")
+        assert last_done(other).status == "completed"
+
+
 async def test_yesterdays_spending_does_not_count(process: Process) -> None:
     conversation = await process.join(guest_id="guest_1")
     await say(conversation, "Hello")
