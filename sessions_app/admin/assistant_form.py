@@ -163,10 +163,9 @@ class AssistantForm(forms.Form):
         cleaned = super().clean() or {}
         if self.errors:
             return cleaned
-        first = cleaned["first_model"]
-        models = (
-            [first, *(name for name in cleaned["models"] if name != first)] if first else cleaned["models"]
-        )
+        first, models = cleaned["first_model"], cleaned["models"]
+        if first:  # none chosen is all of them: one that comes first takes no other away
+            models = list(dict.fromkeys([first, *(models or hooks.models_offered())]))
         try:
             settings = msgspec.convert(
                 {

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.assistant import AssistantSettings
@@ -115,6 +115,24 @@ def test_all_that_the_form_takes_is_kept_and_shown_again(admin: Client) -> None:
     assert numbers() == [1], "the same again, with the logo that it had, is no other version"
     admin.post(SHOP, filled(draft="1", no_logo="on"))
     assert "logo" not in AssistantVersion.objects.get(number=2).settings
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [
+        (["demo"], ["openai:gpt-6.1-terra", "demo"]),
+        (["openai:gpt-6.1-terra"], ["openai:gpt-6.1-terra"]),
+        ([], ["openai:gpt-6.1-terra", "demo"]),
+    ],
+)
+def test_the_model_that_answers_first_takes_none_away_that_was_not_chosen_from(
+    admin: Client, chosen: list[str], kept: list[str]
+) -> None:
+    with override_settings(
+        CHAT_LLM_MODEL="demo", CHAT_LLM_MODELS=("openai:gpt-6.1-terra",), CHAT_OPENAI_API_KEY="k"
+    ):
+        admin.post(ADD, filled(draft="1", models=chosen, first_model="openai:gpt-6.1-terra"))
+    assert AssistantVersion.objects.get().settings["models"] == kept
 
 
 @pytest.mark.parametrize(
