@@ -118,6 +118,26 @@ async def test_an_answer_without_bounds_is_refused(service: str, path: str, why:
             await client.post(service + path, content=json.dumps({}))
 
 
+async def test_a_secret_with_a_lines_end_is_sent_without_it(service: str) -> None:
+    server = McpServer(name="s", url=service, headers={"X-Token": f" {SECRET}\n"})
+    async with http_client(server) as client:
+        await client.post(service, json={})
+    assert Answers.seen[-1]["x-token"] == SECRET
+
+
+async def test_a_secret_that_cannot_be_sent_is_not_told_either(
+    run: Run, service: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}\n{SECRET[::-1]}"}
+    async with run(wait=False, s={"url": service, "headers": headers}) as running:
+
+        async def told() -> None:
+            assert "Illegal header value" in running.status("s").problem
+
+        await eventually(told, timeout_s=60)
+        assert not [one for one in (SECRET, SECRET[::-1]) if one in running.status("s").problem + caplog.text]
+
+
 async def test_the_environments_proxy_is_asked_and_bounded_where_it_is_named(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,9 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """What must not stand in a log: the values of its environment and headers, what a URL may carry; longest first."""
         parts = urlsplit(self.url)
         values = [*self.env.values(), *self.headers.values(), parts.password or "", parts.username or ""]
-        values += [value.removeprefix("Bearer ").removeprefix("Basic ") for value in self.headers.values()]
+        # line by line, too: an error writes a line's end as an escape, a program its key in several lines
+        values += [line.strip() for value in values for line in value.splitlines()]
+        values += [value.removeprefix("Bearer ").removeprefix("Basic ") for value in values]
         values += [value for _, value in parse_qsl(parts.query)]
         return sorted({one for one in values if len(one) >= _SHORTEST_SECRET}, key=len, reverse=True)
 

@@ -93,7 +93,9 @@ def http_client(server: McpServer) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=server.max_concurrent + 8)
     mounts = {} if _is_here(server.url) else proxies(lambda url: _Bounded(proxy=url, limits=limits))
     return httpx2.AsyncClient(
-        headers={**server.headers, "accept-encoding": "identity"},
+        # a secret from a file often has a line's end behind it, which no header may have
+        headers={name: value.strip() for name, value in server.headers.items()}
+        | {"accept-encoding": "identity"},
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=max(READ_SECONDS, server.timeout_s)),
         transport=_Bounded(limits=limits),
         mounts=mounts,
