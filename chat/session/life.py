@@ -244,14 +244,20 @@ class Life:
         self._begin()
         return seq
 
-    def _untold_retries(self) -> list[ev.Event]:
-        """Of answers that were asked for again and have not begun: what comes now stands behind them in the log, and is not set
-        aside with the answers whose place they take."""
+    def _untold(self, *, retries_alone: bool = False) -> list[ev.Event]:
+        """Turns that were about to begin, and that the log does not know of; but for those that a takeover brings back by itself."""
         return [
             turn.queued(position)
             for position, turn in enumerate(self._queue, start=1)
-            if turn.retry_of and turn.attempt == 1 and turn.response_id not in self.history.queued
+            if turn.response_id not in self.history.queued
+            and turn.attempt == 1
+            and (turn.retry_of or not retries_alone)
         ]
+
+    def _untold_retries(self) -> list[ev.Event]:
+        """Of answers that were asked for again and have not begun: what comes now stands behind them in the log, and is not set
+        aside with the answers whose place they take."""
+        return self._untold(retries_alone=True)
 
     def recover(self) -> None:
         """Go on with what the last holder of the session left undone."""
@@ -261,24 +267,22 @@ class Life:
             logger.info("session %s: %d turns taken over", self.session_id, len(left))
             self._begin()
 
-    def _take_back(self, response_ids: list[str], why: Stop, client_event_id: str | None = None) -> None:
-        """Take turns out of the queue and say so to those who wait for them."""
+    def _take_back(self, response_ids: list[str], why: Stop) -> None:
+        """Take turns out of the queue and say so to those who wait for them. What is not told of yet is told now, so that its end
+        can be."""
+        events: list[ev.Event] = []
+        waited = [one for one in response_ids if one in self.history.queued]
+        for turn in [one for one in self._queue if one.response_id in response_ids]:
+            if turn.attempt > 1:  # who was given the try before waits for this one
+                begun = turn.started(provider="", model="", history=self.history)
+                events += [begun, why.done(turn.response_id, cause="")]
+            elif turn.response_id not in waited:
+                events.append(turn.queued(1))
+                waited.append(turn.response_id)
         self._queue = [turn for turn in self._queue if turn.response_id not in response_ids]
-        told = [one for one in response_ids if one in self.history.queued]
-        if told:
-            ends = dropped(told, reason=why.reason, status=why.status, client_event_id=client_event_id)
-            self.log.append(*ends, reserved=True)
-
-    def _call_off(self, turn: Turn, why: Stop) -> None:
-        """Take one turn out of the queue. Where it is not told of yet it is told now, so that its end can be."""
-        if turn.attempt > 1:  # who was given the try before waits for this one
-            self._queue.remove(turn)
-            begun = turn.started(provider="", model="", history=self.history)
-            self.log.append(begun, why.done(turn.response_id, cause=""), reserved=True)
-            return
-        if turn.response_id not in self.history.queued:
-            self.log.append(turn.queued(self._queue.index(turn) + 1), reserved=True)
-        self._take_back([turn.response_id], why, why.client_event_id)
+        ended = dropped(waited, reason=why.reason, status=why.status, client_event_id=why.client_event_id)
+        if events or ended:
+            self.log.append(*events, *ended, reserved=True)
 
     # The loop
 
@@ -405,6 +409,9 @@ class Life:
         the next holder of the session."""
         if self._compaction:
             self._compaction.cancel()
+        if untold := self._untold():
+            with contextlib.suppress(JournalError):
+                self.log.append(*untold, reserved=True)
         self._queue.clear()
         loop = self._loop
         if loop is None:

@@ -271,7 +271,7 @@ class Session(Life):
             response.stop(why)
             await response.ended.wait()
         elif turn := self._to_call_off(named):
-            self._call_off(turn, why)
+            self._take_back([turn.response_id], why)
         else:
             raise NoActiveResponse
 

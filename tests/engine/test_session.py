@@ -431,3 +431,51 @@ async def test_an_end_whose_commit_was_not_heard_of_is_an_end(
     assert [records async for records in reading] == []
     records = await in_db_thread(read_history, session_id="ended")
     assert [type(one.event) for one in records].count(ev.SessionEnded) == 1
+
+
+async def test_what_was_asked_for_and_had_not_begun_outlives_a_stop_of_its_process(
+    process: Process, other_process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may wait for a summary of older turns. Nothing else in the log tells that it was asked for."""
+    session = await process.join("asked")
+    await session.do(AddMessage(text="One?"))
+    monkeypatch.setattr(session.compaction, "before_turn", asyncio.Event().wait)
+    await session.do(RequestResponse(client_event_id="mine"))
+    await asyncio.sleep(0)
+    await process.hub.shutdown(drain_s=0.1)
+    process.hub.close_all()
+    await process.journal.stop(timeout_s=5)
+    await in_db_thread(release_process, process_id=process.process_id)
+    back = await other_process.join("asked")
+    await quiet(back)
+    assert len(model.requests) == 1
+    assert back.history.last_response
+    assert back.history.last_response.client_event_id == "mine"
+
+
+async def test_what_was_asked_for_and_had_not_begun_is_told_of_the_end_of_its_session(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await process.join("asked")
+    await session.do(AddMessage(text="One?"))
+    monkeypatch.setattr(session.compaction, "before_turn", asyncio.Event().wait)
+    await session.do(RequestResponse(client_event_id="mine"))
+    await asyncio.sleep(0)
+    await process.hub.end(session, ev.EndReason.CLOSED)
+    assert await ends("asked") == [("cancelled", "session_ended")]
+
+
+async def test_what_had_not_begun_when_the_database_stayed_away_is_told(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await process.join("asked")
+    gate = asyncio.Event()
+    monkeypatch.setattr(session.compaction, "before_turn", gate.wait)
+    await session.do(AddMessage(text="One?"))
+    await session.do(RequestResponse(client_event_id="mine"))
+    await asyncio.sleep(0)
+    session.storage_away()
+    gate.set()
+    await quiet(session)
+    assert model.requests == []
+    assert await ends("asked") == [("failed", STORAGE_AWAY.reason)]
