@@ -26,6 +26,8 @@ class Rest:
 @dataclass(slots=True)
 class Fork:
     chosen: str
+    after: Entry | None = None
+    """What stands before the place, in every version; None: nothing does."""
     aside: dict[str, Rest] = field(default_factory=dict)
     """The others, in the order in which they were set aside."""
 
@@ -47,6 +49,7 @@ class Versions:
         if fork not in self.forks:
             self.forks.append(fork)
         waiting = self._items.waiting
+        fork.after = self._items.entries[place - 1] if place else None
         fork.aside[old], turns = self._cut(place, turns)
         if keeps_waiting:
             fork.aside[old].waiting, self._items.waiting = {}, waiting
@@ -61,10 +64,10 @@ class Versions:
     def choose(self, version: str, instead_of: str, turns: list[int]) -> list[int]:
         """Returns the turns before which the history may be cut yet: none of what is chosen again, so that a log that is read from
         a checkpoint on knows of each version all or nothing."""
-        fork, place = self._fork_of(instead_of), self._place(instead_of)
+        fork = self._fork_of(instead_of)
         if fork is None or version not in fork.aside:
             return turns
-        if place is None:
+        if (place := self._place_of(fork)) is None:
             place = len(self._items.entries)
         fork.aside[instead_of], turns = self._cut(place, turns)
         rest = fork.aside.pop(version)
@@ -77,7 +80,7 @@ class Versions:
         """(version, the chosen one) for an item of a version that is set aside, from what it parts with on; None where there is
         none that could be chosen now."""
         for fork in self.forks:
-            if self._place(fork.chosen) is None and fork.chosen not in self._items.waiting:
+            if self._place_of(fork) is None and fork.chosen not in self._items.waiting:
                 continue
             for version, rest in fork.aside.items():
                 if item_id in rest.item_ids():
@@ -103,6 +106,15 @@ class Versions:
 
     def _fork_of(self, chosen: str) -> Fork | None:
         return next((fork for fork in self.forks if fork.chosen == chosen), None)
+
+    def _place_of(self, fork: Fork) -> int | None:
+        """Where its chosen version begins, or would, where it is an answer that came to nothing."""
+        place, entries = self._place(fork.chosen), self._items.entries
+        if place is not None or fork.chosen in self._items.waiting:
+            return place
+        if fork.after is None:
+            return 0
+        return next((at for at, entry in enumerate(entries, start=1) if entry is fork.after), None)
 
     def _place(self, version: str) -> int | None:
         """Where it begins, but for what of an answer may have had a side effect: that has happened, whatever is chosen."""

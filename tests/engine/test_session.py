@@ -13,6 +13,7 @@ from chat.runtime import Runtime
 from chat.session.commands import (
     AddMessage,
     CancelResponse,
+    ChooseVersion,
     Converse,
     DeleteItem,
     GiveFeedback,
@@ -31,7 +32,7 @@ from sessions_app.log.lifecycle import end_session
 from sessions_app.log.replay import read_history
 from sessions_app.models import Session as SessionRow
 from sessions_app.postgres.threads import in_db_thread
-from tests.engine.conftest import Process, Tab, quiet, say
+from tests.engine.conftest import Process, Tab, hand_over, quiet, say
 from tests.engine.model import EngineModel
 from tests.support.waiting import eventually
 
@@ -479,3 +480,28 @@ async def test_what_had_not_begun_when_the_database_stayed_away_is_told(
     await quiet(session)
     assert model.requests == []
     assert await ends("asked") == [("failed", STORAGE_AWAY.reason)]
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_an_answer_is_gone_back_to_where_the_one_in_its_place_came_to_nothing(
+    process: Process, other_process: Process, model: EngineModel, goes_on: bool
+) -> None:
+    session = await process.join("again")
+    await say(session, "One?", item_id="item_one")
+    assert session.history.last_response
+    first = session.history.last_response.response_id
+    answer = next(one.item_id for one in session.history.items.entries if one.response_id == first)  # type: ignore[union-attr]
+    model.answer = lambda said: [ModelOverloaded()]  # type: ignore[list-item]
+    model.completes = False
+    await session.do(RequestResponse(retry_of=first))
+    await quiet(session)
+    assert (await ends("again"))[-1][0] == "failed"
+    model.answer, model.completes = lambda said: [TextDelta("No.")], True
+    if goes_on:
+        await say(session, "Two?")
+    await session.do(ChooseVersion(item_id=answer))
+    await hand_over(process, session)
+    back = await other_process.join("again")
+    await say(back, "Three?")
+    said = [one.text for one in model.requests[-1].history if isinstance(one, UserText | AssistantText)]
+    assert said == ["One?", "Yes: One?", "Three?"]

@@ -141,6 +141,13 @@ def test_a_failed_try_is_no_version_and_belongs_to_the_one_that_follows(tab: Cha
     assert path(tab, message("u1"), failed | {"retryOf": ""}, answer("a3", "a2")) == ("u1 a2 a3", {})
 
 
+def test_from_an_answer_that_came_to_nothing_one_can_go_back(tab: ChatPage) -> None:
+    nothing = answer("a2", "a1", status="failed") | {"items": []}
+    talk = [message("u1"), answer("a1"), nothing]
+    assert path(tab, *talk) == ("u1 a2", {"a2": "2/ia1|"})
+    assert path(tab, *talk, choice("a1", "a2")) == ("u1 a1", {})
+
+
 def test_what_was_refused_takes_nobodys_place(tab: ChatPage) -> None:
     assert path(tab, message("u1"), answer("a1"), message("u2", "u1", "refused")) == ("u1 a1 u2", {})
 

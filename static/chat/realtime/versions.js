@@ -49,14 +49,15 @@ class Path {
     const shown = new Set(this.entries.map((entry) => entry.id));
     const found = new Map();
     for (const { chosen, heads } of this.#forks.filter((fork) => shown.has(fork.chosen))) {
-      const all = [...heads.keys()].map((id) => ({ id, itemId: this.#itemOf(id) })).filter(({ itemId }) => itemId);
+      const made = [...heads.keys()].map((id) => ({ id, itemId: this.#itemOf(id) }));
+      const all = made.filter(({ id, itemId }) => itemId || id === chosen);
       const index = all.findIndex(({ id }) => id === chosen);
       if (all.length > 1 && index >= 0) found.set(chosen, { index, all });
     }
     return found;
   }
 
-  /** "" for an answer that is not here (yet), or is empty. */
+  /** "" for an answer that is not here (yet), or is empty: nobody goes back to such a one, but from it. */
   #itemOf(id) {
     const entry = this.#byId.get(id);
     return entry?.kind === "message" ? entry.id : (entry?.items[0]?.id ?? "");
