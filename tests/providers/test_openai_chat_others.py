@@ -342,6 +342,37 @@ async def test_a_limit_that_does_not_fit_is_said_in_many_words(
 
 
 @pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "registry.ollama.ai/library/gemma3:4b does not support tools"),
+        (400, "deepseek-reasoner does not support Function Calling"),
+        (400, "`tool calling` is not supported with this model"),
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+        (404, "No endpoints found that support tool use. To learn more about provider routing, visit: ..."),
+        (500, "tools param requires --jinja flag"),
+    ],
+)
+async def test_a_model_without_tools_answers_without(
+    server: OpenAIServer, provider: ChatCompletionsProvider, status: int, message: str
+) -> None:
+    server.then(HttpError(status, message))
+    for _ in range(2):
+        asked = request("Hi", model=MODEL, tools=[GET_TIME])
+        assert joined(await events_of(provider, asked)) == "You said: Hi"
+    assert ["tools" in body for body in server.requests] == [True, False, False]
+    assert not [body for body in server.requests[1:] if "tool_choice" in body]
+
+
+async def test_a_tool_that_was_wished_for_is_not_left_out(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    server.then(HttpError(400, "gemma3:4b does not support tools"))
+    with pytest.raises(ModelBadRequest):
+        await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME], tool_choice="required"))
+    assert server.hits == 1
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "max_tokens is too large: 9000. This model supports at most 8192 completion tokens.",

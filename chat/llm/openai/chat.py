@@ -3,6 +3,7 @@
 Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``0034``.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,8 @@ from chat.llm.shaping import (
     without_marks,
 )
 from sessions_app.ids import new_id
+
+logger = logging.getLogger(__name__)
 
 # The request, in the shape that the strictest of the servers with this API accept. Some of them put the messages through
 # a template that wants user and assistant in turns, the user first and last, and system only at the top; Mistral's wants
@@ -424,6 +427,13 @@ _ABOUT_JSON = re.compile(
 )
 
 
+_NO_TOOLS = re.compile(
+    r"not support(ed)?\b.{0,40}(\btools?\b|tool.?(use|call)|function.?call)|(tool|function).?call(s|ing)?\W.{0,20}not supported"
+    r"|no endpoints found that support tool|tool choice requires --|tools param requires",
+    re.IGNORECASE,
+)
+"""Ollama's, DeepSeek's and Together's; Groq's; OpenRouter's; vLLM's and llama.cpp's without the option for tools."""
+
 _TOO_LARGE = re.compile(
     r"max_(completion_|new_)?tokens.{0,120}?"
     r"(too large|too high|at most|less than or equal|<=|valid range|should be \[|context length)"
@@ -454,6 +464,8 @@ class ChatCompletionsProvider(OpenAIStreaming):
         self._uncounted: set[str] = set()
         self._forms: dict[str, Form] = {}
         """Of models that refused to be asked for JSON by a schema."""
+        self._toolless: set[str] = set()
+        """Models that take no tools."""
         self._too_large: dict[str, int] = {}
         """Limits of output that are more than the model can give at all."""
 
@@ -466,6 +478,8 @@ class ChatCompletionsProvider(OpenAIStreaming):
         while True:
             limit_field, counted = self._limit_of(request.model), self._counts(request.model)
             form = self._forms.get(request.model, Form.SCHEMA)
+            if request.model in self._toolless:
+                request = msgspec.structs.replace(request, tools=[])
             if (request.max_output_tokens or 0) >= self._too_large.get(request.model, sys.maxsize):
                 request = msgspec.structs.replace(request, max_output_tokens=None)
             body = build_body(
@@ -473,8 +487,12 @@ class ChatCompletionsProvider(OpenAIStreaming):
             )
             try:
                 return await self._post("/chat/completions", body)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            except openai.APIStatusError as error:
                 told, was_asked = told_by(error.response), "response_format" in body
+                if self._learn_toolless(request, told):
+                    continue
+                if error.status_code not in {400, 422}:
+                    raise
                 if (was_asked and self._learn_form(request.model, told)) or self._learn(request.model, told):
                     continue
                 if request.max_output_tokens is None or not _TOO_LARGE.search(told.message):
@@ -498,6 +516,23 @@ class ChatCompletionsProvider(OpenAIStreaming):
             return False
         form = self._forms.get(model, Form.SCHEMA)
         self._forms[model] = Form.OBJECT if form is Form.SCHEMA else Form.WORDS
+        return True
+
+    def _learn_toolless(self, request: ModelRequest, refusal: Told) -> bool:
+        """Whether the model takes no tools, and can answer without: nobody has asked for one by name."""
+        if (
+            not request.tools
+            or request.tool_choice not in {"auto", "none"}
+            or not _NO_TOOLS.search(refusal.message)
+        ):
+            return False
+        self._toolless.add(request.model)
+        logger.warning(
+            "%s:%s takes no tools, and is offered none from now on: %s",
+            self.name,
+            request.model,
+            refusal.cause,
+        )
         return True
 
     def _learn(self, model: str, refusal: Told) -> bool:
