@@ -30,6 +30,8 @@ class ChatApi:
     def __init__(self, *, groq: bool, gateway: bool = False, mistral: bool = False) -> None:
         self.mistral = mistral
         self.window: int | None = None
+        self.wants_reasoning = False
+        """As Kimi and DeepSeek do, which think unasked."""
         self.groq = groq
         self.gateway = gateway
         self.limit_field = "max_completion_tokens" if groq or gateway else "max_tokens"
@@ -42,7 +44,12 @@ class ChatApi:
             raise ExtraFieldError("stream_options")
         if self.gateway and "max_tokens" in body:
             raise ExtraFieldError("max_tokens")
-        check_request(body, limit_field=self.limit_field, reasoning_given=self.reasoning_given)
+        check_request(
+            body,
+            limit_field=self.limit_field,
+            reasoning_given=self.reasoning_given,
+            wanted=self.wants_reasoning,
+        )
         check_signatures(body, self.signed)
         if self.mistral:
             check_short_ids(body)

@@ -35,8 +35,11 @@ _MESSAGES: dict[str, set[str]] = {
 }
 
 
-def check_request(body: Any, *, limit_field: str, reasoning_given: Sequence[object]) -> None:
-    """``reasoning_given``: all the reasoning that this server has told. Raises `RefusedError`."""
+def check_request(
+    body: Any, *, limit_field: str, reasoning_given: Sequence[object], wanted: bool = False
+) -> None:
+    """``reasoning_given``: all the reasoning that this server has told; ``wanted``: of every message of the assistant's. Raises
+    `RefusedError`."""
     rules.known(body, {*_BODY, limit_field}, "")
     rules.required(body, ["model", "messages"], "")
     rules.model(body["model"])
@@ -47,7 +50,18 @@ def check_request(body: Any, *, limit_field: str, reasoning_given: Sequence[obje
     names = _check_tools(body.get("tools"))
     _check_tool_choice(body, names)
     _check_format(body)
-    _check_messages(body["messages"], reasoning_given)
+    if wanted:
+        _check_reasoning_wanted(body["messages"])
+        reasoning_given = [*reasoning_given, ""]
+    _check_messages(body["messages"], reasoning_given, wanted=wanted)
+
+
+def _check_reasoning_wanted(messages: Sequence[JSON]) -> None:
+    for index, message in enumerate(messages):
+        if message["role"] == "assistant" and "reasoning_content" not in message:
+            raise RefusedError(
+                f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {index}"
+            )
 
 
 def _check_format(body: JSON) -> None:
@@ -98,11 +112,11 @@ def _check_tool_choice(body: JSON, names: Sequence[str]) -> None:
         raise RefusedError("Tool choice is not in 'tools'.", param="tool_choice")
 
 
-def _check_messages(messages: Any, reasoning_given: Sequence[object]) -> None:
+def _check_messages(messages: Any, reasoning_given: Sequence[object], *, wanted: bool) -> None:
     if not isinstance(messages, list) or not messages:
         raise RefusedError("[] is too short - 'messages'", param="messages")
     for index, message in enumerate(messages):
-        _check_message(message, index, reasoning_given)
+        _check_message(message, index, reasoning_given, wanted=wanted)
     spoken = messages[1:] if messages[0]["role"] == "system" else messages
     _check_turns(spoken)
     _check_answers(spoken)
@@ -110,7 +124,7 @@ def _check_messages(messages: Any, reasoning_given: Sequence[object]) -> None:
         raise RefusedError("Unexpected role 'user' after role 'tool'", code="3230")
 
 
-def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) -> None:
+def _check_message(message: Any, index: int, reasoning_given: Sequence[object], *, wanted: bool) -> None:
     where = f"messages[{index}]"
     role = str(message.get("role")) if isinstance(message, dict) else ""
     rules.one_of(role, tuple(_MESSAGES), f"{where}.role")
@@ -123,7 +137,7 @@ def _check_message(message: Any, index: int, reasoning_given: Sequence[object]) 
             _words(message["content"], f"{where}.content")
         _check_reasoning(message, where, reasoning_given)
         return
-    if any(name.startswith("reasoning") for name in message):
+    if not wanted and any(name.startswith("reasoning") for name in message):
         raise RefusedError(f"property '{where}.reasoning' is unsupported here")
     if role == "user" and isinstance(message.get("content"), list):
         _check_parts(message["content"], f"{where}.content")

@@ -8,7 +8,15 @@ import pytest
 
 from chat.errors import ModelBadRequest, ModelContextTooLong
 from chat.llm.openai.chat import ChatCompletionsProvider
-from chat.llm.provider import FinishReason, HistoryItem, TextDelta, ToolCallItem, ToolCallRequest, Usage
+from chat.llm.provider import (
+    AssistantText,
+    FinishReason,
+    HistoryItem,
+    TextDelta,
+    ToolCallItem,
+    ToolCallRequest,
+    Usage,
+)
 from tests.fakes.http_server import HttpAnswer
 from tests.fakes.openai_chat_api import DONE, ChatApi
 from tests.fakes.openai_script import JSON, Data, HttpError, Raw
@@ -389,6 +397,38 @@ async def test_a_limit_above_the_models_own_is_left_out_from_then_on(
         await events_of(provider, request("Hi", model=MODEL, max_output_tokens=limit))
     assert server.hits == 2 + 1 + 1
     assert [body.get("max_tokens") for body in server.requests] == [9000, None, None, 9]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "Error from provider (DeepSeek): The `reasoning_content` in the thinking mode must be passed back to the API.",
+    ],
+    ids=["Kimi", "DeepSeek"],
+)
+async def test_a_model_that_wants_reasoning_of_each_message_gets_none_of_those_that_have_none(
+    server: OpenAIServer, provider: ChatCompletionsProvider, message: str
+) -> None:
+    """Such as another model has made, or where it had none itself."""
+    assert isinstance(server.api, ChatApi)
+    server.api.wants_reasoning = True
+    if message:
+        server.http.instead.append(HttpAnswer(400, json.dumps({"error": {"message": message}})))
+    asked = ToolCallItem("i", "call_1", "get_time", "{}")
+    history: list[HistoryItem | str] = [
+        "Hi",
+        asked,
+        result(asked, "noon"),
+        AssistantText("a", "It is noon."),
+        "Thanks",
+    ]
+    events = await events_of(provider, request(*history, model=MODEL))
+    assert joined(events) == "You said: Thanks"
+    reasoning = [
+        one["reasoning_content"] for one in server.requests[-1]["messages"] if one["role"] == "assistant"
+    ]
+    assert reasoning == ["", ""]
 
 
 async def test_another_refusal_is_a_refusal(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:

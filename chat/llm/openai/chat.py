@@ -3,19 +3,16 @@
 Why it is driven so: ``docs/decisions/0010-openai-through-two-apis.md`` and ``0034``.
 """
 
-import logging
-import re
-import sys
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 import openai
 
-from chat.errors import ModelContextTooLong, ModelUnreachable
-from chat.llm.failures import Told, failure, told_by
+from chat.errors import ModelUnreachable
+from chat.llm.failures import told_by
 from chat.llm.names import short_call_id
+from chat.llm.openai.learned import Form, Learned
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
 from chat.llm.prompts import NOT_ANSWERED
@@ -48,21 +45,9 @@ from chat.llm.shaping import (
 )
 from sessions_app.ids import new_id
 
-logger = logging.getLogger(__name__)
-
 # The request, in the shape that the strictest of the servers with this API accept. Some of them put the messages through
 # a template that wants user and assistant in turns, the user first and last, and system only at the top; Mistral's wants
 # the assistant's word between a tool's and the user's, too.
-
-
-class Form(StrEnum):
-    """How a server is asked for JSON."""
-
-    SCHEMA = "json_schema"
-    OBJECT = "json_object"
-    """By some schema that the instructions tell."""
-    WORDS = ""
-    """By the instructions alone."""
 
 
 def build_body(
@@ -412,37 +397,6 @@ def _text_of(content: str | list[_ContentPart] | None) -> str:
     return content or ""
 
 
-LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
-"""Groq calls the first deprecated, OpenAI's newer models refuse it; elsewhere it is the name that every server knows."""
-
-_UNKNOWN = re.compile(
-    r"unsupported|not supported|unknown|unrecognized|unexpected|extra (inputs|fields)|not (permitted|allowed)|deprecated"
-    r"|extra_forbidden|unsupported_parameter|use '?max",
-    re.IGNORECASE,
-)
-
-
-_ABOUT_JSON = re.compile(
-    r"response.?format|json.?schema|json.?object|structured.?output|grammar", re.IGNORECASE
-)
-
-
-_NO_TOOLS = re.compile(
-    r"not support(ed)?\b.{0,40}(\btools?\b|tool.?(use|call)|function.?call)|(tool|function).?call(s|ing)?\W.{0,20}not supported"
-    r"|no endpoints found that support tool|tool choice requires --|tools param requires",
-    re.IGNORECASE,
-)
-"""Ollama's, DeepSeek's and Together's; Groq's; OpenRouter's; vLLM's and llama.cpp's without the option for tools."""
-
-_TOO_LARGE = re.compile(
-    r"max_(completion_|new_)?tokens.{0,120}?"
-    r"(too large|too high|at most|less than or equal|<=|valid range|should be \[|context length)"
-    r"|\d+ in the completion|requested \d+ output tokens",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Of the limit's value, which some add to the prompt and hold against the context window, and others against the model's own."""
-
-
 class ChatCompletionsProvider(OpenAIStreaming):
     """``name`` is the provider's, as a model's spec begins; ``api_key`` may be empty, then none is sent."""
 
@@ -457,17 +411,7 @@ class ChatCompletionsProvider(OpenAIStreaming):
     ) -> None:
         super().__init__(api_key=api_key, base_url=base_url)
         self.name = name
-        self._limit_field = limit_field
-        self._counted = counted
-        self._other_limit: set[str] = set()
-        """Models that refused the limit's name, learned by asking; below, those that refused to count."""
-        self._uncounted: set[str] = set()
-        self._forms: dict[str, Form] = {}
-        """Of models that refused to be asked for JSON by a schema."""
-        self._toolless: set[str] = set()
-        """Models that take no tools."""
-        self._too_large: dict[str, int] = {}
-        """Limits of output that are more than the model can give at all."""
+        self._learned = Learned(name, limit_field=limit_field, counted=counted)
 
     def _round(self, request: ModelRequest) -> ChatRound:
         return ChatRound(model=request.model, provider=self.name)
@@ -476,74 +420,31 @@ class ChatCompletionsProvider(OpenAIStreaming):
         """Asks again where a field was refused that no answer needs, or that the server knows by another name, or whose value is too
         large: without a limit the answer is as long as there is room for, which is less."""
         while True:
-            limit_field, counted = self._limit_of(request.model), self._counts(request.model)
-            form = self._forms.get(request.model, Form.SCHEMA)
-            if request.model in self._toolless:
-                request = msgspec.structs.replace(request, tools=[])
-            if (request.max_output_tokens or 0) >= self._too_large.get(request.model, sys.maxsize):
-                request = msgspec.structs.replace(request, max_output_tokens=None)
-            body = build_body(
-                request, provider=self.name, limit_field=limit_field, counted=counted, form=form
-            )
+            request = self._learned.adapted(request)
+            body = self._body(request)
             try:
                 return await self._post("/chat/completions", body)
             except openai.APIStatusError as error:
-                told, was_asked = told_by(error.response), "response_format" in body
-                if self._learn_toolless(request, told):
+                told = told_by(error.response)
+                if self._learned.learn(request, told, asked_for_json="response_format" in body):
                     continue
-                if error.status_code not in {400, 422}:
+                if not self._learned.is_limit_too_large(request, told):
                     raise
-                if (was_asked and self._learn_form(request.model, told)) or self._learn(request.model, told):
-                    continue
-                if request.max_output_tokens is None or not _TOO_LARGE.search(told.message):
-                    raise
-                if not isinstance(failure(told), ModelContextTooLong):
-                    self._too_large[request.model] = request.max_output_tokens
                 request = msgspec.structs.replace(request, max_output_tokens=None)
 
-    def _limit_of(self, model: str) -> str:
-        """The name for the limit of output tokens."""
-        other = next(name for name in LIMIT_FIELDS if name != self._limit_field)
-        return other if model in self._other_limit else self._limit_field
-
-    def _counts(self, model: str) -> bool:
-        return self._counted and model not in self._uncounted
-
-    def _learn_form(self, model: str, refusal: Told) -> bool:
-        """Whether it was the wish for JSON that was refused: then the next simpler form is asked for."""
-        told = f"{refusal.message} {' '.join(refusal.codes)}"
-        if not _ABOUT_JSON.search(told):
-            return False
-        form = self._forms.get(model, Form.SCHEMA)
-        self._forms[model] = Form.OBJECT if form is Form.SCHEMA else Form.WORDS
-        return True
-
-    def _learn_toolless(self, request: ModelRequest, refusal: Told) -> bool:
-        """Whether the model takes no tools, and can answer without: nobody has asked for one by name."""
-        if (
-            not request.tools
-            or request.tool_choice not in {"auto", "none"}
-            or not _NO_TOOLS.search(refusal.message)
-        ):
-            return False
-        self._toolless.add(request.model)
-        logger.warning(
-            "%s:%s takes no tools, and is offered none from now on: %s",
-            self.name,
-            request.model,
-            refusal.cause,
+    def _body(self, request: ModelRequest) -> JSON:
+        model, learned = request.model, self._learned
+        body = build_body(
+            request,
+            provider=self.name,
+            limit_field=learned.limit_field(model),
+            counted=learned.counts(model),
+            form=learned.form(model),
         )
-        return True
+        if learned.wants_reasoning(model):
+            body["messages"] = [_with_reasoning(message) for message in body["messages"]]
+        return body
 
-    def _learn(self, model: str, refusal: Told) -> bool:
-        """Whether there is something new to ask without; of each field once."""
-        told = f"{refusal.message} {' '.join(refusal.codes)}"
-        if not _UNKNOWN.search(told):
-            return False
-        if self._counts(model) and "stream_options" in told:
-            self._uncounted.add(model)
-            return True
-        if model not in self._other_limit and self._limit_of(model) in told:
-            self._other_limit.add(model)
-            return True
-        return False
+
+def _with_reasoning(message: JSON) -> JSON:
+    return {"reasoning_content": "", **message} if message["role"] == "assistant" else message
