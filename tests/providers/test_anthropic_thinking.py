@@ -1,7 +1,9 @@
 """What Claude thought: shown to nobody, and sent back unchanged where it stood. The fake refuses anything else."""
 
+import json
+
 from chat.llm.anthropic.provider import AnthropicProvider
-from chat.llm.provider import ToolCallItem
+from chat.llm.provider import AssistantText, Part, ToolCallItem
 from tests.fakes.anthropic_script import (
     Redacted,
     Stop,
@@ -11,8 +13,8 @@ from tests.fakes.anthropic_script import (
     use,
 )
 from tests.fakes.anthropic_server import AnthropicServer
-from tests.providers.anthropic_rounds import answered, called, request, sent
-from tests.providers.rounds import events_of, remembered, text_of
+from tests.providers.anthropic_rounds import MODEL, TOOLS, answered, called, request, sent
+from tests.providers.rounds import events_of, remembered, result, text_of
 
 
 async def test_thoughts_go_back_unchanged_in_front_of_the_call_that_they_led_to(
@@ -99,6 +101,21 @@ async def test_a_thought_without_a_signature_is_left_out(
     items = remembered(await events_of(claude, request("Hi")))
     await events_of(claude, request("Hi", *items, "Go on"))
     assert [block["type"] for block in sent(claude_server, 1)] == ["text"]
+
+
+async def test_thoughts_that_have_gone_stale_do_not_end_the_conversation(
+    claude_server: AnthropicServer, claude: AnthropicProvider
+) -> None:
+    """Such as another organization's key has given: it is asked once more without."""
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "c3RhbGU="}
+    kept = {"thinking": json.dumps([thought]), "model": MODEL, "id": "toolu_1"}
+    asked = ToolCallItem("i", "call_1", "get_time", "{}", {"anthropic": kept})
+    said = AssistantText("a", "Noon.", [Part(5, {"anthropic": {**kept, "id": ""}})])
+    history = request("Hi", asked, result(asked, "noon"), said, "And now?", tools=TOOLS)
+    assert await text_of(claude, history)
+    assert len(claude_server.refusals) == 1
+    assert [block["type"] for block in sent(claude_server, 1)] == ["tool_use"]
+    assert [block["type"] for block in sent(claude_server, 3)] == ["text"]
 
 
 async def test_thoughts_of_another_model_stay_at_home(

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from chat.llm.gemini.provider import GeminiProvider
-from chat.llm.provider import AssistantText, HistoryItem, TextDelta, ToolCallItem, ToolResultItem
+from chat.llm.provider import AssistantText, HistoryItem, Part, TextDelta, ToolCallItem, ToolResultItem
 from tests.fakes.gemini_script import JSON, Chunk, Raw, ask, call, reply, text
 from tests.fakes.gemini_server import GeminiServer
 from tests.providers.rounds import (
     GET_PROFILE,
     GET_TIME,
+    MODEL,
     calls_of,
     events_of,
     remembered,
@@ -158,6 +159,22 @@ async def test_calls_of_another_provider_are_acceptable(
     assert signature_bytes(first) == b"skip_thought_signature_validator"
     assert "thoughtSignature" not in second
     assert (first["functionCall"]["id"], second["functionCall"]["id"]) == ("call_1", "call_2")
+
+
+async def test_signatures_that_have_gone_stale_do_not_end_the_conversation(
+    server: GeminiServer, provider: GeminiProvider
+) -> None:
+    """Such as another project's key has given: it is asked once more without."""
+    kept = {"gemini": {"thought_signature": "c3RhbGU=", "model": MODEL, "id": "vendor-1"}}
+    asked = ToolCallItem("i", "call_1", "get_time", '{"zone":"UTC"}', kept)
+    said = AssistantText("a", "Noon.", [Part(5, kept)])
+    history = request("Hi", said, "What time is it?", asked, result(asked, "noon"), tools=TOOLS)
+    assert await text_of(provider, history) == 'get_time: "noon"'
+    assert len(server.refusals) == 1
+    [spoken], [sent] = parts_of(server, 1), parts_of(server, 3)
+    assert spoken == {"text": "Noon."}
+    assert signature_bytes(sent) == b"skip_thought_signature_validator"
+    assert sent["functionCall"]["id"] == "vendor-1"
 
 
 async def test_signatures_of_another_gemini_model_stay_at_home(

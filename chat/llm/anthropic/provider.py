@@ -1,19 +1,26 @@
 """Claude through the Anthropic SDK. Why it is driven the way it is: ``docs/decisions/0011-claude-through-anthropic.md``."""
 
+import re
+
 import httpx2
-from anthropic import APIConnectionError, AsyncAnthropic
+from anthropic import APIConnectionError, AsyncAnthropic, BadRequestError
 
 from chat.conf import conf
 from chat.llm.anthropic.request import build_body
 from chat.llm.anthropic.stream import AnthropicRound
 from chat.llm.http import PerLoop, new_http_client, opening_timeout
-from chat.llm.provider import ModelRequest
+from chat.llm.provider import JSON, ModelRequest
 from chat.llm.streaming import StreamingProvider
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 
 PINGS_SECONDS = 600.0
 """Without anything but pings; the vendor promises no request that takes longer."""
+
+
+_THINKING = re.compile(
+    r"`?signature`? in `?thinking`?|thinking`? blocks?\b.*cannot be modified|redacted_thinking"
+)
 
 
 class AnthropicProvider(StreamingProvider):
@@ -28,9 +35,17 @@ class AnthropicProvider(StreamingProvider):
         return AnthropicRound(model=request.model, pings_s=PINGS_SECONDS)
 
     async def _open(self, request: ModelRequest) -> httpx2.Response:
-        stream = await self._clients.get().messages.create(
-            **build_body(request), stream=True, timeout=opening_timeout()
-        )
+        """A second time without its own thinking where that is refused: signatures go stale (the key is another organization's
+        now, the vendor changed its own), and a session must not die of it."""
+        try:
+            return await self._ask(build_body(request))
+        except BadRequestError as error:
+            if not _THINKING.search(error.message):
+                raise
+            return await self._ask(build_body(request, thinking=False))
+
+    async def _ask(self, body: JSON) -> httpx2.Response:
+        stream = await self._clients.get().messages.create(**body, stream=True, timeout=opening_timeout())
         return stream.response
 
     def _new_client(self) -> AsyncAnthropic:

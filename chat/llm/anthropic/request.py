@@ -130,12 +130,12 @@ _CACHE: JSON = {"type": "ephemeral"}
 """For five minutes from its last use."""
 
 
-def build_body(request: ModelRequest) -> JSON:
-    """The arguments of the SDK's ``messages.create``."""
+def build_body(request: ModelRequest, *, thinking: bool = True) -> JSON:
+    """The arguments of the SDK's ``messages.create``. ``thinking``: with the model's own."""
     body: JSON = {
         "model": request.model,
         "max_tokens": request.max_output_tokens or conf().max_output_tokens,
-        "messages": build_messages(request.history, model=request.model),
+        "messages": build_messages(request.history, model=request.model if thinking else ""),
     }
     if system := _system(request):
         body["system"] = system

@@ -1,6 +1,7 @@
 """Gemini through google-genai. Why it is driven the way it is: ``docs/decisions/0003-gemini-through-google-genai.md``."""
 
 import logging
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx2
 from google import genai
-from google.genai import types
+from google.genai import errors, types
 from google.genai.client import DebugConfig
 
 from chat.conf import conf
@@ -58,6 +59,8 @@ DEFAULT_VERSION = "v1"
 """The SDK's own."""
 _UNKNOWN_THERE = {404, 405, 501}
 """What a version of the API answers that does not have the model, or the method."""
+
+_SIGNATURE = re.compile("thought.?signature", re.IGNORECASE)
 
 _VERSIONS = {"beta": "v1beta"}
 """The SDK's other name, which it understands in its variable alone."""
@@ -113,11 +116,23 @@ class GeminiProvider(StreamingProvider):
         return asked_v1 and unknown and conf().gemini_api_version is None
 
     async def _ask(self, request: ModelRequest) -> None:
+        """A second time without its own signatures where they are refused: they go stale (the key is another project's now,
+        the vendor changed its own), and a session must not die of it."""
+        try:
+            await self._send(request)
+        except errors.ClientError as error:
+            if error.code != 400 or not _SIGNATURE.search(str(error)):
+                raise
+            await self._send(request, signed=False)
+
+    async def _send(self, request: ModelRequest, *, signed: bool = True) -> None:
         """Nothing is sent before the first chunk is asked for."""
         version = "v1beta" if request.model in self._beta_models else None
         client, _ = self._clients.get()
         stream = await client.aio.models.generate_content_stream(
-            model=request.model, contents=PLACEHOLDER, config=build_config(request, api_version=version)
+            model=request.model,
+            contents=PLACEHOLDER,
+            config=build_config(request, api_version=version, signed=signed),
         )
         await anext(stream, None)
 
