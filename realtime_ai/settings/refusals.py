@@ -4,6 +4,7 @@ from realtime_ai.env import Env, EnvError
 
 LEAST_SECRET_CHARS = 50
 """Django's own measure (security.W009)."""
+_LOOPBACK = {"localhost", "127.0.0.1", "::1", "[::1]"}
 _NEW_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"  # noqa: S105
 
 
@@ -26,8 +27,11 @@ def refuse_unsafe(env: Env) -> None:
         raise EnvError(
             "ALLOWED_HOSTS='*': production does not answer to every name. List the hosts to serve."
         )
-    if env.insecure_http and env.host not in ("127.0.0.1", "::1", "localhost"):
-        raise EnvError("INSECURE_HTTP=1 is for the loopback alone. Unset it, or set HOST to 127.0.0.1.")
+    names = set(env.allowed_hosts)  # a container listens on all of its addresses
+    if env.insecure_http and env.host not in _LOOPBACK and not names <= _LOOPBACK:
+        raise EnvError(
+            "INSECURE_HTTP=1 is for this machine alone. Unset it, or set HOST to 127.0.0.1, or ALLOWED_HOSTS to localhost."
+        )
 
 
 def _is_weak(secret: str) -> bool:

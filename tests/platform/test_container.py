@@ -106,15 +106,16 @@ def image(folder: Path) -> Image:
 def test_the_image_is_built_by_its_steps_and_its_processes_serve(
     image: Image, folder: Path, own_database: str, redis_url: str
 ) -> None:
+    services = COMPOSE["services"]
+    look = re.search(r"To look at it without a proxy: (.*)\.", (BASE_DIR / "compose.yml").read_text())
+    assert look
     variables = image.env | {
-        "HOST": "127.0.0.1",
+        "HOST": services["server"]["environment"]["HOST"],
         "DATABASE_URL": own_database,
         "REDIS_URL": redis_url,
         "SECRET_KEY": secrets.token_urlsafe(60),
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "INSECURE_HTTP": "1",
+        **dict(pair.split("=", 1) for pair in look[1].split()),
     }
-    services = COMPOSE["services"]
     assert image.command == services["server"]["command"][:-1], "compose runs the worker beside it"
     with Supervised(
         folder / "server", command=services["server"]["command"], root=image.root, **variables
@@ -126,6 +127,7 @@ def test_the_image_is_built_by_its_steps_and_its_processes_serve(
         assert get(f"{url}/")[0] in (200, 302)
 
         given = {name: value for name, value in services["worker"]["environment"].items() if "$" not in value}
+        given.pop("VAR_DIR")
         variables |= given | {"DATABASE_URL": own_database, "REDIS_URL": redis_url}
         environment = clean_environment(VAR_DIR=str(folder / "worker"), **variables)
         done = subprocess.run(
@@ -148,6 +150,25 @@ def test_the_composition_has_a_server_a_worker_and_the_stores() -> None:
     assert services["worker"]["environment"]["DJANGO_SETTINGS_MODULE"] == "realtime_ai.settings.production"
     for name in ("server", "worker"):
         assert {"DATABASE_URL", "REDIS_URL", "INSECURE_DATABASE"} <= set(services[name]["environment"])
+
+
+def test_the_worker_has_the_files_of_the_server() -> None:
+    """It takes the bytes of what was erased out of the storage; from a folder of its own it would delete nothing."""
+    for name in ("server", "worker"):
+        service = COMPOSE["services"][name]
+        assert service["environment"]["VAR_DIR"] in [volume.split(":")[1] for volume in service["volumes"]]
+
+
+def test_what_env_says_of_host_and_port_keeps_nobody_out_of_the_container() -> None:
+    """``.env`` is given to the containers whole; it may be that of a checkout, too."""
+    environment = COMPOSE["services"]["server"]["environment"]
+    image = dict(
+        pair.split("=", 1) for word, pairs in instructions() if word == "ENV" for pair in pairs.split()
+    )
+    assert environment["HOST"] == image["HOST"]
+    assert [environment["PORT"]] == [port for word, port in instructions() if word == "EXPOSE"]
+    (published,) = COMPOSE["services"]["server"]["ports"]
+    assert published.endswith(f":{environment['PORT']}")
 
 
 def test_no_secret_has_a_default() -> None:

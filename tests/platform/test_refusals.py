@@ -18,11 +18,18 @@ UNSAFE = [
     ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": ""}),
     ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "chat.example.com,*"}),
     ("INSECURE_HTTP", {"INSECURE_HTTP": "1", "HOST": "0.0.0.0"}),
+    (
+        "INSECURE_HTTP",
+        {"INSECURE_HTTP": "1", "HOST": "0.0.0.0", "ALLOWED_HOSTS": "localhost,chat.example.com"},
+    ),
 ]
 
 
 def test_a_sound_environment_is_accepted() -> None:
     refuse_unsafe(read_env(GOOD))
+    refuse_unsafe(read_env(GOOD | {"INSECURE_HTTP": "1"}))
+    in_a_container = {"INSECURE_HTTP": "1", "HOST": "0.0.0.0", "ALLOWED_HOSTS": "localhost,127.0.0.1"}
+    refuse_unsafe(read_env(GOOD | in_a_container))
 
 
 @pytest.mark.parametrize(("name", "change"), UNSAFE)
