@@ -25,7 +25,6 @@ from sessions_app.setting import (
     BEFORE,
     FLAG,
     HTTP_URL,
-    NAMES,
     PLACE,
     STORES,
     TEXT,
@@ -60,6 +59,13 @@ def _networks(text: str) -> tuple[str, ...]:
     return found
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    found = names_of(text)
+    if not all(_HOST.fullmatch(host) for host in found):
+        raise ValueError
+    return found
+
+
 def _folder(text: str) -> Path:
     try:
         return file_of(text).resolve()
@@ -67,6 +73,10 @@ def _folder(text: str) -> Path:
         raise ValueError(f"a folder's path ({error})") from None
 
 
+_HOST = re.compile(r"\*|\.?[A-Z0-9_-]+(\.[A-Z0-9_-]+)*\.?|\[[0-9A-F:.]+\]", re.IGNORECASE)
+_HOSTS = Kind(
+    "names like chat.example.com or .example.com, commas between, without https:// and port", _hosts
+)
 _FOLDER = Kind("a folder's path", _folder)
 _NETWORKS = Kind("IP addresses or networks of your proxies like 10.0.0.0/8, commas between", _networks)
 
@@ -195,8 +205,8 @@ class Env:
     )
     allowed_hosts: tuple[str, ...] = ACCESS.field(
         (),
-        NAMES,
-        "Host names to answer to, commas between. `*` is refused by `make serve`.",
+        _HOSTS,
+        "Host names to answer to, commas between; `.example.com` for all of its subdomains, too. `*` is refused by `make serve`.",
         default_told="this machine's names; none with `make serve`",
         example="chat.example.com",
     )
