@@ -306,7 +306,7 @@ class ChatConf:
         3.0,
         number(0, 60),
         "How long a stopping process lets running answers finish. One that takes longer is tried again by "
-        "the process that takes its session over.",
+        "the process that takes its session over. Docker, systemd or whatever else stops the server has to wait 7 seconds longer.",
     )
     guests_allowed: bool = SESSIONS.field(
         True,

@@ -15,10 +15,12 @@ from realtime_ai.supervisor.listener import answers, base_url, bind, public_url
 from realtime_ai.supervisor.plan import AlreadyTold, Plan, SupervisorError, make_plan
 
 _READY_SECONDS = 60.0
-_WORKER_HEAD_START_S = 2.5
-"""The worker is told to stop when the web processes are gone, and after this at the latest: its jobs have 5 s."""
-_CHILDREN_STOP_S = 8.0
-"""After it, SIGKILL. With PostgreSQL's own time, everything is gone within 10 s."""
+_BEYOND_DRAIN_S = 5.0
+"""A web process closes its sockets first, lets answers finish for `DRAIN_SECONDS`, and writes what is left."""
+_LEAST_STOP_S = 8.0
+"""After so long, and a longer drain, SIGKILL. With PostgreSQL's own time, everything is gone within 10 s at a drain of 3 s."""
+_WORKER_STOP_S = 5.5
+"""The worker is told to stop when the web processes are gone, and so long before the end at the latest: its jobs have 5 s."""
 _POSTGRES_STOP_S = 1.0
 _TICK_S = 1.0
 
@@ -162,10 +164,11 @@ class Supervisor:
             say("stopping ...")
         for child in self._web:
             child.signal(signal.SIGTERM)
-        self._wait_for_end(self._web, started + _WORKER_HEAD_START_S, asked)
+        end = started + max(_LEAST_STOP_S, self._env.chat.drain_seconds + _BEYOND_DRAIN_S)
+        self._wait_for_end(self._web, end - _WORKER_STOP_S, asked)
         if self._worker:
             self._worker.signal(signal.SIGTERM)
-        self._wait_for_end(everyone, started + _CHILDREN_STOP_S, asked)
+        self._wait_for_end(everyone, end, asked)
         for child in everyone:
             if child.pid:
                 say(f"{child.name} did not stop in time: killed")

@@ -1,5 +1,6 @@
 """``make run`` and ``make serve``, as programs: what they start, what they say, and that they leave nothing behind."""
 
+import asyncio
 import re
 import secrets
 import signal
@@ -9,11 +10,13 @@ import time
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from realtime_ai.env import read_env
 from realtime_ai.supervisor.listener import bind, public_url
 from tests.platform.support import Supervised, get, run_python
+from tests.support.sockets import realtime
 
 IN_TIME_S = 10.0
 
@@ -88,6 +91,26 @@ def test_children_of_a_killed_supervisor_end_by_themselves(folder: Path, own_dat
         run.process.kill()
         run.process.wait()
         run.wait_until_nothing_is_left(IN_TIME_S)
+
+
+async def test_a_drain_is_as_long_as_its_setting_says(folder: Path, own_database: str) -> None:
+    """An answer of 10 s: longer than the time that a stop takes at most with the drain as it comes."""
+    with Supervised(
+        folder / "var", DATABASE_URL=own_database, DRAIN_SECONDS="40", DEMO_DELAY_MS="50", LLM_MODEL="demo"
+    ) as run:
+        url = await asyncio.to_thread(run.wait_until_up)
+        async with realtime(url.replace("http", "ws", 1), max_queue=None) as client:
+            await client.say("count to 200")
+            await client.until("response.output_text.delta")
+            run.process.send_signal(signal.SIGTERM)
+            assert await client.closed() == 1012
+        await asyncio.to_thread(run.process.wait, 60)
+        assert "killed" not in run.text
+    with psycopg.connect(own_database) as link:
+        ends = link.execute(
+            "SELECT payload->>'status' FROM session_events WHERE event_type = 'response_done'"
+        )
+        assert ends.fetchall() == [("completed",)]
 
 
 def test_a_stop_in_the_middle_of_the_start_leaves_nothing_either(folder: Path) -> None:
