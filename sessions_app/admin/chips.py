@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
 from sessions_app.admin.periods import day_of
+from sessions_app.admin.search import words_said_in
 from sessions_app.models import ReviewState, Sentiment, SessionOutcome, SummaryState
 
 MAX_QUERY_CHARS = 2_000
@@ -48,8 +49,8 @@ def in_words(query: str) -> str:
 
 
 def _searched(words: str) -> str:
-    text = words.removeprefix("text:")
-    return f"Said: “{text.strip()}”" if text != words else f"Search: “{words}”"
+    said = words_said_in(words)
+    return f"Search: “{words}”" if said is None else f"Said: “{said.strip()}”"
 
 
 def _choice(choices: type[TextChoices], prefix: str = "") -> Callable[[str], str]:

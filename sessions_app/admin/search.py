@@ -54,8 +54,8 @@ def search(sessions: QuerySet[Session], term: str) -> Found:
 
 
 def _search(sessions: QuerySet[Session], term: str) -> Found:
-    if term.lower().startswith(TEXT_PREFIX):
-        words = term[len(TEXT_PREFIX) :].strip()
+    if (said_words := words_said_in(term)) is not None:
+        words = said_words.strip()
         return _by_transcript(sessions, words) if words else Found(sessions)
     return _by_name_or_words(sessions, term)
 
@@ -141,11 +141,18 @@ def _too_many(most: int, what: str) -> str:
 def said_term(term: str) -> str:
     """The same words, looked for in what was said; empty where they are looked for there already."""
     term = term.strip()
-    return "" if not term or term.lower().startswith(TEXT_PREFIX) else f"{TEXT_PREFIX}{term}"
+    return "" if not term or words_said_in(term) is not None else f"{TEXT_PREFIX}{term}"
+
+
+def words_said_in(term: str) -> str | None:
+    """What is looked for in what was said; None: nothing is. A telephone begins with a capital."""
+    return term[len(TEXT_PREFIX) :] if term.lower().startswith(TEXT_PREFIX) else None
 
 
 def words_of(term: str) -> list[str]:
     """The words to mark in what is found by this term."""
-    kept = re.sub(r"(?:^|\s)-(?:\"[^\"]*\"|\S+)", " ", term.strip().removeprefix(TEXT_PREFIX))
+    term = term.strip()
+    said_words = words_said_in(term)
+    kept = re.sub(r"(?:^|\s)-(?:\"[^\"]*\"|\S+)", " ", term if said_words is None else said_words)
     words = [word for word in re.findall(r"\w+", kept) if word.lower() != "or"]
     return list(dict.fromkeys(words))[:20]

@@ -197,6 +197,7 @@ def test_words_of_a_summary_are_shown_in_it(rita: Client) -> None:
     ("term", "words"),
     [
         ("text:refund", ["refund"]),
+        ("Text: refund", ["refund"]),
         ('text:"cancel my order" -invoice or credit', ["cancel", "my", "order", "credit"]),
         ('refund -"not this one" now', ["refund", "now"]),
         ("", []),

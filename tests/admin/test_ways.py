@@ -357,6 +357,7 @@ def test_each_filter_of_the_list_has_words() -> None:
     ("query", "words"),
     [
         ("q=text:refund", "Said: “refund”"),
+        ("q=Text:refund", "Said: “refund”"),
         ("q=ada", "Search: “ada”"),
         ("assignee=me", "Mine"),
         ("start_time__year=2026&start_time__month=3", "March 2026"),
