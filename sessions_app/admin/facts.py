@@ -25,8 +25,9 @@ def line(session: Session) -> Iterator[Fact]:
         yield Fact(
             "Tool calls", f"{session.tool_calls:,} tool {'call' if session.tool_calls == 1 else 'calls'}"
         )
-    if session.responses:
-        yield Fact("Cost", humanize.cost(session.cost_microusd, session.unpriced))
+    if session.responses or session.cost_microusd or session.unpriced:  # a summary costs, too
+        cost = humanize.cost(session.cost_microusd, session.unpriced)
+        yield Fact("Cost", "cost unknown" if cost == humanize.usd(None) else cost)
     if session.failed_responses:
         yield Fact("Failed answers", f"{session.failed_responses:,} failed", "danger")
 

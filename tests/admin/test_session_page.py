@@ -407,6 +407,25 @@ def test_what_is_asked_while_a_person_has_the_word_waits_for_that_person(viewer:
     assert "it is answered next" in free
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"responses": 1, "cost_microusd": 0, "unpriced": 1}, "cost unknown"),
+        ({"responses": 0, "cost_microusd": 0, "unpriced": 1}, "cost unknown"),
+        ({"responses": 0, "cost_microusd": 20_000, "unpriced": 0}, "$0.020"),
+        ({"responses": 0, "cost_microusd": 0, "unpriced": 0}, ""),
+    ],
+)
+def test_the_line_of_figures_tells_a_cost_where_the_list_has_one(
+    viewer: Client, fields: dict[str, int], told: str
+) -> None:
+    """What a summary cost is one, and "unknown" alone says nothing of what."""
+    html = html_of(viewer, write_session([user_says("x")], **fields))
+    line = visible(f'class="sx"{html.split(chr(34) + "sx" + chr(34))[1].partition("desk-ids")[0]}')
+    assert ("cost" in line or "$" in line) is bool(told)
+    assert told in line
+
+
 def test_the_conversation_begins_below_a_line_of_figures_and_the_rest_is_folded(viewer: Client) -> None:
     failed = [user_says("x", "item_x"), started("resp_f"), done("resp_f", status="failed")]
     html = html_of(viewer, write_session([*turn(1), *failed], summary="Short.", summary_state="written"))
