@@ -100,3 +100,33 @@ def test_no_word_of_a_failure_is_wider_than_the_screen(page: Page, width: int) -
     for path in ("change", "replay", "events"):
         page.goto(f"{LIST}s0/{path}/")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_on_paper_stands_all_that_was_said_and_nothing_to_press(page: Page) -> None:
+    code = "\n".join(f"line {number} " + "x" * 200 for number in range(60))
+    write_session(
+        [
+            user_says("Code, please"),
+            started(),
+            message(f"```\n{code}\n```"),
+            call(),
+            result(output=code),
+            done(),
+        ],
+        session_id="s0",
+        status="ended",
+    )
+    page.goto(f"{LIST}s0/change/")
+    page.locator(".sx-tool summary").click()
+    block = page.locator(".sx-answer .sx-prose pre")
+    cut = "one => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1"
+    assert block.evaluate(cut)
+    expect(page.locator(".desk-walk")).to_be_visible()
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 794, "height": 1123})
+    for one in page.locator(".sx-talk pre").all():
+        assert not one.evaluate(cut)
+    for nothing in (".desk-walk", ".sx-tabs", ".desk button", ".lv"):
+        assert page.locator(nothing).evaluate_all("all => all.every(one => !one.checkVisibility())"), nothing
+    expect(page.locator(".sx-user .plain")).to_be_visible()
+    expect(page.locator(".desk h3", has_text="Review history")).to_be_visible()
