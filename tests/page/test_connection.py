@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from chat.wire.codes import CloseCode
 from tests.page.chat_page import ChatPage
@@ -204,6 +204,26 @@ def test_a_first_word_that_found_no_server_is_not_said_in_another_conversation(
     page.page.locator(".new-chat").click()
     expect(page.messages).to_have_count(0)
     page.expect_connection("Ready")
+
+
+
+
+def test_what_is_written_before_the_scripts_are_here_stays(page: ChatPage) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.page.route("**/page/*.js", hold)
+    page.page.goto("/", wait_until="commit")
+    page.input.fill("Half a thou")
+    wait_until(page, lambda: held)
+    held[0].continue_()
+    page.expect_connection("Ready")
+    expect(page.input).to_have_value("Half a thou")
+    page.page.unroute_all()
+    page.page.reload()
+    expect(page.input).to_have_value("Half a thou")
 
 
 def test_the_browser_back_online_reconnects_at_once(page: ChatPage, server: ScriptedServer) -> None:
@@ -406,89 +426,3 @@ def test_the_wait_between_attempts_grows_and_is_random(page: ChatPage) -> None:
     least, most = page.module("realtime/backoff", script)
     assert least == [250, 2_000, 7_500, 5_000, 30_000, 1_000]
     assert most == pytest.approx([500, 4_000, 15_000, 10_000, 60_000, 2_000], rel=0.01)
-
-
-FAKE = """class extends EventTarget {
-  static all = [];
-  constructor() { super(); this.constructor.all.push(this); this.sent = []; }
-  send(text) { this.sent.push(JSON.parse(text)); }
-  close() {}
-  hear(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
-  greet(last = "event_s_9") {
-    this.hear({ type: "session.created", session: { id: "s" }, x_stream: { last_event_id: last, status: "idle" } });
-    this.hear({ type: "x_history.done", event_id: "evt_done" });
-  }
-}"""
-
-
-def test_a_word_that_was_not_sent_yet_is_not_taken_with_the_one_before_it(page: ChatPage) -> None:
-    page.go("/login/")
-    script = """async ({ RealtimeClient, Outbox }) => {
-      const WebSocket = FAKE;
-      const client = new RealtimeClient("wss://nowhere/", { sessionId: "s", WebSocket, outbox: new Outbox(null) });
-      client.connect();
-      WebSocket.all[0].greet();
-      client.feedback("item_a", { rating: "down" });
-      client.resume();
-      client.feedback("item_a", { rating: "down", reason: "wrong", comment: "It is Tuesday." });
-      const [, socket] = WebSocket.all;
-      socket.hear({ type: "session.created", session: { id: "s" }, x_stream: { last_event_id: "event_s_9", status: "idle" } });
-      const given = { type: "x_feedback.given", item_id: "item_a", rating: "down", reason: "", comment: "" };
-      socket.hear({ ...given, event_id: "event_s_10" });
-      socket.hear({ type: "x_history.done", event_id: "evt_done" });
-      const comments = socket.sent.map(({ comment }) => comment);
-      socket.hear({ ...given, event_id: "event_s_11", reason: "wrong", comment: "It is Tuesday." });
-      client.close();
-      return [comments, socket.sent.length];
-    }"""
-    assert page.module("realtime", script.replace("FAKE", FAKE)) == [["It is Tuesday."], 1]
-
-
-def test_an_upload_that_is_given_up_while_its_key_is_fetched_is_not_sent(page: ChatPage) -> None:
-    page.go("/login/")
-    requests: list[str] = []
-    page.page.on("request", lambda request: requests.append(request.url))
-    script = """async ({ RealtimeClient }) => {
-      const stop = new AbortController();
-      const key = () => new Promise((give) => setTimeout(() => give("key"), 100));
-      const client = new RealtimeClient(`ws://${location.host}/ws/session`, { key });
-      const upload = client.upload(new File(["words"], "a.txt"), { signal: stop.signal });
-      stop.abort();
-      return upload.then(() => "sent", (error) => error.name);
-    }"""
-    assert page.module("realtime", script) == "AbortError"
-    assert not [url for url in requests if "/api/files" in url]
-
-
-@pytest.mark.parametrize("end", ["client.close()", "WebSocket.all[0].onclose({ code: 1012, reason: '' })"])
-def test_an_earlier_page_that_cannot_come_any_more_is_not_waited_for(page: ChatPage, end: str) -> None:
-    page.go("/login/")
-    script = """async ({ RealtimeClient }) => {
-      const WebSocket = FAKE;
-      const client = new RealtimeClient("wss://nowhere/", { sessionId: "s", WebSocket });
-      client.connect();
-      WebSocket.all[0].greet();
-      const given = client.earlier();
-      END;
-      const late = new Promise((go) => setTimeout(() => go("late"), 2000));
-      const told = await Promise.race([given, late]);
-      client.close();
-      return told;
-    }"""
-    assert page.module("realtime", script.replace("FAKE", FAKE).replace("END", end)) == []
-
-
-def test_a_key_that_cannot_be_fetched_is_asked_for_again_however_it_fails(page: ChatPage) -> None:
-    page.go("/login/")
-    script = """async ({ RealtimeClient }) => {
-      let asked = 0;
-      const key = () => { if ((asked += 1) === 1) throw new Error("not now"); return "key"; };
-      const WebSocket = FAKE;
-      const client = new RealtimeClient("wss://nowhere/", { key, WebSocket });
-      client.connect();
-      const until = performance.now() + 3000;
-      while (WebSocket.all.length === 0 && performance.now() < until) await new Promise((go) => setTimeout(go, 20));
-      client.close();
-      return [asked, WebSocket.all.length];
-    }"""
-    assert page.module("realtime", script.replace("FAKE", FAKE)) == [2, 1]

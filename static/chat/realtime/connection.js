@@ -141,8 +141,7 @@ export class Connection extends EventTarget {
   }
 
   connect() {
-    this.#watch();
-    this.#connect();
+    this.resume();
   }
 
   /** Connect with the first thing that is delivered: who only looks makes no session. */
@@ -154,7 +153,10 @@ export class Connection extends EventTarget {
 
   #watch() {
     const again = () => this.#isTrying() && this.#reconnectFresh();
+  /** However it is begun, the first time or again: once. */
     this.#wake.addEventListener("online", again);
+    if (this.#wake.isRunning) return;
+    this.#wake = new Wake();
     this.#wake.addEventListener("restored", again);
     this.#wake.addEventListener("offline", () => this.#onOffline());
     this.#wake.addEventListener("visible", () => this.#onVisible());
@@ -193,6 +195,7 @@ export class Connection extends EventTarget {
   resume() {
     this.#abandon();
     this.#connect();
+    this.#watch();
   }
 
   /** Go on in a session of its own: the one that was made at first is gone, and nothing was said in it. */

@@ -14,6 +14,7 @@ export class Wake extends EventTarget {
   #abort = new AbortController();
   #aliveAt = Date.now();
   #timer;
+  isRunning = false;
 
   /** Nobody looks at the page. */
   get hidden() {
@@ -24,7 +25,9 @@ export class Wake extends EventTarget {
     return globalThis.navigator?.onLine === false;
   }
 
+  /** Once in its life. */
   start() {
+    this.isRunning = true;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
     if (!globalThis.document) return;
     const { signal } = this.#abort;
@@ -35,6 +38,7 @@ export class Wake extends EventTarget {
   }
 
   stop() {
+    this.isRunning = false;
     this.#abort.abort();
     clearInterval(this.#timer);
   }
