@@ -114,3 +114,31 @@ def test_one_that_is_begun_again_has_one_socket_and_hears_of_the_world(page: Cha
       return [listening, phase];
     }"""
     assert page.module("realtime", script.replace("FAKE", FAKE).replace("BEGIN", begin)) == [1, "offline"]
+
+
+def test_a_key_that_does_not_come_is_asked_for_again(page: ChatPage) -> None:
+    script = """({ RealtimeClient }) => {
+      window.asked = 0;
+      const key = () => ((window.asked += 1), new Promise(() => {}));
+      window.client = new RealtimeClient("wss://nowhere/", { key, WebSocket: FAKE });
+      window.client.connect();
+    }"""
+    page.module("realtime", script.replace("FAKE", FAKE))
+    page.page.clock.run_for(20_000)
+    assert page.page.evaluate("() => [asked, client.state.phase, client.close()].slice(0, 2)") == [
+        2,
+        "reconnecting",
+    ]
+
+
+@pytest.mark.parametrize("key", ["'two words'", "'rta_1\\n'", "async () => '<!doctype html>'"])
+def test_what_can_be_no_key_is_refused_as_one(page: ChatPage, key: str) -> None:
+    """No browser takes such signs for a subprotocol, by which a key goes along."""
+    script = """async ({ RealtimeClient }) => {
+      const client = new RealtimeClient("wss://nowhere/", { key: KEY });
+      const stopped = new Promise((go) => client.addEventListener("state", ({ detail }) => detail.phase === "stopped" && go(detail)));
+      client.connect();
+      const late = new Promise((go) => setTimeout(() => go({ code: "late" }), 3000));
+      return (await Promise.race([stopped, late])).code;
+    }"""
+    assert page.module("realtime", script.replace("KEY", key)) == 4401

@@ -26,6 +26,8 @@ export const Phase = Object.freeze({
 
 const SUBPROTOCOL = "realtime";
 const KEY_SUBPROTOCOL = "openai-insecure-api-key.";
+/** A token of HTTP (RFC 9110), which a subprotocol has to be: no runtime takes another. */
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 const OPEN_TIMEOUT_MS = 15_000;
 const STABLE_MS = 5_000;
 /** A browser may be wrong when it says that it is offline. */
@@ -151,12 +153,12 @@ export class Connection extends EventTarget {
     this.#tellReadiness();
   }
 
-  #watch() {
-    const again = () => this.#isTrying() && this.#reconnectFresh();
   /** However it is begun, the first time or again: once. */
-    this.#wake.addEventListener("online", again);
+  #watch() {
     if (this.#wake.isRunning) return;
     this.#wake = new Wake();
+    const again = () => this.#isTrying() && this.#reconnectFresh();
+    this.#wake.addEventListener("online", again);
     this.#wake.addEventListener("restored", again);
     this.#wake.addEventListener("offline", () => this.#onOffline());
     this.#wake.addEventListener("visible", () => this.#onVisible());
@@ -193,9 +195,9 @@ export class Connection extends EventTarget {
 
   /** Drop the connection, if any, and connect at once. */
   resume() {
+    this.#watch();
     this.#abandon();
     this.#connect();
-    this.#watch();
   }
 
   /** Go on in a session of its own: the one that was made at first is gone, and nothing was said in it. */
@@ -252,13 +254,22 @@ export class Connection extends EventTarget {
 
   async #connectWithFreshKey() {
     const mine = (this.#fetching = {});
+    const late = () => mine === this.#fetching && this.#haveNoKey();
+    this.#timers.open = setTimeout(late, OPEN_TIMEOUT_MS);
     const key = await new Promise((resolve) => resolve(this.#key())).catch(() => null); // it may throw at once, too
     if (mine !== this.#fetching) return; // another attempt has begun, or it was closed
-    if (key === null) this.#retry(LOST, { code: LOST, message: "There is no key to connect with." });
+    clearTimeout(this.#timers.open);
+    if (key === null) this.#haveNoKey();
     else this.#open(key);
   }
 
+  #haveNoKey() {
+    this.#fetching = null; // one that comes later is not waited for
+    this.#retry(LOST, { code: LOST, message: "There is no key to connect with." });
+  }
+
   #open(key) {
+    if (key && !TOKEN.test(key)) return this.#closed(CREDENTIALS, "This is no key: it has blanks, or other signs that no key has.");
     const subprotocols = key ? [SUBPROTOCOL, KEY_SUBPROTOCOL + key] : [SUBPROTOCOL];
     const socket = new this.#WebSocket(this.#address(), subprotocols);
     this.#socket = socket;
