@@ -6,6 +6,7 @@
  */
 
 import { Outbox, Phase, RealtimeClient, emptyTranscript, chosenPath, filePart, newId, prepend, reduce, userMessage } from "./realtime.js";
+import { Begun } from "./begun.js";
 import { needsNewChat, sentence } from "./sentences.js";
 import { tabStorage } from "./tab_storage.js";
 import { gettext } from "./words.js";
@@ -23,6 +24,8 @@ export class ChatSession extends EventTarget {
   #choosing = "";
   /** Nobody was let in to it yet, and it is the same person who writes. */
   #isUnentered = true;
+  /** It was made here, and nothing is in it yet. */
+  #isBegun = false;
   #wantedModel = "";
   #shown = { of: null, path: null };
 
@@ -34,9 +37,12 @@ export class ChatSession extends EventTarget {
     this.caughtUp = false;
     /** An answer was refused for good: only a new conversation can go on. */
     this.isOver = false;
+    const path = socketUrl.slice(socketUrl.indexOf("/ws/"));
+    this.begun = new Begun(path);
+    const place = sessionId ? { sessionId, resumeToken } : this.begun.place;
     this.outbox = new Outbox(tabStorage());
-    if (!sessionId) this.outbox.bind(`new${socketUrl.slice(socketUrl.indexOf("/ws/"))}`);
-    const access = { sessionId, resumeToken, key: token, csrfToken };
+    if (!place.sessionId) this.outbox.bind(`new${path}`);
+    const access = { ...place, key: token, csrfToken };
     this.client = new RealtimeClient(socketUrl, { ...access, outbox: this.outbox });
     this.client.addEventListener("frame", ({ detail }) => this.#hear(detail));
     this.client.addEventListener("state", ({ detail }) => this.#onState(detail));
@@ -54,7 +60,8 @@ export class ChatSession extends EventTarget {
 
   close() {
     this.client.close();
-    if (!this.client.sessionId) this.outbox.clear(); // of a session that never was, and can be gone back to by nobody
+    if (!this.#address && !this.wasUsed) this.outbox.clear(); // of a session that can be gone back to by nobody
+    if (!this.#address) this.#forgetBegun();
     this.#frames = [];
   }
 
@@ -211,6 +218,7 @@ export class ChatSession extends EventTarget {
     const frames = this.#frames;
     this.#frames = [];
     this.state = reduce(this.state, frames);
+    if (this.#isBegun && this.wasUsed) this.#forgetBegun();
     this.#tell("change", frames);
   }
 
@@ -255,9 +263,20 @@ export class ChatSession extends EventTarget {
       this.client.startAnew();
       return;
     }
-    if (state.phase === Phase.ONLINE) this.#isUnentered = false;
+    if (state.phase === Phase.ONLINE) this.#onEntered();
     this.#tell("connection", state);
     if (state.phase === Phase.STOPPED) this.#onCaughtUp();
+  }
+
+  #onEntered() {
+    this.#isUnentered = false;
+    this.#isBegun = !this.#address && !this.wasUsed;
+    if (this.#isBegun) this.begun.keep(this.client.place);
+  }
+
+  #forgetBegun() {
+    this.#isBegun = false;
+    this.begun.forget();
   }
 
   #onCaughtUp() {

@@ -206,6 +206,36 @@ def test_a_first_word_that_found_no_server_is_not_said_in_another_conversation(
     page.expect_connection("Ready")
 
 
+def test_a_first_word_that_is_not_taken_yet_is_there_after_a_reload(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    page.go("/")
+    message, wish = said(page, server, "Are you there?")
+    page.page.reload()
+    expect(page.messages.first).to_contain_text("Are you there?")
+    wait_until(page, lambda: len(server.wishes()) == 2)
+    assert (server.messages(), server.wishes()) == ([message, message], [wish, wish])
+    assert "session_id=scripted" in server.sockets[1].url, "the server may have it already"
+    server.accept(message)
+    expect(page.page).to_have_url(re.compile(server.path + "$"))
+    page.page.locator(".new-chat").click()
+    expect(page.messages).to_have_count(0)
+    page.expect_connection("Ready")
+    page.page.reload()
+    page.expect_connection("Ready")
+    expect(page.messages).to_have_count(0)
+
+
+def test_a_first_word_whose_session_is_gone_after_a_reload_is_said_in_another(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    page.go("/")
+    said(page, server, "Are you there?")
+    server.has_lost_sessions = True
+    page.page.reload()
+    wait_until(page, lambda: len(server.wishes()) == 2)
+    server.accept(server.messages()[1])
+    expect(page.messages.first).to_have_attribute("data-state", "sent")
 
 
 def test_what_is_written_before_the_scripts_are_here_stays(page: ChatPage) -> None:
