@@ -29,6 +29,12 @@ export class ConnectionView {
     this.newUrl = newUrl;
   }
 
+  /** Another conversation is shown: what was good news of the one before is none of it. */
+  begin() {
+    clearTimeout(this.#timer);
+    this.#dropped = false;
+  }
+
   /** `answering`: an answer is being written, as far as this page knows; `sending`: something waits to be sent. */
   show(state, { answering = false, sending = false } = {}) {
     const word = state.code === 4429 && state.phase === Phase.RECONNECTING ? waiting : WORDS[state.phase];

@@ -80,6 +80,12 @@ class Page {
       choose: (model) => this.#whenOpen(() => this.#session.chooseModel(model)),
     });
     this.toasts = new Toasts(byId("toasts"));
+    this.connection = new ConnectionView({
+      pill: byId("connection"),
+      banner: byId("banner"),
+      loginUrl: isFramed ? () => "" : loginUrl,
+      newUrl: settings.homeUrl,
+    });
     this.panel = new SessionsPanel({
       list: byId("session-list"),
       search: byId("search-sessions"),
@@ -212,12 +218,8 @@ class Page {
     const access = { token: this.host?.token, csrfToken: csrfToken() };
     const session = new ChatSession({ socketUrl, sessionId, resumeToken, ...access });
     this.#session = session;
-    this.connection = new ConnectionView({
-      pill: byId("connection"),
-      banner: byId("banner"),
-      loginUrl: isFramed ? () => "" : loginUrl,
-      newUrl: settings.homeUrl,
-    });
+    this.connection.begin();
+    this.toasts.clear();
     this.#listen(session, "change", (frames) => this.#render(session, frames));
     this.#listen(session, "connection", (state) => this.#onConnection(state));
     this.#listen(session, "caughtup", () => this.#onCaughtUp());

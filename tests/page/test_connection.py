@@ -456,3 +456,20 @@ def test_the_wait_between_attempts_grows_and_is_random(page: ChatPage) -> None:
     least, most = page.module("realtime/backoff", script)
     assert least == [250, 2_000, 7_500, 5_000, 30_000, 1_000]
     assert most == pytest.approx([500, 4_000, 15_000, 10_000, 60_000, 2_000], rel=0.01)
+
+
+def test_what_is_said_of_one_conversation_is_not_said_of_the_next(
+    page: ChatPage, server: ScriptedServer
+) -> None:
+    page.go(server.path)
+    message, wish = said(page, server, "Hello")
+    server.accept(message)
+    server.refuse(wish, code="rate_limited", message="slow down", retryable=True)
+    expect(page.page.locator("#toasts").get_by_role("button", name="Try again")).to_be_visible()
+    server.drop()
+    page.expect_connection("Reconnected, caught up")
+    page.page.locator(".new-chat").click()
+    page.expect_connection("Ready")
+    expect(page.page.locator(".toast")).to_have_count(0)
+    page.page.wait_for_timeout(4_500)
+    page.expect_connection("Ready")
