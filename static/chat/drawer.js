@@ -8,7 +8,7 @@ export class Drawer {
     openButton.addEventListener("click", () => this.#set(true));
     closeButton.addEventListener("click", () => this.#set(false));
     scrim.addEventListener("click", () => this.#set(false));
-    panel.addEventListener("keydown", (event) => event.key === "Escape" && this.#set(false));
+    panel.addEventListener("keydown", (event) => event.key === "Escape" && this.#leave(event));
     this.#wide.addEventListener("change", () => this.#set(false, { focus: false }));
     this.#set(false, { focus: false });
   }
@@ -20,6 +20,11 @@ export class Drawer {
 
   close() {
     this.#set(false, { focus: false });
+  }
+
+  #leave(event) {
+    if (this.panel.dataset.open === "true") event.stopPropagation(); // it stops no answer
+    this.#set(false);
   }
 
   #set(open, { focus = true } = {}) {

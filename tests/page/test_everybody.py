@@ -240,6 +240,15 @@ def test_the_list_is_left_without_stopping_the_answer(stage: Stage) -> None:
     assert not [frame for frame in stage.server.received if frame["type"] == "response.cancel"]
 
 
+def test_the_drawer_is_left_without_stopping_the_answer(stage: Stage) -> None:
+    STATES["streaming"](stage)
+    stage.chat.page.set_viewport_size({"width": 390, "height": 800})
+    stage.chat.page.locator("#open-sidebar").click()
+    stage.chat.page.keyboard.press("Escape")
+    expect(stage.chat.page.locator("#sidebar")).not_to_be_in_viewport()
+    assert not [frame for frame in stage.server.received if frame["type"] == "response.cancel"]
+
+
 def test_an_escape_that_leaves_a_composed_word_stops_no_answer(stage: Stage) -> None:
     STATES["streaming"](stage)
     stage.chat.input.fill("にほん")
