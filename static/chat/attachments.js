@@ -123,6 +123,7 @@ export class Attachments extends EventTarget {
   #onPaste(event) {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length === 0 || !this.#isEnabled) return; // what is not taken keeps no text beside it away
+    if (isText(event.clipboardData)) return;
     event.preventDefault();
     this.add(files);
   }
@@ -150,6 +151,11 @@ export class Attachments extends EventTarget {
   #problem(message) {
     this.dispatchEvent(new CustomEvent("problem", { detail: message }));
   }
+}
+
+/** Office programs copy a picture of what is text, and formatted, too. */
+function isText(data) {
+  return data.types.includes("text/html") && data.getData("text/plain").trim() !== "";
 }
 
 function tooMany(most) {

@@ -230,6 +230,19 @@ def test_with_files_switched_off_there_is_no_button(
     chat.ask("Hello")
 
 
+def test_cells_and_paragraphs_that_come_with_a_picture_of_them_are_pasted_as_text(chat: ChatPage) -> None:
+    """As spreadsheets and word processors copy them."""
+    script = """(box) => {
+      const data = new DataTransfer();
+      data.setData("text/plain", "1,200");
+      data.setData("text/html", "<table><tr><td>1,200</table>");
+      data.items.add(new File(["x"], "image.png", { type: "image/png" }));
+      return box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true, bubbles: true }));
+    }"""
+    assert chat.input.evaluate(script), "the browser pastes it"
+    expect(chat.page.locator(".attachment")).to_have_count(0)
+
+
 def test_where_no_files_are_taken_what_is_pasted_as_text_and_picture_stays_text(chat: ChatPage) -> None:
     script = """({ Attachments }) => {
       const part = (tag) => document.body.appendChild(document.createElement(tag));
