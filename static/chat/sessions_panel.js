@@ -133,11 +133,10 @@ export class SessionsPanel extends EventTarget {
     this.#sessions.set(session.id, session);
     if (this.#found)
       this.#found.sessions = this.#found.sessions.map((one) => (one.id === session.id ? session : one));
-    const entry = () => this.list.querySelector(`[data-session="${CSS.escape(session.id)}"]`);
     const { activeElement } = document;
-    const stays = activeElement === document.body || entry()?.contains(activeElement);
+    const stays = activeElement === document.body || this.#node(session.id)?.contains(activeElement);
     this.#render();
-    if (stays) entry()?.querySelector(".more")?.focus(); // who writes elsewhere by now is left there
+    if (stays) this.#node(session.id)?.querySelector(".more")?.focus(); // who writes elsewhere by now is left there
     this.dispatchEvent(new Event("named"));
   }
 
@@ -157,12 +156,28 @@ export class SessionsPanel extends EventTarget {
       const group = this.#found ? "" : session.pinned ? gettext("Pinned") : ageGroup(session.last_word_at);
       groups.set(group, [...(groups.get(group) ?? []), this.#entry(session)]);
     }
-    this.list.replaceChildren(...[...groups].map(([name, entries]) => section(name, entries)));
+    this.#inPlace(() => this.list.replaceChildren(...[...groups].map(([name, entries]) => section(name, entries))));
     this.status.textContent = this.#found
       ? gettext("Nothing was found.")
       : gettext("Your conversations will be listed here.");
     this.status.hidden = sessions.length > 0;
     this.moreButton.hidden = !(this.#found ? this.#found.cursor : this.#cursor);
+  }
+
+  /** Whoever is in the list, or has a menu of it open, stays there. */
+  #inPlace(replace) {
+    const { activeElement } = document;
+    const entryOf = (node) => node?.closest("[data-session]")?.dataset.session ?? "";
+    const focused = this.list.contains(activeElement) ? entryOf(activeElement) : "";
+    const place = controls(this.#node(focused)).indexOf(activeElement);
+    const opened = entryOf(this.list.querySelector(".menu:not([hidden])"));
+    replace();
+    this.#node(opened)?.querySelector(".more").click();
+    controls(this.#node(focused))[place]?.focus();
+  }
+
+  #node(sessionId) {
+    return sessionId ? this.list.querySelector(`[data-session="${CSS.escape(sessionId)}"]`) : null;
   }
 
   #entry(session) {
@@ -173,6 +188,10 @@ export class SessionsPanel extends EventTarget {
       act: this.act,
     });
   }
+}
+
+function controls(entry) {
+  return [...(entry?.querySelectorAll("a, button") ?? [])];
 }
 
 function newestFirst(a, b) {

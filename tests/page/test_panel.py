@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
+from sessions_app.log.naming import name_session
 from sessions_app.models import Session, SessionEvent
 from tests.page.chat_page import ChatPage
 from tests.page.conftest import OpenPage
@@ -164,3 +165,18 @@ def said_before(session_id: str, hours: int) -> None:
     for row in later.values():
         row.created_at -= timedelta(hours=hours)
     SessionEvent.objects.bulk_create(later.values())
+
+
+def test_whoever_is_in_the_list_as_it_changes_stays_there(two: ChatPage, in_database: InDatabase) -> None:
+    first = two.sessions.filter(has_text="first")
+    current = two.sessions.filter(has_text="second").get_attribute("data-session") or ""
+    two.say("count to 200")
+    two.expect_streaming("1, 2")
+    more = first.get_by_role("button", name="Options")
+    more.focus()
+    more.press("Enter")
+    in_database(lambda: name_session(session_id=current, title="Vegetables"))
+    two.expect_ended(two.answers.last)
+    expect_listed(two, "Vegetables", "echo first aubergine")
+    expect(more).to_be_focused()
+    expect(first.get_by_role("button", name="Rename")).to_be_visible()
