@@ -5,6 +5,8 @@ import { fileSize } from "./format.js";
 import { gettext } from "./words.js";
 
 const THUMB_PX = 240;
+/** An address works for some minutes, where one comes by a key. */
+const FRESH_MS = 5 * 60_000;
 
 /** `urlOf(id)` gives a promise of a file's address. None: the message has no files. */
 export function filesView(files, urlOf) {
@@ -17,13 +19,25 @@ function item(file, urlOf) {
   const isPicture = file.media_type.startsWith("image/");
   if (isPicture) link.append(picture(file));
   else link.append(icon("file"), el("bdi", { text: file.name }), el("span", { class: "meta", text: fileSize(file.bytes) }));
-  Promise.resolve(urlOf(file.id)).then(
-    (url) => {
-      link.href = url;
-      if (isPicture) link.firstChild.src = url;
-    },
-    () => {}, // gone: its name stays
-  );
+  let at = 0;
+  const address = () => {
+    at = Date.now();
+    return Promise.resolve(urlOf(file.id)).then(
+      (url) => {
+        link.href = url;
+        if (isPicture) link.firstChild.src = url;
+      },
+      () => {}, // gone: its name stays
+    );
+  };
+  const isStale = () => Date.now() - at > FRESH_MS;
+  link.addEventListener("click", (event) => {
+    if (!isStale()) return;
+    event.preventDefault();
+    address().then(() => link.click());
+  });
+  if (isPicture) link.firstChild.addEventListener("error", () => isStale() && address()); // it is fetched when it comes near
+  address();
   return el("li", {}, link);
 }
 

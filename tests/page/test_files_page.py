@@ -230,6 +230,25 @@ def test_with_files_switched_off_there_is_no_button(
     chat.ask("Hello")
 
 
+def test_an_address_that_works_no_more_is_asked_for_anew(open_page: OpenPage) -> None:
+    """As those of who comes by a key do after some minutes."""
+    chat = open_page()
+    chat.page.clock.install()
+    chat.go("/login/")
+    script = """({ filesView }) => {
+      let asked = 0;
+      const file = { id: "f", name: "a.pdf", media_type: "application/pdf", bytes: 1 };
+      document.body.append(filesView([file], async () => `/login/?${(asked += 1)}`));
+    }"""
+    chat.module("files_view", script)
+    link = chat.page.get_by_role("link", name="a.pdf")
+    for number in ("1", "2"):
+        with chat.page.expect_popup() as opened:
+            link.click()
+        assert opened.value.url.endswith(f"/login/?{number}")
+        chat.page.clock.run_for(6 * 60_000)
+
+
 def test_cells_and_paragraphs_that_come_with_a_picture_of_them_are_pasted_as_text(chat: ChatPage) -> None:
     """As spreadsheets and word processors copy them."""
     script = """(box) => {
