@@ -1,11 +1,12 @@
 /**
  * What a screen reader is told of the conversation: answers piece by piece as they are written, how they end where they do
- * not end well, and what waits for the user's yes.
+ * not end well, what our team says, and what waits for the user's yes.
  */
 
 import { el } from "./dom.js";
 import { endingOf } from "./endings.js";
 import { toolTitle } from "./format.js";
+import { wordsOf } from "./message_view.js";
 import { gettext } from "./words.js";
 
 /** Longer ones are told in several pieces, so that one can stop listening between them. */
@@ -45,6 +46,14 @@ export class Announcements {
       const ending = endingOf(entries.find(({ id }) => id === response.id) ?? {});
       if (ending) this.#say([[ending.title, ending.why].filter(Boolean).join(" ")]);
     }
+  }
+
+  /** What our team wrote, and who of it has come or gone; true where somebody wrote. */
+  written(frames, entries) {
+    const ids = frames.filter(({ type, item }) => type === "conversation.item.done" && item.role === "system").map(({ item }) => item.id);
+    const messages = entries.filter(({ id }) => ids.includes(id));
+    this.#say(messages.map((entry) => (entry.stepped ? wordsOf(entry) : `${gettext("Our team")}: ${wordsOf(entry)}`)));
+    return messages.some(({ stepped }) => !stepped);
   }
 
   /** The questions that wait, each once. */

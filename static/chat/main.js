@@ -334,7 +334,8 @@ class Page {
     if (frames.some(({ response }) => response?.x_queued)) announce(gettext("Your message waits for the answer before it."));
     this.announcements.ended(frames, entries);
     this.announcements.ask(entries);
-    if (!frames.some((frame) => frame.type === "response.done")) return;
+    const isWritten = this.announcements.written(frames, entries);
+    if (!isWritten && !frames.some((frame) => frame.type === "response.done")) return;
     this.title.tell(Announcements.waits(entries) ? gettext("Your approval is needed") : gettext("New answer"));
     this.host?.tell("answer");
     this.#refreshList();

@@ -25,7 +25,7 @@ export class MessageView {
    * `filesView`. */
   constructor(entry, { onRetry, onEdit, onReword, onChoose, urlOf }) {
     const isUser = entry.role === "user";
-    const words = stepped(entry) || entry.text;
+    const words = wordsOf(entry);
     this.text = el("div", { class: "message-text", dir: "auto", text: words, hidden: !words });
     this.time = el("time", { class: "meta" });
     this.sign = el("span", { class: "sign" });
@@ -107,6 +107,11 @@ export class MessageView {
 
 function isLong(text) {
   return text.length > LONG_CHARS || text.split("\n", LONG_LINES + 1).length > LONG_LINES;
+}
+
+/** As it is read. */
+export function wordsOf(entry) {
+  return stepped(entry) || entry.text;
 }
 
 /** That a person stepped in, or out, in the page's language. */

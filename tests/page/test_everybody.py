@@ -123,6 +123,16 @@ def test_how_an_answer_ended_is_told_after_what_there_is_of_it(
     assert words in ending
 
 
+def test_a_word_of_our_teams_is_told(stage: Stage) -> None:
+    stage.answer("Where is it?", "On its way.")
+    hide(stage, True)
+    stage.server.log(ev.OperatorMessage(item_id="item_op", text="It comes *today*.", author="ann"))
+    expect(stage.chat.page.locator("#announcer")).to_contain_text("Our team: It comes *today*.")
+    expect(stage.chat.page).to_have_title(re.compile("^● New answer · "))
+    stage.server.log(ev.OperatorTookOver(item_id="item_took", author="ann", shown_as="Ann"))
+    expect(stage.chat.page.locator("#announcer")).to_contain_text("Ann has joined and answers from here on.")
+
+
 def test_a_formula_is_told_once_as_it_was_written(stage: Stage) -> None:
     stage.answer("The third?", "It is $3^{-1}$.")
     expect(stage.chat.page.locator(".katex")).to_be_visible()
