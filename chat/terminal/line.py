@@ -135,7 +135,7 @@ class Line:
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    frame = json.loads(message.data)
+                    frame = self._frame(message.data)
                     await self._take(frame)
                     yield frame
         finally:
@@ -157,8 +157,20 @@ class Line:
             str(said.get("code") or code), str(said.get("message") or message), was_told=was_told
         )
 
+    def _frame(self, text: str) -> Frame:
+        """Raises `LineError` for what no server of this product says."""
+        try:
+            frame: Frame = json.loads(text)
+            kind = frame["type"]
+            if kind == "session.created":
+                frame["x_stream"]["session_id"]
+        except (ValueError, TypeError, KeyError):
+            message = f"At {self._address} another product answers, which this does not know how to talk to."
+            raise LineError("foreign_server", message) from None
+        return frame
+
     async def _take(self, frame: Frame) -> None:
-        kind = frame.get("type")
+        kind = frame["type"]
         if kind == "session.created":
             stream = frame["x_stream"]
             self.place = {

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from realtime_ai.env import BASE_DIR
 from tests.fakes.gemini_script import Chunk, Reply, text
@@ -54,6 +56,28 @@ async def test_a_text_in_another_encoding_is_said_as_far_as_it_can_be_read(
     run = await chat("--url", server.url, stdin=b"Count to 3\n\xfc")
     assert (run.code, "Traceback" in run.err) == (0, False), run.err
     assert "1, 2, 3." in run.out
+
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    ['{"type": "session.created", "event_id": "event_1", "session": {"id": "sess_1"}}', '{"hello": 1}', "hi"],
+)
+async def test_another_products_server_is_told_apart(chat: Chat, greeting: str) -> None:
+    async def greet(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(protocols=("realtime",))
+        await socket.prepare(request)
+        await socket.send_str(greeting)
+        await socket.receive()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/v1/realtime", greet)
+    async with TestServer(app) as foreign:
+        run = await chat("Hello", "--url", f"http://127.0.0.1:{foreign.port}")
+    assert run.code == 1
+    assert "foreign_server" in run.err
+    assert "Traceback" not in run.err
 
 
 async def test_a_terminal_without_a_models_letters_shows_the_others(
