@@ -58,6 +58,21 @@ async def test_a_text_in_another_encoding_is_said_as_far_as_it_can_be_read(
     assert "1, 2, 3." in run.out
 
 
+async def test_a_closed_input_is_an_empty_one(chat: Chat, tmp_path: Path) -> None:
+    run = await asyncio.to_thread(
+        subprocess.run,
+        ["/bin/sh", "-c", f"exec {sys.executable} manage.py chat <&-"],
+        cwd=BASE_DIR,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "Nothing to say" in run.stderr
+    assert "Traceback" not in run.stderr
+
 
 @pytest.mark.parametrize(
     "greeting",

@@ -104,12 +104,13 @@ def _session(options: dict[str, Any], kept: dict[str, str]) -> dict[str, str]:
 
 def _message(words: list[str]) -> str:
     """What is to be said, "" where a person sits there and will say it."""
-    if not words and sys.stdin.isatty():
+    if not words and sys.stdin and sys.stdin.isatty():
         return ""
     if isinstance(sys.stdin, io.TextIOWrapper):
         # As what is typed is read: a sign in another encoding does not cost the rest.
         sys.stdin.reconfigure(errors="replace")
-    piped = sys.stdin.read().strip() if not words or words[-1] == "-" else ""
+    takes = sys.stdin and (not words or words[-1] == "-")  # None: it is closed, as `<&-` does
+    piped = sys.stdin.read().strip() if takes else ""
     spoken = " ".join(words[:-1] if words[-1:] == ["-"] else words).strip()
     text = "\n\n".join(part for part in (spoken, piped) if part)
     if not text:
