@@ -417,7 +417,7 @@ def test_what_is_asked_while_a_person_has_the_word_waits_for_that_person(viewer:
     ],
 )
 def test_the_line_of_figures_tells_a_cost_where_the_list_has_one(
-    viewer: Client, fields: dict[str, int], told: str
+    viewer: Client, fields: dict[str, Any], told: str
 ) -> None:
     """What a summary cost is one, and "unknown" alone says nothing of what."""
     html = html_of(viewer, write_session([user_says("x")], **fields))

@@ -286,7 +286,7 @@ async def test_a_client_secret_brings_no_instructions_where_clients_may_give_non
             assert client.created["session"]["max_output_tokens"] == 100
             await client.ask("hello")
             rows = SessionEvent.objects.filter(session_id=client.session_id, event_type="session_updated")
-            kept = await in_db_thread(lambda: list(rows.values_list("payload", flat=True)))
+            kept = await in_db_thread(list, rows.values_list("payload", flat=True))
             assert [INSTRUCTIONS in one["config"] for one in kept] == [bool(shown)]
 
 
