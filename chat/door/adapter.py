@@ -42,6 +42,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return conf().sign_up_allowed
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Nobody is led to a page for accounts of one's own that is closed."""
+        signup = {} if conf().sign_up_allowed else {"signup_url": ""}
+        super().send_mail(template_prefix, email, {**context, **signup})
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """As the server says: behind `TRUST_PROXY` the client's, which nobody else can set."""
         return request.META.get("REMOTE_ADDR") or "unknown"

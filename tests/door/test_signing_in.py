@@ -243,6 +243,18 @@ def test_a_new_password_is_mailed_only_where_mail_is_set_up(ada: User, settings:
     assert "set-password" not in Client().get(link[1]).headers.get("Location", "")
 
 
+def test_whoever_has_no_account_is_led_to_a_page_for_one_only_where_it_is_open(settings: Any) -> None:
+    settings.CHAT_HAS_EMAIL = True
+    for open_to_all, language in ((False, "en"), (False, "de"), (True, "en")):
+        settings.CHAT_SIGN_UP_ALLOWED = open_to_all
+        asked = {"email": "no@example.com"}
+        Client().post("/account/new-password/", asked, headers={"Accept-Language": language})
+        words = str(mail.outbox.pop().body)
+        assert "no@example.com" in words
+        assert ("/account/sign-up/" in words, "link below" in words) == (open_to_all, open_to_all)
+        assert ("any record" in words) == (language == "en")
+
+
 def test_asking_for_new_passwords_is_bounded(ada: User, settings: Any) -> None:
     settings.CHAT_HAS_EMAIL = True
     codes = [
