@@ -219,6 +219,15 @@ async def test_of_all_tools_those_are_offered_that_the_settings_choose(
         assert "not offered is the tool 'ehco': the server has no such tool" in caplog.text
 
 
+async def test_a_misspelt_tool_whose_calls_were_to_wait_for_a_yes_is_told(
+    run: Run, notebook: Notebook, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with run(raw=notebook.raw(tools=["echo"], requires_approval=["hang", "dei"])) as running:
+        assert running.names() == ["raw__echo"]
+        assert running.status().left_out == ("'dei': the server has no such tool",)
+        assert "the tool 'dei': the server has no such tool" in caplog.text
+
+
 async def test_two_servers_have_tools_of_one_name(run: Run, notebook: Notebook) -> None:
     async with run(one=notebook.raw(tools=["echo"]), two=notebook.raw(tools=["echo"])) as running:
         assert sorted(running.names()) == ["one__echo", "two__echo"]

@@ -29,10 +29,11 @@ class Offers(NamedTuple):
 def offers_of(
     server: McpServer, tools: Iterable[types.Tool], *, call: Call, room: Room, place: ToolLoop
 ) -> Offers:
-    wanted = [tool for tool in tools if server.tools is None or tool.name in server.tools]
+    found = list(tools)
+    wanted = [tool for tool in found if server.tools is None or tool.name in server.tools]
     names = names_for(server.name, (tool.name for tool in wanted))
     offered: list[Tool] = []
-    left_out = [f"{one!r}: the server has no such tool" for one in _missing(server, wanted)]
+    left_out = [f"{one!r}: the server has no such tool" for one in _missing(server, found)]
     for tool in wanted:
         if UNREADABLE in (tool.meta or {}):
             left_out.append(f"{tool.name[:80]!r}: {(tool.meta or {})[UNREADABLE]}")
@@ -96,5 +97,7 @@ def _description(tool: types.Tool) -> str:
 
 
 def _missing(server: McpServer, found: list[types.Tool]) -> list[str]:
+    """Those that the settings name to be offered, or to wait for a yes: a misspelt one would run without."""
     names = {tool.name for tool in found}
-    return [name for name in server.tools or () if name not in names]
+    approved = server.requires_approval if isinstance(server.requires_approval, list) else []
+    return [name for name in dict.fromkeys([*(server.tools or ()), *approved]) if name not in names]
