@@ -94,17 +94,21 @@ def _json(value: Any) -> str:
 
 def as_time(value: Any) -> datetime | None:
     """Of a time, a date, ISO 8601 text, or seconds (or milliseconds) since 1970; without a zone it is UTC."""
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
     text = str(value or "").strip()
     try:
+        if isinstance(value, datetime):
+            return _in_utc(value)
         if text.replace(".", "", 1).isdigit():
             seconds = float(text)
             return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
-        found = datetime.fromisoformat(text)
+        return _in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError, OSError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Raises OverflowError for the last hours of the year 9999, and the first of the year 1, in other zones."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 # Tables

@@ -165,6 +165,19 @@ def test_rows_of_one_time_come_by_their_number_whichever_way_the_export_was_sort
     assert said("s1") == order.split()
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_a_time_that_is_none_in_utc_is_that_of_the_row_before(
+    imported: Imported, tmp_path: Path, at: str
+) -> None:
+    """As a "for ever" is written."""
+    path = tmp_path / "for-ever.csv"
+    path.write_text(
+        f"session_id,role,content,created_at\ns1,user,One,2025-03-01T10:00:00Z\ns1,user,Two,{at}\ns2,user,Three,2025-03-01\n"
+    )
+    assert "2 sessions imported, 3 events" in imported("--file", str(path))
+    assert said("s1") == ["One", "Two"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
