@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import Any, TypeVar
 
 from sessions_app.log import events as ev
@@ -17,6 +18,9 @@ MAX_TOPIC_CHARS = 60
 MAX_TOPICS = 8
 MAX_LINES = 12
 """Open questions, follow-ups."""
+
+_MOST_BRACES = 100
+"""So many are tried as the beginning of the object, behind whatever a model says first."""
 
 _FENCE = re.compile(r"^```\w*\s*\n(.*?)\n?```\s*$", re.DOTALL)
 _BEGUN_STRING = r'"{name}"\s*:\s*"((?:[^"\\]|\\.)*)'
@@ -87,14 +91,17 @@ def _body(text: str) -> str:
 
 def _json_object(body: str) -> dict[str, Any] | None:
     """The first JSON object in the text that has a summary, whatever stands around it."""
-    start = body.find("{")
-    if start < 0:
-        return None
-    try:
-        value, _ = _DECODER.raw_decode(body, start)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and "summary" in value else None
+    starts = [found.start() for found in islice(re.finditer(r"\{", body), _MOST_BRACES)]
+    for start in (
+        starts[:1] if body.startswith("{") else starts
+    ):  # else what was cut off would be looked for in its own inside
+        try:
+            value, _ = _DECODER.raw_decode(body, start)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and "summary" in value:
+            return value
+    return None
 
 
 def _begun_string(body: str, name: str) -> str:

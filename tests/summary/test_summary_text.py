@@ -18,6 +18,7 @@ WHOLE = '{"title": "Sums", "summary": "They added."}'
         f"```json\n{WHOLE}\n```",
         f"```\n{WHOLE}\n```\n",
         f"Here it is:\n{WHOLE}\nAnything else?",
+        f'They filled in {{name}}, as {{"a": 1}}. So:\n```json\n{WHOLE}\n```',
         '{"title": "# **Sums**\\nand more", "summary": " They added. "}',
         '{"summary": "They added.", "mood": {"a": 1}, "title": "`Sums`"}',
     ],
