@@ -170,6 +170,15 @@ class Lane(Executor):
 
 
 _lanes: "WeakKeyDictionary[Callable[..., Any], Lane]" = WeakKeyDictionary()
+_lanes_of_objects: dict[int, tuple[Callable[..., Any], Lane]] = {}
+"""Of what is called and is no key there, as ``operator.attrgetter("is_staff")``: by its id, which is kept with it."""
+
+
+def _lane_of(function: Callable[..., Any], new: Lane) -> Lane:
+    try:
+        return _lanes.setdefault(function, new)
+    except TypeError:
+        return _lanes_of_objects.setdefault(id(function), (function, new))[1]
 
 
 class _ThreadCall(Call):
@@ -178,7 +187,7 @@ class _ThreadCall(Call):
     def __init__(self, function: Callable[..., Any], work: Callable[[], Any], *, threads: int | None) -> None:
         super().__init__()
         lane = Lane(getattr(function, "__qualname__", "?"), threads or THREADS_PER_TOOL)
-        self._lane = _lanes.setdefault(function, lane)
+        self._lane = _lane_of(function, lane)
         self._work = work
 
     async def run(self) -> Any:

@@ -3,7 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -40,7 +42,20 @@ async def is_member_async(context: ToolContext) -> bool:
     return is_member(context)
 
 
-@pytest.mark.parametrize("rule", [is_member, is_member_async, partial(is_member_async)])
+@dataclass
+class OfGuests:
+    """Compared by what it holds, so it is no key of a dictionary."""
+
+    names: list[str]
+
+    def __call__(self, context: ToolContext) -> bool:
+        return context.guest_id in self.names
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [is_member, is_member_async, partial(is_member_async), attrgetter("guest_id"), OfGuests(["member"])],
+)
 async def test_a_rule_says_for_whom_the_tool_exists(
     registry: Registry, rule: Callable[[ToolContext], bool]
 ) -> None:
