@@ -185,6 +185,10 @@ class Relay:
         self._joining.add(subscriber.connection_id)
         try:
             await self.ask(owner, request, wait_s=wait_s, heard=let_in)
+        except RemoteError as error:
+            if error.code == SessionElsewhere.code:  # it holds it no more; as where that is found out here
+                raise SessionElsewhere from error
+            raise
         except BaseException:  # it may have let us in all the same: an answer that comes too late
             for session in joined:
                 self._part(session, subscriber)

@@ -104,6 +104,24 @@ async def test_who_joins_a_talk_as_it_ends_hears_of_its_end() -> None:
         await relay.close()
 
 
+async def test_who_comes_as_the_talk_has_gone_is_told_what_they_are_told_at_home() -> None:
+    """A reader goes on by that, where the talk is to be had next."""
+
+    def gone(_session_id: str, _visitor: Visitor | None) -> Session:
+        raise SessionElsewhere
+
+    layer = InMemoryChannelLayer()
+    owner, follower = (Relay(layer, find=gone, attach=lambda *_: None) for _ in range(2))
+    channel = await owner.open()
+    await follower.open()
+    with pytest.raises(SessionElsewhere):
+        await follower.join(Tab("late"), "talk", Visitor(), channel)
+    with pytest.raises(SessionElsewhere):
+        await follower.overlook(Tab("staff"), "talk", channel)
+    for relay in (owner, follower):
+        await relay.close()
+
+
 class Forgetful(InMemoryChannelLayer):  # type: ignore[misc]  # Channels has no types
     """Loses every word that somebody has left."""
 
