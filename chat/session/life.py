@@ -229,7 +229,12 @@ class Life:
 
         Raises a `JournalError`, and then nothing has happened.
         """
-        waits = self.held or (self.answering and policy != TurnPolicy.INTERRUPT)
+        interrupts = policy == TurnPolicy.INTERRUPT
+        instead_of = self._next if interrupts else None
+        if instead_of and instead_of.continues:  # what a person has allowed is carried out
+            instead_of = None
+        waits_behind = len(self._queue) > (instead_of is not None) or not interrupts
+        waits = self.held or (self.answering and waits_behind)
         operator = self.history.operator
         told = turn.queued(len(self._queue) + 1, waits_for=operator.author if operator else "")
         queued = [told] if waits or turn.request_key else []
@@ -239,10 +244,30 @@ class Life:
         else:
             self.log.check_room()
         self._queue.append(turn)
-        if self._response and policy == TurnPolicy.INTERRUPT:
+        if self._response and interrupts:
             self._response.stop(CANCELLED)
+        if instead_of:
+            self._cut_short(instead_of)
         self._begin()
         return seq
+
+    @property
+    def _next(self) -> Turn | None:
+        """The turn that is about to begin."""
+        is_due = self._response is None and self.answering and not self.held
+        return self._queue[0] if self._queue and is_due else None
+
+    def _cut_short(self, turn: Turn) -> None:
+        """As a stop as soon as it has begun: what it was to answer is said. One that was to take another's place takes none."""
+        if turn.retry_of and turn.attempt == 1:
+            self._take_back([turn.response_id], CANCELLED)
+        else:
+            self._queue.remove(turn)
+            self.log.append(*self._begun_and_over(turn, CANCELLED), reserved=True)
+
+    def _begun_and_over(self, turn: Turn, why: Stop, *, cause: str = "") -> list[ev.Event]:
+        begun = turn.started(provider="", model="", history=self.history)
+        return [begun, why.done(turn.response_id, cause=cause)]
 
     def _untold(self, *, retries_alone: bool = False) -> list[ev.Event]:
         """Turns that were about to begin, and that the log does not know of; but for those that a takeover brings back by itself."""
@@ -274,8 +299,7 @@ class Life:
         waited = [one for one in response_ids if one in self.history.queued]
         for turn in [one for one in self._queue if one.response_id in response_ids]:
             if turn.attempt > 1:  # who was given the try before waits for this one
-                begun = turn.started(provider="", model="", history=self.history)
-                events += [begun, why.done(turn.response_id, cause="")]
+                events += self._begun_and_over(turn, why)
             elif turn.response_id not in waited:
                 events.append(turn.queued(1))
                 waited.append(turn.response_id)
@@ -380,11 +404,7 @@ class Life:
             self._response.give_up(stop, cause)
         elif turn in self._queue:
             self._queue.remove(turn)
-            self.log.append(
-                turn.started(provider="", model="", history=self.history),
-                stop.done(turn.response_id, cause=cause),
-                reserved=True,
-            )
+            self.log.append(*self._begun_and_over(turn, stop, cause=cause), reserved=True)
 
     # The end
 

@@ -283,10 +283,9 @@ class Session(Life):
         )
 
     def _to_call_off(self, named: str | None) -> Turn | None:
-        if named is not None:
-            return next((turn for turn in self._queue if turn.goes_by(named)), None)
-        is_about_to_begin = self.answering and self._queue and not self.held
-        return self._queue[0] if is_about_to_begin else None
+        if named is None:
+            return self._next
+        return next((turn for turn in self._queue if turn.goes_by(named)), None)
 
     # What staff do in it
 

@@ -505,3 +505,38 @@ async def test_an_answer_is_gone_back_to_where_the_one_in_its_place_came_to_noth
     await say(back, "Three?")
     said = [one.text for one in model.requests[-1].history if isinstance(one, UserText | AssistantText)]
     assert said == ["One?", "Yes: One?", "Three?"]
+
+
+async def test_who_interrupts_while_others_wait_waits_behind_them_in_the_log_as_well(
+    process: Process, model: EngineModel
+) -> None:
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join("queue")
+    await session.do(AddMessage(text="One?", respond=True))
+    await _asked(model)
+    await session.do(AddMessage(text="Two?", respond=True))
+    await session.do(RequestResponse(turn_policy="interrupt", client_event_id="mine"))
+    await session.durable()
+    records = await in_db_thread(read_history, session_id="queue")
+    queued = [one.event for one in records if isinstance(one.event, ev.ResponseQueued)]
+    assert [one.client_event_id for one in queued] == [None, "mine"]
+    for _ in range(3):
+        model.gate.release()
+    await quiet(session)
+    assert [status for status, _ in await ends("queue")] == ["cancelled", "completed", "completed"]
+
+
+async def test_who_interrupts_an_answer_that_has_not_begun_is_answered_in_its_place(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, gate = await process.join("soon"), asyncio.Event()
+    monkeypatch.setattr(session.compaction, "before_turn", gate.wait)
+    await session.do(AddMessage(text="One?", respond=True))
+    await asyncio.sleep(0)
+    await session.do(AddMessage(text="Two?", respond=True, turn_policy="interrupt"))
+    gate.set()
+    await quiet(session)
+    assert await ends("soon") == [("cancelled", "client_cancelled"), ("completed", "")]
+    assert [[one.text for one in asked.history if isinstance(one, UserText)] for asked in model.requests] == [
+        ["One?", "Two?"]
+    ]
