@@ -193,6 +193,8 @@ class Response:
         self._tools_began = False
         self._outside = turn.outside
         self._answer_schema = turn.options.answer_schema
+        self._counted = False
+        """Its cost is the user's."""
         self._over = False
         """Its end is in the log."""
 
@@ -487,8 +489,10 @@ class Response:
             return
         self._meter.give_up()
         cost_microusd = self._meter.microusd
-        tokens = self._usage.input_tokens + self._usage.output_tokens
-        self._budget.ended(self.response_id, cost_microusd or 0, tokens=tokens)
+        if not self._counted:  # an end that cannot be stored is tried once more
+            self._counted = True
+            tokens = self._usage.input_tokens + self._usage.output_tokens
+            self._budget.ended(self.response_id, cost_microusd or 0, tokens=tokens)
         self._append_end(
             ev.ResponseDone(
                 response_id=self.response_id,

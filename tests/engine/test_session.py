@@ -540,3 +540,25 @@ async def test_who_interrupts_an_answer_that_has_not_begun_is_answered_in_its_pl
     assert [[one.text for one in asked.history if isinstance(one, UserText)] for asked in model.requests] == [
         ["One?", "Two?"]
     ]
+
+
+async def test_an_answer_whose_end_cannot_be_stored_is_counted_once(
+    process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session is another process's by then."""
+    rest = asyncio.Semaphore(0)
+    model.answer = lambda said: [TextDelta("All of it."), rest.acquire]  # type: ignore[list-item]
+    session = await process.join()
+    counted: list[str] = []
+    monkeypatch.setattr(session.budget, "ended", lambda response_id, *_, **__: counted.append(response_id))
+    await session.do(AddMessage(text="One?", respond=True))
+    await _asked(model)
+    await session.durable()
+    session.log.fail(JournalFenced())
+    rest.release()
+
+    async def over() -> None:
+        assert not session.answering
+
+    await eventually(over)
+    assert len(counted) == 1
