@@ -91,7 +91,12 @@ class Engine:
     def ask_again(self) -> None:
         if self._quiet() and (response_id := self.state.answered_last()):
             self._text, self._round = "", 0
+            if self.chance(3):  # before it begins
+                self.ask()
             self._start(retry_of=response_id)
+            if self.chance(4):  # it comes to nothing
+                self.finish()
+                return
             if self.chance(2):
                 self.call()
                 while self.state.open and self.state.open.unanswered:
