@@ -431,6 +431,25 @@ async def test_a_model_that_wants_reasoning_of_each_message_gets_none_of_those_t
     assert reasoning == ["", ""]
 
 
+@pytest.mark.parametrize("refusals", [1, 2])
+async def test_a_schema_that_a_server_does_not_take_is_told_in_words(
+    server: OpenAIServer, provider: ChatCompletionsProvider, refusals: int
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"degrees": {"type": "integer"}},
+        "required": ["degrees"],
+        "additionalProperties": False,
+    }
+    refusal = {"error": {"message": "'response_format.type' is not supported"}}
+    server.http.instead += [HttpAnswer(400, json.dumps(refusal))] * refusals
+    await events_of(provider, request("How warm is it?", model=MODEL, answer_schema=schema))
+    assert ("response_format" in server.requests[-1]) is (refusals == 1)
+    told = server.requests[-1]["messages"][0]
+    assert told["role"] == "system"
+    assert json.loads(told["content"].partition("Schema is: ")[2]) == schema
+
+
 async def test_another_refusal_is_a_refusal(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:
     server.then(HttpError(400, "Unknown parameter: 'tools'."))
     with pytest.raises(ModelBadRequest):

@@ -15,7 +15,7 @@ from chat.llm.names import short_call_id
 from chat.llm.openai.learned import Form, Learned
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
-from chat.llm.prompts import NOT_ANSWERED
+from chat.llm.prompts import ANSWER_SCHEMA, NOT_ANSWERED
 from chat.llm.provider import (
     JSON,
     PDF,
@@ -56,7 +56,7 @@ def build_body(
     """The request's JSON; ``limit_field`` is the server's name for the limit of output tokens; ``counted``: ask for usage."""
     body: JSON = {
         "model": request.model,
-        "messages": [*_system(request), *_messages(request, provider)],
+        "messages": [*_system(request, form), *_messages(request, provider)],
         "stream": True,
     }
     if counted:
@@ -83,8 +83,11 @@ def _tool_choice(wish: str) -> str | JSON:
     return {"type": "function", "function": {"name": wish}}
 
 
-def _system(request: ModelRequest) -> list[JSON]:
-    text = "\n\n".join(system_texts(request)).strip()
+def _system(request: ModelRequest, form: Form) -> list[JSON]:
+    texts = system_texts(request)
+    if request.answer_schema and form is not Form.SCHEMA:
+        texts.append(ANSWER_SCHEMA.format(schema=msgspec.json.encode(request.answer_schema).decode()))
+    text = "\n\n".join(texts).strip()
     return [{"role": "system", "content": text}] if text else []
 
 

@@ -19,7 +19,7 @@ class Form(StrEnum):
 
     SCHEMA = "json_schema"
     OBJECT = "json_object"
-    """By some schema that the instructions tell."""
+    """Of any schema; the instructions tell of ours."""
     WORDS = ""
     """By the instructions alone."""
 
