@@ -60,12 +60,15 @@ logger = logging.getLogger(__name__)
 MAX_SUMMARY_CHARS = 8_000
 MAX_ITEM_CHARS = 4_000
 MAX_TOOL_CHARS = 600
+_LEAST_ITEMS = 12
+"""About so many fit at least, a third of them in letters of three bytes: a small model was given none at all."""
 
 
-def material(previous: str, items: Sequence[HistoryItem], *, max_chars: int) -> str:
-    """What is to be summarised; of more than ``max_chars`` the middle is left out, and it says so."""
-    lines = [line for item in items if (line := _line(item))]
-    text = "\n\n".join(_bounded(lines, max_chars))
+def material(previous: str, items: Sequence[HistoryItem], *, max_bytes: int) -> str:
+    """What is to be summarised; of more than ``max_bytes`` of UTF-8 the middle is left out, and it says so."""
+    most_chars = min(MAX_ITEM_CHARS, max_bytes // _LEAST_ITEMS)
+    lines = [line for item in items if (line := _line(item, most_chars))]
+    text = "\n\n".join(_bounded(lines, max_bytes))
     before = f"<summary>\n{_inside(previous)}\n</summary>\n" if previous else ""
     return f"{before}<conversation>\n{_inside(text)}\n</conversation>"
 
@@ -86,19 +89,21 @@ def with_note(summary: str, note: str) -> str:
     return f"{kept[: MAX_SUMMARY_CHARS - len(note) - 2]}\n\n{note}".strip()
 
 
-def _line(item: HistoryItem) -> str:
+def _line(item: HistoryItem, most_chars: int) -> str:
     match item:
         case UserText():
             sent = "".join(f" [sent the file {file.name}]" for file in item.files)
-            return f"User: {_clipped(item.text, MAX_ITEM_CHARS)}{sent}"
+            return f"User: {_clipped(item.text, most_chars)}{sent}"
         case AssistantText():
-            return f"Assistant: {_clipped(item.text, MAX_ITEM_CHARS)}"
+            return f"Assistant: {_clipped(item.text, most_chars)}"
         case OperatorText():
-            return f"Operator: {_clipped(item.text, MAX_ITEM_CHARS)}"
+            return f"Operator: {_clipped(item.text, most_chars)}"
         case ToolCallItem():
-            return f"[Tool {item.name} was asked: {_clipped(item.arguments, MAX_TOOL_CHARS)}]"
+            return (
+                f"[Tool {item.name} was asked: {_clipped(item.arguments, min(most_chars, MAX_TOOL_CHARS))}]"
+            )
         case ToolResultItem():
-            return f"[Tool {item.name} gave: {_clipped(item.output, MAX_TOOL_CHARS)}]"
+            return f"[Tool {item.name} gave: {_clipped(item.output, min(most_chars, MAX_TOOL_CHARS))}]"
 
 
 def _clipped(text: str, max_chars: int) -> str:
@@ -107,20 +112,20 @@ def _clipped(text: str, max_chars: int) -> str:
     return cut.replace("\n", "\n  ")
 
 
-def _bounded(lines: list[str], max_chars: int) -> list[str]:
-    if sum(len(line) for line in lines) <= max_chars:
+def _bounded(lines: list[str], max_bytes: int) -> list[str]:
+    if sum(map(text_bytes, lines)) <= max_bytes:
         return lines
-    beginning = _fitting(lines, max_chars // 3)
-    end = _fitting(lines[len(beginning) :][::-1], max_chars - max_chars // 3)[::-1]
+    beginning = _fitting(lines, max_bytes // 3)
+    end = _fitting(lines[len(beginning) :][::-1], max_bytes - max_bytes // 3)[::-1]
     omitted = len(lines) - len(beginning) - len(end)
     return [*beginning, f"[... {omitted} entries are left out here ...]", *end]
 
 
-def _fitting(lines: Iterable[str], max_chars: int) -> list[str]:
+def _fitting(lines: Iterable[str], max_bytes: int) -> list[str]:
     taken: list[str] = []
     for line in lines:
-        max_chars -= len(line)
-        if max_chars < 0:
+        max_bytes -= text_bytes(line)
+        if max_bytes < 0:
             break
         taken.append(line)
     return taken
@@ -316,8 +321,8 @@ class Compaction:
     def _request(self, plan: _Plan, asked: Sequence[Candidate]) -> ModelRequest:
         history = self._context.history
         previous = bare(history.summary)
-        max_chars = _least_budget(asked) * _BYTES_PER_TOKEN
-        text = material(previous, items_through(history, plan.through_seq), max_chars=max_chars)
+        max_bytes = _least_budget(asked) * _BYTES_PER_TOKEN
+        text = material(previous, items_through(history, plan.through_seq), max_bytes=max_bytes)
         return ModelRequest(
             model=asked[0].model,
             history=[UserText("compaction", text)],

@@ -467,21 +467,29 @@ async def test_a_long_answer_history_is_kept_as_it_was_said(process: Process, mo
     assert all(len(answer.parts) == 2 for answer in answers)
 
 
-async def test_a_smaller_model_that_writes_the_summary_is_given_no_more_than_it_can_take(
-    process: Process, model: EngineModel, settings: Any
+@pytest.mark.parametrize(
+    ("words", "repeated"),
+    [(WORDS, 5), ("自行车店里的车轮" * 27, 5), (WORDS, 10)],
+    ids=["English", "Chinese", "long"],
+)
+async def test_a_smaller_model_that_writes_the_summary_is_given_what_it_can_take(
+    process: Process, model: EngineModel, settings: Any, words: str, repeated: int
 ) -> None:
-    settings.CHAT_HISTORY_TOKENS = 20_000
+    """Counted in bytes, and of long messages their beginnings."""
+    settings.CHAT_HISTORY_TOKENS = 12_000
     settings.CHAT_PRICES = {"scripted": {"context": 200_000}, "small": {"context": 4_000}}
     settings.CHAT_SUMMARY_MODEL = "small"
     small = ScriptedModel(name="small", otherwise=lambda _: "A SMALL SUMMARY")
     register_provider("small", lambda: small)
     conversation = await process.join()
-    for number in range(10):
-        await say(conversation, f"{number}: {WORDS * 20}")
+    for number in range(60):
+        await say(conversation, f"{number}: {words * repeated}")
+        if small.requests:
+            break
     (request, *_) = small.requests
     room = history_budget_tokens("small")
     assert tokens_of(request_bytes(request), TOKENS_PER_BYTE) <= room
-    assert "left out here" in str(request.history)
+    assert f"User: 0: {words[:100]}" in request.history[0].text  # type: ignore[union-attr]
 
 
 async def test_an_attempt_without_a_word_is_counted_with_the_summary(

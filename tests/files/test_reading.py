@@ -119,7 +119,7 @@ def test_a_history_weighs_what_its_files_do() -> None:
 
 def test_a_summary_of_old_turns_is_told_their_names() -> None:
     assert "User: Look [sent the file bike.png]" in material(
-        "", [UserText("u", "Look", [item(name="bike.png")])], max_chars=1000
+        "", [UserText("u", "Look", [item(name="bike.png")])], max_bytes=1000
     )
 
 
