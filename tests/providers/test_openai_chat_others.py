@@ -15,6 +15,7 @@ from chat.llm.provider import (
     TextDelta,
     ToolCallItem,
     ToolCallRequest,
+    ToolSpec,
     Usage,
 )
 from tests.fakes.http_server import HttpAnswer
@@ -448,6 +449,43 @@ async def test_a_schema_that_a_server_does_not_take_is_told_in_words(
     told = server.requests[-1]["messages"][0]
     assert told["role"] == "system"
     assert json.loads(told["content"].partition("Schema is: ")[2]) == schema
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The toolConfig field must be defined when using toolUse and toolResult content blocks.",
+        "litellm.UnsupportedParamsError: Bedrock doesn't support tool calling without `tools=` param specified.",
+        "Requests which include `tool_use` or `tool_result` blocks must define tools",
+    ],
+)
+async def test_calls_whose_tools_are_gone_are_named_where_a_model_wants_that(
+    server: OpenAIServer, provider: ChatCompletionsProvider, message: str
+) -> None:
+    server.then(HttpError(400, message))
+    asked = ToolCallItem("i", "call_1", "get_time", "{}")
+    for _ in range(2):
+        await events_of(provider, request("Hi", asked, result(asked, "noon"), "And now?", model=MODEL))
+    named = [[tool["function"]["name"] for tool in body.get("tools", [])] for body in server.requests]
+    assert named == [[], ["get_time"], ["get_time"]]
+    assert server.requests[-1]["tool_choice"] == "none"
+    await events_of(provider, request("Hi", model=MODEL))
+    assert "tools" not in server.requests[-1]
+
+
+async def test_a_description_that_is_too_long_is_cut_where_a_server_says_so(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    message = (
+        "Invalid 'tools[0].function.description': string too long. Expected a string with maximum length 1024, but got a "
+        "string with length 2000 instead."
+    )
+    server.then(HttpError(400, message, code="string_above_max_length"))
+    tool = ToolSpec("get_time", "d" * 2000, GET_TIME.parameters)
+    for _ in range(2):
+        await events_of(provider, request("Hi", model=MODEL, tools=[tool]))
+    told = [len(body["tools"][0]["function"]["description"]) for body in server.requests]
+    assert told == [2000, 1024, 1024]
 
 
 async def test_another_refusal_is_a_refusal(server: OpenAIServer, provider: ChatCompletionsProvider) -> None:

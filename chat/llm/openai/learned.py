@@ -9,7 +9,7 @@ import msgspec
 
 from chat.errors import ModelContextTooLong
 from chat.llm.failures import Told, failure
-from chat.llm.provider import ModelRequest
+from chat.llm.provider import ModelRequest, ToolCallItem, ToolSpec
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,14 @@ _NO_TOOLS = re.compile(
 )
 """Ollama's, DeepSeek's and Together's; Groq's; OpenRouter's; vLLM's and llama.cpp's without the option for tools."""
 
+_TOOLS_WANTED = re.compile(
+    r"toolConfig field must be defined|`?tools=`? param|must define tools", re.IGNORECASE
+)
+"""Bedrock's and Claude's, whatever gateway is before them, of a history with calls and a request without tools."""
+
+_DESCRIPTION = re.compile(r"description': string too long.*maximum length (\d+)", re.IGNORECASE | re.DOTALL)
+"""OpenAI's and Azure's, of a tool."""
+
 _REASONING_WANTED = re.compile(r"reasoning_content.{0,60}(is missing|must be passed back)", re.IGNORECASE)
 """Kimi's and DeepSeek's, who think unasked, of each message of the assistant's that has none: another model's, or a text."""
 
@@ -56,6 +64,11 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Of the limit's value, which some add to the prompt and hold against the context window, and others against the model's own."""
+
+
+def _named_in(request: ModelRequest) -> list[ToolSpec]:
+    names = {item.name: None for item in request.history if isinstance(item, ToolCallItem)}
+    return [ToolSpec(name, "", {"type": "object", "properties": {}}) for name in names]
 
 
 class Learned:
@@ -72,6 +85,10 @@ class Learned:
         """Of models that refused to be asked for JSON by a schema."""
         self._reasoning_wanted: set[str] = set()
         """Models that want reasoning of every message of the assistant's, and be it none."""
+        self._tools_wanted: set[str] = set()
+        """Models that want tools named where the history has calls."""
+        self._description_chars: dict[str, int] = {}
+        """The most of a tool's description."""
         self._toolless: set[str] = set()
         self._too_large: dict[str, int] = {}
         """Limits of output that are more than the model can give at all."""
@@ -92,8 +109,14 @@ class Learned:
 
     def adapted(self, request: ModelRequest) -> ModelRequest:
         """Without what its model does not take at all."""
+        tools, choice = request.tools, request.tool_choice
         if request.model in self._toolless:
-            request = msgspec.structs.replace(request, tools=[])
+            tools = []
+        elif not tools and request.model in self._tools_wanted:
+            tools, choice = _named_in(request), "none"
+        if most := self._description_chars.get(request.model):
+            tools = [msgspec.structs.replace(spec, description=spec.description[:most]) for spec in tools]
+        request = msgspec.structs.replace(request, tools=tools, tool_choice=choice)
         if (request.max_output_tokens or 0) >= self._too_large.get(request.model, sys.maxsize):
             request = msgspec.structs.replace(request, max_output_tokens=None)
         return request
@@ -108,8 +131,15 @@ class Learned:
         if asked_for_json and _ABOUT_JSON.search(told):
             self._forms[model] = Form.OBJECT if self.form(model) is Form.SCHEMA else Form.WORDS
             return True
-        if model not in self._reasoning_wanted and _REASONING_WANTED.search(told):
-            self._reasoning_wanted.add(model)
+        for wanted, words in (
+            (self._reasoning_wanted, _REASONING_WANTED),
+            (self._tools_wanted, _TOOLS_WANTED),
+        ):
+            if model not in wanted and words.search(told):
+                wanted.add(model)
+                return True
+        if (found := _DESCRIPTION.search(told)) and model not in self._description_chars:
+            self._description_chars[model] = int(found[1])
             return True
         return bool(_UNKNOWN.search(told)) and self._learn_unknown(model, told)
 
