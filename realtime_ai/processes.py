@@ -122,6 +122,11 @@ class Child:
         return self._process.pid if self._process and self.exit_code is None else None
 
     @property
+    def ended_pid(self) -> int | None:
+        """From its end until it is started again."""
+        return self._process.pid if self._process and self.exit_code is not None else None
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs, and before its first start."""
         return self._process.poll() if self._process else None

@@ -133,12 +133,21 @@ class Supervisor:
             if self._signals.count:
                 return
             self._look_after_postgres()
+            self._forget_figures()
             told = [line for child in self._children() if (line := child.revive(time.monotonic()))]
             for line in told:
                 say(line)
             if told:
                 self._write_record()
             self._signals.wait(_TICK_S)
+
+    def _forget_figures(self) -> None:
+        """The sockets and sessions of a process that was killed would be counted on, beside those of the one that follows it."""
+        folder = self._plan.environment.get("PROMETHEUS_MULTIPROC_DIR")
+        for pid in [pid for child in self._web if (pid := child.ended_pid)] if folder else []:
+            from prometheus_client.multiprocess import mark_process_dead  # costs the start 0.1 s
+
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
     def _look_after_postgres(self) -> None:
         if (

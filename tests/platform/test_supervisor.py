@@ -17,6 +17,7 @@ from realtime_ai.env import read_env
 from realtime_ai.supervisor.listener import bind, public_url
 from tests.platform.support import Supervised, get, run_python
 from tests.support.sockets import realtime
+from tests.support.waiting import eventually
 
 IN_TIME_S = 10.0
 
@@ -152,6 +153,31 @@ def test_serve_runs_production_settings_in_several_processes(
         )  # several processes: their sum, not one of them
         assert run.stop(signal.SIGTERM) < IN_TIME_S
         run.wait_until_nothing_is_left(0.5)
+
+
+async def test_a_killed_process_leaves_no_figures_behind(
+    folder: Path, own_database: str, redis_url: str
+) -> None:
+    with Supervised(
+        folder / "var", DATABASE_URL=own_database, REDIS_URL=redis_url, WEB_PROCESSES="2", LLM_MODEL="demo"
+    ) as run:
+        url = await asyncio.to_thread(run.wait_until_up)
+        ws_url = url.replace("http", "ws", 1)
+        async with realtime(ws_url), realtime(ws_url), realtime(ws_url):
+            await eventually(lambda: _assert_sockets(url, 3))
+            for process in run.everything():
+                if "realtime_ai.server" in process.cmdline():
+                    process.kill()
+        await asyncio.to_thread(_wait_for, run, "web 1 started again")
+        await asyncio.to_thread(_wait_for, run, "web 2 started again")
+        await asyncio.to_thread(_wait_until_ready, url)
+        await eventually(lambda: _assert_sockets(url, 0))
+
+
+async def _assert_sockets(url: str, count: int) -> None:
+    _, text = await asyncio.to_thread(get, f"{url}/metrics")
+    found = re.findall(r"^chat_sockets\{.*\} ([0-9.]+)$", text, re.MULTILINE)
+    assert sum(map(float, found)) == count
 
 
 def test_a_port_in_use_is_one_line(folder: Path) -> None:
