@@ -7,6 +7,7 @@ from typing import Any
 from chat.conf_kinds import (
     ASSISTANTS,
     HEADERS,
+    KEY,
     MCP_SERVERS,
     MODEL_FILES,
     MODEL_NAMES,
@@ -77,7 +78,7 @@ class ChatConf:
         example='{"openai:gpt-6.1-terra": "Thorough"}',
     )
     gemini_api_key: str | None = MODEL.field(
-        None, TEXT, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
+        None, KEY, "The key for Gemini.", secret=True, also="GOOGLE_API_KEY"
     )
     gemini_model: str = MODEL.field(
         DEFAULT_GEMINI_MODEL,
@@ -97,7 +98,7 @@ class ChatConf:
         example="v1beta",
         variable="GOOGLE_GENAI_API_VERSION",
     )
-    openai_api_key: str | None = MODEL.field(None, TEXT, "The key for OpenAI.", secret=True)
+    openai_api_key: str | None = MODEL.field(None, KEY, "The key for OpenAI.", secret=True)
     openai_model: str = MODEL.field(
         DEFAULT_OPENAI_MODEL,
         model_of("openai"),
@@ -120,7 +121,7 @@ class ChatConf:
         secret=True,
         example='"X-Team: support"',
     )
-    anthropic_api_key: str | None = MODEL.field(None, TEXT, "The key for Anthropic.", secret=True)
+    anthropic_api_key: str | None = MODEL.field(None, KEY, "The key for Anthropic.", secret=True)
     anthropic_model: str = MODEL.field(
         DEFAULT_ANTHROPIC_MODEL,
         model_of("anthropic"),
@@ -133,7 +134,7 @@ class ChatConf:
     anthropic_custom_headers: Mapping[str, str] = MODEL.field(
         {}, HEADERS, "As `OPENAI_CUSTOM_HEADERS`.", secret=True
     )
-    groq_api_key: str | None = MODEL.field(None, TEXT, "The key for Groq.", secret=True)
+    groq_api_key: str | None = MODEL.field(None, KEY, "The key for Groq.", secret=True)
     groq_model: str = MODEL.field(
         DEFAULT_GROQ_MODEL,
         model_of("groq"),
@@ -141,7 +142,7 @@ class ChatConf:
         default_told="[the list](models.md#the-providers)",
     )
     groq_base_url: str = MODEL.field("https://api.groq.com/openai/v1", HTTP_URL, "Another address of Groq's.")
-    compatible_api_key: str | None = MODEL.field(None, TEXT, "Its key, where it wants one.", secret=True)
+    compatible_api_key: str | None = MODEL.field(None, KEY, "Its key, where it wants one.", secret=True)
     compatible_base_url: str | None = MODEL.field(
         None,
         HTTP_URL,
@@ -385,7 +386,7 @@ class ChatConf:
     """Where this installation's own server listens: whom `manage.py chat` talks to."""
     terminal_key: str | None = ACCESS.field(
         None,
-        TEXT,
+        KEY,
         "The key by which `manage.py chat` comes in, here or at another server.",
         default_told="none: as a guest",
         secret=True,

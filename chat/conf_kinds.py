@@ -16,6 +16,8 @@ _PRICES_FORM = (
     'JSON like {"openai:NAME": {"input": 1.5, "cached": 0.15, "output": 6, "context": 128000}}, or the path of a file '
     "with that in it"
 )
+_FITS_A_HEADER = re.compile(r"[\t -~]*")
+"""Of what is copied, an ellipsis or a curly quote does not: each request would end in an error of encoding."""
 _MOST_REASONS = 20
 _MOST_NAME_CHARS = 40
 _ASSISTANTS_FORM = (
@@ -29,11 +31,19 @@ def model_of(vendor: str) -> Kind:
     return Kind("a model's name", lambda text: text.removeprefix(f"{vendor}:") or None)
 
 
+def _key(text: str) -> str:
+    if not _FITS_A_HEADER.fullmatch(text):
+        raise ValueError
+    return text
+
+
 def _headers(text: str) -> dict[str, str]:
     found = {}
     for line in filter(str.strip, text.splitlines()):
         header, colon, value = line.partition(":")
         if not colon or not re.fullmatch(r"[A-Za-z0-9-]+", header.strip()):
+            raise ValueError
+        if not _FITS_A_HEADER.fullmatch(value.strip()):
             raise ValueError
         found[header.strip()] = value.strip()
     return found
@@ -150,6 +160,7 @@ def _load(path: str) -> Any:
 
 
 ASSISTANTS = Kind(_ASSISTANTS_FORM, _assistants)
+KEY = Kind("a key as its vendor shows it, of ASCII letters, digits and signs alone", _key)
 HEADERS = Kind("HTTP headers like `X-Team: support`, a line each", _headers)
 ORIGINS = Kind("origins like https://app.example.com, without a path, commas between", _origins)
 REASONS = Kind(f"at most {_MOST_REASONS} names of a-z and _, commas between", _reasons)

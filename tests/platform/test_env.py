@@ -20,7 +20,14 @@ from realtime_ai.env import (
 from sessions_app.setting import Setting, figure
 from tests.docs import settings_page
 
-SECRETS = {"DATABASE_URL": "mysql://joe:hunter2@host/db", "REDIS_URL": "http://:hunter2@host"}
+SECRETS = {
+    "DATABASE_URL": "mysql://joe:hunter2@host/db",
+    "REDIS_URL": "http://:hunter2@host",
+    "GEMINI_API_KEY": "“hunter2”",
+    "OPENAI_API_KEY": "sk-hunter2…",
+    "TERMINAL_KEY": "hunter\xa02",
+    "OPENAI_CUSTOM_HEADERS": "X-Team: hunter2…",
+}
 BAD = {
     "PORT": ["abc", "-1", "70000", "1e3", "８０００"],
     "WEB_PROCESSES": ["0", "many"],
