@@ -1,5 +1,6 @@
 """The arithmetic of a report of `python -m bench peers`, from a recorded one."""
 
+import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 
 from bench.peers.__main__ import MEASURES, parsed, write
 from bench.peers.measure import Measure
-from bench.peers.measures.pace import OURS_REALTIME, RELAY
+from bench.peers.measures.pace import OURS_REALTIME, RELAY, share_while_all_run
 from bench.peers.plots import bars
 from bench.peers.report import Spread, markdown, ratios, spreads
+from realtime_ai.env import BASE_DIR
 from tests.bench.recorded import report
 
 
@@ -27,6 +29,22 @@ def test_without_the_other_there_is_no_ratio() -> None:
     pace = report()["measures"]["pace"]
     pace["samples"] = [one for one in pace["samples"] if one["contender"] != RELAY]
     assert ratios(pace) == []
+
+
+def test_the_share_of_a_core_is_that_of_the_time_in_which_all_answers_run() -> None:
+    """350 answers of 20 s, 15 chunks a second, of which 60 begin in each second; a chunk costs 100 us."""
+    spread_s = 350 / 60
+    share = share_while_all_run(350 * 300 * 100e-6, 20 + spread_s, spread_s)
+    assert share == pytest.approx(350 * 15 * 100e-6 * 100)
+
+
+def test_what_is_recorded_of_a_process_is_what_its_chunks_cost() -> None:
+    recorded = json.loads((BASE_DIR / "docs" / "benchmarks" / "peers.json").read_text(encoding="utf-8"))
+    for sample in recorded["measures"]["sweep"]["samples"]:
+        figures, name = sample["figures"], sample["contender"]
+        if name.startswith("ours"):  # whose answers keep their pace
+            expected = int(name.rpartition(" ")[2]) * 15 * figures["web_us"] / 1e6 * 100
+            assert figures["web_share"] == pytest.approx(expected, rel=0.02), name
 
 
 def test_the_page_names_machine_tree_versions_load_and_spread() -> None:

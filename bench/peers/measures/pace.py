@@ -47,6 +47,12 @@ class Stored:
         return Stored(self.disk_bytes - earlier.disk_bytes, self.wal_bytes - earlier.wal_bytes)
 
 
+def share_while_all_run(cpu_s: float, wall_s: float, spread_s: float) -> float:
+    """In percent of a core. What begins in the course of ``spread_s`` ends in as long a time: over the whole of it the process
+    would look less full than it is while all answers run."""
+    return cpu_s / (wall_s - spread_s) * 100
+
+
 class Pace(Measure):
     name = "pace"
     title = "A chunk at pace"
@@ -89,10 +95,9 @@ class Pace(Measure):
             time.sleep(_SETTLE_S)
             web, postgres = cpu_s(server.pids[0]), tree_cpu_s(server.postgres_pid)
             stored = Stored.of(server)
+            spread_s = self.sessions / self.begin_per_second if self.per_second else 0.0
             turns = load.turn(
-                chunks=self.chunks(whole=stage.whole),
-                per_second=self.per_second,
-                spread_s=self.sessions / self.begin_per_second if self.per_second else 0.0,
+                chunks=self.chunks(whole=stage.whole), per_second=self.per_second, spread_s=spread_s
             )
             time.sleep(_SETTLE_S)
             web, postgres = cpu_s(server.pids[0]) - web, tree_cpu_s(server.postgres_pid) - postgres
@@ -107,7 +112,7 @@ class Pace(Measure):
             "max_ms": turns.max_ms,
             "disk_kb": stored.disk_bytes / 1000 / texts,
             "wal_kb": stored.wal_bytes / 1000 / texts,
-            "web_share": web / turns.wall_s * 100,
+            "web_share": share_while_all_run(web, turns.wall_s, spread_s),
             "bytes": turns.received_bytes / turns.chunks,
             "chunks": turns.chunks,
             "load_us": turns.load_cpu_s / turns.chunks * 1e6,
