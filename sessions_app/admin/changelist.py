@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -136,16 +137,30 @@ NEWEST_FIRST = ("-start_time", "-session_id")
 
 
 class BoundedChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
-    """A list that is paged by `BoundedPaginator`: it says "12 results, show all" only where that is so."""
+    """A list that is paged by `BoundedPaginator`: it says "12 results, show all" only where that is so. Who was on its last page when that
+    was emptied, by them or by others, is on the one before it, with the same filters."""
 
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
+        try:
+            super().get_results(request)
+        except IncorrectLookupParameters:
+            paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+            if self.page_num <= paginator.num_pages:
+                raise
+            self.page_num: int = paginator.num_pages
+            super().get_results(request)
         if not (self.query or self.has_active_filters) or self.paginator.overflows:
             self.full_result_count = self.result_count
 
 
 class SessionChangeList(BoundedChangeList):
     """Newest first. Another order sorts all that matches, so it is for at most `BOUND` sessions."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_filters(request)
+        except (ValueError, OverflowError) as error:  # Django's own of the last year that there is
+            raise IncorrectLookupParameters from error
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request, exclude_parameters)

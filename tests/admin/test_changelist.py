@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from sessions_app.admin import changelist
+from sessions_app.admin.sessions import SessionAdmin
 from sessions_app.log import events as ev
 from sessions_app.models import Session, SessionStatus, SummaryState
 from tests.admin.rows import NOON, done, started, turn, user_says, write_session
@@ -121,7 +122,25 @@ def test_beyond_the_bound_there_is_no_page(admin: Client, monkeypatch: pytest.Mo
     monkeypatch.setattr(changelist, "BOUND", 60)
     many(170)
     assert admin.get(f"{LIST}?show=all&p=2").status_code == 200
-    assert admin.get(f"{LIST}?show=all&p=3").status_code == 302
+    beyond = admin.get(f"{LIST}?show=all&p=3")
+    assert (beyond.status_code, beyond.context["cl"].page_num) == (200, 2)
+
+
+def test_who_empties_the_last_page_stays_in_the_list_as_it_is_filtered(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever emptied it: what is done next is not done in another list."""
+    monkeypatch.setattr(SessionAdmin, "list_per_page", 2)
+    for number in range(5):
+        write_session(turn(1), session_id=f"s{number}", at=NOON - timedelta(hours=number), status="ended")
+    there = f"{LIST}?review=new&p=3"
+    last = admin.get(there).context["cl"]
+    assert [one.pk for one in last.result_list] == ["s4"]
+    shown = admin.post(there, {"action": "mark_done", "_selected_action": ["s4"]}, follow=True)
+    assert "1 session done." in shown.content.decode()
+    assert [one.pk for one in shown.context["cl"].result_list] == ["s2", "s3"]
+    assert [chip.words for chip in shown.context["desk"].chips] == ["New"]
+    assert admin.get(f"{LIST}?review=new&p=x").context["cl"].page_num == 1
 
 
 def test_a_page_far_down_is_the_one_that_follows(admin: Client) -> None:
@@ -310,7 +329,18 @@ def test_periods_keep_the_other_filters(admin: Client) -> None:
     assert escape("?errors=no&show=all&start_time__year=2026") in page(admin, "?errors=no")
 
 
-@pytest.mark.parametrize("query", ["start_time__year=2026&start_time__month=13", "start_time__year=x", "p=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start_time__year=2026&start_time__month=13",
+        "start_time__year=9999",
+        "start_time__year=9999&start_time__month=12",
+        "start_time__year=x",
+        "p=x",
+        "p=-1",
+        "p=0",
+    ],
+)
 def test_nonsense_in_the_address_is_no_error(admin: Client, query: str) -> None:
     write_session()
     assert admin.get(f"{LIST}?{query}", follow=True).status_code == 200
