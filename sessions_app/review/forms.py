@@ -139,15 +139,18 @@ def _ndjson(sessions: Iterable[Session]) -> Pieces:
 
 # CSV: the sessions of a list, a row each; of one session its events
 
+_FOR_EXCEL = "\ufeff"
+"""Without this mark Excel reads a CSV in the code page of its machine, and of "Rückgabe" and of Japanese it makes other letters."""
+
 
 def _csv_of_many(sessions: Iterable[Session]) -> Pieces:
-    yield _csv_rows([FIELDS])
+    yield _FOR_EXCEL + _csv_rows([FIELDS])
     for reviewed in _reviewed(sessions):
         yield _csv_rows([_head(reviewed).values()])
 
 
 def _csv(session: Session) -> Pieces:
-    yield _csv_rows([_OF_AN_EVENT])
+    yield _FOR_EXCEL + _csv_rows([_OF_AN_EVENT])
     for rows in read_rows(session):
         yield _csv_rows([[getattr(row, name) for name in _OF_AN_EVENT] for row in rows])
 

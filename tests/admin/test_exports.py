@@ -32,7 +32,7 @@ def one(client: Client, session: Session, form: str) -> str:
     response = client.get(f"{LIST}{session.pk}/transcript.{form}")
     assert response.status_code == 200
     assert response["Content-Disposition"] == f'attachment; filename="{session.pk}.{form}"'
-    return b"".join(response).decode()
+    return b"".join(response).decode("utf-8-sig" if form == "csv" else "utf-8")
 
 
 def many(client: Client, form: str, query: str = "") -> str:
@@ -40,7 +40,7 @@ def many(client: Client, form: str, query: str = "") -> str:
     assert response.status_code == 200
     assert response["Content-Disposition"] == f'attachment; filename="conversations.{form}"'
     assert response["X-Content-Type-Options"] == "nosniff"
-    return b"".join(response).decode()
+    return b"".join(response).decode("utf-8-sig" if form == "csv" else "utf-8")
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -122,6 +122,17 @@ def test_csv_names_people_as_the_list_does_and_tells_dollars(viewer: Client) -> 
         "unknown": ("shop", "", "0", "2"),
         "partly": ("shop", "1.0", "1000000", "1"),
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_csv_tells_a_spreadsheet_its_letters_and_no_other_file_does(viewer: Client, form: str) -> None:
+    session = write_session([user_says("Rückgabe, 返金")], title="Rückgabe")
+    mark = b"\xef\xbb\xbf" if form == "csv" else b""
+    for address in (f"{LIST}export/?form={form}", f"{LIST}{session.pk}/transcript.{form}"):
+        body = b"".join(viewer.get(address))
+        assert body.count(b"\xef\xbb\xbf") == len(mark) / 3
+        assert body.startswith(mark)
+        assert "Rückgabe" in body.decode()
 
 
 def test_csv_of_a_session_is_its_events(viewer: Client) -> None:
