@@ -3,6 +3,8 @@
 const [SOON_MS, LATER_MS] = [2_000, 15_000];
 const [SOON, MOST] = [30, 240];
 
+const NO_ANSWER = "No answer from the server. Look whether it was done before you try again.";
+
 const waits = () => document.querySelector("[data-follows][data-waits], [data-follows] [data-waits], #result_list [data-waits]");
 const rowsBelow = () => [...document.querySelectorAll("#last-deliveries tr[id]")];
 /** The row of the test, or of the message again, that was sent from this page. */
@@ -68,12 +70,26 @@ async function follow() {
   follows = false;
 }
 
+async function sent(form) {
+  const body = new FormData(form);
+  if (form.dataset.asks) body.set("sure", "1");
+  try {
+    return await fetch(form.getAttribute("action"), { method: "POST", body }); // it has a field of that name
+  } catch {
+    return null; // it may have been done: nothing is sent a second time by itself
+  }
+}
+
 /** Send a form of the page and show what came of it in place: what is typed in the other form stays. */
 async function sendInPlace(form) {
   const row = form.closest("tr[id]")?.id;
-  const body = new FormData(form);
-  if (form.dataset.asks) body.set("sure", "1");
-  const answer = await fetch(form.getAttribute("action"), { method: "POST", body }); // it has a field of that name
+  const told = document.querySelector("[data-told]");
+  const answer = await sent(form);
+  if (!answer) {
+    told.textContent = NO_ANSWER;
+    told.scrollIntoView({ block: "center" });
+    return;
+  }
   if (!answer.ok || new URL(answer.url).pathname !== location.pathname) throw new Error("not shown here");
   const fresh = await pageOf(answer);
   const known = new Set(rowsBelow().map((row) => row.id));
@@ -82,7 +98,6 @@ async function sendInPlace(form) {
   show(fresh);
   focusButton(row);
   if (secret) {
-    const told = document.querySelector("[data-told]");
     told.replaceChildren(document.adoptNode(secret));
     form.closest("details")?.removeAttribute("open");
     told.scrollIntoView({ block: "center" });

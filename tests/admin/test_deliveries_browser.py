@@ -3,11 +3,12 @@
 import re
 
 from django.utils import timezone
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from sessions_app.models import DeliveryState, Webhook, WebhookDelivery
 from sessions_app.notices.messages import message_of
 from sessions_app.notices.secrets import new_secret, sealed
+from tests.support.server import ServerProcess
 
 LIST = "/admin/sessions_app/webhookdelivery/"
 
@@ -85,6 +86,32 @@ def test_a_test_and_a_new_secret_leave_what_is_typed_and_show_what_came_of_them(
     expect(page.get_by_text("Another name").first).to_be_visible()
     hook.refresh_from_db()
     assert hook.name == "Another name"
+
+
+def test_what_got_no_answer_is_not_done_a_second_time(
+    page: Page, browser: Browser, server: ServerProcess
+) -> None:
+    """A second secret would end the one that the receiver has, and nobody was shown the first."""
+    hook = waiting().webhook
+    known = hook.secret
+    sent = []
+
+    def is_lost(route: Route) -> None:
+        sent.append(route.fetch(max_redirects=0).status)
+        route.abort()
+
+    state = page.context.storage_state()
+    context = browser.new_context(base_url=server.url, storage_state=state)  # it complains of what is lost
+    other = context.new_page()
+    other.route("**/secret/", is_lost)
+    other.goto(f"/admin/sessions_app/webhook/{hook.pk}/change/")
+    other.get_by_text("Make a new secret").click()
+    other.get_by_role("button", name="Make it").click()
+    expect(other.get_by_text("No answer from the server")).to_be_visible()
+    context.close()
+    hook.refresh_from_db()
+    assert sent == [302]
+    assert hook.old_secret == known
 
 
 def test_a_message_is_delivered_again_in_place_and_after_a_question_where_it_was_taken(page: Page) -> None:
