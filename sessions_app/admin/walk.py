@@ -85,10 +85,11 @@ def beside(sessions: QuerySet[Session], session: Session, *, forward: bool) -> S
 
 
 def _in_another_order(sessions: QuerySet[Session], session: Session, *, forward: bool) -> Session | None:
-    """Such a list is a short one: `SessionChangeList` sorts no other."""
+    """Such a list is a short one: `SessionChangeList` sorts no other. What has left it since stands where it would."""
     ids = list(sessions.values_list("pk", flat=True)[:BOUND])
     if session.pk not in ids:
-        return None
+        with_it = Session.objects.filter(pk__in=[*ids, session.pk]).order_by(*sessions.query.order_by)
+        ids = list(with_it.values_list("pk", flat=True))
     place = ids.index(session.pk) + (1 if forward else -1)
     return Session.objects.get(pk=ids[place]) if 0 <= place < len(ids) else None
 

@@ -346,6 +346,21 @@ def test_done_and_next_works_in_another_order_too(rita: Client) -> None:
     assert do(rita, third, "state", way, state="done", then="next").url == f"{LIST}?review=new&o=-7"
 
 
+@pytest.mark.parametrize(("order", "following"), [("-6", "s2"), ("-10", "s2"), ("6", "s0"), ("3", "s0")])
+def test_what_left_a_list_in_another_order_is_walked_on_from(
+    rita: Client, order: str, following: str
+) -> None:
+    """It was flagged, and the list is of those that are new: the ones after it are still to come."""
+    for number, count in enumerate((9, 7, 5, 3)):
+        ended(f"s{number}", hours_ago=number, user_messages=count)
+        SessionReview.objects.create(session_id=f"s{number}", score=5 - number)
+    query = urlencode({"_changelist_filters": f"review=new&o={order}"})
+    do(rita, "s1", "state", f"?{query}", state="flagged")
+    before = {"s0": "s2", "s2": "s0"}[following]
+    for where, wanted in (("next", following), ("previous", before)):
+        assert f"/{wanted}/change/" in led_to(rita, f"{LIST}s1/{where}-session/?{query}")
+
+
 def test_ids_with_an_underscore_are_led_to(rita: Client) -> None:
     for number in range(3):
         ended(f"order_221{number}", hours_ago=number)
