@@ -7,6 +7,7 @@ import { Phase } from "./realtime.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { ConnectionView } from "./connection_view.js";
+import { csrfToken } from "./csrf.js";
 import { announce, isComposed, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Earlier } from "./earlier.js";
@@ -93,7 +94,6 @@ class Page {
       moreButton: byId("more-sessions"),
       url: settings.sessionsUrl,
       ownUrl,
-      token: csrfToken(),
       sessionUrl: (id, assistant) => this.addresses.of(id, assistant),
       remove: (session) => this.ownData.askFor(session),
     });
@@ -215,7 +215,7 @@ class Page {
     const query = settings.socketQuery ? `?${settings.socketQuery}` : "";
     const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/session${query}`;
     const { sessionId, resumeToken } = this.addresses;
-    const access = { token: this.host?.token, csrfToken: csrfToken() };
+    const access = { token: this.host?.token, csrfToken };
     const session = new ChatSession({ socketUrl, sessionId, resumeToken, ...access });
     this.#session = session;
     this.connection.begin();
@@ -394,10 +394,6 @@ function isRefused({ phase, code }) {
 /** Of a message without a word the names of its files. */
 function words({ text, files }) {
   return text || files.map(({ name }) => name).join(", ");
-}
-
-function csrfToken() {
-  return byId("confirm-delete").querySelector("[name=csrfmiddlewaretoken]").value;
 }
 
 function ownUrl(id) {

@@ -1,5 +1,6 @@
 /** Forgetting conversations: one from the list, or all of them; nothing goes before it was confirmed. */
 
+import { csrfToken } from "./csrf.js";
 import { forgetHere } from "./forget_here.js";
 import { gettext, ngettext } from "./words.js";
 
@@ -10,7 +11,6 @@ export class OwnData extends EventTarget {
   constructor({ dialog, menuButton, menu, allButton, sessionUrl, allUrl }) {
     super();
     Object.assign(this, { dialog, menuButton, menu, sessionUrl, allUrl });
-    this.token = dialog.querySelector("[name=csrfmiddlewaretoken]").value;
     menuButton.addEventListener("click", () => this.#showMenu(menu.hidden));
     document.addEventListener("click", (event) => this.#isOutside(event.target) && this.#showMenu(false));
     for (const node of [menu, menuButton])
@@ -69,7 +69,7 @@ export class OwnData extends EventTarget {
   /** What the server answers, or null when it did not do it. */
   async #delete(url) {
     try {
-      const response = await fetch(url, { method: "DELETE", headers: { "X-CSRFToken": this.token } });
+      const response = await fetch(url, { method: "DELETE", headers: { "X-CSRFToken": csrfToken() } });
       if (!response.ok) throw new Error(`status ${response.status}`);
       return response.status === 204 ? {} : await response.json();
     } catch {

@@ -1,5 +1,6 @@
 /** The visitor's own sessions in the side panel: the pinned ones, then by the last word, page after page; or those with some words. */
 
+import { csrfToken } from "./csrf.js";
 import { el } from "./dom.js";
 import { ageGroup } from "./format.js";
 import { sessionEntry } from "./session_entry.js";
@@ -18,9 +19,9 @@ export class SessionsPanel extends EventTarget {
   #loading = null;
 
   /** `remove`: called with {id, title} when the user wants one gone. Events: `problem` (detail: a sentence), `named`. */
-  constructor({ list, search, status, moreButton, url, ownUrl, token, sessionUrl, remove }) {
+  constructor({ list, search, status, moreButton, url, ownUrl, sessionUrl, remove }) {
     super();
-    Object.assign(this, { list, search, status, moreButton, url, ownUrl, token, sessionUrl });
+    Object.assign(this, { list, search, status, moreButton, url, ownUrl, sessionUrl });
     this.act = {
       remove,
       rename: (session, title) => this.#change(session, { title }),
@@ -122,7 +123,7 @@ export class SessionsPanel extends EventTarget {
 
   async #change({ id }, changes) {
     try {
-      const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token };
+      const headers = { "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
       this.#put(await this.#fetch(this.ownUrl(id), { method: "PATCH", headers, body: JSON.stringify(changes) }));
     } catch {
       this.dispatchEvent(new CustomEvent("problem", { detail: gettext("It could not be changed. Try again.") }));

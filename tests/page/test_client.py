@@ -116,6 +116,16 @@ def test_one_that_is_begun_again_has_one_socket_and_hears_of_the_world(page: Cha
     assert page.module("realtime", script.replace("FAKE", FAKE).replace("BEGIN", begin)) == [1, "offline"]
 
 
+def test_a_pages_token_is_read_as_it_is_needed(page: ChatPage) -> None:
+    script = """async ({ RealtimeClient }) => {
+      let token = "before";
+      const client = new RealtimeClient("wss://nowhere/", { csrfToken: () => token });
+      token = "after";
+      return client.httpHeaders();
+    }"""
+    assert page.module("realtime", script) == {"X-CSRFToken": "after"}
+
+
 def test_a_key_that_does_not_come_is_asked_for_again(page: ChatPage) -> None:
     script = """({ RealtimeClient }) => {
       window.asked = 0;

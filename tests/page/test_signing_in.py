@@ -70,6 +70,25 @@ def test_a_guest_who_signs_in_keeps_the_sessions_of_before(chat: ChatPage, usern
     assert chat.answers.count() == 1
 
 
+def test_who_signs_in_in_another_tab_can_go_on_in_this_one(
+    chat: ChatPage, open_page: OpenPage, username: str
+) -> None:
+    chat.ask("Count to 3")
+    other = open_page(like=chat)
+    other.go("/")
+    other.page.get_by_role("link", name="Sign in").click()
+    sign_in(other, username)
+    expect(other.page.locator(".who")).to_have_text(username)
+    for act in ("Pin", "Delete"):
+        chat.sessions.hover()
+        chat.sessions.get_by_role("button", name="Options").click()
+        chat.sessions.get_by_role("button", name=act, exact=True).click()
+        if act == "Pin":
+            expect(chat.sessions.locator(".pinned")).to_be_visible()
+    chat.page.locator("#confirm-delete").get_by_role("button", name="Delete").click()
+    expect(chat.sessions).to_have_count(0)
+
+
 def test_the_list_shows_ones_own_sessions_newest_first(chat: ChatPage, open_page: OpenPage) -> None:
     for number in (3, 4):
         chat.page.locator(".new-chat").click()

@@ -18,7 +18,7 @@ export class RealtimeClient extends Connection {
    * @param {string | (() => string | Promise<string>)} [options.key] a key or token, or what fetches a fresh one for each
    *   attempt; none: a page's cookies, or a guest
    * @param {string} [options.model] that answers in a new session, of those that the server offers
-   * @param {string} [options.csrfToken] of a page of the server's own, for what goes over HTTP by its cookies
+   * @param {string | (() => string)} [options.csrfToken] of a page of the server's own, for what goes over HTTP by its cookies
    * @param {typeof WebSocket} [options.WebSocket] where the runtime has none of its own
    * @param {import("./outbox.js").Outbox} [options.outbox] where it is kept what has to arrive
    * @param {() => number} [options.now] a clock, in milliseconds

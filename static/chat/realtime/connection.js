@@ -118,7 +118,8 @@ export class Connection extends EventTarget {
   async httpHeaders() {
     const key = typeof this.#key === "function" ? await this.#key() : this.#key;
     if (key) return { Authorization: `Bearer ${key}` };
-    return this.#csrfToken ? { "X-CSRFToken": this.#csrfToken } : {};
+    const token = typeof this.#csrfToken === "function" ? this.#csrfToken() : this.#csrfToken;
+    return token ? { "X-CSRFToken": token } : {};
   }
 
   /** What leads back to where this connection is, also in another process: to be given to a new one. */

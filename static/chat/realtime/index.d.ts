@@ -45,7 +45,7 @@ export interface Options extends Partial<Place> {
   /** That answers in a new session, of those that the server offers. */
   model?: string;
   /** Of a page of the server's own, for what goes over HTTP by its cookies. */
-  csrfToken?: string;
+  csrfToken?: string | (() => string);
   /** Where the runtime has none of its own. */
   WebSocket?: new (url: string, protocols: string[]) => unknown;
   outbox?: Outbox;
