@@ -73,9 +73,21 @@ export class SessionsPanel extends EventTarget {
     const answer = await this.#ask({ cursor });
     if (!answer) return;
     for (const session of answer.sessions) this.#sessions.set(session.id, session);
+    if (!cursor) this.#dropGone(answer);
     if (cursor || !this.#loaded) this.#cursor = answer.next_cursor;
     this.#loaded = true;
     this.#render();
+  }
+
+  /** Those that the newest ones leave out though they would be among them: erased, in another tab perhaps. */
+  #dropGone({ sessions, next_cursor: more }) {
+    const last = sessions.at(-1);
+    const listed = new Set(sessions.map(({ id }) => id));
+    for (const { id, summary, pinned, last_word_at: at } of this.#sessions.values()) {
+      const isAmongThem = !more || (!pinned && !last.pinned && at > last.last_word_at);
+      const wasListed = summary !== undefined; // else it has just begun
+      if (isAmongThem && wasListed && !listed.has(id)) this.#sessions.delete(id);
+    }
   }
 
   // Searching

@@ -105,3 +105,16 @@ def test_what_could_not_be_deleted_is_told_and_stays(chat: ChatPage) -> None:
     expect(chat.page.locator("#toasts")).to_contain_text("It could not be deleted.")
     expect(chat.sessions).to_have_count(1)
     chat.complaints.found.clear()
+
+
+def test_what_was_deleted_in_another_tab_is_not_listed_any_more(chat: ChatPage, open_page: OpenPage) -> None:
+    chat.ask("echo parsnip")
+    chat.page.get_by_role("link", name="New chat").click()
+    chat.ask("echo turnip")
+    other_tab = open_page(like=chat)
+    other_tab.go("/")
+    delete(other_tab, "parsnip")
+    expect(other_tab.sessions).to_have_count(1)
+    chat.ask("echo and on")
+    expect(chat.sessions).to_have_count(1)
+    expect(chat.sessions).to_contain_text("turnip")
