@@ -72,6 +72,44 @@ async def test_a_tool_that_needs_a_yes_waits_for_it(
     assert refused.value.response.headers["x-should-retry"] == "false"
 
 
+async def test_a_conversation_keeps_a_copy_of_what_was_asked_and_decided_elsewhere(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client, ledger: Ledger, key: str
+) -> None:
+    """As the sessions of OpenAI's agents do: each answer is given in a session of its own, and all of its items are kept in a
+    conversation, the answer to the question before it was sent."""
+    gemini.then(calls(PAY), say("So be it."))
+    client = client_of(start_shop(), key)
+    conversation = await client.conversations.create(items=[])
+    said: Any = {"role": "user", "content": "Pay Ann"}
+    await client.conversations.items.create(conversation.id, items=[said])
+    (request,) = (await client.responses.create(input=[said])).output
+    question: Any = request.to_dict()
+    answer: Any = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": True}
+    await client.conversations.items.create(conversation.id, items=[question])
+    kept = await client.conversations.items.create(conversation.id, items=[answer])
+    assert (kept.data, ledger.lines()) == ([], [])
+    done = await client.responses.create(input=[said, question, answer])
+    assert (done.output_text, len(ledger.lines())) == ("So be it.", 1)
+    await client.conversations.items.create(conversation.id, items=[one.to_dict() for one in done.output])
+    items = (await client.conversations.items.list(conversation.id, order="asc")).data
+    assert [item.type for item in items] == ["message", "function_call", "function_call_output", "message"]
+    copied = await client.conversations.create(items=[said, question, answer])
+    assert [one.type for one in (await client.conversations.items.list(copied.id)).data] == ["message"]
+
+
+async def test_a_conversations_own_question_is_not_decided_by_its_items(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client, ledger: Ledger, key: str
+) -> None:
+    gemini.then(calls(PAY))
+    client = client_of(start_shop(), key)
+    conversation = await client.conversations.create(items=[])
+    (request,) = (await client.responses.create(input="Pay Ann", conversation=conversation.id)).output
+    answer: Any = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": True}
+    with pytest.raises(openai.BadRequestError, match="decided by POST /v1/responses"):
+        await client.conversations.items.create(conversation.id, items=[answer])
+    assert ledger.lines() == []
+
+
 class Weather(BaseModel):
     city: str
     degrees: int

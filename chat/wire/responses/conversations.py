@@ -46,7 +46,7 @@ class NewItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 async def create(one: Exchange, visit: Visit, body: bytes) -> None:
     _check_name(visit)
     wanted = _as(New, body or b"{}")
-    turn = _turn(visit, wanted.items or [])
+    turn = _turn(visit, wanted.items or [], None)
     session = await visit.begin(model=None, assistant=one.first("assistant") or "")
     said = await _with_files(visit, session, turn)
     changes = {"metadata": wanted.metadata} if wanted.metadata else {}
@@ -89,7 +89,8 @@ async def items(one: Exchange, visit: Visit, conversation: str) -> None:
 
 async def add_items(one: Exchange, visit: Visit, conversation: str, body: bytes) -> None:
     _check_name(visit)
-    turn = _turn(visit, _as(NewItems, body).items)
+    wanted = _as(NewItems, body)
+    turn = _turn(visit, wanted.items, await _kept(visit, conversation))
     session = await enter_conversation(visit, conversation)
     said = await _with_files(visit, session, turn)
     await session.do(Converse(items=said))
@@ -127,10 +128,12 @@ async def _items(kept: KeptSession, ids: list[str]) -> list[Item]:
     return [item for one in found.values() if (item := item_of(one.event, one.result))]
 
 
-def _turn(visit: Visit, given: list[JSON]) -> Turn:
-    """Raises `FrameError`."""
+def _turn(visit: Visit, given: list[JSON], kept: KeptSession | None) -> Turn:
+    """A question of another conversation and its answer are copies, as programs keep them that have their answers given elsewhere
+    (`OpenAIConversationsSession`). Raises `FrameError` for an answer that would decide here: what follows on it is a response."""
     turn = said_in(visit, [one for one in items_in(given, "items") if not isinstance(one, Reference)])
-    if turn.decided:
+    asked = kept.state.approvals if kept else {}
+    if any(one.approval_id in asked and asked[one.approval_id].approve is None for one in turn.decided):
         raise FrameError("An approval is decided by POST /v1/responses.", param="items")
     return turn
 
