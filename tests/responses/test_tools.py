@@ -149,3 +149,31 @@ async def test_a_schema_with_what_not_every_model_keeps_to_is_refused(
         with pytest.raises(openai.BadRequestError, match="not every model keeps to"):
             await client.responses.create(input="Hi", text=wanted)
     assert gemini.requests == []
+
+
+async def test_a_schema_that_is_not_strict_need_not_speak_of_further_properties(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client
+) -> None:
+    """As the command `llm` sends one for `--schema`, over either API; a strict one has to say it, as at the vendor."""
+    days = {"type": "array", "items": _open(name={"type": "string"})}
+    schema = _open(city={"type": "string"}, days=days)
+    gemini.then(say('{"city": "Oslo", "days": []}'), say('{"city": "Oslo", "days": []}'))
+    client = client_of(start_shop())
+    form: Any = {"type": "json_schema", "json_schema": {"name": "output", "schema": schema}}
+    completion = await client.chat.completions.create(
+        model="gpt-5", messages=[{"role": "user", "content": "The weather?"}], response_format=form
+    )
+    assert json.loads(completion.choices[0].message.content) == {"city": "Oslo", "days": []}
+    flat: Any = {"type": "json_schema", "name": "output", "schema": schema, "strict": False}
+    response = await client.responses.create(input="The weather?", text={"format": flat})
+    assert json.loads(response.output_text) == {"city": "Oslo", "days": []}
+    asked = gemini.requests[-1]["generationConfig"]["responseJsonSchema"]
+    assert (
+        asked["additionalProperties"] is asked["properties"]["days"]["items"]["additionalProperties"] is False
+    )
+    with pytest.raises(openai.BadRequestError, match="additionalProperties: false"):
+        await client.responses.create(input="The weather?", text={"format": {**flat, "strict": True}})
+
+
+def _open(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}

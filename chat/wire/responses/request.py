@@ -140,7 +140,7 @@ def _options(create: Create) -> ResponseOptions:
     schema = None
     if form.type == "json_schema":
         try:
-            schema = answer_schema(form.schema)
+            schema = answer_schema(form.schema, strict=bool(form.strict))
         except UnusableSchemaError as error:
             raise unsupported("text.format.schema", f"{error}.") from error
     return ResponseOptions(

@@ -12,14 +12,19 @@ _BOUNDS = (
 )  # fmt: skip
 
 
-def answer_schema(given: JSON | None) -> JSON:
-    """Raises `UnusableSchemaError` for one whose answer could be another than it says: it is refused, never approximated."""
+def answer_schema(given: JSON | None, *, strict: bool) -> JSON:
+    """Raises `UnusableSchemaError` for one whose answer could be another than it says: it is refused, never approximated.
+
+    Where its client does not ask for ``strict``, an object that says nothing of further properties gets none: such an answer fits as well.
+    """
     if not given:
         raise UnusableSchemaError("it is missing")
     if given.get("type") != "object":
         raise UnusableSchemaError("an answer is an object, so its schema has the type object")
     _check_bounds(given, "")
     schema = repaired(given)
+    if not strict:
+        _close(schema)
     _check(schema, "")
     return schema
 
@@ -30,7 +35,8 @@ def _check_bounds(node: Any, where: str, depth: int = 0) -> None:
         return
     if depth > MAX_DEPTH:
         raise UnusableSchemaError(f"{where} lies too deep")
-    bounds = [name for name in _BOUNDS if node.get(name) is not None and node[name] is not False]
+    said = {name for name in _BOUNDS if node.get(name) is not None}
+    bounds = [name for name in _BOUNDS if name in said and (node[name] is not False or name == "default")]
     if bounds:
         raise UnusableSchemaError(f"{where or 'it'} has {bounds[0]!r}, which not every model keeps to")
     for key in ("properties", "$defs", "definitions"):
@@ -40,6 +46,16 @@ def _check_bounds(node: Any, where: str, depth: int = 0) -> None:
     for key in ("anyOf", "oneOf", "allOf"):
         for one in node[key] if isinstance(node.get(key), list) else ():
             _check_bounds(one, where, depth + 1)
+
+
+def _close(node: Any) -> None:
+    if not isinstance(node, dict):
+        return
+    properties = node.get("properties", {})
+    if properties:
+        node.setdefault("additionalProperties", False)
+    for one in (*properties.values(), node.get("items"), *node.get("anyOf", [])):
+        _close(one)
 
 
 def _check(node: Any, where: str) -> None:
