@@ -19,7 +19,7 @@ def test_manage_py_test_runs_pytest_on_what_it_is_given() -> None:
         "--verbosity",
         "0",
         "-k",
-        "default",
+        "has_a_default or are_the_defaults",
         DATABASE_URL=os.environ["DATABASE_URL"],
     )
     assert done.returncode == 0, done.stdout + done.stderr

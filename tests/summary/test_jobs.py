@@ -256,6 +256,10 @@ def test_ending_an_ended_session_changes_nothing() -> None:
     session = Session.objects.get()
     from sessions_app.errors import JournalFenced
 
+    # the very end that there is, as somebody asks for it who did not hear of its commit
+    end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=end - 1, reason="left")
+    assert len(jobs()) == 1
+    assert Session.objects.get().last_seq == end
     with pytest.raises(JournalFenced):
-        end_session(session_id=session_id, epoch=session.lease_epoch, last_seq=end - 1, reason="left")
+        end_session(session_id=session_id, epoch=session.lease_epoch + 1, last_seq=end - 1, reason="left")
     assert len(jobs()) == 1
