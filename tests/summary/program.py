@@ -32,7 +32,7 @@ class Program:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for_line(self, text: str, *, timeout_s: float = 20) -> None:
+    def wait_for_line(self, text: str, *, timeout_s: float = 90) -> None:
         wait_until(
             lambda: text in self.output, timeout_s=timeout_s, what=lambda: f"{text!r} in\n{self.output}"
         )
