@@ -72,7 +72,7 @@ def _said_by_visitor(user_id: int | None, guest_id: str, external_user_id: str) 
         owner |= own & Q(session__external_user_id=external_user_id) if external_user_id else own
     if guest_id:
         owner |= Q(session__user__isnull=True, session__guest_id=guest_id)
-    return SessionEvent.objects.filter(owner, event_type__in=SPOKEN)
+    return SessionEvent.objects.filter(owner, session__erased_at__isnull=True, event_type__in=SPOKEN)
 
 
 def _newest_sessions(said: QuerySet[SessionEvent], query: SearchQuery, limit: int) -> list[Row]:

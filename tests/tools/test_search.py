@@ -15,7 +15,8 @@ from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
 from sessions_app.log.events import AssistantDelta, OperatorMessage, ToolResult
-from sessions_app.models import Session, SessionEvent
+from sessions_app.models import EraseActor, Session, SessionEvent
+from sessions_app.privacy.erase import By, erase_session
 from sessions_app.selectors import search
 from sessions_app.selectors.search import search_sessions
 from tests.tools.conftest import MakeSession, answered, asked
@@ -70,6 +71,15 @@ def test_nobody_finds_what_is_anothers(
     outcome = call(shipped, "zebra")
     assert outcome.outcome == "error"
     assert "The user is not known here" in outcome.output
+
+
+def test_what_was_erased_is_not_found_by_what_stands_in_its_place(
+    shipped: Registry, make_session: MakeSession, ann: int
+) -> None:
+    make_session("s1", asked("my zebra"), user_id=ann)
+    make_session("s2", asked("Has my zebra been erased?"), user_id=ann)
+    erase_session(session_id="s1", by=By(actor=EraseActor.OWNER))
+    assert find(shipped, "erased", user_id=ann) == ["s2"]
 
 
 def test_a_shops_customer_finds_what_is_theirs_and_the_shop_all_of_it(
