@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Executor, Future
 from contextlib import nullcontext
 from functools import partial
@@ -90,16 +90,24 @@ def call_of(
 ) -> Callable[P, Call]:
     """Given the arguments: the call, which gives ``then(result)``, made where the function ran.
 
-    ``threads`` counts for a sync function, ``room`` and ``place`` (None: the loop of all tools) for an async one.
+    ``threads`` counts for a sync function, ``room`` and ``place`` (None: the loop of all tools) for an async one. What looks sync and
+    gives something to await, as an async function in a plain decorator does, is awaited as an async one.
     """
 
     def make(*args: P.args, **kwargs: P.kwargs) -> Call:
-        async def work_async() -> Any:
-            return then(await function(*args, **kwargs))
+        def in_loop(awaitable: Callable[[], Awaitable[Any]]) -> _LoopCall:
+            async def work() -> Any:
+                return then(await awaitable())
+
+            return _LoopCall(work, name=name, room=room, place=place)
+
+        def work() -> Any:
+            result = function(*args, **kwargs)
+            return in_loop(lambda: result) if inspect.isawaitable(result) else then(result)
 
         if inspect.iscoroutinefunction(function):
-            return _LoopCall(work_async, name=name, room=room, place=place)
-        return _ThreadCall(function, lambda: then(function(*args, **kwargs)), threads=threads)
+            return in_loop(lambda: function(*args, **kwargs))
+        return _ThreadCall(function, work, threads=threads)
 
     return make
 
@@ -191,7 +199,8 @@ class _ThreadCall(Call):
         self._work = work
 
     async def run(self) -> Any:
-        return await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=self._lane)()
+        result = await DatabaseSyncToAsync(self._caught, thread_sensitive=False, executor=self._lane)()
+        return await result.run() if isinstance(result, _LoopCall) else result
 
     def _caught(self) -> Any:
         try:

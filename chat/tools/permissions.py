@@ -1,7 +1,6 @@
 """Who may use a tool (for everybody else it does not exist), and which calls have to wait for a person's yes."""
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -104,15 +103,9 @@ async def ask(rule: Rule, *arguments: Any) -> bool:
 
     Raises what the rule raises, RuntimeError for a SystemExit and its like, TimeoutError after ``RULE_SECONDS``.
     """
-
-    async def awaited(said: Awaitable[Any]) -> Any:
-        return await said
-
     name = f"rule {getattr(rule, '__qualname__', '?')}"
     async with asyncio.timeout(RULE_SECONDS):
         said = await call_of(rule, name=name)(*arguments).run()
-        if inspect.isawaitable(said):  # of a callable that does not look async
-            said = await call_of(awaited, name=name)(said).run()
     if isinstance(said, Raised):
         raise said.as_exception("the rule")
     return bool(said)

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 from django.utils.translation import gettext_lazy
 
 from chat.errors import ToolError
+from chat.tools.asking import question
 from chat.tools.base import ToolContext
 from chat.tools.registry import Registry
 from chat.tools.runner import run_tool
@@ -64,6 +67,52 @@ async def test_wrong_arguments_name_the_field_and_what_was_expected(
     assert outcome.outcome == "error"
     assert words in outcome.output
     assert "Expected: an object with article: string; pieces: integer, optional." in outcome.output
+
+
+async def test_an_async_tool_in_a_plain_decorator_is_awaited(registry: Registry) -> None:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    cancelled = asyncio.Event()
+
+    @registry.tool
+    @logged
+    async def double(number: int) -> int:
+        """Twice as much."""
+        await asyncio.sleep(0)
+        return 2 * number
+
+    @registry.tool(timeout_s=0.2)
+    @logged
+    async def hang() -> None:
+        """Never answers."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            loop.call_soon_threadsafe(cancelled.set)
+
+    @registry.tool(asks=logged(_asks))
+    @logged
+    async def fail() -> None:
+        """Fails."""
+        raise ToolError("13 is out of stock.")
+
+    loop = asyncio.get_running_loop()
+    assert (await call(registry, "double", '{"number": 4}')).output == "8"
+    assert (await call(registry, "fail")).output == "13 is out of stock."
+    assert "gave no result within 0.2 seconds" in (await call(registry, "hang")).output
+    await asyncio.wait_for(cancelled.wait(), 30)
+    tool = registry.get("fail")
+    assert tool
+    assert await question(tool, arguments="{}") == "Shall it fail?"
+
+
+async def _asks(_given: dict[str, Any]) -> str:
+    return "Shall it fail?"
 
 
 async def test_arguments_nested_without_end_are_an_error(registry: Registry) -> None:
