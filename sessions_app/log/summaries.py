@@ -112,9 +112,11 @@ def ask_again(*, session_id: str, queue: Callable[[End], None], anew: bool = Fal
 
 
 def _said_since(session: Session) -> bool:
-    news = SessionEvent.objects.filter(
-        session_id=session.session_id, seq__gt=session.summary_seq or 0, event_type__in=SPEAKERS
-    )
+    return _said_after(session, session.summary_seq or 0)
+
+
+def _said_after(session: Session, seq: int) -> bool:
+    news = SessionEvent.objects.filter(session_id=session.session_id, seq__gt=seq, event_type__in=SPEAKERS)
     return news.exists()
 
 
@@ -257,7 +259,14 @@ def _is_due(session: Session | None, end: End) -> bool:
     if _has_it(session, end) and (not end.again or _written_since(end)):
         return False
     # mostly nothing follows the end, and then it is the last one
-    return session.last_seq == end.through_seq or _last_end(end.session_id) == end.through_seq
+    if session.last_seq == end.through_seq or _last_end(end.session_id) == end.through_seq:
+        return True
+    # what staff want anew is not lost by a visit without a word: another end, of the same conversation
+    return (
+        end.again
+        and session.summary_state == SummaryState.WRITTEN
+        and not _said_after(session, end.through_seq)
+    )
 
 
 def _has_it(session: Session, end: End) -> bool:

@@ -35,7 +35,7 @@ from sessions_app.models import (
     SummaryState,
 )
 from tests.summary.conftest import UseModel
-from tests.summary.support import FIELDS, end_it, ended_session, open_it, whole
+from tests.summary.support import FIELDS, end_it, ended_session, open_it, said, say, whole
 
 ALL = Findings(
     topics=("arithmetic",),
@@ -214,7 +214,6 @@ async def test_a_transcript_that_dictates_stands_inside_its_fence_as_the_users_w
     use_model: UseModel, words: str
 ) -> None:
     from sessions_app.postgres.threads import in_db_thread
-    from tests.summary.support import said
 
     session_id, end = await in_db_thread(ended_session, said(words))
     (due,) = await in_db_thread(due_summaries, [End(session_id, end)])
@@ -417,6 +416,24 @@ def test_another_version_is_asked_for_where_there_is_one_or_none_could_be_made()
     open_it(session_id)
     assert not ask_again(session_id=session_id, queue=asked.append, anew=True), "it goes on"
     assert asked == [End(session_id, end, again=True, asked_seq=end + 1)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("words", "due"), [((), True), ((said("And 3 + 3?"),), False)])
+def test_another_version_is_not_lost_by_a_visit_without_a_word(words: tuple[Any, ...], due: bool) -> None:
+    asked: list[End] = []
+    session_id, end = ended_session()
+    write_summaries([new(End(session_id, end))])
+    assert ask_again(session_id=session_id, queue=asked.append, anew=True)
+    visit = open_it(session_id)
+    assert due_summaries(asked) == [None], "it goes on"
+    if words:
+        say(visit, *words)
+    end_it(visit)
+    assert (due_summaries(asked) != [None]) == due
+    assert write_summaries([new(asked[0], author="grace")]) == [due]
+    assert due_summaries(asked) == [None]
+    assert Session.objects.get().summary_state == (SummaryState.WRITTEN if due else SummaryState.PENDING)
 
 
 @pytest.mark.django_db
