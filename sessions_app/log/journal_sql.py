@@ -77,6 +77,8 @@ _NEWS = """
     FROM news n
     WHERE i.session_id = n.session_id AND i.kind = ANY(n.settles) AND n.ref IN (i.ref, i.response_id)
         AND i.settled_how <> 'log'
+        AND NOT EXISTS (  -- a row is changed once: what is opened by the same records waits, whose ever its last one was
+            SELECT FROM news o WHERE o.session_id = i.session_id AND o.opens = i.kind AND o.ref = i.ref)
 ), agreed AS (
     UPDATE inbox_items i SET agreed = array_append(i.agreed, n.agrees) FROM news n
     WHERE i.session_id = n.session_id AND i.kind = 'approval' AND n.ref = i.ref AND n.agrees IS NOT NULL

@@ -290,3 +290,22 @@ async def test_who_takes_over_amid_an_answer_is_waited_for(open_log: OpenLog) ->
     await write(log, stepped(ev.OperatorTookOver, "alan", awaited=True))
     (item,) = await items(log)
     assert (item.waits_for, item.settled_at) == ("alan", None)
+
+
+@pytest.mark.parametrize("leaves_first", [True, False])
+async def test_of_two_turns_that_wait_for_a_person_one_leaves_as_the_other_comes(
+    open_log: OpenLog, leaves_first: bool
+) -> None:
+    """In one commit, as where somebody takes a message back and sends another while the database is slow."""
+    log = await open_log()
+    first, second = (
+        ev.ResponseQueued(response_id=name, position=1, waits_for="ann") for name in ("resp_1", "resp_2")
+    )
+    await write(log, first)
+    left = ev.ResponseDone(
+        response_id="resp_1", status=ev.ResponseStatus.CANCELLED, reason="client_cancelled", waited=True
+    )
+    log.append(*((left, second) if leaves_first else (second, left)))
+    await log.durable()
+    (item,) = await items(log)
+    assert (item.kind, item.response_id, item.settled_at) == (AttentionKind.CUSTOMER, "resp_2", None)
