@@ -152,6 +152,18 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True):
     cost_microusd: int | None = 0
 
 
+def _with_owed(written: _Written, owed: Sequence[_Written]) -> _Written:
+    usage, cost = written.usage, written.cost_microusd
+    for one in owed:
+        usage += one.usage
+        cost = None if cost is None or one.cost_microusd is None else cost + one.cost_microusd
+    return msgspec.structs.replace(written, usage=usage, cost_microusd=cost)
+
+
+def _try(spec: str, usage: Usage) -> _Written:
+    return _Written(usage=usage, cost_microusd=cost_microusd(spec, usage))
+
+
 @dataclass(frozen=True)
 class _Plan:
     """``item_ids`` and ``summary_id`` say what the summary is made of: should they change, it is none any more."""
@@ -174,6 +186,8 @@ class Compaction:
         self._task: asyncio.Task[None] | None = None
         self._error = ""
         """Why the last try gave no summary."""
+        self._owed: list[_Written] = []
+        """Tries that were paid for and gave no summary that counts: written with the next that does, or with the note."""
 
     @property
     def running(self) -> bool:
@@ -269,6 +283,7 @@ class Compaction:
                 await self._write(plan, written)
             else:
                 self._error = written.error
+                self._owed.append(written)
                 logger.warning("session %s: history not compacted: %s", session_id, written.error)
                 metrics.compactions.labels(outcome="failed").inc()
         except JournalError as error:
@@ -284,6 +299,7 @@ class Compaction:
         route = Route(asked, on_failure=lambda failed: wasted.append((failed.spec, failed.usage)))
         request, usage = self._request(plan, asked), Usage()
         texts: list[str] = []
+        problem = ""
         try:
             async with (
                 asyncio.timeout(conf().summary_seconds),
@@ -296,17 +312,21 @@ class Compaction:
                         case Completed():
                             usage = event.usage
         except ProviderError as error:
-            return _Written(error=f"{error.code}: {error.cause or error.message}"[:500])
+            problem = f"{error.code}: {error.cause or error.message}"[:500]
         except (ChatError, TimeoutError) as error:
-            return _Written(error=f"{type(error).__name__}: {error}"[:500])
+            problem = f"{type(error).__name__}: {error}"[:500]
         text, spec = storable("".join(texts)).strip(), route.current.spec
-        cost = cost_microusd(spec, usage) if usage != Usage() else self._estimated_cost(spec, request, text)
-        for failed_spec, counted in wasted:
-            if counted != Usage():
-                more = cost_microusd(failed_spec, counted)
-                usage, cost = usage + counted, None if cost is None or more is None else cost + more
-        problem = "" if text else "the model gave no text"
-        return _Written(text=text, error=problem, model=spec, usage=usage, cost_microusd=cost)
+        cost: int | None = 0
+        if usage != Usage():
+            cost = cost_microusd(spec, usage)
+        elif text or not problem:  # else its vendor refused it, before a word
+            cost = self._estimated_cost(spec, request, text)
+        tries = [_try(failed_spec, counted) for failed_spec, counted in wasted if counted != Usage()]
+        if problem or not text:
+            return _with_owed(
+                _Written(error=problem or "the model gave no text", usage=usage, cost_microusd=cost), tries
+            )
+        return _with_owed(_Written(text=text, model=spec, usage=usage, cost_microusd=cost), tries)
 
     def _estimated_cost(self, spec: str, request: ModelRequest, text: str) -> int | None:
         ratio = self._context.history.tokens_per_byte
@@ -336,7 +356,9 @@ class Compaction:
         await self._context.log.durable(plan.through_seq)  # from here on its ids are looked for in the log
         if self._plan_through(plan.through_seq) != plan:
             metrics.compactions.labels(outcome="outdated").inc()
+            self._owed.append(written)
             return
+        written, self._owed = _with_owed(written, self._owed), []
         history = self._context.history
         previous = bare(history.summary)
         text = shown(written.text or with_note(previous, LEFT_OUT))

@@ -511,6 +511,20 @@ async def test_an_attempt_without_a_word_is_counted_with_the_summary(
     assert written.cost_microusd == 200 + 100
 
 
+async def test_tries_that_gave_no_summary_are_counted_with_the_next(
+    process: Process, model: EngineModel, settings: Any
+) -> None:
+    settings.CHAT_PRICES = {"scripted": {"input": 1, "output": 10}}
+    settings.CHAT_MODEL_RETRY_SECONDS = 0.0
+    conversation = await process.join()
+    empty = Completed(FinishReason.STOP, Usage(input_tokens=50, output_tokens=5))
+    model.fails_to_sum_up(empty, empty, empty)
+    await talk(conversation, 30)
+    (row, *_) = await in_db_thread(compactions, conversation.session_id)
+    assert row.payload["usage"]["input_tokens"] == 100 + 3 * 50
+    assert row.payload["cost_microusd"] == 200 + 3 * 100
+
+
 async def test_the_cost_of_a_summary_is_the_sessions(
     process: Process, model: EngineModel, settings: Any
 ) -> None:
