@@ -82,6 +82,12 @@ class EmbeddedPostgres:
 
         Raises `EmbeddedPostgresError`.
         """
+        try:
+            return self._start()
+        except OSError as error:  # a full disk, a file in the folder's place: whoever watches over it goes on, and tries again
+            raise EmbeddedPostgresError(f"the embedded PostgreSQL cannot be started: {error}.") from error
+
+    def _start(self) -> str:
         self.home.mkdir(parents=True, exist_ok=True)
         account = account_for(self.data)
         password = self._password()
@@ -116,7 +122,10 @@ class EmbeddedPostgres:
         process = found.process if found else None
         if process is None and self._child is not None and self._child.poll() is None:
             process = psutil.Process(self._child.pid)
-        (self.home / "url").unlink(missing_ok=True)
+        with contextlib.suppress(
+            OSError
+        ):  # it may not have been made; a server that runs is to be stopped all the same
+            (self.home / "url").unlink()
         if process is not None:
             stop_process(process, patience_s=patience_s)
         if self._child is not None:

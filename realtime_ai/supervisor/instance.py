@@ -25,9 +25,7 @@ def sole_instance(var_dir: Path) -> Iterator[None]:
         var_dir.mkdir(parents=True, exist_ok=True)
         file = (var_dir / "supervisor.lock").open("a+", encoding="utf-8")
     except OSError as error:
-        raise SupervisorError(
-            f"VAR_DIR: cannot write to {var_dir} ({error.strerror}). Set VAR_DIR elsewhere."
-        ) from error
+        raise _cannot_write(var_dir, error) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,10 +35,16 @@ def sole_instance(var_dir: Path) -> Iterator[None]:
                 f"already running in this checkout (process {file.read().strip() or 'unknown'}). Stop that one first, "
                 f"or set VAR_DIR and PORT for a second one."
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        try:
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
+        except OSError as error:  # a full disk
+            raise _cannot_write(var_dir, error) from error
         yield
+
+
+def _cannot_write(var_dir: Path, error: OSError) -> SupervisorError:
+    return SupervisorError(f"VAR_DIR: cannot write to {var_dir} ({error.strerror}). Set VAR_DIR elsewhere.")
 
 
 class ChildRecord:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import os
 import secrets
 import shutil
@@ -21,6 +22,8 @@ from realtime_ai.processes import watch_supervisor
 from realtime_ai.starting import refuse_errors
 from realtime_ai.stores import explain_connection_error
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m realtime_ai.supervisor.prepare")
@@ -32,6 +35,10 @@ def main(arguments: list[str]) -> int:
         prepare(serve=serve)
     except (EnvError, CommandError, SystemCheckError) as error:
         return _fail(str(error))
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return _fail(f"VAR_DIR: {error}. Free some space, or set VAR_DIR elsewhere.")
     except OperationalError as error:
         return _fail(explain_connection_error(error) or " ".join(str(error).split()))
     return 0
@@ -94,12 +101,13 @@ def _ensure_admin(env: Env, *, show_password: bool) -> None:
         print(f"Admin user: {env.admin_username}{hint}")
         return
     password = env.admin_password or secrets.token_urlsafe(12)
-    users.create_superuser(env.admin_username, password=password)
     if env.admin_password:
+        users.create_superuser(env.admin_username, password=password)
         file.unlink(missing_ok=True)
         print(f"Admin user: {env.admin_username}, made with ADMIN_PASSWORD")
         return
-    write_private(file, password + "\n")
+    write_private(file, password + "\n")  # first: a user whose password could not be kept would let nobody in
+    users.create_superuser(env.admin_username, password=password)
     shown = f", password {password} (shown this once; kept" if show_password else ", password (kept"
     print(f"Admin user: {env.admin_username}{shown} in {file})")
 

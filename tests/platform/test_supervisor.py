@@ -6,6 +6,8 @@ import secrets
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,9 +15,9 @@ import psutil
 import psycopg
 import pytest
 
-from realtime_ai.env import read_env
+from realtime_ai.env import BASE_DIR, read_env
 from realtime_ai.supervisor.listener import bind, public_url
-from tests.platform.support import Supervised, get, run_python
+from tests.platform.support import Supervised, clean_environment, get, run_python
 from tests.support.sockets import realtime
 from tests.support.waiting import eventually
 
@@ -184,6 +186,28 @@ def test_a_port_in_use_is_one_line(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         _assert_refused(folder, f"PORT={port}: something else listens on 127.0.0.1", PORT=str(port))
+
+
+def test_a_full_disk_is_one_line(folder: Path) -> None:
+    """Stood in for by a bound of zero bytes a file: a name can be made, and nothing written."""
+    command = [sys.executable, "-m", "realtime_ai.supervisor", "run"]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command],
+        cwd=BASE_DIR,
+        env=clean_environment(VAR_DIR=str(folder / "var")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: VAR_DIR: cannot write to {folder / 'var'} (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_in_the_place_of_the_databases_folder_is_one_line(folder: Path) -> None:
+    (folder / "var").mkdir()
+    (folder / "var" / "postgres").touch()
+    _assert_refused(folder, "the embedded PostgreSQL cannot be started: [Errno 17] File exists")
 
 
 def test_a_bad_value_is_one_line(folder: Path) -> None:
