@@ -136,7 +136,7 @@ def markdown(report: JSON, *, plots: bool = False) -> str:
         "# Beside its peers",
         "",
         (
-            f"What `python -m bench peers` measured on {here['cores']} cores ({here['processor']}), {here['memory_gib']} GiB, Python "
+            f"What `.venv/bin/python -m bench peers` measured on {here['cores']} cores ({here['processor']}), {here['memory_gib']} GiB, Python "
             f"{here['python']}; {packages}. Server, PostgreSQL, model and load generator share the machine. Figures are medians of "
             "interleaved rounds, the lowest and the highest behind them; ratios are those of the medians, with those of the single rounds "
             "behind them. Ratios travel, absolute times do not: under load (told at each) CPU times grow as well, and delays are the machine's."

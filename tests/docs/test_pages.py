@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,13 +73,41 @@ def test_the_picture_is_a_picture() -> None:
     assert (BASE_DIR / "docs" / "images" / "chat.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_every_command_of_django_is_run_by_a_python_that_has_it() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    targets = [((page.parent / path).resolve() if path else page, heading) for path, heading in links]
+    assert [
+        f"{path.name}#{heading}"
+        for path, heading in targets
+        if path.suffix == ".md" and heading not in headings(path)
+    ] == []
+
+
+def headings(page: Path) -> set[str]:
+    """As the forges name them in addresses."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+def test_the_packages_are_named_in_the_order_of_their_imports() -> None:
+    order = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "root_packages"
+    ]
+    assert f"`{' -> '.join(order)}`" in ARCHITECTURE
+    assert " -> ".join(f"`{one}`" for one in order) in (BASE_DIR / "CONTRIBUTING.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_every_command_of_python_is_run_by_one_that_has_the_packages() -> None:
     """Whoever pastes ``python manage.py`` has the machine's Python, which knows no Django."""
     bare = [
         f"{page.name}: {line.strip()}"
         for page in PAGES
         for line in page.read_text(encoding="utf-8").splitlines()
-        if re.search(r"(?<!\.venv/bin/)\bpython3? (-m django|manage\.py)", line)
+        if not line.startswith("<!--")
+        and re.search(r"(?<!\.venv/bin/)\bpython3? (-m (django|bench|tests|realtime_ai)\b|manage\.py)", line)
     ]
     assert bare == []
 
