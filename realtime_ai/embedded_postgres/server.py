@@ -44,6 +44,8 @@ from realtime_ai.embedded_postgres.postmaster import (
 _SOCKET_NAME = ".s.PGSQL.5432"
 _MAX_SOCKET_PATH = 103
 """Bytes; ``sun_path`` holds 104 on macOS and 108 on Linux, with the closing zero."""
+_LIST_SIGNS = ',"'
+"""PostgreSQL and libpq take a folder with one of these for a list of folders."""
 _SOCKET_DIR_PREFIX = "realtime-ai-pg-"
 _START_SECONDS = 30.0
 _HELD_SECONDS = 10.0
@@ -231,7 +233,8 @@ class EmbeddedPostgres:
         return self._wait_ready(self._child.pid)
 
     def _choose_socket_dir(self, account: Account) -> Path:
-        if len(os.fsencode(self.data / _SOCKET_NAME)) <= _MAX_SOCKET_PATH:
+        is_one_path = not set(str(self.data)) & set(_LIST_SIGNS)
+        if is_one_path and len(os.fsencode(self.data / _SOCKET_NAME)) <= _MAX_SOCKET_PATH:
             return self.data
         folder = Path(tempfile.mkdtemp(prefix=_SOCKET_DIR_PREFIX, dir="/tmp"))  # a short path, of mode 0700
         account.give(folder)

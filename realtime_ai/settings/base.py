@@ -145,7 +145,8 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_TOLERANCE = 1
-CHAT_HERE = f"http://{'127.0.0.1' if ENV.host in ('0.0.0.0', '::') else ENV.host}:{ENV.port}"  # noqa: S104 - where we call
+_here = "127.0.0.1" if ENV.host in ("0.0.0.0", "::") else ENV.host  # noqa: S104 - where we call
+CHAT_HERE = f"http://[{_here}]:{ENV.port}" if ":" in _here else f"http://{_here}:{ENV.port}"
 CHAT_HAS_EMAIL = ENV.email_url is not None
 if ENV.email_url:
     vars().update(environ.Env.email_url_config(ENV.email_url))

@@ -180,8 +180,9 @@ def test_a_server_that_is_just_stopping_is_waited_for(folder: Path) -> None:
     one.stop()
 
 
-def test_a_long_path_moves_the_socket_to_a_private_folder(folder: Path) -> None:
-    home = folder / ("long-" * 20) / "pg"
+@pytest.mark.parametrize("name", ["long-" * 20, "Doe, Jane"])
+def test_a_path_that_is_long_or_a_list_moves_the_socket_to_a_private_folder(folder: Path, name: str) -> None:
+    home = folder / name / "pg"
     one = server(home)
     url = one.start()
     socket_dir = Path(url.partition("?host=")[2])

@@ -170,6 +170,8 @@ async def test_a_key_that_is_none_and_a_server_that_is_not_there(server: ServerP
     assert (run.code, run.out) == (1, "")
     assert "ws://127.0.0.1:9/v1/realtime" in run.err
     assert "Does the server run there?" in run.err
+    run = await chat("Hello", PORT="9", HOST="::1")
+    assert "ws://[::1]:9/v1/realtime" in run.err
     run = await chat("Hello", "--url", "ftp://chat.example.com")
     assert "an address like https://chat.example.com" in run.err
 
