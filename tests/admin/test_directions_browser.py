@@ -5,7 +5,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from sessions_app.desk import acts
 from sessions_app.log import events as ev
+from sessions_app.models import Webhook, WebhookDelivery
+from sessions_app.notices.secrets import new_secret, sealed
 from tests.admin.desk import LIST, ended
 from tests.admin.rows import call, done, message, result, started, user_says, write_session
 
@@ -99,6 +102,48 @@ def test_no_word_of_a_failure_is_wider_than_the_screen(page: Page, width: int) -
     page.set_viewport_size({"width": width, "height": 800})
     for path in ("change", "replay", "events"):
         page.goto(f"{LIST}s0/{path}/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.parametrize("width", [1366, 390, 320])
+def test_a_conversation_that_begins_with_a_long_address_widens_no_page(page: Page, width: int) -> None:
+    """It is called by that. 320 px is what is left of a laptop at four times its size."""
+    address = "https://shop.example/orders?token=" + "x" * 300
+    root = User.objects.get(username="root")
+    write_session(
+        [
+            user_says(address),
+            started(),
+            message(address),
+            done(),
+            ev.FeedbackGiven(item_id="item_a", rating=ev.Rating.DOWN, comment=address),
+        ],
+        session_id="s0",
+        status="ended",
+        guest_id="guest77",
+    )
+    acts.write_note(session_id="s0", text=f"@root {address}", by=acts.Reviewer(root.pk, "root"))
+    hook = Webhook.objects.create(
+        name="n" * 60, url=address[:200], topics=["session.ended"], secret=sealed(new_secret())
+    )
+    sent = WebhookDelivery.objects.create(
+        webhook=hook, topic="session.ended", session_id="s0", seq=1, at=timezone.now(), answer="x" * 180
+    )
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in (
+        "",
+        "sessions_app/session/",
+        "sessions_app/session/s0/change/",
+        "sessions_app/session/person/guest/?key=guest77",
+        "sessions_app/session/mentions/",
+        "sessions_app/session/queue/",
+        f"sessions_app/webhook/{hook.pk}/change/",
+        f"sessions_app/webhookdelivery/{sent.pk}/change/",
+        "sessions_app/assistant/add/",
+        "sessions_app/mailsubscription/",
+        "sessions_app/serverprocess/",
+    ):
+        page.goto(f"/admin/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
