@@ -40,11 +40,20 @@ class FilteredSessions(SessionChangeList):
         self.result_list: list[Session] = []
 
 
+class _Unsaid:
+    """In the place of Django's messages: what a list says of itself, as that it has the newest alone, stands above the list and on no
+    other page."""
+
+    def add(self, *_args: Any, **_kwargs: Any) -> None:
+        pass
+
+
 def filtered(request: HttpRequest, model_admin: Any, query: str) -> QuerySet[Session]:
     """What the list shows under this query, in its order; all sessions in theirs when the query is none of the list's."""
     asked = copy(request)
     asked.GET = QueryDict(query[:MAX_QUERY_CHARS])
     asked.only_the_sessions = True  # type: ignore[attr-defined]
+    asked._messages = _Unsaid()  # type: ignore[attr-defined]
     try:
         sessions: QuerySet[Session] = model_admin.get_changelist_instance(asked).queryset
         request.session_search = getattr(asked, "session_search", None)  # type: ignore[attr-defined]

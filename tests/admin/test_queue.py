@@ -13,9 +13,11 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app.admin import changelist, filters
 from sessions_app.desk import queue
 from sessions_app.desk.acts import Reviewer
 from sessions_app.models import ReviewEvent, ReviewState, SavedView, Session, SessionReview, SessionStatus
+from sessions_app.selectors import said
 from tests.admin.desk import LIST, QUEUE, do, ended, led_to, listed, page_of, reviewer, staff
 from tests.admin.rows import NOON, done, started, turn, user_says, write_session
 from tests.admin.test_desk import history
@@ -359,6 +361,25 @@ def test_what_left_a_list_in_another_order_is_walked_on_from(
     before = {"s0": "s2", "s2": "s0"}[following]
     for where, wanted in (("next", following), ("previous", before)):
         assert f"/{wanted}/change/" in led_to(rita, f"{LIST}s1/{where}-session/?{query}")
+
+
+@pytest.mark.parametrize("list_of", ["q=text:question", "q=common", "tag=refund", "show=all&o=-6"])
+def test_what_a_list_says_of_itself_is_not_said_again_on_each_page_of_it(
+    rita: Client, monkeypatch: pytest.MonkeyPatch, list_of: str
+) -> None:
+    """That it has the newest alone, or is too long to be sorted, stands above the list."""
+    for number in range(4):
+        ended(f"s{number}", hours_ago=number, title="common words")
+        do(rita, f"s{number}", "tag", tag="refund")
+    monkeypatch.setattr(said, "MAX_HITS", 2)
+    monkeypatch.setattr(said, "MAX_SESSIONS", 2)
+    monkeypatch.setattr(filters, "MAX_TAGGED", 2)
+    monkeypatch.setattr(changelist, "BOUND", 2)
+    above = re.compile("More than 2|Narrow the list to 2")
+    assert above.search(rita.get(f"{LIST}?{list_of}").content.decode())
+    shown = rita.get(f"{LIST}s0/next-session/?{urlencode({'_changelist_filters': list_of})}", follow=True)
+    assert shown.context["session"].pk == "s1"
+    assert not above.search(shown.content.decode())
 
 
 def test_ids_with_an_underscore_are_led_to(rita: Client) -> None:
