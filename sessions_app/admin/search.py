@@ -126,7 +126,8 @@ def _found(
 def _users(term: str) -> QuerySet[Any]:
     """Users whose name begins with the term, or whose e-mail address or primary key it is."""
     users = get_user_model()
-    wanted = Q(**{f"{users.USERNAME_FIELD}__startswith": term})
+    begins = f"{users.USERNAME_FIELD}__startswith"
+    wanted = Q(**{begins: term}) | Q(**{begins: term.lower()})  # a telephone begins with a capital
     if "@" in term:
         wanted |= Q(**{f"{users.get_email_field_name()}__iexact": term})
     with contextlib.suppress(ValidationError):

@@ -49,6 +49,7 @@ def some_sessions() -> None:
         ("demo_1", {"demo_123"}),
         ("guest77", {"0199bb-two"}),
         ("ada.love", {"0199aa-one"}),
+        ("Ada", {"0199aa-one"}),
         ("ADA@example.com", {"0199aa-one"}),
         ("4711", {"0199aa-one"}),
         ("luggage", {"0199aa-one"}),
