@@ -301,6 +301,21 @@ def test_many_are_flagged_and_that_is_taken_back(rita: Client) -> None:
     assert listed(rita, "review=new") == ["s0", "s1", "s2"]
 
 
+def test_whose_it_is_is_shown_though_they_review_no_more(rita: Client) -> None:
+    """A choice without them stood at "Nobody", which is somebody else's to do, and one press made it so."""
+    ended("s0")
+    otto = staff("otto", "view_session", "review_session")
+    do(rita, "s0", "assign", assignee=str(otto.pk))
+    User.objects.filter(pk=otto.pk).update(is_active=False)
+    html = page_of(rita, "s0")
+    (chosen,) = re.findall(r'<option value="(\d*)"[^>]* selected>([^<]*)', html)
+    assert chosen == (str(otto.pk), "otto (reviews no more)")
+    assert f'data-name="{otto.username}"' not in html  # no note can name them
+    said = do(rita, "s0", "assign", assignee=chosen[0])
+    assert "cannot review" in rita.get(said.url).content.decode()
+    assert Session.objects.get(pk="s0").assignee == otto
+
+
 def test_what_left_the_list_meanwhile_is_left_alone_and_that_is_said(rita: Client) -> None:
     """A colleague was faster with one of those that are ticked, or with all of them."""
     for number in range(3):
