@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 from sessions_app.admin.assistant_form import AssistantForm, changes, settings_of
 from sessions_app.admin.changelist import BoundedChangeList, BoundedPaginator, column
+from sessions_app.admin.saved_views import number_of
 from sessions_app.assistant import AssistantSettings
 from sessions_app.desk.assistants import publish, retire, save_version
 from sessions_app.models import Assistant, AssistantVersion
@@ -123,6 +124,7 @@ class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             "form": form,
             "logo": kept.logo,
             "versions": _rows(versions),
+            "seen": request.POST.get("seen") or (versions[0].number if versions else 0),
             "may_change": self.has_change_permission(request) if assistant else True,
         }
         return TemplateResponse(request, "admin/sessions_app/assistant.html", context)
@@ -130,7 +132,13 @@ class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def _save(self, request: HttpRequest, slug: str, settings: AssistantSettings) -> HttpResponse:
         by = request.user.get_username()
         version = save_version(slug=slug, settings=settings, by=by)
-        if "publish" in request.POST:
+        if other := _meanwhile(request, version):
+            words = f"{other.made_by} saved version {other.number} meanwhile, and what it changed is not in yours."
+            messages.warning(
+                request,
+                f"Kept as version {version.number}, and not published: {words} Look at both, then publish.",
+            )
+        elif "publish" in request.POST:
             publish(slug=slug, version=version.number, by=by)
             messages.success(request, f"Version {version.number} is what visitors get from now on.")
         else:
@@ -169,6 +177,15 @@ class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
 def _back_to(slug: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:sessions_app_assistant_change", args=[slug]))
+
+
+def _meanwhile(request: HttpRequest, saved: AssistantVersion) -> AssistantVersion | None:
+    """The last version that came while the form was open, which whoever saved has not seen."""
+    seen = number_of(request.POST.get("seen", ""))
+    if seen is None:
+        return None
+    others = AssistantVersion.objects.filter(assistant_id=saved.assistant_id, number__lt=saved.number)
+    return others.filter(number__gt=seen).order_by("-number").first()
 
 
 def _wanted(

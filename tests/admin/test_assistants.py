@@ -57,6 +57,26 @@ def test_saving_and_publishing_going_back_and_retiring(admin: Client) -> None:
     assert (Assistant.objects.get().active, Assistant.objects.get().live) == (True, 2)
 
 
+def test_what_a_colleague_saved_meanwhile_is_not_taken_from_the_visitors_unseen(admin: Client) -> None:
+    """Two have the form open: whoever saves last has not seen what the other one changed."""
+    admin.post(ADD, filled(publish="1"))
+    page = admin.get(SHOP).content.decode()
+    assert '<input type="hidden" name="seen" value="1">' in page
+    ann = signed_in(User.objects.create_superuser("ann", password=PASSWORD))
+    ann.post(SHOP, filled(publish="1", seen="1", headline="Ann's"))
+    refused = admin.post(SHOP, filled(publish="1", seen="1", color="nonsense")).content.decode()
+    assert 'name="seen" value="1"' in refused
+    told = admin.post(SHOP, filled(publish="1", seen="1", color="#0f766e"), follow=True).content.decode()
+    assert "Kept as version 3, and not published: ann saved version 2 meanwhile" in told
+    assert Assistant.objects.get().live == 2
+    told = admin.post(SHOP, filled(draft="1", seen="1", name="Mine"), follow=True).content.decode()
+    assert "Kept as version 4, and not published: " in told
+    admin.post(SHOP, filled(publish="1", seen="4", name="Whole"))
+    assert Assistant.objects.get().live == 5
+    same = admin.post(SHOP, filled(publish="1", seen="4", name="Whole"), follow=True).content.decode()
+    assert "Version 5 is what visitors get" in same
+
+
 @pytest.mark.parametrize("version", ["3", "0", "", "x", "1" * 30])
 def test_a_version_that_there_is_not_cannot_be_published(admin: Client, version: str) -> None:
     admin.post(ADD, filled(draft="1"))
