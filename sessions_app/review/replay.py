@@ -172,7 +172,7 @@ def _text(event: ev.AssistantDelta | ev.AssistantMessage) -> JSON:
 def _tool(event: ev.ToolCall | ev.ToolApprovalRequested | ev.ToolResult) -> JSON:
     if isinstance(event, ev.ToolResult):
         took = humanize.milliseconds(event.duration_ms) if event.duration_ms else ""
-        output = event.output[:MOST_CHARS]
+        output = _cut(event.output)
         return {
             "kind": "result",
             "call": event.call_id,
@@ -185,9 +185,16 @@ def _tool(event: ev.ToolCall | ev.ToolApprovalRequested | ev.ToolResult) -> JSON
         "answer": event.response_id or event.call_id,
         "call": event.call_id,
         "name": event.name,
-        "text": event.arguments[:MOST_CHARS],
+        "text": _cut(event.arguments),
         "asks": event.item_id if isinstance(event, ev.ToolApprovalRequested) else "",
     }
+
+
+def _cut(text: str) -> str:
+    """What was left out is told, as in the transcript: else a cut JSON is what the tool gave."""
+    if len(text) <= MOST_CHARS:
+        return text
+    return f"{text[:MOST_CHARS]}\n[cut: {MOST_CHARS:,} of {len(text):,} characters are shown]"
 
 
 def _decided(event: ev.ToolApproval) -> JSON:

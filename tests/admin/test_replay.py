@@ -54,6 +54,13 @@ def test_joined_steps_give_the_very_text() -> None:
     assert len(steps) < len(texts)
 
 
+def test_of_what_a_tool_was_given_and_gave_it_is_told_what_is_left_out() -> None:
+    long, short = "x" * 2_500, '{"zone": "Asia/Tokyo"}'
+    steps = steps_of(timed((0, call(arguments=long)), (5, result(output=long)), (9, call("call_2"))))
+    cut = "x" * 2_000 + "\n[cut: 2,000 of 2,500 characters are shown]"
+    assert [step["text"] for step in steps] == [cut, cut, short]
+
+
 def test_cuts_and_what_a_whisper_was_are_told() -> None:
     steps = steps_of(
         timed(
