@@ -43,6 +43,7 @@ _ASKED_AGAIN = {
     AttentionKind.FAILED_SUMMARY: "The summary was run again",
 }
 SHOWN_CHARS = 220
+OUTPUT_CHARS = 600
 CAN_RUN_AGAIN = (AttentionKind.FAILED_ANSWER, AttentionKind.FAILED_SUMMARY)
 
 
@@ -144,7 +145,7 @@ def _words(item: InboxItem, event: ev.Event | None) -> tuple[str, list[str]]:
         case ev.ToolApprovalRequested():
             return _question(event)
         case ev.ToolResult():
-            return _ran(event), [event.output] if event.output else []
+            return _ran(event), [_beginning(event.output)] if event.output else []
         case ev.ResponseDone(message=message):
             return _answer(AttentionKind(item.kind), event), [message] if message else []
         case ev.FeedbackGiven():
@@ -153,6 +154,13 @@ def _words(item: InboxItem, event: ev.Event | None) -> tuple[str, list[str]]:
             times = "once" if attempts == 1 else f"{attempts} times"
             return f"No summary could be written. It was tried {times}.", []
     return TITLES[AttentionKind(item.kind)], []
+
+
+def _beginning(output: str) -> str:
+    """What a tool gave may be a whole page of HTML, and the next row is to be seen."""
+    if len(output) <= OUTPUT_CHARS:
+        return output
+    return f"{output[:OUTPUT_CHARS]}\n[{OUTPUT_CHARS:,} of {len(output):,} characters; open it for the rest]"
 
 
 def _question(event: ev.ToolApprovalRequested) -> tuple[str, list[str]]:

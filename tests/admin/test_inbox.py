@@ -144,6 +144,16 @@ def test_what_failed_after_a_yes_is_told_with_its_cause_and_marks_its_row(viewer
     assert rows.count("Answer cut off") == 1
 
 
+def test_of_a_long_output_of_a_tool_the_row_has_the_beginning(viewer: Client) -> None:
+    page = "<html>" + "x" * 9_990 + "the end"
+    broke = result("call_1", page, name="pay", outcome=ev.Outcome.ERROR, approval_id="apr_1")
+    write([user_says("Pay Ann"), started(), call("call_1", name="pay"), broke, done()], title="Rent")
+    html = viewer.get(PAGE).content.decode()
+    assert "&lt;html&gt;xxx" in html
+    assert "the end" not in html
+    assert "[600 of 10,003 characters; open it for the rest]" in html
+
+
 def test_it_opens_at_the_very_answer(viewer: Client) -> None:
     def opened(item: InboxItem) -> str:
         return viewer.get(f"{PAGE}{item.pk}/open/")["Location"]
