@@ -46,6 +46,10 @@
       .opened iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; }
       .opened button { display: none; }
     }
+    @media (forced-colors: active) {
+      button, iframe { box-sizing: border-box; border: 1px solid ButtonText; }
+      .news { forced-color-adjust: none; }
+    }
     @media (prefers-reduced-motion: reduce) { button { transition: none; } button:hover { transform: none; } }
   `;
 

@@ -493,6 +493,20 @@ def test_no_rule_of_the_pages_own_reaches_it(visit: Host) -> None:
     expect(page.locator("realtime-chat")).to_be_hidden()
 
 
+def test_in_high_contrast_it_has_its_edges_and_its_news(visit: Host) -> None:
+    page = visit(forced_colors="active")
+    frame = opened(page)
+    frame.locator("#message").fill("count to 150")
+    frame.locator("#message").press("Enter")
+    expect(frame.locator(".answer")).to_contain_text("1, 2")
+    page.evaluate("RealtimeChat.close()")
+    news = page.locator("realtime-chat .news")
+    expect(news).to_be_visible()
+    expect(news).to_have_css("background-color", "rgb(217, 45, 32)")
+    for part in ("button", "iframe"):
+        expect(page.locator(f"realtime-chat {part}")).to_have_css("border-top-width", "1px")
+
+
 def test_two_pages_of_the_shop_forget_no_talk_of_each_others(visit: Host, shop: Shop) -> None:
     page = visit()
     frame = opened(page)
