@@ -16,6 +16,8 @@ export class FrameHost extends EventTarget {
   #origin = "";
   #asked = false;
   #identifies = false;
+  /** Whose token is on its way may be somebody else than before. */
+  #isNamed = false;
   #worked = false;
   #settle = null;
   #again = 0;
@@ -91,7 +93,7 @@ export class FrameHost extends EventTarget {
 
   /** Somebody has been named, whose token is on its way. */
   identify() {
-    this.#identifies = this.#asked = true;
+    this.#identifies = this.#asked = this.#isNamed = true;
   }
 
   open() {
@@ -100,12 +102,14 @@ export class FrameHost extends EventTarget {
     this.dispatchEvent(new Event("open"));
   }
 
-  /** `failed`: there was none to be had, which makes nobody a guest who was known by name. */
+  /** `failed`: there was none to be had. Whose token has ended, and nobody else was named, is no guest by that. */
   take(token, failed) {
     if (typeof token !== "string") return;
     this.isUntold = failed;
     clearTimeout(this.#again);
-    if (failed && this.token) {
+    const isRenewed = this.token && !this.#isNamed;
+    this.#isNamed = false;
+    if (failed && isRenewed) {
       this.#again = setTimeout(() => this.#ask(), ASK_AGAIN_MS);
       return;
     }

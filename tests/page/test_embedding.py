@@ -447,6 +447,20 @@ def test_a_token_that_cannot_be_had_for_a_moment_costs_no_talk(visit: Host, in_d
     expect(frame.locator(".message")).to_have_count(2)
 
 
+def test_who_cannot_be_named_is_not_shown_the_talk_of_who_was_before(
+    visit: Host, in_database: InDatabase
+) -> None:
+    token = in_database(lambda: secret_of("customer-14"))
+    page = visit(
+        IDENTIFIES, script=f"console.warn = () => {{}}; window.chatToken = () => {json.dumps(token)}"
+    )
+    frame = opened(page)
+    say(frame, "of customer 14")
+    page.evaluate("RealtimeChat.identify(() => Promise.reject(new Error('the shop is away')))")
+    expect(frame.locator(".message")).to_have_count(0)
+    expect(frame.locator("#connection")).to_have_text("Ready")
+
+
 def test_a_frame_that_is_loaded_anew_goes_on(visit: Host) -> None:
     page = visit()
     frame = opened(page)
