@@ -110,6 +110,26 @@ async def test_a_conversations_own_question_is_not_decided_by_its_items(
     assert ledger.lines() == []
 
 
+async def test_a_question_that_a_client_passes_over_stays_open(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client, ledger: Ledger
+) -> None:
+    """Pydantic AI knows no such item: it asks again, with a complaint, and the program answers behind its back."""
+    gemini.then(calls(PAY), say("Fine, I leave it."), say("So be it."))
+    client = client_of(start_shop())
+    said: Any = {"role": "user", "content": "Pay Ann"}
+    asked = await client.responses.create(input=[said])
+    complaint: Any = {"role": "user", "content": "Validation feedback:\nPlease return text."}
+    again = await client.responses.create(input=[said, complaint])
+    assert (again.output_text, ledger.lines()) == ("Fine, I leave it.", [])
+    answer: Any = {
+        "type": "mcp_approval_response",
+        "approval_request_id": asked.output[0].id,
+        "approve": True,
+    }
+    done = await client.responses.create(input=[answer], previous_response_id=asked.id)
+    assert (done.output_text, len(ledger.lines())) == ("So be it.", 1)
+
+
 class Weather(BaseModel):
     city: str
     degrees: int
