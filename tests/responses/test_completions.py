@@ -145,17 +145,66 @@ async def test_a_session_by_its_name_is_begun_with_the_assistant_that_is_asked_f
     assert refused.value.code == "assistant_not_found"
 
 
+X: Any = {"role": "user", "content": "x"}
+CALL: Any = {"type": "function", "id": "call_1", "function": {"name": "look", "arguments": "{}"}}
+
+
+def shaped(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "one", "schema": schema}}}
+
+
 @pytest.mark.parametrize(
-    ("body", "param"), [({"n": 2}, "n"), ({"stop": ["x"]}, "stop"), ({"messages": []}, "messages")]
+    ("body", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"stop": ["x"]}, "stop"),
+        ({"messages": []}, "messages"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens"),
+        ({"response_format": {"type": "json_object"}}, "response_format.type"),
+        (shaped({"type": "array"}), "response_format.json_schema.schema"),
+        ({"tools": [{"type": "function", "function": {"name": "no name"}}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "retrieval"}]}, "tools[0].type"),
+        (
+            {"messages": [X, {"role": "user", "content": [{"type": "input_audio"}]}]},
+            "messages[1].content[0].type",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "of/theirs"}}]}]},
+            "messages[0].content",
+        ),
+        (
+            {
+                "messages": [
+                    X,
+                    {"role": "assistant", "content": "Well.", "tool_calls": [CALL]},
+                    {"role": "tool", "tool_call_id": "a b", "content": "{}"},
+                ]
+            },
+            "messages[2].tool_call_id",
+        ),
+        (
+            {
+                "messages": [
+                    X,
+                    {"role": "assistant", "content": "Well.", "tool_calls": [{**CALL, "id": "a b"}]},
+                ]
+            },
+            "messages[1].tool_calls",
+        ),
+    ],
 )
 async def test_what_is_not_offered_is_refused_by_its_name(
     server: ServerProcess, client_of: Client, body: dict[str, Any], param: str
 ) -> None:
+    """By that which it has in this API."""
     with pytest.raises(openai.BadRequestError) as refused:
         await client_of(server).post(
             "/chat/completions", body={"model": "demo", "messages": said("x"), **body}, cast_to=object
         )
     assert refused.value.param == param
+    for word in ("text.format", "max_output_tokens", "input[", "input_file", "flat"):
+        assert word not in refused.value.message
 
 
 async def test_a_stream_that_is_cut_by_its_client_is_stopped(

@@ -1,5 +1,7 @@
 """The body of ``POST /v1/chat/completions``, as the Responses API would have said it: then it is one and the same request."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -99,17 +101,54 @@ def decode(body: bytes) -> Completion:
 
 def asked_of(wanted: Completion, *, news_only: bool) -> Asked:
     """``news_only``: the session knows what was said up to the last answer. Raises `FrameError`."""
-    messages = wanted.messages
+    messages = list(enumerate(wanted.messages))
     if news_only:
-        answers = [place for place, one in enumerate(messages) if one.role == "assistant"]
+        answers = [place for place, one in messages if one.role == "assistant"]
         messages = messages[answers[-1] + 1 :] if answers else messages
+    said = [(place, item) for place, message in messages for item in _items(message)]
     value: JSON = {name: given for name in _SAME if (given := getattr(wanted, name)) is not None}
-    value["input"] = [item for message in messages for item in _items(message)]
+    value["input"] = [item for _, item in said]
     value["max_output_tokens"] = wanted.max_completion_tokens or wanted.max_tokens
     value["tools"] = [_tool(one) for one in wanted.tools or []]
     value["tool_choice"] = _choice(wanted.tool_choice)
     value["text"] = _text(wanted.response_format)
-    return asked_by(value)
+    try:
+        return asked_by(value)
+    except FrameError as error:
+        if error.param:
+            param = _named(error.param, wanted, [place for place, _ in said])
+            message = error.message.replace(error.param, param)
+            for theirs, word in _WORDS.items():
+                message = message.replace(theirs, word)
+            error.args, error.param = (message,), param
+        raise
+
+
+_WORDS = {"input_image": "image_url", "input_file": "file", "A tool is flat, and its": "Its"}
+"""Of the Responses API, and what they are called here."""
+_OF_A_SCHEMA = re.compile(r"text\.format\.(?!type$)")
+_OF_A_FUNCTION = re.compile(r"(tools\[\d+\])\.(?!type$)")
+_OF_AN_ITEM = re.compile(r"input\[(\d+)\](.*)")
+
+
+def _named(param: str, wanted: Completion, places: Sequence[int]) -> str:
+    """A field of the Responses API, as its client has called it; ``places``: of the message that each item was made from."""
+    if param == "max_output_tokens":
+        return "max_completion_tokens" if wanted.max_completion_tokens else "max_tokens"
+    if item := _OF_AN_ITEM.fullmatch(param):
+        place = places[int(item[1])]
+        return f"messages[{place}]{_of_a_message(item[2], wanted.messages[place].role)}"
+    if param == "input":
+        return "messages"
+    if _OF_A_FUNCTION.match(param):
+        return _OF_A_FUNCTION.sub(r"\1.function.", param)
+    return _OF_A_SCHEMA.sub("response_format.json_schema.", param).replace("text.format", "response_format")
+
+
+def _of_a_message(field: str, role: str) -> str:
+    if role == "tool":
+        return re.sub(r"^\.output", ".content", field).replace(".call_id", ".tool_call_id")
+    return field if field.startswith(".content") or role != "assistant" else ".tool_calls"
 
 
 def _items(message: Message) -> list[JSON]:
