@@ -271,7 +271,7 @@ async def test_streams_that_fail(
         (
             HttpError(
                 400,
-                "Invalid 'tools[0].function.description': string too long. Expected a string with maximum length 1024.",
+                "Invalid 'tools[0].function.name': string too long. Expected a string with maximum length 64.",
                 code="string_above_max_length",
             ),
             ModelBadRequest,
