@@ -97,7 +97,7 @@ class Runtime:
         if self.serves:
             return
         if self._starting is None:
-            self._starting = self.loop.create_task(self.start(), name="start")
+            self._starting = heard(self.start(), name="start of the server")
         await asyncio.shield(self._starting)
 
     async def start(self) -> None:
