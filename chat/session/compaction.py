@@ -386,6 +386,7 @@ class Compaction:
             spent_microusd=history.spent_microusd + (written.cost_microusd or 0),
             tokens_per_byte=history.tokens_per_byte,
             config=msgspec.to_builtins(self._context.config()),
+            held=history.operator is not None,
             cause=cause,
             model=written.model,
             error=written.error,

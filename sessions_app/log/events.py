@@ -482,8 +482,7 @@ class FeedbackGiven(EventBase, frozen=True, kw_only=True):
 class HistoryCompacted(EventBase, frozen=True, kw_only=True):
     """A summary takes the place of the oldest turns in the model's history; the log keeps them.
 
-    It is a checkpoint, too: a conversation is rebuilt from what it carries, the earlier events in ``kept_seqs`` and
-    all events after ``through_seq``. See docs/decisions/0019-history-begins-at-a-checkpoint.md.
+    It is a checkpoint, too: a conversation is rebuilt from it, ``kept_seqs`` and what follows ``through_seq`` (docs/decisions/0019).
     """
 
     event_type = "history_compacted"
@@ -500,13 +499,14 @@ class HistoryCompacted(EventBase, frozen=True, kw_only=True):
     items: int = 0
     """How many items of the history went into this step."""
     user_messages: int = 0
-    """In the session so far."""
-    spent_microusd: int = 0
-    """By the session so far, this summary included, as far as it is known."""
+    """As what is spent: in the session so far."""
+    spent_microusd: int = 0  # this summary included, as far as it is known
     tokens_per_byte: float = 0.0
     """How the vendor counts this conversation's texts; 0: not known yet."""
     config: JSON = {}
     """The session's settings in force."""
+    held: bool | None = None
+    """Whether a person had taken it over; None: of an older build."""
     cause: CompactionCause = CompactionCause.SIZE
     model: str = ""
     """Empty when no model wrote the summary: the oldest turns are left out, and it says so."""

@@ -385,6 +385,8 @@ class SessionState:
     def _start(self, seq: int, event: ev.ResponseStarted) -> None:
         if event.response_id not in self.queued:
             self._asked(seq, event)
+        elif event.response_id in self.asked_last:
+            self._asked_seq = seq  # who reads from a checkpoint in between on knows of no earlier word of it
         self._unqueue(event.response_id)
         self.vain_takeovers = 0
         if self.open:
@@ -452,6 +454,8 @@ class SessionState:
         self.turns = [start for start in self.turns if start > through]
         self.compaction, self.checkpoint_seq = event, seq
         self.settings = event.config
+        if event.held is False:  # an event that is kept for its item may say otherwise, and its end be none
+            self.operator = None
         self.user_messages, self.spent_microusd = event.user_messages, event.spent_microusd
         self.tokens_per_byte = event.tokens_per_byte
 

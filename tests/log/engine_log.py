@@ -401,6 +401,7 @@ class Engine:
             spent_microusd=self.state.spent_microusd,
             tokens_per_byte=self.state.tokens_per_byte,
             config=self.state.settings,
+            held=self.state.operator is not None,
         )
 
     def take_over(self) -> None:

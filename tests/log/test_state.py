@@ -50,6 +50,7 @@ def told(state: SessionState, turns: list[int]) -> dict[str, Any]:
         "last": (state.last_response, state.last_done),
         "to retry": state.to_retry(),
         "may be retried": state.may_be_retried,
+        "asked last": state.asked_last[-1:],
         "answered with tools": state.answered_with_tools,
         "takeovers in vain": state.vain_takeovers,
         "checkpoints": [state.checkpoint(start - 1) for start in turns],
@@ -133,3 +134,65 @@ def test_an_answer_that_failed_may_be_tried_again_after_the_end_and_only_until_a
     )
     goes_on(ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED))
     assert not state.may_be_retried
+
+
+def test_who_goes_on_from_an_older_response_is_known_where_the_last_turn_alone_was_left() -> None:
+    """Over HTTP each response waits in the log for a moment, before its turn begins: a cut may lie in between."""
+    events: list[ev.Event] = [ev.SessionStarted(model="demo")]
+    for number in (1, 2):
+        about: dict[str, Any] = {"response_id": f"resp_{number}"}
+        events += [
+            ev.UserMessage(item_id=f"item_{number}", text="Hello"),
+            ev.ResponseQueued(position=1, item_ids=[f"item_{number}"], **about),
+            ev.ResponseStarted(provider="demo", model="demo", input_item_ids=[f"item_{number}"], **about),
+            ev.ResponseDone(status=ev.ResponseStatus.COMPLETED, **about),
+        ]
+    records = [ev.Record("s1", seq, NOON, event) for seq, event in enumerate(events, 1)]
+    compacted, live = with_the_last_turn_left(records)
+    assert live.asked_last == SessionState(in_the_log(compacted)).asked_last == ("resp_2",)
+
+
+def with_the_last_turn_left(records: list[ev.Record]) -> tuple[list[ev.Record], SessionState]:
+    """The log with a summary of all that was before that, and its live state."""
+    live = SessionState(records)
+    through_seq = live.turns[-1] - 1
+    kept_seqs, gone = live.checkpoint(through_seq)
+    compacted = ev.HistoryCompacted(
+        item_id="item_summary",
+        summary="They said hello.",
+        through_seq=through_seq,
+        kept_seqs=kept_seqs,
+        gone_item_ids=gone,
+        items=1,
+        user_messages=2,
+        spent_microusd=0,
+        tokens_per_byte=0.0,
+        config={},
+        held=live.operator is not None,
+    )
+    last = ev.Record("s1", records[-1].seq + 1, NOON, compacted)
+    live.apply(last)
+    return [*records, last], live
+
+
+def test_what_a_person_has_given_back_is_not_taken_over_again_by_a_summary() -> None:
+    """The note that somebody took it over may stand in the turn that is left, and its end before that."""
+    person: dict[str, Any] = {"author": "ann", "shown_as": "Our support"}
+    events: list[ev.Event] = [
+        ev.SessionStarted(model="demo"),
+        ev.UserMessage(item_id="item_1", text="Hello"),
+        ev.ResponseStarted(response_id="resp_1", provider="demo", model="demo", input_item_ids=["item_1"]),
+        ev.ResponseDone(response_id="resp_1", status=ev.ResponseStatus.COMPLETED),
+        ev.OperatorTookOver(item_id="item_2", **person),
+        ev.SessionEnded(reason=ev.EndReason.LEFT),
+        ev.SessionReopened(model="demo"),
+        ev.UserMessage(item_id="item_3", text="Again"),
+        ev.ResponseStarted(
+            response_id="resp_2", provider="demo", model="demo", input_item_ids=["item_2", "item_3"]
+        ),
+        ev.ResponseDone(response_id="resp_2", status=ev.ResponseStatus.COMPLETED),
+    ]
+    records = [ev.Record("s1", seq, NOON, event) for seq, event in enumerate(events, 1)]
+    compacted, live = with_the_last_turn_left(records)
+    assert live.operator is None
+    assert SessionState(in_the_log(compacted)).operator is None
