@@ -91,7 +91,9 @@ class Watch:
     def until_ended(self) -> None:
         """The crowd's sessions have all had their end."""
         deadline = time.monotonic() + _PATIENCE_S
-        while self._live() > TALKERS and time.monotonic() < deadline:
+        while self._live() > TALKERS:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the sessions of a crowd that has gone do not end")
             time.sleep(0.25)
 
     def _live(self) -> int:

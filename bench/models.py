@@ -20,6 +20,7 @@ import httpx2
 import uvloop
 from django.test import override_settings
 
+from bench.fast_models import WORDS
 from chat.llm.provider import ModelRequest, Provider, TextDelta, UserText
 from chat.llm.transport import AiohttpTransport
 
@@ -34,7 +35,10 @@ def ours(provider: Provider) -> Open:
         request = ModelRequest(model="fast", history=[UserText("item_1", "Hi")])
         async for event in provider.stream(request):
             if isinstance(event, TextDelta):
-                yield event
+                for _ in range(
+                    len(event.text) // len(WORDS)
+                ):  # chunks that came faster than they were read are one
+                    yield event
 
     async def opened() -> AsyncIterator[Any]:
         return read()
@@ -88,7 +92,7 @@ def provider(name: str, url: str) -> Provider:
             from chat.llm.anthropic.provider import AnthropicProvider
 
             return AnthropicProvider("key")
-    raise SystemExit(f"there is no reader {name}; there are: {', '.join(READERS)}")
+    raise ValueError(name)
 
 
 def reader(name: str, url: str, headers: dict[str, str]) -> Open:
@@ -124,23 +128,29 @@ async def measure(name: str, url: str, asked: argparse.Namespace) -> float:
     _send_with_all(headers)
     opened = reader(name, url, headers)
     streams = [await opened() for _ in range(asked.streams)]
-    async with asyncio.TaskGroup() as group:
-        for stream in streams:
-            group.create_task(_first(stream))
     began = time.process_time()
     async with asyncio.TaskGroup() as group:
         for stream in streams:
-            group.create_task(_rest(stream))
-    return (time.process_time() - began) / int(asked.streams * asked.chunks) * 1e6
+            group.create_task(_first(stream))
+    if (
+        asked.per_second
+    ):  # what comes all at once may be here with its first chunk: then its coming counts as well
+        began = time.process_time()
+    async with asyncio.TaskGroup() as group:
+        reading = [group.create_task(_rest(stream)) for stream in streams]
+    spent = time.process_time() - began
+    pieces, wanted = sum(task.result() for task in reading), int(asked.streams * (asked.chunks - 1))
+    if pieces < wanted:  # an SDK gives events besides
+        raise SystemExit(f"{name}: {pieces} of {wanted} pieces came")
+    return spent / wanted * 1e6
 
 
 async def _first(stream: AsyncIterator[Any]) -> None:
     await anext(stream)
 
 
-async def _rest(stream: AsyncIterator[Any]) -> None:
-    async for _ in stream:
-        pass
+async def _rest(stream: AsyncIterator[Any]) -> int:
+    return sum([1 async for _ in stream])
 
 
 def _send_with_all(headers: dict[str, str]) -> None:
@@ -158,11 +168,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("readers", nargs="*", default=list(READERS))
     parser.add_argument("--streams", type=int, default=60)
-    parser.add_argument("--per-second", type=float, default=15.0, help="0: all at once")
+    parser.add_argument(
+        "--per-second", type=float, default=15.0, help="0: all at once, and the beginning is counted, too"
+    )
     parser.add_argument("--chunks", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if unknown := set(asked.readers) - set(READERS):
+        parser.error(f"there is no reader {', '.join(sorted(unknown))}; there are: {', '.join(READERS)}")
+    if asked.chunks < 2 or asked.rounds < 1 or asked.streams < 1:
+        parser.error("a stream has two chunks at least, and each reader a round of one stream")
     if asked.url:
         print(json.dumps(uvloop.run(measure(asked.readers[0], asked.url, asked))))
         return

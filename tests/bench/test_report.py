@@ -1,11 +1,15 @@
 """The arithmetic of a report of `python -m bench peers`, from a recorded one."""
 
+import argparse
 import json
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bench import models
 from bench.peers.__main__ import MEASURES, parsed, write
 from bench.peers.measure import Measure
 from bench.peers.measures.pace import OURS_REALTIME, RELAY, share_while_all_run
@@ -102,3 +106,32 @@ def test_a_measure_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parsed(["--only", "pacee"])
     assert "there is no measure pacee" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["nope"], "there is no reader nope"), (["--rounds", "0"], "a round of one")]
+)
+def test_a_reader_that_there_is_not_is_refused(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench.models", *arguments])
+    with pytest.raises(SystemExit):
+        models.main()
+    assert words in capsys.readouterr().err
+
+
+async def test_a_reader_whose_pieces_do_not_come_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read() -> AsyncIterator[str]:
+        for piece in ("one", "two"):
+            yield piece
+
+    async def opened() -> AsyncIterator[str]:
+        return read()
+
+    monkeypatch.setattr(models, "reader", lambda *_: opened)
+    monkeypatch.setattr(models, "_send_with_all", lambda _: None)
+    asked = argparse.Namespace(streams=2, chunks=2, per_second=15.0)
+    assert await models.measure("openai/sdk", "", asked) >= 0
+    asked.chunks = 4
+    with pytest.raises(SystemExit, match="2 of 6 pieces came"):
+        await models.measure("openai/sdk", "", asked)
