@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from sessions_app.desk import acts
 from sessions_app.desk.acts import ActRefused, Reviewer
 from sessions_app.errors import SessionNotFound
-from sessions_app.models import ReviewState, Session
+from sessions_app.models import ReviewAct, ReviewState, Session
 
 STEPS = "desk.steps"
 """In the session of the sign-in: what was done from lists, the last at the end."""
@@ -113,5 +113,7 @@ def _is_back(change: Change, session_id: str, by: Reviewer) -> bool:
 @transaction.atomic
 def _assign_back(session_id: str, made: str, wanted: str, by: Reviewer) -> bool:
     if str(acts.lock(session_id).assignee_id or "") != made:
+        return False
+    if not acts.was_last(session_id, by, ReviewAct.ASSIGNED):
         return False
     return acts.assign(session_id=session_id, assignee_id=int(wanted) if wanted else None, by=by)

@@ -67,6 +67,8 @@ def set_state(
     session = lock(session_id)
     if undoes is not None and session.review_state != undoes:
         raise ActRefused(f"It is {session.get_review_state_display().lower()} by now: nothing was undone.")
+    if undoes is not None and not was_last(session_id, by, ReviewAct.STATE, *_OF_THE_QUEUE):
+        raise ActRefused("Somebody else has changed it since: nothing was undone.")
     if state != ReviewState.IN_REVIEW:
         _finish(session_id)
     elif undoes is not None:
@@ -204,6 +206,16 @@ def lock(session_id: str) -> Session:
     if found is None:
         raise SessionNotFound
     return found
+
+
+_OF_THE_QUEUE = (ReviewAct.TAKEN, ReviewAct.SKIPPED, ReviewAct.GIVEN_BACK)
+"""These set the state, too."""
+
+
+def was_last(session_id: str, by: Reviewer, *of: ReviewAct) -> bool:
+    """Whether the last act of these kinds was theirs: what is as they left it may have been changed by a colleague, and made so again."""
+    done = ReviewEvent.objects.filter(session_id=session_id, act__in=of).order_by("-id")
+    return done.values_list("staff_id", flat=True).first() == by.user_id
 
 
 def release(session_id: str, *, but_of: int | None = None) -> None:

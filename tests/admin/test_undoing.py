@@ -86,6 +86,30 @@ def test_many_that_were_done_are_each_as_they_were(rita: Client) -> None:
     assert "Undone for 2 of 3 sessions. The others were changed by somebody since." in told
 
 
+def test_what_a_colleague_did_is_not_taken_back_though_it_looks_the_same(rita: Client) -> None:
+    """They changed it and made it so again: it is theirs now."""
+    bob = staff("bob", "view_session", "review_session")
+    omar = reviewer("omar")
+    for session_id in ("s0", "s1"):
+        ended(session_id)
+    chosen = {"_selected_action": ["s0", "s1"]}
+    html = rita.post(f"{LIST}?show=all", {"action": "mark_done", **chosen}, follow=True).content.decode()
+    (done,) = buttons(html)
+    assigned = {"action": "assign_to", "assignee": str(bob.pk), **chosen}
+    html = rita.post(f"{LIST}?show=all", assigned, follow=True).content.decode()
+    (given,) = buttons(html)
+    for state in ("flagged", "done"):
+        do(omar, "s1", "state", state=state)
+    for assignee in ("", str(bob.pk)):
+        do(omar, "s1", "assign", assignee=assignee)
+    rita.post(f"{LIST}many/", given)
+    assert list(Session.objects.order_by("pk").values_list("assignee", flat=True)) == [None, bob.pk]
+    rita.post(f"{LIST}many/", done)
+    assert [state_of(one) for one in ("s0", "s1")] == ["new", "done"]
+    do(rita, "s1", "state", state="new", undo="done")
+    assert state_of("s1") == "done"
+
+
 def test_a_tag_and_an_assignment_of_many_are_taken_back(rita: Client) -> None:
     omar = staff("omar", "review_session")
     ended("s0")
