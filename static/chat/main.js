@@ -12,6 +12,7 @@ import { announce, isComposed, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
+import { forgetHere } from "./forget_here.js";
 import { FrameHost } from "./frame_host.js";
 import { FrameList } from "./frame_list.js";
 import { FramePlace } from "./frame_place.js";
@@ -178,9 +179,17 @@ class Page {
 
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
+    if (!token && !this.host.isUntold) this.#forgetWritten();
     if (this.attachments) this.attachments.enabled = Boolean(token);
     this.before.forget();
     this.#session?.renew(token);
+  }
+
+  /** Somebody has signed out: what they were about to say is not for whoever sits there next. */
+  #forgetWritten() {
+    this.attachments?.clear({ discard: true });
+    this.composer.fill("");
+    forgetHere();
   }
 
   /** Now, or as soon as it is known who is there. */

@@ -461,6 +461,17 @@ def test_who_cannot_be_named_is_not_shown_the_talk_of_who_was_before(
     expect(frame.locator("#connection")).to_have_text("Ready")
 
 
+def test_who_signs_out_leaves_nothing_in_the_message_box(visit: Host, in_database: InDatabase) -> None:
+    token = in_database(lambda: secret_of("customer-15"))
+    page = visit(IDENTIFIES, script=f"window.chatToken = () => {json.dumps(token)}")
+    frame = opened(page)
+    expect(frame.locator("#attach")).to_be_visible()
+    frame.locator("#message").fill("my order is late, and")
+    page.evaluate("RealtimeChat.identify(() => '')")
+    expect(frame.locator("#attach")).to_be_hidden()
+    expect(frame.locator("#message")).to_have_value("")
+
+
 def test_a_frame_that_is_loaded_anew_goes_on(visit: Host) -> None:
     page = visit()
     frame = opened(page)
