@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 SESSION = ("session_id", "session", "conversation_id", "chat_id")
 EVENT_COLUMNS: dict[str, Sequence[str]] = {
@@ -215,9 +216,19 @@ class Tables(Source):
         return sql.Identifier(self._schema, table)
 
 
+_NO_URL = (
+    "The URL cannot be read. It has to be postgresql://USER:PASSWORD@HOST:5432/DB, with a % in the password as %25, and in its "
+    "query what libpq knows."
+)
+
+
 @contextmanager
 def open_tables(url: str, *, schema: str, events_table: str | None = None) -> Iterator[Source]:
     """Raises `SourceError`."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # whose words repeat the URL, and with it the password
+        raise SourceError(_NO_URL) from None
     try:
         with psycopg.connect(url, connect_timeout=10) as link:
             link.execute("SET TRANSACTION READ ONLY")

@@ -251,3 +251,18 @@ def test_what_cannot_be_done_is_told(
     tutorial(BY_ROLE)
     with pytest.raises(CommandError, match=why):
         imported(*arguments)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg2://joe:hunter2@127.0.0.1/x",
+        "mysql://joe:hunter2@127.0.0.1/x",
+        "postgresql://joe:%hunter2@127.0.0.1/x",
+        "postgresql://joe:hunter2@127.0.0.1/x?pool=hunter2",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_not_repeated(imported: Imported, url: str) -> None:
+    with pytest.raises(CommandError, match="It has to be postgresql://USER:PASSWORD@HOST") as refused:
+        imported("--database-url", url)
+    assert "hunter2" not in str(refused.value)
