@@ -73,6 +73,7 @@ def _folder(text: str) -> Path:
         raise ValueError(f"a folder's path ({error})") from None
 
 
+_MOST_DEFAULT_PROCESSES = 4
 _HOST = re.compile(r"\*|\.?[A-Z0-9_-]+(\.[A-Z0-9_-]+)*\.?|\[[0-9A-F:.]+\]", re.IGNORECASE)
 _HOSTS = Kind(
     "names like chat.example.com or .example.com, commas between, without https:// and port", _hosts
@@ -266,6 +267,12 @@ class Env:
     """The variables that are set."""
     notices: tuple[str, ...] = ()
     """What is set and not used, a line for a person each."""
+
+    def server_processes(self, *, serve: bool) -> int:
+        """How many web processes are started; ``serve``: by ``make serve``."""
+        if self.web_processes is not None:
+            return self.web_processes
+        return min(_MOST_DEFAULT_PROCESSES, os.cpu_count() or 1) if serve and self.redis_url else 1
 
     @property
     def database_url_file(self) -> Path:

@@ -183,4 +183,4 @@ CHAT_GUESTS_ALLOWED = ENV.chat.guests_allowed and "GUESTS_ALLOWED" in ENV.given
 SESSIONS_LEASE_RENEW_SECONDS = ENV.sessions.lease_seconds / 3.5
 SESSIONS_DB_THREADS = ENV.database_pool_max or 8
 SESSIONS_EMBEDDED_DATABASE = HAS_DATABASE and ENV.database_url is None
-SESSIONS_SERVER_PROCESSES = ENV.web_processes or 1
+SESSIONS_SERVER_PROCESSES = ENV.server_processes(serve=False)

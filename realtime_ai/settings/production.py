@@ -9,6 +9,7 @@ refuse_unsafe(ENV)
 DEBUG = False
 SECRET_KEY = ENV.secret_key or ""
 ALLOWED_HOSTS = list(ENV.allowed_hosts)
+SESSIONS_SERVER_PROCESSES = ENV.server_processes(serve=True)
 
 STATIC_ROOT = ENV.var_dir / "static"
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "realtime_ai.static_files.HashedStaticFiles"}}

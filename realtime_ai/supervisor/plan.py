@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from realtime_ai.env import BASE_DIR, Env, EnvError
 from realtime_ai.settings.refusals import refuse_unsafe
 
-_MOST_DEFAULT_PROCESSES = 4
-
 
 class SupervisorError(Exception):
     """It cannot go on: why, and what to do, in one line. Exit code 1."""
@@ -31,7 +29,12 @@ def make_plan(env: Env, *, serve: bool) -> Plan:
     """Raises `EnvError` for what cannot work, before anything was started."""
     if serve:
         refuse_unsafe(env)
-    processes = _web_processes(env, serve=serve)
+    processes = env.server_processes(serve=serve)
+    if processes > 1 and not env.redis_url:
+        raise EnvError(
+            f"WEB_PROCESSES={processes}: several processes find each other through Redis. "
+            f"Set REDIS_URL, or WEB_PROCESSES=1."
+        )
     environment = dict(os.environ) | {
         "DJANGO_SETTINGS_MODULE": f"realtime_ai.settings.{'production' if serve else 'development'}",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(BASE_DIR), os.environ.get("PYTHONPATH")))),
@@ -42,17 +45,6 @@ def make_plan(env: Env, *, serve: bool) -> Plan:
     return Plan(
         serve=serve, web_processes=processes, environment=environment, warnings=_warnings(env, serve=serve)
     )
-
-
-def _web_processes(env: Env, *, serve: bool) -> int:
-    if env.web_processes is None:
-        return min(_MOST_DEFAULT_PROCESSES, os.cpu_count() or 1) if serve and env.redis_url else 1
-    if env.web_processes > 1 and not env.redis_url:
-        raise EnvError(
-            f"WEB_PROCESSES={env.web_processes}: several processes find each other through Redis. "
-            f"Set REDIS_URL, or WEB_PROCESSES=1."
-        )
-    return env.web_processes
 
 
 def _warnings(env: Env, *, serve: bool) -> tuple[str, ...]:

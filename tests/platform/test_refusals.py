@@ -6,6 +6,7 @@ import pytest
 
 from realtime_ai.env import EnvError, read_env
 from realtime_ai.settings.refusals import refuse_unsafe
+from realtime_ai.supervisor.plan import make_plan
 from tests.platform.support import run_python
 
 GOOD = {"SECRET_KEY": secrets.token_urlsafe(60), "ALLOWED_HOSTS": "chat.example.com"}
@@ -58,3 +59,14 @@ def test_the_production_settings_pass_djangos_own_deployment_checks() -> None:
         DJANGO_SETTINGS_MODULE="realtime_ai.settings.production",
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"REDIS_URL": "redis://h"}, {"REDIS_URL": "redis://h", "WEB_PROCESSES": "3"}]
+)
+def test_the_checks_count_the_processes_that_serve_starts(variables: dict[str, str]) -> None:
+    script = "from django.conf import settings; print(settings.SESSIONS_SERVER_PROCESSES)"
+    done = run_python(
+        "-c", script, **GOOD, **variables, DJANGO_SETTINGS_MODULE="realtime_ai.settings.production"
+    )
+    assert int(done.stdout) == make_plan(read_env(GOOD | variables), serve=True).web_processes
