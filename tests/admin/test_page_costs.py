@@ -29,8 +29,7 @@ def test_each_page_is_within_its_queries_at_its_first_and_its_second_opening(
                 with CaptureQueriesContext(connection) as queries:
                     response = client.get(address)
                     response.content  # noqa: B018 - which is when it is drawn, at the latest
-                wanted = 302 if "p=100" in address else 200  # so many pages are there at a million
-                assert response.status_code == wanted, address
+                assert response.status_code == 200, address
                 if len(queries) > WANTED_QUERIES:
                     over[name] = len(queries)
                     print(name, *(query["sql"][:200] for query in queries), sep="\n  ")
