@@ -362,8 +362,16 @@ def said(
 
 
 def _is_there(command: AddMessage | AddToolCall | AddToolOutput, history: SessionState) -> bool:
-    known_call = isinstance(command, AddToolCall) and history.items.knows_call(command.call_id)
-    return known_call or command.item_id in history.item_seqs
+    """A client that names the response before may still tell all outputs of its turn again: word for word they are no news."""
+    match command:
+        case AddToolCall():
+            known = history.items.knows_call(command.call_id)
+        case AddToolOutput():
+            result = history.items.result_of(command.call_id)
+            known = result is not None and result.output == command.output
+        case AddMessage():
+            known = False
+    return known or command.item_id in history.item_seqs
 
 
 def _one_said(

@@ -138,6 +138,11 @@ class Items:
             return None
         return next(call for call in calls.calls if call.call_id == call_id)
 
+    def result_of(self, call_id: str) -> ev.ToolResult | None:
+        calls = self._calls.get(call_id)
+        result = calls.results.get(call_id) if calls else None
+        return result if isinstance(result, ev.ToolResult) else None
+
     @property
     def ends_in_calls(self) -> bool:
         return bool(self.entries) and isinstance(self.entries[-1], Calls)

@@ -130,6 +130,29 @@ async def test_a_question_that_a_client_passes_over_stays_open(
     assert (done.output_text, len(ledger.lines())) == ("So be it.", 1)
 
 
+async def test_outputs_that_are_told_again_are_no_news(
+    start_shop: StartShop, gemini: GeminiServer, client_of: Client
+) -> None:
+    """Semantic Kernel's agent names the response before, and tells its turn from the beginning all the same. Another output of
+    the same call is refused."""
+    look: Any = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    gemini.then(calls(("look", {})), calls(("look", {})), say("Rain both times."))
+    client = client_of(start_shop())
+    turn: list[Any] = [{"role": "user", "content": "Look twice"}]
+    response = await client.responses.create(input=turn, tools=[look])
+    for output in ("rain at first", "rain again"):
+        (call,) = response.output
+        turn.append({"type": "function_call_output", "call_id": call.call_id, "output": output})
+        response = await client.responses.create(input=turn, tools=[look], previous_response_id=response.id)
+    assert response.output_text == "Rain both times."
+    told = json.dumps(gemini.requests[-1]["contents"])
+    assert (told.count("rain at first"), told.count("rain again")) == (1, 1)
+    with pytest.raises(openai.BadRequestError, match="no open function call"):
+        await client.responses.create(
+            input=[{**turn[1], "output": "sun"}], tools=[look], previous_response_id=response.id
+        )
+
+
 class Weather(BaseModel):
     city: str
     degrees: int
