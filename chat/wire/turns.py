@@ -6,14 +6,13 @@ from typing import TypeGuard
 
 import msgspec
 
-from chat.errors import ChatError, NoActiveResponse
 from chat.llm.catalog import chosen
-from chat.session.commands import CancelResponse, Converse
+from chat.session.commands import Converse
 from chat.wire.auth import is_development_here
 from chat.wire.http.exchange import Exchange
 from chat.wire.http.repeats import RequestKey
 from chat.wire.http.visit import AnySession, Visit
-from chat.wire.responses.follow import Follower, until_stored
+from chat.wire.responses.follow import Follower, stop_one, until_stored
 from chat.wire.responses.objects import McpApprovalRequest
 from sessions_app.errors import SessionElsewhere
 from sessions_app.log.events import AssistantMessage, Event, ItemDeleted, Record
@@ -100,7 +99,7 @@ async def stop_answer(visit: Visit, session_id: str, *, only: Place | None = Non
         with contextlib.suppress(SessionElsewhere):
             session = await visit.enter(session_id, reopen=False)
             for name in names:
-                stopped = await _stop(session, name) or stopped
+                stopped = await stop_one(session, name) or stopped
     return stopped
 
 
@@ -111,14 +110,3 @@ async def _to_stop(visit: Visit, session_id: str, only: Place | None) -> list[st
     names = [last.tail] if last and not last.over else []
     others = [] if only else await in_db_thread(open_answers, session_id=session_id)
     return [*names, *(name for name in others if name not in names)]
-
-
-async def _stop(session: AnySession, response_id: str) -> bool:
-    """False: it is over."""
-    try:
-        await session.do(CancelResponse(response_id=response_id))
-    except ChatError as error:
-        if error.code == NoActiveResponse.code:
-            return False
-        raise
-    return True

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 
-from chat.errors import ChatError, FrameError, NoActiveResponse, ObjectNotFound
-from chat.session.commands import CancelResponse, DeleteItem
+from chat.errors import ChatError, FrameError, ObjectNotFound
+from chat.session.commands import DeleteItem
 from chat.wire.http.errors import told
 from chat.wire.http.exchange import Exchange
 from chat.wire.http.repeats import one_at_a_time, request_key
@@ -12,7 +12,7 @@ from chat.wire.http.visit import Visit
 from chat.wire.responses import answers
 from chat.wire.responses.answers import Wanted
 from chat.wire.responses.create import begin, known, place_of
-from chat.wire.responses.follow import Follower
+from chat.wire.responses.follow import Follower, stop_one
 from chat.wire.responses.items import item_of
 from chat.wire.responses.lists import page_of
 from chat.wire.responses.objects import Deleted, Item
@@ -79,9 +79,9 @@ async def cancel(one: Exchange, visit: Visit, response_id: str) -> None:
     follower = Follower(visit, place)
     await follower.stored_now()
     if not follower.over:
-        with contextlib.suppress(NoActiveResponse, SessionElsewhere):
+        with contextlib.suppress(SessionElsewhere):
             session = await visit.enter(place.session_id, reopen=False)
-            await session.do(CancelResponse(response_id=follower.tail))
+            await stop_one(session, follower.tail)
         await _until_over(visit, place)
     _, response = await place_of(visit, response_id, param="response_id")
     await one.answer(200, response)

@@ -7,7 +7,8 @@ it has not given yet, by the events' numbers: the same as a client that comes ba
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from chat.errors import ShuttingDown
+from chat.errors import ChatError, NoActiveResponse, ShuttingDown
+from chat.session.commands import CancelResponse
 from chat.session.remote import RemoteSession
 from chat.session.session import Session
 from chat.wire.http.visit import AnySession, Visit
@@ -152,3 +153,14 @@ async def until_stored(session: AnySession, seq: int) -> None:
         if session.closed:
             raise SessionElsewhere
         await asyncio.sleep(_STORED_POLL_S)
+
+
+async def stop_one(session: AnySession, response_id: str) -> bool:
+    """False: it is over, at home or in another process."""
+    try:
+        await session.do(CancelResponse(response_id=response_id))
+    except ChatError as error:
+        if error.code == NoActiveResponse.code:
+            return False
+        raise
+    return True
