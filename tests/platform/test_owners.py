@@ -15,7 +15,6 @@ BEGINS = {"create_task", "ensure_future", "Thread", "run_coroutine_threadsafe"}
 
 OWNED = {
     "chat/jobs/worker.py:Worker._run_jobs create_task": "it awaits both",
-    "chat/runtime.py:Runtime.started create_task": "who asks for the runtime awaits it, and so does whoever stops it",
     "chat/runtime.py:carried_out run_coroutine_threadsafe": "the thread waits for its result",
     "chat/session/response.py:Response.run create_task": "run awaits it at once",
     "chat/supervision.py:heard create_task": "logs what it dies of",
