@@ -223,6 +223,23 @@ async def test_another_answer_to_an_earlier_response(server: ServerProcess, clie
     assert "Bob" in same.output_text
 
 
+async def test_what_is_not_offered_is_told_as_an_error(server: ServerProcess, client_of: Client) -> None:
+    """A page for people would be an error without a name."""
+    client = client_of(server)
+    for asked, call in (
+        (client.embeddings.create(model="demo", input="x"), "POST /v1/embeddings"),
+        (client.moderations.create(input="x"), "POST /v1/moderations"),
+        (client.files.retrieve("file_1"), "GET /v1/files/file_1"),
+        (client.files.delete("file_1"), "DELETE /v1/files/file_1"),
+        (client.vector_stores.list(), "GET /v1/vector_stores"),
+        (client.post("/realtime/calls", cast_to=object), "POST /v1/realtime/calls"),
+    ):
+        with pytest.raises(openai.NotFoundError) as refused:
+            await asked
+        assert (refused.value.code, refused.value.type) == ("not_found", "invalid_request_error")
+        assert f"{call} is not offered here." in refused.value.message
+
+
 async def test_conversations(server: ServerProcess, client_of: Client, key: str) -> None:
     client = client_of(server, key)
     conversation = await client.conversations.create(
