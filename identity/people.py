@@ -50,10 +50,11 @@ def _make(claims: Claims) -> ExternalIdentity:
 def _free_username(subject: str) -> str:
     """The subject, a UUID at Supabase; where a user of that name is here already, it is another's."""
     users = get_user_model()._default_manager
-    name, number = subject[: _USERNAME_CHARS - 8], 1
+    own = get_user_model().normalize_username(subject)[: _USERNAME_CHARS - 8]  # as `create_user` keeps it
+    name, number = own, 1
     while users.filter(username=name).exists():
         number += 1
-        name = f"{subject[: _USERNAME_CHARS - 8]}-{number}"
+        name = f"{own}-{number}"
     return name
 
 

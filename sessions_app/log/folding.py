@@ -124,4 +124,5 @@ def with_texts(rows: Sequence[Row]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(TEXTS, {"spans": msgspec.json.encode(spans).decode()})
         texts = dict(cursor.fetchall())
-    return [with_text(row, texts[row.seq]) if folded_span(row) else row for row in rows]
+    # one whose message is gone was erased since the row was read
+    return [with_text(row, texts.get(row.seq) or "") if folded_span(row) else row for row in rows]

@@ -268,12 +268,14 @@ def test_a_person_is_one_user_by_the_subject_alone(known: Issuer) -> None:
 
 
 @pytest.mark.django_db
-def test_a_user_of_that_name_is_somebody_else(known: Issuer) -> None:
+@pytest.mark.parametrize("subject", ["root", "\N{FULLWIDTH LATIN SMALL LETTER R}oot"])
+def test_a_user_of_that_name_is_somebody_else(known: Issuer, subject: str) -> None:
+    """In whatever letters: names are kept in one form of Unicode."""
     root = User.objects.create_superuser("root")
-    found = user_of(verified(known.token("root")))
+    found = user_of(verified(known.token(subject)))
     assert found.pk != root.pk
     assert not found.is_superuser
-    assert user_of(verified(known.token("root"))).pk == found.pk
+    assert user_of(verified(known.token(subject))).pk == found.pk
 
 
 @pytest.mark.django_db

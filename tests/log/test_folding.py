@@ -9,9 +9,10 @@ from pytest_django import Settings
 
 from sessions_app.log import events as ev
 from sessions_app.log import folding, replay
-from sessions_app.log.folding import Answer, Folding, fold
+from sessions_app.log.folding import Answer, Folding, fold, with_texts
 from sessions_app.log.live import LiveLog
 from sessions_app.log.replay import read_history, read_records
+from sessions_app.log.rows import COLUMNS, Row, decode_row
 from sessions_app.log.state import SessionState
 from sessions_app.models import EraseActor, SessionEvent
 from sessions_app.postgres.threads import in_db_thread
@@ -157,6 +158,18 @@ async def test_an_erased_session_can_be_read_folded_or_not(open_noted: OpenNoted
     records = await in_db_thread(lambda: read_records(session_id=log.session_id, after=0))
     deltas = [one.event for one in records if isinstance(one.event, ev.AssistantDelta)]
     assert [(one.offset, one.text) for one in deltas] == [(0, "")] * len(PIECES)
+
+
+async def test_who_reads_as_it_is_erased_reads_no_words(open_noted: OpenNoted) -> None:
+    """The rows are read, then their texts."""
+    log, noted = await open_noted()
+    await answer(log, "item_a")
+    await in_db_thread(fold, noted)
+    rows = await in_db_thread(lambda: [Row(*one) for one in SessionEvent.objects.values_list(*COLUMNS)])
+    await in_db_thread(lambda: erase_session(session_id=log.session_id, by=By(actor=EraseActor.STAFF)))
+    records = [record for row in await in_db_thread(with_texts, rows) for record in decode_row(row)]
+    deltas = [one.event for one in records if isinstance(one.event, ev.AssistantDelta)]
+    assert [one.text for one in deltas] == [""] * len(PIECES)
 
 
 async def test_only_a_text_that_was_streamed_whole_is_noted(open_noted: OpenNoted) -> None:

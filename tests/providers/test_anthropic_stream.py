@@ -1,5 +1,7 @@
 """What a round of Claude gives: text as it comes, calls, how it ended, what it cost."""
 
+from dataclasses import replace
+
 import pytest
 
 from chat.errors import ModelRefused, ModelUnreachable
@@ -184,6 +186,20 @@ async def test_what_is_not_known_yet_is_no_failure(
     ]
     claude_server.then(reply(*steps, Stop()))
     assert await text_of(claude, request("Hi")) == "Hello"
+
+
+async def test_what_a_gateway_leaves_null_is_as_if_it_were_not_there(
+    claude_server: AnthropicServer, claude: AnthropicProvider
+) -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "get_my_profile", "input": None}
+    steps: list[Step] = [
+        Event("message_start", {"message": {"usage": None}}),
+        Event("content_block_start", {"index": 0, "content_block": call}),
+        Event("content_block_stop", {"index": 0}),
+    ]
+    claude_server.then(replace(reply(*steps, Stop(reason="tool_use")), begun=False))
+    (asked,) = calls_of(await events_of(claude, request("Hi", tools=TOOLS)))
+    assert (asked.name, asked.arguments) == ("get_my_profile", "{}")
 
 
 async def test_a_stream_without_an_end_is_broken_off(

@@ -224,6 +224,14 @@ async def test_events_that_are_new_to_us_are_passed_over(
     assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hi"
 
 
+async def test_what_a_gateway_leaves_null_is_as_if_it_were_not_there(
+    server: OpenAIServer, provider: OpenAIProvider
+) -> None:
+    end = Data({"type": "response.completed", "response": {"output": None, "usage": None}})
+    server.then(lambda body: Stream((*Writer(body).begin(), *Writer(body).message(["Hi"]), end)))
+    assert joined(await events_of(provider, request("Hi", model=MODEL))) == "Hi"
+
+
 async def test_a_model_that_thinks_is_not_silent(
     server: OpenAIServer, provider: OpenAIProvider, settings: Settings
 ) -> None:

@@ -46,7 +46,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    usage: Counts = Counts()
+    usage: Counts | None = None
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class Block(msgspec.Struct, frozen=True):
     data: str = ""
     id: str = ""
     name: str = ""
-    input: JSON = {}
+    input: JSON | None = None
 
 
 class StopDetails(msgspec.Struct, frozen=True):
@@ -204,7 +204,7 @@ class AnthropicRound:
         one = _read(body)
         match name:
             case "message_start":
-                self._count(one.message.usage)
+                self._count(one.message.usage or Counts())
             case "content_block_start":
                 block = self._open[one.index] = _OpenBlock(one.content_block)
                 yield from self._text(block, one.content_block.text)
@@ -301,7 +301,7 @@ class _OpenBlock:
 
     def arguments(self) -> str:
         """As the model wrote them, valid or not."""
-        return self._json or msgspec.json.encode(self._begun.input).decode()
+        return self._json or msgspec.json.encode(self._begun.input or {}).decode()
 
     def thoughts(self) -> list[JSON]:
         """The block as it has to come back. One without a signature cannot: the API would refuse it."""

@@ -180,7 +180,7 @@ class _Response(msgspec.Struct):
     usage: Counts | None = None
     incomplete_details: _Reason | None = None
     error: Any = None
-    output: list[JSON] = []
+    output: list[JSON] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -247,7 +247,7 @@ class ResponsesRound(OpenAIRound[_TextEvent]):
 
     def _whole(self, response: _Response) -> Iterator[TextDelta | ToolCallRequest]:
         """An answer that came in one piece, in the place of its events."""
-        for item in response.output:
+        for item in response.output or ():
             yield from self._added(item)
             for part in (item.get("content") or ()) if item.get("type") == "message" else ():
                 self._refused = self._refused or part.get("type") == "refusal"
