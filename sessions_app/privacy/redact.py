@@ -28,6 +28,7 @@ FIGURES = (
     bool,
     int | None,
     float | None,
+    bool | None,
     list[int],
     ev.Usage,
     ev.Timings,

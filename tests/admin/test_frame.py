@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 import unfold
+from django.test import Client
 from playwright.sync_api import Page, expect
+
+from .rows import user_says, write_session
 
 THEIRS = Path(unfold.__file__).parent / "templates"
 OURS = Path(__file__).parents[2] / "templates"
@@ -27,6 +30,15 @@ def test_a_copy_of_their_template_differs_in_nothing_else(name: str) -> None:
     ours, theirs = ((folder / name).read_text(encoding="utf-8") for folder in (OURS, THEIRS))
     assert bare(ours) == bare(theirs), "unfold has changed it: copy it anew"
     assert ours != theirs
+
+
+def test_what_keeps_early_keys_stands_before_all_other_scripts(admin: Client) -> None:
+    write_session([user_says("Hello")], session_id="s1")
+    for page in ("", "sessions_app/session/", "sessions_app/session/s1/change/", "sessions_app/inboxitem/"):
+        head = admin.get(f"/admin/{page}").content.decode().partition("</head>")[0]
+        scripts = re.findall(r"<script[^>]*>", head)
+        assert "admin_sessions/early" in scripts[0], page
+        assert sum("admin_sessions/early" in script for script in scripts) == 1, page
 
 
 def test_the_menu_of_a_phone_opens_and_closes_by_the_keyboard(page: Page) -> None:

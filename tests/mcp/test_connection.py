@@ -37,7 +37,10 @@ async def test_a_refused_call_is_told_without_our_secrets(run: Run, notebook: No
         assert "refused the call of protocol_error: no such page: ***" in outcome.output
 
 
-async def test_start_waits_for_no_server(run: Run, notebook: Notebook) -> None:
+async def test_start_waits_for_no_server(
+    run: Run, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # one that this user may not read would be told of instead
     began = time.monotonic()
     async with run(wait=False, raw=notebook.raw("silent"), none={"command": "no-such-command"}) as running:
         assert time.monotonic() - began < 5

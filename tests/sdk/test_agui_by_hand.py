@@ -173,7 +173,7 @@ async def test_what_is_refused_is_told(server: ServerProcess) -> None:
         ]:
             response = await client.post(address, json=body)
             assert (response.json()["error"]["code"], response.status_code // 100) == (code, 4), body
-        elsewhere = await client.post(f"{address}/agent/none/run", json=asking("x"))
+        elsewhere = await client.post(f"{address}/agent/none/run", json=asking("x", threadId="new"))
         assert elsewhere.json()["error"]["code"] == "assistant_not_found"
         nobodys = {"threadId": "none", "runId": "c", "messages": []}
         nothing = await client.post(f"{address}/agent/default/connect", json=nobodys)
