@@ -27,9 +27,9 @@ from chat.llm.provider import JSON
 from chat.tools.registry import Offered, Registry
 from sessions_app.assistant import DEFAULT, AssistantSettings
 from sessions_app.errors import DatabaseAway
-from sessions_app.origins import is_origin, origin_of
 from sessions_app.postgres.threads import in_db_thread
 from sessions_app.selectors.assistants import KeptVersion, assistant_version, live_assistants
+from sessions_app.setting import is_origin, origin_of
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,7 @@ import tomllib
 from typing import Any
 
 from sessions_app.assistant import SLUG, AssistantSettings, assistant_of
-from sessions_app.origins import origin_of
-from sessions_app.setting import Kind, file_of, names_of, text_of_file
+from sessions_app.setting import Kind, file_of, names_of, origin_of, text_of_file
 
 _FIGURES = ("input", "cached", "output", "context")
 _PRICES_FORM = (

@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from yarl import URL
 
 Conf = TypeVar("Conf")
 _ROOT = Path(__file__).resolve().parent.parent
+_ORIGIN = re.compile(r"https?://[^/?#@\s*,;'\"]+")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _DECLARATION = "setting"
@@ -202,6 +204,22 @@ def _flag(given: str) -> bool:
     if given.lower() not in _TRUE + _FALSE:
         raise ValueError
     return given.lower() in _TRUE
+
+
+def origin_of(given: str) -> str:
+    """The same origin as browsers write it (RFC 6454, 6.2): in small letters, its name in ASCII (``https://xn--...``), without a port
+    that goes without saying. Only so it is like what a browser sends, and may stand in a header. Raises ValueError where it is none."""
+    if not _ORIGIN.fullmatch(given):
+        raise ValueError(given)
+    return str(URL(given).origin())
+
+
+def is_origin(given: str) -> bool:
+    try:
+        origin_of(given)
+    except ValueError:
+        return False
+    return True
 
 
 def file_of(given: str) -> Path:
