@@ -1,5 +1,6 @@
 """Chat Completions as gateways and other vendors speak it: what has to come back, what they refuse, reasoning in the text."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -288,6 +289,26 @@ async def test_what_a_server_refuses_is_learned_once_for_each_model(
     assert server.hits == 3 + 1 + 3
     assert [body["max_completion_tokens"] for body in server.requests] == [9, 9, 9]
     assert not [body for body in server.requests if "stream_options" in body or "max_tokens" in body]
+
+
+async def test_what_one_question_has_learned_another_that_was_asked_beside_it_knows(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    """The first of a process come in company."""
+    server.api = ChatApi(groq=False, gateway=True)
+    asked = request("Hi", model=MODEL, max_output_tokens=9)
+    answers = await asyncio.gather(*(events_of(provider, asked) for _ in range(3)))
+    assert [joined(events) for events in answers] == ["You said: Hi"] * 3
+
+
+async def test_a_schema_that_is_refused_to_several_at_once_is_refused_once(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    refusal = {"error": {"message": "'response_format.type' json_schema is not supported"}}
+    server.http.instead += [HttpAnswer(400, json.dumps(refusal))] * 2
+    asked = request("How warm is it?", model=MODEL, answer_schema={"type": "object", "properties": {}})
+    await asyncio.gather(*(events_of(provider, asked) for _ in range(2)))
+    assert [body["response_format"]["type"] for body in server.requests] == ["json_object"] * 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import openai
 from chat.errors import ModelUnreachable
 from chat.llm.failures import told_by
 from chat.llm.names import short_call_id
-from chat.llm.openai.learned import Form, Learned
+from chat.llm.openai.learned import Form, Known, Learned
 from chat.llm.openai.streaming import OpenAIRound, OpenAIStreaming, Stream
 from chat.llm.openai.words import MAX_DEPTH, Counts, Reasoning, ThinkTag, arguments, output, strictly
 from chat.llm.prompts import ANSWER_SCHEMA, NOT_ANSWERED
@@ -423,28 +423,28 @@ class ChatCompletionsProvider(OpenAIStreaming):
         """Asks again where a field was refused that no answer needs, or that the server knows by another name, or whose value is too
         large: without a limit the answer is as long as there is room for, which is less."""
         while True:
-            request = self._learned.adapted(request)
-            body = self._body(request)
+            known = self._learned.of(request.model)
+            request = self._learned.adapted(request, known)
+            body = self._body(request, known)
             try:
                 return await self._post("/chat/completions", body)
             except openai.APIStatusError as error:
                 told = told_by(error.response)
-                if self._learned.learn(request, told, asked_for_json="response_format" in body):
+                if self._learned.learn(request, known, told, asked_for_json="response_format" in body):
                     continue
                 if not self._learned.is_limit_too_large(request, told):
                     raise
                 request = msgspec.structs.replace(request, max_output_tokens=None)
 
-    def _body(self, request: ModelRequest) -> JSON:
-        model, learned = request.model, self._learned
+    def _body(self, request: ModelRequest, known: Known) -> JSON:
         body = build_body(
             request,
             provider=self.name,
-            limit_field=learned.limit_field(model),
-            counted=learned.counts(model),
-            form=learned.form(model),
+            limit_field=self._learned.limit_field(known),
+            counted=not known.uncounted,
+            form=known.form,
         )
-        if learned.wants_reasoning(model):
+        if known.reasoning_wanted:
             body["messages"] = [_with_reasoning(message) for message in body["messages"]]
         return body
 

@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -71,77 +72,74 @@ def _named_in(request: ModelRequest) -> list[ToolSpec]:
     return [ToolSpec(name, "", {"type": "object", "properties": {}}) for name in names]
 
 
+class Known(msgspec.Struct, frozen=True):
+    """Of one model: what its server has refused until now."""
+
+    other_limit: bool = False
+    """It knows the limit of output by its other name."""
+    uncounted: bool = False
+    form: Form = Form.SCHEMA
+    reasoning_wanted: bool = False
+    """Of every message of the assistant's, and be it none."""
+    tools_wanted: bool = False
+    """Where the history has calls."""
+    description_chars: int = 0
+    """The most of a tool's description; 0: no limit is known."""
+    toolless: bool = False
+    too_large: int = sys.maxsize
+    """The least limit of output that is more than the model can give at all."""
+
+
 class Learned:
-    """Of one server, by model; for the process's life. Each thing is learned once."""
+    """Of one server, by model; for the process's life. What a question learns is what it was asked without knowing: another one may
+    have learned it meanwhile."""
 
     def __init__(self, provider: str, *, limit_field: str, counted: bool) -> None:
         self._provider = provider
         self._limit_field = limit_field
         self._counted = counted
-        self._other_limit: set[str] = set()
-        """Models that refused the limit's name; below, those that refused to count."""
-        self._uncounted: set[str] = set()
-        self._forms: dict[str, Form] = {}
-        """Of models that refused to be asked for JSON by a schema."""
-        self._reasoning_wanted: set[str] = set()
-        """Models that want reasoning of every message of the assistant's, and be it none."""
-        self._tools_wanted: set[str] = set()
-        """Models that want tools named where the history has calls."""
-        self._description_chars: dict[str, int] = {}
-        """The most of a tool's description."""
-        self._toolless: set[str] = set()
-        self._too_large: dict[str, int] = {}
-        """Limits of output that are more than the model can give at all."""
+        self._models: dict[str, Known] = {}
 
-    def limit_field(self, model: str) -> str:
+    def of(self, model: str) -> Known:
+        return self._models.get(model) or Known(uncounted=not self._counted)
+
+    def limit_field(self, known: Known) -> str:
         """The name for the limit of output tokens."""
         other = next(name for name in LIMIT_FIELDS if name != self._limit_field)
-        return other if model in self._other_limit else self._limit_field
+        return other if known.other_limit else self._limit_field
 
-    def counts(self, model: str) -> bool:
-        return self._counted and model not in self._uncounted
-
-    def form(self, model: str) -> Form:
-        return self._forms.get(model, Form.SCHEMA)
-
-    def wants_reasoning(self, model: str) -> bool:
-        return model in self._reasoning_wanted
-
-    def adapted(self, request: ModelRequest) -> ModelRequest:
+    def adapted(self, request: ModelRequest, known: Known) -> ModelRequest:
         """Without what its model does not take at all."""
-        tools, choice = request.tools, request.tool_choice
-        if request.model in self._toolless:
+        tools, choice, limit = request.tools, request.tool_choice, request.max_output_tokens
+        if known.toolless:
             tools = []
-        elif not tools and request.model in self._tools_wanted:
+        elif not tools and known.tools_wanted:
             tools, choice = _named_in(request), "none"
-        if most := self._description_chars.get(request.model):
+        if most := known.description_chars:
             tools = [msgspec.structs.replace(spec, description=spec.description[:most]) for spec in tools]
-        request = msgspec.structs.replace(request, tools=tools, tool_choice=choice)
-        if (request.max_output_tokens or 0) >= self._too_large.get(request.model, sys.maxsize):
-            request = msgspec.structs.replace(request, max_output_tokens=None)
-        return request
+        if (limit or 0) >= known.too_large:
+            limit = None
+        return msgspec.structs.replace(request, tools=tools, tool_choice=choice, max_output_tokens=limit)
 
-    def learn(self, request: ModelRequest, refusal: Told, *, asked_for_json: bool) -> bool:
-        """Whether there is something new to ask without, or by another name; of each field once."""
+    def learn(self, request: ModelRequest, known: Known, refusal: Told, *, asked_for_json: bool) -> bool:
+        """Whether there is something to ask without, or by another name. ``known``: with which ``request`` was asked; of each
+        field once."""
         model, told = request.model, f"{refusal.message} {' '.join(refusal.codes)}"
         if self._learn_toolless(request, refusal):
             return True
         if refusal.status not in {400, 422}:
             return False
         if asked_for_json and _ABOUT_JSON.search(told):
-            self._forms[model] = Form.OBJECT if self.form(model) is Form.SCHEMA else Form.WORDS
-            return True
-        for wanted, words in (
-            (self._reasoning_wanted, _REASONING_WANTED),
-            (self._tools_wanted, _TOOLS_WANTED),
-        ):
-            if model not in wanted and words.search(told):
-                wanted.add(model)
-                return True
-        if (found := _DESCRIPTION.search(told)) and model not in self._description_chars:
-            self._description_chars[model] = int(found[1])
-            return True
-        return bool(_UNKNOWN.search(told)) and self._learn_unknown(model, told)
+            self._learn_form(model, known)
+        elif not known.reasoning_wanted and _REASONING_WANTED.search(told):
+            self._keep(model, reasoning_wanted=True)
+        elif not known.tools_wanted and _TOOLS_WANTED.search(told):
+            self._keep(model, tools_wanted=True)
+        elif not known.description_chars and (found := _DESCRIPTION.search(told)):
+            self._keep(model, description_chars=int(found[1]))
+        else:
+            return bool(_UNKNOWN.search(told)) and self._learn_unknown(model, known, told)
+        return True
 
     def is_limit_too_large(self, request: ModelRequest, refusal: Told) -> bool:
         """Of a model's own maximum that is remembered; of the room beside this prompt not."""
@@ -149,15 +147,22 @@ class Learned:
         if limit is None or refusal.status not in {400, 422} or not _TOO_LARGE.search(refusal.message):
             return False
         if not isinstance(failure(refusal), ModelContextTooLong):
-            self._too_large[request.model] = limit
+            self._keep(request.model, too_large=min(limit, self.of(request.model).too_large))
         return True
 
-    def _learn_unknown(self, model: str, told: str) -> bool:
-        if self.counts(model) and "stream_options" in told:
-            self._uncounted.add(model)
+    def _keep(self, model: str, **new: Any) -> None:
+        self._models[model] = msgspec.structs.replace(self.of(model), **new)
+
+    def _learn_form(self, model: str, known: Known) -> None:
+        if self.of(model).form is known.form:
+            self._keep(model, form=Form.OBJECT if known.form is Form.SCHEMA else Form.WORDS)
+
+    def _learn_unknown(self, model: str, known: Known, told: str) -> bool:
+        if not known.uncounted and "stream_options" in told:
+            self._keep(model, uncounted=True)
             return True
-        if model not in self._other_limit and self.limit_field(model) in told:
-            self._other_limit.add(model)
+        if not known.other_limit and self.limit_field(known) in told:
+            self._keep(model, other_limit=True)
             return True
         return False
 
@@ -166,7 +171,7 @@ class Learned:
         free = request.tool_choice in {"auto", "none"}
         if not request.tools or not free or not _NO_TOOLS.search(refusal.message):
             return False
-        self._toolless.add(request.model)
+        self._keep(request.model, toolless=True)
         logger.warning(
             "%s:%s takes no tools, and is offered none from now on: %s",
             self._provider,
