@@ -402,6 +402,18 @@ async def test_a_tool_that_was_wished_for_is_not_left_out(
     assert server.hits == 1
 
 
+async def test_what_does_not_go_together_takes_no_model_its_tools(
+    server: OpenAIServer, provider: ChatCompletionsProvider
+) -> None:
+    server.then(HttpError(400, "response_format is not supported when tools are given"))
+    await events_of(
+        provider,
+        request("Hi", model=MODEL, tools=[GET_TIME], answer_schema={"type": "object", "properties": {}}),
+    )
+    await events_of(provider, request("Hi", model=MODEL, tools=[GET_TIME]))
+    assert ["tools" in body for body in server.requests] == [True] * 3
+
+
 @pytest.mark.parametrize(
     "message",
     [

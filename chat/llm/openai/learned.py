@@ -125,12 +125,15 @@ class Learned:
         """Whether there is something to ask without, or by another name. ``known``: with which ``request`` was asked; of each
         field once."""
         model, told = request.model, f"{refusal.message} {' '.join(refusal.codes)}"
-        if self._learn_toolless(request, refusal):
-            return True
-        if refusal.status not in {400, 422}:
-            return False
-        if asked_for_json and _ABOUT_JSON.search(told):
+        checked = refusal.status in {400, 422}
+        if (
+            checked and asked_for_json and _ABOUT_JSON.search(told)
+        ):  # before the tools: the two may not go together
             self._learn_form(model, known)
+        elif self._learn_toolless(request, refusal):
+            pass
+        elif not checked:
+            return False
         elif not known.reasoning_wanted and _REASONING_WANTED.search(told):
             self._keep(model, reasoning_wanted=True)
         elif not known.tools_wanted and _TOOLS_WANTED.search(told):
