@@ -86,10 +86,13 @@ class _Repair:
         if node.get("default") is not None:
             result["default"] = node["default"]
         if isinstance(text := node.get("description"), str):
-            result["description"] = text[:MAX_DESCRIPTION_CHARS] if self._foreign else text
+            result["description"] = self._joined(text)
         result |= self._enum(node)
         result |= self._type(node)
-        result |= self._options(node, within, depth)
+        options = self._options(node, within, depth)
+        if "description" in options and "description" in result:  # of the one option that is left
+            options["description"] = self._joined(result["description"], options["description"])
+        result |= options
         if isinstance(node.get("properties"), dict):
             result |= self._object(node, within, depth)
         elif result.get("type") == "object" and isinstance(node.get("additionalProperties"), dict):
@@ -99,6 +102,10 @@ class _Repair:
         ):  # else the one option that is left has told them
             result |= self._array(node, within, depth)
         return result
+
+    def _joined(self, *texts: str) -> str:
+        text = " ".join(dict.fromkeys(texts))
+        return text[:MAX_DESCRIPTION_CHARS] if self._foreign else text
 
     def _array(self, node: JSON, within: tuple[str, ...], depth: int) -> JSON:
         """Items that differ by their place (a tuple) are a choice for every place; the order is told in words."""

@@ -109,6 +109,11 @@ def test_a_schema_is_repaired(given: JSON, wanted: JSON) -> None:
         (obj(a={"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "maxItems": 10_000}),
          obj(a={"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
                 "description": "maxItems: 10000 In this order: integer, string."})),
+        (obj(a={"anyOf": [{"type": "string", "pattern": "^a"}, {"type": "null"}], "default": None, "description": "Where to."}),
+         obj(a={"type": "string", "description": "Where to. pattern: ^a"})),
+        ({**obj(a={"anyOf": [{"$ref": "#/$defs/A"}, {"type": "null"}], "default": None, "description": "Where to."}),
+          "$defs": {"A": {"type": "string", "description": "An address."}}},
+         obj(a={"type": "string", "description": "Where to. An address."})),
         ({**obj(a={}), "oneOf": [{"required": ["a"]}], "not": {}, "enum": [1]}, obj(a={})),
     ],
 )  # fmt: skip
