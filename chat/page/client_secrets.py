@@ -10,11 +10,11 @@ import msgspec
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 from msgspec import Meta
 
 from chat.assistants import INSTRUCTIONS, PLAIN, Assistant, shelf
 from chat.errors import ChatError, CredentialsInvalid, FrameError
+from chat.page.views import as_openai_has_it
 from chat.session.commands import SessionConfig
 from chat.wire.realtime.checks import check_nul, invalid, parse_object
 from chat.wire.realtime.client import SessionSettings, check_settings
@@ -43,7 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 @csrf_exempt  # whoever comes here comes by a key: a page of somebody else's cannot make a browser send one
-@require_POST
+@as_openai_has_it
 @never_cache
 def client_secrets(request: HttpRequest) -> JsonResponse:
     try:

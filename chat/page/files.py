@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from chat.errors import LimitReached
 from chat.page.own_data import for_its_owner
-from chat.page.views import error_response
+from chat.page.views import as_openai_has_it, error_response
 from chat.quota.subjects import address_of, payers_of, subjects_of
 from chat.quota.uploads import count_upload
 from chat.wire.codes import FrameCode
@@ -53,7 +53,7 @@ def upload(request: HttpRequest, person: Person) -> HttpResponseBase:
     return JsonResponse(as_json(kept), status=201) if isinstance(kept, StoredFile) else kept
 
 
-@require_POST
+@as_openai_has_it
 @for_its_owner
 def upload_as_openai(request: HttpRequest, person: Person) -> HttpResponseBase:
     """The same, as ``client.files.create`` of OpenAI's SDKs asks for it; what it is for is not asked."""

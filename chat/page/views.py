@@ -1,5 +1,7 @@
 """The chat page, and the list of a visitor's own sessions."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -13,7 +15,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
 from chat.conf import conf
-from chat.errors import CredentialsInvalid
+from chat.errors import CredentialsInvalid, ObjectNotFound
 from chat.page.shell import assistant_for, shell
 from chat.quota.quotas import left_headers
 from chat.quota.subjects import address_of, payers_of, subjects_of
@@ -126,3 +128,17 @@ def as_json(session: RecentSession) -> dict[str, Any]:
 
 def error_response(status: int, code: str, message: str) -> JsonResponse:
     return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+
+
+def as_openai_has_it(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A POST below ``/v1/`` that Django serves; by another method it is not offered, and told as all that is not (`chat.wire.openai`)."""
+
+    @wraps(view)
+    def asked(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            return view(request, **kwargs)
+        message = f"{request.method} {request.path} is not offered here."
+        details = {"type": ObjectNotFound.error_type, "code": ObjectNotFound.code, "message": message}
+        return JsonResponse({"error": {**details, "param": None}}, status=404)
+
+    return asked

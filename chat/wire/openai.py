@@ -12,7 +12,7 @@ from chat.wire.http.visit import Visit
 from chat.wire.responses import calls, conversations
 from chat.wire.responses.objects import DIALECT, Model, ModelList
 
-PATHS = re.compile(r"/v1/(?!realtime(/client_secrets)?$|files$).*")
+PATHS = re.compile(r"/v1/(?!realtime/client_secrets$|files$).*")
 """All but those that Django serves: also what is not offered is told as OpenAI's clients read it."""
 
 

@@ -231,6 +231,9 @@ async def test_what_is_not_offered_is_told_as_an_error(server: ServerProcess, cl
         (client.moderations.create(input="x"), "POST /v1/moderations"),
         (client.files.retrieve("file_1"), "GET /v1/files/file_1"),
         (client.files.delete("file_1"), "DELETE /v1/files/file_1"),
+        (client.files.list(), "GET /v1/files"),
+        (client.get("/realtime/client_secrets", cast_to=object), "GET /v1/realtime/client_secrets"),
+        (client.post("/realtime", cast_to=object), "POST /v1/realtime"),
         (client.vector_stores.list(), "GET /v1/vector_stores"),
         (client.post("/realtime/calls", cast_to=object), "POST /v1/realtime/calls"),
     ):
