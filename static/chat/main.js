@@ -12,7 +12,7 @@ import { announce, isComposed, setText } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { Earlier } from "./earlier.js";
 import { Follow } from "./follow.js";
-import { forgetHere } from "./forget_here.js";
+import { hasSignedOut } from "./forget_here.js";
 import { FrameHost } from "./frame_host.js";
 import { FrameList } from "./frame_list.js";
 import { FramePlace } from "./frame_place.js";
@@ -165,7 +165,10 @@ class Page {
   #startInFrame() {
     const opened = async () => {
       await this.host.identified;
-      if (!this.#session) this.#open();
+      if (!this.#session) {
+        this.#hasSignedOut(); // on another page: what is written here already is of whoever is here
+        this.#open();
+      }
       this.composer.focus();
     };
     if (this.attachments) this.attachments.enabled = false; // until somebody is there by name
@@ -179,17 +182,22 @@ class Page {
 
   /** With a fresh token the connection goes on where it was; with that of somebody else nothing of before is shown. */
   #renew(token) {
-    if (!token && !this.host.isUntold) this.#forgetWritten();
+    const isLeft = this.#hasSignedOut();
     if (this.attachments) this.attachments.enabled = Boolean(token);
     this.before.forget();
-    this.#session?.renew(token);
+    if (isLeft) this.#forgetWritten();
+    if (isLeft && this.#session && !this.addresses.sessionId) this.#open();
+    else this.#session?.renew(token);
   }
 
-  /** Somebody has signed out: what they were about to say is not for whoever sits there next. */
+  #hasSignedOut() {
+    return !this.host.isUntold && hasSignedOut(Boolean(this.host.token));
+  }
+
+  /** What they were about to say who have signed out. */
   #forgetWritten() {
     this.attachments?.clear({ discard: true });
     this.composer.fill("");
-    forgetHere();
   }
 
   /** Now, or as soon as it is known who is there. */

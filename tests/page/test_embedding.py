@@ -461,15 +461,27 @@ def test_who_cannot_be_named_is_not_shown_the_talk_of_who_was_before(
     expect(frame.locator("#connection")).to_have_text("Ready")
 
 
-def test_who_signs_out_leaves_nothing_in_the_message_box(visit: Host, in_database: InDatabase) -> None:
+@pytest.mark.parametrize("way", ["in place", "by another page"])
+def test_who_signs_out_leaves_no_word(visit: Host, shop: Shop, in_database: InDatabase, way: str) -> None:
     token = in_database(lambda: secret_of("customer-15"))
-    page = visit(IDENTIFIES, script=f"window.chatToken = () => {json.dumps(token)}")
+    page = visit(IDENTIFIES, script=f"window.chatToken = () => location.search ? '' : {json.dumps(token)}")
+    if way == "in place":
+        page.route_web_socket(re.compile("/ws/"), lambda _: None)  # the word does not arrive
+        page.reload()
     frame = opened(page)
     expect(frame.locator("#attach")).to_be_visible()
+    if way == "in place":
+        frame.locator("#message").fill("for the shop alone")
+        frame.locator("#message").press("Enter")
     frame.locator("#message").fill("my order is late, and")
-    page.evaluate("RealtimeChat.identify(() => '')")
-    expect(frame.locator("#attach")).to_be_hidden()
+    if way == "in place":
+        page.evaluate("RealtimeChat.identify(() => '')")
+    else:
+        page.goto(f"{shop.origin}/?signed-out")
+        frame = opened(page)
+    expect(frame.locator("#connection")).to_have_text("Ready")
     expect(frame.locator("#message")).to_have_value("")
+    expect(frame.locator(".message")).to_have_count(0)
 
 
 def test_a_frame_that_is_loaded_anew_goes_on(visit: Host) -> None:
