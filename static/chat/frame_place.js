@@ -104,7 +104,8 @@ export class FramePlace extends EventTarget {
     const known = new Set([...this.#dropped, ...this.#kept.map(({ sessionId }) => sessionId)]);
     const theirs = this.#read().kept.filter(({ sessionId }) => !known.has(sessionId));
     const [first, ...rest] = [...this.#kept, ...theirs];
-    const newest = new Set(rest.toSorted((one, other) => minuteOf(other) - minuteOf(one)).slice(0, MOST_KEPT - 1));
+    const byAge = [...rest].sort((one, other) => minuteOf(other) - minuteOf(one));
+    const newest = new Set(byAge.slice(0, MOST_KEPT - 1));
     this.#kept = first ? [first, ...rest.filter((one) => newest.has(one))] : [];
   }
 
