@@ -44,7 +44,7 @@ def _open_house(one: Exchange) -> bool:
 
 async def known_turn(visit: Visit, key: RequestKey) -> Place | None:
     """What this request has become before. The caller holds `one_at_a_time`."""
-    return await in_db_thread(find_request, request_key=key.value, visitor=visit.visitor)
+    return await in_db_thread(find_request, request_keys=key.all_values, visitor=visit.visitor)
 
 
 async def take_turn(

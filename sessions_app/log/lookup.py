@@ -56,12 +56,14 @@ def find_response(*, response_id: str, visitor: Visitor) -> Place | None:
     return None if found is None or _is_deleted(found) else found
 
 
-def find_request(*, request_key: str, visitor: Visitor) -> Place | None:
+def find_request(*, request_keys: Sequence[str], visitor: Visitor) -> Place | None:
     """The last response that was asked for by that request, in the last day."""
     asked = SessionEvent.objects.filter(
         payload__has_key="request_key", created_at__gt=Now() - _KNOWN_AGAIN
     ).annotate(key=KT("payload__request_key"))
-    return _place(asked.filter(_mine(visitor) | _NOBODYS, key=request_key).order_by("-created_at", "-seq"))
+    return _place(
+        asked.filter(_mine(visitor) | _NOBODYS, key__in=request_keys).order_by("-created_at", "-seq")
+    )
 
 
 def steered_from(place: Place) -> Place | None:

@@ -108,3 +108,21 @@ async def test_a_client_that_repeats_its_request_elsewhere_gets_the_same_turn(
         options={"headers": {"Idempotency-Key": "this one"}},
     )
     assert same["id"] == first["id"]
+
+
+async def test_a_request_that_comes_again_after_a_change_of_the_secret_key_is_the_same_turn(
+    start_server: StartServer, client_of: Client, key: str
+) -> None:
+    """The key is changed by a restart, and that is when answers get lost and clients repeat themselves."""
+    body = {"model": "demo", "input": "count to 3"}
+
+    async def ask(server: ServerProcess, **headers: str) -> Any:
+        client = client_of(server, key)
+        return await client.post("/responses", body=body, cast_to=object, options={"headers": headers})
+
+    one = start_server(**ENV)
+    two = start_server(**ENV, DJANGO_SETTINGS_MODULE="tests.identity.rotated_settings")
+    by_name, by_body = {"Idempotency-Key": "this one"}, {"x-stainless-retry-count": "1"}
+    named, plain = await ask(one, **by_name), await ask(one)
+    assert (await ask(two, **by_body))["id"] == plain["id"]
+    assert (await ask(two, **by_name))["id"] == named["id"]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 from chat.wire.http.exchange import Exchange
 from chat.wire.http.visit import Visit
@@ -26,6 +27,12 @@ class RequestKey(NamedTuple):
     """The client has named the request: it is the same for a day, whatever became of it."""
     repeated: bool
     """It may have come before."""
+    older: tuple[str, ...] = ()
+    """Its values under a ``SECRET_KEY`` of before: it may have come then."""
+
+    @property
+    def all_values(self) -> list[str]:
+        return [self.value, *self.older]
 
 
 def request_key(one: Exchange, visit: Visit, body: bytes) -> RequestKey:
@@ -33,16 +40,16 @@ def request_key(one: Exchange, visit: Visit, body: bytes) -> RequestKey:
     if name := one.headers.get("idempotency-key", "")[:_MOST_KEY_CHARS]:
         # of those whom nothing tells apart two may count their keys alike: none is given what the other asked for
         what = name.encode() + (b"\x00" + body if visit.is_nobody else b"")
-        return RequestKey(_digest(who, one.path, "key", what), named=True, repeated=True)
+        return _keyed(who, one.path, "key", what, named=True, repeated=True)
     if visit.is_nobody:  # behind one address there are many of them
         return RequestKey(new_id("req"), named=False, repeated=False)
     repeated = one.headers.get("x-stainless-retry-count", "0") not in ("0", "")
-    return RequestKey(_digest(who, one.path, "body", body), named=False, repeated=repeated)
+    return _keyed(who, one.path, "body", body, named=False, repeated=repeated)
 
 
 def key_of(one: Exchange, visit: Visit, what: str) -> RequestKey:
     """Of a request whose content names it: what it says, in which session."""
-    return RequestKey(_digest(_who(one, visit), "", "what", what.encode()), named=True, repeated=True)
+    return _keyed(_who(one, visit), "", "what", what.encode(), named=True, repeated=True)
 
 
 def _who(one: Exchange, visit: Visit) -> str:
@@ -51,10 +58,15 @@ def _who(one: Exchange, visit: Visit) -> str:
     return f"{visit.principal.user_id}/{visit.principal.external_user_id}/{visit.principal.key_id}"
 
 
-def _digest(who: str, path: str, kind: str, what: bytes) -> str:
-    """Of the server's own making: nobody finds out by it what was said."""
+def _keyed(who: str, path: str, kind: str, what: bytes, *, named: bool, repeated: bool) -> RequestKey:
     text = b"\x00".join([who.encode(), path.encode(), kind.encode(), what])
-    return hmac.new(settings.SECRET_KEY.encode(), text, hashlib.sha256).hexdigest()[:40]
+    value, *older = (_digest(text, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    return RequestKey(value, named=named, repeated=repeated, older=tuple(older))
+
+
+def _digest(text: bytes, key: str | bytes) -> str:
+    """Of the server's own making: nobody finds out by it what was said."""
+    return hmac.new(force_bytes(key), text, hashlib.sha256).hexdigest()[:40]
 
 
 _at_work: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

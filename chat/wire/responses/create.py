@@ -53,7 +53,7 @@ async def known(visit: Visit, key: RequestKey) -> Place | None:
     """The turn that this request has become already."""
     if not key.repeated:
         return None
-    place = await in_db_thread(find_request, request_key=key.value, visitor=visit.visitor)
+    place = await in_db_thread(find_request, request_keys=key.all_values, visitor=visit.visitor)
     if place is None:
         return None
     let_in(visit, place)
