@@ -30,6 +30,7 @@ from chat.session.commands import (
     HandBack,
     Left,
     RequestResponse,
+    SessionConfig,
     Speak,
     Steering,
     TakeOver,
@@ -133,10 +134,15 @@ class Session(Life):
             await self.durable()
 
     def _update(self, command: UpdateSession) -> None:
+        updated, config = self._updated(command)
+        self.log.append(updated)
+        self.config = config
+
+    def _updated(self, command: UpdateSession) -> tuple[ev.SessionUpdated, SessionConfig]:
+        """The event, and the settings once it is in the log."""
         changes = self._assistant.with_full_model(command.changes)
         config = accept.updated(self.config, changes)
-        self.log.append(ev.SessionUpdated(config=changes, client_event_id=command.client_event_id))
-        self.config = config
+        return ev.SessionUpdated(config=changes, client_event_id=command.client_event_id), config
 
     def _add(self, command: AddMessage | AddToolCall | AddToolOutput, files: accept.Files) -> None:
         match command:
@@ -194,20 +200,26 @@ class Session(Life):
         if command.steers:
             return await self._said_into(command, events)
         turn = self._turn_of(command, command.request, events) if command.request else None
-        if command.changes:
-            self._update(UpdateSession(changes=command.changes))
+        config = self.config
+        if command.changes:  # in one with the rest: what is refused changes no settings
+            updated, config = self._updated(UpdateSession(changes=command.changes))
+            events = [updated, *events]
         if turn:  # it commits with what was said: it is in the log before anybody hears of it
-            return Done(response_id=turn.response_id, seq=self._ask(turn, TurnPolicy.ENQUEUE, *events))
+            seq = self._ask(turn, TurnPolicy.ENQUEUE, *events)
+            self.config = config
+            return Done(response_id=turn.response_id, seq=seq)
         if events:
             self.log.append(*self._untold_retries(), *events)
+            self.config = config
         await self.durable()
         return Done(config=msgspec.to_builtins(self.config))
 
     async def _said_into(self, command: Converse, events: Sequence[ev.Event]) -> Done:
         """Raises `NoActiveResponse`. One that waits itself is answered first, and not stopped."""
         running = self._response if self._response and self._response.takes_words else None
-        takes_it = [turn.options for turn in self._queue if turn.response_id == command.steers]
-        if running and running.response_id == command.steers:
+        takes_it = [turn.options for turn in self._queue if turn.goes_by(command.steers)]
+        is_running = running is not None and running.goes_by(command.steers)
+        if running and is_running:
             if running.waits_for_others:
                 self.log.append(*events)
                 await self.durable()
@@ -218,7 +230,7 @@ class Session(Life):
         request = accept.with_settings_of(takes_it[0], command.request)
         turn = self._turn_of(command, request, events)
         seq = self._ask(turn, TurnPolicy.ENQUEUE, *events)
-        if running and running.response_id == command.steers:
+        if running and is_running:
             running.stop(STEERED)
         return Done(response_id=turn.response_id, seq=seq)
 
