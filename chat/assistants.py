@@ -28,7 +28,7 @@ from chat.tools.registry import Offered, Registry
 from sessions_app.assistant import DEFAULT, AssistantSettings
 from sessions_app.errors import DatabaseAway
 from sessions_app.postgres.threads import in_db_thread
-from sessions_app.selectors.assistants import KeptVersion, assistant_version, live_assistants
+from sessions_app.selectors.assistants import KeptVersion, assistant_version, live_assistants, readable_part
 from sessions_app.setting import is_origin, origin_of
 
 logger = logging.getLogger(__name__)
@@ -199,17 +199,24 @@ class Shelf:
     # By what a session's log says
 
     async def begun_with(self, slug: str, version: int) -> Assistant:
-        """What is not there any more leaves the default. Raises `DatabaseAway`."""
+        """What is not there any more leaves the default; of a version that another build has saved counts what this one can read.
+        Raises `DatabaseAway`."""
         if not slug:
             return self._of_settings(DEFAULT)
-        found = await self._version(slug, version) if version else self._of_settings(slug)
+        found = await self._version_begun_with(slug, version) if version else self._of_settings(slug)
         if found is None:
             logger.warning("assistant %s, version %d: it is gone, the default answers", slug, version)
-        return found or PLAIN
+        return found or self._of_settings(DEFAULT)
 
     def _of_settings(self, slug: str) -> Assistant:
         settings = conf().assistants.get(slug, _AS_THE_SERVER)
         return Assistant(slug="" if slug == DEFAULT else slug, settings=settings)
+
+    async def _version_begun_with(self, slug: str, version: int) -> Assistant | None:
+        if whole := await self._version(slug, version):
+            return whole
+        kept = await in_db_thread(readable_part, slug=slug, version=version)
+        return Assistant(slug=slug, version=version, settings=kept) if kept else None
 
     async def _version(self, slug: str, version: int) -> Assistant | None:
         with self._lock:

@@ -3,6 +3,7 @@
 A field that is empty follows the settings of the whole server.
 """
 
+import contextlib
 import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -79,6 +80,24 @@ def assistant_of(value: Any) -> AssistantSettings:
     for problem in problems_of(settings).values():
         raise ValueError(problem)
     return settings
+
+
+def readable_part_of(value: Any) -> AssistantSettings:
+    """What this build reads of settings that another one has written: field by field, without those that it does not know. Of what
+    cannot be read of its tools none is allowed, and no client's instructions: never more than was. Never raises."""
+    fields = value if isinstance(value, dict) else {}
+    read: dict[str, Any] = {}
+    for name in AssistantSettings.__struct_fields__:
+        if name in fields:
+            with contextlib.suppress(ValueError):
+                read[name] = getattr(assistant_of({name: fields[name]}), name)
+    for name, least in _LEAST.items():
+        if name not in read and (name in fields or not isinstance(value, dict)):
+            read[name] = least
+    return AssistantSettings(**read)
+
+
+_LEAST: dict[str, Any] = {"tools": (), "client_instructions": False}
 
 
 def problems_of(settings: AssistantSettings) -> dict[str, str]:

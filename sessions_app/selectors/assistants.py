@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import F
 
-from sessions_app.assistant import AssistantSettings, assistant_of
+from sessions_app.assistant import AssistantSettings, assistant_of, readable_part_of
 from sessions_app.models import Assistant, AssistantVersion
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,12 @@ def assistant_version(*, slug: str, version: int) -> KeptVersion | None:
     """Any version, whoever gets it."""
     row = AssistantVersion.objects.filter(assistant_id=slug, number=version).first()
     return _kept(row) if row else None
+
+
+def readable_part(*, slug: str, version: int) -> AssistantSettings | None:
+    """What this build reads of a version; None where it is not there."""
+    row = AssistantVersion.objects.filter(assistant_id=slug, number=version).first()
+    return readable_part_of(row.settings) if row else None
 
 
 def _kept(row: AssistantVersion) -> KeptVersion | None:

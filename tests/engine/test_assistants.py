@@ -205,6 +205,47 @@ class TestShelf:
 
     async def test_what_is_gone_leaves_the_default(self) -> None:
         assert (await Shelf().begun_with("shop", 9)).slug == ""
+        closed = AssistantSettings(tools=(), client_instructions=False)
+        with override_settings(CHAT_ASSISTANTS={"default": closed}):
+            assert (await Shelf().begun_with("shop", 9)).settings == closed
+
+    @pytest.mark.parametrize(
+        ("kept", "read"),
+        [
+            (
+                {
+                    "instructions": "Be kind.",
+                    "tools": ["calculate"],
+                    "client_instructions": False,
+                    "voice": "alto",
+                },
+                AssistantSettings(instructions="Be kind.", tools=("calculate",), client_instructions=False),
+            ),
+            (
+                {
+                    "instructions": "Be kind.",
+                    "tools": {"only": ["calculate"]},
+                    "client_instructions": "staff",
+                },
+                AssistantSettings(instructions="Be kind.", tools=(), client_instructions=False),
+            ),
+            ([], AssistantSettings(tools=(), client_instructions=False)),
+        ],
+        ids=["a field that it does not know", "fields that mean something else", "nothing of it"],
+    )
+    async def test_a_session_keeps_what_this_build_reads_of_its_version(
+        self, kept: Any, read: AssistantSettings
+    ) -> None:
+        """Two builds run beside each other while a new one is brought out: a session may come back to the older one, and has no
+        more tools there."""
+        from sessions_app.models import AssistantVersion
+        from sessions_app.postgres.threads import in_db_thread
+
+        await in_db_thread(AssistantVersion.objects.filter(assistant_id="shop").update, settings=kept)
+        found = await Shelf().begun_with("shop", 1)
+        assert (found.slug, found.version, found.settings) == ("shop", 1, read)
+        with pytest.raises(AssistantNotFound):
+            await Shelf().find("shop", 1, staff=True)
 
     def test_a_row_that_this_build_cannot_read_takes_no_other_along(self) -> None:
         from sessions_app.models import AssistantVersion
