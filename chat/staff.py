@@ -26,6 +26,7 @@ from sessions_app.hooks import Act, Again, Decision, Step
 from sessions_app.ids import new_id
 from sessions_app.log.lifecycle import owner_of
 from sessions_app.postgres.threads import in_db_thread
+from sessions_app.review.told import CLIENT
 
 
 def decide_approval(decision: Decision) -> None:
@@ -36,11 +37,16 @@ def decide_approval(decision: Decision) -> None:
     command = DecideApproval(
         approval_id=decision.approval_id,
         approve=decision.approve,
-        by=decision.by,
+        by=_signed(decision.by),
         staff_id=decision.staff_id,
         reason=decision.reason,
     )
     _carry_out(_visit(decision.session_id, command))
+
+
+def _signed(name: str) -> str:
+    """In the log the client stands under a name that a member of staff may have as well."""
+    return f"{name} (staff)" if name == CLIENT else name
 
 
 def answer_again(again: Again) -> None:
@@ -94,7 +100,7 @@ def _command(step: Step) -> Command:
         case Act.STOP:
             return CancelResponse(by=by)
         case Act.WHISPER:
-            return Whisper(text=step.text, by=by, client_event_id=said)
+            return Whisper(text=step.text, by=_signed(by), client_event_id=said)
         case Act.WITHDRAW:
             return WithdrawWhisper(item_id=step.item_id, by=by)
         case Act.TAKE_OVER:

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import httpx2
+import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.models import InboxItem, Session
@@ -242,9 +243,9 @@ async def test_an_answer_to_no_question_is_an_error(start_shop: StartShop) -> No
         assert (error["code"], error["param"]) == ("item_not_found", "item.approval_request_id")
 
 
-def staff() -> str:
+def staff(name: str = "grace") -> str:
     """The session cookie of somebody who may do everything."""
-    user = User.objects.create_superuser("grace")
+    user = User.objects.create_superuser(name)
     return str(signed_in(user).cookies["sessionid"].value)
 
 
@@ -257,12 +258,14 @@ def post(server: ServerProcess, path: str, session: str, **fields: str) -> tuple
         return response.status_code, response.text
 
 
+@pytest.mark.parametrize("name", ["grace", "client"])
 async def test_staff_decide_in_the_admin_and_the_open_tab_sees_it(
-    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger
+    start_shop: StartShop, gemini: GeminiServer, ledger: Ledger, name: str
 ) -> None:
+    """Also who is called as the log calls the client: a customer is not told that they have allowed it themselves."""
     gemini.then(calls(PAY))
     server = start_shop()
-    grace = await in_db_thread(staff)
+    grace = await in_db_thread(staff, name)
     async with realtime(server.ws_url, "/ws/session/bank") as client:
         (request,) = await asked(client)
         path = f"/admin/sessions_app/session/bank/approvals/{request['id']}/"
