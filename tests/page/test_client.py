@@ -83,6 +83,51 @@ def test_an_earlier_page_that_cannot_come_any_more_is_not_waited_for(page: ChatP
     assert page.module("realtime", script.replace("FAKE", FAKE).replace("END", end)) == []
 
 
+def test_an_earlier_page_of_a_session_that_has_ended_comes_over_a_new_connection(page: ChatPage) -> None:
+    script = """async ({ RealtimeClient }) => {
+      const WebSocket = FAKE;
+      const client = new RealtimeClient("wss://nowhere/", { sessionId: "s", WebSocket });
+      client.connect();
+      WebSocket.all[0].greet();
+      WebSocket.all[0].onclose({ code: 1000, reason: "" });
+      const given = client.earlier();
+      const socket = WebSocket.all[1];
+      socket?.greet();
+      await Promise.resolve();
+      await Promise.resolve();
+      const until = socket?.sent.find(({ type }) => type === "x_history.get")?.until;
+      socket?.hear({ type: "x_history.given", until, after: "event_s_4", events: [{ type: "one" }] });
+      const told = await given;
+      client.close();
+      return [until, told];
+    }"""
+    assert page.module("realtime", script.replace("FAKE", FAKE)) == ["event_s_9", [{"type": "one"}]]
+
+
+@pytest.mark.parametrize(("code", "told"), [(4404, 4401), (4401, 4401), (None, None)])
+def test_who_was_let_go_with_their_cookies_comes_in_by_those_of_now(
+    page: ChatPage, code: int | None, told: int | None
+) -> None:
+    """Who signs in in another tab has others. Where these do not lead here, it is told why the connection was ended."""
+    script = """async ({ RealtimeClient }, code) => {
+      const WebSocket = FAKE;
+      const client = new RealtimeClient("wss://nowhere/", { sessionId: "s", WebSocket });
+      client.connect();
+      WebSocket.all[0].greet();
+      WebSocket.all[0].onclose({ code: 4401, reason: "" });
+      const until = performance.now() + 5000;
+      while (WebSocket.all.length === 1 && performance.now() < until) await new Promise((go) => setTimeout(go, 20));
+      const [, socket] = WebSocket.all;
+      if (code) socket?.onclose({ code, reason: "" });
+      else socket?.greet();
+      const { phase, code: told } = client.state;
+      client.close();
+      return [WebSocket.all.length, phase, told ?? null];
+    }"""
+    phase = "stopped" if code else "online"
+    assert page.module("realtime", script.replace("FAKE", FAKE), code) == [2, phase, told]
+
+
 def test_a_key_that_cannot_be_fetched_is_asked_for_again_however_it_fails(page: ChatPage) -> None:
     script = """async ({ RealtimeClient }) => {
       let asked = 0;

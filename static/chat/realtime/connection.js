@@ -62,6 +62,8 @@ export class Connection extends EventTarget {
   #timers = {};
   #lastError = null;
   #replayed = false;
+  /** How a connection that had come in by cookies was ended with them; others may be there by now. */
+  #cookiesEnded = null;
   #answering = new Set();
   #wake = new Wake();
   /** Nothing was said yet, and no session is wanted before. */
@@ -210,7 +212,8 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * The events of the page before what was told; none where there is nothing, or no connection.
+   * The events of the page before what was told; none where there is nothing, or no connection. A session that has ended is
+   * connected to again.
    * @returns {Promise<any[]>}
    */
   earlier() {
@@ -220,12 +223,19 @@ export class Connection extends EventTarget {
   }
 
   async #askEarlier() {
+    if (this.#phase === Phase.ENDED) await this.#comeBack(); // as the next word would
     const until = placeId(this.#sessionId, this.#earliest);
     if (!this.sendNow({ type: "x_history.get", event_id: newId("event"), until })) return [];
     const given = await this.#next("x_history.given", (frame) => frame.until === until);
     if (!given) return [];
     this.#beginAt(parsePlace(this.#sessionId, given.after));
     return given.events;
+  }
+
+  /** Into a session that has ended: its past can be read over a connection alone. */
+  #comeBack() {
+    this.resume();
+    return this.#next("caughtup", () => true);
   }
 
   /** The next such frame; null where it does not come in time, or over this socket. */
@@ -312,6 +322,7 @@ export class Connection extends EventTarget {
 
   #opened(frame) {
     clearTimeout(this.#timers.open);
+    this.#cookiesEnded = null;
     this.#sessionId = frame.session.id;
     const stream = frame.x_stream;
     this.#resumeToken = stream?.resume_token ?? "";
@@ -391,10 +402,12 @@ export class Connection extends EventTarget {
     const wasOnline = this.#phase === Phase.ONLINE;
     this.#forgetSocket();
     const detail = { code, message: this.#lastError?.message ?? reason };
-    const keyEnded = code === CREDENTIALS && wasOnline && typeof this.#key === "function"; // the next one is fresh
+    const isKept = this.#key && typeof this.#key !== "function"; // else the next one is fresh
+    const letGo = code === CREDENTIALS && wasOnline && !isKept;
+    if (letGo && !this.#key) this.#cookiesEnded = detail;
     if (code === NORMAL_END) this.#become(Phase.ENDED, detail);
-    else if (keyEnded) this.#retry(code, detail);
-    else if (STOP_CODES.has(code)) this.#become(Phase.STOPPED, detail);
+    else if (letGo) this.#retry(code, detail);
+    else if (STOP_CODES.has(code)) this.#become(Phase.STOPPED, this.#cookiesEnded ?? detail);
     else this.#retry(code, detail);
   }
 

@@ -149,7 +149,7 @@ export class RealtimeClient extends EventTarget {
   approve(requestId: string, yes?: boolean): void;
   /** The id of the event, by which `refused` names it. */
   feedback(itemId: string, word: Word): string;
-  /** The events of the page before what was told; none: there is nothing, or no connection. */
+  /** The events of the page before what was told; none: there is nothing, or no connection. A session that has ended is connected to again. */
   earlier(): Promise<ServerEvent[]>;
   /** Any client event of the protocol that has an acknowledgement: kept and sent until the server has taken it. */
   deliver(...events: ClientEvent[]): void;
