@@ -15,6 +15,8 @@ export class SessionsPanel extends EventTarget {
   #loaded = false;
   /** Those with the words that are looked for, and a cursor to more of them; null: nothing is looked for. */
   #found = null;
+  /** The last question of those, as long as its words stand in the box. */
+  #asked = null;
   #pause = 0;
   #loading = null;
 
@@ -94,6 +96,7 @@ export class SessionsPanel extends EventTarget {
 
   #onSearch() {
     clearTimeout(this.#pause);
+    this.#asked = null;
     if (!this.search.value.trim()) {
       this.#found = null;
       this.#render();
@@ -109,9 +112,9 @@ export class SessionsPanel extends EventTarget {
 
   /** What was asked for before the last letter does not count any more. */
   async #find(cursor) {
-    const words = this.search.value.trim();
-    const answer = await this.#ask({ q: words, cursor });
-    if (!answer || words !== this.search.value.trim()) return;
+    const asked = (this.#asked = {});
+    const answer = await this.#ask({ q: this.search.value.trim(), cursor });
+    if (!answer || asked !== this.#asked) return;
     const before = cursor ? this.#found.sessions : [];
     this.#found = { sessions: [...before, ...answer.sessions], cursor: answer.next_cursor };
     this.#render();

@@ -129,6 +129,33 @@ def test_words_are_looked_for_in_ones_own(two: ChatPage, open_page: OpenPage) ->
     expect(stranger.page.locator("#session-list-status")).to_have_text("Nothing was found.")
 
 
+def test_more_of_what_was_looked_for_comes_too_late_for_who_began_anew(two: ChatPage) -> None:
+    """With the same words again, which are not asked for yet."""
+    entry = {"id": "s1", "title": "one", "last_word_at": "2026-01-01T00:00:00Z", "excerpt": ""}
+    more: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if "cursor=" in route.request.url:
+            more.append(route)
+        else:
+            route.fulfill(json={"sessions": [entry], "next_cursor": "more"})
+
+    two.page.route("**/api/sessions?*", answer)
+    search = two.page.get_by_role("searchbox")
+    search.fill("auberg")
+    expect_listed(two, "one")
+    with two.page.expect_request("**/api/sessions?*cursor=*"):
+        two.page.get_by_role("button", name="Show more").click()
+    two.page.clock.install()  # the words are typed again, and not asked for yet
+    search.fill("")
+    search.fill("auberg")
+    with two.page.expect_response("**/api/sessions?*cursor=*"):
+        more[0].fulfill(json={"sessions": [{**entry, "id": "s2", "title": "two"}], "next_cursor": None})
+    expect_listed(two, "echo second courgette", "echo first aubergine")
+    two.page.clock.run_for(1_000)
+    expect_listed(two, "one")
+
+
 def test_what_cannot_be_changed_is_told_and_stays(two: ChatPage) -> None:
     two.page.route("**/api/sessions/*", lambda route: route.abort())
     choose(two, "first", "Pin")
