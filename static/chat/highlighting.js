@@ -8,9 +8,12 @@ const MOST_WRITTEN_CHARS = 8_000;
 const SPANS = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
 
 let fetching = null;
+/** It is fetched anew for blocks that are whole, not with each letter of one that is written. */
+let hasFailed = false;
 /** highlight.js, once it is here. */
 let here = null;
 const waiting = [];
+let isUnderWay = false;
 const seen = new WeakSet();
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 50));
 
@@ -18,14 +21,17 @@ const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 50));
 export function highlight(root) {
   for (const code of blocks(root, MOST_CHARS)) {
     seen.add(code);
-    if (waiting.push(code) === 1) whenIdle(next);
+    waiting.push(code);
   }
+  if (isUnderWay || waiting.length === 0) return;
+  isUnderWay = true;
+  whenIdle(next);
 }
 
 /** The same at once, for those that are being written: their colours may not come and go with each word. */
 export function highlightWritten(root) {
   for (const code of blocks(root, MOST_WRITTEN_CHARS)) {
-    if (!here) return void fetchHighlighter();
+    if (!here) return void (hasFailed || fetchHighlighter());
     seen.add(code);
     colour(here, code);
   }
@@ -36,19 +42,25 @@ function blocks(root, mostChars) {
   return all.filter((code) => !seen.has(code) && code.textContent.length <= mostChars);
 }
 
+/** Null where it cannot be had now. */
 function fetchHighlighter() {
   fetching ??= import("../vendor/highlight/highlight.min.js").then(
     (module) => (here = module.default),
-    () => null,
+    () => {
+      hasFailed = true;
+      return (fetching = null);
+    },
   );
   return fetching;
 }
 
+/** What cannot be coloured now waits for the next block, which asks again. */
 async function next() {
   const hljs = await fetchHighlighter();
-  const code = waiting.shift();
-  if (hljs && code.isConnected) colour(hljs, code);
-  if (waiting.length) whenIdle(next);
+  const code = hljs && waiting.shift();
+  if (code?.isConnected) colour(hljs, code);
+  isUnderWay = Boolean(hljs && waiting.length);
+  if (isUnderWay) whenIdle(next);
 }
 
 function colour(hljs, code) {

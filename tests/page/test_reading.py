@@ -150,6 +150,16 @@ def test_code_has_colours_and_says_that_it_scrolls(chat: ChatPage) -> None:
     assert prose.locator("pre").nth(2).locator("span").count() == 0
 
 
+def test_code_has_colours_though_they_could_not_be_fetched_at_first(chat: ChatPage) -> None:
+    vendor = "**/vendor/highlight/*"
+    chat.page.route(vendor, lambda route: route.abort())
+    with chat.page.expect_event("requestfailed"):
+        show(chat, "```js\nlet x;\n```")
+    chat.page.unroute(vendor)
+    chat.complaints.found.clear()
+    expect(show(chat, "```js\nlet y;\n```").locator(".hljs-keyword")).to_have_text("let")
+
+
 WRITTEN = """async ({ StreamingMarkdown }, [text, written]) => {
   const box = document.createElement("div");
   document.querySelector("#transcript").replaceChildren(box);
