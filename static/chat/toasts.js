@@ -4,6 +4,8 @@ import { el, icon, iconButton } from "./dom.js";
 import { gettext } from "./words.js";
 
 const SHOWN_MS = 8_000;
+/** Who points at one, or has its button in focus, is about to use it. */
+const LOOKED_AT_MS = 1_000;
 const MOST = 3;
 
 export class Toasts {
@@ -36,6 +38,7 @@ export class Toasts {
     );
     this.root.append(toast);
     while (this.root.children.length > MOST) this.root.firstChild.remove();
-    setTimeout(close, SHOWN_MS);
+    const leave = () => (toast.matches(":hover, :focus-within") ? setTimeout(leave, LOOKED_AT_MS) : close());
+    setTimeout(leave, SHOWN_MS);
   }
 }

@@ -416,6 +416,25 @@ def test_an_error_that_belongs_to_nothing_is_a_passing_word(page: ChatPage, serv
     expect(toast).to_have_count(0)
 
 
+@pytest.mark.parametrize("by", ["focus", "hover"])
+def test_a_passing_word_does_not_pass_under_the_hand_of_who_uses_it(page: ChatPage, by: str) -> None:
+    page.page.clock.install()
+    page.go("/login/")
+    show = """({ Toasts }) => {
+      const root = document.querySelector("main").appendChild(document.createElement("div"));
+      new Toasts(root).show("It did not work.", { retry: () => {} });
+    }"""
+    page.module("toasts", show)
+    again = page.page.get_by_role("button", name="Try again")
+    getattr(again, by)()
+    page.page.clock.run_for(30_000)
+    expect(again).to_be_visible()
+    again.evaluate("(button) => button.blur()")
+    page.page.mouse.move(0, 0)
+    page.page.clock.run_for(2_000)
+    expect(page.page.locator(".toast")).to_have_count(0)
+
+
 def test_a_message_without_an_answer_can_be_asked_again(page: ChatPage, server: ScriptedServer) -> None:
     page.go("/")
     message, _ = said(page, server, "Hello")
