@@ -125,7 +125,8 @@ class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             "logo": kept.logo,
             "versions": _rows(versions),
             "seen": request.POST.get("seen") or (versions[0].number if versions else 0),
-            "may_change": self.has_change_permission(request) if assistant else True,
+            "may_save": self.has_change_permission(request) if assistant else True,
+            "may_change": self.has_change_permission(request),
         }
         return TemplateResponse(request, "admin/sessions_app/assistant.html", context)
 
@@ -138,7 +139,7 @@ class AssistantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
                 request,
                 f"Kept as version {version.number}, and not published: {words} Look at both, then publish.",
             )
-        elif "publish" in request.POST:
+        elif "publish" in request.POST and self.has_change_permission(request):
             publish(slug=slug, version=version.number, by=by)
             messages.success(request, f"Version {version.number} is what visitors get from now on.")
         else:

@@ -208,6 +208,14 @@ def test_who_may_look_changes_nothing(admin: Client) -> None:
     assert numbers() == [1]
 
 
+def test_who_may_only_add_publishes_nothing() -> None:
+    """Else they would change by a new one, called default, with whom everybody talks."""
+    ann = _staff("view_assistant", "add_assistant")
+    assert "Save and publish" not in ann.get(ADD).content.decode()
+    assert ann.post(ADD, filled(publish="1", slug="default")).status_code == 302
+    assert (numbers(), Assistant.objects.get().live) == ([1], 0)
+
+
 def test_who_may_not_look_sees_nothing(nobody: Client) -> None:
     for path in (LIST, ADD, SHOP):
         assert nobody.get(path).status_code == 403
