@@ -1,5 +1,6 @@
 """Webhooks and e-mails in the admin: who is told of what, and what became of it."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -16,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
@@ -158,7 +160,9 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return WebhookChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
-        tried = WebhookDelivery.objects.filter(webhook=OuterRef("pk"), tried_at__isnull=False).order_by("-id")
+        tried = WebhookDelivery.objects.filter(webhook=OuterRef("pk"), tried_at__isnull=False).order_by(
+            "-tried_at"
+        )
         found: QuerySet[Webhook] = super().get_queryset(request)
         return found.annotate(last_try=Subquery(tried.values("tried_at")[:1]))
 
@@ -190,11 +194,14 @@ class WebhookAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             for state, label in DeliveryState.choices
             if state in webhook.counts
         ]
-        url = reverse("admin:sessions_app_webhookdelivery_changelist")
-        words = ", ".join(told)
-        return (
-            format_html('<a href="{}?webhook__id__exact={}">{}</a>', url, webhook.pk, words) if told else None
-        )
+        if not told:
+            return None
+        those = {
+            "webhook__id__exact": webhook.pk,
+            "at__gte": (timezone.now() - timedelta(days=1)).isoformat(),
+        }
+        url = f"{reverse('admin:sessions_app_webhookdelivery_changelist')}?{urlencode(those)}"
+        return format_html('<a href="{}">{}</a>', url, ", ".join(told))
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
         if not change:

@@ -274,6 +274,27 @@ def signature_of(headers: dict[str, str], body: bytes, secret: str) -> str:
 HOOKS = "/admin/sessions_app/webhook/"
 
 
+def test_the_figures_of_a_day_lead_to_the_deliveries_that_they_count_and_the_last_try_is_the_latest(
+    admin_client: Client,
+) -> None:
+    hook = webhook("http://127.0.0.1:9/", Topic.SESSION_ENDED)
+    for _ in range(3):
+        ended_session()
+    now = timezone.now()
+    old, new, tried_long_ago = WebhookDelivery.objects.order_by("pk")
+    WebhookDelivery.objects.filter(pk=old.pk).update(
+        at=now - timedelta(days=3), tried_at=now, state="delivered"
+    )
+    WebhookDelivery.objects.filter(pk=new.pk).update(session_id="of-today")
+    WebhookDelivery.objects.filter(pk=tried_long_ago.pk).update(tried_at=now - timedelta(hours=5))
+    html = admin_client.get(HOOKS).content.decode()
+    assert "Taken just now" in html
+    (address,) = re.findall(rf'href="([^"]+webhook__id__exact={hook.pk}[^"]*)"[^>]*>\s*2 waiting', html)
+    listed = admin_client.get(address.replace("&amp;", "&")).content.decode()
+    assert "of-today" in listed
+    assert listed.count('name="_selected_action"') == 2
+
+
 def test_the_list_says_how_each_webhook_does(admin_client: Client, receiver: Receiver) -> None:
     webhook(receiver.url, Topic.SESSION_ENDED, name="fine")
     webhook("http://127.0.0.1:9/", Topic.SESSION_ENDED, name="broken")
