@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from sessions_app.models import EraseActor, EraseScope, Erasure, Session
@@ -69,22 +70,23 @@ def _due(user: User) -> int:
 def _confirm(request: HttpRequest, model_admin: Any, chosen: list[Chosen]) -> HttpResponse:
     if len(chosen) > MOST_AT_ONCE:
         messages.error(request, f"At most {MOST_AT_ONCE} are erased at once. Choose fewer.")
-        return _back()
+        return _back(request)
     if not chosen:
         messages.info(request, "There is nothing left to erase.")
-        return _back()
+        return _back(request)
     request.current_app = model_admin.admin_site.name
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Erase what was said",
         "chosen": chosen,
+        "back": _list_of(request),
     }
     return TemplateResponse(request, "admin/sessions_app/session/erase.html", context)
 
 
 @require_POST
 def erase(request: HttpRequest, model_admin: Any) -> HttpResponse:
-    """Takes ``session`` and ``user`` (each id) from the form; without ``sure`` it asks first. Raises PermissionDenied."""
+    """Takes ``session`` and ``user`` (each id), and ``back``, the page to go on to, from the form; without ``sure`` it asks first. Raises PermissionDenied."""
     if not may_erase(request):
         raise PermissionDenied
     ids = [one.replace("\x00", "") for one in request.POST.getlist("session")[: MOST_AT_ONCE + 1]]
@@ -102,12 +104,20 @@ def erase(request: HttpRequest, model_admin: Any) -> HttpResponse:
             words = f"{tally.left:,} sessions of that user are left: erase again. {tally.failed} could not be erased."
             messages.warning(request, words)
     messages.success(request, f"Sessions whose words are erased: {erased}.")
-    return _back()
+    return _back(request)
 
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _back() -> HttpResponse:
-    return HttpResponseRedirect(reverse("admin:sessions_app_session_changelist"))
+def _back(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(_list_of(request))
+
+
+def _list_of(request: HttpRequest) -> str:
+    """From which they were chosen, with its filters: the page of an action, then its form's ``back``."""
+    plain = reverse("admin:sessions_app_session_changelist")
+    back = request.POST.get("back", "") or (request.get_full_path() if "action" in request.POST else plain)
+    allowed = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return back if allowed else plain

@@ -111,6 +111,19 @@ def test_erasing_takes_the_permission(staff: Staff) -> None:
     assert rows_with(MARK)
 
 
+def test_erasing_leads_back_to_the_list_with_its_filters(staff: Staff) -> None:
+    session_full_of(MARK)
+    eraser = staff("view_session", "erase_session")
+    path = "/admin/sessions_app/session/?q=s1&show=all"
+    asked = eraser.post(path, {"action": "erase", "_selected_action": ["s1"]})
+    assert asked.context["back"] == path
+    form = {"session": "s1", "sure": "yes"}
+    assert eraser.post(ERASE, {**form, "back": path}).headers["Location"] == path
+    for other in ("https://elsewhere.example/", ""):
+        gone = eraser.post(ERASE, {**form, "back": other})
+        assert gone.headers["Location"] == "/admin/sessions_app/session/"
+
+
 def test_it_asks_first_and_erases_then(staff: Staff) -> None:
     session_full_of(MARK)
     eraser = staff("view_session", "erase_session")
