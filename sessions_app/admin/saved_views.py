@@ -131,9 +131,12 @@ def save(request: HttpRequest) -> HttpResponse:
     PermissionDenied."""
     _only_reviewers(request)
     name = _name_of(request)
-    query = normal(request.POST.get("query", "").replace("\x00", ""))
+    given = request.POST.get("query", "").replace("\x00", "")
+    query = normal(given)
     if not name:
         messages.error(request, "A view needs a name.")
+    elif max(len(given), len(query)) > MAX_QUERY_CHARS:  # written anew it may grow: ü is %C3%BC
+        messages.error(request, "These filters are too long to be kept. Take some away.")
     elif SavedView.objects.filter(owner_id=request.user.pk).exclude(name=name).count() >= MAX_VIEWS:
         messages.error(request, f"You have {MAX_VIEWS} views. Remove one first.")
     else:

@@ -21,6 +21,7 @@ from sessions_app.models import (
     ReviewEvent,
     ReviewNote,
     ReviewState,
+    SavedView,
     Session,
     SessionReview,
     SessionTag,
@@ -254,6 +255,14 @@ def test_who_may_not_read_sessions_reviews_none() -> None:
 def test_nonsense_for_the_mentions_is_passed_over(rita: Client) -> None:
     form = {"note": [f"{'1' * 18}x", "9" * 30, "-1", ""]}
     assert rita.post(f"{LIST}mentions/", form).status_code == 302
+
+
+@pytest.mark.parametrize("words", ["ü" * 900, "x" * 2_100])
+def test_filters_that_are_too_long_to_be_kept_are_refused_in_words(rita: Client, words: str) -> None:
+    answer = rita.post("/admin/sessions_app/session/views/", {"name": "Long", "query": f"q={words}"})
+    assert answer.status_code == 302
+    assert "too long to be kept" in rita.get("/admin/sessions_app/session/").content.decode()
+    assert not SavedView.objects.exists()
 
 
 def test_a_view_is_removed_after_a_question_that_says_for_whom(rita: Client) -> None:
