@@ -13,7 +13,15 @@ from django.utils import timezone
 
 from sessions_app.log import events as ev
 from sessions_app.log.lifecycle import ACCOUNT_DELETED
-from sessions_app.models import InboxItem, ServerProcess, Session, SessionEvent, SessionStatus
+from sessions_app.models import (
+    Erasure,
+    InboxItem,
+    RetentionRun,
+    ServerProcess,
+    Session,
+    SessionEvent,
+    SessionStatus,
+)
 from sessions_app.review.dashboard import dashboard
 from sessions_app.review.machine_room import machine_room
 from sessions_app.selectors.figures import SUM_NAMES, Kept, kept
@@ -427,3 +435,16 @@ def test_the_machine_room_is_a_page_of_its_own_for_who_may_see_it(admin: Client,
         assert shown in html
     assert viewer.get(page).status_code == 403
     assert "Machine room" not in viewer.get("/admin/").content.decode()
+
+
+def test_the_figures_of_a_retention_run_lead_to_what_that_run_erased(admin: Client) -> None:
+    now = timezone.now()
+    for days, session_id in ((3, "before"), (1, "then"), (0, "since")):
+        at = now - timedelta(days=days)
+        Erasure.objects.create(session_id=session_id, scope="words", actor="retention", at=at)
+    begun, over = now - timedelta(days=1, minutes=1), now - timedelta(hours=23)
+    RetentionRun.objects.create(started_at=begun, finished_at=over, words=1)
+    html = admin.get("/admin/sessions_app/serverprocess/").content.decode()
+    (address,) = re.findall(r'href="([^"]+scope__exact=words[^"]*)"', html)
+    listed = admin.get(address.replace("&amp;", "&")).content.decode()
+    assert [one for one in ("before", "then", "since") if f"{one}</" in listed] == ["then"]
