@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from chat.llm.provider import (
 )
 from tests.fakes.http_server import HttpAnswer
 from tests.fakes.openai_chat_api import DONE, ChatApi
-from tests.fakes.openai_script import JSON, Data, HttpError, Raw
+from tests.fakes.openai_script import JSON, Data, HttpError, Raw, RefusedError
 from tests.fakes.openai_server import API_KEY, OpenAIServer
 from tests.providers.rounds import GET_TIME, calls_of, end_of, events_of, joined, remembered, request, result
 from tests.providers.test_openai_chat import CALLS, MODEL, STOP, call, delta, said
@@ -301,11 +302,17 @@ async def test_what_one_question_has_learned_another_that_was_asked_beside_it_kn
     assert [joined(events) for events in answers] == ["You said: Hi"] * 3
 
 
+class NoSchemas(ChatApi):
+    def check(self, body: Any) -> None:
+        if body.get("response_format", {}).get("type") == "json_schema":
+            raise RefusedError("'response_format.type' json_schema is not supported")
+        super().check(body)
+
+
 async def test_a_schema_that_is_refused_to_several_at_once_is_refused_once(
     server: OpenAIServer, provider: ChatCompletionsProvider
 ) -> None:
-    refusal = {"error": {"message": "'response_format.type' json_schema is not supported"}}
-    server.http.instead += [HttpAnswer(400, json.dumps(refusal))] * 2
+    server.api = NoSchemas(groq=False)
     asked = request("How warm is it?", model=MODEL, answer_schema={"type": "object", "properties": {}})
     await asyncio.gather(*(events_of(provider, asked) for _ in range(2)))
     assert [body["response_format"]["type"] for body in server.requests] == ["json_object"] * 2

@@ -17,10 +17,10 @@ ANTHROPIC_URL = "https://api.anthropic.com"
 PINGS_SECONDS = 600.0
 """Without anything but pings; the vendor promises no request that takes longer."""
 
-
 _THINKING = re.compile(
     r"`?signature`? in `?thinking`?|thinking`? blocks?\b.*cannot be modified|redacted_thinking"
 )
+"""Of a refusal that is about its own thinking."""
 
 
 class AnthropicProvider(StreamingProvider):

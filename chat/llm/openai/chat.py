@@ -299,10 +299,9 @@ class ChatRound(OpenAIRound[_Typical]):
         return self._said(msgspec.convert(event, _Chunk))
 
     def _said(self, chunk: _Chunk) -> Iterator[TextDelta]:
-        if (
-            told := chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
-        ) and told.usage() != Usage():
-            self._usage = told.usage()
+        told = chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
+        if told and (usage := told.usage()) != Usage():
+            self._usage = usage
         choice = chunk.choices[0] if chunk.choices else None
         if choice is None:
             return

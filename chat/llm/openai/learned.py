@@ -34,11 +34,9 @@ _UNKNOWN = re.compile(
     re.IGNORECASE,
 )
 
-
 _ABOUT_JSON = re.compile(
     r"response.?format|json.?schema|json.?object|structured.?output|grammar", re.IGNORECASE
 )
-
 
 _NO_TOOLS = re.compile(
     r"not support(ed)?\b.{0,40}(\btools?\b|tool.?(use|call)|function.?call)|(tool|function).?call(s|ing)?\W.{0,20}not supported"
