@@ -2,7 +2,9 @@
 """Django's commands, with the development settings unless told otherwise."""
 
 import os
+import select
 import sys
+from collections.abc import Callable
 
 LONG_RUNNING = ("runserver", "worker", "procrastinate", "testserver")
 
@@ -36,15 +38,7 @@ def main(arguments: list[str]) -> int:
     try:
         if not supervised:
             before_serving(arguments)
-        try:
-            execute_from_command_line(arguments)
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()  # here, and not when nobody is left to hear that it cannot be
-    except BrokenPipeError:
-        # Nobody reads on, as behind `| head`: it ends as SIGPIPE ends a program, and what is left is flushed nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_READS
+        return _ended(execute_from_command_line, arguments)
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -54,7 +48,30 @@ def main(arguments: list[str]) -> int:
             raise
         print(f"error: {explained}", file=sys.stderr)
         return 1
+
+
+def _ended(execute: Callable[[list[str]], None], arguments: list[str]) -> int:
+    try:
+        try:
+            execute(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, and not when nobody is left to hear that it cannot be
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise  # a connection of the command's own
+        # as behind `| head`: it ends as SIGPIPE ends a program, and what is left is flushed nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     return 0
+
+
+def _nobody_reads() -> bool:
+    if sys.stdout is None:
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # what is asked here is told unasked: that the other end is gone
+    return bool(output.poll(0))
 
 
 if __name__ == "__main__":

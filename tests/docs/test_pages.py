@@ -143,6 +143,17 @@ def test_a_command_that_nobody_reads_on_ends_without_a_traceback() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_a_connection_of_a_command_that_breaks_is_told() -> None:
+    """The system calls both the same."""
+    breaks = "lambda arguments: (_ for _ in ()).throw(BrokenPipeError('of a socket'))"
+    command = f"import sys, manage, django.core.management as m; m.execute_from_command_line = {breaks}; sys.exit(manage.main(['manage.py', 'check']))"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=BASE_DIR, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "BrokenPipeError: of a socket" in done.stderr
+
+
 def test_the_hooks_before_a_commit_are_gates_of_make_lint() -> None:
     hooks = yaml.safe_load((BASE_DIR / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
         "hooks"
