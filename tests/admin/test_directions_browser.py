@@ -40,6 +40,7 @@ def test_an_arabic_conversation_is_read_from_right_to_left(page: Page) -> None:
         session_id="s0",
         title=TITLE,
         status="ended",
+        user=User.objects.create(username=NAME),
     )
     page.goto(f"{LIST}s0/change/")
     for where, first in (
@@ -50,6 +51,10 @@ def test_an_arabic_conversation_is_read_from_right_to_left(page: Page) -> None:
     ):
         end, begin = place(page, where, "!"), place(page, where, first)
         assert end[1] <= begin[0] + 1, where
+    crumb = "#header-inner"
+    assert place(page, crumb, "!")[1] <= place(page, crumb, "استرداد")[0] + 1
+    beside = place(page, ".sx-head h2", "!")[0] - place(page, ".sx-head p", NAME)[0]
+    assert abs(beside) < 40, "what it is called stands above who it is of"
 
 
 def test_what_is_told_beside_an_arabic_name_stays_beside_it(page: Page) -> None:
