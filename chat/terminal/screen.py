@@ -4,6 +4,7 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TextIO
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -12,10 +13,15 @@ _DIM, _BOLD, _RED, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[0m"
 _MOST_LINE = 300
 
 
+def _nowhere() -> TextIO:
+    """For a stream that whoever started us has closed, as ``>&-`` does: Python has None in its place."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 class Screen:
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
-        self._err = err or sys.stderr
+        self._out = out or sys.stdout or _nowhere()
+        self._err = err or sys.stderr or _nowhere()
         if isinstance(self._out, io.TextIOWrapper):
             # A letter that its encoding lacks must not end the conversation.
             self._out.reconfigure(errors="replace")

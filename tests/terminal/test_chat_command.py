@@ -102,6 +102,25 @@ async def test_a_terminal_without_a_models_letters_shows_the_others(
     assert (run.code, "Traceback" in run.err) == (0, False), run.err
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+async def test_what_is_written_to_a_closed_stream_is_written_nowhere(
+    server: ServerProcess, tmp_path: Path, closed: str
+) -> None:
+    run = await asyncio.to_thread(
+        subprocess.run,
+        ["/bin/sh", "-c", f"exec {sys.executable} manage.py chat 'Count to 3' --url {server.url} {closed}"],
+        cwd=BASE_DIR,
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert (run.returncode, "Traceback" in run.stderr) == (0, False), run.stderr
+    assert ("1, 2, 3." in run.stdout) == (closed == "2>&-")
+
+
 def test_a_pipe_that_nobody_reads_ends_it_without_a_word(server: ServerProcess, tmp_path: Path) -> None:
     read_fd, write_fd = os.pipe()
     os.close(read_fd)
