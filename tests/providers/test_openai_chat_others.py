@@ -280,6 +280,34 @@ async def test_reasoning_at_the_beginning_of_a_text_is_not_shown(
     assert [event.text for event in events if isinstance(event, TextDelta)] == shown
 
 
+WITHIN = ("Hm. They greet", " me.\n</th", "ink>\n", "\nHello")
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ((WITHIN, WITHIN), ["Hello"]),
+        ((WITHIN, ("<think>Hm.", "\n</think>", "\n\nHello")), ["Hello"]),
+        ((WITHIN, ("Hello", " you")), ["Hello you"]),
+        ((WITHIN, ("Hello", " you"), ("Hello", " you")), ["Hello", " you"]),
+        ((("Write <think>.\n</think>\n",), ("Hello", " you")), ["Hello", " you"]),
+        ((("It ends with </think>.",), ("Hello", " you")), ["Hello", " you"]),
+    ],
+    ids=["within", "opened all the same", "none", "never again", "of the tags", "of one of them"],
+)
+async def test_reasoning_that_the_template_opens_is_shown_once_at_most(
+    server: OpenAIServer,
+    provider: ChatCompletionsProvider,
+    texts: tuple[tuple[str, ...], ...],
+    shown: list[str],
+) -> None:
+    """DeepSeek R1 and QwQ behind a server without a parser: what is reasoning is known at its end alone, so the next one is held."""
+    for pieces in texts:
+        server.then(said(*(delta(content=piece) for piece in pieces), STOP, DONE))
+        events = await events_of(provider, request("Hi", model=MODEL))
+    assert [event.text for event in events if isinstance(event, TextDelta)] == shown
+
+
 async def test_what_a_server_refuses_is_learned_once_for_each_model(
     server: OpenAIServer, provider: ChatCompletionsProvider
 ) -> None:

@@ -279,14 +279,16 @@ class _Typical(_Chunk):
 class ChatRound(OpenAIRound[_Typical]):
     _typical = msgspec.json.Decoder(_Typical)
 
-    def __init__(self, *, model: str, provider: str) -> None:
+    def __init__(self, *, model: str, provider: str, begins_within: set[str]) -> None:
+        """``begins_within``: the models whose texts begin in their reasoning; what this one tells of its own is kept there."""
         super().__init__()
         self._model = model
         self._provider = provider
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._reasoning = Reasoning()
-        self._think = ThinkTag()
+        self._begins_within = begins_within
+        self._think = ThinkTag(opened=model in begins_within)
         self._usage = Usage()
         self._finish = ""
         self._refused = False
@@ -309,7 +311,10 @@ class ChatRound(OpenAIRound[_Typical]):
             yield from self._delta(delta)
         self._finish = choice.finish_reason or self._finish
         if self._finish:
-            yield from self._text(self._think.rest())
+            yield from self._text(
+                self._think.rest(cut=_FINISH.get(self._finish.lower()) is not FinishReason.STOP)
+            )
+            (self._begins_within.add if self._think.opened else self._begins_within.discard)(self._model)
 
     def completed(self) -> Iterator[ToolCallRequest | Completed]:
         """The calls, which are whole only now, and the end.
@@ -414,9 +419,10 @@ class ChatCompletionsProvider(OpenAIStreaming):
         super().__init__(api_key=api_key, base_url=base_url)
         self.name = name
         self._learned = Learned(name, limit_field=limit_field, counted=counted)
+        self._begins_within: set[str] = set()
 
     def _round(self, request: ModelRequest) -> ChatRound:
-        return ChatRound(model=request.model, provider=self.name)
+        return ChatRound(model=request.model, provider=self.name, begins_within=self._begins_within)
 
     async def _ask(self, request: ModelRequest) -> Stream:
         """Asks again where a field was refused that no answer needs, or that the server knows by another name, or whose value is too

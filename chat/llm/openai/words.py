@@ -2,6 +2,7 @@
 or as the beginning of the text."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -73,23 +74,36 @@ class Counts(msgspec.Struct):
 
 _GROWING = ("text", "summary")
 _OPEN, _CLOSE = "<think>", "</think>"
+_CLOSED = re.compile(r"\n</think>\s*\n")
 
 
 class ThinkTag:
-    """``<think>...</think>`` at a text's beginning is reasoning, not answer. Feed it the text as it comes."""
+    """``<think>...</think>`` at a text's beginning is reasoning, not answer. Feed it the text as it comes.
 
-    def __init__(self) -> None:
+    The template of some models opens it for them, and a server that does not know gives only what follows: the tag that closes it,
+    on a line of its own. What stood before has been shown by then; from the next text on it is known (``opened``).
+    """
+
+    def __init__(self, *, opened: bool = False) -> None:
+        self.opened = opened
+        """Whether this model's texts begin within, as far as this one tells."""
         self._held = ""
-        """Text that is not known yet to be one or the other."""
-        self._take = self._beginning
+        """Text that is not known yet to be one or the other, or the end of it."""
+        self._within_so_far: list[str] = []
+        self._take = self._within if opened else self._beginning
 
     def without(self, text: str) -> str:
         """What of it may be shown now."""
         return self._take(text)
 
-    def rest(self) -> str:
-        """At the end: what looked like the beginning of the tag, and was none."""
+    def rest(self, *, cut: bool = False) -> str:
+        """At the end: what looked like the beginning of the tag, and was none; or like reasoning, and was never closed, unless it was
+        ``cut`` off before."""
         held, self._held = self._held, ""
+        if self._take == self._within and not cut:
+            self.opened = False
+            held, self._within_so_far = "".join(self._within_so_far), []
+            return held
         return held if self._take == self._beginning else ""
 
     def _beginning(self, text: str) -> str:
@@ -101,7 +115,14 @@ class ThinkTag:
         if _OPEN.startswith(said):
             return ""
         held, self._held, self._take = self._held, "", self._answering
-        return held
+        return self._take(held)
+
+    def _within(self, text: str) -> str:
+        self._within_so_far.append(text)
+        shown = self._thinking(text)
+        if self._take != self._within:
+            self._within_so_far = []
+        return shown
 
     def _thinking(self, text: str) -> str:
         self._held += text
@@ -116,10 +137,20 @@ class ThinkTag:
         """The blank lines between reasoning and answer are neither."""
         said = text.lstrip()
         if said:
-            self._take = self._answering
+            self._take = self._plain
         return said
 
     def _answering(self, text: str) -> str:
+        """Shown as it comes; ``_held`` is the end of it."""
+        self._held += text
+        if _OPEN in self._held:  # somebody speaks of the tags
+            self._take = self._plain
+        elif _CLOSED.search(self._held):
+            self.opened, self._take = True, self._plain
+        self._held = self._held[-2 * len(_CLOSE) :]
+        return text
+
+    def _plain(self, text: str) -> str:
         return text
 
 
