@@ -87,10 +87,13 @@ def _claims(payload: Mapping[str, Any]) -> Claims:
     subject, email = payload["sub"], payload.get("email")
     if not 0 < len(subject) <= _MAX_SUBJECT_CHARS or "\x00" in subject:
         raise CredentialsRefused("The access token names nobody.")
+    expires_at = float(payload["exp"])
+    if expires_at <= time.time():  # let in by the leeway, it ends with that: else it would be closed at once
+        expires_at += conf().clock_leeway_seconds
     return Claims(
         issuer=str(payload["iss"]),
         subject=subject,
-        expires_at=float(payload["exp"]),
+        expires_at=expires_at,
         email=email[:254].replace("\x00", "") if isinstance(email, str) else "",
         is_anonymous=payload.get("is_anonymous") is True,
     )

@@ -52,6 +52,13 @@ def someone() -> str:
     return str(uuid.uuid4())
 
 
+def test_who_is_let_in_by_the_leeway_may_stay_as_long(known: Issuer) -> None:
+    """Their socket ends with the token; it was closed as soon as it was there."""
+    ended = int(time.time()) - 2
+    assert verified(known.token(someone(), exp=ended)).expires_at == ended + 10
+    assert verified(known.token(someone(), exp=ended + 60)).expires_at == ended + 60
+
+
 @pytest.mark.parametrize("kind", ["ES256", "RS256"])
 def test_a_token_of_the_issuers_is_taken(known: Issuer, kind: str) -> None:
     known.keys = [Key(kind), Key()]
