@@ -23,7 +23,14 @@ from procrastinate.manager import JobManager
 
 from chat.batches import Batches
 from chat.conf import conf
-from chat.jobs.retry import DeliveryRetry, NotDeliveredError, SummaryRetry, cause_for_staff, will_retry
+from chat.jobs.retry import (
+    DeliveryRetry,
+    NotDeliveredError,
+    SessionGoesOn,
+    SummaryRetry,
+    cause_for_staff,
+    will_retry,
+)
 from chat.jobs.summary import MOST_PARTS, Summary, part_chars, summarise, summarise_parts
 from chat.jobs.webhooks import MOST_AT_ONCE, WAITS_S, send, under_way
 from chat.session.turns import asks_for_more
@@ -43,6 +50,7 @@ from sessions_app.log.summaries import (
     due_summaries,
     fail_summary,
     request_summary,
+    waits_for_its_end,
     write_summaries,
 )
 from sessions_app.notices.deliveries import due_delivery, forget_deliveries, note_answer
@@ -137,6 +145,7 @@ async def summarise_session(
     end = End(session_id, through_seq, again, asked_seq)
     due = await _due.ask(end)
     if due is None:
+        await _come_back_later(end)
         logger.info("session %s: summary of seq %d is outdated, nothing to do", session_id, through_seq)
         return
     logger.debug("session %s: a model is asked for its summary", session_id)
@@ -158,9 +167,17 @@ async def summarise_session(
             author=author,
         )
     )
+    if not written:
+        await _come_back_later(end)
     logger.info(
         "session %s: summary %s (%s)", session_id, "written" if written else "outdated", summary.model
     )
+
+
+async def _come_back_later(end: End) -> None:
+    """Raises `SessionGoesOn` where another version is outdated by a visit alone: who asked for it has been told that it comes."""
+    if end.again and await in_db_thread(waits_for_its_end, end):
+        raise SessionGoesOn
 
 
 async def _summary(end: End, due: DueSummary, *, wanted: str) -> Summary:

@@ -23,6 +23,10 @@ _MAX_WAIT_S = 3600.0
 _MAX_CAUSE_CHARS = 500
 
 
+class SessionGoesOn(Exception):
+    """Somebody has looked in since staff asked for another version of its summary: that is written once they are gone."""
+
+
 class SummaryRetry(BaseRetryStrategy):
     """Exponential backoff, ``CHAT_SUMMARY_ATTEMPTS`` tries in all; none for what would fail the same way again."""
 
@@ -59,9 +63,9 @@ def will_retry(error: BaseException, attempt: int) -> bool:
     """Whether attempt number ``attempt`` (from 1), which failed with ``error``, is followed by another.
 
     What is not an error of the model is retried too: a fault that the next release mends. A database that is away is no
-    fault of the summary's, however often it happens.
+    fault of the summary's, however often it happens, and no more is a visit.
     """
-    if isinstance(error, DatabaseAway):
+    if isinstance(error, DatabaseAway | SessionGoesOn):
         return True
     if attempt >= conf().summary_attempts:
         return False
@@ -71,7 +75,7 @@ def will_retry(error: BaseException, attempt: int) -> bool:
 def wait_s(error: BaseException, attempt: int) -> float:
     """Seconds until the next try, jittered; not less than the vendor asked for, and an hour at most."""
     wait: float = conf().summary_retry_seconds * _GROWTH ** (attempt - 1)
-    if isinstance(error, DatabaseAway):
+    if isinstance(error, DatabaseAway | SessionGoesOn):
         wait = conf().summary_retry_seconds
     wait *= random.uniform(1 - _JITTER, 1 + _JITTER)
     if isinstance(error, _NEEDS_SOMEBODY):

@@ -253,6 +253,14 @@ def _locked(ends: Sequence[End]) -> dict[End, Session]:
     return {end: found[end.session_id] for end in ends if _is_due(found.get(end.session_id), end)}
 
 
+def waits_for_its_end(end: End) -> bool:
+    """Of another version, which is outdated now: it is due once the session ends, where nobody says anything until then."""
+    session = Session.objects.filter(pk=end.session_id, erased_at__isnull=True).first()
+    if session is None or not end.again or session.status == SessionStatus.ENDED:
+        return False
+    return not _written_since(end) and not _said_after(session, end.through_seq)
+
+
 def _is_due(session: Session | None, end: End) -> bool:
     if session is None or session.status != SessionStatus.ENDED or session.erased_at is not None:
         return False

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from chat.errors import ModelOverloaded, ModelRefused
 from chat.jobs.worker import Worker
 from chat.llm.provider import ModelRequest
-from chat.tasks import summarise_session
+from chat.tasks import summarise_session, summary_anew
 from sessions_app import hooks
 from sessions_app.errors import DatabaseAway
 from sessions_app.log.events import SummaryFailed
@@ -201,6 +201,28 @@ async def test_a_session_that_ended_again_is_summarised_once(use_model: UseModel
     assert len(model.requests) == 1
     assert "And 3 + 3?" in str(model.requests[0].history)
     assert (await in_db_thread(Session.objects.get)).summary_seq == second_end
+
+
+async def test_another_version_whose_job_runs_while_somebody_looks_in_is_written_once_they_are_gone(
+    use_model: UseModel,
+) -> None:
+    model = use_model(GOOD, GOOD)
+    session_id, _ = await in_db_thread(ended_session)
+    await run_jobs()
+    assert await in_db_thread(lambda: summary_anew(session_id, model="", author="grace"))
+    visit = await in_db_thread(open_it, session_id)
+    await run_jobs()
+    assert len(model.requests) == 1
+    await in_db_thread(end_it, visit)
+
+    def due_now() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL")
+
+    await in_db_thread(due_now)
+    await run_jobs()
+    assert len(model.requests) == 2
+    assert await in_db_thread(jobs) == []
 
 
 async def test_a_job_that_ran_already_asks_no_model(use_model: UseModel) -> None:
