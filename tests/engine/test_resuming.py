@@ -11,9 +11,10 @@ from django.db.models.functions import Now
 
 from chat.assistants import PLAIN, Assistant, shelf
 from chat.errors import ShuttingDown
+from chat.llm.provider import UserText
 from chat.quota.quotas import Left
 from chat.runtime import Runtime
-from chat.session.commands import AddMessage
+from chat.session.commands import AddMessage, Converse, RequestResponse
 from chat.session.opening import Join
 from chat.session.session import Session
 from chat.supervision import Tasks
@@ -23,7 +24,7 @@ from sessions_app.assistant import AssistantSettings
 from sessions_app.errors import DatabaseAway, JournalFenced, JournalFull
 from sessions_app.ids import uuid7
 from sessions_app.log.journal import SessionWriter
-from sessions_app.log.leases import hand_back, lost_leases
+from sessions_app.log.leases import hand_back, lost_leases, release_process
 from sessions_app.log.lifecycle import NewSession, Visitor, append_now, make_sessions
 from sessions_app.models import ServerProcess
 from sessions_app.postgres.threads import in_db_thread
@@ -261,3 +262,33 @@ async def test_a_new_session_is_kept_though_the_answer_to_its_insert_got_lost(
     assert lost == [{session.session_id}]
     assert process.hub.live(session.session_id) is session
     assert await in_db_thread(last_stored, session.session_id) == session.log.last_seq > 3
+
+
+async def test_what_is_said_into_an_answer_that_a_dead_process_left_is_said_into_its_next_try(
+    process: Process, other_process: Process, model: EngineModel
+) -> None:
+    """The client knows it by the first try: of the next one nobody has told it yet."""
+    model.gate = asyncio.Semaphore(0)
+    session = await process.join("left")
+    await session.do(AddMessage(text="One?", respond=True))
+
+    async def asked() -> None:
+        assert model.requests
+
+    await eventually(asked)
+    assert session.history.last_response
+    first = session.history.last_response.response_id
+    await process.hub.shutdown(drain_s=0.1)
+    process.hub.close_all()
+    await process.journal.stop(timeout_s=5)
+    await in_db_thread(release_process, process_id=process.process_id)
+    model.gate = None
+    back = await other_process.join("left")
+    words = Converse(items=[AddMessage(text="And two?")], request=RequestResponse(), steers=first)
+    done = await back.do(words)
+    assert done.response_id
+    await quiet(back)
+    assert [one.text for one in model.requests[-1].history if isinstance(one, UserText)] == [
+        "One?",
+        "And two?",
+    ]

@@ -399,32 +399,6 @@ async def test_a_stop_of_what_a_dead_process_left_is_of_its_next_try(
     assert await ends("left") == [("incomplete", "interrupted"), ("cancelled", "client_cancelled")]
 
 
-async def test_what_is_said_into_an_answer_that_a_dead_process_left_is_said_into_its_next_try(
-    process: Process, other_process: Process, model: EngineModel
-) -> None:
-    """The client knows it by the first try: of the next one nobody has told it yet."""
-    model.gate = asyncio.Semaphore(0)
-    session = await process.join("left")
-    await session.do(AddMessage(text="One?", respond=True))
-    await _asked(model)
-    assert session.history.last_response
-    first = session.history.last_response.response_id
-    await process.hub.shutdown(drain_s=0.1)
-    process.hub.close_all()
-    await process.journal.stop(timeout_s=5)
-    await in_db_thread(release_process, process_id=process.process_id)
-    model.gate = None
-    back = await other_process.join("left")
-    words = Converse(items=[AddMessage(text="And two?")], request=RequestResponse(), steers=first)
-    done = await back.do(words)
-    assert done.response_id
-    await quiet(back)
-    assert [one.text for one in model.requests[-1].history if isinstance(one, UserText)] == [
-        "One?",
-        "And two?",
-    ]
-
-
 async def test_settings_that_come_with_what_a_full_buffer_refuses_are_not_kept(
     process: Process, model: EngineModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
