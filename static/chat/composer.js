@@ -8,8 +8,9 @@ export class Composer extends EventTarget {
   #draftKey = "";
   /** The message that is said anew, and what had been written before; null: a new one. */
   #edited = null;
-  /** What is written there was to be sent before that could be. */
+  /** What is written there was to be sent before that could be; and the draft that comes back behind it. */
   #isEarly = false;
+  #draft = "";
 
   /** Events: `send` (detail: {text, parts: of the files, replaces: id of a message, or ""}) and `stop`. `attachments`: what goes along,
    * or null. `counter` shows how many characters are left
@@ -38,15 +39,18 @@ export class Composer extends EventTarget {
     const early = this.#draftKey ? "" : this.input.value; // written while the page was still being put together
     this.#draftKey = "";
     const draft = readDraft(draftKey(sessionId));
-    this.fill([draft, early === draft ? "" : early].filter(Boolean).join("\n\n"));
+    this.#draft = this.#isEarly ? draft : "";
+    this.fill(this.#isEarly ? early : joined(draft, early));
     this.#draftKey = draftKey(sessionId);
     if (early) this.#saveDraft();
   }
 
   /** From here on something can be sent. */
   begin() {
-    if (this.#isEarly) this.input.form.requestSubmit();
+    if (!this.#isEarly) return;
+    this.input.form.requestSubmit();
     this.#isEarly = false;
+    this.fill(joined(this.#draft, this.input.value));
   }
 
   /** Keep what is being written as this session's draft from now on. */
@@ -154,6 +158,11 @@ export class Composer extends EventTarget {
   #saveDraft() {
     if (this.#draftKey && !this.#edited) writeDraft(this.#draftKey, this.input.value);
   }
+}
+
+/** A browser may have brought the draft back already. */
+function joined(draft, early) {
+  return early.startsWith(draft) ? early : [draft, early].filter(Boolean).join("\n\n");
 }
 
 function draftKey(sessionId) {

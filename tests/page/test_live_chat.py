@@ -154,3 +154,28 @@ def test_markup_in_a_message_and_in_its_echo_does_nothing(chat: ChatPage) -> Non
     expect(answer.locator("a[href^=javascript]")).to_have_count(0)
     expect(chat.messages.first.locator("img")).to_have_count(0)
     assert chat.page.evaluate("() => window.hacked") == 0
+
+
+def test_what_is_sent_before_the_page_is_ready_takes_no_draft_along(chat: ChatPage) -> None:
+    chat.go("/")
+    script = """({ Composer }, [draft, typed, isSent]) => {
+      sessionStorage.setItem("chat.draft.new", draft);
+      const form = document.getElementById("composer").cloneNode(true);
+      document.body.append(form);
+      const editing = document.getElementById("editing").cloneNode(true);
+      const composer = new Composer({ form, counter: document.createElement("p"), editing, maxChars: 100 });
+      const said = [];
+      composer.addEventListener("send", ({ detail }) => said.push(detail.text));
+      composer.input.value = typed;
+      composer.input.dispatchEvent(new Event("input"));
+      if (isSent) form.requestSubmit();
+      composer.open("");
+      composer.begin();
+      return [said, composer.input.value, sessionStorage.getItem("chat.draft.new")];
+    }"""
+    half = "half a thought"
+    sent = chat.module("composer", script, [half, "hello", True])
+    assert sent == [["hello"], half, half]
+    # some browsers bring back what was written, and one writes on
+    went_on = chat.module("composer", script, [half, f"{half}, whole", False])
+    assert went_on == [[], f"{half}, whole", f"{half}, whole"]
