@@ -17,13 +17,14 @@ export function forgetHere(sessionId = null) {
   }
 }
 
-/** In a frame: somebody is there by name, or by none. True where a customer has signed out, here or on a page before this one: what
- * they left is forgotten, it is not for whoever sits there next. */
-export function hasSignedOut(isNamed) {
+/** `name`: of whoever is there, empty for nobody by name. True where somebody else was, in this tab, on this page or one before it: what
+ * they left is forgotten, it is not for whoever sits there next. A guest's is theirs still when they sign in. */
+export function hasSignedOut(name) {
   const storage = tabStorage();
-  const was = storage.getItem(NAMED) !== null;
-  if (isNamed) storage.setItem(NAMED, "1");
+  const before = storage.getItem(NAMED) ?? "";
+  if (name) storage.setItem(NAMED, name);
   else storage.removeItem(NAMED);
-  if (was && !isNamed) forgetHere();
-  return was && !isNamed;
+  const isLeft = before !== "" && before !== name;
+  if (isLeft) forgetHere();
+  return isLeft;
 }

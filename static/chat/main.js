@@ -41,6 +41,7 @@ class Page {
 
   constructor() {
     const { homeUrl, sessionUrl, assistant } = settings;
+    if (!isFramed) hasSignedOut(settings.user);
     this.addresses = isFramed
       ? new FramePlace({ homeUrl, assistant })
       : new Addresses({ homeUrl, sessionUrl, assistant, elsewhere });
@@ -191,7 +192,7 @@ class Page {
   }
 
   #hasSignedOut() {
-    return !this.host.isUntold && hasSignedOut(Boolean(this.host.token));
+    return !this.host.isUntold && hasSignedOut(this.host.token && "named");
   }
 
   /** What they were about to say who have signed out. */

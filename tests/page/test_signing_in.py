@@ -59,6 +59,29 @@ def test_signing_in_leads_back_and_the_session_is_the_users(
     expect(chat.page.locator("#banner")).to_contain_text("not yours")
 
 
+def test_what_was_about_to_be_said_is_not_for_whoever_comes_after_a_sign_out(
+    chat: ChatPage, username: str
+) -> None:
+    chat.input.fill("of the guest")
+    chat.page.get_by_role("link", name="Sign in").click()
+    sign_in(chat, username)
+    expect(chat.page.locator(".who")).to_have_text(username)
+    chat.expect_connection("Ready")
+    expect(chat.input).to_have_value("of the guest")
+    chat.input.fill("of ada alone")
+    chat.page.reload()
+    chat.expect_connection("Ready")
+    expect(chat.input).to_have_value("of ada alone")
+    chat.page.get_by_role("button", name="Sign out").click()
+    expect(chat.page.locator(".who")).to_have_text("Guest")
+    chat.expect_connection("Ready")
+    expect(chat.input).to_have_value("")
+    assert (
+        chat.page.evaluate("() => Object.keys(sessionStorage).filter((key) => key.startsWith('chat.draft.'))")
+        == []
+    )
+
+
 def test_a_guest_who_signs_in_keeps_the_sessions_of_before(chat: ChatPage, username: str) -> None:
     chat.ask("Count to 3")
     address = chat.page.url
