@@ -385,9 +385,8 @@ def fill_environment(env_file: Path) -> dict[str, str]:
     emptied = {name for name, value in os.environ.items() if not value.strip()}
     emptied.update(os.environ.get(_EMPTIED, "").split())
     for name, value in from_file.items():
-        if (
-            name not in emptied and name != "ENV_FILE"
-        ):  # that one would send the processes that are started to another file
+        # that one would send the processes that are started to another file
+        if name not in emptied and name != "ENV_FILE":
             os.environ.setdefault(name, value)
     for name in [name for name, value in os.environ.items() if not value.strip()]:
         del os.environ[name]

@@ -97,9 +97,8 @@ class _Repair:
             result |= self._object(node, within, depth)
         elif result.get("type") == "object" and isinstance(node.get("additionalProperties"), dict):
             result["additionalProperties"] = self.node(node["additionalProperties"], within, depth + 1)
-        if (
-            result.get("type") == "array" and "items" not in result
-        ):  # else the one option that is left has told them
+        # else the one option that is left has told them
+        if result.get("type") == "array" and "items" not in result:
             result |= self._array(node, within, depth)
         return result
 

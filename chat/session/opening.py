@@ -126,9 +126,8 @@ class Opening:
         writer, deadline = held.writer, asyncio.get_running_loop().time() + conf().buffer_seconds
         while True:
             try:
-                async with asyncio.timeout_at(
-                    deadline
-                ):  # the process may have found no database since it began
+                # the process may have found no database since it began
+                async with asyncio.timeout_at(deadline):
                     await self._registered()
                 made = await self._rows.ask(_new_session(held.row, join))
             except (DatabaseAway, TimeoutError):

@@ -123,9 +123,8 @@ class RemoteSession:
                     self.answering = False
 
     def _patience(self, after: int) -> float:
-        if not self._relay.hears or self._heard_beyond(
-            after
-        ):  # the latter: what was heard is not in the log yet
+        # the latter: what was heard is not in the log yet
+        if not self._relay.hears or self._heard_beyond(after):
             return _POLL_DEAF_SECONDS
         return _POLL_ANSWERING_SECONDS if self.answering else _POLL_SECONDS
 

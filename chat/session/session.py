@@ -216,10 +216,10 @@ class Session(Life):
 
     async def _said_into(self, command: Converse, events: Sequence[ev.Event]) -> Done:
         """Raises `NoActiveResponse`. One that waits itself is answered first, and not stopped."""
-        running = self._response if self._response and self._response.takes_words else None
+        response = self._response
+        running = response if response and response.takes_words and response.goes_by(command.steers) else None
         takes_it = [turn.options for turn in self._queue if turn.goes_by(command.steers)]
-        is_running = running is not None and running.goes_by(command.steers)
-        if running and is_running:
+        if running:
             if running.waits_for_others:
                 self.log.append(*events)
                 await self.durable()
@@ -230,7 +230,7 @@ class Session(Life):
         request = accept.with_settings_of(takes_it[0], command.request)
         turn = self._turn_of(command, request, events)
         seq = self._ask(turn, TurnPolicy.ENQUEUE, *events)
-        if running and is_running:
+        if running:
             running.stop(STEERED)
         return Done(response_id=turn.response_id, seq=seq)
 

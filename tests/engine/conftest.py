@@ -95,6 +95,13 @@ async def say(conversation: Session, text: str, **fields: Any) -> None:
     await quiet(conversation)
 
 
+async def asked(model: EngineModel) -> None:
+    async def has_a_question() -> None:
+        assert model.requests
+
+    await eventually(has_a_question)
+
+
 async def quiet(conversation: Session) -> None:
     async def done() -> None:
         assert not conversation.answering

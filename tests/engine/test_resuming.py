@@ -28,7 +28,7 @@ from sessions_app.log.leases import hand_back, lost_leases, release_process
 from sessions_app.log.lifecycle import NewSession, Visitor, append_now, make_sessions
 from sessions_app.models import ServerProcess
 from sessions_app.postgres.threads import in_db_thread
-from tests.engine.conftest import Process, Tab, hand_over, quiet, say
+from tests.engine.conftest import Process, Tab, asked, hand_over, quiet, say
 from tests.engine.model import NAME, EngineModel
 from tests.support.waiting import eventually
 
@@ -271,11 +271,7 @@ async def test_what_is_said_into_an_answer_that_a_dead_process_left_is_said_into
     model.gate = asyncio.Semaphore(0)
     session = await process.join("left")
     await session.do(AddMessage(text="One?", respond=True))
-
-    async def asked() -> None:
-        assert model.requests
-
-    await eventually(asked)
+    await asked(model)
     assert session.history.last_response
     first = session.history.last_response.response_id
     await process.hub.shutdown(drain_s=0.1)

@@ -32,7 +32,7 @@ from sessions_app.log.lifecycle import end_session
 from sessions_app.log.replay import read_history
 from sessions_app.models import Session as SessionRow
 from sessions_app.postgres.threads import in_db_thread
-from tests.engine.conftest import Process, Tab, hand_over, quiet, say
+from tests.engine.conftest import Process, Tab, asked, hand_over, quiet, say
 from tests.engine.model import EngineModel
 from tests.support.waiting import eventually
 
@@ -50,13 +50,6 @@ def beside(session: Session) -> list[str]:
     """What still runs for it."""
     tasks = [one.get_name() for one in asyncio.all_tasks()]
     return [name for name in tasks if name.startswith(f"session {session.session_id}")]
-
-
-async def _asked(model: EngineModel) -> None:
-    async def asked() -> None:
-        assert model.requests
-
-    await eventually(asked)
 
 
 @pytest.fixture
@@ -100,7 +93,7 @@ async def test_what_ran_for_a_session_ends_with_it(process: Process, model: Engi
     model.gate = asyncio.Semaphore(0)
     session = await process.join()
     await session.do(AddMessage(text="Hello", respond=True))
-    await _asked(model)
+    await asked(model)
     assert beside(session)
     await process.hub.end(session, ev.EndReason.CLOSED)
     await asyncio.sleep(0)
@@ -181,7 +174,7 @@ async def test_who_stops_an_answer_hears_of_its_end_though_that_fails(
     model.gate = asyncio.Semaphore(0)
     session = await process.join()
     await session.do(AddMessage(text="Hello", respond=True))
-    await _asked(model)
+    await asked(model)
     async with asyncio.timeout(10):
         await session.do(CancelResponse())
     assert await ends(session.session_id) == [("failed", "internal_error")]
@@ -193,7 +186,7 @@ async def test_who_interrupts_is_answered_at_once_and_the_answer_before_ends_as_
     model.gate = asyncio.Semaphore(0)
     session = await process.join()
     await session.do(AddMessage(text="One", respond=True))
-    await _asked(model)
+    await asked(model)
     await session.do(RequestResponse(turn_policy="interrupt"))
     model.gate.release()
     model.gate.release()
@@ -229,7 +222,7 @@ async def test_one_that_cannot_be_stored_keeps_no_other_from_hearing_that_the_da
         await session.do(AddMessage(text="Hello", respond=True))
         await session.do(AddMessage(text="And?", respond=True))
         await session.durable()
-    await _asked(model)
+    await asked(model)
     new.log.fail(JournalFull())
     runtime, tasks = Runtime(), Tasks()
     runtime.hub = process.hub
@@ -256,7 +249,7 @@ async def test_an_answer_whose_model_does_not_let_go_has_its_end_in_the_log_of_a
     model.answer = lambda said: [TextDelta("Half of it"), never_mind]  # type: ignore[list-item]
     session = await process.join("held")
     await session.do(AddMessage(text="Hello", respond=True))
-    await _asked(model)
+    await asked(model)
     await session.durable()
     await process.hub.end(session, ev.EndReason.CLOSED)
     assert await ends("held") == [("incomplete", "interrupted")]
@@ -385,7 +378,7 @@ async def test_a_stop_of_what_a_dead_process_left_is_of_its_next_try(
     model.gate = asyncio.Semaphore(0)
     session = await process.join("left")
     await session.do(AddMessage(text="One?", respond=True))
-    await _asked(model)
+    await asked(model)
     assert session.history.last_response
     first = session.history.last_response.response_id
     await process.hub.shutdown(drain_s=0.1)
@@ -540,7 +533,7 @@ async def test_who_interrupts_while_others_wait_waits_behind_them_in_the_log_as_
     model.gate = asyncio.Semaphore(0)
     session = await process.join("queue")
     await session.do(AddMessage(text="One?", respond=True))
-    await _asked(model)
+    await asked(model)
     await session.do(AddMessage(text="Two?", respond=True))
     await session.do(RequestResponse(turn_policy="interrupt", client_event_id="mine"))
     await session.durable()
@@ -579,7 +572,7 @@ async def test_an_answer_whose_end_cannot_be_stored_is_counted_once(
     counted: list[str] = []
     monkeypatch.setattr(session.budget, "ended", lambda response_id, *_, **__: counted.append(response_id))
     await session.do(AddMessage(text="One?", respond=True))
-    await _asked(model)
+    await asked(model)
     await session.durable()
     session.log.fail(JournalFenced())
     rest.release()

@@ -124,9 +124,8 @@ class Learned:
         field once."""
         model, told = request.model, f"{refusal.message} {' '.join(refusal.codes)}"
         checked = refusal.status in {400, 422}
-        if (
-            checked and asked_for_json and _ABOUT_JSON.search(told)
-        ):  # before the tools: the two may not go together
+        # before the tools: the two may not go together
+        if checked and asked_for_json and _ABOUT_JSON.search(told):
             self._learn_form(model, known)
         elif self._learn_toolless(request, refusal):
             pass

@@ -67,9 +67,8 @@ class LogFollower:
                 return
             yield records
         session = await self._visit.enter(self._session_id, reopen=False)
-        if (
-            self._after > session.info().last_seq
-        ):  # behind the end, or stored and not heard of by its process yet
+        # behind the end, or stored and not heard of by its process yet
+        if self._after > session.info().last_seq:
             stored = await in_db_thread(stored_until, session_id=self._session_id)
             self._after = min(self._after, max(stored, session.info().last_seq))
         async for records in session.follow(self._after):
